@@ -1,0 +1,51 @@
+# Two commands matter: `make demo` and `make test`. Both set up what they need.
+PYTHON ?= python3
+PORT ?= 8501
+BIN := .venv/bin
+export CARETRACE_HOME ?= $(CURDIR)/var
+
+.PHONY: demo test lint types sql unit browser lock clean
+.DEFAULT_GOAL := demo
+
+.venv/run.ok: requirements/run.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/run.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/dev.ok: .venv/run.ok requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.lock
+	touch $@
+
+demo: .venv/run.ok
+	$(BIN)/caretrace demo --port $(PORT)
+
+test: .venv/dev.ok lint types sql unit
+
+lint: .venv/dev.ok
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/dev.ok
+	$(BIN)/mypy
+
+sql: .venv/dev.ok
+	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar sql
+
+unit: .venv/dev.ok browser
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# The pages are tested in a real browser: Debian's Chromium, driven by Playwright.
+browser:
+	@command -v chromium >/dev/null || { echo "installing chromium for the browser tests"; \
+	  apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } || \
+	  { echo "The browser tests need Chromium on the PATH: install the package 'chromium' and run again." >&2; exit 1; }
+
+# uv resolves once for every Python from 3.11 on; pip installs from the result.
+lock: .venv/dev.ok
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra all --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file requirements/run.lock
+	$(BIN)/uv pip compile pyproject.toml --extra all --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --constraints requirements/run.lock --quiet --output-file requirements/dev.lock
+
+clean:
+	rm -rf .venv var

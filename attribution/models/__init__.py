@@ -1,0 +1,1 @@
+"""Credit models and what they learn from."""

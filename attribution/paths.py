@@ -1,0 +1,55 @@
+"""Where things are: the code's own files, and the home folder with its parts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+# In a wheel the files that are found by path travel inside the package.
+ROOT = _HERE.parent if (_HERE.parent / "sql").is_dir() else _HERE / "_bundle"
+APP = ROOT / "app.py"
+SHELL = _HERE / "ui" / "shell.py"
+PAGES = ROOT / "pages"
+SQL = ROOT / "sql"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder that holds all data of one installation (`CARETRACE_HOME`, default ./var)."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "caretrace.toml"
+
+    @property
+    def secrets(self) -> Path:
+        return self.folder / "secrets.toml"
+
+    @property
+    def raw(self) -> Path:
+        return self.folder / "raw"
+
+    @property
+    def ledger(self) -> Path:
+        return self.folder / "ledger.sqlite"
+
+    @property
+    def vault(self) -> Path:
+        return self.folder / "vault.sqlite"
+
+    @property
+    def generations(self) -> Path:
+        return self.folder / "generations"
+
+    @property
+    def current(self) -> Path:
+        return self.folder / "CURRENT"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "refresh.lock"
+
+    def generation(self, number: int) -> Path:
+        """The folder of one generation: private, people and marts databases."""
+        return self.generations / f"{number:06d}"

@@ -1,0 +1,1 @@
+"""Reports: files that administrators take away, with the same numbers as the pages."""

@@ -1,0 +1,1 @@
+"""The pages' frame: shell, views, charts, formats, filters and access."""

@@ -1,0 +1,65 @@
+"""What a page shows, as plain values: built once, cached, drawn by a page and read by an export."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pandas as pd
+
+Format = Literal["text", "count", "money", "rate", "ratio", "number", "day", "instant", "flag"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How a column of a table is titled, written and explained."""
+
+    name: str
+    title: str
+    format: Format = "text"
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as shown and as exported; `frame` holds exactly the named columns, in order."""
+
+    title: str
+    columns: tuple[Column, ...]
+    frame: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One headline number with what it was before and its course by week."""
+
+    name: str
+    title: str
+    value: float | None
+    before: float | None
+    format: Format
+    help: str
+    better: Literal["up", "down", "neither"] = "up"
+    course: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A Plotly figure as a plain dict, with its takeaway in words and its numbers as a table."""
+
+    title: str
+    spec: Mapping[str, Any]
+    alt: str
+    help: str = ""
+    table: str = ""  # name of the table in the view that holds the same numbers
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything a page shows: the question it answers, its numbers, figures, tables and notes."""
+
+    question: str
+    metrics: tuple[Metric, ...] = ()
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    empty: str = ""  # what to do when there is nothing to show; "" when there is

@@ -1,0 +1,1 @@
+"""Views: (filters, generation) -> View, pure and cached by generation."""

@@ -1,0 +1,30 @@
+"""Connectors: one file per source. Each yields contract rows and knows no warehouse."""
+
+from connectors.errors import (
+    SourceBusy,
+    SourceChanged,
+    SourceError,
+    SourceMisconfigured,
+    SourceRefused,
+    SourceUnreachable,
+)
+
+# kind in `caretrace.toml` -> module; imported only when a source of that kind is configured, so
+# that nobody needs a vendor's library for a source they do not have.
+SOURCES = {
+    "files": "connectors.files",
+    "fhir_files": "connectors.fhir_files",
+    "ga4": "connectors.ga4",
+    "hubspot": "connectors.hubspot",
+    "meta_ads": "connectors.meta_ads",
+}
+
+__all__ = [
+    "SOURCES",
+    "SourceBusy",
+    "SourceChanged",
+    "SourceError",
+    "SourceMisconfigured",
+    "SourceRefused",
+    "SourceUnreachable",
+]

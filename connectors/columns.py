@@ -1,0 +1,60 @@
+"""Contract rows as Arrow columns: the form in which many rows travel."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from decimal import Decimal
+from functools import cache
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+
+from connectors.contract import MICROS, Field, Kind, Row, contract_fields
+
+_TYPES: dict[Kind, pa.DataType] = {
+    "text": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "flag": pa.bool_(),
+    "day": pa.date32(),
+    "instant": pa.timestamp("us", tz="UTC"),
+    "money": pa.int64(),
+}
+
+
+@cache
+def arrow_schema(row: type[Row]) -> pa.Schema:
+    """The stored columns of a kind of row, without those that the loader adds."""
+    return pa.schema([pa.field(f.column, _TYPES[f.kind]) for f in contract_fields(row)])
+
+
+def to_table(row: type[Row], rows: Sequence[Row]) -> pa.Table:
+    """Rows of one kind as columns; money becomes whole micros, instants become UTC."""
+    arrays = [_array(f, [getattr(r, f.name) for r in rows]) for f in contract_fields(row)]
+    return pa.Table.from_arrays(arrays, schema=arrow_schema(row))
+
+
+def in_batches(rows: Iterable[Row], size: int) -> Iterable[list[Row]]:
+    """Rows in lists of at most `size`."""
+    source = iter(rows)
+    while batch := list(islice(source, size)):
+        yield batch
+
+
+def micros(amount: Decimal) -> int:
+    """Money as whole millionths; a finer part is rounded half to even."""
+    return int((amount * MICROS).to_integral_value())
+
+
+def _array(field: Field, values: list[Any]) -> pa.Array:
+    if field.kind == "money":
+        values = [None if v is None else micros(v) for v in values]
+    elif field.kind == "instant":
+        values = [None if v is None else _utc(field.name, v) for v in values]
+    return pa.array(values, type=_TYPES[field.kind])
+
+
+def _utc(name: str, value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError(f"{name} is {value.isoformat()} without a time zone")
+    return value.astimezone(timezone.utc)

@@ -1,0 +1,134 @@
+"""What a connector is: something that cuts a source into slices and reads each one.
+
+A connector module has `OPTIONS` (what `caretrace.toml` and the environment must give it) and
+`connect(context) -> Source`. A `Source` says which slices to read next, given the cursors that
+the last refresh left; a slice's rows and its cursor are committed together or not at all.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from connectors.contract import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A setting of a source; a secret is read from the environment or the secrets file only."""
+
+    name: str
+    help: str
+    required: bool = True
+    secret: bool = False
+    default: Any = None
+
+
+# Every network source has it; tests, proxies and sovereign clouds need it.
+ENDPOINT = Option("endpoint", "Address that replaces the vendor's own.", required=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a connector is given: its settings, a clock, and a place to keep raw payloads.
+
+    `keep(name, payload)` stores one payload as fetched, write-once, under the source and run;
+    never put a secret or an identifier into `name`. `now` is aware, UTC.
+    """
+
+    name: str
+    account: str
+    options: Mapping[str, Any]
+    now: datetime
+    first_day: date  # how far back a first load goes
+    keep: Callable[[str, bytes], None] = lambda _name, _payload: None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Whole days from `since` to `until`, both included, in the account's own time zone."""
+
+    since: date
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Many rows of one kind at once, as columns: for files with millions of rows.
+
+    `table` has the schema `connectors.columns.arrow_schema(row)`; identifiers are still in the
+    clear.
+    """
+
+    row: type[Row]
+    table: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that breaks the contract: kept out, counted and explained.
+
+    `shape` describes the offending value without giving it away (`text of 12, letters and
+    digits`); see `connectors.shapes.shape_of`.
+    """
+
+    file: str
+    row_number: int
+    column: str
+    shape: str
+    reason: str
+    table: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What the source itself says a column (or `*`, the row count) of this slice adds up to."""
+
+    row: type[Row]
+    column: str
+    amount: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The value to remember once this slice is committed; the last one yielded counts."""
+
+    value: str
+
+
+Item = Row | Columns | Rejected | Total | Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One unit that is loaded and committed as a whole.
+
+    `cursor_key` names the cursor that this slice moves (one source may have several). `window`,
+    where given, is replaced: rows of `rows` whose day lies in it are deleted first. `read`
+    yields rows, totals, rejects and the new cursor; it is called again from the start when a
+    slice is retried.
+    """
+
+    name: str
+    rows: tuple[type[Row], ...]
+    cursor_key: str
+    read: Callable[[], Iterable[Item]]
+    window: Window | None = None
+    after_commit: Callable[[], None] = field(default=lambda: None)
+
+
+class Source(Protocol):
+    """An open connection to one source."""
+
+    def slices(self, cursors: Mapping[str, str]) -> Iterator[Slice]:
+        """The slices to read now, in order; `cursors` are the values committed last."""
+        ...
+
+    def probe(self) -> str:
+        """Ask the source the smallest question that proves the settings, and say what it said.
+
+        Raises SourceError with what to do.
+        """
+        ...
