@@ -1,9 +1,8 @@
 """Contract rows as Arrow columns: the form in which many rows travel."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -22,7 +21,6 @@ _TYPES: dict[Kind, pa.DataType] = {
 }
 
 
-@cache
 def arrow_schema(row: type[Row]) -> pa.Schema:
     """The stored columns of a kind of row, without those that the loader adds."""
     return pa.schema([pa.field(f.column, _TYPES[f.kind]) for f in contract_fields(row)])
@@ -57,4 +55,4 @@ def _array(field: Field, values: list[Any]) -> pa.Array:
 def _utc(name: str, value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError(f"{name} is {value.isoformat()} without a time zone")
-    return value.astimezone(timezone.utc)
+    return value.astimezone(UTC)

@@ -428,9 +428,14 @@ class Field:
         return f"{self.name}_micros" if self.kind == "money" else self.name
 
 
-@cache
 def contract_fields(row: type[Row]) -> tuple[Field, ...]:
     """The fields of a kind of row, in the order they are stored."""
+    return _fields_of(row.spec.table)
+
+
+@cache
+def _fields_of(table: str) -> tuple[Field, ...]:
+    row = BY_TABLE[table]
     hints = get_type_hints(row, include_extras=True)
     return tuple(_field(f.name, hints[f.name], f.default) for f in fields(row))  # type: ignore[arg-type]
 

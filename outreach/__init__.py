@@ -1,1 +1,1 @@
-"""Outreach: everything that acts on people. Flows arrive with their own issue; see docs/decisions.md."""
+"""Outreach: everything that acts on people."""
