@@ -1,0 +1,50 @@
+"""Settings of a source as its connector reads them, each mistake named."""
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from connectors.errors import SourceMisconfigured
+from connectors.source import Context, Option
+
+
+def settings(context: Context, options: Iterable[Option]) -> dict[str, Any]:
+    """Every option's value or default; raises with all that are missing at once."""
+    values: dict[str, Any] = {}
+    missing: list[str] = []
+    for option in options:
+        value = context.options.get(option.name)
+        if value is None or value == "":
+            value = option.default
+            if option.required and value is None:
+                missing.append(option.name)
+        values[option.name] = value
+    if missing:
+        raise SourceMisconfigured(
+            f"Source '{context.name}' has no {' and no '.join(missing)}; "
+            "set it in caretrace.toml, or in the environment if it is a secret."
+        )
+    if values.get("endpoint"):
+        values["endpoint"] = _safe_address(context.name, str(values["endpoint"]))
+    return values
+
+
+def _safe_address(source: str, address: str) -> str:
+    """The address without its last slash; a token must not travel in the clear."""
+    parts = urlsplit(address)
+    loopback = parts.hostname in {"127.0.0.1", "::1", "localhost"}
+    if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+        raise SourceMisconfigured(
+            f"The endpoint of source '{source}' does not begin with https://; "
+            "correct it in caretrace.toml (http:// is for this machine only)."
+        )
+    return address.rstrip("/")
+
+
+def redacted(text: str, secrets: Iterable[object], *, most: int = 160) -> str:
+    """A vendor's words on one line, cut short and without any of `secrets`."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(str(secret), "***")
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"
