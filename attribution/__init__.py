@@ -1,1 +1,1 @@
-"""Everything that thinks: identity, transform, credit, reports; pages and the command line call it."""
+"""Everything that thinks: identity, transform, credit, reports, the pages' frame."""

@@ -1,0 +1,193 @@
+"""The command line: `caretrace <command>`.
+
+Exit codes: 0 done, 1 done in part, 2 refused (usage, configuration, bad input), 75 busy. Errors
+are one sentence on standard error; `--debug` shows the traceback as well.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+
+from attribution import settings as configuration
+from attribution import warehouse
+from attribution.errors import BadInput, CaretraceError
+from attribution.ledger import Ledger
+from attribution.paths import Home
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except CaretraceError as error:
+        return _refuse(options, str(error), error.exit_code)
+    except DBAPIError as error:
+        reason = str(error.orig).splitlines()[0]
+        return _refuse(
+            options, f"The warehouse failed, and what was published still stands: {reason}", 2
+        )
+    except OSError as error:
+        return _refuse(options, f"The system said no: {error}.", 2)
+    except KeyboardInterrupt:
+        return _refuse(options, "Stopped; what was published before still stands.", 130)
+    return code
+
+
+def _refuse(options: argparse.Namespace, sentence: str, code: int) -> int:
+    if options.debug:
+        raise  # the error that is being handled
+    print(f"caretrace: {sentence}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="caretrace",
+        description="Which marketing really brings patients in, and what to do next.",
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    demo = commands.add_parser("demo", help="simulate a health system, refresh, and serve it")
+    demo.add_argument("--people", type=int, default=60_000, help="how many people (60000)")
+    demo.add_argument("--seed", type=int, default=7, help="the same seed gives the same data (7)")
+    demo.add_argument("--port", type=int, default=8501)
+    demo.add_argument("--no-serve", action="store_true", help="stop after the refresh")
+    demo.set_defaults(run=_demo)
+
+    serve = commands.add_parser("serve", help="serve the dashboard on this computer")
+    serve.add_argument("--port", type=int, default=8501)
+    serve.set_defaults(run=_serve)
+
+    refresh = commands.add_parser("refresh", help="load every source and publish what they say")
+    refresh.set_defaults(run=_refresh)
+
+    status = commands.add_parser("status", help="what is published, and how the sources fare")
+    status.set_defaults(run=_status)
+
+    doctor = commands.add_parser("doctor", help="check settings and sources, and say what to fix")
+    doctor.add_argument("--explain", action="store_true", help="list every setting of every source")
+    doctor.set_defaults(run=_doctor)
+
+    export = commands.add_parser("export", help="write a report to a file")
+    export.add_argument("report", choices=["channels"])
+    export.add_argument("--format", choices=["csv", "xlsx"], default="csv")
+    export.add_argument("--out", type=Path, help="the file to write (default: standard output)")
+    export.add_argument("--model", default=None, help="credit model (position)")
+    export.add_argument("--kind", default=None, help="conversion kind (new_patient)")
+    export.add_argument("--since", type=date.fromisoformat, help="first day, as 2026-01-05")
+    export.add_argument("--until", type=date.fromisoformat, help="last day")
+    export.add_argument("--service-line", action="append", default=[])
+    export.add_argument("--location", action="append", default=[])
+    export.set_defaults(run=_export)
+
+    rollback = commands.add_parser("rollback", help="go back to the generation before this one")
+    rollback.set_defaults(run=_rollback)
+    return parser
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from attribution.demo import prepare
+
+    home = configuration.home()
+    prepare(home, people=options.people, seed=options.seed, say=_say)
+    code = _run_refresh(home, debug=options.debug)
+    if options.no_serve:
+        return code
+    return _serve(options)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from attribution.ui.server import serve
+
+    serve(options.port, configuration.home())
+    return 0
+
+
+def _refresh(options: argparse.Namespace) -> int:
+    return _run_refresh(configuration.home(), debug=options.debug)
+
+
+def _run_refresh(home: Home, *, debug: bool) -> int:
+    from attribution.progress import shown
+    from attribution.refresh import refresh
+
+    settings = configuration.load(home)
+    with shown(sys.stderr) as watch:
+        outcome = refresh(settings, watch, debug=debug)
+    for name, message in outcome.failed.items():
+        print(f"caretrace: {name} was not loaded: {message}", file=sys.stderr)
+    _say(f"Generation {outcome.generation} is published.")
+    return 1 if outcome.failed else 0
+
+
+def _status(_options: argparse.Namespace) -> int:
+    home = configuration.home()
+    generation = warehouse.current_generation(home)
+    if generation is None:
+        raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
+    with Ledger(home) as ledger:
+        runs, sources = ledger.runs(1), ledger.sources()
+        published = ledger.publications(1)
+    when = published["published_at"].iloc[0] if len(published) else "an unknown time"
+    _say(f"Generation {generation}, published {when}.")
+    for run in runs.itertuples():
+        _say(f"Last refresh: {run.state}, started {run.started_at}. {run.message}".rstrip())
+    for source in sources.itertuples():
+        since = source.last_success_at or "never"
+        _say(f"  {source.source}: {source.state}, last loaded {since}. {source.message}".rstrip())
+    return 1 if (sources["state"] == "failed").any() else 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from attribution import doctor
+
+    if options.explain:
+        _say(doctor.explain())
+        return 0
+    findings = doctor.examine(configuration.load(configuration.home()))
+    for finding in findings:
+        _say(f"{'ok ' if finding.fine else 'FIX'} {finding.subject}: {finding.sentence}")
+    return 0 if all(finding.fine for finding in findings) else 1
+
+
+def _export(options: argparse.Namespace) -> int:
+    from attribution.reports.export import export_channels
+
+    content = export_channels(
+        configuration.home(),
+        options.format,
+        model=options.model,
+        kind=options.kind,
+        since=options.since,
+        until=options.until,
+        service_lines=tuple(options.service_line),
+        locations=tuple(options.location),
+    )
+    if options.out is None:
+        sys.stdout.buffer.write(content)
+    else:
+        options.out.write_bytes(content)
+        _say(f"Wrote {options.out}.")
+    return 0
+
+
+def _rollback(_options: argparse.Namespace) -> int:
+    from attribution.refresh import rollback
+
+    number = rollback(configuration.home())
+    _say(f"Generation {number} is published again.")
+    return 0
+
+
+def _say(sentence: str) -> None:
+    print(sentence, flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,69 @@
+"""The doctor: checks settings, folders and sources, and says what to fix."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from attribution import warehouse
+from attribution.settings import Settings, SourceSettings, connector, options_of, secret_variable
+from connectors import SOURCES
+from connectors.errors import SourceError
+from connectors.source import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    fine: bool
+    sentence: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything that a refresh will need; sources are asked their smallest question."""
+    return [*_home(settings), *(_source(settings, source) for source in settings.sources)]
+
+
+def explain() -> str:
+    """Every setting of every kind of source, as text."""
+    lines = ["Settings of caretrace.toml, one table per source: [sources.<name>]", ""]
+    for kind in sorted(SOURCES):
+        module = connector(kind)
+        lines += [f'kind = "{kind}"', f"    {(module.__doc__ or '').strip().splitlines()[0]}"]
+        for option in options_of(kind):
+            needed = "required" if option.required else f"default {option.default!r}"
+            place = secret_variable("<name>", option.name) if option.secret else option.name
+            lines.append(f"    {place} ({needed}): {option.help}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _home(settings: Settings) -> Iterator[Finding]:
+    home = settings.home
+    mode = home.folder.stat().st_mode & 0o777
+    private = not mode & 0o077
+    advice = "only you can read it." if private else f"others can read it: chmod 700 {home.folder}"
+    yield Finding("home folder", private, advice)
+    free, needed = warehouse.free_space(home)
+    yield Finding(
+        "free space",
+        free >= needed,
+        f"{free / 1e9:.1f} GB free, a refresh may need {needed / 1e9:.1f} GB.",
+    )
+    if not settings.sources:
+        yield Finding("sources", False, "none is configured: add a [sources.<name>] table.")
+
+
+def _source(settings: Settings, source: SourceSettings) -> Finding:
+    context = Context(
+        name=source.name,
+        account=source.account,
+        options=source.options,
+        now=datetime.now(UTC),
+        first_day=settings.first_day,
+    )
+    try:
+        return Finding(source.name, True, connector(source.kind).connect(context).probe())
+    except SourceError as error:
+        return Finding(source.name, False, str(error))

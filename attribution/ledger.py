@@ -1,0 +1,280 @@
+"""The ledger: what ran, what it loaded, what it published. SQLite, never rebuilt, never large.
+
+Every write is one short transaction under a file lock: with several writers SQLite alone answers
+"database is locked" under load, and the lock also keeps out the write-ahead-log reset bug of
+SQLite before 3.51.3.
+"""
+
+import fcntl
+import json
+import os
+import platform
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pandas as pd
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    event,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from attribution.paths import Home
+
+METADATA = MetaData()
+RUN = Table(
+    "run",
+    METADATA,
+    Column("run_id", Text, primary_key=True),
+    Column("started_at", Text, nullable=False),
+    Column("ended_at", Text),
+    Column("state", Text, nullable=False),  # running published partial failed killed
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("generation", Integer),
+    Column("message", Text, nullable=False, default=""),
+)
+STEP = Table(
+    "step",
+    METADATA,
+    Column("run_id", Text, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),  # waiting running done failed skipped
+    Column("started_at", Text),
+    Column("ended_at", Text),
+    Column("rows_done", Integer, nullable=False, default=0),
+    Column("message", Text, nullable=False, default=""),
+)
+SOURCE = Table(
+    "source_state",
+    METADATA,
+    Column("source", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("state", Text, nullable=False),  # fresh failed
+    Column("last_success_at", Text),
+    Column("last_attempt_at", Text, nullable=False),
+    Column("rows_loaded", Integer, nullable=False, default=0),
+    Column("message", Text, nullable=False, default=""),
+)
+SLICE = Table(
+    "slice",
+    METADATA,
+    Column("run_id", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("state", Text, nullable=False),  # loaded failed
+    Column("rows_loaded", Integer, nullable=False),
+    Column("rows_rejected", Integer, nullable=False),
+    Column("ended_at", Text, nullable=False),
+    Column("message", Text, nullable=False, default=""),
+)
+PUBLICATION = Table(
+    "publication",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("generation", Integer, nullable=False),
+    Column("run_id", Text),
+    Column("published_at", Text, nullable=False),
+    Column("checksums", Text, nullable=False),
+    Column("reason", Text, nullable=False),  # refresh rollback
+)
+TABLES = {table.name: table for table in METADATA.sorted_tables}
+
+
+def now() -> str:
+    """The instant as the ledger writes it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Ledger:
+    """The ledger of one home folder; opens (and makes) it on first use."""
+
+    def __init__(self, home: Home) -> None:
+        home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = home.folder / "ledger.lock"
+        self._engine = create_engine(f"sqlite:///{home.ledger}")
+        event.listen(self._engine, "connect", _durable)
+        if not home.ledger.exists():
+            with self._write() as connection:
+                METADATA.create_all(connection)
+            home.ledger.chmod(0o600)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with self._lock.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with self._engine.begin() as connection:
+                yield connection
+
+    def start(self, steps: Sequence[str]) -> str:
+        """Begin a run of these steps; runs that died without saying so are marked killed."""
+        run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        rows = [
+            {"run_id": run_id, "position": i, "name": name, "state": "waiting"}
+            for i, name in enumerate(steps)
+        ]
+        with self._write() as connection:
+            connection.execute(
+                update(RUN)
+                .where(RUN.c.state == "running")
+                .values(state="killed", ended_at=now(), message="The process ended without a word.")
+            )
+            connection.execute(
+                insert(RUN).values(
+                    run_id=run_id,
+                    started_at=now(),
+                    state="running",
+                    host=platform.node(),
+                    pid=os.getpid(),
+                )
+            )
+            connection.execute(insert(STEP), rows)
+        return run_id
+
+    @contextmanager
+    def step(self, run_id: str, name: str) -> Iterator["StepNote"]:
+        """Keep the books of one step: running, then done, or failed with the error's sentence."""
+        note = StepNote()
+        self._set_step(run_id, name, state="running", started_at=now())
+        try:
+            yield note
+        except Exception as error:
+            self._set_step(run_id, name, state="failed", ended_at=now(), message=str(error))
+            raise
+        self._set_step(
+            run_id,
+            name,
+            state="failed" if note.failed else "done",
+            ended_at=now(),
+            rows_done=note.rows,
+            message=note.message,
+        )
+
+    def progress(self, run_id: str, name: str, rows: int) -> None:
+        """Say how far a running step has come."""
+        self._set_step(run_id, name, rows_done=rows)
+
+    def _set_step(self, run_id: str, name: str, **values: object) -> None:
+        with self._write() as connection:
+            connection.execute(
+                update(STEP).where(STEP.c.run_id == run_id, STEP.c.name == name).values(values)
+            )
+
+    def finish(self, run_id: str, state: str, generation: int | None, message: str) -> None:
+        """End a run; steps that never began are marked skipped."""
+        with self._write() as connection:
+            connection.execute(
+                update(STEP)
+                .where(STEP.c.run_id == run_id, STEP.c.state == "waiting")
+                .values(state="skipped")
+            )
+            connection.execute(
+                update(RUN)
+                .where(RUN.c.run_id == run_id)
+                .values(state=state, ended_at=now(), generation=generation, message=message)
+            )
+
+    def slice_done(self, **values: object) -> None:
+        """Record one slice of a source: loaded, or failed with the reason."""
+        with self._write() as connection:
+            connection.execute(
+                upsert(SLICE).values(ended_at=now(), **values).on_conflict_do_nothing()
+            )
+
+    def source_done(
+        self, source: str, kind: str, account: str, rows: int, message: str | None
+    ) -> None:
+        """Record how a source fared; `message` says why it failed, None that it did not."""
+        at = now()
+        values: dict[str, object] = {
+            "kind": kind,
+            "account": account,
+            "state": "fresh" if message is None else "failed",
+            "last_attempt_at": at,
+            "rows_loaded": rows,
+            "message": message or "",
+        }
+        if message is None:
+            values["last_success_at"] = at
+        statement = upsert(SOURCE).values(source=source, **values)
+        with self._write() as connection:
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["source"], set_=values)
+            )
+
+    def published(
+        self, generation: int, run_id: str | None, checksums: Mapping[str, str], reason: str
+    ) -> None:
+        """Record that pages now read a generation, and the checksum of each of its marts."""
+        with self._write() as connection:
+            connection.execute(
+                insert(PUBLICATION).values(
+                    generation=generation,
+                    run_id=run_id,
+                    published_at=now(),
+                    checksums=json.dumps(checksums, sort_keys=True),
+                    reason=reason,
+                )
+            )
+
+    def runs(self, limit: int = 20) -> pd.DataFrame:
+        """The last runs, newest first."""
+        return self._frame(select(RUN).order_by(RUN.c.started_at.desc()).limit(limit))
+
+    def steps(self, run_id: str) -> pd.DataFrame:
+        """The steps of one run in order."""
+        return self._frame(select(STEP).where(STEP.c.run_id == run_id).order_by(STEP.c.position))
+
+    def sources(self) -> pd.DataFrame:
+        """Each source: when it last succeeded, and what is wrong with it if anything is."""
+        return self._frame(select(SOURCE).order_by(SOURCE.c.source))
+
+    def slices(self, run_id: str) -> pd.DataFrame:
+        """The slices that a run loaded or failed to load."""
+        return self._frame(select(SLICE).where(SLICE.c.run_id == run_id).order_by(SLICE.c.ended_at))
+
+    def publications(self, limit: int = 20) -> pd.DataFrame:
+        """What was published, newest first."""
+        return self._frame(select(PUBLICATION).order_by(PUBLICATION.c.number.desc()).limit(limit))
+
+    def _frame(self, statement: object) -> pd.DataFrame:
+        with self._engine.connect() as connection:
+            return pd.read_sql(statement, connection)  # type: ignore[call-overload,no-any-return]
+
+
+class StepNote:
+    """What a step has to say for itself when it ends."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.message = ""
+        self.failed = False
+
+
+def _durable(connection: object, _record: object) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
+        cursor.execute(f"pragma {pragma}")
+    cursor.close()

@@ -1,0 +1,375 @@
+"""Loading: one slice of a source into the raw tables, in one transaction with its cursor.
+
+Rows are staged first, outside any transaction, so that a slow source holds no lock; then the
+window is replaced (or the keys merged), rejects and control sums are kept, the cursor moves, and
+all of it commits at once. After a kill the old rows and the old cursor stand.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Date,
+    DateTime,
+    Double,
+    Engine,
+    MetaData,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeEngine
+
+from attribution.privacy import STRENGTH, Door
+from connectors.columns import arrow_schema, to_table
+from connectors.contract import MICROS, ROWS, Kind, Row, contract_fields
+from connectors.errors import SourceChanged
+from connectors.source import Columns, Cursor, Rejected, Slice, Total
+
+BATCH = 50_000
+_TYPES: dict[Kind, TypeEngine[Any]] = {
+    "text": Text(),
+    "integer": BigInteger(),
+    "number": Double(),
+    "flag": Boolean(),
+    "day": Date(),
+    "instant": DateTime(timezone=True),
+    "money": BigInteger(),
+}
+_METADATA = MetaData()
+_REJECTED = Table(
+    "raw_rejected",
+    _METADATA,
+    *(Column(name, Text()) for name in ("source", "account", "slice", "file")),
+    Column("row_number", BigInteger()),
+    *(Column(name, Text()) for name in ("table_name", "column_name", "shape", "reason", "run_id")),
+    Column("loaded_at", DateTime(timezone=True)),
+)
+_CURSOR = Table(
+    "cursor",
+    _METADATA,
+    *(Column(name, Text()) for name in ("source", "account", "cursor_key", "value", "run_id")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What came of one slice; `message` names control sums that do not agree."""
+
+    rows: int
+    rejected: int
+    message: str
+
+
+def has_person(row: type[Row]) -> bool:
+    """Whether rows of this kind point at a person, and so carry `identifier`."""
+    return any(f.identifier in STRENGTH for f in contract_fields(row))
+
+
+def raw_table(row: type[Row]) -> Table:
+    """The raw table of a kind of row: its contract columns and what the loader adds."""
+    name = f"raw_{row.spec.table}"
+    if name in _METADATA.tables:
+        return _METADATA.tables[name]
+    own = [Column(f.column, _TYPES[f.kind]) for f in contract_fields(row)]
+    if has_person(row):
+        own.append(Column("identifier", Text()))
+    return Table(
+        name,
+        _METADATA,
+        Column("source", Text()),
+        Column("account", Text()),
+        *own,
+        Column("run_id", Text()),
+        Column("loaded_at", DateTime(timezone=True)),
+    )
+
+
+def ensure_raw_tables(connection: Connection) -> None:
+    """Create the raw tables that are missing, and add columns that the contract has gained."""
+    for row in ROWS:
+        raw_table(row)
+    _METADATA.create_all(connection, checkfirst=True)
+    for table in _METADATA.sorted_tables:
+        described = connection.exec_driver_sql(f'describe "{table.name}"')
+        present = {name for name, *_ in described.fetchall()}
+        for column in table.columns:
+            if column.name not in present:
+                kind = column.type.compile(connection.dialect)
+                connection.exec_driver_sql(
+                    f'alter table "{table.name}" add column "{column.name}" {kind}'
+                )
+
+
+def cursors(connection: Connection, source: str, account: str) -> dict[str, str]:
+    """The cursors that the source's slices have committed."""
+    rows = connection.exec_driver_sql(
+        "select cursor_key, value from cursor where source = ? and account = ?", (source, account)
+    )
+    return dict(rows.tuples().all())
+
+
+@dataclass(slots=True)
+class Loader:
+    """Loads the slices of one source of one run."""
+
+    engine: Engine
+    commits: Lock
+    door: Door
+    source: str
+    account: str
+    run_id: str
+    on_rows: Callable[[int], None] = lambda _rows: None
+
+    def load(self, piece: Slice) -> Loaded:
+        """Read one slice to its end and commit it, or raise and leave everything as it was."""
+        with self.engine.connect() as connection:
+            stage = _Stage(connection, self, piece)
+            for item in piece.read():
+                stage.take(item)
+            stage.flush()
+            message = stage.control_sums()
+            with self.commits:
+                stage.commit()
+        piece.after_commit()
+        return Loaded(stage.rows, len(stage.rejected), message)
+
+
+class _Stage:
+    """The rows of one slice on their way into the raw tables."""
+
+    def __init__(self, connection: Connection, loader: Loader, piece: Slice) -> None:
+        self.connection = connection
+        self.loader = loader
+        self.piece = piece
+        self.rows = 0
+        self.rejected: list[Rejected] = []
+        self.totals: list[Total] = []
+        self.cursor: str | None = None
+        self.waiting: dict[type[Row], list[Row]] = defaultdict(list)
+        with connection.begin():
+            for row in piece.rows:
+                connection.exec_driver_sql(
+                    f"create or replace temp table {_staged(row)} as "
+                    f"select {', '.join(_columns(row))} from raw_{row.spec.table} limit 0"
+                )
+
+    def take(self, item: object) -> None:
+        """Keep one thing that the source yielded."""
+        if isinstance(item, Row):
+            batch = self.waiting[type(item)]
+            batch.append(item)
+            if len(batch) >= BATCH:
+                self.flush()
+        elif isinstance(item, Columns):
+            self._stage(item.row, item.table)
+        elif isinstance(item, Rejected):
+            self.rejected.append(item)
+        elif isinstance(item, Total):
+            self.totals.append(item)
+        elif isinstance(item, Cursor):
+            self.cursor = item.value
+
+    def flush(self) -> None:
+        """Stage the rows that wait."""
+        for row, rows in self.waiting.items():
+            if rows:
+                self._stage(row, to_table(row, rows))
+                rows.clear()
+
+    def _stage(self, row: type[Row], table: pa.Table) -> None:
+        if row not in self.piece.rows:
+            raise SourceChanged(
+                f"{self.piece.name} was not expected to hold {row.spec.table} rows."
+            )
+        arrow = self.loader.door.pseudonymise(row, table)
+        names = ", ".join(f'"{name}"' for name in arrow.column_names)
+        with self.connection.begin(), lent(self.connection, arrow) as name:
+            self.connection.exec_driver_sql(
+                f"insert into {_staged(row)} ({names}) select {names} from {name}"
+            )
+        self.rows += len(arrow)
+        self.loader.on_rows(len(arrow))
+
+    def control_sums(self) -> str:
+        """Compare what was read with what the source says it all adds up to.
+
+        A different number of rows means that pages were lost: the slice is refused. Sums may
+        differ for good reasons (withheld rows, deleted campaigns), so they are kept as a note.
+        """
+        notes = []
+        for total in self.totals:
+            money = {f.name for f in contract_fields(total.row) if f.kind == "money"}
+            expression = (
+                "count(*)"
+                if total.column == "*"
+                else f"coalesce(sum({total.column}_micros), 0) / {MICROS}"
+                if total.column in money
+                else f"coalesce(sum({total.column}), 0)"
+            )
+            with self.connection.begin():
+                read = self.connection.exec_driver_sql(
+                    f"select cast({expression} as double) from {_staged(total.row)}"
+                ).scalar_one()
+            if abs(read - total.amount) <= max(0.005, 1e-6 * abs(total.amount)):
+                continue
+            if total.column == "*":
+                raise SourceChanged(
+                    f"{self.piece.name}: {read:,.0f} rows were read but the source counts "
+                    f"{total.amount:,.0f}. Nothing of it was loaded; the next refresh asks again."
+                )
+            notes.append(
+                f"{self.piece.name}: {total.column} adds up to {read:,.2f}, "
+                f"the source says {total.amount:,.2f}."
+            )
+        return " ".join(notes)
+
+    def commit(self) -> None:
+        """Replace, merge, note rejects and move the cursor, in one transaction."""
+        loader, connection = self.loader, self.connection
+        stamp = {"run_id": loader.run_id, "loaded_at": datetime.now(UTC)}
+        owner = (loader.source, loader.account)
+        with connection.begin():
+            for row in self.piece.rows:
+                self._deduplicate(row)
+                if row.spec.load == "window" and self.piece.window is not None:
+                    connection.exec_driver_sql(
+                        f"delete from raw_{row.spec.table} where source = ? and account = ? "
+                        f"and {row.spec.day} between ? and ?",
+                        (*owner, self.piece.window.since, self.piece.window.until),
+                    )
+                    self._insert(row, stamp)
+                elif self._has_rows(row):
+                    connection.exec_driver_sql(_merge(row), (*owner, *stamp.values()))
+                else:
+                    self._insert(row, stamp)
+                connection.exec_driver_sql(f"drop table {_staged(row)}")
+            self._keep_rejected(stamp)
+            if self.cursor is not None:
+                key = (*owner, self.piece.cursor_key)
+                connection.exec_driver_sql(
+                    "delete from cursor where source = ? and account = ? and cursor_key = ?", key
+                )
+                connection.exec_driver_sql(
+                    "insert into cursor values (?, ?, ?, ?, ?)", (*key, self.cursor, loader.run_id)
+                )
+
+    def _deduplicate(self, row: type[Row]) -> None:
+        # A page can be served twice, and a file can hold one key twice: the newer row stays.
+        key, stage = _listed(row.spec.key), _staged(row)
+        spare = self.connection.exec_driver_sql(
+            f"select count(*) - count(distinct hash({key})) from {stage}"
+        ).scalar_one()
+        if spare:
+            order = f"{row.spec.newer} desc nulls last, " if row.spec.newer else ""
+            self.connection.exec_driver_sql(
+                f"delete from {stage} where rowid in (select rowid from {stage} qualify "
+                f"row_number() over (partition by {key} order by {order}rowid desc) > 1)"
+            )
+
+    def _has_rows(self, row: type[Row]) -> bool:
+        found = self.connection.exec_driver_sql(
+            f"select 1 from raw_{row.spec.table} where source = ? and account = ? limit 1",
+            (self.loader.source, self.loader.account),
+        )
+        return found.first() is not None
+
+    def _insert(self, row: type[Row], stamp: Mapping[str, object]) -> None:
+        names = _listed(_columns(row))
+        self.connection.exec_driver_sql(
+            f"insert into raw_{row.spec.table} (source, account, {names}, run_id, loaded_at) "
+            f"select ?, ?, {names}, ?, ? from {_staged(row)}",
+            (self.loader.source, self.loader.account, *stamp.values()),
+        )
+
+    def _keep_rejected(self, stamp: Mapping[str, object]) -> None:
+        owner = (self.loader.source, self.loader.account)
+        self.connection.exec_driver_sql(
+            "delete from raw_rejected where source = ? and account = ? and slice = ?",
+            (*owner, self.piece.name),
+        )
+        if not self.rejected:
+            return
+        table = pa.Table.from_pylist(
+            [
+                {
+                    "file": r.file,
+                    "row_number": r.row_number,
+                    "table_name": r.table,
+                    "column_name": r.column,
+                    "shape": r.shape,
+                    "reason": r.reason,
+                }
+                for r in self.rejected
+            ]
+        )
+        names = ", ".join(table.column_names)
+        with lent(self.connection, table) as name:
+            self.connection.exec_driver_sql(
+                f"insert into raw_rejected (source, account, slice, {names}, run_id, loaded_at) "
+                f"select ?, ?, ?, {names}, ?, ? from {name}",
+                (*owner, self.piece.name, *stamp.values()),
+            )
+
+
+@contextmanager
+def lent(connection: Connection, table: pa.Table) -> Iterator[str]:
+    """Lend an Arrow table to the engine for the length of a block, under the name it yields."""
+    driver: Any = connection.connection.driver_connection
+    driver.register("incoming", table)
+    try:
+        yield "incoming"
+    finally:
+        driver.unregister("incoming")
+
+
+def fetch(connection: Connection, sql: str) -> pa.Table:
+    """What a query answers, as Arrow."""
+    driver: Any = connection.connection.driver_connection
+    table: pa.Table = driver.execute(sql).to_arrow_table()
+    return table
+
+
+def _columns(row: type[Row]) -> list[str]:
+    own = [field.name for field in arrow_schema(row)]
+    return [*own, "identifier"] if has_person(row) else own
+
+
+def _staged(row: type[Row]) -> str:
+    return f"stage_{row.spec.table}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _merge(row: type[Row]) -> str:
+    names = _columns(row)
+    same = " and ".join(f"old.{name} = new.{name}" for name in ("source", "account", *row.spec.key))
+    newer = row.spec.newer
+    # A row without its order column is taken as news: it arrived later.
+    wins = (
+        f" and (old.{newer} is null or new.{newer} is null or new.{newer} >= old.{newer})"
+        if newer
+        else ""
+    )
+    settable = [*(n for n in names if n not in row.spec.key), "run_id", "loaded_at"]
+    every = ["source", "account", *names, "run_id", "loaded_at"]
+    return (
+        f"merge into raw_{row.spec.table} as old using ("
+        f"select ? as source, ? as account, {_listed(names)}, ? as run_id, ? as loaded_at "
+        f"from {_staged(row)}) as new on {same} "
+        f"when matched{wins} then update set "
+        + ", ".join(f"{name} = new.{name}" for name in settable)
+        + f" when not matched then insert ({_listed(every)}) "
+        + f"values ({', '.join(f'new.{name}' for name in every)})"
+    )

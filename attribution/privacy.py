@@ -1,0 +1,128 @@
+"""The door: identifiers are normalised and hashed here, before anything is stored.
+
+A hash is HMAC-SHA-256 (RFC 2104) under the installation's own key, of the kind, its namespace and
+the normalised value, cut to 128 bits and written as 32 hexadecimal digits. Without the key nobody
+can test whether a known e-mail is in the data; with it, the same person has the same hash in
+every source.
+"""
+
+import hmac
+import os
+import secrets
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import phonenumbers
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.errors import SettingsError
+from attribution.paths import Home
+from connectors.columns import arrow_schema
+from connectors.contract import Row, contract_fields
+
+# From the one that says most about who a person is to the one that says least. The first that a
+# row has stands for the row: identity makes all identifiers of one row the same person.
+STRENGTH = ("patient_id", "crm_id", "email", "phone", "client_id", "click_id")
+KEY_VARIABLE = "CARETRACE_KEY"
+
+
+def load_key(home: Home) -> bytes:
+    """The installation's hashing key: from the environment, or a file made on first use.
+
+    Losing it means that new data no longer joins with old.
+    """
+    if text := os.environ.get(KEY_VARIABLE):
+        if len(text) < 32:
+            raise SettingsError(f"{KEY_VARIABLE} is too short: give it at least 32 characters.")
+        return text.encode()
+    path = home.folder / "key"
+    if not path.exists():
+        home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial = path.with_suffix(".tmp")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    return path.read_bytes().strip()
+
+
+def email(value: str) -> str | None:
+    """Lower case, without surrounding space; None where it cannot be an address."""
+    value = unicodedata.normalize("NFKC", value).strip().lower()
+    name, at, domain = value.rpartition("@")
+    return value if at and name and "." in domain and " " not in value else None
+
+
+def phone(value: str, region: str) -> str | None:
+    """E.164 (`+15035550142`); None where it cannot be a number."""
+    try:
+        number = phonenumbers.parse(value, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Replaces the identifiers of one source's rows by their hashes."""
+
+    key: bytes = field(repr=False)
+    region: str = "US"
+    patient_namespace: str = "emr"
+    crm_namespace: str = "crm"
+    source: str = ""
+
+    def hash(self, kind: str, value: str) -> str | None:
+        """The hash of one identifier; None where the value cannot identify anybody."""
+        normal = self._normaliser(kind)(value)
+        if not normal:
+            return None
+        message = f"{kind}\x1f{self._namespace(kind)}\x1f{normal}".encode()
+        return hmac.digest(self.key, message, "sha256").hex()[:32]
+
+    def pseudonymise(self, row: type[Row], table: pa.Table) -> pa.Table:
+        """The same columns with identifiers hashed, and `identifier`, the strongest of them.
+
+        Tables whose rows carry no person get no `identifier`.
+        """
+        strongest: dict[str, pa.ChunkedArray] = {}
+        for number, spec in enumerate(contract_fields(row)):
+            if spec.identifier is None:
+                continue
+            hashed = self._hash_column(spec.identifier, table.column(spec.name))
+            table = table.set_column(number, arrow_schema(row).field(number), hashed)
+            if spec.identifier in STRENGTH:
+                strongest.setdefault(spec.identifier, hashed)
+        if not strongest:
+            return table
+        ordered = [strongest[kind] for kind in STRENGTH if kind in strongest]
+        return table.append_column("identifier", pc.coalesce(*ordered))
+
+    def _hash_column(self, kind: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        if column.null_count == len(column):
+            return column
+        # Most identifiers come many times: each distinct value is hashed once.
+        encoded = pc.dictionary_encode(column.combine_chunks())
+        hashes = pa.array([self.hash(kind, v) for v in encoded.dictionary.to_pylist()], pa.string())
+        return pa.chunked_array([pc.take(hashes, encoded.indices)])
+
+    def _normaliser(self, kind: str) -> Callable[[str], str | None]:
+        if kind == "email":
+            return email
+        if kind == "phone":
+            return lambda value: phone(value, self.region)
+        return str.strip
+
+    def _namespace(self, kind: str) -> str:
+        if kind == "patient_id":
+            return self.patient_namespace
+        if kind == "crm_id":
+            return self.crm_namespace
+        # A record's number means something only inside its own system.
+        return self.patient_namespace if kind == "record" else ""

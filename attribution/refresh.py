@@ -1,0 +1,303 @@
+"""The refresh: from the sources to a new published generation, or nothing at all.
+
+It is the one place where connectors and warehouse meet, and reads from top to bottom: load every
+source (each failing alone), join identities, build and check the SQL models, publish. Pages go on
+reading the old generation until the last line, and after any failure before it.
+"""
+
+import fcntl
+import os
+import platform
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import zstandard
+from sqlalchemy.exc import DBAPIError
+
+from attribution import identity, seeds, transform, warehouse
+from attribution.errors import Busy, CaretraceError, StorageError
+from attribution.ledger import Ledger, StepNote
+from attribution.loading import Loader, cursors
+from attribution.paths import Home
+from attribution.privacy import Door, load_key
+from attribution.settings import Settings, SourceSettings, connector
+from connectors.errors import SourceError
+from connectors.source import Context
+
+# Sources wait on networks: more threads than cores, few enough to be polite to one's own disk.
+PARALLEL_SOURCES = 4
+
+State = Literal["started", "progress", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that a person who watches the refresh wants to know."""
+
+    step: str
+    state: State
+    rows: int = 0
+    message: str = ""
+
+
+Watcher = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a refresh ended: the generation it published and the sources that failed."""
+
+    run_id: str
+    generation: int
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def refresh(
+    settings: Settings, watch: Watcher = lambda _event: None, *, debug: bool = False
+) -> Outcome:
+    """Load every source, build the next generation and publish it.
+
+    Raises Busy when another refresh runs, StorageError when the disk will not do, TransformError
+    when a check finds the new generation wrong; the published one then stays.
+    """
+    home = settings.home
+    home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _only_one(home), Ledger(home) as ledger:
+        _enough_space(home)
+        steps = [f"load {s.name}" for s in settings.sources]
+        run_id = ledger.start([*steps, "identity", "models", "checks", "publish"])
+        try:
+            outcome = _Run(settings, ledger, run_id, watch, debug=debug).run()
+        except BaseException as error:
+            told = isinstance(error, CaretraceError)
+            message = str(error) if told else f"Stopped by {type(error).__name__}."
+            ledger.finish(run_id, "failed", warehouse.current_generation(home), message)
+            raise
+        state = "partial" if outcome.failed else "published"
+        ledger.finish(run_id, state, outcome.generation, "; ".join(outcome.failed.values()))
+        return outcome
+
+
+class _Run:
+    def __init__(
+        self, settings: Settings, ledger: Ledger, run_id: str, watch: Watcher, *, debug: bool
+    ) -> None:
+        self.debug = debug
+        self.settings = settings
+        self.ledger = ledger
+        self.run_id = run_id
+        self.watch = watch
+        self.key = load_key(settings.home)
+
+    def run(self) -> Outcome:
+        home = self.settings.home
+        building = warehouse.begin(home, memory=os.environ.get("CARETRACE_MEMORY", "2GB"))
+        try:
+            failed = self._load_all(building)
+            self._join_identities(building)
+            checksums = self._build(building)
+        except BaseException:
+            building.abandon()
+            raise
+        with self._step("publish"):
+            building.close()
+            warehouse.publish(home, building.number)
+            self.ledger.published(building.number, self.run_id, checksums, "refresh")
+        return Outcome(self.run_id, building.number, failed)
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[StepNote]:
+        self.watch(Event(name, "started"))
+        with self.ledger.step(self.run_id, name) as note:
+            try:
+                yield note
+            except Exception as error:
+                self.watch(Event(name, "failed", message=str(error)))
+                raise
+        state: State = "failed" if note.failed else "done"
+        self.watch(Event(name, state, note.rows, note.message))
+
+    def _load_all(self, building: warehouse.Building) -> dict[str, str]:
+        with ThreadPoolExecutor(PARALLEL_SOURCES) as pool:
+            results = pool.map(lambda s: self._load(building, s), self.settings.sources)
+            return {
+                source.name: message
+                for source, message in zip(self.settings.sources, results, strict=True)
+                if message is not None
+            }
+
+    def _load(self, building: warehouse.Building, source: SourceSettings) -> str | None:
+        """Load one source; what went wrong is returned, so that the others go on."""
+        step = f"load {source.name}"
+        with self._step(step) as note:
+            problems, notes = self._load_slices(building, source, step, note)
+            message = " ".join(problems) or None
+            note.failed = message is not None
+            note.message = message or " ".join(notes)
+            self.ledger.source_done(source.name, source.kind, source.account, note.rows, message)
+        return message
+
+    def _load_slices(
+        self, building: warehouse.Building, source: SourceSettings, step: str, note: StepNote
+    ) -> tuple[list[str], list[str]]:
+        loaded_rows = 0
+
+        def on_rows(rows: int) -> None:
+            nonlocal loaded_rows
+            loaded_rows += rows
+            self.watch(Event(step, "progress", loaded_rows))
+            self.ledger.progress(self.run_id, step, loaded_rows)
+
+        door = Door(self.key, self.settings.region, source.patient_namespace, source.crm_namespace)
+        loader = Loader(
+            building.engine,
+            building.commits,
+            door,
+            source.name,
+            source.account,
+            self.run_id,
+            on_rows,
+        )
+        problems: list[str] = []
+        notes: list[str] = []
+        stuck: set[str] = set()
+        try:
+            opened = connector(source.kind).connect(self._context(source))
+            with building.connect() as connection:
+                before = cursors(connection, source.name, source.account)
+            for piece in opened.slices(before):
+                # A later window must not be committed over a gap: the cursor would hide it.
+                if piece.cursor_key in stuck:
+                    continue
+                try:
+                    loaded = loader.load(piece)
+                except SourceError as error:
+                    stuck.add(piece.cursor_key)
+                    problems.append(str(error))
+                    self._note_slice(source, piece.name, "failed", 0, 0, str(error))
+                else:
+                    note.rows += loaded.rows
+                    notes += [loaded.message] if loaded.message else []
+                    self._note_slice(
+                        source, piece.name, "loaded", loaded.rows, loaded.rejected, loaded.message
+                    )
+        except SourceError as error:
+            problems.append(str(error))
+        except (DBAPIError, CaretraceError, OSError):
+            raise  # ours, not the source's: nothing of this refresh can be trusted
+        except Exception as error:
+            if self.debug:
+                raise
+            problems.append(
+                f"{source.name} failed with an unexpected {type(error).__name__}; what it had "
+                "loaded before stands. `caretrace --debug refresh` shows where."
+            )
+        return problems, notes
+
+    def _note_slice(
+        self, source: SourceSettings, name: str, state: str, rows: int, rejected: int, message: str
+    ) -> None:
+        self.ledger.slice_done(
+            run_id=self.run_id,
+            source=source.name,
+            name=name,
+            state=state,
+            rows_loaded=rows,
+            rows_rejected=rejected,
+            message=message,
+        )
+
+    def _context(self, source: SourceSettings) -> Context:
+        folder = self.settings.home.raw / source.name / source.account / self.run_id
+        return Context(
+            name=source.name,
+            account=source.account,
+            options=source.options,
+            now=datetime.now(UTC),
+            first_day=self.settings.first_day,
+            keep=lambda name, payload: _keep(folder, name, payload),
+        )
+
+    def _join_identities(self, building: warehouse.Building) -> None:
+        with self._step("identity") as note, identity.open_vault(self.settings.home) as vault:
+            with building.connect() as connection:
+                found = identity.resolve(connection, vault, self.run_id, self.settings.identity)
+            note.rows = found.people
+            note.message = (
+                f"{found.identifiers:,} identifiers of {found.people:,} people; "
+                f"{found.shared:,} shared ones join nobody; "
+                f"{found.merges:,} merges, {found.splits:,} splits."
+            )
+
+    def _build(self, building: warehouse.Building) -> dict[str, str]:
+        models = transform.load_models()
+        with self._step("models") as note, building.connect() as connection:
+            seeds.write(connection, self.settings)
+            transform.build(connection, models, on_step=lambda name: self._say("models", name))
+            note.rows = len(models)
+        marts = sorted(model.name for model in models if model.layer == "marts")
+        with self._step("checks") as note, building.connect() as connection:
+            transform.run_checks(connection)
+            checksums = {name: transform.checksum(connection, name) for name in marts}
+            note.rows = len(marts)
+        building.copy_marts(marts)
+        return checksums
+
+    def _say(self, step: str, message: str) -> None:
+        self.watch(Event(step, "progress", message=message))
+
+
+@contextmanager
+def _only_one(home: Home) -> Iterator[None]:
+    """Hold the refresh's lock; its age is never guessed at: it dies with the process."""
+    with home.lock.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "an unknown process"
+            raise Busy(
+                f"Another refresh is running: {holder}. Wait for it, or stop that process."
+            ) from None
+        lock.seek(0)
+        lock.truncate()
+        lock.write(
+            f"process {os.getpid()} on {platform.node()}, since {datetime.now(UTC):%F %T} UTC"
+        )
+        lock.flush()
+        yield
+
+
+def _enough_space(home: Home) -> None:
+    free, needed = warehouse.free_space(home)
+    if free < needed:
+        raise StorageError(
+            f"{home.folder} has {free / 1e9:.1f} GB free and a refresh may need "
+            f"{needed / 1e9:.1f} GB. Free some space; nothing was changed."
+        )
+
+
+def _keep(folder: Path, name: str, payload: bytes) -> None:
+    """Keep a payload as fetched, write-once and durable."""
+    path = folder / f"{name}.zst"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = path.with_suffix(".tmp")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(zstandard.compress(payload))
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def rollback(home: Home) -> int:
+    """Point pages at the generation before the published one, and write it down."""
+    with _only_one(home), Ledger(home) as ledger:
+        number = warehouse.rollback(home)
+        ledger.published(number, None, {}, "rollback")
+        return number
