@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from connectors.contract import MICROS, Field, Kind, Row, contract_fields
 
-_TYPES: dict[Kind, pa.DataType] = {
+STORED: dict[Kind, pa.DataType] = {
     "text": pa.string(),
     "integer": pa.int64(),
     "number": pa.float64(),
@@ -23,7 +23,7 @@ _TYPES: dict[Kind, pa.DataType] = {
 
 def arrow_schema(row: type[Row]) -> pa.Schema:
     """The stored columns of a kind of row, without those that the loader adds."""
-    return pa.schema([pa.field(f.column, _TYPES[f.kind]) for f in contract_fields(row)])
+    return pa.schema([pa.field(f.column, STORED[f.kind]) for f in contract_fields(row)])
 
 
 def to_table(row: type[Row], rows: Sequence[Row]) -> pa.Table:
@@ -49,7 +49,7 @@ def _array(field: Field, values: list[Any]) -> pa.Array:
         values = [None if v is None else micros(v) for v in values]
     elif field.kind == "instant":
         values = [None if v is None else _utc(field.name, v) for v in values]
-    return pa.array(values, type=_TYPES[field.kind])
+    return pa.array(values, type=STORED[field.kind])
 
 
 def _utc(name: str, value: datetime) -> datetime:

@@ -1,0 +1,89 @@
+"""Strict casting: columns as a file has them become contract columns, or faults that say why.
+
+Nothing is guessed: a file's mapping declares its decimal sign, its date format and its time
+zone, and what does not fit them is a fault of that row and column.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from zoneinfo import available_timezones
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.columns import STORED
+from connectors.contract import Field
+from connectors.dialect import Dialect, Fault, Result, nulls, true
+from connectors.from_native import FROM_NATIVE
+from connectors.from_text import FROM_TEXT
+from connectors.moments import outside_years
+
+
+def cast(field: Field, parts: Sequence[pa.Array], dialect: Dialect) -> Result:
+    """One column as the field's stored type, and its faults.
+
+    `parts` are arrays of one length; a spreadsheet's column that holds texts and numbers has one
+    for each, null where the other has the value.
+    """
+    results = [_typed(field, part, dialect) for part in parts]
+    faults = [fault for _, found in results for fault in found]
+    column = results[0][0] if len(results) == 1 else pc.coalesce(*(r[0] for r in results))
+    column, more = _checked(field, column)
+    faults += more
+    if field.default is not None and column.null_count:
+        column = pc.fill_null(column, pa.scalar(field.default, column.type))
+    elif field.required and column.null_count:
+        faults.append(Fault(nulls(column), "is empty"))
+    return column, faults
+
+
+def absent(field: Field, size: int) -> pa.Array:
+    """The column of a field that the file does not have."""
+    return pa.repeat(pa.scalar(field.default, STORED[field.kind]), size)
+
+
+def _typed(field: Field, part: pa.Array, dialect: Dialect) -> Result:
+    if pa.types.is_dictionary(part.type):
+        part = part.dictionary_decode()
+    if pa.types.is_null(part.type):
+        return pa.nulls(len(part), STORED[field.kind]), []
+    if _is_text(part.type):
+        return FROM_TEXT[field.kind](field, _trimmed(part), dialect)
+    return FROM_NATIVE[field.kind](part, dialect)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _trimmed(text: pa.Array) -> pa.Array:
+    text = pc.ascii_trim_whitespace(text.cast(pa.string()))
+    return pc.if_else(pc.equal(text, ""), None, text)
+
+
+def _checked(field: Field, column: pa.Array) -> Result:
+    if field.kind in ("day", "instant"):
+        bad = outside_years(column)
+        return column, [Fault(bad, "is outside the years 1900-2199")]
+    if field.one_of is not None:
+        column = pc.utf8_lower(column)
+        known = pc.is_in(column, value_set=pa.array(field.one_of))
+        reason = f"is none of {', '.join(field.one_of)}"
+    elif field.name == "currency":
+        column = pc.utf8_upper(column)
+        known = pc.match_substring_regex(column, r"^[A-Z]{3}$")
+        reason = "is no currency code of three letters"
+    elif field.name == "timezone":
+        known = pc.is_in(column, value_set=_zones())
+        reason = "is no time zone name such as America/New_York"
+    else:
+        return column, []
+    return column, [Fault(np.asarray(pc.is_valid(column)) & ~true(known), reason)]
+
+
+@cache
+def _zones() -> pa.Array:
+    return pa.array(sorted(available_timezones()))

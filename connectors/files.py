@@ -1,0 +1,211 @@
+"""Files: CSV, Parquet, XLSX and NDJSON in a folder, mapped to contract rows by caretrace.toml."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from connectors.cast import absent, cast
+from connectors.columns import arrow_schema
+from connectors.contract import Field
+from connectors.csv_reader import read_csv
+from connectors.dialect import Fault
+from connectors.drops import Drop, DropFile, Plan, kinds_of, matches, suffix_of
+from connectors.errors import SourceMisconfigured
+from connectors.mapping import FileMapping, file_mapping
+from connectors.readers import Block, read_ndjson, read_parquet, unpacked
+from connectors.shapes import shape_of
+from connectors.source import Columns, Context, Item, Option, Rejected, Slice
+from connectors.xlsx_reader import read_xlsx
+
+OPTIONS = (
+    Option("folder", "Folder that the files are dropped into."),
+    Option(
+        "files", "One table for each kind of file: match, row, columns (docs/sources-files.md)."
+    ),
+    Option("timezone", "Time zone of times written without one.", required=False),
+)
+_READERS = {
+    ".csv": read_csv,
+    ".tsv": read_csv,
+    ".ndjson": read_ndjson,
+    ".jsonl": read_ndjson,
+    ".parquet": read_parquet,
+    ".xlsx": read_xlsx,
+}
+_PACKED = {
+    f"{text}{packed}"
+    for text in (".csv", ".tsv", ".ndjson", ".jsonl")
+    for packed in (".gz", ".zst")
+}
+
+
+def connect(context: Context) -> "Files":
+    """Read the mappings; raises SourceMisconfigured with everything that is wrong with them."""
+    tables = context.options.get("files")
+    if not context.options.get("folder") or not isinstance(tables, list) or not tables:
+        raise SourceMisconfigured(
+            f"Source '{context.name}' needs `folder` and at least one [[sources.{context.name}"
+            ".files]] table; docs/sources-files.md shows one."
+        )
+    mappings, problems = [], []
+    for number, table in enumerate(tables, start=1):
+        mapping, found = file_mapping(table, context.options.get("timezone"))
+        named = table.get("match", "") if isinstance(table, dict) else ""
+        problems += [f"files[{number}] {named}: {problem}" for problem in found]
+        if mapping is not None:
+            mappings.append(mapping)
+    if problems:
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        raise SourceMisconfigured(
+            f"Source '{context.name}' has mappings that cannot be right:\n{lines}"
+        )
+    return Files(context.name, Path(str(context.options["folder"])).expanduser(), tuple(mappings))
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """A drop folder with its mappings."""
+
+    name: str
+    folder: Path
+    mappings: tuple[FileMapping, ...]
+
+    def slices(self, cursors: Mapping[str, str]) -> Iterator[Slice]:
+        """One slice for each new file; a file that several mappings match is read for each."""
+        return self._drop().slices(cursors)
+
+    def probe(self) -> str:
+        """How many files there are, and which no mapping reads."""
+        files = self._drop().files()
+        read = [file for file in files if self._plan(file) is not None]
+        left = [file for file in files if self._plan(file) is None]
+        said = f"{self.folder} holds {kinds_of(read) or 'no file'} to read"
+        if left:
+            said += f"; no mapping matches {left[0].name}"
+            said += f" and {len(left) - 1} more" if len(left) > 1 else ""
+        return f"{said}."
+
+    def _drop(self) -> Drop:
+        return Drop(self.name, self.folder, self._plan)
+
+    def _plan(self, file: DropFile) -> Plan | None:
+        suffix = suffix_of(file.name)
+        if suffix not in _READERS and suffix not in _PACKED:
+            return None
+        fitting = [m for m in self.mappings if matches(file.name, m.match)]
+        if not fitting:
+            return None
+        rows = tuple(dict.fromkeys(mapping.row for mapping in fitting))
+        key = "+".join(mapping.key for mapping in fitting)
+        return Plan(rows, key, lambda f, stream: read(f, stream, fitting))
+
+
+def read(file: DropFile, stream: BinaryIO, mappings: Sequence[FileMapping]) -> Iterator[Item]:
+    """The rows and rejects of one file."""
+    form = f".{suffix_of(file.name).split('.')[1]}"
+    sparse = form in (".ndjson", ".jsonl")
+    for mapping in mappings:
+        stream.seek(0)
+
+        def choose(header: Sequence[str], mapping: FileMapping = mapping) -> Sequence[str]:
+            return mapping.choose(file.name, header, sparse=sparse)
+
+        source = unpacked(file.name, stream)
+        for block in _READERS[form](file.name, source, mapping.layout, choose):
+            yield from rows_of(file.name, block, mapping)
+
+
+def rows_of(name: str, block: Block, mapping: FileMapping) -> Iterator[Item]:
+    """The good rows of a block as columns, and the first fault of each other row."""
+    table = mapping.row.spec.table
+    for misfit in block.misfits:
+        yield Rejected(name, misfit.number, "", misfit.shape, misfit.reason, table)
+    block = _without_empty_rows(block)
+    size = len(block.numbers)
+    if not size:
+        return
+    columns: dict[str, pa.Array] = {}
+    faults: list[tuple[Field, Fault]] = []
+    for f in mapping.fields:
+        columns[f.name], found = _column(f, block, mapping, size)
+        faults += [(f, fault) for fault in found if fault.where.any()]
+    faults += _unpriced(mapping.fields, columns)
+    good = np.ones(size, dtype=bool)
+    for f, fault in faults:
+        new = fault.where & good
+        good &= ~fault.where
+        yield from _rejects(name, block, mapping, f, Fault(new, fault.reason))
+    whole = pa.Table.from_arrays(list(columns.values()), schema=arrow_schema(mapping.row))
+    if not good.all():
+        whole = whole.filter(pa.array(good))
+    if len(whole):
+        yield Columns(mapping.row, whole)
+
+
+def _column(
+    f: Field, block: Block, mapping: FileMapping, size: int
+) -> tuple[pa.Array, list[Fault]]:
+    if f.name in mapping.constants:
+        return pa.repeat(mapping.constants[f.name], size), []
+    parts = block.columns.get(mapping.columns.get(f.name, ""))
+    if parts is None:
+        return absent(f, size), []
+    if f.name in mapping.values:
+        parts = [_replaced(part, mapping.values[f.name]) for part in parts]
+    return cast(f, parts, mapping.dialect)
+
+
+def _replaced(part: pa.Array, values: Mapping[str, str]) -> pa.Array:
+    """Texts for which the mapping has another; the others stay as they are."""
+    text = part.cast(pa.string())
+    place = pc.index_in(pc.utf8_trim_whitespace(text), value_set=pa.array(list(values)))
+    return pc.coalesce(pc.take(pa.array(list(values.values()), pa.string()), place), text)
+
+
+def _without_empty_rows(block: Block) -> Block:
+    """Spreadsheets write rows of nothing below their last; such rows are not rejects."""
+    empty = np.ones(len(block.numbers), dtype=bool)
+    for parts in block.columns.values():
+        for part in parts:
+            if not empty.any():
+                return block
+            nothing = pc.is_null(part)
+            if pa.types.is_string(part.type):
+                nothing = pc.or_(nothing, pc.fill_null(pc.equal(part, ""), True))
+            empty &= np.asarray(nothing)
+    if not empty.any():
+        return block
+    kept = pa.array(~empty)
+    columns = {c: [part.filter(kept) for part in parts] for c, parts in block.columns.items()}
+    return Block(columns, block.numbers[~empty])
+
+
+def _unpriced(
+    fields: Iterable[Field], columns: Mapping[str, pa.Array]
+) -> Iterator[tuple[Field, Fault]]:
+    """Amounts in a row that does not say their currency."""
+    if "currency" not in columns or not columns["currency"].null_count:
+        return
+    missing = np.asarray(pc.is_null(columns["currency"]))
+    for f in fields:
+        if f.kind == "money":
+            where = missing & np.asarray(pc.is_valid(columns[f.name]))
+            if where.any():
+                yield f, Fault(where, "is an amount without a currency")
+
+
+def _rejects(
+    name: str, block: Block, mapping: FileMapping, f: Field, fault: Fault
+) -> Iterator[Rejected]:
+    column = mapping.columns.get(f.name, f.name)
+    parts = block.columns.get(column, [])
+    for place in np.flatnonzero(fault.where):
+        values = (part[int(place)].as_py() for part in parts)
+        value = next((str(v) for v in values if v is not None), "")
+        number = int(block.numbers[place])
+        yield Rejected(name, number, column, shape_of(value), fault.reason, mapping.row.spec.table)

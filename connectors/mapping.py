@@ -1,0 +1,204 @@
+"""A table of `[[sources.<name>.files]]`: which files it reads, and how they become rows."""
+
+import codecs
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+from zoneinfo import available_timezones
+
+import pyarrow as pa
+
+from connectors.cast import cast
+from connectors.contract import BY_TABLE, Field, Row, contract_fields
+from connectors.dialect import Dialect
+from connectors.moments import pattern_of
+from connectors.readers import Layout, changed
+
+# What a source does not tell apart is the empty text there, in a row that must have a text.
+_MAY_BE_EMPTY = {
+    "ad_spend": {"ad_group_id", "ad_group"},
+    "web_sessions": {"utm_source", "utm_medium", "campaign_id", "utm_campaign", "landing_group"},
+}
+_LAYOUT = ("encoding", "delimiter", "quoting", "header_row", "sheet")
+_DIALECT = ("decimal", "thousands", "date_format", "datetime_format", "timezone")
+_OWN = ("match", "row", "columns", "constants", "values", "ignore")
+_TYPES: dict[str, type] = {
+    "columns": dict, "constants": dict, "values": dict, "ignore": list, "quoting": bool,
+    "header_row": int,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FileMapping:
+    """How the files that match become rows of one kind."""
+
+    match: str
+    row: type[Row]
+    fields: tuple[Field, ...]
+    columns: Mapping[str, str]  # field -> header of its column; a field without one is not here
+    constants: Mapping[str, pa.Scalar]
+    values: Mapping[str, Mapping[str, str]]
+    ignore: frozenset[str] | None
+    layout: Layout
+    dialect: Dialect
+    key: str = field(repr=False)
+
+    def choose(self, name: str, header: Sequence[str], *, sparse: bool = False) -> list[str]:
+        """The columns of a file that are read; SourceChanged where its header cannot be right.
+
+        In a `sparse` file a key that no row has yet may still come.
+        """
+        problems = [
+            f"no column {self.columns[f.name]!r} (for {f.name})"
+            for f in self.fields
+            if f.name in self.columns
+            and self.columns[f.name] not in header
+            and self._needs(f, sparse)
+        ]
+        wanted = [c for c in dict.fromkeys(self.columns.values()) if c in header]
+        problems += [f"{header.count(c)} columns {c!r}" for c in wanted if header.count(c) > 1]
+        if self.ignore is not None:
+            extra = [c for c in dict.fromkeys(header) if c not in self.ignore | set(wanted)]
+            problems += [f"a column {c!r} that its mapping does not know" for c in extra]
+        if problems:
+            changed(name, f"has {' and '.join(problems)}")
+        if not wanted:
+            changed(name, "has none of the columns that its mapping names")
+        return list(dict.fromkeys(self.columns.values())) if sparse else wanted
+
+    def _needs(self, f: Field, sparse: bool) -> bool:
+        named = self.columns[f.name] != f.name and not sparse
+        return named or (f.required and f.default is None)
+
+
+def file_mapping(table: object, default_zone: str | None) -> tuple[FileMapping | None, list[str]]:
+    """Read one table of the configuration; or everything that is wrong with it."""
+    if not isinstance(table, dict):
+        return None, ["must be a table with match, row and columns"]
+    problems = [
+        f"{key} is not a setting of a file"
+        for key in table
+        if key not in (*_OWN, *_LAYOUT, *_DIALECT)
+    ]
+    problems += [
+        f"{key} must be a {kind.__name__ if kind is not dict else 'table'}"
+        for key, kind in _TYPES.items()
+        if key in table and not isinstance(table[key], kind)
+    ]
+    row = BY_TABLE.get(str(table.get("row")))
+    if row is None:
+        problems.append(f"row must be one of {', '.join(BY_TABLE)}")
+    if not table.get("match"):
+        problems.append('match is missing: a pattern such as "visits/*.csv"')
+    if row is None or problems:
+        return None, problems
+    layout = Layout(**{key: table[key] for key in _LAYOUT if key in table})
+    dialect = _dialect(table, default_zone)
+    problems += _unreadable(layout) + _unspeakable(dialect)
+    fields = tuple(_relaxed(row, f) for f in contract_fields(row))
+    problems += _unknown_fields(row, fields, table)
+    if problems:
+        return None, problems
+    constants, problems = _constants(fields, table.get("constants", {}), dialect)
+    columns = {f.name: f.name for f in fields if f.name not in constants}
+    columns |= {name: str(column) for name, column in table.get("columns", {}).items()}
+    columns = {name: column for name, column in columns.items() if column}
+    problems += [
+        f"{f.name} has no column and no constant, but a {row.spec.table} row needs it"
+        for f in fields
+        if f.required and f.default is None and f.name not in columns.keys() | constants.keys()
+    ]
+    ignore = frozenset(map(str, table["ignore"])) if "ignore" in table else None
+    key = hashlib.sha256(
+        json.dumps([table, asdict(dialect)], sort_keys=True, default=str).encode()
+    ).hexdigest()[:16]
+    return (
+        FileMapping(
+            str(table["match"]), row, fields, columns, constants, table.get("values", {}),
+            ignore, layout, dialect, key,
+        ),
+        problems,
+    )  # fmt: skip
+
+
+def _relaxed(row: type[Row], f: Field) -> Field:
+    may_be_empty = f.name in _MAY_BE_EMPTY.get(row.spec.table, ())
+    return replace(f, default="") if may_be_empty else f
+
+
+def _dialect(table: Mapping[str, Any], default_zone: str | None) -> Dialect:
+    given = {key: str(table[key]) for key in _DIALECT if key in table}
+    given.setdefault("thousands", "." if given.get("decimal") == "," else ",")
+    if default_zone is not None:
+        given.setdefault("timezone", default_zone)
+    return Dialect(**given)
+
+
+def _unreadable(layout: Layout) -> list[str]:
+    problems = []
+    try:
+        codecs.getincrementaldecoder(layout.encoding)
+    except LookupError:
+        problems.append(f"encoding {layout.encoding!r} is not known; try utf-8, utf-16 or cp1252")
+    if layout.delimiter is not None and not _one_sign(layout.delimiter):
+        problems.append("delimiter must be one sign, such as ';'")
+    if layout.header_row < 1:
+        problems.append("header_row must be 1 or more")
+    return problems
+
+
+def _one_sign(delimiter: str) -> bool:
+    return len(delimiter) == 1 and delimiter.isascii() and delimiter not in '"\r\n'
+
+
+def _unspeakable(dialect: Dialect) -> list[str]:
+    problems = []
+    if dialect.decimal not in (".", ","):
+        problems.append('decimal must be "." or ","')
+    if dialect.decimal in dialect.thousands or any(c.isalnum() for c in dialect.thousands):
+        problems.append("thousands must be a sign other than decimal, such as ',' or ' '")
+    if dialect.timezone is not None and dialect.timezone not in available_timezones():
+        problems.append(f"timezone {dialect.timezone!r} is no name such as America/New_York")
+    for name in ("date_format", "datetime_format"):
+        written = getattr(dialect, name)
+        try:
+            if written is not None:
+                pattern_of(written)
+        except ValueError as error:
+            problems.append(f"{name} {error}")
+    return problems
+
+
+def _unknown_fields(row: type[Row], fields: Sequence[Field], table: Mapping[str, Any]) -> list[str]:
+    known = {f.name for f in fields}
+    problems = [
+        f"{part}: {name} is not a field of {row.spec.table}"
+        for part in ("columns", "constants", "values")
+        for name in table.get(part, {})
+        if name not in known
+    ]
+    both = table.get("columns", {}).keys() & table.get("constants", {}).keys()
+    problems += [f"{name} has both a column and a constant" for name in sorted(both)]
+    problems += [
+        f"values.{name} must be a table of texts"
+        for name, texts in table.get("values", {}).items()
+        if not isinstance(texts, dict) or not all(isinstance(v, str) for v in texts.values())
+    ]
+    return problems
+
+
+def _constants(
+    fields: Sequence[Field], given: Mapping[str, Any], dialect: Dialect
+) -> tuple[dict[str, pa.Scalar], list[str]]:
+    """Constants as stored values; they are written as TOML has them, so in no dialect."""
+    constants, problems = {}, []
+    plain = Dialect(timezone=dialect.timezone)
+    for f in fields:
+        if f.name in given:
+            text = str(given[f.name]).lower() if f.kind == "flag" else str(given[f.name])
+            column, faults = cast(f, [pa.array([text])], plain)
+            constants[f.name] = column[0]
+            problems += [f"constants.{f.name} {x.reason}" for x in faults if x.where.any()]
+    return constants, problems
