@@ -1,1 +1,18 @@
 """Credit models and what they learn from."""
+
+from attribution.models.rules import (
+    FIRST,
+    LAST,
+    LAST_NON_DIRECT,
+    LINEAR,
+    POSITION,
+    TIME_DECAY,
+    CreditModel,
+)
+
+__all__ = ["MODELS", "CreditModel"]
+
+# The order is the order of the page's choice.
+MODELS: dict[str, CreditModel] = {
+    model.name: model for model in (FIRST, LAST, LAST_NON_DIRECT, LINEAR, POSITION, TIME_DECAY)
+}

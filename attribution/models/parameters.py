@@ -1,0 +1,155 @@
+"""What a health system may set about conversions, journeys and silence, as tables for the SQL."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pandas as pd
+
+KINDS = ("lead", "booked", "kept", "new_patient", "collected")
+
+# Choosing care is slow: a first visit follows its first touch by months, and money by more.
+_LOOKBACK_DAYS = MappingProxyType(
+    {"lead": 90, "booked": 90, "kept": 120, "new_patient": 180, "collected": 180}
+)
+# A lead, a booking or a visit ends a journey: a follow-up visit that no touch preceded is nobody's
+# merit. Money goes on coming from one decision (instalments, insurers, the second visit of a
+# treatment), and a new patient comes once, so their journeys are not cut.
+_AFTER_PREVIOUS = MappingProxyType(
+    {"lead": True, "booked": True, "kept": True, "new_patient": False, "collected": False}
+)
+# From half a year on, as days: what half a year is must not depend on the month it began in.
+_SILENCE = (
+    ("6-12", 180, 365),
+    ("12-18", 365, 548),
+    ("18-24", 548, 730),
+    ("24-36", 730, 1095),
+    ("36+", 1095, None),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CreditSettings:
+    """The numbers behind conversions and credit; the defaults suit a health system.
+
+    Days are cut in `timezone`.
+    """
+
+    timezone: str = "UTC"
+    lead_gap_days: int = 30
+    new_patient_days: int = 1095
+    lookback_days: Mapping[str, int] = field(default_factory=lambda: _LOOKBACK_DAYS)
+    after_previous: Mapping[str, bool] = field(default_factory=lambda: _AFTER_PREVIOUS)
+    position_ends: float = 0.4
+    half_life_days: float = 7.0
+
+
+def credit_settings(table: Mapping[str, Any]) -> CreditSettings:
+    """The `[credit]` table of the configuration; ValueError names everything that is wrong."""
+    known = {f.name for f in fields(CreditSettings)}
+    problems = [f"{name} is not a setting" for name in sorted(table.keys() - known)]
+    for name in ("lead_gap_days", "new_patient_days", "position_ends", "half_life_days"):
+        if name in table and not _is_number(table[name]):
+            problems.append(f"{name} must be a number")
+    for name, kind, what in (
+        ("lookback_days", _is_days, "days from 1 to 730"),
+        ("after_previous", _is_flag, "true or false"),
+    ):
+        per_kind = table.get(name, {})
+        if not isinstance(per_kind, Mapping):
+            problems.append(f"{name} must be a table with {what} per kind of conversion")
+            continue
+        problems += [f"{name}.{key} is not a conversion" for key in per_kind if key not in KINDS]
+        problems += [f"{name}.{key} must be {what}" for key in per_kind if not kind(per_kind[key])]
+    if not problems:
+        settings = CreditSettings(**{name: table[name] for name in table})
+        problems += _impossible(settings)
+        if not problems:
+            return settings
+    raise ValueError("; ".join(problems))
+
+
+def _impossible(settings: CreditSettings) -> list[str]:
+    problems = []
+    if not 0 < settings.position_ends <= 0.5:
+        problems.append("position_ends must be above 0 and at most 0.5")
+    if settings.half_life_days <= 0:
+        problems.append("half_life_days must be above 0")
+    if settings.lead_gap_days < 0 or settings.new_patient_days < 1:
+        problems.append("lead_gap_days and new_patient_days must be days, not below 0")
+    try:
+        ZoneInfo(settings.timezone)
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        problems.append(f"timezone {settings.timezone!r} is not one such as 'America/Chicago'")
+    return problems
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_days(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 730
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def setting_tables(settings: CreditSettings, currency: str = "USD") -> dict[str, pd.DataFrame]:
+    """Every setting as the table that the SQL reads, by the table's name.
+
+    `currency` is that of counts, which have no money of their own.
+    """
+    return {
+        "setting_report": setting_report(settings, currency),
+        "setting_credit": setting_credit(settings),
+        "setting_model": setting_model(settings),
+        "setting_silence": setting_silence(),
+    }
+
+
+def setting_report(settings: CreditSettings, currency: str) -> pd.DataFrame:
+    """One row: what holds for the report as a whole."""
+    return pd.DataFrame(
+        {
+            "currency": [currency],
+            "timezone": [settings.timezone],
+            "lead_gap_days": [settings.lead_gap_days],
+            "new_patient_days": [settings.new_patient_days],
+        }
+    )
+
+
+def setting_credit(settings: CreditSettings) -> pd.DataFrame:
+    """Per kind of conversion: how far back a journey reaches, and whether the last one ends it."""
+    return pd.DataFrame(
+        {
+            "kind": list(KINDS),
+            "lookback_days": [
+                int(settings.lookback_days.get(kind, _LOOKBACK_DAYS[kind])) for kind in KINDS
+            ],
+            "after_previous": [
+                bool(settings.after_previous.get(kind, _AFTER_PREVIOUS[kind])) for kind in KINDS
+            ],
+        }
+    )
+
+
+def setting_model(settings: CreditSettings) -> pd.DataFrame:
+    """Per credit model and parameter: its amount."""
+    return pd.DataFrame(
+        [
+            ("position", "ends", float(settings.position_ends)),
+            ("time_decay", "half_life_days", float(settings.half_life_days)),
+        ],
+        columns=["model", "parameter", "amount"],
+    )
+
+
+def setting_silence() -> pd.DataFrame:
+    """Per range of silence: the days since the last kept visit, `to_days` left out."""
+    frame = pd.DataFrame(list(_SILENCE), columns=["months_silent", "from_days", "to_days"])
+    return frame.astype({"from_days": "int64", "to_days": "Int64"})

@@ -1,0 +1,81 @@
+"""The rules: credit models that say, without learning, what each touch of a journey weighs.
+
+A weight is one SQL expression over the columns of a journey's touch (`COLUMNS`). The model's
+credit is the weight over the sum of the journey's weights. A weight is kept to twelve decimals,
+so the largest of a journey should be near one.
+"""
+
+from dataclasses import dataclass
+
+# step, steps            which touch of how many, from 1
+# days_before            days from the touch to the decision
+# days_apart             days from the touch to the journey's last touch
+# is_direct              the touch was a direct visit
+# last_non_direct_step   the last step that was not direct; the last one where all were
+COLUMNS = ("step", "steps", "days_before", "days_apart", "is_direct", "last_non_direct_step")
+
+
+@dataclass(frozen=True, slots=True)
+class CreditModel:
+    """A weight per touch: `weight` is SQL over `COLUMNS` and the columns of its `parameters`."""
+
+    name: str
+    title: str
+    help: str  # one sentence, shown beside the model's name
+    weight: str
+    parameters: tuple[str, ...] = ()
+
+    def parameter_column(self, parameter: str) -> str:
+        """The name by which `weight` reads a parameter."""
+        return f"{self.name}_{parameter}"
+
+
+FIRST = CreditModel(
+    "first",
+    "First touch",
+    "All credit to the touch that began the journey.",
+    "case when step = 1 then 1 else 0 end",
+)
+
+LAST = CreditModel(
+    "last",
+    "Last touch",
+    "All credit to the last touch before the conversion.",
+    "case when step = steps then 1 else 0 end",
+)
+
+LAST_NON_DIRECT = CreditModel(
+    "last_non_direct",
+    "Last touch, not direct",
+    "All credit to the last touch that was not a direct visit, if there was one.",
+    "case when step = last_non_direct_step then 1 else 0 end",
+)
+
+LINEAR = CreditModel(
+    "linear",
+    "Linear",
+    "The same credit to every touch of the journey.",
+    "1",
+)
+
+# Of two touches both are ends; with `position_ends` at 0.4 three share 40/20/40.
+POSITION = CreditModel(
+    "position",
+    "Position (40/20/40)",
+    "Most credit to the first and the last touch, the rest shared by those between.",
+    "case"
+    " when steps <= 2 then 1"
+    " when step = 1 or step = steps then position_ends"
+    " else (1 - 2 * position_ends) / (steps - 2) end",
+    ("ends",),
+)
+
+# Measured from the last touch and not from the decision: credit is the same, and the weights of
+# a journey that is all old do not vanish.
+TIME_DECAY = CreditModel(
+    "time_decay",
+    "Time decay",
+    "More credit the nearer the conversion: half as much for each week further back.",
+    "power(0.5, days_apart / time_decay_half_life_days)",
+    ("half_life_days",),
+)

@@ -1,0 +1,205 @@
+"""Transform: reads the SQL models, orders them by their inputs, builds them and checks the result.
+
+A model is one file; its table has the file's name. Its header says what it holds in a sentence,
+its grain (proved unique after it is built) and its inputs (which order the build):
+
+    -- What was converted, week by week.
+    -- grain: kind, week
+    -- inputs: int_conversions
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from attribution.errors import TransformError
+from attribution.models.credit import credit_sql
+from attribution.paths import SQL
+
+LAYERS = ("staging", "intermediate", "marts")
+# SQLGlot's names for engines that SQLAlchemy calls otherwise.
+_DIALECTS = {"postgresql": "postgres"}
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One table (or one check) and the SELECT that makes it."""
+
+    name: str
+    layer: str
+    sentence: str
+    grain: tuple[str, ...]
+    inputs: tuple[str, ...]
+    sql: str
+
+
+def read_model(name: str, layer: str, sql: str) -> Model:
+    """A model from its text; the header is the comment at the top."""
+    header: list[str] = []
+    for line in sql.splitlines():
+        if not line.startswith("--"):
+            break
+        if line.startswith("--  ") and header:
+            header[-1] += " " + line.removeprefix("--").strip()
+        else:
+            header.append(line.removeprefix("--").strip())
+    said = {
+        word: tuple(part.strip() for part in line.removeprefix(f"{word}:").split(","))
+        for word in ("grain", "inputs")
+        for line in header
+        if line.startswith(f"{word}:")
+    }
+    missing = [word for word in ("grain", "inputs") if word not in said and layer != "checks"]
+    if not header or not header[0].endswith(".") or missing:
+        needs = " and ".join(missing) or "first sentence"
+        raise TransformError(f"{layer}/{name}.sql has no {needs} in its header; add it at the top.")
+    return Model(name, layer, header[0], said.get("grain", ()), said.get("inputs", ()), sql)
+
+
+def load_models(folder: Path = SQL) -> list[Model]:
+    """Every model of `folder` and the one made from the credit registry, in building order."""
+    models = [
+        read_model(path.stem, layer, path.read_text("utf-8"))
+        for layer in LAYERS
+        for path in sorted((folder / layer).glob("*.sql"))
+    ]
+    return in_order([*models, read_model("credit", "marts", credit_sql())])
+
+
+def load_checks(folder: Path = SQL) -> list[Model]:
+    """Every check of `folder`: a query that must return no rows."""
+    return [
+        read_model(path.stem, "checks", path.read_text("utf-8"))
+        for path in sorted((folder / "checks").glob("*.sql"))
+    ]
+
+
+def in_order(models: Iterable[Model]) -> list[Model]:
+    """Models so that each comes after those it reads."""
+    by_name: dict[str, Model] = {}
+    for model in models:
+        if model.name in by_name:
+            raise TransformError(f"Two SQL models are called {model.name}; rename one.")
+        by_name[model.name] = model
+    graph = {name: set(model.inputs) & set(by_name) for name, model in by_name.items()}
+    try:
+        return [by_name[name] for name in TopologicalSorter(graph).static_order()]
+    except CycleError as error:
+        ring = " reads ".join(error.args[1])
+        raise TransformError(f"SQL models go round in a ring: {ring}; break it.") from error
+
+
+def build(
+    connection: Connection,
+    models: Sequence[Model],
+    on_step: Callable[[str], None] = lambda _name: None,
+) -> None:
+    """Build every model as a table and prove its grain; `on_step` hears each name beforehand."""
+    for model in models:
+        on_step(model.name)
+        try:
+            _create(connection, model)
+            twice = _duplicates(connection, model)
+        except SQLAlchemyError as error:
+            # The engine's own words may quote a value, and a value may be somebody's.
+            raise TransformError(
+                f"{model.layer}/{model.name}.sql could not be built "
+                f"({_reason(error)}); run with --debug to see the engine's message."
+            ) from error
+        if twice:
+            raise TransformError(
+                f"{model.name} has {twice} keys that are not unique although its grain is "
+                f"{', '.join(model.grain)}; mend the model or its header."
+            )
+
+
+def run_checks(connection: Connection, checks: Sequence[Model] | None = None) -> None:
+    """Run every check; raises with all that found rows."""
+    failed = []
+    for check in load_checks() if checks is None else checks:
+        query = in_dialect(connection, check.sql)
+        try:
+            rows = _number(connection, f"select count(*) from ({_body(query)}) as found")
+        except SQLAlchemyError as error:
+            raise TransformError(
+                f"The check {check.name} could not run ({_reason(error)}); mend it."
+            ) from error
+        if rows:
+            failed.append(f"{check.name} ({rows} rows): {check.sentence}")
+    if failed:
+        raise TransformError("The built tables are wrong: " + " ".join(failed))
+
+
+def checksum(connection: Connection, table: str) -> str:
+    """What a table holds as one text: the same for the same rows in any order.
+
+    Its parts are the number of rows and two sums over parts of each row's MD5, so that a row more,
+    less or twice shows, which an exclusive or would not.
+    """
+    columns = connection.exec_driver_sql(
+        "select column_name, data_type from information_schema.columns"  # noqa: S608
+        f" where table_name = '{table}' and table_schema = current_schema()"
+        " and table_catalog = current_database() order by ordinal_position"
+    ).all()
+    if not columns:
+        raise TransformError(f"There is no table {table} to take a checksum of.")
+    text = " || ".join(_as_text(name, kind) for name, kind in columns)
+    row = connection.exec_driver_sql(
+        "select count(*),"  # noqa: S608
+        " coalesce(sum(cast('0x' || substr(digest, 1, 15) as bigint)), 0),"
+        " coalesce(sum(cast('0x' || substr(digest, 16, 15) as bigint)), 0)"
+        f" from (select md5({text}) as digest from {table}) as digests"
+    ).one()
+    return "-".join(f"{int(part):x}" for part in row)
+
+
+def in_dialect(connection: Connection, sql: str) -> str:
+    """SQL for the engine of `connection`; DuckDB reads it as it is written."""
+    engine = connection.dialect.name
+    if engine == "duckdb":
+        return sql
+    # Imported late: it takes longer than a build on DuckDB needs it.
+    from sqlglot import transpile
+
+    return transpile(sql, read="duckdb", write=_DIALECTS.get(engine, engine))[0]
+
+
+def _create(connection: Connection, model: Model) -> None:
+    query = _body(in_dialect(connection, model.sql))
+    if connection.dialect.name == "duckdb":
+        connection.exec_driver_sql(f"create or replace table {model.name} as\n{query}")
+    else:
+        connection.exec_driver_sql(f"drop table if exists {model.name}")
+        connection.exec_driver_sql(f"create table {model.name} as\n{query}")
+
+
+def _duplicates(connection: Connection, model: Model) -> int:
+    grain = ", ".join(model.grain)
+    return _number(
+        connection,
+        f"select count(*) from (select {grain} from {model.name}"  # noqa: S608
+        f" group by {grain} having count(*) > 1) as twice",
+    )
+
+
+def _body(sql: str) -> str:
+    return sql.strip().rstrip(";")
+
+
+def _number(connection: Connection, sql: str) -> int:
+    return int(connection.exec_driver_sql(sql).scalar_one())
+
+
+def _as_text(column: str, kind: str) -> str:
+    zoned = kind.upper() == "TIMESTAMP WITH TIME ZONE"
+    text = f"cast({column}{' at time zone ' + repr('UTC') if zoned else ''} as varchar)"
+    # The length goes before the text, so that no two rows are written alike.
+    return f"coalesce(length({text}) || ':' || {text}, '-')"
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    return type(getattr(error, "orig", None) or error).__name__

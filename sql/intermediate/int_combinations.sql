@@ -1,0 +1,124 @@
+-- Each combination of kind, source, medium and campaign that was ever seen, and how often.
+-- grain: origin, kind, utm_source, utm_medium, utm_campaign, campaign_id
+-- inputs: stg_touchpoint, stg_call, stg_contact, stg_message, stg_ad_spend, stg_web_sessions,
+--   setting_report
+--
+-- Rules are matched on these few combinations, never on millions of rows.
+
+with
+
+seen as (
+
+    select
+        'touchpoint' as origin,
+        kind,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        campaign_id,
+        count(*) as rows_seen,
+        min(touched_at) as first_at,
+        max(touched_at) as last_at
+    from stg_touchpoint
+    group by 1, 2, 3, 4, 5, 6
+    union all
+    select
+        'call' as origin,
+        'call' as kind,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        campaign_id,
+        count(*) as rows_seen,
+        min(started_at) as first_at,
+        max(started_at) as last_at
+    from stg_call
+    group by 1, 2, 3, 4, 5, 6
+    union all
+    select
+        'contact' as origin,
+        'contact' as kind,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        '' as campaign_id,
+        count(*) as rows_seen,
+        min(created_at) as first_at,
+        max(created_at) as last_at
+    from stg_contact
+    group by 1, 2, 3, 4, 5, 6
+    union all
+    select
+        'message' as origin,
+        'outreach' as kind,
+        '' as utm_source,
+        utm_medium,
+        flow as utm_campaign,
+        '' as campaign_id,
+        count(*) as rows_seen,
+        min(assigned_at) as first_at,
+        max(assigned_at) as last_at
+    from stg_message
+    group by 1, 2, 3, 4, 5, 6
+
+),
+
+moments as (
+
+    select
+        seen.origin,
+        seen.kind,
+        seen.utm_source,
+        seen.utm_medium,
+        seen.utm_campaign,
+        seen.campaign_id,
+        seen.rows_seen,
+        cast(0 as bigint) as spend_micros,
+        cast(seen.first_at at time zone setting_report.timezone as date) as first_day,
+        cast(seen.last_at at time zone setting_report.timezone as date) as last_day
+    from seen
+    cross join setting_report
+
+),
+
+days as (
+
+    select
+        'ad_spend' as origin,
+        'ad_spend' as kind,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        campaign_id,
+        count(*) as rows_seen,
+        cast(sum(spend_micros) as bigint) as spend_micros,
+        min(day) as first_day,
+        max(day) as last_day
+    from stg_ad_spend
+    group by 1, 2, 3, 4, 5, 6
+    union all
+    select
+        'web_sessions' as origin,
+        'session' as kind,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        campaign_id,
+        count(*) as rows_seen,
+        cast(0 as bigint) as spend_micros,
+        min(day) as first_day,
+        max(day) as last_day
+    from stg_web_sessions
+    group by 1, 2, 3, 4, 5, 6
+
+),
+
+final as (
+
+    select * from moments
+    union all
+    select * from days
+
+)
+
+select * from final

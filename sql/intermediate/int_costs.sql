@@ -1,0 +1,72 @@
+-- Everything that was paid to reach people: ads by day, and messages with a price.
+-- grain: channel, campaign, day, currency
+-- inputs: stg_ad_spend, stg_message, int_channel_map, setting_report
+--
+-- Clicks on outreach messages are not ad clicks and are not counted here.
+
+with
+
+costs as (
+
+    select
+        'ad_spend' as kind,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        campaign_id,
+        day,
+        currency,
+        spend_micros,
+        impressions,
+        clicks,
+        cast(coalesce(claimed_conversions, 0) as decimal(18, 6)) as claimed_conversions,
+        coalesce(claimed_value_micros, 0) as claimed_value_micros
+    from stg_ad_spend
+    union all
+    select
+        'outreach' as kind,
+        '' as utm_source,
+        stg_message.utm_medium,
+        stg_message.flow as utm_campaign,
+        '' as campaign_id,
+        cast(
+            coalesce(stg_message.sent_at, stg_message.assigned_at)
+            at time zone setting_report.timezone as date
+        ) as day,
+        coalesce(stg_message.currency, setting_report.currency) as currency,
+        stg_message.cost_micros as spend_micros,
+        0 as impressions,
+        0 as clicks,
+        cast(0 as decimal(18, 6)) as claimed_conversions,
+        0 as claimed_value_micros
+    from stg_message
+    cross join setting_report
+    where stg_message.cost_micros <> 0
+
+),
+
+final as (
+
+    select
+        int_channel_map.channel,
+        int_channel_map.campaign,
+        costs.day,
+        costs.currency,
+        cast(sum(costs.spend_micros) as bigint) as spend_micros,
+        cast(sum(costs.impressions) as bigint) as impressions,
+        cast(sum(costs.clicks) as bigint) as clicks,
+        cast(sum(costs.claimed_conversions) as decimal(18, 6)) as claimed_conversions,
+        cast(sum(costs.claimed_value_micros) as bigint) as claimed_value_micros
+    from costs
+    inner join int_channel_map
+        on
+            costs.kind = int_channel_map.kind
+            and costs.utm_source = int_channel_map.utm_source
+            and costs.utm_medium = int_channel_map.utm_medium
+            and costs.utm_campaign = int_channel_map.utm_campaign
+            and costs.campaign_id = int_channel_map.campaign_id
+    group by 1, 2, 3, 4
+
+)
+
+select * from final

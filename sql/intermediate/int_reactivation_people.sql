@@ -1,0 +1,198 @@
+-- Every silent person whom a reactivation flow treated or held out, and those nobody contacted.
+-- grain: person_id, flow, assigned_at
+-- inputs: stg_message, stg_person, int_silences, int_channel_map, int_conversions,
+--   setting_silence, setting_report
+--
+-- A flow is a reactivation flow by its name: it contains "reactivation" or "recall". A person
+-- counts once per flow, at the first assignment, and only if silent then. People whom nobody
+-- contacted count in the month in which they became silent for 6, 12, 18, 24 or 36 months.
+
+with
+
+flows as (
+
+    select
+        stg_message.flow,
+        stg_message.person_id,
+        stg_message.assigned_at,
+        stg_message.arm,
+        stg_message.utm_medium,
+        row_number() over (
+            partition by stg_message.flow, stg_message.person_id
+            order by stg_message.assigned_at, stg_message.message_id, stg_message.source
+        ) as place
+    from stg_message
+    where
+        stg_message.purpose = 'marketing'
+        and stg_message.person_id is not null
+        and regexp_matches(lower(stg_message.flow), 'reactivation|recall')
+
+),
+
+responses as (
+
+    select
+        flow,
+        person_id,
+        max(case when was_sent then 1 else 0 end) as contacted,
+        max(case when was_sent and has_responded then 1 else 0 end) as responded
+    from stg_message
+    where purpose = 'marketing' and person_id is not null
+    group by flow, person_id
+
+),
+
+assigned as (
+
+    select
+        flows.person_id,
+        flows.flow,
+        int_channel_map.campaign,
+        int_channel_map.channel,
+        flows.arm,
+        flows.assigned_at,
+        int_silences.visited_at,
+        int_silences.service_line,
+        int_silences.location,
+        case when flows.arm = 'treated' then responses.contacted else 0 end as contacted,
+        case when flows.arm = 'treated' then responses.responded else 0 end as responded
+    from flows
+    inner join responses
+        on flows.flow = responses.flow and flows.person_id = responses.person_id
+    inner join int_silences
+        on
+            flows.person_id = int_silences.person_id
+            and flows.assigned_at > int_silences.visited_at
+            and (int_silences.next_at is null or flows.assigned_at <= int_silences.next_at)
+    inner join int_channel_map
+        on
+            int_channel_map.kind = 'outreach'
+            and int_channel_map.utm_source = ''
+            and flows.utm_medium = int_channel_map.utm_medium
+            and flows.flow = int_channel_map.utm_campaign
+            and int_channel_map.campaign_id = ''
+    where flows.place = 1
+
+),
+
+last_day as (
+
+    select max(decided_at) as last_at
+    from int_conversions
+
+),
+
+the_dead as (
+
+    select distinct person_id
+    from stg_person
+    where deceased
+
+),
+
+crossed as (
+
+    select
+        int_silences.person_id,
+        int_silences.visited_at,
+        int_silences.visited_at
+        + cast(setting_silence.from_days as integer) * interval '1' day as assigned_at,
+        int_silences.service_line,
+        int_silences.location
+    from int_silences
+    cross join setting_silence
+    cross join last_day
+    left join the_dead on int_silences.person_id = the_dead.person_id
+    where
+        the_dead.person_id is null
+        and int_silences.visited_at
+        + cast(setting_silence.from_days as integer) * interval '1' day <= last_day.last_at
+        and (
+            int_silences.next_at is null
+            or int_silences.visited_at
+            + cast(setting_silence.from_days as integer) * interval '1' day
+            < int_silences.next_at
+        )
+
+),
+
+reached as (
+
+    select distinct
+        crossed.person_id,
+        crossed.assigned_at
+    from crossed
+    inner join flows
+        on
+            crossed.person_id = flows.person_id
+            and flows.assigned_at > crossed.visited_at
+            and flows.assigned_at <= crossed.assigned_at + interval '90' day
+
+),
+
+left_alone as (
+
+    select
+        crossed.person_id,
+        '' as flow,
+        '' as campaign,
+        '' as channel,
+        'none' as arm,
+        crossed.assigned_at,
+        crossed.visited_at,
+        crossed.service_line,
+        crossed.location,
+        0 as contacted,
+        0 as responded
+    from crossed
+    left join reached
+        on
+            crossed.person_id = reached.person_id
+            and crossed.assigned_at = reached.assigned_at
+    where reached.person_id is null
+
+),
+
+together as (
+
+    select * from assigned
+    union all
+    select * from left_alone
+
+),
+
+final as (
+
+    select
+        together.person_id,
+        together.flow,
+        together.campaign,
+        together.channel,
+        together.arm,
+        together.assigned_at,
+        cast(
+            date_trunc(
+                'month',
+                cast(together.assigned_at at time zone setting_report.timezone as date)
+            ) as date
+        ) as cohort_month,
+        setting_silence.months_silent,
+        together.service_line,
+        together.location,
+        together.contacted,
+        together.responded
+    from together
+    cross join setting_report
+    inner join setting_silence
+        on
+            date_diff('second', together.visited_at, together.assigned_at)
+            >= setting_silence.from_days * 86400
+            and (
+                setting_silence.to_days is null
+                or date_diff('second', together.visited_at, together.assigned_at)
+                < setting_silence.to_days * 86400
+            )
+
+)
+
+select * from final

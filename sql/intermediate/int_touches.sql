@@ -1,0 +1,124 @@
+-- The touches of everybody who converted, numbered in the order they happened.
+-- grain: person_id, touch_number
+-- inputs: stg_touchpoint, stg_call, stg_message, int_contact_touches, int_channel_map,
+--   int_conversions
+--
+-- Most touches lead nowhere and are left out here. Two touches at one instant are ordered by
+-- where they come from and then by their key, so a refresh always finds the same order.
+-- Reminders of a visit (purpose treatment or operations) are service, not marketing.
+
+with
+
+people as (
+
+    select distinct person_id
+    from int_conversions
+    where person_id is not null
+
+),
+
+touched as (
+
+    select
+        person_id,
+        touched_at,
+        'touchpoint' as origin,
+        source,
+        account,
+        touch_id as record_id,
+        kind,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        campaign_id
+    from stg_touchpoint
+    union all
+    select
+        person_id,
+        started_at as touched_at,
+        'call' as origin,
+        source,
+        account,
+        call_id as record_id,
+        'call' as kind,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        campaign_id
+    from stg_call
+    union all
+    select
+        person_id,
+        touched_at,
+        'contact' as origin,
+        source,
+        account,
+        contact_id as record_id,
+        'contact' as kind,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        '' as campaign_id
+    from int_contact_touches
+    union all
+    select
+        person_id,
+        sent_at as touched_at,
+        'message' as origin,
+        source,
+        account,
+        message_id as record_id,
+        'outreach' as kind,
+        '' as utm_source,
+        utm_medium,
+        flow as utm_campaign,
+        '' as campaign_id
+    from stg_message
+    where was_sent and purpose = 'marketing'
+    union all
+    select
+        person_id,
+        clicked_at as touched_at,
+        'message_click' as origin,
+        source,
+        account,
+        message_id as record_id,
+        'outreach' as kind,
+        '' as utm_source,
+        utm_medium,
+        flow as utm_campaign,
+        '' as campaign_id
+    from stg_message
+    where was_sent and purpose = 'marketing' and clicked_at is not null
+
+),
+
+final as (
+
+    select
+        touched.person_id,
+        row_number() over (
+            partition by touched.person_id
+            order by
+                touched.touched_at,
+                touched.origin,
+                touched.record_id,
+                touched.source,
+                touched.account
+        ) as touch_number,
+        touched.touched_at,
+        int_channel_map.map_id,
+        int_channel_map.channel = 'direct' as is_direct
+    from touched
+    inner join people on touched.person_id = people.person_id
+    inner join int_channel_map
+        on
+            touched.kind = int_channel_map.kind
+            and touched.utm_source = int_channel_map.utm_source
+            and touched.utm_medium = int_channel_map.utm_medium
+            and touched.utm_campaign = int_channel_map.utm_campaign
+            and touched.campaign_id = int_channel_map.campaign_id
+
+)
+
+select * from final

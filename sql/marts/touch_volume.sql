@@ -1,0 +1,118 @@
+-- How often each channel and campaign touched people, whether or not they converted.
+-- grain: channel, campaign, week
+-- inputs: stg_touchpoint, stg_call, stg_message, int_contact_touches, int_channel_map,
+--   setting_report
+--
+-- Counted per person and week first: distinct counts of millions of people spill badly.
+
+with
+
+touched as (
+
+    select
+        person_id,
+        touched_at,
+        kind,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        campaign_id
+    from stg_touchpoint
+    union all
+    select
+        person_id,
+        started_at as touched_at,
+        'call' as kind,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        campaign_id
+    from stg_call
+    union all
+    select
+        person_id,
+        touched_at,
+        'contact' as kind,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        '' as campaign_id
+    from int_contact_touches
+    union all
+    select
+        person_id,
+        sent_at as touched_at,
+        'outreach' as kind,
+        '' as utm_source,
+        utm_medium,
+        flow as utm_campaign,
+        '' as campaign_id
+    from stg_message
+    where was_sent and purpose = 'marketing'
+    union all
+    select
+        person_id,
+        clicked_at as touched_at,
+        'outreach' as kind,
+        '' as utm_source,
+        utm_medium,
+        flow as utm_campaign,
+        '' as campaign_id
+    from stg_message
+    where was_sent and purpose = 'marketing' and clicked_at is not null
+
+),
+
+by_person as (
+
+    select
+        int_channel_map.map_id,
+        touched.person_id,
+        cast(
+            date_trunc(
+                'week', cast(touched.touched_at at time zone setting_report.timezone as date)
+            ) as date
+        ) as week,
+        count(*) as touches
+    from touched
+    cross join setting_report
+    inner join int_channel_map
+        on
+            touched.kind = int_channel_map.kind
+            and touched.utm_source = int_channel_map.utm_source
+            and touched.utm_medium = int_channel_map.utm_medium
+            and touched.utm_campaign = int_channel_map.utm_campaign
+            and touched.campaign_id = int_channel_map.campaign_id
+    group by 1, 2, 3
+
+),
+
+by_channel as (
+
+    select
+        int_channel_map.channel,
+        int_channel_map.campaign,
+        by_person.week,
+        by_person.person_id,
+        sum(by_person.touches) as touches
+    from by_person
+    inner join int_channel_map on by_person.map_id = int_channel_map.map_id
+    group by 1, 2, 3, 4
+
+),
+
+final as (
+
+    select
+        channel,
+        campaign,
+        week,
+        cast(sum(touches) as bigint) as touches,
+        count(person_id) as people
+    from by_channel
+    group by 1, 2, 3
+
+)
+
+select * from final
+order by channel, campaign, week

@@ -1,0 +1,155 @@
+-- How many rows of each kind each source has brought, and the days they reach over.
+-- grain: source, account, table_name
+-- inputs: raw_ad_spend, raw_web_sessions, raw_touchpoint, raw_contact, raw_deal, raw_person,
+--   raw_appointment, raw_encounter, raw_payment, raw_call, raw_message, raw_preference,
+--   raw_feedback, raw_environment
+--
+-- Days of instants are UTC days here: this says what was loaded, not when people came.
+
+with
+
+final as (
+
+    select
+        source,
+        account,
+        'ad_spend' as table_name,
+        min(day) as first_day,
+        max(day) as last_day,
+        count(*) as rows_loaded
+    from raw_ad_spend as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'web_sessions' as table_name,
+        min(day) as first_day,
+        max(day) as last_day,
+        count(*) as rows_loaded
+    from raw_web_sessions as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'touchpoint' as table_name,
+        cast(min(raw.at) at time zone 'UTC' as date) as first_day,
+        cast(max(raw.at) at time zone 'UTC' as date) as last_day,
+        count(*) as rows_loaded
+    from raw_touchpoint as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'contact' as table_name,
+        cast(min(raw.created_at) at time zone 'UTC' as date) as first_day,
+        cast(max(raw.created_at) at time zone 'UTC' as date) as last_day,
+        count(*) as rows_loaded
+    from raw_contact as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'deal' as table_name,
+        cast(min(raw.created_at) at time zone 'UTC' as date) as first_day,
+        cast(max(raw.created_at) at time zone 'UTC' as date) as last_day,
+        count(*) as rows_loaded
+    from raw_deal as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'person' as table_name,
+        cast(null as date) as first_day,
+        cast(null as date) as last_day,
+        count(*) as rows_loaded
+    from raw_person as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'appointment' as table_name,
+        cast(min(raw.booked_at) at time zone 'UTC' as date) as first_day,
+        cast(max(raw.booked_at) at time zone 'UTC' as date) as last_day,
+        count(*) as rows_loaded
+    from raw_appointment as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'encounter' as table_name,
+        cast(min(raw.starts_at) at time zone 'UTC' as date) as first_day,
+        cast(max(raw.starts_at) at time zone 'UTC' as date) as last_day,
+        count(*) as rows_loaded
+    from raw_encounter as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'payment' as table_name,
+        cast(min(raw.posted_at) at time zone 'UTC' as date) as first_day,
+        cast(max(raw.posted_at) at time zone 'UTC' as date) as last_day,
+        count(*) as rows_loaded
+    from raw_payment as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'call' as table_name,
+        cast(min(raw.started_at) at time zone 'UTC' as date) as first_day,
+        cast(max(raw.started_at) at time zone 'UTC' as date) as last_day,
+        count(*) as rows_loaded
+    from raw_call as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'message' as table_name,
+        cast(min(raw.assigned_at) at time zone 'UTC' as date) as first_day,
+        cast(max(raw.assigned_at) at time zone 'UTC' as date) as last_day,
+        count(*) as rows_loaded
+    from raw_message as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'preference' as table_name,
+        cast(min(raw.since) at time zone 'UTC' as date) as first_day,
+        cast(max(raw.since) at time zone 'UTC' as date) as last_day,
+        count(*) as rows_loaded
+    from raw_preference as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'feedback' as table_name,
+        cast(min(raw.at) at time zone 'UTC' as date) as first_day,
+        cast(max(raw.at) at time zone 'UTC' as date) as last_day,
+        count(*) as rows_loaded
+    from raw_feedback as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'environment' as table_name,
+        min(day) as first_day,
+        max(day) as last_day,
+        count(*) as rows_loaded
+    from raw_environment as raw
+    group by source, account
+
+)
+
+select * from final

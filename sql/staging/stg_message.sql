@@ -1,0 +1,32 @@
+-- Every message of an outreach flow to one person, and every person who was held out.
+-- grain: source, account, message_id
+-- inputs: raw_message, identity
+--
+-- A flow is its own campaign: messages have no tags, so the flow's name stands in for them.
+
+with
+
+final as (
+
+    select
+        raw.source,
+        raw.account,
+        raw.message_id,
+        identity.person_id,
+        raw.assigned_at,
+        raw.arm,
+        raw.purpose,
+        lower(trim(raw.channel)) as utm_medium,
+        trim(raw.flow) as flow,
+        raw.arm = 'treated' and raw.sent_at is not null as was_sent,
+        coalesce(raw.opened_at, raw.clicked_at, raw.replied_at) is not null as has_responded,
+        raw.sent_at,
+        raw.clicked_at,
+        raw.currency,
+        raw.cost_micros
+    from raw_message as raw
+    left join identity on raw.identifier = identity.identifier
+
+)
+
+select * from final

@@ -1,0 +1,20 @@
+-- Every patient of the medical record, as the one person they are.
+-- grain: source, account, patient_id
+-- inputs: raw_person, identity
+
+with
+
+final as (
+
+    select
+        raw.source,
+        raw.account,
+        raw.patient_id,
+        identity.person_id,
+        raw.deceased
+    from raw_person as raw
+    left join identity on raw.identifier = identity.identifier
+
+)
+
+select * from final
