@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
-Format = Literal["text", "count", "money", "rate", "ratio", "number", "day", "instant", "flag"]
+from attribution.metrics import Better, Format, definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,12 @@ class Column:
     title: str
     format: Format = "text"
     help: str = ""
+
+
+def measured(name: str, title: str = "") -> Column:
+    """The column of a defined number, explained as the registry explains it."""
+    meaning = definition(name)
+    return Column(name, title or meaning.title, meaning.format, meaning.help)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ class Metric:
     before: float | None
     format: Format
     help: str
-    better: Literal["up", "down", "neither"] = "up"
+    better: Better = "up"
     course: tuple[float | None, ...] = ()
 
 
@@ -62,4 +68,5 @@ class View:
     figures: Mapping[str, Figure] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    currency: str = "USD"
     empty: str = ""  # what to do when there is nothing to show; "" when there is

@@ -1,0 +1,242 @@
+"""Every number that caretrace shows, defined once: pages, exports and docs read it from here."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Format = Literal["text", "count", "money", "rate", "ratio", "number", "day", "instant", "flag"]
+Better = Literal["up", "down", "neither"]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a number means: one sentence, the formula, how it is written, which way is good."""
+
+    name: str
+    title: str
+    sentence: str
+    formula: str
+    format: Format
+    better: Better = "up"
+
+    @property
+    def help(self) -> str:
+        """The definition as a tooltip."""
+        return f"{self.sentence} {self.formula}" if self.formula else self.sentence
+
+
+def _kinds() -> tuple[Definition, ...]:
+    return (
+        Definition(
+            "leads",
+            "Leads",
+            "First inquiries: a form, an answered call, a chat or a referral order.",
+            "Counted in the week of the inquiry.",
+            "count",
+        ),
+        Definition(
+            "booked",
+            "Booked visits",
+            "Appointments that were made, whether or not they were kept later.",
+            "Counted in the week of booking.",
+            "count",
+        ),
+        Definition(
+            "kept",
+            "Kept visits",
+            "Appointments at which the patient was seen.",
+            "Counted in the week of the visit.",
+            "count",
+        ),
+        Definition(
+            "new_patients",
+            "New patients",
+            "People seen for the first time, or for the first time in three years.",
+            "Counted in the week of the first kept visit.",
+            "count",
+        ),
+        Definition(
+            "collected",
+            "Collected",
+            "Money received from patients and payers, not what was charged.",
+            "Counted in the week of posting.",
+            "money",
+        ),
+    )
+
+
+def _costs() -> tuple[Definition, ...]:
+    return (
+        Definition(
+            "spend",
+            "Spend",
+            "What was paid for media, as each ad platform or invoice states it.",
+            "Sum over the days of the period.",
+            "money",
+            "neither",
+        ),
+        Definition(
+            "cpl",
+            "CPL",
+            "Cost per lead: what one lead cost in media.",
+            "Spend ÷ leads; undefined without leads or spend.",
+            "money",
+            "down",
+        ),
+        Definition(
+            "cac",
+            "CAC",
+            "Cost of acquiring a new patient, media only.",
+            "Spend ÷ new patients; undefined without new patients or spend.",
+            "money",
+            "down",
+        ),
+        Definition(
+            "roas",
+            "ROAS",
+            "Return on ad spend: money collected for each unit of money spent.",
+            "Collected ÷ spend; undefined without spend.",
+            "ratio",
+        ),
+        Definition(
+            "roi",
+            "ROI",
+            "Net return on media, before the cost of care.",
+            "(Collected − spend) ÷ spend; undefined without spend.",
+            "rate",
+        ),
+    )
+
+
+def _web() -> tuple[Definition, ...]:
+    return (
+        Definition(
+            "sessions",
+            "Sessions",
+            "Visits to the website as the web analytics source counts them.",
+            "Known by channel and campaign only, so service line and location do not narrow it.",
+            "count",
+            "neither",
+        ),
+        Definition(
+            "conversions",
+            "Credited",
+            "Conversions of the chosen kind credited to the channel by the chosen model.",
+            "Each conversion is shared among the touches before it and adds up to one.",
+            "number",
+        ),
+    )
+
+
+def _credited() -> tuple[Definition, ...]:
+    return (
+        Definition(
+            "attributed",
+            "With a known channel",
+            "Share of the chosen conversions that the model credits to a known channel.",
+            "(All − unattributed − unmapped) ÷ all.",
+            "rate",
+        ),
+        Definition(
+            "paid_collected",
+            "Collected, paid channels",
+            "Money collected that the model credits to channels with spend.",
+            "Sum over channels with spend in the period.",
+            "money",
+        ),
+        Definition(
+            "paid_roas",
+            "ROAS, paid channels",
+            "Return on the spend of channels with spend, under the chosen model.",
+            "Collected, paid channels ÷ spend; undefined without spend.",
+            "ratio",
+        ),
+    )
+
+
+def _funnel() -> tuple[Definition, ...]:
+    return (
+        Definition(
+            "silent",
+            "Silent",
+            "Patients without a visit for longer than their care calls for.",
+            "People, counted once for each campaign.",
+            "count",
+            "neither",
+        ),
+        Definition(
+            "contacted",
+            "Contacted",
+            "Silent patients to whom a message of the campaign was sent.",
+            "The holdout is never contacted.",
+            "count",
+            "neither",
+        ),
+        Definition(
+            "engaged",
+            "Engaged",
+            "Contacted patients who opened, clicked, replied, called or booked.",
+            "",
+            "count",
+        ),
+        Definition(
+            "reactivated_booked",
+            "Booked",
+            "Patients of the campaign who booked a visit after assignment.",
+            "",
+            "count",
+        ),
+        Definition(
+            "reactivated_kept",
+            "Kept",
+            "Patients who kept a visit within 90 days after assignment.",
+            "",
+            "count",
+        ),
+        Definition(
+            "retained",
+            "Retained",
+            "Patients who kept a second visit within 180 days after the first.",
+            "",
+            "count",
+        ),
+        Definition(
+            "kept_rate",
+            "Kept rate",
+            "Share of people with a kept visit within 90 days after assignment.",
+            "Kept ÷ people in the group.",
+            "rate",
+        ),
+        Definition(
+            "lift",
+            "Lift",
+            "What the campaign added: kept rate of those treated less that of the holdout.",
+            "Difference of two shares, with a 95% interval (normal approximation).",
+            "rate",
+        ),
+    )
+
+
+METRICS: dict[str, Definition] = {
+    each.name: each for each in (*_kinds(), *_costs(), *_web(), *_credited(), *_funnel())
+}
+
+# The conversion kinds of the credit and conversions marts, and the number that each one feeds.
+KINDS: dict[str, str] = {
+    "lead": "leads",
+    "booked": "booked",
+    "kept": "kept",
+    "new_patient": "new_patients",
+    "collected": "collected",
+}
+
+
+def definition(name: str) -> Definition:
+    """The definition of a number."""
+    return METRICS[name]
+
+
+def ratio(over: float | None, under: float | None) -> float | None:
+    """One number over another; None where it has no meaning."""
+    if over is None or not under:
+        return None
+    return over / under

@@ -1,0 +1,363 @@
+"""Every question that a page or a report asks of the published marts: one function, one frame.
+
+Money leaves storage here: integer micros become amounts of the installation's currency.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from attribution.ledger import Ledger
+from attribution.paths import Home
+from attribution.warehouse import open_marts
+
+MICROS = 1_000_000
+WEEK = timedelta(weeks=1)
+NO_WEEK = "2020-01-06"  # of a generation without any dated row
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a question is about: weeks (Mondays, both included) and the chosen dimensions."""
+
+    since: date
+    until: date
+    kind: str = "booked"
+    model: str = "position"
+    service_lines: tuple[str, ...] = ()
+    locations: tuple[str, ...] = ()
+
+    @property
+    def weeks(self) -> int:
+        return (self.until - self.since) // WEEK + 1
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the published generation says of itself."""
+
+    currency: str
+    first_week: date
+    last_week: date
+    people: int
+
+
+def _mart(name: str, *columns: str) -> sa.TableClause:
+    return sa.table(name, *(sa.column(column) for column in columns))
+
+
+ABOUT = _mart("about", "key", "value")
+CREDIT = _mart(
+    "credit",
+    *("model", "kind", "channel", "campaign", "service_line", "location", "week", "currency"),
+    *("conversions", "value_micros"),
+)
+CONVERSIONS = _mart(
+    "conversions",
+    *("kind", "service_line", "location", "week", "currency"),
+    *("conversions", "people", "value_micros"),
+)
+SPEND = _mart(
+    "spend",
+    *("channel", "campaign", "service_line", "location", "week", "currency"),
+    *("spend_micros", "impressions", "clicks"),
+)
+SESSIONS = _mart(
+    "sessions",
+    *("channel", "campaign", "week", "sessions", "sampled", "thresholded", "other_row"),
+)
+REACTIVATION = _mart(
+    "reactivation",
+    *("cohort_month", "campaign", "channel", "months_silent", "service_line", "location", "arm"),
+    *("silent", "contacted", "engaged", "booked", "kept", "retained", "currency", "value_micros"),
+)
+UNMAPPED = _mart(
+    "unmapped",
+    *("origin", "utm_source", "utm_medium", "utm_campaign"),
+    *("rows_seen", "spend_micros", "first_day", "last_day"),
+)
+REJECTED = _mart(
+    "rejected", "source", "file", "table_name", "row_number", "column_name", "shape", "reason"
+)
+COVERAGE = _mart(
+    "coverage", "source", "account", "table_name", "first_day", "last_day", "rows_loaded"
+)
+
+
+class Marts:
+    """The marts of one published generation, open for questions."""
+
+    def __init__(self, home: Home, generation: int) -> None:
+        self.generation = generation
+        self._engine = open_marts(home, generation)
+
+    def ask(self, statement: sa.Executable) -> pd.DataFrame:
+        """The answer to one statement."""
+        with self._engine.connect() as connection:
+            result = connection.execute(statement)
+            return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+
+
+@lru_cache(maxsize=4)
+def marts(home: Home, generation: int) -> Marts:
+    """The marts of a generation; opened once, as many as are kept on disk."""
+    return Marts(home, generation)
+
+
+def about(at: Marts) -> About:
+    """The generation's own facts: currency, weeks covered, people."""
+    facts: dict[str, str] = dict(
+        at.ask(sa.select(ABOUT.c.key, ABOUT.c.value)).itertuples(index=False)
+    )
+    return About(
+        currency=facts["currency"],
+        first_week=date.fromisoformat(facts.get("first_week", NO_WEEK)),
+        last_week=date.fromisoformat(facts.get("last_week", NO_WEEK)),
+        people=int(facts.get("people", 0)),
+    )
+
+
+def service_lines(at: Marts) -> tuple[str, ...]:
+    """The service lines that any conversion, spend or silent patient belongs to."""
+    return _values(at, "service_line")
+
+
+def locations(at: Marts) -> tuple[str, ...]:
+    """The locations that any conversion, spend or silent patient belongs to."""
+    return _values(at, "location")
+
+
+def _values(at: Marts, column: str) -> tuple[str, ...]:
+    every = sa.union(*(sa.select(mart.c[column]) for mart in (CONVERSIONS, SPEND, REACTIVATION)))
+    return tuple(sorted(str(value) for value in at.ask(every)[column] if value is not None))
+
+
+def spend_by_week(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+    """Spend of each week. Columns: week, spend."""
+    return _money(at.ask(_spend(scope, currency, SPEND.c.week)), "spend")
+
+
+def spend_by_service_line(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+    """Spend of each service line. Columns: service_line, spend."""
+    return _money(at.ask(_spend(scope, currency, SPEND.c.service_line)), "spend")
+
+
+def spend_by_campaign(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+    """Spend of each campaign. Columns: channel, campaign, spend, impressions, clicks."""
+    grain = (SPEND.c.channel, SPEND.c.campaign)
+    seen = (_total(SPEND.c.impressions), _total(SPEND.c.clicks))
+    return _money(at.ask(_spend(scope, currency, *grain, also=seen)), "spend")
+
+
+def spend_elsewhere(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+    """Spend in other currencies, which no total includes. Columns: currency, spend."""
+    statement = (
+        sa.select(SPEND.c.currency, _total(SPEND.c.spend_micros, "spend"))
+        .where(*_within(SPEND, scope), SPEND.c.currency != currency)
+        .group_by(SPEND.c.currency)
+        .having(sa.func.sum(SPEND.c.spend_micros) > 0)
+        .order_by(SPEND.c.currency)
+    )
+    return _money(at.ask(statement), "spend")
+
+
+def conversions_by_week(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+    """What was observed in each week. Columns: week, kind, conversions, value."""
+    return _money(at.ask(_observed(scope, currency, CONVERSIONS.c.week)), "value")
+
+
+def conversions_by_service_line(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+    """What was observed in each service line. Columns: service_line, kind, conversions, value."""
+    return _money(at.ask(_observed(scope, currency, CONVERSIONS.c.service_line)), "value")
+
+
+def credit_by_campaign(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+    """What the scope's model credits. Columns: channel, campaign, kind, conversions, value."""
+    grain = (CREDIT.c.channel, CREDIT.c.campaign, CREDIT.c.kind)
+    statement = (
+        sa.select(
+            *grain,
+            sa.func.sum(CREDIT.c.conversions).label("conversions"),
+            _in_currency(CREDIT, currency, "value"),
+        )
+        .where(CREDIT.c.model == scope.model, *_within(CREDIT, scope))
+        .group_by(*grain)
+        .order_by(*grain)
+    )
+    return _money(at.ask(statement), "value")
+
+
+def sessions_by_campaign(at: Marts, scope: Scope) -> pd.DataFrame:
+    """Web sessions of each campaign. Columns: channel, campaign, sessions."""
+    grain = (SESSIONS.c.channel, SESSIONS.c.campaign)
+    statement = (
+        sa.select(*grain, _total(SESSIONS.c.sessions))
+        .where(SESSIONS.c.week.between(scope.since, scope.until))
+        .group_by(*grain)
+        .order_by(*grain)
+    )
+    return at.ask(statement)
+
+
+def session_quality(at: Marts) -> pd.DataFrame:
+    """Weeks in which web analytics sampled, withheld or folded rows.
+
+    Columns: week, sessions, sampled, thresholded, other_row; newest week first.
+    """
+    flags = (SESSIONS.c.sampled, SESSIONS.c.thresholded, SESSIONS.c.other_row)
+    statement = (
+        sa.select(
+            SESSIONS.c.week,
+            _total(SESSIONS.c.sessions),
+            *(sa.func.max(sa.cast(flag, sa.Integer)).label(flag.name) for flag in flags),
+        )
+        .group_by(SESSIONS.c.week)
+        .having(sa.or_(*(sa.func.max(sa.cast(flag, sa.Integer)) == 1 for flag in flags)))
+        .order_by(SESSIONS.c.week.desc())
+    )
+    frame = at.ask(statement)
+    names = [flag.name for flag in flags]
+    frame[names] = frame[names].astype(bool)
+    return frame
+
+
+def reactivation(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+    """Silent patients and what became of them, in cohorts assigned within the scope's weeks.
+
+    Columns: cohort_month, campaign, channel, months_silent, arm, silent, contacted, engaged,
+    booked, kept, retained, value.
+    """
+    mart = REACTIVATION
+    grain = (mart.c.cohort_month, mart.c.campaign, mart.c.channel, mart.c.months_silent, mart.c.arm)
+    stages = (mart.c.silent, mart.c.contacted, mart.c.engaged, mart.c.booked, mart.c.kept)
+    statement = (
+        sa.select(
+            *grain,
+            *(_total(stage) for stage in (*stages, mart.c.retained)),
+            _in_currency(mart, currency, "value"),
+        )
+        .where(
+            mart.c.cohort_month.between(scope.since.replace(day=1), scope.until),
+            *_dimensions(mart, scope),
+        )
+        .group_by(*grain)
+        .order_by(*grain)
+    )
+    return _money(at.ask(statement), "value")
+
+
+def unmapped(at: Marts) -> pd.DataFrame:
+    """Traffic and spend that no channel rule matches, most rows first."""
+    mart = UNMAPPED
+    statement = sa.select(
+        *(mart.c.origin, mart.c.utm_source, mart.c.utm_medium, mart.c.utm_campaign),
+        *(mart.c.rows_seen, mart.c.spend_micros.label("spend"), mart.c.first_day, mart.c.last_day),
+    ).order_by(mart.c.spend_micros.desc().nulls_last(), mart.c.rows_seen.desc(), mart.c.utm_source)
+    return _money(at.ask(statement.limit(500)), "spend")
+
+
+def rejected(at: Marts) -> pd.DataFrame:
+    """Rows that broke the contract, the first five hundred of them."""
+    order = (REJECTED.c.source, REJECTED.c.file, REJECTED.c.row_number, REJECTED.c.column_name)
+    return at.ask(sa.select(*REJECTED.c).order_by(*order).limit(500))
+
+
+def rejected_count(at: Marts) -> int:
+    """How many rows broke the contract."""
+    statement = sa.select(sa.func.count().label("rows_rejected")).select_from(REJECTED)
+    return int(at.ask(statement)["rows_rejected"].iloc[0])
+
+
+def coverage(at: Marts) -> pd.DataFrame:
+    """From which day to which day each source's tables reach."""
+    order = (COVERAGE.c.source, COVERAGE.c.account, COVERAGE.c.table_name)
+    return at.ask(sa.select(*COVERAGE.c).order_by(*order))
+
+
+def runs(home: Home, limit: int = 20) -> pd.DataFrame:
+    """The last refreshes, newest first; empty before the first one."""
+    return _ledger(home).runs(limit) if home.ledger.is_file() else pd.DataFrame()
+
+
+def steps(home: Home, run_id: str) -> pd.DataFrame:
+    """The steps of one refresh in order."""
+    return _ledger(home).steps(run_id) if home.ledger.is_file() else pd.DataFrame()
+
+
+def sources(home: Home) -> pd.DataFrame:
+    """How each source fared when it was last asked; empty before the first refresh."""
+    return _ledger(home).sources() if home.ledger.is_file() else pd.DataFrame()
+
+
+def published_at(home: Home, generation: int) -> pd.Timestamp | None:
+    """When a generation was published; None where the ledger does not know."""
+    if not home.ledger.is_file():
+        return None
+    frame = _ledger(home).publications()
+    times = frame.loc[frame["generation"] == generation, "published_at"]
+    return None if times.empty else pd.Timestamp(times.iloc[0])
+
+
+@lru_cache(maxsize=4)
+def _ledger(home: Home) -> Ledger:
+    return Ledger(home)
+
+
+def _spend(
+    scope: Scope,
+    currency: str,
+    *grain: sa.ColumnClause[Any],
+    also: Sequence[sa.Label[Any]] = (),
+) -> sa.Select[Any]:
+    return (
+        sa.select(*grain, _total(SPEND.c.spend_micros, "spend"), *also)
+        .where(*_within(SPEND, scope), SPEND.c.currency == currency)
+        .group_by(*grain)
+        .order_by(*grain)
+    )
+
+
+def _observed(scope: Scope, currency: str, by: sa.ColumnClause[Any]) -> sa.Select[Any]:
+    grain = (by, CONVERSIONS.c.kind)
+    return (
+        sa.select(
+            *grain,
+            _total(CONVERSIONS.c.conversions),
+            _in_currency(CONVERSIONS, currency, "value"),
+        )
+        .where(*_within(CONVERSIONS, scope))
+        .group_by(*grain)
+        .order_by(*grain)
+    )
+
+
+def _within(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
+    return [mart.c.week.between(scope.since, scope.until), *_dimensions(mart, scope)]
+
+
+def _dimensions(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
+    chosen = ((mart.c.service_line, scope.service_lines), (mart.c.location, scope.locations))
+    return [column.in_(values) for column, values in chosen if values]
+
+
+def _total(column: sa.ColumnClause[Any], name: str = "") -> sa.Label[Any]:
+    # Sums of 64-bit integers are wider than pandas knows.
+    total = sa.cast(sa.func.coalesce(sa.func.sum(column), 0), sa.BigInteger)
+    return total.label(name or column.name)
+
+
+def _in_currency(mart: sa.TableClause, currency: str, name: str) -> sa.Label[Any]:
+    # Counts add up over currencies, money does not.
+    value = sa.case((mart.c.currency == currency, mart.c.value_micros), else_=0)
+    return sa.cast(sa.func.coalesce(sa.func.sum(value), 0), sa.BigInteger).label(name)
+
+
+def _money(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    for column in columns:
+        frame[column] = frame[column].astype("float64") / MICROS
+    return frame

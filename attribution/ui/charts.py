@@ -1,0 +1,293 @@
+"""Figures as plain Plotly dicts: no Plotly import, no Streamlit, one function per kind of figure.
+
+Colours are Streamlit's placeholders (`#000001` …): the browser puts the palette of the reader's
+theme in their place, so one cached figure is right in light and in dark. A channel keeps its colour
+whatever the order or the filter.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import log10
+from typing import Any
+
+from attribution.ui import formats
+
+Spec = dict[str, Any]
+
+_SLOTS = {
+    "paid_search": 1,
+    "paid_social": 2,
+    "display": 3,
+    "video": 3,
+    "organic_search": 4,
+    "organic_social": 4,
+    "email": 5,
+    "sms": 5,
+    "outreach_email": 5,
+    "outreach_sms": 5,
+    "outreach_mail": 5,
+    "outreach_call": 5,
+    "referral_physician": 6,
+    "referral_web": 6,
+    "directory": 6,
+    "direct_mail": 7,
+    "event": 7,
+    "offline_media": 7,
+    "call": 7,
+}
+GREY = "#000008"
+TEXT = "#000037"
+ROW = 30
+_LAYOUT: Spec = {
+    "margin": {"l": 0, "r": 8, "t": 8, "b": 0},
+    "showlegend": False,
+    "hoverlabel": {"align": "left"},
+    "dragmode": False,
+}
+
+
+def colour(slot: int) -> str:
+    """The theme's colour of a slot, 1 to 7."""
+    return f"#{slot:06d}"
+
+
+def channel_colour(channel: str) -> str:
+    """The colour of a channel's family; grey where the channel is not known."""
+    slot = _SLOTS.get(channel)
+    return GREY if slot is None else colour(slot)
+
+
+def weekly_lines(
+    weeks: Sequence[str], courses: Mapping[str, Sequence[float | None]], prefix: str = ""
+) -> Spec:
+    """One line for each course, named at its right end instead of in a legend."""
+    traces: list[Spec] = []
+    notes: list[Spec] = []
+    ends = _spread({name: course[-1] or 0 for name, course in courses.items()})
+    for slot, (name, course) in enumerate(courses.items(), start=1):
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines" if len(weeks) > 1 else "markers",
+                "name": name,
+                "x": list(weeks),
+                "y": list(course),
+                "line": {"color": colour(slot), "width": 2},
+                "hovertemplate": f"{prefix}%{{y:,.0f}}",
+            }
+        )
+        notes.append(
+            {
+                "xref": "paper",
+                "x": 1,
+                "y": ends[name],
+                "text": name,
+                "showarrow": False,
+                "xanchor": "left",
+                "xshift": 6,
+                "font": {"color": colour(slot), "size": 12},
+            }
+        )
+    layout = {
+        **_LAYOUT,
+        "height": 300,
+        "hovermode": "x unified",
+        "margin": {"l": 0, "r": 96, "t": 8, "b": 0},
+        "annotations": notes,
+        "xaxis": {"type": "date", "hoverformat": "Week of %-d %b %Y", "nticks": 6},
+        "yaxis": {"rangemode": "tozero", "tickprefix": prefix, "tickformat": "~s", "nticks": 6},
+    }
+    return {"data": traces, "layout": layout}
+
+
+def bars(
+    labels: Sequence[str],
+    values: Sequence[float],
+    texts: Sequence[str],
+    colours: Sequence[str],
+    hovers: Sequence[str],
+) -> Spec:
+    """Horizontal bars, the first at the top, each with its number beside it."""
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "x": list(values),
+        "y": list(range(len(labels))),
+        "text": list(texts),
+        "textposition": "outside",
+        "cliponaxis": False,
+        "marker": {"color": list(colours)},
+        "customdata": list(hovers),
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    top = max((*values, 0)) * 1.28 or 1
+    layout = {
+        **_LAYOUT,
+        "height": 40 + ROW * len(labels),
+        "bargap": 0.35,
+        "xaxis": {"visible": False, "range": [0, top], "fixedrange": True},
+        "yaxis": _names(labels),
+    }
+    return {"data": [trace], "layout": layout}
+
+
+def spend_against_return(
+    points: Sequence[Mapping[str, Any]], sign: str, break_even: tuple[float, float]
+) -> Spec:
+    """Bubbles on two log axes with the line on which a channel earns what it costs.
+
+    Each point has: name, spend, value, size (0 to 1), colour, hover.
+    """
+    line = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": list(break_even),
+        "y": list(break_even),
+        "line": {"color": GREY, "width": 1.5, "dash": "dot"},
+        "hoverinfo": "skip",
+    }
+    bubbles = {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": [point["spend"] for point in points],
+        "y": [point["value"] for point in points],
+        "text": [point["name"] for point in points],
+        "textposition": [_side(point, points) for point in points],
+        "marker": {
+            "size": [12 + 26 * point["size"] ** 0.5 for point in points],
+            "color": [point["colour"] for point in points],
+            "opacity": 0.85,
+            "line": {"width": 0},
+        },
+        "customdata": [point["hover"] for point in points],
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "cliponaxis": False,
+    }
+    axis = {"type": "log", "tickprefix": sign, "tickformat": "~s", "dtick": "D2", "showgrid": True}
+    layout = {
+        **_LAYOUT,
+        "height": 420,
+        "xaxis": {**axis, "title": {"text": "Spend"}},
+        "yaxis": {**axis, "title": {"text": "Collected"}},
+        "annotations": [
+            {
+                "text": "earns what it costs",
+                "x": log10(break_even[0] ** 0.15 * break_even[1] ** 0.85),
+                "y": log10(break_even[0] ** 0.15 * break_even[1] ** 0.85),
+                "showarrow": False,
+                "yshift": -12,
+                "xanchor": "left",
+                "font": {"size": 11, "color": GREY},
+            }
+        ],
+    }
+    return {"data": [line, bubbles], "layout": layout}
+
+
+def intervals(
+    labels: Sequence[str],
+    middles: Sequence[float],
+    lows: Sequence[float],
+    highs: Sequence[float],
+    hovers: Sequence[str],
+) -> Spec:
+    """A dot with its interval for each row; grey where the interval includes nought."""
+    sure = [low > 0 or high < 0 for low, high in zip(lows, highs, strict=True)]
+    trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": list(middles),
+        "y": list(range(len(labels))),
+        "marker": {"size": 11, "color": [colour(1) if each else GREY for each in sure]},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [high - middle for high, middle in zip(highs, middles, strict=True)],
+            "arrayminus": [middle - low for low, middle in zip(lows, middles, strict=True)],
+            "color": GREY,
+            "thickness": 1.5,
+            "width": 5,
+        },
+        "customdata": list(hovers),
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    layout = {
+        **_LAYOUT,
+        "height": 70 + 38 * len(labels),
+        "xaxis": {
+            "tickformat": "+.0%",
+            "zeroline": True,
+            "zerolinewidth": 2,
+            "showgrid": True,
+            "fixedrange": True,
+        },
+        "yaxis": _names(labels),
+    }
+    return {"data": [trace], "layout": layout}
+
+
+def heat_map(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    shares: Sequence[Sequence[float | None]],
+    hovers: Sequence[Sequence[str]],
+) -> Spec:
+    """Shares as shaded cells, each with its number."""
+    known = [share for row in shares for share in row if share is not None]
+    trace = {
+        "type": "heatmap",
+        "x": list(columns),
+        "y": list(range(len(rows))),
+        "z": [list(row) for row in shares],
+        "text": [[formats.rate(share) for share in row] for row in shares],
+        "texttemplate": "%{text}",
+        "customdata": [list(row) for row in hovers],
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "colorscale": [[step / 9, f"#{11 + step:06d}"] for step in range(10)],
+        "zmin": 0,
+        "zmax": max(known, default=0) * 1.9 or 1,
+        "showscale": False,
+        "xgap": 2,
+        "ygap": 2,
+    }
+    layout = {
+        **_LAYOUT,
+        "height": 60 + 40 * len(rows),
+        "xaxis": {"type": "category", "side": "top", "fixedrange": True},
+        "yaxis": _names(rows),
+    }
+    return {"data": [trace], "layout": layout}
+
+
+def _names(labels: Sequence[str]) -> Spec:
+    # Positions instead of names: two campaigns cut to the same label must stay two rows.
+    return {
+        "tickmode": "array",
+        "tickvals": list(range(len(labels))),
+        "ticktext": list(labels),
+        "range": [len(labels) - 0.5, -0.5],
+        "showgrid": False,
+        "zeroline": False,
+        "fixedrange": True,
+    }
+
+
+def _spread(ends: Mapping[str, float]) -> dict[str, float]:
+    """Heights for the names at the lines' ends, moved apart where they would overlap."""
+    top = max((*ends.values(), 0)) or 1
+    placed: dict[str, float] = {}
+    floor = float("-inf")
+    for name, height in sorted(ends.items(), key=lambda item: item[1]):
+        floor = max(height, floor + 0.075 * top)
+        placed[name] = floor
+    return placed
+
+
+def _side(point: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> str:
+    """Where a bubble's name goes: below where another one stands close above."""
+    here = log10(point["spend"]), log10(point["value"])
+    for other in points:
+        across = log10(other["spend"]) - here[0]
+        above = log10(other["value"]) - here[1]
+        if other is not point and abs(across) < 0.35 and 0 < above < 0.18:
+            return "bottom center"
+    return "top center"

@@ -1,0 +1,197 @@
+"""Draws a view: the only place that turns plain values into Streamlit elements."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from attribution.ui import formats
+from attribution.ui.frame import Context
+from attribution.ui.freshness import Freshness
+from attribution.ui.view import Column, Figure, Metric, Table, View
+
+# The mode bar would offer to send figures elsewhere, and covers them on a phone.
+_PLOTLY = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
+_CHIPS = {
+    "fresh": ("green", ":material/check_circle:"),
+    "stale": ("orange", ":material/schedule:"),
+    "failed": ("red", ":material/error:"),
+    "empty": ("gray", ":material/hourglass_empty:"),
+}
+_TALLEST = 25  # rows of a table that is shown without a scroll bar of its own
+
+
+def heading(title: str, state: Freshness) -> None:
+    """The page's title with the freshness of what it shows."""
+    colour, icon = _CHIPS[state.state]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.title(title, width="content", anchor=False)
+        st.badge(
+            formats.plain(state.headline),
+            icon=icon,
+            color=colour,  # type: ignore[arg-type]
+            help=state.detail,
+        )
+
+
+def opening(view: View) -> None:
+    """The question the page answers; stops here where there is nothing to show."""
+    st.markdown(f"##### {formats.plain(view.question)}")
+    if view.empty:
+        st.info(view.empty, icon=":material/search_off:")
+        st.stop()
+
+
+def metrics(view: View, columns: int = 4) -> None:
+    """The headline numbers as cards, each with its change and its course."""
+    with st.grid(columns, min_column_width=168, gap="small"):
+        for each in view.metrics:
+            _metric(each, view.currency)
+
+
+def figure(view: View, name: str) -> None:
+    """One figure in a card with its title, its definition and the same numbers as a table."""
+    drawn = view.figures[name]
+    with st.container(border=True, height="stretch"):
+        st.markdown(f"**{formats.plain(drawn.title)}**", help=drawn.help or None)
+        st.plotly_chart(dict(drawn.spec), config=_PLOTLY, alt=drawn.alt, key=f"figure_{name}")
+        st.caption(formats.plain(drawn.alt))
+        if drawn.table:
+            _twin(view, drawn, name)
+
+
+def _twin(view: View, drawn: Figure, name: str) -> None:
+    folded = st.expander(
+        "Show table", icon=":material/table_rows:", key=f"twin_{name}", on_change="rerun"
+    )
+    if folded.open:
+        with folded:
+            frame(view.tables[drawn.table], view.currency, key=f"twin_table_{name}")
+
+
+def table(view: View, name: str) -> None:
+    """One table in a card with its title."""
+    with st.container(border=True):
+        st.markdown(f"**{formats.plain(view.tables[name].title)}**")
+        frame(view.tables[name], view.currency, key=f"table_{name}")
+
+
+def table_with_parts(view: View, whole: str, parts: str, by: str) -> None:
+    """A table, and below it the parts of the one row that the reader chooses."""
+    every, pieces = view.tables[whole], view.tables[parts]
+    with st.container(border=True):
+        st.markdown(f"**{formats.plain(every.title)}**")
+        frame(every, view.currency, key=f"table_{whole}")
+        names = list(dict.fromkeys(every.frame[by]))
+        chosen = st.selectbox(
+            f"Look inside a {by}",
+            names,
+            index=None,
+            format_func=formats.title,
+            placeholder=f"Choose a {by} to see its {parts}",
+            key=by,
+            bind="query-params",
+        )
+        if chosen in names:
+            inside = pieces.frame[pieces.frame[by] == chosen].drop(columns=by)
+            columns = tuple(column for column in pieces.columns if column.name != by)
+            frame(Table(pieces.title, columns, inside), view.currency, key=f"table_{parts}")
+
+
+def tables(view: View, names: Sequence[str]) -> None:
+    """Several tables of the same numbers, one behind the other."""
+    with st.container(border=True):
+        shown = st.tabs([view.tables[name].title for name in names], key="cuts", on_change="rerun")
+        for tab, name in zip(shown, names, strict=True):
+            if tab.open:
+                with tab:
+                    frame(view.tables[name], view.currency, key=f"table_{name}")
+
+
+def frame(shown: Table, currency: str, *, key: str) -> DeltaGenerator:
+    """A table's rows; numbers stay numbers, so that sorting them works."""
+    rows = shown.frame
+    words = [c.name for c in shown.columns if c.name in ("channel", "service_line")]
+    if words:
+        rows = rows.assign(**{name: rows[name].map(formats.title) for name in words})
+    return st.dataframe(
+        rows,
+        hide_index=True,
+        placeholder=formats.UNDEFINED,
+        height="content" if len(rows) <= _TALLEST else "auto",
+        column_config={
+            column.name: _column(column, currency, pinned=position == 0)
+            for position, column in enumerate(shown.columns)
+        },
+        key=key,
+        alt=f"{shown.title}, {len(rows)} rows",
+    )
+
+
+def notes(view: View) -> None:
+    """What a reader must know beside the numbers."""
+    for note in view.notes:
+        st.caption(formats.plain(note))
+
+
+def period(context: Context) -> str:
+    """The weeks a page is about, in words."""
+    scope = context.scope
+    return formats.weeks(scope.since, scope.until, scope.weeks)
+
+
+def _metric(each: Metric, currency: str) -> None:
+    change, said = _change(each, currency)
+    course = [value for value in each.course if value is not None]
+    st.metric(
+        each.title,
+        formats.written(each.value, each.format, currency),
+        change,
+        delta_color=_delta_colour(each),
+        delta_description=said,
+        help=each.help,
+        border=True,
+        height="stretch",
+        chart_data=course if len(course) > 1 else None,
+        chart_type="area",
+    )
+
+
+def _change(each: Metric, currency: str) -> tuple[str | int | None, str | None]:
+    if each.before is None or each.value is None:
+        return None, None
+    was = f"from {formats.written(each.before, each.format, currency)}"
+    if each.value == each.before:
+        return 0, was
+    if not each.before:
+        return None, was
+    relative = each.value / each.before - 1
+    return f"{relative * 100:+,.1f}%", was
+
+
+def _delta_colour(each: Metric) -> str:
+    return {"up": "normal", "down": "inverse", "neither": "off"}[each.better]
+
+
+def _column(column: Column, currency: str, *, pinned: bool) -> object:
+    config = st.column_config
+    common: dict[str, Any] = {"label": column.title, "help": column.help or None, "pinned": pinned}
+    if column.format == "money":
+        sign = formats.symbol(currency).replace("%", "%%")
+        return config.NumberColumn(**common, format=f"{sign}%,.0f")
+    if column.format == "count":
+        return config.NumberColumn(**common, format="%,.0f")
+    if column.format == "number":
+        return config.NumberColumn(**common, format="%,.1f")
+    if column.format == "rate":
+        return config.NumberColumn(**common, format="percent")
+    if column.format == "ratio":
+        return config.NumberColumn(**common, format="%,.1fx")
+    if column.format == "day":
+        return config.DateColumn(**common, format="D MMM YYYY")
+    if column.format == "instant":
+        return config.DatetimeColumn(**common, format="D MMM YYYY, HH:mm", timezone="UTC")
+    if column.format == "flag":
+        return config.CheckboxColumn(**common)
+    return config.TextColumn(**common)

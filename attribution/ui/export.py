@@ -1,0 +1,73 @@
+"""The download of what a page shows, as a file with real numbers."""
+
+import secrets
+from collections.abc import Callable
+from typing import Literal
+
+import streamlit as st
+
+from attribution.models import MODELS
+from attribution.ui import formats
+from attribution.ui.frame import Context
+from attribution.ui.view import View
+
+_KINDS: dict[Literal["csv", "xlsx"], tuple[str, str, str]] = {
+    "xlsx": (
+        "Excel workbook",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        ":material/table:",
+    ),
+    "csv": ("CSV", "text/csv", ":material/description:"),
+}
+
+
+def channels(view: View, context: Context) -> None:
+    """Offer the channel report of what the page shows."""
+    with st.popover("Export", icon=":material/download:", key="export"):
+        st.caption("The numbers of this page under the chosen filters.")
+        for kind, (title, mime, icon) in _KINDS.items():
+            st.download_button(
+                title,
+                _maker(view, meta(context), kind),
+                file_name(context, kind),
+                mime,
+                key=f"export_{kind}",
+                on_click="ignore",
+                icon=icon,
+                width="stretch",
+            )
+
+
+def meta(context: Context) -> dict[str, str]:
+    """What a report says of itself: the filters, the model and the state of the data."""
+    scope = context.scope
+    return {
+        "title": "Channel report",
+        "period": formats.weeks(scope.since, scope.until, scope.weeks),
+        "model": MODELS[scope.model].title,
+        "model_help": MODELS[scope.model].help,
+        "kind": scope.kind,
+        "service_lines": formats.several(scope.service_lines) or "all",
+        "locations": formats.several(scope.locations) or "all",
+        "generation": str(context.generation),
+        "published_at": formats.instant(context.freshness.published_at),
+        "freshness": context.freshness.headline,
+    }
+
+
+def file_name(context: Context, kind: str) -> str:
+    """A name with a random part: large downloads of one name and size can share an address."""
+    if "export_id" not in st.session_state:
+        st.session_state["export_id"] = secrets.token_hex(4)
+    scope = context.scope
+    return f"channels-{scope.since}-{scope.until}-{st.session_state['export_id']}.{kind}"
+
+
+def _maker(view: View, about: dict[str, str], kind: Literal["csv", "xlsx"]) -> Callable[[], bytes]:
+    def make() -> bytes:
+        # The workbook's library is imported when somebody exports, not when the server starts.
+        from attribution.reports.channels import channel_report
+
+        return channel_report(view, about, kind)
+
+    return make

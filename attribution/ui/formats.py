@@ -1,0 +1,153 @@
+"""How numbers, days and names are written: the same on pages, in figures and in notes."""
+
+import html
+import math
+from collections.abc import Iterable
+from datetime import date, datetime
+
+import pandas as pd
+
+from attribution.metrics import Format
+
+UNDEFINED = "—"  # never 0 for what is not known
+SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "CAD": "CA$", "AUD": "A$", "JPY": "¥", "INR": "₹"}
+_SCALES = ((1e9, "B"), (1e6, "M"), (1e4, "K"))
+_MARKS = frozenset("\\`*_{}[]()<>#+-.!|~$:^=&\"'")
+
+
+def symbol(currency: str) -> str:
+    """The sign written before an amount: $ for USD, the code itself where there is none."""
+    return SYMBOLS.get(currency, f"{currency} ")
+
+
+def money(value: float | None, currency: str) -> str:
+    """An amount in few digits: $1.2M, $48.3K, $9,120, $63.20."""
+    if _unknown(value):
+        return UNDEFINED
+    sign = "−" if value < 0 else ""
+    return f"{sign}{symbol(currency)}{_short(abs(value), cents=True)}"
+
+
+def count(value: float | None) -> str:
+    """A number of things: 1,234 or 1.2M."""
+    return UNDEFINED if _unknown(value) else _short(value, cents=False)
+
+
+def rate(value: float | None) -> str:
+    """A share: 12.3%."""
+    return UNDEFINED if _unknown(value) else _minus(f"{value * 100:,.1f}%")
+
+
+def ratio(value: float | None) -> str:
+    """A multiple: 2.4x."""
+    return UNDEFINED if _unknown(value) else _minus(f"{value:,.1f}x")
+
+
+def points(value: float | None) -> str:
+    """A difference of two shares in percentage points: +4.1 pts."""
+    return UNDEFINED if _unknown(value) else _minus(f"{value * 100:+,.1f} pts")
+
+
+def day(value: object) -> str:
+    """A day: 16 Nov 2026."""
+    if value is None or value is pd.NaT:
+        return UNDEFINED
+    moment = pd.Timestamp(value)  # type: ignore[arg-type]
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def instant(value: object) -> str:
+    """A moment in UTC: 16 Nov 2026, 06:30 UTC."""
+    if value is None or value is pd.NaT:
+        return UNDEFINED
+    moment = pd.Timestamp(value)  # type: ignore[arg-type]
+    return f"{day(moment)}, {moment:%H:%M} UTC"
+
+
+def weeks(since: date, until: date, number: int) -> str:
+    """A span of weeks by the days it covers: 24 Aug – 22 Nov 2026 (13 weeks)."""
+    last = pd.Timestamp(until) + pd.Timedelta(days=6)
+    start = f"{since.day} {since:%b}" if since.year == last.year else day(since)
+    unit = "week" if number == 1 else "weeks"
+    return f"{start} – {day(last)} ({number} {unit})"
+
+
+def written(value: object, as_: Format, currency: str) -> str:
+    """Any value as the pages write it."""
+    if as_ == "money":
+        return money(value, currency)  # type: ignore[arg-type]
+    if as_ in ("count", "number"):
+        return count(value)  # type: ignore[arg-type]
+    if as_ == "rate":
+        return rate(value)  # type: ignore[arg-type]
+    if as_ == "ratio":
+        return ratio(value)  # type: ignore[arg-type]
+    if as_ == "day":
+        return day(value)
+    if as_ == "instant":
+        return instant(value)
+    return UNDEFINED if value is None else str(value)
+
+
+def plain(text: object) -> str:
+    r"""Text from data for a Markdown sink: shown as it stands, marks and links made harmless.
+
+    Names of campaigns and channels come from outside: `![x](http://…)` in one would make every
+    reader's browser call that address.
+    """
+    escaped = "".join(f"\\{c}" if c in _MARKS else c for c in " ".join(str(text).split()))
+    # A word joiner keeps bare addresses from becoming links.
+    return escaped.replace("\\://", "\\:\u2060//").replace("www\\.", "www\u2060\\.")
+
+
+def label(text: object) -> str:
+    """Text from data for a figure: Plotly reads a few HTML tags, so none may come through."""
+    return html.escape(" ".join(str(text).split()), quote=False)
+
+
+def short_label(text: object, length: int = 28) -> str:
+    """A figure's label cut to a length that axes can hold."""
+    whole = " ".join(str(text).split())
+    return label(whole if len(whole) <= length else f"{whole[: length - 1].rstrip()}…")
+
+
+def title(name: str) -> str:
+    """A channel's or an arm's name as words: paid_search is Paid search."""
+    words = name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def several(names: Iterable[str]) -> str:
+    """Names in a sentence: a, b and c."""
+    every = list(names)
+    if len(every) < 2:
+        return "".join(every)
+    return f"{', '.join(every[:-1])} and {every[-1]}"
+
+
+def age(since: datetime | pd.Timestamp, now: datetime) -> str:
+    """How long ago: 5 minutes, 3 hours, 9 days."""
+    seconds = max(0, int((now - since).total_seconds()))
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size:
+            number = seconds // size
+            return f"{number} {unit}{'' if number == 1 else 's'}"
+    return "less than a minute"
+
+
+def _unknown(value: float | None) -> bool:
+    return value is None or not math.isfinite(value)
+
+
+def _short(value: float, *, cents: bool) -> str:
+    for size, letter in _SCALES:
+        if abs(value) >= size:
+            unit = 1e3 if letter == "K" else size
+            return _minus(f"{value / unit:,.1f}{letter}")
+    if cents and 0 < abs(value) < 100:
+        return _minus(f"{value:,.2f}")
+    return _minus(f"{value:,.0f}")
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")

@@ -1,0 +1,56 @@
+"""What changes while it is looked at: the running refresh and the sources' states."""
+
+import pandas as pd
+import streamlit as st
+
+from attribution import queries
+from attribution.paths import Home
+from attribution.ui import draw, formats
+from attribution.ui.views.data_health import progress, runs_table, sources_table, steps_table
+
+EVERY = "2s"
+
+
+def refreshes(home: Home) -> None:
+    """The last refreshes and the steps of the newest; looks again every 2 s while one runs."""
+    with st.container(border=True):
+        running = _newest_state(queries.runs(home, 1)) == "running"
+        st.fragment(_refreshes, run_every=EVERY if running else None, key="refreshes")(
+            home, running=running
+        )
+
+
+def sources(home: Home) -> None:
+    """How fresh each source is."""
+    with st.container(border=True):
+        st.markdown("**Sources**")
+        known = queries.sources(home)
+        if known.empty:
+            st.caption("No source has been asked yet.")
+            return
+        draw.frame(sources_table(known), "USD", key="sources")
+
+
+def _refreshes(home: Home, *, running: bool) -> None:
+    st.markdown("**Refreshes**")
+    runs = queries.runs(home)
+    if runs.empty:
+        st.caption("No refresh has run yet.")
+        return
+    still = _newest_state(runs) == "running"
+    if running and not still:
+        # The refresh has ended: the whole page may have a new generation to show.
+        st.rerun()
+    steps = queries.steps(home, str(runs["run_id"].iloc[0]))
+    if still and len(steps):
+        share, words = progress(steps)
+        st.progress(share, formats.plain(words))
+    left, right = st.tabs(["Steps of the newest", "All refreshes"])
+    with left:
+        draw.frame(steps_table(steps), "USD", key="steps")
+    with right:
+        draw.frame(runs_table(runs), "USD", key="runs")
+
+
+def _newest_state(runs: pd.DataFrame) -> str:
+    return "" if runs.empty else str(runs["state"].iloc[0])

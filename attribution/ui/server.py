@@ -1,0 +1,239 @@
+"""The server around the pages: who may ask, what travels, what is warm before the first reader."""
+
+import asyncio
+import gc
+import logging
+import os
+import re
+import sys
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import config
+
+from attribution import settings
+from attribution.errors import CaretraceError, SettingsError
+from attribution.paths import APP, Home
+from attribution.ui.freshness import freshness
+
+LOG = logging.getLogger("caretrace")
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_HASHED_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+
+
+def content_policy() -> str:
+    """The content security policy: this server and nothing else.
+
+    Streamlit's start page has one inline script; its hash is read from the installed file, so
+    that the policy can go without 'unsafe-inline'.
+    """
+    index = Path(st.__file__).parent / "static" / "index.html"
+    hashes = " ".join(
+        f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
+        for script in _HASHED_SCRIPT.findall(index.read_text(encoding="utf-8"))
+    )
+    return "; ".join(
+        (
+            "default-src 'self'",
+            f"script-src 'self' 'wasm-unsafe-eval' {hashes}".rstrip(),
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "connect-src 'self'",
+            "worker-src 'self' blob:",
+            "frame-src 'none'",
+            "object-src 'none'",
+            "base-uri 'self'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+class Headers:
+    """Adds the security headers to every response; downloads are never kept by anyone."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._headers = [
+            (b"content-security-policy", content_policy().encode("ascii")),
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"no-referrer"),
+            (b"x-frame-options", b"DENY"),
+            (b"cross-origin-opener-policy", b"same-origin"),
+            (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        private = scope["path"].startswith(("/media/", "/healthz"))
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                ours = {name for name, _ in self._headers} | (
+                    {b"cache-control"} if private else set()
+                )
+                theirs = [
+                    pair for pair in message.get("headers", []) if pair[0].lower() not in ours
+                ]
+                no_store = [(b"cache-control", b"no-store")] if private else []
+                message["headers"] = [*theirs, *self._headers, *no_store]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class Loopback:
+    """Serves this computer alone: without an identity provider nobody else may ask.
+
+    The name in the request is checked as well as the address we listen on: a web page elsewhere
+    can make its own name point here, and would then be let in by its reader's browser.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket") or _from_here(HTTPConnection(scope)):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 4403})
+        else:
+            refusal = PlainTextResponse(
+                "This server answers on this computer only, as localhost.", status_code=421
+            )
+            await refusal(scope, receive, send)
+
+
+def _from_here(asked: HTTPConnection) -> bool:
+    if _name(asked.headers.get("host", "")) not in LOOPBACK:
+        return False
+    origin = asked.headers.get("origin")
+    if origin is None:
+        return True
+    # Another program's page on this computer is another origin: the port counts as well.
+    return origin.partition("://")[2].lower() == asked.headers["host"].lower()
+
+
+def _name(host: str) -> str:
+    bracketed = re.fullmatch(r"\[([0-9a-f:]+)\](?::\d+)?", host.lower())
+    if bracketed:
+        return bracketed[1]
+    return host.lower().rpartition(":")[0] if ":" in host else host.lower()
+
+
+async def healthz(_: Request) -> JSONResponse:
+    """Whether there is something to show and how old it is; no data."""
+    try:
+        state = await asyncio.to_thread(freshness, settings.home())
+    except CaretraceError as error:
+        LOG.error("health: %s", error)
+        return JSONResponse({"status": "broken", "generation": None}, status_code=503)
+    age = None
+    if state.published_at is not None:
+        age = int((datetime.now(UTC) - state.published_at).total_seconds())
+    return JSONResponse({"status": state.state, "generation": state.generation, "age_seconds": age})
+
+
+ROUTES = [Route("/healthz", healthz)]
+MIDDLEWARE = [
+    Middleware(Loopback),
+    Middleware(Headers),
+    # Streamlit leaves /static uncompressed; the chart library alone is 4.7 MB.
+    Middleware(GZipMiddleware, minimum_size=1024, compresslevel=6),
+]
+
+
+def refuse_unsafe_settings(option: Callable[[str], Any] = config.get_option) -> None:
+    """Raise SettingsError where a setting would open what must stay closed."""
+    problems = [
+        (option("server.enableAgentApi"), "server.enableAgentApi must be off"),
+        (option("server.enableStaticServing"), "server.enableStaticServing must be off"),
+        (not option("server.enableCORS"), "server.enableCORS must be on"),
+        (not option("server.enableXsrfProtection"), "server.enableXsrfProtection must be on"),
+        (option("client.showErrorDetails") != "none", 'client.showErrorDetails must be "none"'),
+        (
+            option("server.address") not in LOOPBACK,
+            "server.address must be 127.0.0.1 while there is no identity provider",
+        ),
+    ]
+    found = [what for wrong, what in problems if wrong]
+    if found:
+        raise SettingsError(
+            f"The server does not start: {'; '.join(found)}. Correct it in .streamlit/config.toml, "
+            "in the environment (STREAMLIT_…) or on the command line."
+        )
+
+
+def checked() -> None:
+    """Leave with one sentence and exit code 2 where the settings are unsafe."""
+    try:
+        refuse_unsafe_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(error.exit_code) from None
+
+
+@asynccontextmanager
+async def lifespan(_: object) -> AsyncIterator[None]:
+    """Import and compute what the first reader would wait for, then freeze it.
+
+    Streamlit collects all garbage after every script run; what is frozen is not looked through
+    again, which is most of what a rerun costs.
+    """
+    await asyncio.to_thread(warm, settings.home())
+    gc.collect()
+    gc.freeze()
+    yield
+
+
+def warm(home: Home) -> None:
+    """Build the views of the default filters."""
+    from attribution.ui import warming
+
+    try:
+        warming.warm(home)
+    except CaretraceError as error:
+        LOG.warning("not warmed: %s", error)
+
+
+def say_error(error: BaseException) -> bool:
+    """Tell the reader that a page failed, with a reference to the log and nothing of the cause."""
+    reference = os.urandom(4).hex()
+    LOG.error("page error %s: %s", reference, error, exc_info=error)
+    if isinstance(error, CaretraceError):
+        st.error(str(error), title="This page cannot be shown", icon=":material/error:")
+    else:
+        st.error(
+            f"Try again; if it stays, tell whoever runs this server the reference {reference}.",
+            title="Something went wrong",
+            icon=":material/error:",
+        )
+    return True
+
+
+def serve(port: int, home: Home) -> None:
+    """Serve the dashboard until stopped.
+
+    The process becomes the server: what the caller held in memory is given back, and signals
+    reach it directly.
+    """
+    os.environ["CARETRACE_HOME"] = str(home.folder)
+    command = [sys.executable, "-m", "streamlit", "run", str(APP), "--server.port", str(port)]
+    sys.stdout.flush()
+    os.execv(sys.executable, command)  # noqa: S606  fixed words and a number

@@ -1,0 +1,217 @@
+"""Channels: which channels and campaigns pay, under a chosen credit model?"""
+
+from functools import lru_cache
+
+import pandas as pd
+
+from attribution import queries
+from attribution.metrics import KINDS, definition, ratio
+from attribution.models import MODELS
+from attribution.paths import Home
+from attribution.queries import About, Marts, Scope
+from attribution.ui import charts, formats
+from attribution.ui.view import Column, Figure, Metric, Table, View, measured
+from attribution.ui.views.notes import money_left_out
+
+QUESTION = "Which channels and campaigns bring patients at a price that pays?"
+UNKNOWN = ("unattributed", "unmapped")
+SHOWN = (
+    *("spend", "sessions", "leads", "cpl", "booked", "kept", "new_patients", "cac"),
+    *("collected", "roas", "roi"),
+)
+MAX_BUBBLES = 24
+MAX_BARS = 16
+
+
+@lru_cache(maxsize=128)
+def channels(home: Home, generation: int, scope: Scope) -> View:
+    """The page's view of one generation; built once for each scope."""
+    return build(queries.marts(home, generation), scope)
+
+
+def build(marts: Marts, scope: Scope) -> View:
+    """The page's view: tables `channels` and `campaigns`, figures `return` and `credited`.
+
+    Both tables hold the channel's own name in `channel`; unattributed and unmapped are rows.
+    """
+    about = queries.about(marts)
+    campaigns = _campaigns(marts, scope, about)
+    if campaigns.empty:
+        span = formats.weeks(scope.since, scope.until, scope.weeks)
+        hint = "Choose a longer period or fewer filters."
+        empty = f"No spend and no conversions match these filters in {span}. {hint}"
+        return View(QUESTION, currency=about.currency, empty=empty)
+    whole = _with_ratios(_summed(campaigns, ["channel"]))
+    parts = _with_ratios(campaigns)
+    return View(
+        QUESTION,
+        metrics=_metrics(whole, scope),
+        figures={
+            "return": _return(whole, about.currency),
+            "credited": _credited(whole, scope, about.currency),
+        },
+        tables={
+            "channels": _table("Channels", whole, ("channel",)),
+            "campaigns": _table("Campaigns", parts, ("channel", "campaign")),
+        },
+        notes=_notes(marts, scope, about),
+        currency=about.currency,
+    )
+
+
+def _campaigns(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
+    """Every channel and campaign that spent, brought sessions or was credited."""
+    grain = ["channel", "campaign"]
+    credit = queries.credit_by_campaign(marts, scope, about.currency)
+    amount = credit["conversions"].where(credit["kind"] != "collected", credit["value"])
+    wide = credit.assign(amount=amount, name=credit["kind"].map(KINDS)).pivot_table(
+        index=grain, columns="name", values="amount", aggfunc="sum"
+    )
+    chosen = credit[credit["kind"] == scope.kind].set_index(grain)["conversions"]
+    spend = queries.spend_by_campaign(marts, scope, about.currency).set_index(grain)["spend"]
+    columns = {"conversions": chosen, "spend": spend}
+    counted = [*KINDS.values(), "conversions", "spend"]
+    if not (scope.service_lines or scope.locations):
+        columns["sessions"] = queries.sessions_by_campaign(marts, scope).set_index(grain)[
+            "sessions"
+        ]
+        counted.append("sessions")
+    frame = pd.concat([wide, *(s.rename(name) for name, s in columns.items())], axis=1)
+    frame = frame.reindex(columns=[*KINDS.values(), "conversions", "spend", "sessions"])
+    frame = frame.astype("float64")
+    frame[counted] = frame[counted].fillna(0)
+    frame.index = frame.index.set_names(grain)
+    return frame.reset_index()
+
+
+def _summed(frame: pd.DataFrame, grain: list[str]) -> pd.DataFrame:
+    numbers = frame.drop(columns=["channel", "campaign"]).columns
+    return frame.groupby(grain, as_index=False)[list(numbers)].sum(min_count=1)
+
+
+def _with_ratios(frame: pd.DataFrame) -> pd.DataFrame:
+    spent = frame["spend"].where(frame["spend"] > 0)
+    frame = frame.assign(
+        cpl=spent / frame["leads"].where(frame["leads"] > 0),
+        cac=spent / frame["new_patients"].where(frame["new_patients"] > 0),
+        roas=frame["collected"] / spent,
+        roi=(frame["collected"] - spent) / spent,
+    )
+    known = ~frame["channel"].isin(UNKNOWN)
+    order = ["known", "spend", "collected", "channel"]
+    order += ["campaign"] if "campaign" in frame else []
+    rising = [False, False, False, True, True][: len(order)]
+    return frame.assign(known=known).sort_values(order, ascending=rising).reset_index(drop=True)
+
+
+def _table(title: str, frame: pd.DataFrame, names: tuple[str, ...]) -> Table:
+    titles = {"channel": "Channel", "campaign": "Campaign"}
+    columns = (*(Column(name, titles[name]) for name in names), *map(measured, SHOWN))
+    return Table(title, columns, frame[[column.name for column in columns]])
+
+
+def _metrics(whole: pd.DataFrame, scope: Scope) -> tuple[Metric, ...]:
+    every = float(whole["conversions"].sum())
+    known = float(whole.loc[~whole["channel"].isin(UNKNOWN), "conversions"].sum())
+    paid = whole[whole["spend"] > 0]
+    spend = float(paid["spend"].sum())
+    collected = float(paid["collected"].sum())
+    values = {
+        "spend": spend,
+        "attributed": ratio(known, every),
+        "paid_collected": collected,
+        "paid_roas": ratio(collected, spend),
+    }
+    return tuple(
+        Metric(name, each.title, value, None, each.format, each.help, each.better)
+        for name, value in values.items()
+        for each in (definition(name),)
+    )
+
+
+def _return(whole: pd.DataFrame, currency: str) -> Figure:
+    drawn = whole[(whole["spend"] > 0) & (whole["collected"] > 0)].head(MAX_BUBBLES)
+    biggest = float(drawn["conversions"].max()) if len(drawn) else 0
+    points = [
+        {
+            "name": formats.title(row.channel),
+            "spend": float(row.spend),
+            "value": float(row.collected),
+            "size": float(row.conversions) / biggest if biggest else 0.2,
+            "colour": charts.channel_colour(row.channel),
+            "hover": (
+                f"<b>{formats.label(formats.title(row.channel))}</b><br>"
+                f"Spend {formats.money(row.spend, currency)}<br>"
+                f"Collected {formats.money(row.collected, currency)}<br>"
+                f"ROAS {formats.ratio(row.roas)}"
+            ),
+        }
+        for row in drawn.itertuples()
+    ]
+    ends = [value for point in points for value in (point["spend"], point["value"])]
+    limits = (min(ends) * 0.7, max(ends) * 1.4) if ends else (1.0, 10.0)
+    return Figure(
+        "Spend against return",
+        charts.spend_against_return(points, formats.symbol(currency), limits),
+        _return_in_words(drawn),
+        "Money collected that the model credits to each channel, against what the channel cost. "
+        "Above the dotted line a channel earns more than it costs. Both axes are logarithmic; "
+        "the larger the dot, the more conversions of the chosen kind.",
+        "channels",
+    )
+
+
+def _return_in_words(drawn: pd.DataFrame) -> str:
+    if drawn.empty:
+        return "No channel has both spend and money collected in this period."
+    best = drawn.loc[drawn["roas"].idxmax()]
+    worst = drawn.loc[drawn["roas"].idxmin()]
+    paying = int((drawn["roas"] >= 1).sum())
+    return (
+        f"{paying} of {len(drawn)} channels with spend earn at least what they cost. "
+        f"{formats.title(best['channel'])} returns most ({formats.ratio(best['roas'])}), "
+        f"{formats.title(worst['channel'])} least ({formats.ratio(worst['roas'])})."
+    )
+
+
+def _credited(whole: pd.DataFrame, scope: Scope, currency: str) -> Figure:
+    meaning = definition(KINDS[scope.kind])
+    money = scope.kind == "collected"
+    amount = "collected" if money else "conversions"
+    drawn = whole[whole[amount] > 0].sort_values(amount, ascending=False).head(MAX_BARS)
+    total = float(whole[amount].sum())
+    values = [float(value) for value in drawn[amount]]
+    texts = [formats.money(v, currency) if money else formats.count(v) for v in values]
+    names = [formats.title(name) for name in drawn["channel"]]
+    shares = [formats.rate(ratio(value, total)) for value in values]
+    leading = f"{names[0]} leads with {texts[0]}, {shares[0]} of all." if names else "None."
+    return Figure(
+        f"{meaning.title} by channel",
+        charts.bars(
+            [formats.short_label(name) for name in names],
+            values,
+            texts,
+            [charts.channel_colour(name) for name in drawn["channel"]],
+            [
+                f"<b>{formats.label(name)}</b><br>{text}, {share} of all"
+                for name, text, share in zip(names, texts, shares, strict=True)
+            ],
+        ),
+        f"{meaning.title} credited by {MODELS[scope.model].title}. {leading}",
+        f"{definition('conversions').help} {meaning.sentence}",
+        "channels",
+    )
+
+
+def _notes(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
+    model = MODELS[scope.model]
+    notes = [
+        f"Credit model {model.title}: {model.help}",
+        (
+            "A channel without spend has no CPL, CAC, ROAS or ROI: a return on nothing is not a "
+            "number. Unattributed holds conversions with no known touch before them."
+        ),
+    ]
+    if scope.service_lines or scope.locations:
+        notes.append("Sessions are not known by service line or location, so none are shown.")
+    return (*notes, *money_left_out(marts, scope, about))

@@ -1,0 +1,171 @@
+"""Data health: is what the pages show fresh, complete and understood?"""
+
+from functools import lru_cache
+
+import pandas as pd
+
+from attribution import queries
+from attribution.paths import Home
+from attribution.queries import Marts
+from attribution.ui import formats
+from attribution.ui.view import Column, Table, View
+
+QUESTION = "Is what these pages show fresh, complete and understood?"
+
+
+@lru_cache(maxsize=4)
+def data_health(home: Home, generation: int) -> View:
+    """What the published generation says of its own quality."""
+    return build(queries.marts(home, generation))
+
+
+def build(marts: Marts) -> View:
+    """Tables: coverage, rejected, unmapped, sessions; notes say what to do about them."""
+    rejected, unmapped = queries.rejected(marts), queries.unmapped(marts)
+    quality = queries.session_quality(marts)
+    return View(
+        QUESTION,
+        tables={
+            "coverage": _coverage(queries.coverage(marts)),
+            "rejected": _rejected(rejected),
+            "unmapped": _unmapped(unmapped),
+            "sessions": _sessions(quality),
+        },
+        notes=_notes(queries.rejected_count(marts), len(rejected), unmapped, quality),
+        currency=queries.about(marts).currency,
+    )
+
+
+def runs_table(frame: pd.DataFrame) -> Table:
+    """The last refreshes."""
+    columns = (
+        Column("state", "State"),
+        Column("started_at", "Started", "instant"),
+        Column("minutes", "Minutes", "number", "From start to end."),
+        Column("generation", "Generation", "count", "What it published, if it did."),
+        Column("message", "Message"),
+    )
+    taken = pd.to_datetime(frame["ended_at"], utc=True) - pd.to_datetime(
+        frame["started_at"], utc=True
+    )
+    shown = frame.assign(
+        minutes=taken.dt.total_seconds() / 60,
+        started_at=pd.to_datetime(frame["started_at"], utc=True),
+        generation=frame["generation"].astype("float64"),
+    )
+    return _cut("Refreshes", columns, shown)
+
+
+def steps_table(frame: pd.DataFrame) -> Table:
+    """The steps of one refresh."""
+    columns = (
+        Column("name", "Step"),
+        Column("state", "State"),
+        Column("rows_done", "Rows", "count"),
+        Column("seconds", "Seconds", "number"),
+        Column("message", "Message"),
+    )
+    begun = pd.to_datetime(frame["started_at"], utc=True)
+    ended = pd.to_datetime(frame["ended_at"], utc=True)
+    return _cut("Steps", columns, frame.assign(seconds=(ended - begun).dt.total_seconds()))
+
+
+def sources_table(frame: pd.DataFrame) -> Table:
+    """How fresh each source is."""
+    columns = (
+        Column("source", "Source"),
+        Column("state", "State", "text", "Failed: its earlier data stand and are shown."),
+        Column("last_success_at", "Last success", "instant"),
+        Column("rows_loaded", "Rows", "count", "Rows loaded when it was last asked."),
+        Column("kind", "Kind"),
+        Column("message", "What is wrong"),
+    )
+    shown = frame.assign(last_success_at=pd.to_datetime(frame["last_success_at"], utc=True))
+    return _cut("Sources", columns, shown)
+
+
+def progress(steps: pd.DataFrame) -> tuple[float, str]:
+    """How far a running refresh has come, 0 to 1, and in words."""
+    done = int(steps["state"].isin(["done", "failed", "skipped"]).sum())
+    running = steps.loc[steps["state"] == "running", "name"]
+    now = f": {running.iloc[0]}" if len(running) else ""
+    return done / max(len(steps), 1), f"Step {min(done + 1, len(steps))} of {len(steps)}{now}"
+
+
+def _cut(title: str, columns: tuple[Column, ...], frame: pd.DataFrame) -> Table:
+    return Table(title, columns, frame[[column.name for column in columns]])
+
+
+def _coverage(frame: pd.DataFrame) -> Table:
+    columns = (
+        Column("source", "Source"),
+        Column("account", "Account"),
+        Column("table_name", "Table"),
+        Column("first_day", "From", "day"),
+        Column("last_day", "To", "day"),
+        Column("rows_loaded", "Rows", "count"),
+    )
+    return _cut("Coverage", columns, frame)
+
+
+def _rejected(frame: pd.DataFrame) -> Table:
+    columns = (
+        Column("source", "Source"),
+        Column("file", "File"),
+        Column("row_number", "Row", "count"),
+        Column("column_name", "Column"),
+        Column("reason", "Reason"),
+        Column("shape", "Shape", "text", "Letters as a, digits as #: never the value itself."),
+        Column("table_name", "Table"),
+    )
+    return _cut("Rejected rows", columns, frame)
+
+
+def _unmapped(frame: pd.DataFrame) -> Table:
+    columns = (
+        Column("origin", "Found in"),
+        Column("utm_source", "Source"),
+        Column("utm_medium", "Medium"),
+        Column("utm_campaign", "Campaign"),
+        Column("rows_seen", "Rows", "count"),
+        Column("spend", "Spend", "money"),
+        Column("first_day", "First seen", "day"),
+        Column("last_day", "Last seen", "day"),
+    )
+    return _cut("Unmapped channels", columns, frame)
+
+
+def _sessions(frame: pd.DataFrame) -> Table:
+    columns = (
+        Column("week", "Week of", "day"),
+        Column("sessions", "Sessions", "count"),
+        Column("sampled", "Sampled", "flag", "Estimated from a part of the visits."),
+        Column("thresholded", "Withheld", "flag", "Small rows were left out for privacy."),
+        Column("other_row", "Folded", "flag", "Rare values were folded into (other)."),
+    )
+    return _cut("Web analytics quality", columns, frame)
+
+
+def _notes(
+    rejected: int, shown: int, unmapped: pd.DataFrame, quality: pd.DataFrame
+) -> tuple[str, ...]:
+    notes = []
+    if rejected:
+        more = f" The first {shown} are shown." if rejected > shown else ""
+        rows = "row" if rejected == 1 else "rows"
+        notes.append(
+            f"{rejected:,} {rows} broke the contract and were left out.{more} Correct them at "
+            "the source, then run `caretrace refresh`."
+        )
+    if len(unmapped):
+        notes.append(
+            "Traffic that no rule matches is shown as the channel Unmapped. Add a line to "
+            "`channel_rules.csv` in the home folder, then run `caretrace refresh`."
+        )
+    if len(quality):
+        weeks = "week" if len(quality) == 1 else "weeks"
+        notes.append(
+            f"Web analytics estimated or withheld sessions in {formats.count(len(quality))} "
+            f"{weeks}; visits, money and credit are not affected."
+        )
+    return tuple(notes)

@@ -1,0 +1,172 @@
+"""Overview: are we winning patients at a price that pays, and what changed?"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import pandas as pd
+
+from attribution import queries
+from attribution.metrics import KINDS, definition, ratio
+from attribution.paths import Home
+from attribution.queries import WEEK, About, Marts, Scope
+from attribution.ui import charts, formats
+from attribution.ui.scope import before
+from attribution.ui.view import Column, Figure, Metric, Table, View, measured
+from attribution.ui.views.notes import money_left_out
+
+QUESTION = "Are we winning patients at a price that pays, and what changed?"
+COUNTS = ("leads", "booked", "kept", "new_patients")
+SHOWN = ("spend", *COUNTS, "collected", "cac", "roas")
+
+
+@lru_cache(maxsize=128)
+def overview(home: Home, generation: int, scope: Scope) -> View:
+    """The page's view of one generation; built once for each scope."""
+    return build(queries.marts(home, generation), scope)
+
+
+def build(marts: Marts, scope: Scope) -> View:
+    """The page's view: headline numbers against the period before, courses, service lines."""
+    about = queries.about(marts)
+    now = _weekly(marts, scope, about)
+    if not now[list(SHOWN[:6])].to_numpy(dtype="float64", na_value=0).any():
+        return View(QUESTION, currency=about.currency, empty=_nothing(scope))
+    earlier = before(scope, about)
+    then = None if earlier is None else _weekly(marts, earlier, about)
+    return View(
+        QUESTION,
+        metrics=tuple(_metric(name, now, then) for name in SHOWN),
+        figures=_figures(now, about),
+        tables={
+            "weekly": _weekly_table(now),
+            "service_lines": _service_lines(marts, scope, about),
+        },
+        notes=_notes(marts, scope, about, earlier),
+        currency=about.currency,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    title: str
+    names: tuple[str, ...]
+    help: str
+
+
+def _weekly(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
+    """One row for each week of the scope, also where nothing happened."""
+    spend = queries.spend_by_week(marts, scope, about.currency).set_index("week")["spend"]
+    seen = queries.conversions_by_week(marts, scope, about.currency)
+    frame = _wide(seen, "week")
+    frame["spend"] = spend
+    every = [scope.since + number * WEEK for number in range(scope.weeks)]
+    frame = frame.reindex(index=every, columns=["spend", *COUNTS, "collected"], fill_value=0)
+    return _with_ratios(frame.fillna(0).rename_axis("week"))
+
+
+def _wide(seen: pd.DataFrame, by: str) -> pd.DataFrame:
+    """From a row for each kind to a column for each number."""
+    amount = seen["conversions"].astype("float64").where(seen["kind"] != "collected", seen["value"])
+    wide = seen.assign(amount=amount, name=seen["kind"].map(KINDS))
+    return wide.pivot_table(index=by, columns="name", values="amount", aggfunc="sum")
+
+
+def _with_ratios(frame: pd.DataFrame) -> pd.DataFrame:
+    spent = frame["spend"].where(frame["spend"] > 0)
+    return frame.assign(
+        cac=spent / frame["new_patients"].where(frame["new_patients"] > 0),
+        roas=frame["collected"] / spent,
+    )
+
+
+def _metric(name: str, now: pd.DataFrame, then: pd.DataFrame | None) -> Metric:
+    meaning = definition(name)
+    course = tuple(None if pd.isna(value) else float(value) for value in now[name])
+    return Metric(
+        name,
+        meaning.title,
+        _overall(name, now),
+        None if then is None else _overall(name, then),
+        meaning.format,
+        meaning.help,
+        meaning.better,
+        course,
+    )
+
+
+def _overall(name: str, frame: pd.DataFrame) -> float | None:
+    """A number over all weeks: ratios are of the sums, not means of the weeks' ratios."""
+    if name == "cac":
+        if not frame["spend"].sum():
+            return None
+        return ratio(float(frame["spend"].sum()), float(frame["new_patients"].sum()))
+    if name == "roas":
+        return ratio(float(frame["collected"].sum()), float(frame["spend"].sum()))
+    return float(frame[name].sum())
+
+
+def _figures(now: pd.DataFrame, about: About) -> dict[str, Figure]:
+    demand = _Course("Patients by week", COUNTS, "Leads, visits and new patients of each week.")
+    money = _Course("Money by week", ("collected", "spend"), "Collected against media spend.")
+    sign = formats.symbol(about.currency)
+    return {
+        "demand": _figure(demand, now, ""),
+        "money": _figure(money, now, sign),
+    }
+
+
+def _figure(course: _Course, now: pd.DataFrame, sign: str) -> Figure:
+    weeks = [f"{week}" for week in now.index]
+    lines = {definition(name).title: now[name].tolist() for name in course.names}
+    parts = []
+    for title, values in lines.items():
+        first, last = values[0], values[-1]
+        parts.append(f"{title} {sign}{first:,.0f} in the first week, {sign}{last:,.0f} in the last")
+    return Figure(
+        course.title,
+        charts.weekly_lines(weeks, lines, sign),
+        f"{course.title}, {len(weeks)} weeks. {'; '.join(parts)}.",
+        course.help,
+        "weekly",
+    )
+
+
+def _weekly_table(now: pd.DataFrame) -> Table:
+    columns = (Column("week", "Week of", "day", "Monday of the week."), *map(measured, SHOWN))
+    frame = now.reset_index()[["week", *SHOWN]].sort_values("week", ascending=False)
+    return Table("Week by week", columns, frame.reset_index(drop=True))
+
+
+def _service_lines(marts: Marts, scope: Scope, about: About) -> Table:
+    spend = queries.spend_by_service_line(marts, scope, about.currency)
+    seen = queries.conversions_by_service_line(marts, scope, about.currency)
+    wide = _wide(seen, "service_line")
+    names = sorted({*wide.index, *spend["service_line"]})
+    frame = wide.reindex(index=names, columns=[*COUNTS, "collected"])
+    frame["spend"] = spend.set_index("service_line")["spend"]
+    frame = _with_ratios(frame.fillna(0).rename_axis("service_line")).reset_index()
+    frame = frame.sort_values(["collected", "service_line"], ascending=[False, True])
+    columns = (Column("service_line", "Service line"), *map(measured, SHOWN))
+    frame["service_line"] = frame["service_line"].map(formats.title)
+    return Table("Service lines", columns, frame[["service_line", *SHOWN]].reset_index(drop=True))
+
+
+def _notes(marts: Marts, scope: Scope, about: About, earlier: Scope | None) -> tuple[str, ...]:
+    compared = (
+        "There is no equally long period before to compare with."
+        if earlier is None
+        else f"Compared with {formats.weeks(earlier.since, earlier.until, earlier.weeks)}."
+    )
+    return (
+        f"{compared} Whole weeks only: the running week is left out.",
+        (
+            "CAC and ROAS here divide all media spend by all patients and all money collected, "
+            "whatever brought them; Channels divides by credit."
+        ),
+        *money_left_out(marts, scope, about),
+    )
+
+
+def _nothing(scope: Scope) -> str:
+    span = formats.weeks(scope.since, scope.until, scope.weeks)
+    return f"Nothing matches these filters in {span}. Choose a longer period or fewer filters."

@@ -1,0 +1,283 @@
+"""Reactivation: which silent patients came back, and what the campaigns added."""
+
+from datetime import date, timedelta
+from functools import lru_cache
+from itertools import pairwise
+from math import sqrt
+
+import pandas as pd
+
+from attribution import queries
+from attribution.metrics import definition, ratio
+from attribution.paths import Home
+from attribution.queries import About, Marts, Scope
+from attribution.ui import charts, formats
+from attribution.ui.view import Column, Figure, Metric, Table, View
+
+QUESTION = "Which silent patients came back, and what did the campaigns add?"
+STAGES = ("silent", "contacted", "engaged", "booked", "kept", "retained")
+SILENCES = ("6-12", "12-18", "18-24", "24-36", "36+")
+KEPT_WITHIN = timedelta(days=90)
+NORMAL_95 = 1.959964
+MAX_ROWS = 14
+_TITLES = {"booked": "reactivated_booked", "kept": "reactivated_kept"}
+
+
+@lru_cache(maxsize=128)
+def reactivation(home: Home, generation: int, scope: Scope) -> View:
+    """The page's view of one generation; built once for each scope."""
+    return build(queries.marts(home, generation), scope)
+
+
+def build(marts: Marts, scope: Scope) -> View:
+    """The page's view: the funnel of those treated, and each group against its holdout."""
+    about = queries.about(marts)
+    cohorts = queries.reactivation(marts, scope, about.currency)
+    treated = cohorts[cohorts["arm"] == "treated"]
+    if treated.empty:
+        return View(QUESTION, currency=about.currency, empty=_nothing(cohorts))
+    tables = {
+        "funnel": _funnel_table(treated),
+        "campaigns": _table("Campaigns", cohorts, ["campaign", "channel"]),
+        "channels": _table("Channels", cohorts, ["channel"]),
+        "months_silent": _table("Months of silence", cohorts, ["months_silent"]),
+        "rates": _table("Campaign by months of silence", cohorts, ["campaign", "months_silent"]),
+    }
+    return View(
+        QUESTION,
+        metrics=_metrics(cohorts),
+        figures={
+            "funnel": _funnel(treated),
+            "lift": _lift(tables["campaigns"].frame),
+            "rates": _rates(tables["rates"].frame),
+        },
+        tables=tables,
+        notes=_notes(cohorts, about),
+        currency=about.currency,
+    )
+
+
+def lift(kept: int, people: int, held_kept: int, held: int) -> tuple[float, float, float] | None:
+    """The difference of two shares with its 95% interval; None where a group is empty."""
+    if not people or not held:
+        return None
+    share, held_share = kept / people, held_kept / held
+    error = sqrt(share * (1 - share) / people + held_share * (1 - held_share) / held)
+    difference = share - held_share
+    return difference, difference - NORMAL_95 * error, difference + NORMAL_95 * error
+
+
+def _stage(name: str) -> str:
+    return definition(_TITLES.get(name, name)).title
+
+
+def _against_holdout(cohorts: pd.DataFrame, grain: list[str]) -> pd.DataFrame:
+    """Treated people of each group with the holdout of the same group beside them."""
+    numbers = [*STAGES, "value"]
+    arms = cohorts.groupby(["arm", *grain], as_index=False)[numbers].sum()
+    treated = arms[arms["arm"] == "treated"].drop(columns="arm")
+    held = arms[arms["arm"] == "holdout"][[*grain, "silent", "kept"]]
+    held = held.rename(columns={"silent": "held_out", "kept": "held_out_kept"})
+    frame = treated.merge(held, on=grain, how="left")
+    frame[["held_out", "held_out_kept"]] = frame[["held_out", "held_out_kept"]].fillna(0)
+    lifts = [
+        lift(int(row.kept), int(row.silent), int(row.held_out_kept), int(row.held_out))
+        or (None, None, None)
+        for row in frame.itertuples()
+    ]
+    frame[["lift", "lift_low", "lift_high"]] = pd.DataFrame(
+        lifts, columns=["lift", "lift_low", "lift_high"], index=frame.index, dtype="float64"
+    )
+    frame["kept_rate"] = frame["kept"] / frame["silent"].where(frame["silent"] > 0)
+    held_out = frame["held_out"].where(frame["held_out"] > 0)
+    frame["held_out_rate"] = frame["held_out_kept"] / held_out
+    return frame.rename(columns={"value": "collected"})
+
+
+def _table(title: str, cohorts: pd.DataFrame, grain: list[str]) -> Table:
+    frame = _against_holdout(cohorts, grain)
+    if "months_silent" in grain:
+        order = pd.Categorical(frame["months_silent"], SILENCES, ordered=True)
+        others = [name for name in grain if name != "months_silent"]
+        frame = frame.assign(order=order).sort_values([*others, "order"])
+    else:
+        frame = frame.sort_values(["silent", *grain], ascending=[False, *(True for _ in grain)])
+    columns = (*(_named(name) for name in grain), *_columns())
+    return Table(title, columns, frame[[c.name for c in columns]].reset_index(drop=True))
+
+
+def _named(name: str) -> Column:
+    titles = {"campaign": "Campaign", "channel": "Channel", "months_silent": "Months silent"}
+    return Column(name, titles[name])
+
+
+def _columns() -> tuple[Column, ...]:
+    stages = []
+    for stage in STAGES:
+        meaning = definition(_TITLES.get(stage, stage))
+        stages.append(Column(stage, meaning.title, meaning.format, meaning.help))
+    rate, difference = definition("kept_rate"), definition("lift")
+    low_high = "One end of the 95% interval of the lift."
+    return (
+        *stages,
+        Column("kept_rate", rate.title, "rate", rate.help),
+        Column("held_out", "Holdout", "count", "People of the group kept out to compare with."),
+        Column("held_out_rate", "Holdout kept rate", "rate", rate.help),
+        Column("lift", difference.title, "rate", difference.help),
+        Column("lift_low", "Lift, low", "rate", low_high),
+        Column("lift_high", "Lift, high", "rate", low_high),
+        Column("collected", "Collected", "money", "Collected within 180 days after assignment."),
+    )
+
+
+def _metrics(cohorts: pd.DataFrame) -> tuple[Metric, ...]:
+    treated = cohorts[cohorts["arm"] == "treated"]
+    held = cohorts[cohorts["arm"] == "holdout"]
+    people, kept = int(treated["silent"].sum()), int(treated["kept"].sum())
+    effect = lift(kept, people, int(held["kept"].sum()), int(held["silent"].sum()))
+    values = {
+        "contacted": float(treated["contacted"].sum()),
+        "reactivated_kept": float(kept),
+        "kept_rate": ratio(kept, people),
+        "lift": None if effect is None else effect[0],
+    }
+    return tuple(
+        Metric(name, each.title, value, None, each.format, each.help, each.better)
+        for name, value in values.items()
+        for each in (definition(name),)
+    )
+
+
+def _funnel_table(treated: pd.DataFrame) -> Table:
+    counts = [int(treated[stage].sum()) for stage in STAGES]
+    frame = pd.DataFrame(
+        {
+            "stage": [_stage(stage) for stage in STAGES],
+            "people": counts,
+            "of_previous": [None, *(ratio(after, first) for first, after in pairwise(counts))],
+            "of_silent": [ratio(count, counts[0]) for count in counts],
+        }
+    ).astype({"of_previous": "float64", "of_silent": "float64"})
+    columns = (
+        Column("stage", "Stage"),
+        Column("people", "People", "count", "People who came this far, counted once a campaign."),
+        Column("of_previous", "Of the stage before", "rate", "Step rate."),
+        Column("of_silent", "Of all silent", "rate", "Share of those assigned to be contacted."),
+    )
+    return Table("Funnel", columns, frame)
+
+
+def _funnel(treated: pd.DataFrame) -> Figure:
+    frame = _funnel_table(treated).frame
+    texts, hovers = [], []
+    for row in frame.itertuples():
+        step = "" if pd.isna(row.of_previous) else f"  ·  {formats.rate(row.of_previous)}"
+        texts.append(f"{formats.count(row.people)}{step}")
+        help_ = definition(_TITLES.get(STAGES[row.Index], STAGES[row.Index])).sentence
+        hovers.append(f"<b>{row.stage}</b> {formats.count(row.people)}<br>{help_}")
+    kept, silent = frame["people"][4], frame["people"][0]
+    return Figure(
+        "From silent to retained",
+        charts.bars(
+            frame["stage"].tolist(),
+            [float(value) for value in frame["people"]],
+            texts,
+            [charts.colour(1)] * len(frame),
+            hovers,
+        ),
+        f"Of {formats.count(silent)} silent patients assigned to a campaign, "
+        f"{formats.count(kept)} kept a visit ({formats.rate(ratio(kept, silent))}).",
+        "People in the treated arm of the chosen cohorts. The share is of the stage before.",
+        "funnel",
+    )
+
+
+def _lift(campaigns: pd.DataFrame) -> Figure:
+    drawn = campaigns.dropna(subset=["lift"]).head(MAX_ROWS)
+    names = [formats.short_label(name) for name in drawn["campaign"]]
+    hovers = [
+        f"<b>{name}</b><br>{formats.points(row.lift)} "
+        f"({formats.points(row.lift_low)} to {formats.points(row.lift_high)})<br>"
+        f"{formats.count(row.silent)} treated, {formats.count(row.held_out)} held out"
+        for name, row in zip(names, drawn.itertuples(), strict=True)
+    ]
+    sure = int(((drawn["lift_low"] > 0) | (drawn["lift_high"] < 0)).sum())
+    return Figure(
+        "Lift against holdout",
+        charts.intervals(
+            names,
+            drawn["lift"].tolist(),
+            drawn["lift_low"].tolist(),
+            drawn["lift_high"].tolist(),
+            hovers,
+        ),
+        f"{sure} of {len(drawn)} campaigns differ from their holdout by more than chance explains.",
+        f"{definition('lift').help} Grey where the interval includes nought.",
+        "campaigns",
+    )
+
+
+def _rates(frame: pd.DataFrame) -> Figure:
+    names = list(dict.fromkeys(frame["campaign"]))[:MAX_ROWS]
+    months = [month for month in SILENCES if month in set(frame["months_silent"])]
+    cells = {(row.campaign, row.months_silent): row for row in frame.itertuples()}
+    shares: list[list[float | None]] = []
+    hovers: list[list[str]] = []
+    for name in names:
+        row = [cells.get((name, month)) for month in months]
+        shares.append([None if cell is None else float(cell.kept_rate) for cell in row])
+        hovers.append(
+            [
+                "No patients"
+                if cell is None
+                else f"<b>{formats.label(name)}</b>, {cell.months_silent} months silent<br>"
+                f"{formats.count(cell.kept)} of {formats.count(cell.silent)} kept a visit"
+                for cell in row
+            ]
+        )
+    known = [(share, i, j) for i, row in enumerate(shares) for j, share in enumerate(row) if share]
+    best = max(known, default=None)
+    words = (
+        "No group kept a visit."
+        if best is None
+        else f"Highest: {names[best[1]]}, {months[best[2]]} months silent, {formats.rate(best[0])}."
+    )
+    return Figure(
+        "Kept rate by months of silence",
+        charts.heat_map([formats.short_label(name) for name in names], months, shares, hovers),
+        f"Share of treated patients who kept a visit, by campaign and months of silence. {words}",
+        definition("kept_rate").help,
+        "rates",
+    )
+
+
+def _notes(cohorts: pd.DataFrame, about: About) -> tuple[str, ...]:
+    by_arm = cohorts.groupby("arm")["silent"].sum()
+    notes = [
+        (
+            f"{formats.count(by_arm.get('holdout', 0))} patients are held out to compare with; "
+            f"{formats.count(by_arm.get('none', 0))} silent patients were in no campaign."
+        ),
+    ]
+    settled = about.last_week + timedelta(days=6) - KEPT_WITHIN
+    young = sorted({_day(month) for month in cohorts["cohort_month"] if _day(month) > settled})
+    if young:
+        notes.append(
+            f"Cohorts assigned since {formats.day(young[0])} are still maturing: visits count for "
+            f"{KEPT_WITHIN.days} days after assignment, so their rates will rise."
+        )
+    return tuple(notes)
+
+
+def _day(value: object) -> date:
+    return pd.Timestamp(value).date()  # type: ignore[arg-type]
+
+
+def _nothing(cohorts: pd.DataFrame) -> str:
+    silent = int(cohorts["silent"].sum())
+    if silent:
+        return (
+            f"{formats.count(silent)} patients fell silent in this period and no campaign has "
+            "contacted any of them. Choose a longer period, or start a campaign."
+        )
+    return "No silent patients match these filters. Choose a longer period or fewer filters."

@@ -1,0 +1,25 @@
+"""Builds what the first reader of a generation asks for, before they ask."""
+
+import plotly.io  # noqa: F401  the figures' way to the browser, a second to import
+
+from attribution.paths import Home
+from attribution.ui import draw, filters  # noqa: F401
+from attribution.ui.scope import scope_of
+from attribution.ui.views.channels import channels
+from attribution.ui.views.data_health import data_health
+from attribution.ui.views.overview import overview
+from attribution.ui.views.reactivation import reactivation
+from attribution.warehouse import current_generation
+
+
+def warm(home: Home) -> None:
+    """Build the default view of every page; nothing before the first generation."""
+    generation = current_generation(home)
+    if generation is None:
+        return
+    about, service_lines, locations = filters.choices(home, generation)
+    scope = scope_of(about, {}, service_lines=service_lines, locations=locations)
+    overview(home, generation, scope)
+    channels(home, generation, scope)
+    reactivation(home, generation, scope)
+    data_health(home, generation)

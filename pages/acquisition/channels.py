@@ -1,0 +1,18 @@
+"""Channels: what each one cost and what it brought in, under a chosen credit model."""
+
+import streamlit as st
+
+from attribution.ui import draw, export, frame
+from attribution.ui.views.channels import channels
+
+context = frame.context()
+view = channels(context.home, context.generation, context.scope)
+
+draw.opening(view)
+draw.metrics(view)
+with st.grid(2, min_column_width=420, gap="small"):
+    draw.figure(view, "return")
+    draw.figure(view, "credited")
+draw.table_with_parts(view, "channels", "campaigns", "channel")
+export.channels(view, context)
+draw.notes(view)

@@ -1,0 +1,17 @@
+"""Overview: spend, demand, patients and money of a period against the one before."""
+
+import streamlit as st
+
+from attribution.ui import draw, frame
+from attribution.ui.views.overview import overview
+
+context = frame.context()
+view = overview(context.home, context.generation, context.scope)
+
+draw.opening(view)
+draw.metrics(view)
+with st.grid(2, min_column_width=420, gap="small"):
+    draw.figure(view, "demand")
+    draw.figure(view, "money")
+draw.table(view, "service_lines")
+draw.notes(view)

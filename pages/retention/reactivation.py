@@ -1,0 +1,18 @@
+"""Reactivation: from silent to retained, and what each campaign added to its holdout."""
+
+import streamlit as st
+
+from attribution.ui import draw, frame
+from attribution.ui.views.reactivation import reactivation
+
+context = frame.context()
+view = reactivation(context.home, context.generation, context.scope)
+
+draw.opening(view)
+draw.metrics(view)
+with st.grid(2, min_column_width=420, gap="small"):
+    draw.figure(view, "funnel")
+    draw.figure(view, "lift")
+draw.figure(view, "rates")
+draw.tables(view, ("campaigns", "channels", "months_silent"))
+draw.notes(view)

@@ -1,0 +1,255 @@
+"""A home folder with one published generation of plausible, seeded, made-up marts."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from attribution.ledger import Ledger
+from attribution.paths import Home
+
+PAID = {
+    "paid_search": ("Brand", "Hip and knee", "Find a doctor"),
+    "paid_social": ("Meet the team", "Heart month"),
+    "display": ("Retargeting",),
+    "video": ("Patient stories",),
+    "direct_mail": ("New movers",),
+    "offline_media": ("Radio spring",),
+    "email": ("Newsletter",),
+    "unmapped": ("(none)",),
+}
+FREE = ("organic_search", "direct", "referral_physician", "outreach_sms")
+SERVICE_LINES = ("cardiology", "dermatology", "orthopedics", "primary care", "unassigned")
+LOCATIONS = ("Harbor", "Lakeside", "North", "unassigned")
+MODELS = ("first", "last", "last_non_direct", "linear", "position", "time_decay")
+KINDS = {"lead": 3.0, "booked": 2.0, "kept": 1.5, "new_patient": 0.8, "collected": 2.2}
+SILENCES = ("6-12", "12-18", "18-24", "24-36", "36+")
+LAST_WEEK = date(2026, 11, 16)
+WEEKS = 60
+CURRENCY = "USD"
+HOSTILE = "![x](http://evil.example/x.png) <script>alert(1)</script>"
+
+
+def make_home(folder: Path, *, generation: int = 1, now: datetime | None = None) -> Home:
+    """Write marts, ledger and pointer; the same on every call."""
+    home = Home(folder)
+    home.generation(generation).mkdir(parents=True)
+    home.config.write_text(f'currency = "{CURRENCY}"\n', encoding="utf-8")
+    database = duckdb.connect(str(home.generation(generation) / "marts.duckdb"))
+    for name, frame in tables().items():
+        database.register("frame", frame)
+        database.execute(f"create table {name} as select * from frame")
+        database.unregister("frame")
+    database.execute("checkpoint")
+    database.close()
+    home.current.write_text(str(generation), encoding="ascii")
+    _ledger(home, generation, now or datetime.now(UTC))
+    return home
+
+
+def tables() -> dict[str, pd.DataFrame]:
+    """All marts as frames."""
+    random = np.random.default_rng(20261124)
+    conversions = _conversions(random)
+    return {
+        "about": _about(),
+        "conversions": conversions,
+        "credit": _credit(random, conversions),
+        "spend": _spend(random),
+        "sessions": _sessions(random),
+        "reactivation": _reactivation(random),
+        "touch_volume": _touches(random),
+        "unmapped": _unmapped(),
+        "rejected": _rejected(),
+        "coverage": _coverage(),
+    }
+
+
+def weeks() -> list[date]:
+    """The Mondays that the marts cover."""
+    return [LAST_WEEK - timedelta(weeks=back) for back in range(WEEKS - 1, -1, -1)]
+
+
+def campaigns() -> list[tuple[str, str]]:
+    """Every channel with every campaign of it."""
+    paid = [(channel, campaign) for channel, names in PAID.items() for campaign in names]
+    return [*paid, *((channel, "(none)") for channel in FREE)]
+
+
+def _about() -> pd.DataFrame:
+    facts = {
+        "currency": CURRENCY,
+        "first_week": str(weeks()[0]),
+        "last_week": str(LAST_WEEK),
+        "people": "60000",
+    }
+    return pd.DataFrame(list(facts.items()), columns=["key", "value"])
+
+
+def _grid(**dimensions: object) -> pd.DataFrame:
+    index = pd.MultiIndex.from_product(list(dimensions.values()), names=list(dimensions))
+    return index.to_frame(index=False)
+
+
+def _conversions(random: np.random.Generator) -> pd.DataFrame:
+    frame = _grid(kind=list(KINDS), service_line=SERVICE_LINES, location=LOCATIONS, week=weeks())
+    season = 1 + 0.2 * np.sin(np.arange(len(frame)) % WEEKS / WEEKS * 2 * np.pi)
+    frame["currency"] = CURRENCY
+    frame["conversions"] = random.poisson(frame["kind"].map(KINDS) * 4 * season)
+    frame["people"] = frame["conversions"]
+    value = frame["conversions"] * random.integers(180, 420, len(frame)) * 1_000_000
+    frame["value_micros"] = value.where(frame["kind"] == "collected", 0).astype("int64")
+    return frame[frame["conversions"] > 0].reset_index(drop=True)
+
+
+def _credit(random: np.random.Generator, conversions: pd.DataFrame) -> pd.DataFrame:
+    """Split every cell of `conversions` over two campaigns and the unattributed, exactly."""
+    known = campaigns()
+    parts = []
+    for model in MODELS:
+        first, second = (random.integers(0, len(known), len(conversions)) for _ in range(2))
+        share = random.uniform(0.2, 0.6, len(conversions))
+        left = conversions["conversions"].astype("float64")
+        money = conversions["value_micros"].copy()
+        for chosen, part in ((first, share), (second, 0.3)):
+            piece = conversions.drop(columns=["people"])
+            piece["channel"] = [known[i][0] for i in chosen]
+            piece["campaign"] = [known[i][1] for i in chosen]
+            piece["conversions"] = (conversions["conversions"] * part).round(3)
+            piece["value_micros"] = (conversions["value_micros"] * part).astype("int64")
+            left, money = left - piece["conversions"], money - piece["value_micros"]
+            parts.append(piece.assign(model=model))
+        rest = conversions.drop(columns=["people"]).assign(
+            channel="unattributed", campaign="", model=model, conversions=left, value_micros=money
+        )
+        parts.append(rest)
+    frame = pd.concat(parts, ignore_index=True)
+    grain = ["model", "kind", "channel", "campaign", "service_line", "location", "week", "currency"]
+    return frame.groupby(grain, as_index=False)[["conversions", "value_micros"]].sum()
+
+
+def _spend(random: np.random.Generator) -> pd.DataFrame:
+    paid = [(channel, campaign) for channel, names in PAID.items() for campaign in names]
+    frame = _grid(pair=range(len(paid)), service_line=SERVICE_LINES[:4], week=weeks())
+    frame["channel"] = [paid[i][0] for i in frame["pair"]]
+    frame["campaign"] = [paid[i][1] for i in frame["pair"]]
+    frame["location"] = "unassigned"
+    frame["currency"] = CURRENCY
+    scale = 1 + frame["pair"] % 4
+    frame["spend_micros"] = random.integers(40, 400, len(frame)) * scale * 1_000_000
+    frame["impressions"] = random.integers(1_000, 40_000, len(frame))
+    frame["clicks"] = random.integers(10, 400, len(frame))
+    frame["claimed_conversions"] = random.integers(0, 9, len(frame)).astype("float64")
+    frame["claimed_value_micros"] = 0
+    euros = frame.iloc[-4:].assign(currency="EUR", campaign="Grenzgang")
+    return pd.concat([frame, euros], ignore_index=True).drop(columns=["pair"])
+
+
+def _sessions(random: np.random.Generator) -> pd.DataFrame:
+    known = campaigns()
+    frame = _grid(pair=range(len(known)), week=weeks())
+    frame["channel"] = [known[i][0] for i in frame["pair"]]
+    frame["campaign"] = [known[i][1] for i in frame["pair"]]
+    frame["sessions"] = random.integers(20, 900, len(frame))
+    frame["engaged_sessions"] = frame["sessions"] // 2
+    frame["key_events"] = 1.0
+    frame["sampled"] = frame["week"] == LAST_WEEK
+    frame["thresholded"] = frame["week"] == weeks()[-3]
+    frame["other_row"] = False
+    return frame.drop(columns=["pair"])
+
+
+def _reactivation(random: np.random.Generator) -> pd.DataFrame:
+    months = sorted({week.replace(day=1) for week in weeks()})
+    asked = _grid(
+        cohort_month=months,
+        campaign=("Annual check-up", "Knee follow-up", HOSTILE),
+        months_silent=SILENCES,
+        service_line=SERVICE_LINES[:3],
+        arm=("treated", "holdout"),
+    )
+    treated = asked["arm"] == "treated"
+    outreach = {"Annual check-up": "outreach_email", "Knee follow-up": "outreach_sms"}
+    asked["channel"] = asked["campaign"].map(outreach).fillna("outreach_call")
+    asked["silent"] = np.where(
+        treated, random.integers(60, 160, len(asked)), random.integers(10, 30, len(asked))
+    )
+    rate = np.where(treated, 0.17, 0.11) / (1 + asked["months_silent"].map(SILENCES.index) * 0.2)
+    asked["contacted"] = np.where(treated, (asked["silent"] * 0.93).astype(int), 0)
+    asked["engaged"] = np.where(treated, (asked["silent"] * 0.41).astype(int), 0)
+    asked["booked"] = random.binomial(asked["silent"], rate)
+    asked["booked"] = np.where(
+        treated, np.minimum(asked["booked"], asked["engaged"]), asked["booked"]
+    )
+    asked["kept"] = random.binomial(asked["booked"], 0.8)
+    asked["retained"] = random.binomial(asked["kept"], 0.45)
+    nobody = _grid(
+        cohort_month=months,
+        campaign=("(none)",),
+        months_silent=SILENCES,
+        service_line=SERVICE_LINES[:3],
+        arm=("none",),
+    )
+    nobody = nobody.assign(channel="unattributed", silent=300, contacted=0, engaged=0, retained=2)
+    nobody = nobody.assign(booked=14, kept=9)
+    frame = pd.concat([asked, nobody], ignore_index=True)
+    frame["location"] = "North"
+    frame["currency"] = CURRENCY
+    frame["value_micros"] = frame["kept"] * 210_000_000
+    return frame
+
+
+def _touches(random: np.random.Generator) -> pd.DataFrame:
+    frame = _sessions(random)[["channel", "campaign", "week", "sessions"]]
+    return frame.rename(columns={"sessions": "touches"}).assign(people=lambda f: f["touches"] // 2)
+
+
+def _unmapped() -> pd.DataFrame:
+    day = weeks()[3]
+    rows = [
+        ("web_sessions", "tiktok", "cpc", "spring launch", 412, 0, day, LAST_WEEK),
+        ("ad_spend", HOSTILE, "paid", "", 61, 8_300_000_000, day, LAST_WEEK),
+    ]
+    columns = ["origin", "utm_source", "utm_medium", "utm_campaign", "rows_seen", "spend_micros"]
+    return pd.DataFrame(rows, columns=[*columns, "first_day", "last_day"])
+
+
+def _rejected() -> pd.DataFrame:
+    rows = [
+        ("crm", "contacts.csv", "contact", 17, "created_at", "##-##-#", "not a date"),
+        ("crm", "contacts.csv", "contact", 90, "email", "aaaa", "not an e-mail address"),
+    ]
+    columns = ["source", "file", "table_name", "row_number", "column_name", "shape", "reason"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _coverage() -> pd.DataFrame:
+    rows = [
+        ("emr", "main", "appointment", weeks()[0], LAST_WEEK + timedelta(days=6), 181_402),
+        ("google", "123", "web_sessions", weeks()[0], LAST_WEEK + timedelta(days=5), 8_120),
+        ("meta", "act_1", "ad_spend", weeks()[0], LAST_WEEK + timedelta(days=6), 4_410),
+    ]
+    columns = ["source", "account", "table_name", "first_day", "last_day", "rows_loaded"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _ledger(home: Home, generation: int, now: datetime) -> None:
+    with Ledger(home) as ledger:
+        run = ledger.start(["extract emr", "extract meta", "identity", "marts", "publish"])
+        for name, rows in (("extract emr", 181_402), ("identity", 60_000), ("marts", 44_010)):
+            with ledger.step(run, name) as note:
+                note.rows = rows
+        with ledger.step(run, "extract meta") as note:
+            note.failed = True
+            note.message = "Meta Ads refused the token. Make a new one and set its variable."
+        with ledger.step(run, "publish"):
+            pass
+        ledger.source_done("emr", "files", "main", 181_402, None)
+        ledger.source_done("google", "ga4", "123", 8_120, None)
+        ledger.source_done("meta", "meta_ads", "act_1", 4_410, None)
+        ledger.source_done("meta", "meta_ads", "act_1", 0, "Meta Ads refused the token.")
+        ledger.published(generation, run, {"credit": "0" * 64}, "refresh")
+        ledger.finish(run, "published", generation, json.dumps({"at": now.isoformat()}))
