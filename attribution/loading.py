@@ -160,7 +160,7 @@ class _Stage:
             for row in piece.rows:
                 connection.exec_driver_sql(
                     f"create or replace temp table {_staged(row)} as "
-                    f"select {', '.join(_columns(row))} from raw_{row.spec.table} limit 0"
+                    f"select {_listed(_columns(row))} from raw_{row.spec.table} limit 0"
                 )
 
     def take(self, item: object) -> None:
@@ -192,7 +192,7 @@ class _Stage:
                 f"{self.piece.name} was not expected to hold {row.spec.table} rows."
             )
         arrow = self.loader.door.pseudonymise(row, table)
-        names = ", ".join(f'"{name}"' for name in arrow.column_names)
+        names = _listed(arrow.column_names)
         with self.connection.begin(), lent(self.connection, arrow) as name:
             self.connection.exec_driver_sql(
                 f"insert into {_staged(row)} ({names}) select {names} from {name}"
@@ -214,7 +214,7 @@ class _Stage:
                 if total.column == "*"
                 else f"coalesce(sum({total.column}_micros), 0) / {MICROS}"
                 if total.column in money
-                else f"coalesce(sum({total.column}), 0)"
+                else f'coalesce(sum("{total.column}"), 0)'
             )
             with self.connection.begin():
                 read = self.connection.exec_driver_sql(
@@ -244,7 +244,7 @@ class _Stage:
                 if row.spec.load == "window" and self.piece.window is not None:
                     connection.exec_driver_sql(
                         f"delete from raw_{row.spec.table} where source = ? and account = ? "
-                        f"and {row.spec.day} between ? and ?",
+                        f'and "{row.spec.day}" between ? and ?',
                         (*owner, self.piece.window.since, self.piece.window.until),
                     )
                     self._insert(row, stamp)
@@ -270,7 +270,7 @@ class _Stage:
             f"select count(*) - count(distinct hash({key})) from {stage}"
         ).scalar_one()
         if spare:
-            order = f"{row.spec.newer} desc nulls last, " if row.spec.newer else ""
+            order = f'"{row.spec.newer}" desc nulls last, ' if row.spec.newer else ""
             self.connection.exec_driver_sql(
                 f"delete from {stage} where rowid in (select rowid from {stage} qualify "
                 f"row_number() over (partition by {key} order by {order}rowid desc) > 1)"
@@ -312,7 +312,7 @@ class _Stage:
                 for r in self.rejected
             ]
         )
-        names = ", ".join(table.column_names)
+        names = _listed(table.column_names)
         with lent(self.connection, table) as name:
             self.connection.exec_driver_sql(
                 f"insert into raw_rejected (source, account, slice, {names}, run_id, loaded_at) "
@@ -349,16 +349,19 @@ def _staged(row: type[Row]) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)
+    # Quoted: `at` is a reserved word.
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def _merge(row: type[Row]) -> str:
     names = _columns(row)
-    same = " and ".join(f"old.{name} = new.{name}" for name in ("source", "account", *row.spec.key))
+    same = " and ".join(
+        f'old."{name}" = new."{name}"' for name in ("source", "account", *row.spec.key)
+    )
     newer = row.spec.newer
     # A row without its order column is taken as news: it arrived later.
     wins = (
-        f" and (old.{newer} is null or new.{newer} is null or new.{newer} >= old.{newer})"
+        f' and (old."{newer}" is null or new."{newer}" is null or new."{newer}" >= old."{newer}")'
         if newer
         else ""
     )
@@ -369,7 +372,9 @@ def _merge(row: type[Row]) -> str:
         f"select ? as source, ? as account, {_listed(names)}, ? as run_id, ? as loaded_at "
         f"from {_staged(row)}) as new on {same} "
         f"when matched{wins} then update set "
-        + ", ".join(f"{name} = new.{name}" for name in settable)
+        + ", ".join(f'"{name}" = new."{name}"' for name in settable)
         + f" when not matched then insert ({_listed(every)}) "
-        + f"values ({', '.join(f'new.{name}' for name in every)})"
+        + "values ("
+        + ", ".join(f'new."{name}"' for name in every)
+        + ")"
     )
