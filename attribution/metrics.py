@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Format = Literal["text", "count", "money", "rate", "ratio", "number", "day", "instant", "flag"]
+Format = Literal[
+    "text", "count", "money", "rate", "points", "ratio", "number", "day", "instant", "flag"
+]
 Better = Literal["up", "down", "neither"]
 
 
@@ -131,23 +133,23 @@ def _credited() -> tuple[Definition, ...]:
     return (
         Definition(
             "attributed",
-            "With a known channel",
+            "Known channel",
             "Share of the chosen conversions that the model credits to a known channel.",
             "(All − unattributed − unmapped) ÷ all.",
             "rate",
         ),
         Definition(
             "paid_collected",
-            "Collected, paid channels",
+            "Paid collected",
             "Money collected that the model credits to channels with spend.",
             "Sum over channels with spend in the period.",
             "money",
         ),
         Definition(
             "paid_roas",
-            "ROAS, paid channels",
+            "Paid ROAS",
             "Return on the spend of channels with spend, under the chosen model.",
-            "Collected, paid channels ÷ spend; undefined without spend.",
+            "Paid collected ÷ spend; undefined without spend.",
             "ratio",
         ),
     )
@@ -210,8 +212,8 @@ def _funnel() -> tuple[Definition, ...]:
             "lift",
             "Lift",
             "What the campaign added: kept rate of those treated less that of the holdout.",
-            "Difference of two shares, with a 95% interval (normal approximation).",
-            "rate",
+            "Difference of two shares in percentage points, with a 95% interval.",
+            "points",
         ),
     )
 

@@ -93,7 +93,12 @@ def weekly_lines(
         "hovermode": "x unified",
         "margin": {"l": 0, "r": 96, "t": 8, "b": 0},
         "annotations": notes,
-        "xaxis": {"type": "date", "hoverformat": "Week of %-d %b %Y", "nticks": 6},
+        "xaxis": {
+            "type": "date",
+            "hoverformat": "Week of %-d %b %Y",
+            "tickvals": _some(weeks),
+            "tickformat": "%-d %b",
+        },
         "yaxis": {"rangemode": "tozero", "tickprefix": prefix, "tickformat": "~s", "nticks": 6},
     }
     return {"data": traces, "layout": layout}
@@ -151,7 +156,7 @@ def spend_against_return(
         "x": [point["spend"] for point in points],
         "y": [point["value"] for point in points],
         "text": [point["name"] for point in points],
-        "textposition": [_side(point, points) for point in points],
+        "textposition": _sides(points),
         "marker": {
             "size": [12 + 26 * point["size"] ** 0.5 for point in points],
             "color": [point["colour"] for point in points],
@@ -171,10 +176,10 @@ def spend_against_return(
         "annotations": [
             {
                 "text": "earns what it costs",
-                "x": log10(break_even[0] ** 0.15 * break_even[1] ** 0.85),
-                "y": log10(break_even[0] ** 0.15 * break_even[1] ** 0.85),
+                "x": log10(break_even[0]),
+                "y": log10(break_even[0]),
                 "showarrow": False,
-                "yshift": -12,
+                "xshift": 14,
                 "xanchor": "left",
                 "font": {"size": 11, "color": GREY},
             }
@@ -271,6 +276,12 @@ def _names(labels: Sequence[str]) -> Spec:
     }
 
 
+def _some(weeks: Sequence[str], most: int = 6) -> list[str]:
+    """At most so many of the weeks, evenly, the last one among them."""
+    step = -(-len(weeks) // most)
+    return list(weeks[::-1][::step][::-1])
+
+
 def _spread(ends: Mapping[str, float]) -> dict[str, float]:
     """Heights for the names at the lines' ends, moved apart where they would overlap."""
     top = max((*ends.values(), 0)) or 1
@@ -282,12 +293,35 @@ def _spread(ends: Mapping[str, float]) -> dict[str, float]:
     return placed
 
 
-def _side(point: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> str:
-    """Where a bubble's name goes: below where another one stands close above."""
-    here = log10(point["spend"]), log10(point["value"])
-    for other in points:
-        across = log10(other["spend"]) - here[0]
-        above = log10(other["value"]) - here[1]
-        if other is not point and abs(across) < 0.35 and 0 < above < 0.18:
-            return "bottom center"
-    return "top center"
+def _sides(points: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where each bubble's name goes, so that names and bubbles do not cover one another.
+
+    Works on the figure's usual proportions: axes in log units, a name's width from its letters.
+    """
+    spots = [(log10(point["spend"]), log10(point["value"])) for point in points]
+    wide = max((x for x, _ in spots), default=0) - min((x for x, _ in spots), default=0) or 1
+    high = max((y for _, y in spots), default=0) - min((y for _, y in spots), default=0) or 1
+    centres = [(x / wide * 330, y / high * 250) for x, y in spots]
+    boxes = [(x - 12, y - 12, x + 12, y + 12) for x, y in centres]
+    chosen = []
+    for point, (x, y) in zip(points, centres, strict=True):
+        half, reach = 3.2 * len(point["name"]), 10 + 13 * point["size"] ** 0.5
+        tries = {
+            "top center": (x - half, y + reach, x + half, y + reach + 14),
+            "bottom center": (x - half, y - reach - 14, x + half, y - reach),
+            "middle right": (x + reach, y - 7, x + reach + 2 * half, y + 7),
+            "middle left": (x - reach - 2 * half, y - 7, x - reach, y + 7),
+        }
+        side = min(tries, key=lambda each: sum(_overlap(tries[each], box) for box in boxes))
+        chosen.append(side)
+        boxes.append(tries[side])
+    return chosen
+
+
+_Box = tuple[float, float, float, float]
+
+
+def _overlap(one: _Box, other: _Box) -> float:
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    along = min(one[3], other[3]) - max(one[1], other[1])
+    return across * along if across > 0 and along > 0 else 0.0

@@ -1,12 +1,12 @@
 """Draws a view: the only place that turns plain values into Streamlit elements."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from attribution.ui import formats
+from attribution.ui.face import Face
 from attribution.ui.frame import Context
 from attribution.ui.freshness import Freshness
 from attribution.ui.view import Column, Figure, Metric, Table, View
@@ -19,10 +19,11 @@ _CHIPS = {
     "failed": ("red", ":material/error:"),
     "empty": ("gray", ":material/hourglass_empty:"),
 }
+_SHARES = ("rate", "points")
 _TALLEST = 25  # rows of a table that is shown without a scroll bar of its own
 
 
-def heading(title: str, state: Freshness) -> None:
+def heading(title: str, state: Freshness, face: Face) -> None:
     """The page's title with the freshness of what it shows."""
     colour, icon = _CHIPS[state.state]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -33,13 +34,20 @@ def heading(title: str, state: Freshness) -> None:
             color=colour,  # type: ignore[arg-type]
             help=state.detail,
         )
+        if face.demo:
+            st.badge(
+                "Simulated patients",
+                icon=":material/science:",
+                color="violet",
+                help="A demonstration: no person in these numbers exists.",
+            )
 
 
 def opening(view: View) -> None:
     """The question the page answers; stops here where there is nothing to show."""
     st.markdown(f"##### {formats.plain(view.question)}")
     if view.empty:
-        st.info(view.empty, icon=":material/search_off:")
+        st.info(formats.prose(view.empty), icon=":material/search_off:")
         st.stop()
 
 
@@ -73,8 +81,14 @@ def _twin(view: View, drawn: Figure, name: str) -> None:
 def table(view: View, name: str) -> None:
     """One table in a card with its title."""
     with st.container(border=True):
-        st.markdown(f"**{formats.plain(view.tables[name].title)}**")
-        frame(view.tables[name], view.currency, key=f"table_{name}")
+        shown = view.tables[name]
+        st.markdown(f"**{formats.plain(shown.title)}**")
+        if shown.frame.empty:
+            st.caption("None.")
+            return
+        if shown.note:
+            st.caption(formats.prose(shown.note))
+        frame(shown, view.currency, key=f"table_{name}")
 
 
 def table_with_parts(view: View, whole: str, parts: str, by: str) -> None:
@@ -109,13 +123,17 @@ def tables(view: View, names: Sequence[str]) -> None:
                     frame(view.tables[name], view.currency, key=f"table_{name}")
 
 
-def frame(shown: Table, currency: str, *, key: str) -> DeltaGenerator:
+def frame(shown: Table, currency: str, *, key: str) -> None:
     """A table's rows; numbers stay numbers, so that sorting them works."""
     rows = shown.frame
-    words = [c.name for c in shown.columns if c.name in ("channel", "service_line")]
-    if words:
-        rows = rows.assign(**{name: rows[name].map(formats.title) for name in words})
-    return st.dataframe(
+    # A channel is known by its name in the data and written as words; shares as percentages.
+    changed = {
+        c.name: rows[c.name].map(formats.title) for c in shown.columns if c.name == "channel"
+    }
+    changed |= {c.name: rows[c.name] * 100 for c in shown.columns if c.format in _SHARES}
+    if changed:
+        rows = rows.assign(**changed)
+    st.dataframe(
         rows,
         hide_index=True,
         placeholder=formats.UNDEFINED,
@@ -132,7 +150,7 @@ def frame(shown: Table, currency: str, *, key: str) -> DeltaGenerator:
 def notes(view: View) -> None:
     """What a reader must know beside the numbers."""
     for note in view.notes:
-        st.caption(formats.plain(note))
+        st.caption(formats.prose(note))
 
 
 def period(context: Context) -> str:
@@ -170,11 +188,13 @@ def _change(each: Metric, currency: str) -> tuple[str | int | None, str | None]:
     return f"{relative * 100:+,.1f}%", was
 
 
-def _delta_colour(each: Metric) -> str:
-    return {"up": "normal", "down": "inverse", "neither": "off"}[each.better]
+def _delta_colour(each: Metric) -> Literal["normal", "inverse", "off"]:
+    if each.better == "neither":
+        return "off"
+    return "normal" if each.better == "up" else "inverse"
 
 
-def _column(column: Column, currency: str, *, pinned: bool) -> object:
+def _column(column: Column, currency: str, *, pinned: bool) -> Any:
     config = st.column_config
     common: dict[str, Any] = {"label": column.title, "help": column.help or None, "pinned": pinned}
     if column.format == "money":
@@ -185,7 +205,9 @@ def _column(column: Column, currency: str, *, pinned: bool) -> object:
     if column.format == "number":
         return config.NumberColumn(**common, format="%,.1f")
     if column.format == "rate":
-        return config.NumberColumn(**common, format="percent")
+        return config.NumberColumn(**common, format="%,.1f%%")
+    if column.format == "points":
+        return config.NumberColumn(**common, format="%+,.1f pts")
     if column.format == "ratio":
         return config.NumberColumn(**common, format="%,.1fx")
     if column.format == "day":
@@ -194,4 +216,5 @@ def _column(column: Column, currency: str, *, pinned: bool) -> object:
         return config.DatetimeColumn(**common, format="D MMM YYYY, HH:mm", timezone="UTC")
     if column.format == "flag":
         return config.CheckboxColumn(**common)
-    return config.TextColumn(**common)
+    # A pinned name must leave room for the numbers beside it, also on a phone.
+    return config.TextColumn(**common, width=150 if pinned else None)

@@ -2,6 +2,7 @@
 
 import html
 import math
+import re
 from collections.abc import Iterable
 from datetime import date, datetime
 
@@ -22,7 +23,7 @@ def symbol(currency: str) -> str:
 
 def money(value: float | None, currency: str) -> str:
     """An amount in few digits: $1.2M, $48.3K, $9,120, $63.20."""
-    if _unknown(value):
+    if value is None or not math.isfinite(value):
         return UNDEFINED
     sign = "−" if value < 0 else ""
     return f"{sign}{symbol(currency)}{_short(abs(value), cents=True)}"
@@ -30,12 +31,12 @@ def money(value: float | None, currency: str) -> str:
 
 def count(value: float | None) -> str:
     """A number of things: 1,234 or 1.2M."""
-    return UNDEFINED if _unknown(value) else _short(value, cents=False)
+    return UNDEFINED if _unknown(value) else _short(value or 0, cents=False)
 
 
 def rate(value: float | None) -> str:
     """A share: 12.3%."""
-    return UNDEFINED if _unknown(value) else _minus(f"{value * 100:,.1f}%")
+    return UNDEFINED if _unknown(value) else _minus(f"{(value or 0) * 100:,.1f}%")
 
 
 def ratio(value: float | None) -> str:
@@ -45,7 +46,7 @@ def ratio(value: float | None) -> str:
 
 def points(value: float | None) -> str:
     """A difference of two shares in percentage points: +4.1 pts."""
-    return UNDEFINED if _unknown(value) else _minus(f"{value * 100:+,.1f} pts")
+    return UNDEFINED if _unknown(value) else _minus(f"{(value or 0) * 100:+,.1f} pts")
 
 
 def day(value: object) -> str:
@@ -80,6 +81,8 @@ def written(value: object, as_: Format, currency: str) -> str:
         return count(value)  # type: ignore[arg-type]
     if as_ == "rate":
         return rate(value)  # type: ignore[arg-type]
+    if as_ == "points":
+        return points(value)  # type: ignore[arg-type]
     if as_ == "ratio":
         return ratio(value)  # type: ignore[arg-type]
     if as_ == "day":
@@ -95,7 +98,12 @@ def plain(text: object) -> str:
     Names of campaigns and channels come from outside: `![x](http://…)` in one would make every
     reader's browser call that address.
     """
-    escaped = "".join(f"\\{c}" if c in _MARKS else c for c in " ".join(str(text).split()))
+    return plain_within(" ".join(str(text).split()))
+
+
+def plain_within(text: str) -> str:
+    """As `plain`, for a part of a sentence: the spaces at its ends stay."""
+    escaped = "".join(f"\\{c}" if c in _MARKS else c for c in re.sub(r"\s", " ", text))
     # A word joiner keeps bare addresses from becoming links.
     return escaped.replace("\\://", "\\:\u2060//").replace("www\\.", "www\u2060\\.")
 
@@ -111,9 +119,18 @@ def short_label(text: object, length: int = 28) -> str:
     return label(whole if len(whole) <= length else f"{whole[: length - 1].rstrip()}…")
 
 
+def prose(text: str) -> str:
+    """A sentence of ours for a Markdown sink: `commands` as code, all else as it stands."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return plain(text)
+    return "".join(f"`{part}`" if i % 2 else plain_within(part) for i, part in enumerate(parts))
+
+
 def title(name: str) -> str:
     """A channel's or an arm's name as words: paid_search is Paid search."""
     words = name.replace("_", " ").strip()
+    words = " ".join("SMS" if word == "sms" else word for word in words.split())
     return words[:1].upper() + words[1:]
 
 

@@ -4,32 +4,36 @@ It is the server's main script, so that every address, also the first one after 
 through it: a folder `pages` beside the main script would let Streamlit run a page alone.
 """
 
+from pathlib import Path
+
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from attribution import settings
 from attribution.paths import PAGES
 from attribution.ui import draw, filters, frame
+from attribution.ui.face import face
 from attribution.ui.freshness import freshness
 
+HERE = Path(__file__).parent
+MARK = str(HERE / "mark.svg")
+WORDMARK = str(HERE / "wordmark.svg")
+# No icons here: the browser would ask another origin for a menu icon as the tab's own.
 SECTIONS = {
     "Acquisition": (
-        ("acquisition/overview.py", "Overview", "overview", ":material/monitoring:"),
-        ("acquisition/channels.py", "Channels", "channels", ":material/hub:"),
+        ("acquisition/overview.py", "Overview", "overview"),
+        ("acquisition/channels.py", "Channels", "channels"),
     ),
-    "Retention": (
-        ("retention/reactivation.py", "Reactivation", "reactivation", ":material/replay:"),
-    ),
-    "Operations": (
-        ("operations/data_health.py", "Data health", "data-health", ":material/health_metrics:"),
-    ),
+    "Retention": (("retention/reactivation.py", "Reactivation", "reactivation"),),
+    "Operations": (("operations/data_health.py", "Data health", "data-health"),),
 }
 # A filter without effect on a page would mislead, so each page says which it uses.
 USED = {
+    "overview": frozenset({"period", "service", "location"}),
     "channels": filters.ALL,
     "reactivation": frozenset({"period", "service", "location"}),
     "data-health": frozenset(),
 }
-FIRST_PAGE = "overview"
 
 
 def main() -> None:
@@ -37,23 +41,12 @@ def main() -> None:
     home = settings.home()
     state = freshness(home)
     frame.enter(None)
-    st.set_page_config(page_title="caretrace", page_icon=":material/ecg_heart:", layout="wide")
-    page = st.navigation(
-        {
-            section: [
-                st.Page(
-                    PAGES / path,
-                    title=title,
-                    url_path=url,
-                    icon=icon,
-                    default=url == FIRST_PAGE,
-                )
-                for path, title, url, icon in pages
-            ]
-            for section, pages in SECTIONS.items()
-        }
-    )
-    draw.heading(page.title, state)
+    page = st.navigation(_menu())
+    st.set_page_config(page_title=f"{page.title} · caretrace", page_icon=MARK, layout="wide")
+    st.logo(WORDMARK, icon_image=MARK, size="large")
+    if page.url_path == "":
+        st.switch_page(PAGES / SECTIONS["Acquisition"][0][0], query_params=_address())
+    draw.heading(page.title, state, face(home))
     if state.generation is None:
         st.info(
             "Run `caretrace refresh` to load your sources, or `caretrace demo` to see a "
@@ -62,14 +55,32 @@ def main() -> None:
             icon=":material/hourglass_empty:",
         )
         st.stop()
-    name = page.url_path or FIRST_PAGE
-    used = USED.get(name, frozenset({"period", "service", "location"}))
+    used = USED[page.url_path]
     scope = filters.sidebar(home, state.generation, used)
     frame.enter(frame.Context(home, state.generation, scope, state))
     try:
         page.run()
     finally:
         frame.enter(None)
+
+
+def _menu() -> dict[str, list[StreamlitPage]]:
+    # Streamlit gives its default page no address of its own; ours only leads to the first page.
+    start = st.Page(_start, title="Start", visibility="hidden", default=True)
+    menu = {
+        section: [st.Page(PAGES / path, title=title, url_path=url) for path, title, url in pages]
+        for section, pages in SECTIONS.items()
+    }
+    menu["Acquisition"].insert(0, start)
+    return menu
+
+
+def _start() -> None:
+    """Nothing: the shell has gone on to the first page before this would run."""
+
+
+def _address() -> dict[str, list[str]]:
+    return {key: st.query_params.get_all(key) for key in st.query_params}
 
 
 main()

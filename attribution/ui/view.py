@@ -32,6 +32,15 @@ class Table:
     title: str
     columns: tuple[Column, ...]
     frame: pd.DataFrame
+    note: str = ""  # what to do about it
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a small frame as plain values."""
+    return [
+        {str(name): value for name, value in row.items()}
+        for row in frame.astype(object).to_dict("records")
+    ]
 
 
 @dataclass(frozen=True, slots=True)

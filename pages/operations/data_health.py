@@ -9,6 +9,5 @@ view = data_health(context.home, context.generation)
 draw.opening(view)
 live.refreshes(context.home)
 live.sources(context.home)
-draw.notes(view)
 for name in ("unmapped", "rejected", "sessions", "coverage"):
     draw.table(view, name)

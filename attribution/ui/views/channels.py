@@ -10,7 +10,7 @@ from attribution.models import MODELS
 from attribution.paths import Home
 from attribution.queries import About, Marts, Scope
 from attribution.ui import charts, formats
-from attribution.ui.view import Column, Figure, Metric, Table, View, measured
+from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records
 from attribution.ui.views.notes import money_left_out
 
 QUESTION = "Which channels and campaigns bring patients at a price that pays?"
@@ -134,21 +134,21 @@ def _return(whole: pd.DataFrame, currency: str) -> Figure:
     biggest = float(drawn["conversions"].max()) if len(drawn) else 0
     points = [
         {
-            "name": formats.title(row.channel),
-            "spend": float(row.spend),
-            "value": float(row.collected),
-            "size": float(row.conversions) / biggest if biggest else 0.2,
-            "colour": charts.channel_colour(row.channel),
+            "name": formats.title(row["channel"]),
+            "spend": row["spend"],
+            "value": row["collected"],
+            "size": row["conversions"] / biggest if biggest else 0.2,
+            "colour": charts.channel_colour(row["channel"]),
             "hover": (
-                f"<b>{formats.label(formats.title(row.channel))}</b><br>"
-                f"Spend {formats.money(row.spend, currency)}<br>"
-                f"Collected {formats.money(row.collected, currency)}<br>"
-                f"ROAS {formats.ratio(row.roas)}"
+                f"<b>{formats.label(formats.title(row['channel']))}</b><br>"
+                f"Spend {formats.money(row['spend'], currency)}<br>"
+                f"Collected {formats.money(row['collected'], currency)}<br>"
+                f"ROAS {formats.ratio(row['roas'])}"
             ),
         }
-        for row in drawn.itertuples()
+        for row in records(drawn)
     ]
-    ends = [value for point in points for value in (point["spend"], point["value"])]
+    ends = [float(value) for name in ("spend", "collected") for value in drawn[name]]
     limits = (min(ends) * 0.7, max(ends) * 1.4) if ends else (1.0, 10.0)
     return Figure(
         "Spend against return",
@@ -164,8 +164,8 @@ def _return(whole: pd.DataFrame, currency: str) -> Figure:
 def _return_in_words(drawn: pd.DataFrame) -> str:
     if drawn.empty:
         return "No channel has both spend and money collected in this period."
-    best = drawn.loc[drawn["roas"].idxmax()]
-    worst = drawn.loc[drawn["roas"].idxmin()]
+    ranked = records(drawn.sort_values("roas", ascending=False))
+    best, worst = ranked[0], ranked[-1]
     paying = int((drawn["roas"] >= 1).sum())
     return (
         f"{paying} of {len(drawn)} channels with spend earn at least what they cost. "
@@ -178,13 +178,17 @@ def _credited(whole: pd.DataFrame, scope: Scope, currency: str) -> Figure:
     meaning = definition(KINDS[scope.kind])
     money = scope.kind == "collected"
     amount = "collected" if money else "conversions"
-    drawn = whole[whole[amount] > 0].sort_values(amount, ascending=False).head(MAX_BARS)
+    order = ["known", amount]
+    drawn = whole[whole[amount] > 0].sort_values(order, ascending=False).head(MAX_BARS)
     total = float(whole[amount].sum())
     values = [float(value) for value in drawn[amount]]
     texts = [formats.money(v, currency) if money else formats.count(v) for v in values]
     names = [formats.title(name) for name in drawn["channel"]]
     shares = [formats.rate(ratio(value, total)) for value in values]
     leading = f"{names[0]} leads with {texts[0]}, {shares[0]} of all." if names else "None."
+    lost = float(whole.loc[~whole["known"], amount].sum())
+    if lost:
+        leading += f" {formats.rate(ratio(lost, total))} has no known channel."
     return Figure(
         f"{meaning.title} by channel",
         charts.bars(

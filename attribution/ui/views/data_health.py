@@ -7,7 +7,6 @@ import pandas as pd
 from attribution import queries
 from attribution.paths import Home
 from attribution.queries import Marts
-from attribution.ui import formats
 from attribution.ui.view import Column, Table, View
 
 QUESTION = "Is what these pages show fresh, complete and understood?"
@@ -20,18 +19,17 @@ def data_health(home: Home, generation: int) -> View:
 
 
 def build(marts: Marts) -> View:
-    """Tables: coverage, rejected, unmapped, sessions; notes say what to do about them."""
+    """Tables: coverage, rejected, unmapped, sessions; each says what to do about it."""
     rejected, unmapped = queries.rejected(marts), queries.unmapped(marts)
     quality = queries.session_quality(marts)
     return View(
         QUESTION,
         tables={
             "coverage": _coverage(queries.coverage(marts)),
-            "rejected": _rejected(rejected),
+            "rejected": _rejected(rejected, queries.rejected_count(marts)),
             "unmapped": _unmapped(unmapped),
             "sessions": _sessions(quality),
         },
-        notes=_notes(queries.rejected_count(marts), len(rejected), unmapped, quality),
         currency=queries.about(marts).currency,
     )
 
@@ -92,8 +90,8 @@ def progress(steps: pd.DataFrame) -> tuple[float, str]:
     return done / max(len(steps), 1), f"Step {min(done + 1, len(steps))} of {len(steps)}{now}"
 
 
-def _cut(title: str, columns: tuple[Column, ...], frame: pd.DataFrame) -> Table:
-    return Table(title, columns, frame[[column.name for column in columns]])
+def _cut(title: str, columns: tuple[Column, ...], frame: pd.DataFrame, note: str = "") -> Table:
+    return Table(title, columns, frame[[column.name for column in columns]], note)
 
 
 def _coverage(frame: pd.DataFrame) -> Table:
@@ -108,7 +106,7 @@ def _coverage(frame: pd.DataFrame) -> Table:
     return _cut("Coverage", columns, frame)
 
 
-def _rejected(frame: pd.DataFrame) -> Table:
+def _rejected(frame: pd.DataFrame, every: int) -> Table:
     columns = (
         Column("source", "Source"),
         Column("file", "File"),
@@ -118,7 +116,12 @@ def _rejected(frame: pd.DataFrame) -> Table:
         Column("shape", "Shape", "text", "Letters as a, digits as #: never the value itself."),
         Column("table_name", "Table"),
     )
-    return _cut("Rejected rows", columns, frame)
+    more = f" The first {len(frame)} are shown." if every > len(frame) else ""
+    note = (
+        f"{every:,} {'row' if every == 1 else 'rows'} broke the contract and were left out.{more} "
+        "Correct them at the source, then run `caretrace refresh`."
+    )
+    return _cut("Rejected rows", columns, frame, note)
 
 
 def _unmapped(frame: pd.DataFrame) -> Table:
@@ -132,7 +135,11 @@ def _unmapped(frame: pd.DataFrame) -> Table:
         Column("first_day", "First seen", "day"),
         Column("last_day", "Last seen", "day"),
     )
-    return _cut("Unmapped channels", columns, frame)
+    note = (
+        "No rule says which channel this is, so it is shown as Unmapped. Add a line to "
+        "`channel_rules.csv` in the home folder, then run `caretrace refresh`."
+    )
+    return _cut("Unmapped channels", columns, frame, note)
 
 
 def _sessions(frame: pd.DataFrame) -> Table:
@@ -143,29 +150,8 @@ def _sessions(frame: pd.DataFrame) -> Table:
         Column("thresholded", "Withheld", "flag", "Small rows were left out for privacy."),
         Column("other_row", "Folded", "flag", "Rare values were folded into (other)."),
     )
-    return _cut("Web analytics quality", columns, frame)
-
-
-def _notes(
-    rejected: int, shown: int, unmapped: pd.DataFrame, quality: pd.DataFrame
-) -> tuple[str, ...]:
-    notes = []
-    if rejected:
-        more = f" The first {shown} are shown." if rejected > shown else ""
-        rows = "row" if rejected == 1 else "rows"
-        notes.append(
-            f"{rejected:,} {rows} broke the contract and were left out.{more} Correct them at "
-            "the source, then run `caretrace refresh`."
-        )
-    if len(unmapped):
-        notes.append(
-            "Traffic that no rule matches is shown as the channel Unmapped. Add a line to "
-            "`channel_rules.csv` in the home folder, then run `caretrace refresh`."
-        )
-    if len(quality):
-        weeks = "week" if len(quality) == 1 else "weeks"
-        notes.append(
-            f"Web analytics estimated or withheld sessions in {formats.count(len(quality))} "
-            f"{weeks}; visits, money and credit are not affected."
-        )
-    return tuple(notes)
+    note = (
+        "In these weeks the web analytics source estimated or withheld sessions. Visits, money "
+        "and credit come from other sources and are not affected."
+    )
+    return _cut("Web analytics quality", columns, frame, note)

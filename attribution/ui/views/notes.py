@@ -28,16 +28,14 @@ def _other_currencies(marts: Marts, scope: Scope, about: About) -> tuple[str, ..
 
 def _unplaced(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
     filters = {
-        "service line": ("service_lines", scope.service_lines),
-        "location": ("locations", scope.locations),
+        "service line": (scope.service_lines, replace(scope, service_lines=(UNASSIGNED,))),
+        "location": (scope.locations, replace(scope, locations=(UNASSIGNED,))),
     }
     sentences = []
-    for words, (field, chosen) in filters.items():
+    for words, (chosen, unplaced) in filters.items():
         if not chosen or UNASSIGNED in chosen:
             continue
-        lost = queries.spend_by_week(
-            marts, replace(scope, **{field: (UNASSIGNED,)}), about.currency
-        )["spend"].sum()
+        lost = float(queries.spend_by_week(marts, unplaced, about.currency)["spend"].sum())
         if lost:
             sentences.append(
                 f"Spend of {formats.money(lost, about.currency)} belongs to no {words} and is "

@@ -12,7 +12,7 @@ from attribution.queries import WEEK, About, Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.scope import before
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured
-from attribution.ui.views.notes import money_left_out
+from attribution.ui.views.notes import UNASSIGNED, money_left_out
 
 QUESTION = "Are we winning patients at a price that pays, and what changed?"
 COUNTS = ("leads", "booked", "kept", "new_patients")
@@ -118,14 +118,14 @@ def _figures(now: pd.DataFrame, about: About) -> dict[str, Figure]:
 def _figure(course: _Course, now: pd.DataFrame, sign: str) -> Figure:
     weeks = [f"{week}" for week in now.index]
     lines = {definition(name).title: now[name].tolist() for name in course.names}
-    parts = []
-    for title, values in lines.items():
-        first, last = values[0], values[-1]
-        parts.append(f"{title} {sign}{first:,.0f} in the first week, {sign}{last:,.0f} in the last")
+    parts = [
+        f"{title} {sign}{values[0]:,.0f} → {sign}{values[-1]:,.0f}"
+        for title, values in lines.items()
+    ]
     return Figure(
         course.title,
         charts.weekly_lines(weeks, lines, sign),
-        f"{course.title}, {len(weeks)} weeks. {'; '.join(parts)}.",
+        f"First to last of {len(weeks)} weeks: {', '.join(parts)}.",
         course.help,
         "weekly",
     )
@@ -145,7 +145,10 @@ def _service_lines(marts: Marts, scope: Scope, about: About) -> Table:
     frame = wide.reindex(index=names, columns=[*COUNTS, "collected"])
     frame["spend"] = spend.set_index("service_line")["spend"]
     frame = _with_ratios(frame.fillna(0).rename_axis("service_line")).reset_index()
-    frame = frame.sort_values(["collected", "service_line"], ascending=[False, True])
+    frame["placed"] = frame["service_line"] != UNASSIGNED
+    frame = frame.sort_values(
+        ["placed", "collected", "service_line"], ascending=[False, False, True]
+    )
     columns = (Column("service_line", "Service line"), *map(measured, SHOWN))
     frame["service_line"] = frame["service_line"].map(formats.title)
     return Table("Service lines", columns, frame[["service_line", *SHOWN]].reset_index(drop=True))

@@ -12,7 +12,7 @@ from attribution.metrics import definition, ratio
 from attribution.paths import Home
 from attribution.queries import About, Marts, Scope
 from attribution.ui import charts, formats
-from attribution.ui.view import Column, Figure, Metric, Table, View
+from attribution.ui.view import Column, Figure, Metric, Table, View, records
 
 QUESTION = "Which silent patients came back, and what did the campaigns add?"
 STAGES = ("silent", "contacted", "engaged", "booked", "kept", "retained")
@@ -81,9 +81,9 @@ def _against_holdout(cohorts: pd.DataFrame, grain: list[str]) -> pd.DataFrame:
     frame = treated.merge(held, on=grain, how="left")
     frame[["held_out", "held_out_kept"]] = frame[["held_out", "held_out_kept"]].fillna(0)
     lifts = [
-        lift(int(row.kept), int(row.silent), int(row.held_out_kept), int(row.held_out))
+        lift(row["kept"], row["silent"], row["held_out_kept"], row["held_out"])
         or (None, None, None)
-        for row in frame.itertuples()
+        for row in records(frame)
     ]
     frame[["lift", "lift_low", "lift_high"]] = pd.DataFrame(
         lifts, columns=["lift", "lift_low", "lift_high"], index=frame.index, dtype="float64"
@@ -121,11 +121,11 @@ def _columns() -> tuple[Column, ...]:
     return (
         *stages,
         Column("kept_rate", rate.title, "rate", rate.help),
-        Column("held_out", "Holdout", "count", "People of the group kept out to compare with."),
         Column("held_out_rate", "Holdout kept rate", "rate", rate.help),
-        Column("lift", difference.title, "rate", difference.help),
-        Column("lift_low", "Lift, low", "rate", low_high),
-        Column("lift_high", "Lift, high", "rate", low_high),
+        Column("lift", difference.title, "points", difference.help),
+        Column("lift_low", "Lift, low", "points", low_high),
+        Column("lift_high", "Lift, high", "points", low_high),
+        Column("held_out", "Holdout", "count", "People of the group kept out to compare with."),
         Column("collected", "Collected", "money", "Collected within 180 days after assignment."),
     )
 
@@ -170,11 +170,11 @@ def _funnel_table(treated: pd.DataFrame) -> Table:
 def _funnel(treated: pd.DataFrame) -> Figure:
     frame = _funnel_table(treated).frame
     texts, hovers = [], []
-    for row in frame.itertuples():
-        step = "" if pd.isna(row.of_previous) else f"  ·  {formats.rate(row.of_previous)}"
-        texts.append(f"{formats.count(row.people)}{step}")
-        help_ = definition(_TITLES.get(STAGES[row.Index], STAGES[row.Index])).sentence
-        hovers.append(f"<b>{row.stage}</b> {formats.count(row.people)}<br>{help_}")
+    for stage, row in zip(STAGES, records(frame), strict=True):
+        step = "" if pd.isna(row["of_previous"]) else f"  ·  {formats.rate(row['of_previous'])}"
+        texts.append(f"{formats.count(row['people'])}{step}")
+        meaning = definition(_TITLES.get(stage, stage)).sentence
+        hovers.append(f"<b>{row['stage']}</b> {formats.count(row['people'])}<br>{meaning}")
     kept, silent = frame["people"][4], frame["people"][0]
     return Figure(
         "From silent to retained",
@@ -196,10 +196,10 @@ def _lift(campaigns: pd.DataFrame) -> Figure:
     drawn = campaigns.dropna(subset=["lift"]).head(MAX_ROWS)
     names = [formats.short_label(name) for name in drawn["campaign"]]
     hovers = [
-        f"<b>{name}</b><br>{formats.points(row.lift)} "
-        f"({formats.points(row.lift_low)} to {formats.points(row.lift_high)})<br>"
-        f"{formats.count(row.silent)} treated, {formats.count(row.held_out)} held out"
-        for name, row in zip(names, drawn.itertuples(), strict=True)
+        f"<b>{name}</b><br>{formats.points(row['lift'])} "
+        f"({formats.points(row['lift_low'])} to {formats.points(row['lift_high'])})<br>"
+        f"{formats.count(row['silent'])} treated, {formats.count(row['held_out'])} held out"
+        for name, row in zip(names, records(drawn), strict=True)
     ]
     sure = int(((drawn["lift_low"] > 0) | (drawn["lift_high"] < 0)).sum())
     return Figure(
@@ -220,18 +220,18 @@ def _lift(campaigns: pd.DataFrame) -> Figure:
 def _rates(frame: pd.DataFrame) -> Figure:
     names = list(dict.fromkeys(frame["campaign"]))[:MAX_ROWS]
     months = [month for month in SILENCES if month in set(frame["months_silent"])]
-    cells = {(row.campaign, row.months_silent): row for row in frame.itertuples()}
+    cells = {(row["campaign"], row["months_silent"]): row for row in records(frame)}
     shares: list[list[float | None]] = []
     hovers: list[list[str]] = []
     for name in names:
         row = [cells.get((name, month)) for month in months]
-        shares.append([None if cell is None else float(cell.kept_rate) for cell in row])
+        shares.append([None if cell is None else cell["kept_rate"] for cell in row])
         hovers.append(
             [
                 "No patients"
                 if cell is None
-                else f"<b>{formats.label(name)}</b>, {cell.months_silent} months silent<br>"
-                f"{formats.count(cell.kept)} of {formats.count(cell.silent)} kept a visit"
+                else f"<b>{formats.label(name)}</b>, {cell['months_silent']} months silent<br>"
+                f"{formats.count(cell['kept'])} of {formats.count(cell['silent'])} kept a visit"
                 for cell in row
             ]
         )
@@ -244,7 +244,12 @@ def _rates(frame: pd.DataFrame) -> Figure:
     )
     return Figure(
         "Kept rate by months of silence",
-        charts.heat_map([formats.short_label(name) for name in names], months, shares, hovers),
+        charts.heat_map(
+            [formats.short_label(name) for name in names],
+            [f"{month} months" for month in months],
+            shares,
+            hovers,
+        ),
         f"Share of treated patients who kept a visit, by campaign and months of silence. {words}",
         definition("kept_rate").help,
         "rates",

@@ -1,0 +1,56 @@
+"""The real server on a free port, in a process of its own, for tests that need one."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from attribution.paths import APP, Home
+
+PATIENCE_S = 40
+
+
+def command(port: int, *flags: str) -> list[str]:
+    """What starts the server."""
+    run = [sys.executable, "-m", "streamlit", "run", str(APP), "--server.port", str(port)]
+    return [*run, *flags]
+
+
+def environment(home: Home) -> dict[str, str]:
+    """This process's environment with another home folder and no Streamlit settings."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("STREAMLIT_")}
+    return kept | {"CARETRACE_HOME": str(home.folder)}
+
+
+@contextmanager
+def serving(home: Home) -> Iterator[str]:
+    """Serve a home folder and give the server's address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        command(port), env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        _wait(process, f"http://127.0.0.1:{port}/healthz")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def _wait(process: subprocess.Popen[bytes], address: str) -> None:
+    for _ in range(PATIENCE_S * 10):
+        if process.poll() is not None:
+            raise RuntimeError(process.communicate()[0].decode())
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    raise TimeoutError(address)

@@ -1,0 +1,306 @@
+"""Views say what an independent computation over the marts says."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import marts_fixture as made_up
+import pandas as pd
+import pytest
+
+from attribution import queries
+from attribution.metrics import KINDS, METRICS, ratio
+from attribution.models import MODELS
+from attribution.paths import Home
+from attribution.queries import About, Marts, Scope
+from attribution.ui import charts, formats
+from attribution.ui.freshness import look_up
+from attribution.ui.scope import before, scope_of
+from attribution.ui.view import View
+from attribution.ui.views import channels, data_health, overview, reactivation
+
+LAST = made_up.LAST_WEEK
+RECENT = Scope(LAST - timedelta(weeks=12), LAST)
+NARROW = replace(RECENT, service_lines=("cardiology",), locations=("North", "unassigned"))
+ABOUT = About("USD", made_up.weeks()[0], LAST, 60_000)
+LINES, PLACES = made_up.SERVICE_LINES, made_up.LOCATIONS
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return made_up.make_home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def marts(home: Home) -> Marts:
+    return queries.Marts(home, 1)
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pd.DataFrame]:
+    return made_up.tables()
+
+
+def within(frame: pd.DataFrame, scope: Scope) -> pd.DataFrame:
+    chosen = frame[frame["week"].between(scope.since, scope.until)]
+    for column, values in (("service_line", scope.service_lines), ("location", scope.locations)):
+        if values:
+            chosen = chosen[chosen[column].isin(values)]
+    return chosen
+
+
+def metric(view: View, name: str) -> float | None:
+    return next(each.value for each in view.metrics if each.name == name)
+
+
+@pytest.mark.parametrize("scope", [RECENT, NARROW], ids=["everything", "filtered"])
+def test_overview_adds_up_what_the_marts_hold(marts, tables, scope):
+    view = overview.build(marts, scope)
+    seen = (
+        within(tables["conversions"], scope).groupby("kind")[["conversions", "value_micros"]].sum()
+    )
+    paid = within(tables["spend"], scope)
+    spend = paid.loc[paid["currency"] == "USD", "spend_micros"].sum() / 1e6
+    assert metric(view, "spend") == pytest.approx(spend)
+    assert metric(view, "leads") == seen.loc["lead", "conversions"]
+    assert metric(view, "new_patients") == seen.loc["new_patient", "conversions"]
+    collected = seen.loc["collected", "value_micros"] / 1e6
+    assert metric(view, "collected") == pytest.approx(collected)
+    assert metric(view, "cac") == pytest.approx(spend / seen.loc["new_patient", "conversions"])
+    assert metric(view, "roas") == pytest.approx(collected / spend)
+
+
+def test_overview_compares_with_the_equally_long_period_before(marts, tables):
+    view = overview.build(marts, RECENT)
+    earlier = Scope(RECENT.since - timedelta(weeks=13), RECENT.since - timedelta(weeks=1))
+    leads = within(tables["conversions"], earlier).query("kind == 'lead'")["conversions"].sum()
+    assert next(each.before for each in view.metrics if each.name == "leads") == leads
+
+
+def test_overview_without_an_earlier_period_compares_with_nothing(marts):
+    view = overview.build(marts, Scope(made_up.weeks()[0], LAST))
+    assert {each.before for each in view.metrics} == {None}
+    assert "no equally long period" in view.notes[0]
+
+
+def test_service_lines_add_up_to_the_headline(marts):
+    view = overview.build(marts, RECENT)
+    table = view.tables["service_lines"].frame
+    for name in ("spend", "leads", "collected"):
+        assert table[name].sum() == pytest.approx(metric(view, name))
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("scope", [RECENT, NARROW], ids=["everything", "filtered"])
+def test_channels_add_up_to_what_was_observed(marts, tables, model, scope):
+    view = channels.build(marts, replace(scope, model=model))
+    seen = (
+        within(tables["conversions"], scope).groupby("kind")[["conversions", "value_micros"]].sum()
+    )
+    for kind, name in KINDS.items():
+        observed = (
+            seen.loc[kind, "value_micros"] / 1e6
+            if kind == "collected"
+            else seen.loc[kind, "conversions"]
+        )
+        for table in ("channels", "campaigns"):
+            assert view.tables[table].frame[name].sum() == pytest.approx(observed, abs=1e-3)
+
+
+def test_a_channel_s_row_is_the_credit_of_the_chosen_model(marts, tables):
+    view = channels.build(marts, replace(RECENT, model="last"))
+    row = view.tables["channels"].frame.set_index("channel").loc["paid_search"]
+    credit = within(tables["credit"], RECENT).query("model == 'last' and channel == 'paid_search'")
+    spend = within(tables["spend"], RECENT).query("channel == 'paid_search'")["spend_micros"].sum()
+    leads = credit.query("kind == 'lead'")["conversions"].sum()
+    collected = credit["value_micros"].sum()
+    assert row["spend"] == pytest.approx(spend / 1e6)
+    assert row["cpl"] == pytest.approx(spend / 1e6 / leads)
+    assert row["roas"] == pytest.approx(collected / spend)
+    assert row["roi"] == pytest.approx((collected - spend) / spend)
+
+
+def test_a_channel_without_spend_has_no_return(marts):
+    frame = channels.build(marts, RECENT).tables["channels"].frame.set_index("channel")
+    assert frame.loc["organic_search", ["cpl", "cac", "roas", "roi"]].isna().all()
+    assert {"unattributed", "unmapped"} <= set(frame.index)
+
+
+def test_sessions_are_unknown_once_a_service_line_is_chosen(marts):
+    assert channels.build(marts, NARROW).tables["channels"].frame["sessions"].isna().all()
+
+
+def test_money_in_another_currency_is_named_and_in_no_total(marts, tables):
+    euros = tables["spend"].query("currency == 'EUR'")["spend_micros"].sum() / 1e6
+    note = next(note for note in overview.build(marts, RECENT).notes if "currencies" in note)
+    assert formats.money(euros, "EUR") in note
+
+
+def test_spend_that_a_filter_cannot_place_is_named(marts):
+    view = overview.build(marts, replace(RECENT, locations=("North",)))
+    assert any("belongs to no location" in note for note in view.notes)
+
+
+def test_lift_is_the_difference_of_two_shares(marts, tables):
+    view = reactivation.build(marts, RECENT)
+    frame = tables["reactivation"]
+    frame = frame[frame["cohort_month"] >= RECENT.since.replace(day=1)]
+    arms = frame.query("campaign == 'Annual check-up'").groupby("arm")[["silent", "kept"]].sum()
+    shares = arms["kept"] / arms["silent"]
+    row = view.tables["campaigns"].frame.set_index("campaign").loc["Annual check-up"]
+    assert row["lift"] == pytest.approx(shares["treated"] - shares["holdout"])
+    assert row["lift_low"] < row["lift"] < row["lift_high"]
+
+
+def test_lift_interval_agrees_with_scipy():
+    from scipy.stats import norm
+
+    effect = reactivation.lift(60, 400, 20, 300)
+    assert effect is not None
+    difference, low, high = effect
+    error = (0.15 * 0.85 / 400 + (1 / 15) * (14 / 15) / 300) ** 0.5
+    assert difference == pytest.approx(60 / 400 - 20 / 300)
+    assert (low, high) == pytest.approx(norm.interval(0.95, difference, error))
+    assert reactivation.lift(1, 0, 0, 5) is None
+
+
+def test_funnel_counts_those_treated(marts, tables):
+    frame = tables["reactivation"]
+    treated = frame[
+        (frame["cohort_month"] >= RECENT.since.replace(day=1)) & (frame["arm"] == "treated")
+    ]
+    people = reactivation.build(marts, RECENT).tables["funnel"].frame["people"].tolist()
+    assert people == [treated[stage].sum() for stage in reactivation.STAGES]
+    assert people == sorted(people, reverse=True)
+
+
+def test_data_health_shows_what_could_not_be_used(marts):
+    view = data_health.build(marts)
+    assert len(view.tables["rejected"].frame) == 2
+    assert "channel_rules.csv" in view.tables["unmapped"].note
+    assert view.tables["sessions"].frame["sampled"].tolist() == [True, False]
+
+
+@pytest.mark.parametrize("build", [overview.build, channels.build, reactivation.build])
+def test_nothing_to_show_says_what_to_do(marts, build):
+    view = build(marts, Scope(date(2020, 1, 6), date(2020, 1, 27)))
+    assert "Choose a longer period" in view.empty
+
+
+@pytest.mark.parametrize("build", [overview.build, channels.build, reactivation.build])
+def test_every_figure_is_described_defined_and_twinned(marts, build):
+    view = build(marts, RECENT)
+    assert view.figures
+    for figure in view.figures.values():
+        assert figure.alt.endswith(".")
+        assert figure.help
+        assert figure.table in view.tables
+    for each in view.metrics:
+        assert each.help == METRICS[each.name].help
+
+
+def test_every_definition_is_a_sentence():
+    for each in METRICS.values():
+        assert each.sentence.endswith(".")
+        assert not each.formula or each.formula.endswith(".")
+
+
+def test_a_channel_keeps_its_colour():
+    assert charts.channel_colour("paid_search") == charts.channel_colour("paid_search")
+    assert charts.channel_colour("unattributed") == charts.GREY
+
+
+SCOPES = [
+    ({}, 13, LAST),
+    ({"period": "4w"}, 4, LAST),
+    ({"period": "all"}, made_up.WEEKS, LAST),
+    ({"period": "custom", "from": "2026-10-07", "to": "2026-10-20"}, 3, date(2026, 10, 19)),
+    ({"period": "custom", "from": date(2026, 10, 20), "to": "2026-10-07"}, 3, date(2026, 10, 19)),
+    ({"period": "custom", "from": "0001-01-01", "to": "9999-12-31"}, made_up.WEEKS, LAST),
+]
+
+
+@pytest.mark.parametrize(("said", "weeks", "until"), SCOPES)
+def test_periods_are_whole_weeks_within_the_data(said, weeks, until):
+    scope = scope_of(ABOUT, said, service_lines=LINES, locations=PLACES)
+    assert (scope.weeks, scope.until) == (weeks, until)
+    assert scope.since.weekday() == 0
+
+
+HOSTILE = [
+    "'; drop table spend;--",
+    "../../etc/passwd",
+    "<script>",
+    "%",
+    "\x00",
+    "9" * 9999,
+    None,
+    7,
+    [],
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: repr(value)[:12])
+def test_what_is_not_known_falls_back(value):
+    keys = ("period", "kind", "model", "from", "to")
+    said = dict.fromkeys(keys, value) | {"service": [value, "cardiology"], "location": value}
+    scope = scope_of(ABOUT, said, service_lines=LINES, locations=PLACES)
+    usual = scope_of(ABOUT, {}, service_lines=LINES, locations=PLACES)
+    assert scope == replace(usual, service_lines=("cardiology",))
+
+
+def test_the_period_before_needs_data():
+    assert before(RECENT, ABOUT) == Scope(
+        RECENT.since - timedelta(weeks=13), RECENT.since - timedelta(weeks=1)
+    )
+    assert before(Scope(ABOUT.first_week, LAST), ABOUT) is None
+
+
+def test_freshness_names_the_source_that_failed_and_the_one_that_is_late(home):
+    now = datetime.now(UTC)
+    state = look_up(home, 1, now)
+    assert (state.state, state.failed, state.stale) == ("failed", ("meta",), ())
+    later = look_up(home, 1, now + timedelta(days=9))
+    assert later.stale == ("emr", "google", "meta")
+    assert look_up(home, None, now).state == "empty"
+
+
+def test_a_home_without_a_ledger_has_no_runs(tmp_path: Path):
+    assert queries.runs(Home(tmp_path)).empty
+    assert list(tmp_path.iterdir()) == []
+
+
+WRITTEN = [
+    (1_234_567, "money", "$1.2M"),
+    (48_300, "money", "$48.3K"),
+    (9_120, "money", "$9,120"),
+    (63.2, "money", "$63.20"),
+    (-1_500, "money", "−$1,500"),
+    (0, "money", "$0"),
+    (None, "money", "—"),
+    (float("nan"), "ratio", "—"),
+    (2.43, "ratio", "2.4x"),
+    (0.1234, "rate", "12.3%"),
+    (-0.05, "points", "−5.0 pts"),
+    (1_234, "count", "1,234"),
+    (date(2026, 11, 16), "day", "16 Nov 2026"),
+]
+
+
+@pytest.mark.parametrize(("value", "how", "text"), WRITTEN)
+def test_numbers_are_written_short(value, how, text):
+    assert formats.written(value, how, "USD") == text
+
+
+def test_names_from_data_cannot_mark_up_a_page():
+    assert formats.plain("![x](http://a.b/c)") == "\\!\\[x\\]\\(http\\:\u2060//a\\.b/c\\)"
+    assert formats.plain("www.evil.example").startswith("www\u2060")
+    assert "<" not in formats.label("<b onclick=x>")
+    assert formats.prose("Run `caretrace refresh` *now*") == "Run `caretrace refresh` \\*now\\*"
+    assert formats.prose("one ` only [x]") == "one \\` only \\[x\\]"
+
+
+def test_ratios_of_nothing_are_undefined():
+    assert ratio(5, 0) is None
+    assert ratio(None, 3) is None
+    assert ratio(6, 3) == 2
