@@ -1,0 +1,177 @@
+"""What the medical record and the billing office hold, and what is measured around them."""
+
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+
+from attribution.demo import names
+from attribution.demo.clock import DAY
+from attribution.demo.draws import Draws
+from attribution.demo.folk import PAYERS
+from attribution.demo.log import BOOKED, FULFILLED, STATUSES
+from attribution.demo.market import LINES, LOCATIONS, pollen_levels
+from attribution.demo.web import local_time, typed_emails
+from attribution.demo.worlds import World
+
+_LINES = np.array(LINES, dtype=object)
+_PLACES = np.array(LOCATIONS, dtype=object)
+_CODES = ("MSK", "DER", "DEN", "PRI")
+
+
+def persons(world: World) -> pd.DataFrame:
+    """Everyone who ever had an appointment; most, not all, left an address and a number."""
+    folk = world.folk
+    at = np.unique(world.visits["person"])
+    mailed = folk.draws.uniform(190, 0, at) < 0.92
+    phoned = folk.draws.uniform(191, 0, at) < 0.96
+    phone = names.formatted(names.phone_numbers(folk), "dashed")[at]
+    sex = np.array(["female", "male"], dtype=object)
+    zips = np.array(["601", "602", "603", "604", "605", "606"], dtype=object)
+    language = np.where(folk.draws.uniform(193, 0, at) < 0.14, "es", "en")
+    return pd.DataFrame(
+        {
+            "patient_id": names.mrn(at),
+            "email": names.where(mailed, names.emails(folk)[at]),
+            "phone": names.where(phoned, phone),
+            "birth_year": folk.birth_year[at],
+            "sex": sex[(folk.draws.uniform(192, 0, at) < 0.46).astype(np.int64)],
+            "zip3": zips[folk.place[at] * 2 + at % 2],
+            "language": language,
+            "deceased": folk.draws.uniform(194, 0, at) < 0.002,
+        }
+    )
+
+
+def appointments(world: World) -> pd.DataFrame:
+    """Every visit that was booked, from before the first day on."""
+    visits = world.visits
+    person, number, line = visits["person"], visits["number"] + 2, visits["line"]
+    starts, booked = visits["starts_at"], visits["booked_at"]
+    ahead = visits["status"] == BOOKED
+    changed = np.where(ahead, booked, starts + 30)
+    waited = np.round(4 + 22 * world.folk.draws.exponential(195, number, person), 0)
+    kept = visits["status"] == FULFILLED
+    return pd.DataFrame(
+        {
+            "appointment_id": _visit_ids("A", world),
+            "patient_id": names.mrn(person),
+            "booked_at": local_time(world, booked),
+            "starts_at": local_time(world, starts),
+            "status": np.array(STATUSES, dtype=object)[visits["status"]],
+            "service_line": _LINES[line],
+            "location": _PLACES[world.folk.place[person]],
+            "provider": _providers(world),
+            "minutes_waited": np.where(kept, np.minimum(waited, 120), np.nan),
+            "updated_at": local_time(world, changed),
+        }
+    )
+
+
+def _visit_ids(prefix: str, world: World) -> names.Texts:
+    return names.record_ids(prefix, world.visits["person"], world.visits["number"] + 2)
+
+
+def _providers(world: World) -> names.Texts:
+    visits = world.visits
+    code = visits["line"] * 3 + world.folk.place[visits["person"]]
+    table = [f"dr-{LINES[n // 18][:4]}-{n // 6 % 3}{n % 6}" for n in range(72)]
+    return np.array(table, dtype=object)[code * 6 + visits["person"] % 6]
+
+
+def encounters(world: World) -> pd.DataFrame:
+    """Visits that took place."""
+    rows = np.flatnonzero(world.visits["status"] == FULFILLED)
+    visits = {name: column[rows] for name, column in world.visits.items()}
+    person, line = visits["person"], visits["line"]
+    minutes = np.array([30, 20, 45, 20])[line]
+    remote = (line == 3) & (world.folk.draws.uniform(196, visits["number"] + 2, person) < 0.18)
+    group = (8 * world.folk.draws.uniform(197, visits["number"] + 2, person)).astype(np.int64)
+    table = np.array([f"{_CODES[n // 8]}{n % 8:03d}" for n in range(32)], dtype=object)
+    return pd.DataFrame(
+        {
+            "encounter_id": _visit_ids("E", world)[rows],
+            "patient_id": names.mrn(person),
+            "starts_at": local_time(world, visits["starts_at"]),
+            "ends_at": local_time(world, visits["starts_at"] + minutes),
+            "class_code": np.where(remote, "VR", "AMB"),
+            "appointment_id": _visit_ids("A", world)[rows],
+            "service_line": _LINES[line],
+            "location": _PLACES[world.folk.place[person]],
+            "diagnosis_groups": table[line * 8 + group],
+        }
+    )
+
+
+def payments(world: World) -> pd.DataFrame:
+    """What was posted, in dollars; negative where it was given back."""
+    paid, visits = world.payments, world.visits
+    person = visits["person"][paid["visit"]]
+    payer = np.array(PAYERS, dtype=object)[world.folk.payer[person]]
+    return pd.DataFrame(
+        {
+            "payment_id": names.record_ids(
+                "PAY", person, visits["number"][paid["visit"]] + 2, paid["part"]
+            ),
+            "posted_at": local_time(world, paid["minute"]),
+            "currency": "USD",
+            "amount": paid["cents"] / 100,
+            "patient_id": names.mrn(person),
+            "encounter_id": _visit_ids("E", world)[paid["visit"]],
+            "payer_class": np.where(paid["part"] == 1, "self_pay", payer),
+        }
+    )
+
+
+def feedback(world: World) -> pd.DataFrame:
+    """Answers to "would you recommend us", 0 to 10, from some of those who came."""
+    visits, draws = world.visits, world.folk.draws
+    kept = (visits["status"] == FULFILLED) & (visits["starts_at"] >= 0)
+    rows = np.flatnonzero(kept & (draws.uniform(200, visits["number"], visits["person"]) < 0.11))
+    person, number = visits["person"][rows], visits["number"][rows]
+    level = 8.9 + 1.6 * draws.normal(201, number, person)
+    waited = draws.exponential(195, number + 2, person)
+    score = np.clip(np.round(level - 0.6 * waited), 0, 10)
+    words = np.array(["", "", "", "friendly staff", "long wait", "easy to book"], dtype=object)
+    return pd.DataFrame(
+        {
+            "feedback_id": names.record_ids("N", person, number + 2),
+            "at": local_time(world, visits["starts_at"][rows] // DAY * DAY + DAY + 18 * 60),
+            "kind": "nps",
+            "score": score,
+            "scale_max": 10,
+            "email": typed_emails(world, person),
+            "service_line": _LINES[visits["line"][rows]],
+            "location": _PLACES[world.folk.place[person]],
+            "comment": words[(person + number) % 6],
+        }
+    )
+
+
+def environment(world: World) -> pd.DataFrame:
+    """Pollen grains a cubic metre and air quality, by place and day."""
+    days = 7 * world.calendar.weeks
+    dates = [world.calendar.start + timedelta(days=day) for day in range(days)]
+    year = np.array([day.timetuple().tm_yday / 365.25 for day in dates])
+    level = pollen_levels(year)
+    frames = []
+    for number, place in enumerate(LOCATIONS):
+        draws = Draws(world.seed + 9, np.arange(days) * 3 + number)
+        count = np.round(
+            level * np.array([420.0, 160.0, 210.0])
+            * np.exp(0.5 * np.stack([draws.normal(1 + kind) for kind in range(3)], axis=1)),
+            1,
+        )  # fmt: skip
+        frames.append(
+            pd.DataFrame(
+                {
+                    "day": np.array(dates, dtype="datetime64[s]"),
+                    "place": place,
+                    "pollen_tree": count[:, 0],
+                    "pollen_grass": count[:, 1],
+                    "pollen_weed": count[:, 2],
+                    "air_quality_index": np.round(38 + 14 * draws.exponential(5)),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)

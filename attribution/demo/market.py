@@ -1,0 +1,135 @@
+"""The market the demo's health system works in: lines, places, channels, seasons and budgets."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+
+from attribution.demo.draws import Draws, Floats
+
+LINES = ("orthopedics", "dermatology", "dental", "primary_care")
+LOCATIONS = ("north", "central", "south")
+TIMEZONE = "America/Chicago"
+
+# What can be switched on and off. Paid search is two levers in one channel: the brand's own
+# name, and everything else people search for.
+LEVERS = (
+    "brand", "nonbrand", "paid_social", "display", "video", "directory", "direct_mail",
+    "offline_media", "referral_web", "organic_search", "organic_social", "email",
+    "referral_physician", "direct", "outreach_email", "outreach_sms",
+)  # fmt: skip
+LEVER = {name: position for position, name in enumerate(LEVERS)}
+CHANNEL_OF = {name: name for name in LEVERS} | {"brand": "paid_search", "nonbrand": "paid_search"}
+PAID = LEVERS[:9]
+# Direct visits are what other causes leave behind: there is nothing to switch off.
+SWITCHES = tuple(dict.fromkeys(CHANNEL_OF[name] for name in LEVERS if name != "direct"))
+MARKETING = frozenset(
+    (*PAID, "organic_social", "email", "outreach_email", "outreach_sms")
+)  # baseline is the world without these
+
+# Dollars a week for 60,000 people, all places together, before season and flights.
+WEEKLY_BUDGET = {
+    "brand": 4200.0, "nonbrand": 8800.0, "paid_social": 6200.0, "display": 4600.0,
+    "video": 3700.0, "directory": 1900.0, "direct_mail": 2700.0, "offline_media": 3300.0,
+    "referral_web": 1100.0,
+}  # fmt: skip
+_LOCATION_SHARE = (0.40, 0.36, 0.24)
+# How far each budget follows demand: search does so by itself, radio is bought long before.
+_FOLLOWS_DEMAND = {
+    "brand": 1.0, "nonbrand": 0.9, "paid_social": 0.5, "display": 0.8, "video": 0.3,
+    "directory": 0.1, "direct_mail": 0.2, "offline_media": 0.0, "referral_web": 0.2,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The simulated weeks, Monday to Sunday, the last of them ending on `until`."""
+
+    until: date
+    weeks: int
+
+    @property
+    def start(self) -> date:
+        return self.until - timedelta(days=7 * self.weeks - 1)
+
+    def middle(self) -> Floats:
+        """Position in the year, 0 to 1, of the middle of each week."""
+        first = self.start + timedelta(days=3)
+        days = [first + timedelta(days=7 * week) for week in range(self.weeks)]
+        return np.array([day.timetuple().tm_yday / 365.25 for day in days])
+
+
+def _bump(year: Floats, peak: float, width: float) -> Floats:
+    apart = np.abs(year - peak)
+    distance = np.minimum(apart, 1 - apart)
+    rise: Floats = np.exp(-0.5 * (distance / width) ** 2)
+    return rise
+
+
+def seasons(year: Floats) -> Floats:
+    """Need by week and service line, about 1 on average."""
+    pollen = pollen_levels(year)
+    return np.stack(
+        [
+            0.90 + 0.25 * _bump(year, 0.30, 0.08) + 0.25 * _bump(year, 0.76, 0.07),
+            0.80 + 0.55 * _bump(year, 0.48, 0.11),
+            0.85 + 0.35 * _bump(year, 0.04, 0.05) + 0.30 * _bump(year, 0.94, 0.05),
+            0.75 + 0.50 * _bump(year, 0.05, 0.10) + 0.35 * (pollen[:, 0] + pollen[:, 2]),
+        ],
+        axis=1,
+    )
+
+
+def pollen_levels(year: Floats) -> Floats:
+    """Tree, grass and weed pollen, 0 to 1, by position in the year."""
+    return np.stack(
+        [_bump(year, 0.31, 0.05), _bump(year, 0.45, 0.06), _bump(year, 0.70, 0.05)], axis=1
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How hard each paid lever is pressed, by week and place; 1 is its usual strength."""
+
+    season: Floats  # week, service line
+    strength: dict[str, Floats]  # lever -> week, place
+
+
+def plan_of(seed: int, calendar: Calendar) -> Plan:
+    """Budgets that follow demand, with flights and local swings that a planner would make."""
+    season = seasons(calendar.middle())
+    demand = season.mean(axis=1) / season.mean()
+    strength = {}
+    for number, lever in enumerate(PAID):
+        swing = _swings(seed, number, calendar.weeks)
+        follow = 1 + _FOLLOWS_DEMAND[lever] * (demand - 1)
+        strength[lever] = follow[:, None] * swing * _flights(lever, calendar.weeks)
+    return Plan(season, strength)
+
+
+def _swings(seed: int, number: int, weeks: int) -> Floats:
+    """Budgets move by place every four weeks or so, and a little every week."""
+    places = np.arange(3)
+    draws = Draws(seed + 101, places + 10 * number)
+    blocks = np.stack([draws.uniform(1, week // 4) for week in range(weeks)])
+    noise = np.stack([draws.uniform(2, week) for week in range(weeks)])
+    return (0.65 + 0.7 * blocks) * (0.94 + 0.12 * noise)
+
+
+def _flights(lever: str, weeks: int) -> Floats:
+    """Radio runs eight weeks in twelve, video pauses by place, mail drops every sixth week."""
+    week = np.arange(weeks)[:, None]
+    place = np.arange(3)[None, :]
+    if lever == "offline_media":
+        return np.where((week + 4 * place) % 12 < 8, 1.5, 0.0)
+    if lever == "video":
+        return np.where((week + 5 * place) % 15 < 12, 1.25, 0.0)
+    if lever == "direct_mail":
+        return np.where((week + 2 * place) % 6 == 0, 6.0, 0.0)
+    return np.ones((weeks, 3))
+
+
+def weekly_spend(plan: Plan, lever: str, people: int) -> Floats:
+    """Dollars by week and place."""
+    scale = WEEKLY_BUDGET[lever] * people / 60_000
+    return scale * plan.strength[lever] * np.array(_LOCATION_SHARE)[None, :]

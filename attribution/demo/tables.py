@@ -1,0 +1,30 @@
+"""The contract rows of a simulated health system, as frames with the contract's column names.
+
+Instants are wall-clock times of `market.TIMEZONE`; money is in dollars.
+"""
+
+import pandas as pd
+
+from attribution.demo import ads, crm, emr, web
+from attribution.demo.worlds import World
+
+
+def tables_of(world: World) -> dict[str, pd.DataFrame]:
+    """One frame for each kind of contract row."""
+    touches = web.touchpoints(world)
+    return {
+        "ad_spend": ads.ad_spend(world),
+        "web_sessions": web.web_sessions(world, touches),
+        "touchpoint": touches,
+        "contact": crm.contacts(world),
+        "deal": crm.deals(world),
+        "person": emr.persons(world),
+        "appointment": emr.appointments(world),
+        "encounter": emr.encounters(world),
+        "payment": emr.payments(world),
+        "call": web.calls(world),
+        "message": crm.messages(world),
+        "preference": crm.preferences(world),
+        "feedback": emr.feedback(world),
+        "environment": emr.environment(world),
+    }

@@ -1,0 +1,140 @@
+"""One run of the simulated health system, and what it counts up to."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+
+from attribution.demo.clock import WEEK, office_minute
+from attribution.demo.draws import Bools, Ints
+from attribution.demo.folk import Folk, folk_of
+from attribution.demo.life import Life
+from attribution.demo.log import FULFILLED, Columns
+from attribution.demo.market import CHANNEL_OF, LEVERS, Calendar, Plan, plan_of
+from attribution.demo.money import payments
+from attribution.demo.winback import Winback
+
+KINDS = ("lead", "booked", "kept", "new_patient", "collected")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that happened: people, budgets, and what was recorded, without any file."""
+
+    seed: int
+    calendar: Calendar
+    off: frozenset[str]
+    folk: Folk
+    plan: Plan
+    campaigns: tuple[Winback, ...]
+    inquiries: Columns
+    visits: Columns
+    payments: Columns
+    touches: Columns
+    messages: Columns
+
+    def totals(self, people: Ints | None = None) -> dict[str, float]:
+        """Conversions of each kind within the simulated weeks; collected is in dollars."""
+        counts = {kind: len(rows) for kind, rows in self._conversions(people).items()}
+        paid = self.payments["minute"] >= 0
+        if people is not None:
+            paid &= np.isin(self.visits["person"][self.payments["visit"]], people)
+        return counts | {"collected": int(self.payments["cents"][paid].sum()) / 100}
+
+    def _conversions(self, people: Ints | None) -> dict[str, Ints]:
+        last, visits = self.calendar.weeks * WEEK, self.visits
+        among: Bools = np.ones(len(visits["person"]), dtype=bool)
+        lead = self.inquiries["known"] == 0
+        if people is not None:
+            among = np.isin(visits["person"], people)
+            lead = lead & np.isin(self.inquiries["person"], people)
+        booked = among & (visits["booked_at"] >= 0) & (visits["booked_at"] < last)
+        kept = among & (visits["status"] == FULFILLED) & (visits["starts_at"] >= 0)
+        return {
+            "lead": np.flatnonzero(lead),
+            "booked": np.flatnonzero(booked),
+            "kept": np.flatnonzero(kept),
+            "new_patient": np.flatnonzero(kept & (visits["first"] == 1)),
+        }
+
+
+def calendar_of(until: date | None, days: int) -> Calendar:
+    """The weeks to simulate: whole ones, ending on the last Sunday up to `until` (yesterday)."""
+    last = until if until is not None else date.today() - timedelta(days=1)  # noqa: DTZ011
+    return Calendar(last - timedelta(days=(last.weekday() + 1) % 7), max(days // 7, 1))
+
+
+def levers_off(off: Iterable[str]) -> frozenset[str]:
+    """The levers behind channel names; `paid_search:brand` and single levers are names too."""
+    names = set(off)
+    levers = {lever for lever in LEVERS if {lever, CHANNEL_OF[lever]} & names}
+    levers |= {name.partition(":")[2] for name in names if ":" in name}
+    unknown = names - levers - {CHANNEL_OF[lever] for lever in levers}
+    return frozenset(levers | {name for name in unknown if name.startswith("winback_")})
+
+
+def world(
+    people: int = 60_000,
+    seed: int = 7,
+    off: frozenset[str] = frozenset(),
+    *,
+    until: date | None = None,
+    days: int = 730,
+) -> World:
+    """Live the whole time once, with the channels (or winback campaigns) in `off` switched off."""
+    calendar = calendar_of(until, days)
+    return live(folk_of(seed, np.arange(people)), seed, calendar, levers_off(off))
+
+
+def live(folk: Folk, seed: int, calendar: Calendar, off: frozenset[str]) -> World:
+    """The same for given people and levers."""
+    plan = plan_of(seed, calendar)
+    life = Life(folk, plan, calendar, off)
+    log = life.run()
+    visits = _in_order(_with_history(folk, log.visits.columns(), calendar))
+    return World(
+        seed=seed,
+        calendar=calendar,
+        off=off,
+        folk=folk,
+        plan=plan,
+        campaigns=life.campaigns,
+        inquiries=log.inquiries.columns(),
+        visits=visits,
+        payments=payments(folk, visits, calendar.weeks * WEEK),
+        touches=log.touches.columns(),
+        messages=log.messages.columns(),
+    )
+
+
+def _with_history(folk: Folk, visits: Columns, calendar: Calendar) -> Columns:
+    """Add the visits that old patients had before the first day."""
+    at = np.flatnonzero(folk.patient)
+    silent = folk.silent_weeks[at].astype(np.int64) + 1
+    earlier = silent + 8 + (40 * folk.draws.uniform(90, 0, at)).astype(np.int64)
+    parts = [visits]
+    for number, ago in ((-1, silent), (-2, earlier)):
+        step = np.full_like(at, number)
+        starts = office_minute(folk.draws.uniform(91, step, at), -ago)
+        ahead = (3 + 30 * folk.draws.uniform(92, step, at)).astype(np.int64)
+        parts.append(
+            {
+                "person": folk.ids[at],
+                "booked_at": starts - ahead * 1440,
+                "starts_at": starts,
+                "status": np.full_like(at, FULFILLED),
+                "line": folk.line[at],
+                "number": step,
+                "reason": np.full_like(at, 3),
+                "first": np.full_like(at, int(number == -2)),
+            }
+        )
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in visits}
+    known = joined["booked_at"] < calendar.weeks * WEEK
+    return {name: column[known] for name, column in joined.items()}
+
+
+def _in_order(visits: Columns) -> Columns:
+    order = np.lexsort((visits["number"], visits["person"], visits["starts_at"]))
+    return {name: column[order] for name, column in visits.items()}
