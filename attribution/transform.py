@@ -141,7 +141,7 @@ def checksum(connection: Connection, table: str) -> str:
     less or twice shows, which an exclusive or would not.
     """
     columns = connection.exec_driver_sql(
-        "select column_name, data_type from information_schema.columns"  # noqa: S608
+        "select column_name, data_type from information_schema.columns"
         f" where table_name = '{table}' and table_schema = current_schema()"
         " and table_catalog = current_database() order by ordinal_position"
     ).all()
@@ -149,7 +149,7 @@ def checksum(connection: Connection, table: str) -> str:
         raise TransformError(f"There is no table {table} to take a checksum of.")
     text = " || ".join(_as_text(name, kind) for name, kind in columns)
     row = connection.exec_driver_sql(
-        "select count(*),"  # noqa: S608
+        "select count(*),"
         " coalesce(sum(cast('0x' || substr(digest, 1, 15) as bigint)), 0),"
         " coalesce(sum(cast('0x' || substr(digest, 16, 15) as bigint)), 0)"
         f" from (select md5({text}) as digest from {table}) as digests"
@@ -181,7 +181,7 @@ def _duplicates(connection: Connection, model: Model) -> int:
     grain = ", ".join(model.grain)
     return _number(
         connection,
-        f"select count(*) from (select {grain} from {model.name}"  # noqa: S608
+        f"select count(*) from (select {grain} from {model.name}"
         f" group by {grain} having count(*) > 1) as twice",
     )
 

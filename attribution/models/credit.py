@@ -67,24 +67,23 @@ def _weighed(models: Mapping[str, CreditModel]) -> str:
 def _reached(models: Mapping[str, CreditModel]) -> str:
     columns = []
     for name in models:
-        columns += [
-            f"{name}_weight",
-            f"sum({name}_weight) over (\n    partition by conversion_id order by step\n"
-            f"    rows between unbounded preceding and current row\n) as {name}_reached",
-            f"sum({name}_weight) over (partition by conversion_id) as {name}_total",
-        ]
+        upto = "rows between unbounded preceding and current row"
+        window = f"partition by conversion_id order by step\n    {upto}"
+        columns.append(f"{name}_weight")
+        columns.append(f"sum({name}_weight) over (\n    {window}\n) as {name}_reached")
+        columns.append(f"sum({name}_weight) over (partition by conversion_id) as {name}_total")
     return _select(["conversion_id", "map_id", *columns], "from weighed")
 
 
 def _shared(models: Mapping[str, CreditModel]) -> str:
     columns = []
     for name in models:
-        total = f"cast({name}_total as double)"
-        columns += [
-            f"cast(cast({name}_reached as double) / {total} as decimal(18, 12)) as {name}_upto",
-            f"cast(cast({name}_reached - {name}_weight as double) / {total}"
-            f" as decimal(18, 12)) as {name}_before",
-        ]
+        for sum_, share in (
+            (f"{name}_reached", f"{name}_upto"),
+            (f"{name}_reached - {name}_weight", f"{name}_before"),
+        ):
+            quotient = f"cast({sum_} as double) / cast({name}_total as double)"
+            columns.append(f"cast({quotient} as decimal(18, 12)) as {share}")
     return _select(["conversion_id", "map_id", *columns], "from reached")
 
 
@@ -92,15 +91,14 @@ def _credited(models: Mapping[str, CreditModel]) -> str:
     kept = ["kind", "service_line", "location", "week", "currency"]
     columns = []
     for name in models:
-        columns += [
-            f"sum(int_conversions.conversions * (shared.{name}_upto - shared.{name}_before))"
-            f" as {name}_conversions",
-            "sum(\n"
-            f"    cast(round(int_conversions.value_micros * cast(shared.{name}_upto as double))"
-            " as bigint)\n"
-            f"    - cast(round(int_conversions.value_micros * cast(shared.{name}_before as double))"
-            f" as bigint)\n) as {name}_value",
-        ]
+        share = f"shared.{name}_upto - shared.{name}_before"
+        columns.append(f"sum(int_conversions.conversions * ({share})) as {name}_conversions")
+        upto, before = (
+            "cast(round(int_conversions.value_micros"
+            f" * cast(shared.{name}_{end} as double)) as bigint)"
+            for end in ("upto", "before")
+        )
+        columns.append(f"sum(\n    {upto}\n    - {before}\n) as {name}_value")
     groups = "\n".join(f"    int_conversions.{column}," for column in kept)
     return _select(
         ["shared.map_id", *(f"int_conversions.{column}" for column in kept), *columns],

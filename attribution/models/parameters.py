@@ -32,12 +32,9 @@ _SILENCE = (
 
 @dataclass(frozen=True, slots=True)
 class CreditSettings:
-    """The numbers behind conversions and credit; the defaults suit a health system.
+    """The numbers behind conversions and credit; the defaults suit a health system."""
 
-    Days are cut in `timezone`.
-    """
-
-    timezone: str = "UTC"
+    timezone: str = "UTC"  # where days and weeks begin
     lead_gap_days: int = 30
     new_patient_days: int = 1095
     lookback_days: Mapping[str, int] = field(default_factory=lambda: _LOOKBACK_DAYS)
@@ -50,9 +47,12 @@ def credit_settings(table: Mapping[str, Any]) -> CreditSettings:
     """The `[credit]` table of the configuration; ValueError names everything that is wrong."""
     known = {f.name for f in fields(CreditSettings)}
     problems = [f"{name} is not a setting" for name in sorted(table.keys() - known)]
-    for name in ("lead_gap_days", "new_patient_days", "position_ends", "half_life_days"):
-        if name in table and not _is_number(table[name]):
-            problems.append(f"{name} must be a number")
+    numbers = ("lead_gap_days", "new_patient_days", "position_ends", "half_life_days")
+    problems += [
+        f"{name} must be a number"
+        for name in numbers
+        if name in table and not _is_number(table[name])
+    ]
     for name, kind, what in (
         ("lookback_days", _is_days, "days from 1 to 730"),
         ("after_previous", _is_flag, "true or false"),

@@ -125,8 +125,8 @@ reached as (
     inner join flows
         on
             crossed.person_id = flows.person_id
-            and flows.assigned_at > crossed.visited_at
-            and flows.assigned_at <= crossed.assigned_at + interval '90' day
+            and crossed.visited_at < flows.assigned_at
+            and crossed.assigned_at + interval '90' day >= flows.assigned_at
 
 ),
 

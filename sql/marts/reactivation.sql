@@ -20,8 +20,8 @@ booked as (
         on
             people.person_id = int_conversions.person_id
             and int_conversions.kind = 'booked'
-            and int_conversions.decided_at > people.assigned_at
-            and int_conversions.decided_at <= people.assigned_at + interval '90' day
+            and people.assigned_at < int_conversions.decided_at
+            and people.assigned_at + interval '90' day >= int_conversions.decided_at
 
 ),
 
@@ -37,8 +37,8 @@ kept as (
         on
             people.person_id = int_conversions.person_id
             and int_conversions.kind = 'kept'
-            and int_conversions.decided_at > people.assigned_at
-            and int_conversions.decided_at <= people.assigned_at + interval '90' day
+            and people.assigned_at < int_conversions.decided_at
+            and people.assigned_at + interval '90' day >= int_conversions.decided_at
     group by 1, 2, 3
 
 ),
@@ -54,8 +54,8 @@ retained as (
         on
             kept.person_id = int_conversions.person_id
             and int_conversions.kind = 'kept'
-            and int_conversions.decided_at > kept.kept_at
-            and int_conversions.decided_at <= kept.kept_at + interval '180' day
+            and kept.kept_at < int_conversions.decided_at
+            and kept.kept_at + interval '180' day >= int_conversions.decided_at
 
 ),
 
@@ -72,8 +72,8 @@ paid as (
         on
             people.person_id = int_payments.person_id
             and setting_report.currency = int_payments.currency
-            and int_payments.posted_at > people.assigned_at
-            and int_payments.posted_at <= people.assigned_at + interval '180' day
+            and people.assigned_at < int_payments.posted_at
+            and people.assigned_at + interval '180' day >= int_payments.posted_at
     group by 1, 2, 3
 
 ),

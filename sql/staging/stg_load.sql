@@ -17,7 +17,7 @@ final as (
         min(day) as first_day,
         max(day) as last_day,
         count(*) as rows_loaded
-    from raw_ad_spend as raw
+    from raw_ad_spend
     group by source, account
     union all
     select
@@ -27,7 +27,7 @@ final as (
         min(day) as first_day,
         max(day) as last_day,
         count(*) as rows_loaded
-    from raw_web_sessions as raw
+    from raw_web_sessions
     group by source, account
     union all
     select
@@ -67,7 +67,7 @@ final as (
         cast(null as date) as first_day,
         cast(null as date) as last_day,
         count(*) as rows_loaded
-    from raw_person as raw
+    from raw_person
     group by source, account
     union all
     select
@@ -147,7 +147,7 @@ final as (
         min(day) as first_day,
         max(day) as last_day,
         count(*) as rows_loaded
-    from raw_environment as raw
+    from raw_environment
     group by source, account
 
 )

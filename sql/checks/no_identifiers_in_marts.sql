@@ -1,0 +1,79 @@
+-- No text of a mart looks like an e-mail address or a hashed identifier.
+-- inputs: credit, conversions, spend, sessions, reactivation, touch_volume, unmapped, rejected
+
+with
+
+texts as (
+
+    select
+        channel,
+        campaign,
+        service_line,
+        location
+    from credit
+    union
+    select
+        kind as channel,
+        currency as campaign,
+        service_line,
+        location
+    from conversions
+    union
+    select
+        channel,
+        campaign,
+        service_line,
+        location
+    from spend
+    union
+    select
+        channel,
+        campaign,
+        '' as service_line,
+        '' as location
+    from sessions
+    union
+    select
+        channel,
+        campaign,
+        service_line,
+        location
+    from reactivation
+    union
+    select
+        channel,
+        campaign,
+        '' as service_line,
+        '' as location
+    from touch_volume
+    union
+    select
+        origin as channel,
+        utm_source as campaign,
+        utm_medium as service_line,
+        utm_campaign as location
+    from unmapped
+    union
+    select
+        source as channel,
+        file as campaign,
+        shape as service_line,
+        reason as location
+    from rejected
+
+),
+
+final as (
+
+    select 1 as found
+    from texts
+    where
+        regexp_matches(
+            coalesce(channel, '') || ' ' || coalesce(campaign, '') || ' '
+            || coalesce(service_line, '') || ' ' || coalesce(location, ''),
+            '[^ @]+@[^ @]+[.]|[0-9a-fA-F]{32}'
+        )
+
+)
+
+select * from final

@@ -1,0 +1,53 @@
+-- The spend of the mart is the spend that the sources reported, in every currency.
+-- inputs: raw_ad_spend, raw_message, setting_report, spend
+--
+-- Messages with a price are spend of their outreach channel.
+
+with
+
+costs as (
+
+    select
+        currency,
+        spend_micros
+    from raw_ad_spend
+    union all
+    select
+        coalesce(raw_message.currency, setting_report.currency) as currency,
+        raw_message.cost_micros as spend_micros
+    from raw_message
+    cross join setting_report
+    where raw_message.cost_micros <> 0
+
+),
+
+loaded as (
+
+    select
+        currency,
+        sum(spend_micros) as spend_micros
+    from costs
+    group by 1
+
+),
+
+shown as (
+
+    select
+        currency,
+        sum(spend_micros) as spend_micros
+    from spend
+    group by 1
+
+),
+
+final as (
+
+    select coalesce(loaded.currency, shown.currency) as currency
+    from loaded
+    full outer join shown on loaded.currency = shown.currency
+    where coalesce(loaded.spend_micros, 0) <> coalesce(shown.spend_micros, 0)
+
+)
+
+select * from final
