@@ -2,8 +2,10 @@
 -- grain: campaign
 -- inputs: int_channel_map, stg_appointment, stg_encounter, campaign_rules
 --
--- A rule of campaign_rules.csv wins. Without one, a campaign whose name holds the name of a
--- service line or a location of the medical record is taken to be for it; the longest wins.
+-- A rule of campaign_rules.csv wins. Without one, a campaign is for the service line or the
+-- location of the medical record whose name it holds in whole words, or for the service line
+-- that a word of it (of four letters or more, among the first eight) begins: "ortho" is for
+-- "orthopedics". The longest hit wins; where two names are hit alike, neither is taken.
 
 with
 
@@ -40,7 +42,46 @@ ruled as (
 
 ),
 
-names as (
+numbers as (
+
+    select 1 as number
+    union all
+    select 2 as number
+    union all
+    select 3 as number
+    union all
+    select 4 as number
+    union all
+    select 5 as number
+    union all
+    select 6 as number
+    union all
+    select 7 as number
+    union all
+    select 8 as number
+
+),
+
+spelled as (
+
+    select
+        campaign,
+        replace(replace(lower(campaign), '_', ' '), '-', ' ') as words
+    from campaigns
+
+),
+
+words as (
+
+    select
+        spelled.campaign,
+        split_part(spelled.words, ' ', numbers.number) as word
+    from spelled
+    cross join numbers
+
+),
+
+seen_names as (
 
     select
         'service_line' as dimension,
@@ -64,25 +105,67 @@ names as (
 
 ),
 
+names as (
+
+    select
+        dimension,
+        name,
+        replace(replace(lower(name), '_', ' '), '-', ' ') as words
+    from seen_names
+    where name <> 'unassigned'
+
+),
+
+hits as (
+
+    select
+        spelled.campaign,
+        names.dimension,
+        names.name,
+        length(names.words) as letters
+    from spelled
+    inner join names
+        on strpos(' ' || spelled.words || ' ', ' ' || names.words || ' ') > 0
+    union all
+    select
+        words.campaign,
+        names.dimension,
+        names.name,
+        length(words.word) as letters
+    from words
+    inner join names
+        on
+            names.dimension = 'service_line'
+            and length(words.word) > 3
+            and strpos(names.words, words.word) = 1
+
+),
+
+longest as (
+
+    select
+        campaign,
+        dimension,
+        max(letters) as letters
+    from hits
+    group by 1, 2
+
+),
+
 found as (
 
     select
-        campaigns.campaign,
-        names.dimension,
-        names.name,
-        row_number() over (
-            partition by campaigns.campaign, names.dimension
-            order by length(names.name) desc, names.name
-        ) as place
-    from campaigns
-    inner join names
+        hits.campaign,
+        hits.dimension,
+        min(hits.name) as name
+    from hits
+    inner join longest
         on
-            length(names.name) > 3
-            and names.name <> 'unassigned'
-            and strpos(
-                replace(replace(lower(campaigns.campaign), '_', ' '), '-', ' '),
-                replace(replace(lower(names.name), '_', ' '), '-', ' ')
-            ) > 0
+            hits.campaign = longest.campaign
+            and hits.dimension = longest.dimension
+            and hits.letters = longest.letters
+    group by 1, 2
+    having count(distinct hits.name) = 1
 
 ),
 
@@ -100,12 +183,10 @@ final as (
         on
             campaigns.campaign = lines.campaign
             and lines.dimension = 'service_line'
-            and lines.place = 1
     left join found as places
         on
             campaigns.campaign = places.campaign
             and places.dimension = 'location'
-            and places.place = 1
 
 )
 

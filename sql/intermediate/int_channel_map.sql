@@ -123,7 +123,8 @@ final as (
         numbered.campaign_id,
         coalesce(rules.channel, 'unmapped') as channel,
         case
-            when regexp_matches(named.campaign, '[^ @]+@[^ @]+[.]|[0-9a-fA-F]{32}') then '(hidden)'
+            when regexp_matches(named.campaign, '[^ @]+@[^ @]+[.]|[0-9a-fA-F]{32}')
+                then '(hidden)'
             else named.campaign
         end as campaign
     from numbered

@@ -9,11 +9,13 @@ hidden as (
     select
         int_combinations.origin,
         case
-            when regexp_matches(int_combinations.utm_source, '[^ @]+@[^ @]+[.]|[0-9a-f]{32}') then '(hidden)'
+            when regexp_matches(int_combinations.utm_source, '[^ @]+@[^ @]+[.]|[0-9a-f]{32}')
+                then '(hidden)'
             else int_combinations.utm_source
         end as utm_source,
         case
-            when regexp_matches(int_combinations.utm_medium, '[^ @]+@[^ @]+[.]|[0-9a-f]{32}') then '(hidden)'
+            when regexp_matches(int_combinations.utm_medium, '[^ @]+@[^ @]+[.]|[0-9a-f]{32}')
+                then '(hidden)'
             else int_combinations.utm_medium
         end as utm_medium,
         int_channel_map.campaign as utm_campaign,
