@@ -1,7 +1,11 @@
-"""The filters beside every page; their values live in the address, so a view can be shared."""
+"""The filters beside every page; their values live in the address, so a view can be shared.
+
+Streamlit can bind a widget to the address by itself, but then writes the words of its options
+there, and forgets it on pages that do not draw it. Here the address holds codes, for every page.
+"""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import lru_cache
 
 import streamlit as st
@@ -20,6 +24,9 @@ from attribution.ui.scope import (
     scope_of,
 )
 
+KEYS = ("period", "from", "to", "service", "location", "model", "kind")
+SEVERAL = ("service", "location")
+_SEEN = "filters_seen"
 ALL = frozenset({"period", "kind", "model", "service", "location"})
 
 
@@ -30,84 +37,135 @@ def choices(home: Home, generation: int) -> tuple[About, tuple[str, ...], tuple[
     return queries.about(marts), queries.service_lines(marts), queries.locations(marts)
 
 
-def sidebar(home: Home, generation: int, used: frozenset[str]) -> Scope:
-    """Draw the filters that a page uses and return what they say, checked again here."""
+def sidebar(home: Home, generation: int, page: str, used: frozenset[str]) -> Scope:
+    """Draw the filters that a page uses; what all of them say is in the address afterwards."""
     about, service_lines, locations = choices(home, generation)
-    said: dict[str, object] = {}
+
+    def checked(said: Mapping[str, object]) -> Scope:
+        return scope_of(about, said, service_lines=service_lines, locations=locations)
+
+    wanted = _from_address() if _address_moved(page) else _from_session()
+    _remember(wanted, checked(wanted))
     if used:
         with st.sidebar:
-            said = _drawn(about, service_lines, locations, used)
-    scope = scope_of(about, said, service_lines=service_lines, locations=locations)
+            _draw(about, service_lines, locations, used)
+    said = _from_session()
+    scope = checked(said)
     if used:
         st.sidebar.caption(formats.weeks(scope.since, scope.until, scope.weeks))
+    _to_address(page, said)
     return scope
 
 
-def _drawn(
+def _from_session() -> dict[str, object]:
+    return {key: st.session_state.get(key) for key in KEYS}
+
+
+def _from_address() -> dict[str, object]:
+    every = {key: st.query_params.get_all(key) for key in KEYS}
+    return {
+        key: values if key in SEVERAL else values[-1] for key, values in every.items() if values
+    }
+
+
+def _address_moved(page: str) -> bool:
+    """Whether the address says something new: a link, a step back, an edit by hand.
+
+    A filter that the reader has just changed wins over the address, which may not have caught up;
+    and an address that a change of pages has emptied says nothing.
+    """
+    seen = st.session_state.get(_SEEN)
+    if seen is None:
+        return True
+    address = _from_address()
+    chosen_now = seen["said"] != _from_session()
+    changed_page = seen["page"] != page and not address
+    return not chosen_now and not changed_page and address != seen["address"]
+
+
+def _remember(wanted: Mapping[str, object], scope: Scope) -> None:
+    """Put the checked values where the widgets find them."""
+    period = wanted.get("period")
+    sound: dict[str, object] = {
+        "period": period if period in PERIODS else DEFAULT_PERIOD,
+        "from": scope.since,
+        "to": scope.until,
+        "service": list(scope.service_lines),
+        "location": list(scope.locations),
+        "model": scope.model,
+        "kind": scope.kind,
+    }
+    for key, value in sound.items():
+        if st.session_state.get(key) != value:
+            st.session_state[key] = value
+
+
+def _to_address(page: str, said: Mapping[str, object]) -> None:
+    usual = {"period": DEFAULT_PERIOD, "model": DEFAULT_MODEL, "kind": DEFAULT_KIND}
+    address: dict[str, object] = {
+        key: value for key, value in said.items() if value and value != usual.get(key)
+    }
+    for key in ("from", "to"):
+        address.pop(key, None)
+        if said["period"] == "custom":
+            address[key] = str(said[key])
+    for key in KEYS:
+        values = address.get(key)
+        if values is None:
+            st.query_params.pop(key, None)
+        elif st.query_params.get_all(key) != (values if key in SEVERAL else [values]):
+            st.query_params[key] = values  # type: ignore[assignment]
+    st.session_state[_SEEN] = {"page": page, "address": address, "said": dict(said)}
+
+
+def _draw(
     about: About,
     service_lines: tuple[str, ...],
     locations: tuple[str, ...],
     used: frozenset[str],
-) -> dict[str, object]:
-    said: dict[str, object] = {}
+) -> None:
     if "model" in used:
-        said["model"] = _one(
-            "Credit model",
-            "model",
-            {name: model.title for name, model in MODELS.items()},
-            DEFAULT_MODEL,
-            "How the touches before a conversion share its credit.",
-        )
+        models = {name: model.title for name, model in MODELS.items()}
+        _one("Credit model", "model", models, "How the touches of a journey share its credit.")
     if "kind" in used:
         kinds = {kind: definition(name).title for kind, name in KINDS.items()}
-        help_ = "What the bars and the attributed share count."
-        said["kind"] = _one("Conversion", "kind", kinds, DEFAULT_KIND, help_)
-    said["period"] = _one("Period", "period", PERIODS, DEFAULT_PERIOD, "Whole weeks, Monday first.")
-    if said["period"] == "custom":
-        said |= _custom_weeks(about)
+        _one("Conversion", "kind", kinds, "What the bars and the known share count.")
+    _one("Period", "period", PERIODS, "Whole weeks, Monday first.")
+    if st.session_state["period"] == "custom":
+        _custom_weeks(about)
     for key, label, options in (
         ("service", "Service lines", service_lines),
         ("location", "Locations", locations),
     ):
-        said[key] = st.multiselect(
+        st.multiselect(
             label,
             options,
             format_func=formats.title,
             key=key,
             placeholder="All",
-            bind="query-params",
+            persist_state="session",
         )
-    return said
 
 
-def _one(label: str, key: str, titles: Mapping[str, str], default: str, help_: str) -> str | None:
-    names = list(titles)
-    return st.selectbox(
+def _one(label: str, key: str, titles: Mapping[str, str], help_: str) -> None:
+    st.selectbox(
         label,
-        names,
-        index=names.index(default),
+        list(titles),
         format_func=lambda name: titles.get(name, name),
         key=key,
         help=help_,
-        bind="query-params",
+        persist_state="session",
     )
 
 
-def _custom_weeks(about: About) -> dict[str, object]:
+def _custom_weeks(about: About) -> None:
     last = about.last_week + timedelta(days=6)
-    ends: dict[str, tuple[str, date]] = {
-        "from": ("From the week of", max(about.first_week, about.last_week - timedelta(weeks=12))),
-        "to": ("To the week of", about.last_week),
-    }
-    return {
-        key: st.date_input(
+    for key, label in (("from", "From the week of"), ("to", "To the week of")):
+        st.date_input(
             label,
-            value,
             min_value=about.first_week,
             max_value=last,
             format="YYYY-MM-DD",
             key=key,
-            bind="query-params",
+            persist_state="session",
         )
-        for key, (label, value) in ends.items()
-    }

@@ -18,7 +18,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
@@ -29,6 +29,7 @@ from attribution.paths import APP, Home
 from attribution.ui.freshness import freshness
 
 LOG = logging.getLogger("caretrace")
+FIRST_PAGE = "/overview"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _HASHED_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
@@ -150,7 +151,13 @@ async def healthz(_: Request) -> JSONResponse:
     return JSONResponse({"status": state.state, "generation": state.generation, "age_seconds": age})
 
 
-ROUTES = [Route("/healthz", healthz)]
+async def start(asked: Request) -> RedirectResponse:
+    """From / to the first page, with what the address chooses."""
+    query = f"?{asked.url.query}" if asked.url.query else ""
+    return RedirectResponse(f"{FIRST_PAGE}{query}", status_code=307)
+
+
+ROUTES = [Route("/healthz", healthz), Route("/", start)]
 MIDDLEWARE = [
     Middleware(Loopback),
     Middleware(Headers),

@@ -27,6 +27,7 @@ SECTIONS = {
     "Retention": (("retention/reactivation.py", "Reactivation", "reactivation"),),
     "Operations": (("operations/data_health.py", "Data health", "data-health"),),
 }
+FIRST_PAGE = "overview"
 # A filter without effect on a page would mislead, so each page says which it uses.
 USED = {
     "overview": frozenset({"period", "service", "location"}),
@@ -44,8 +45,6 @@ def main() -> None:
     page = st.navigation(_menu())
     st.set_page_config(page_title=f"{page.title} · caretrace", page_icon=MARK, layout="wide")
     st.logo(WORDMARK, icon_image=MARK, size="large")
-    if page.url_path == "":
-        st.switch_page(PAGES / SECTIONS["Acquisition"][0][0], query_params=_address())
     draw.heading(page.title, state, face(home))
     if state.generation is None:
         st.info(
@@ -55,8 +54,8 @@ def main() -> None:
             icon=":material/hourglass_empty:",
         )
         st.stop()
-    used = USED[page.url_path]
-    scope = filters.sidebar(home, state.generation, used)
+    name = page.url_path or FIRST_PAGE
+    scope = filters.sidebar(home, state.generation, name, USED[name])
     frame.enter(frame.Context(home, state.generation, scope, state))
     try:
         page.run()
@@ -65,22 +64,16 @@ def main() -> None:
 
 
 def _menu() -> dict[str, list[StreamlitPage]]:
-    # Streamlit gives its default page no address of its own; ours only leads to the first page.
-    start = st.Page(_start, title="Start", visibility="hidden", default=True)
     menu = {
         section: [st.Page(PAGES / path, title=title, url_path=url) for path, title, url in pages]
         for section, pages in SECTIONS.items()
     }
-    menu["Acquisition"].insert(0, start)
+    # Streamlit's default page has no address but /, which the server leads to the first page.
+    start = PAGES / SECTIONS["Acquisition"][0][0]
+    menu["Operations"].append(
+        st.Page(start, title="Overview", url_path="start", visibility="hidden", default=True)
+    )
     return menu
-
-
-def _start() -> None:
-    """Nothing: the shell has gone on to the first page before this would run."""
-
-
-def _address() -> dict[str, list[str]]:
-    return {key: st.query_params.get_all(key) for key in st.query_params}
 
 
 main()

@@ -1,0 +1,171 @@
+"""Pages run through the shell, keep their filters in the address and trust nothing in it."""
+
+import json
+
+import marts_fixture as made_up
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from attribution.errors import NotAllowed
+from attribution.paths import PAGES, SHELL, Home
+from attribution.ui import frame
+
+FILES = {
+    "overview": "acquisition/overview.py",
+    "channels": "acquisition/channels.py",
+    "reactivation": "retention/reactivation.py",
+    "data-health": "operations/data_health.py",
+}
+SCRIPT = "![x](http"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return made_up.make_home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def open_page(home: Home, monkeypatch: pytest.MonkeyPatch):
+    """Open one page as a reader would: `open_page("channels", model="last")`."""
+    monkeypatch.setenv("CARETRACE_HOME", str(home.folder))
+
+    def opened(page: str, **address: str | list[str]) -> AppTest:
+        at = AppTest.from_file(str(SHELL), default_timeout=30)
+        for key, value in address.items():
+            at.query_params[key] = value
+        at.run()
+        at.switch_page(str(PAGES / FILES[page])).run()
+        assert not at.exception, at.exception
+        return at
+
+    return opened
+
+
+def test_pages_live_one_folder_down():
+    """A file right in pages/ can be run alone by Streamlit, without the shell."""
+    assert not list(PAGES.glob("*.py"))
+    assert not (SHELL.parent / "pages").exists()
+    assert {f"{p.relative_to(PAGES)}" for p in PAGES.rglob("*.py")} == set(FILES.values())
+
+
+def test_a_page_without_the_shell_shows_nothing():
+    frame.enter(None)
+    with pytest.raises(NotAllowed):
+        frame.context()
+    alone = AppTest.from_file(str(PAGES / FILES["channels"]), default_timeout=30).run()
+    assert alone.exception
+    assert not alone.metric
+    assert not alone.dataframe
+
+
+@pytest.mark.parametrize("page", FILES)
+def test_every_page_opens_with_its_question_and_its_freshness(open_page, page):
+    at = open_page(page)
+    assert at.title[0].value
+    assert at.markdown[0].value.endswith("last refresh failed]") or "meta" in at.markdown[0].value
+    assert any(each.value.startswith("#####") and "?" in each.value for each in at.markdown)
+
+
+@pytest.mark.parametrize("page", FILES)
+def test_names_from_data_are_never_markup(open_page, page):
+    at = open_page(page, period="all")
+    for sink in (at.markdown, at.caption, at.info, at.warning, at.error):
+        for each in sink:
+            assert "![x](" not in each.value
+            assert "<script>" not in each.value
+
+
+def test_the_address_chooses_what_is_shown(open_page):
+    at = open_page("channels", period="4w", model="last", kind="lead", service=["cardiology"])
+    assert at.selectbox(key="period").value == "4w"
+    assert at.selectbox(key="model").value == "last"
+    assert at.selectbox(key="kind").value == "lead"
+    assert at.multiselect(key="service").value == ["cardiology"]
+    assert any("Last touch" in each.value for each in at.caption)
+    assert any("4 weeks" in each.value for each in at.sidebar.caption)
+
+
+def test_a_choice_goes_into_the_address_and_stays_on_the_next_page(open_page):
+    at = open_page("channels")
+    at.selectbox(key="period").select("26w")
+    at.selectbox(key="model").select("first")
+    at.multiselect(key="location").select("North").run()
+    assert at.query_params["period"] == "26w"
+    assert at.query_params["model"] == "first"
+    assert at.query_params["location"] == "North"
+    at.switch_page(str(PAGES / FILES["reactivation"])).run()
+    assert at.selectbox(key="period").value == "26w"
+    at.switch_page(str(PAGES / FILES["channels"])).run()
+    assert at.selectbox(key="model").value == "first"
+    assert at.multiselect(key="location").value == ["North"]
+
+
+def test_a_step_back_in_the_browser_is_followed(open_page):
+    at = open_page("overview", period="4w")
+    at.selectbox(key="period").select("52w").run()
+    assert at.query_params["period"] == "52w"
+    at.query_params["period"] = "4w"
+    at.run()
+    assert at.selectbox(key="period").value == "4w"
+
+
+def test_the_usual_choices_leave_the_address_bare(open_page):
+    at = open_page("channels", period="13w", model="position", kind="booked")
+    assert dict(at.query_params) == {}
+
+
+def test_custom_weeks_come_from_the_address(open_page):
+    at = open_page("overview", **{"period": "custom", "from": "2026-10-07", "to": "2026-10-20"})
+    assert any("5 Oct – 25 Oct 2026 (3 weeks)" in each.value for each in at.sidebar.caption)
+
+
+HOSTILE = [
+    "'; drop table spend;--",
+    "../../etc/passwd",
+    "<script>alert(1)</script>",
+    "\x00",
+    "9" * 999,
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: value[:8])
+def test_a_hostile_address_shows_the_defaults(open_page, value):
+    keys = ("period", "model", "kind", "service", "location", "from", "to", "channel")
+    at = open_page("channels", **dict.fromkeys(keys, value))
+    usual = open_page("channels")
+    assert [each.value for each in at.metric] == [each.value for each in usual.metric]
+
+
+def test_a_channel_opens_into_its_campaigns(open_page):
+    at = open_page("channels", channel="Paid search")
+    tables = [each.value for each in at.dataframe]
+    assert any(
+        set(table.get("campaign", ())) == {"Brand", "Hip and knee", "Find a doctor"}
+        for table in tables
+    )
+
+
+def test_numbers_are_headline_numbers(open_page):
+    at = open_page("overview")
+    assert [each.label for each in at.metric][:2] == ["Spend", "Leads"]
+    assert at.metric[0].value.startswith("$")
+    assert all(each.help for each in at.metric)
+
+
+def test_nothing_published_says_which_command_to_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("CARETRACE_HOME", str(tmp_path))
+    at = AppTest.from_file(str(SHELL), default_timeout=30).run()
+    assert not at.exception
+    assert "caretrace refresh" in at.info[0].value
+
+
+def test_figures_are_small_specs_in_theme_colours(open_page):
+    at = open_page("channels")
+    figures = at.get("plotly_chart")
+    assert figures
+    for each in figures:
+        assert len(each.proto.spec) < 12_000
+        assert each.proto.alt
+        bars_or_dots = json.loads(each.proto.spec)["data"][-1]
+        # Placeholders of the theme's eight colours; the browser puts the palette in their place.
+        assert set(bars_or_dots["marker"]["color"]) <= {f"#{slot:06d}" for slot in range(1, 9)}
