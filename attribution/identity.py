@@ -8,11 +8,12 @@ numbered people turn out to be one, the one with more identifiers stays and the 
 when one splits, the part with more identifiers keeps the number and the split is recorded.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from scipy.sparse import coo_array
@@ -30,11 +31,14 @@ from sqlalchemy import (
     insert,
 )
 
-from attribution.loading import fetch, has_person, lent
+from attribution.loading import batches, fetch, has_person, lent
 from attribution.paths import Home
 from attribution.privacy import STRENGTH
 from attribution.settings import IdentitySettings
 from connectors.contract import ROWS, contract_fields
+
+CHUNK = 100_000
+Array = npt.NDArray[np.int64]
 
 _METADATA = MetaData()
 _MAP = Table(
@@ -74,31 +78,30 @@ class Vault:
         _METADATA.create_all(self._engine)
         home.vault.chmod(0o600)
 
-    def numbers(self) -> pd.DataFrame:
-        """Every identifier with its person number, ordered by identifier."""
+    def numbers(self) -> pa.Table:
+        """Every identifier (16 bytes) with its person number."""
+        schema = pa.schema([("identifier", pa.binary(16)), ("person_id", pa.int64())])
+        batches = []
         with self._engine.connect() as connection:
-            rows = connection.exec_driver_sql(
-                "select lower(hex(identifier)) as identifier, person_id from identity"
-            ).fetchall()
-        return pd.DataFrame(rows, columns=["identifier", "person_id"])
+            rows = connection.exec_driver_sql("select identifier, person_id from identity")
+            # Read in parts: as Python objects all of them at once would take gigabytes.
+            while part := rows.fetchmany(CHUNK):
+                columns = [list(column) for column in zip(*part, strict=True)]
+                batches.append(pa.record_batch(columns, schema=schema))
+        return pa.Table.from_batches(batches, schema=schema)
 
-    def keep(self, run_id: str, numbers: pd.DataFrame, changes: pd.DataFrame) -> None:
+    def keep(self, run_id: str, numbers: Iterable[pa.RecordBatch], changes: pd.DataFrame) -> None:
         """Remember new and changed numbers, and what merged or split, in one transaction."""
-        pairs = [
-            (bytes.fromhex(identifier), person_id)
-            for identifier, person_id in zip(
-                numbers["identifier"], numbers["person_id"].tolist(), strict=True
-            )
-        ]
         with self._engine.begin() as connection:
             cursor = connection.connection.cursor()
-            cursor.executemany("insert or replace into identity values (?, ?)", pairs)
+            for batch in numbers:
+                identifiers, people = batch.to_pydict().values()
+                pairs = zip(map(bytes.fromhex, identifiers), people, strict=True)
+                cursor.executemany("insert or replace into identity values (?, ?)", list(pairs))
             cursor.close()
             if len(changes):
-                rows = changes.itertuples(index=False)
-                connection.execute(
-                    insert(_CHANGE), [{**r._asdict(), "run_id": run_id} for r in rows]
-                )
+                rows = pa.Table.from_pandas(changes.assign(run_id=run_id), preserve_index=False)
+                connection.execute(insert(_CHANGE), rows.to_pylist())
 
     def close(self) -> None:
         self._engine.dispose()
@@ -123,7 +126,7 @@ def resolve(
     people are left out, so that a row known only by one of them belongs to nobody.
     """
     shared = _collect(connection, settings)
-    nodes = fetch(connection, "select identifier from node order by code").to_pandas()
+    nodes = _nodes(connection, vault)
     pairs = fetch(
         connection,
         "select a.code as a, b.code as b from edge inner join node as a "
@@ -131,68 +134,86 @@ def resolve(
     )
     ends = (pairs.column("a").to_numpy(), pairs.column("b").to_numpy())
     graph = coo_array((np.ones(len(pairs), dtype=np.int8), ends), shape=(len(nodes), len(nodes)))
-    _, component = connected_components(graph, directed=False)
-    people = nodes.assign(component=component)
-    numbered, changes = number_people(people, vault.numbers())
-    vault.keep(run_id, numbered.loc[numbered["changed"], ["identifier", "person_id"]], changes)
-    arrow = pa.Table.from_pandas(numbered[["identifier", "person_id"]], preserve_index=False)
-    with lent(connection, arrow) as name:
+    people, component = connected_components(graph, directed=False)
+    before = nodes["before"].to_numpy()
+    person_id = number_people(component.astype(np.int64), before, nodes["own"].to_numpy())
+    changes = _changes(before, person_id)
+    numbered = pa.table({"code": np.arange(len(nodes)), "person_id": person_id})
+    with lent(connection, numbered) as name:
         connection.exec_driver_sql(
-            f"create or replace table identity as select * from {name} order by identifier"
+            "create or replace table identity as select node.identifier, numbered.person_id "
+            f"from node inner join {name} as numbered on node.code = numbered.code "
+            "order by node.identifier"
         )
+    news = batches(
+        connection,
+        "select identity.identifier, identity.person_id from identity "
+        "inner join node on identity.identifier = node.identifier "
+        "where node.before <> identity.person_id",
+        CHUNK,
+    )
+    vault.keep(run_id, news, changes)
     return Resolved(
-        identifiers=len(numbered),
-        people=int(numbered["person_id"].nunique()),
+        identifiers=len(nodes),
+        people=int(people),
         shared=shared,
         merges=int((changes["kind"] == "merge").sum()),
         splits=int((changes["kind"] == "split").sum()),
     )
 
 
-def number_people(people: pd.DataFrame, known: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give every component its person number.
+def number_people(component: Array, before: Array, own: Array) -> Array:
+    """The person number of every identifier, in the identifiers' order.
 
-    `people` has identifier and component, `known` identifier and person_id from earlier runs.
-    Returns identifier, person_id and changed (not what the vault has), and the merges and splits.
+    `component` says which identifiers are one person, `before` which number each had (0: none),
+    `own` the number that each would give a person if it were the first of a new one.
     """
-    people = people.merge(
-        known.rename(columns={"person_id": "before"}), how="left", on="identifier"
-    )
-    votes = (
-        people.dropna(subset=["before"])
-        .groupby(["component", "before"])["identifier"]
-        .agg(["size", "min"])
-        .reset_index()
-    )
-    # Each number goes to the component that holds most of its identifiers, and each component
-    # takes the best-supported of the numbers that fell to it; ties by identifier, never by order.
+    held = pd.DataFrame({"component": component, "before": before, "code": np.arange(len(own))})
+    held = held[held["before"] != 0]
+    votes = held.groupby(["component", "before"])["code"].agg(["size", "min"]).reset_index()
+    # A number goes to the component that holds most of its identifiers, and of the numbers that
+    # fall to it a component takes the best supported; ties by identifier, never by arrival.
     best = votes.sort_values(["size", "min"], ascending=[False, True])
-    home_of = best.drop_duplicates("before")
-    kept = home_of.drop_duplicates("component").set_index("component")["before"]
-    fresh = people.groupby("component")["identifier"].min().map(lambda h: int(h[:15], 16))
-    # A number that another component keeps must not be given again.
-    taken = fresh.isin(set(known["person_id"])) & ~fresh.index.isin(kept.index)
-    fresh = fresh.where(~taken, people.groupby("component")["identifier"].max().map(_other_number))
-    number = kept.reindex(fresh.index).astype("Int64").fillna(fresh.astype("Int64"))
-    people["person_id"] = people["component"].map(number).astype("int64")
-    people["changed"] = people["before"].isna() | (people["before"] != people["person_id"])
-    moved = people.dropna(subset=["before"])
-    moved = moved.loc[moved["before"] != moved["person_id"], ["before", "person_id"]]
-    moved = moved.drop_duplicates().astype("int64")
-    moved.columns = pd.Index(["from_person", "to_person"])
-    still = set(people["person_id"])
-    kinds = ["split" if person in still else "merge" for person in moved["from_person"]]
-    changes = moved.assign(kind=kinds).sort_values(["from_person", "to_person"])
-    return people[["identifier", "person_id", "changed"]], changes
+    kept = best.drop_duplicates("before").drop_duplicates("component")
+    # The identifiers are sorted, so the first of a component is its smallest.
+    components, first = np.unique(component, return_index=True)
+    number = pd.Series(own[first], index=components)
+    number = number.where(~number.isin(before) | number.index.isin(kept["component"]), -number)
+    number.update(pd.Series(kept["before"].to_numpy(), index=kept["component"]))
+    return number.reindex(component).to_numpy(dtype=np.int64)
 
 
-def _other_number(identifier: str) -> int:
-    return int(identifier[15:30], 16)
+def _changes(before: Array, person_id: Array) -> pd.DataFrame:
+    """Which numbers went over into others: merged where the old one is gone, else split off."""
+    moved = pd.DataFrame({"from_person": before, "to_person": person_id})
+    moved = moved[(before != 0) & (before != person_id)].drop_duplicates()
+    still = moved["from_person"].isin(person_id)
+    moved["kind"] = np.where(still, "split", "merge")
+    ordered: pd.DataFrame = moved.sort_values(["from_person", "to_person"])
+    return ordered
+
+
+def _nodes(connection: Connection, vault: Vault) -> pd.DataFrame:
+    """Add to `node` the number each identifier had before; returns before and own by code."""
+    with lent(connection, vault.numbers()) as name:
+        connection.exec_driver_sql(
+            "create or replace temp table node as select node.code, node.identifier, "
+            "coalesce(known.person_id, 0) as before from node "
+            f"left join {name} as known on unhex(node.identifier) = known.identifier"
+        )
+    nodes: pd.DataFrame = fetch(
+        connection,
+        # 60 bits of the hash: a person's number fits a signed 64-bit integer.
+        "select before, cast('0x' || left(identifier, 15) as bigint) as own "
+        "from node order by code",
+    ).to_pandas()
+    return nodes
 
 
 def _collect(connection: Connection, settings: IdentitySettings) -> int:
     """Make tables `edge` and `node`, without shared identifiers; returns how many are shared."""
-    edges, singles = [], []
+    edges: list[str] = []
+    singles: list[str] = []
     for row in ROWS:
         if not has_person(row):
             continue
