@@ -32,7 +32,9 @@ def ad_spend(world: World) -> pd.DataFrame:
         "medium", "currency", "spend", "impressions", "clicks", "claimed_conversions",
         "claimed_value",
     ]  # fmt: skip
-    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+    return (
+        pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+    )
 
 
 def other_source(world: World, lever: str, week: Ints, at: Ints) -> Ints:
@@ -66,7 +68,9 @@ def _lever(world: World, lever: str) -> pd.DataFrame:
     spent: dict[str, Floats] = {}
     bing_of: dict[str, int] = {}
     for name, _, place, bing, share in _cells(lever):
-        noise = 0.93 + 0.14 * Draws(world.seed + 7, day + 10_000 * int(campaign_id(name)[:6])).uniform(1)
+        noise = 0.93 + 0.14 * Draws(
+            world.seed + 7, day + 10_000 * int(campaign_id(name)[:6])
+        ).uniform(1)
         money = weekly[day // 7, place] * share * _BY_WEEKDAY[day % 7] * noise
         spent[name] = spent.get(name, np.zeros(days)) + money
         bing_of[name] = bing

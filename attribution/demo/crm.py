@@ -95,7 +95,9 @@ def deals(world: World) -> pd.DataFrame:
     talked = next_morning(np.minimum(opened + 90, closed))
     spread = 0.8 + 0.4 * folk.draws.uniform(163, start, person)
     stage = np.where(over, np.where(won, "appointment booked", "closed lost"), "contacted")
-    stamps = [np.datetime_as_string(local_time(world, m), unit="m") for m in (opened, talked, closed)]
+    stamps = [
+        np.datetime_as_string(local_time(world, m), unit="m") for m in (opened, talked, closed)
+    ]
     history = [
         orjson.dumps({"new": a, "contacted": b} | ({s: c} if done else {})).decode()
         for a, b, c, s, done in zip(
@@ -138,7 +140,9 @@ def messages(world: World) -> pd.DataFrame:
     opens = arrives & email & keen
     acts = arrives & keen & (draws.uniform(173, number, person) < np.where(email, 0.26, 0.20))
     leaves = arrives & (draws.uniform(174, number, person) < 0.006)
-    read = next_morning(out + 20 + (2800 * draws.uniform(175, number, person) ** 2).astype(np.int64))
+    read = next_morning(
+        out + 20 + (2800 * draws.uniform(175, number, person) ** 2).astype(np.int64)
+    )
 
     def when(happened: Bools, minute: Ints) -> pd.Series:
         return pd.Series(local_time(world, minute)).where(happened)
@@ -210,5 +214,3 @@ def preferences(world: World) -> pd.DataFrame:
 
 def _text_column(values: Texts) -> pd.Series:
     return pd.Series(values, dtype=object)
-
-

@@ -103,11 +103,12 @@ def searches(folk: Folk, plan: Plan, now: Moment, off: frozenset[str], week: Wee
     chosen = folk.draws.uniform(STREAM["organic_search"] + 2, now.week, at)
 
     on_name, drawn = at[brand], chosen[brand]
+    by_itself = (drawn >= 0.64) & (drawn < 0.925)
     if "brand" in off:
-        organic_brand = on_name[drawn < 0.90]
+        by_itself |= drawn < 0.615  # most of those who would have clicked the ad
     else:
         week.visits["brand"] = on_name[drawn < 0.64]
-        organic_brand = on_name[(drawn >= 0.64) & (drawn < 0.925)]
+    organic_brand = on_name[by_itself]
 
     other, drawn = at[~brand], chosen[~brand]
     pressed = plan.strength["nonbrand"][now.week][folk.place[other]]

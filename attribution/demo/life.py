@@ -28,13 +28,23 @@ _CLAIMS = (
 )  # fmt: skip
 CLAIMED = tuple(lever for lever, _, _ in _CLAIMS)
 _NEVER = -999
+_PLANNED_AHEAD_WEEKS = 6
 
 
 class Life:
     """One run: the state of every person, moved a week at a time."""
 
-    def __init__(self, folk: Folk, plan: Plan, calendar: Calendar, off: frozenset[str]) -> None:
+    def __init__(
+        self,
+        folk: Folk,
+        plan: Plan,
+        calendar: Calendar,
+        off: frozenset[str],
+        *,
+        record_touches: bool = True,
+    ) -> None:
         size = len(folk.ids)
+        self.record_touches = record_touches
         self.folk, self.plan, self.weeks, self.off = folk, plan, calendar.weeks, off
         self.campaigns = winback.campaigns(calendar)
         self.log = Log()
@@ -70,6 +80,8 @@ class Life:
             self._routine(week)
             self._win_back(week)
             self._come_back(week)
+        for week in range(self.weeks, self.weeks + _PLANNED_AHEAD_WEEKS):
+            self._routine(week)  # booked before the last day, for after it
         return self.log
 
     def _plan_visits_of_old_patients(self) -> None:
@@ -77,9 +89,7 @@ class Life:
         active = np.flatnonzero(self.folk.patient & ~self.folk.lapsed)
         number = np.full(len(active), -1)
         first = np.zeros(len(active), dtype=np.int64)
-        next_due = care.next_week(
-            self.folk, active, number, first, self.care_line[active], first
-        )
+        next_due = care.next_week(self.folk, active, number, first, self.care_line[active], first)
         ahead = np.maximum(next_due - self.folk.silent_weeks[active].astype(np.int64), 1)
         self.due[active] = np.where(next_due < 0, -1, ahead)
 
@@ -128,7 +138,8 @@ class Life:
         return reached
 
     def _touch(self, at: Ints, week: int, lever: int, line: Ints) -> None:
-        self.log.touches.add(self.folk.ids[at], week, lever, line[at], at * 0 + 1)
+        if self.record_touches:
+            self.log.touches.add(self.folk.ids[at], week, lever, line[at])
 
     def _inquire(self, week: int, reached: Week) -> None:
         """Visits of people in need add up until they ask for an appointment."""
@@ -162,7 +173,9 @@ class Life:
             later = when > minute[mine]
             minute[mine[later]] = when[later]
             lever[mine[later]] = LEVER[name]
-        called = office_minute(self.folk.draws.uniform(31, self.start[at], at), np.full_like(at, week))
+        called = office_minute(
+            self.folk.draws.uniform(31, self.start[at], at), np.full_like(at, week)
+        )
         return np.where(lever < 0, called, minute + 6), lever
 
     def _claims(self, week: int, at: Ints) -> Ints:
@@ -219,7 +232,9 @@ class Life:
         at = np.flatnonzero(self.due == week)
         self.due[at] = -1
         number = self.number[at]
-        starts = office_minute(self.folk.draws.uniform(23, number + 5000, at), np.full_like(at, week))
+        starts = office_minute(
+            self.folk.draws.uniform(23, number + 5000, at), np.full_like(at, week)
+        )
         ahead = (7 + 35 * self.folk.draws.uniform(33, number, at)).astype(np.int64)
         day = (starts // DAY - ahead) * DAY
         booked = day + 480 + (540 * self.folk.draws.uniform(34, number, at)).astype(np.int64)

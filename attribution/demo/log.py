@@ -10,7 +10,7 @@ INQUIRY = ("person", "week", "minute", "start", "lever", "line", "known", "booke
 VISIT = (
     "person", "booked_at", "starts_at", "status", "line", "number", "reason", "first",
 )  # fmt: skip
-TOUCH = ("person", "week", "lever", "line", "count")
+TOUCH = ("person", "week", "lever", "line")  # lever -1 - n: seen, not clicked
 MESSAGE = ("person", "week", "campaign", "treated", "silent_weeks")
 STATUSES = ("fulfilled", "noshow", "cancelled", "booked")
 FULFILLED, NOSHOW, CANCELLED, BOOKED = range(4)
@@ -41,9 +41,7 @@ class Collector:
         if not self.batches:
             return {name: np.empty(0, dtype=np.int64) for name in self.names}
         parts = zip(*self.batches, strict=True)
-        return {
-            name: np.concatenate(part) for name, part in zip(self.names, parts, strict=True)
-        }
+        return {name: np.concatenate(part) for name, part in zip(self.names, parts, strict=True)}
 
 
 @dataclass(slots=True)

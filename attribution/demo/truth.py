@@ -6,7 +6,7 @@ channels do not add up to the whole: two channels may need each other, or stand 
 
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from datetime import date
+from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
@@ -15,31 +15,53 @@ import numpy as np
 from attribution.demo import winback
 from attribution.demo.clock import DAY, WEEK
 from attribution.demo.draws import Bools, Ints
+from attribution.demo.folk import folk_of
 from attribution.demo.log import FULFILLED
-from attribution.demo.market import CHANNEL_OF, MARKETING, PAID, SWITCHES, weekly_spend
-from attribution.demo.worlds import KINDS, World, world
+from attribution.demo.market import LEVER, MARKETING, PAID, SWITCHES, Calendar, weekly_spend
+from attribution.demo.worlds import KINDS, World, levers_off, live
 
 KEPT_WITHIN_DAYS = 90
 _ESTIMAND = (
     "Conversions within the simulated weeks that are lost when the channel is off for the whole "
     "time and every random draw stays the same. Collected is in dollars, by day of posting."
 )
-Run = tuple[int, int, date, int, frozenset[str]]
-Counted = tuple[dict[str, float], dict[str, Any]]
+# What these do reaches a person only through touches that the log holds.
+_LOGGED = (
+    "brand", "nonbrand", "display", "directory", "direct_mail", "referral_web", "organic_search",
+    "organic_social", "email", "referral_physician",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run without something, over the people whom that can have changed."""
+
+    off: str  # a channel, a lever, a campaign, or BASELINE
+    people: Ints | None  # None: everyone
+    size: int
+    seed: int
+    calendar: Calendar
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a run comes to, over its people."""
+
+    totals: dict[str, float]
+    kept: Bools | None  # for a campaign: who of those it picked kept a visit
+
+
+BASELINE = "all marketing"
 
 
 def truth_of(actual: World, *, processes: int = 2) -> dict[str, Any]:
     """Run the world again without each channel, without each campaign, and without marketing."""
-    names = [frozenset([c]) for c in (*SWITCHES, "paid_search:brand", "paid_search:nonbrand")]
-    names.append(MARKETING)
-    names += [frozenset([campaign.name]) for campaign in actual.campaigns]
+    channels = [*SWITCHES, "paid_search:brand", "paid_search:nonbrand"]
+    names = [BASELINE, *channels, *(campaign.name for campaign in actual.campaigns)]
     size, calendar = len(actual.folk.ids), actual.calendar
-    runs = [(size, actual.seed, calendar.until, 7 * calendar.weeks, off) for off in names]
-    total = actual.totals()
-    counted = _counted(runs, processes)
-    without = dict(zip(names, counted, strict=True))
-    baseline = without[MARKETING][0]
-    switches = [c for c in names if len(c) == 1 and not next(iter(c)).startswith("winback_")]
+    runs = [Run(n, _touched(actual, n), size, actual.seed, calendar) for n in names]
+    without = dict(zip(names, _counted(runs, processes), strict=True))
+    total, baseline = actual.totals(), without[BASELINE].totals
     return {
         "estimand": _ESTIMAND,
         "people": size,
@@ -50,14 +72,29 @@ def truth_of(actual: World, *, processes: int = 2) -> dict[str, Any]:
         "baseline": baseline,
         "baseline_share": {kind: _share(baseline[kind], total[kind]) for kind in KINDS},
         "channels": {
-            next(iter(off)): _channel(actual, next(iter(off)), total, without[off][0])
-            for off in switches
+            run.off: _channel(actual, run, without[run.off]) for run in runs if run.off in channels
         },
         "reactivation": {
-            campaign.name: _campaign(actual, number, without[frozenset([campaign.name])][1])
+            campaign.name: _campaign(actual, number, without[campaign.name].kept)
             for number, campaign in enumerate(actual.campaigns)
         },
     }
+
+
+def _levers(off: str) -> frozenset[str]:
+    return MARKETING if off == BASELINE else levers_off([off])
+
+
+def _touched(actual: World, off: str) -> Ints | None:
+    """The people whom switching `off` off can change; nobody touches anyone else."""
+    levers = _levers(off)
+    wrote = [n for n, c in enumerate(actual.campaigns) if {c.name, c.channel} & levers]
+    if wrote and off != BASELINE:
+        return np.unique(actual.messages["person"][np.isin(actual.messages["campaign"], wrote)])
+    if not levers <= set(_LOGGED):
+        return None
+    codes = [code for lever in levers for code in (LEVER[lever], -1 - LEVER[lever])]
+    return np.unique(actual.touches["person"][np.isin(actual.touches["lever"], codes)])
 
 
 def _counted(runs: Sequence[Run], processes: int) -> list[Counted]:
@@ -68,25 +105,23 @@ def _counted(runs: Sequence[Run], processes: int) -> list[Counted]:
 
 
 def _count(run: Run) -> Counted:
-    """One run, reduced to what the truth needs; runs in a process of its own."""
-    people, seed, until, days, off = run
-    lived = world(people, seed, off, until=until, days=days)
-    campaign = next((n for n, c in enumerate(lived.campaigns) if c.name in off), None)
-    kept = {} if campaign is None else {"kept": _kept_after(lived, campaign)}
-    return lived.totals(), kept
+    people = np.arange(run.size) if run.people is None else run.people
+    folk = folk_of(run.seed, people)
+    lived = live(folk, run.seed, run.calendar, _levers(run.off), record_touches=False)
+    campaign = next((n for n, c in enumerate(lived.campaigns) if c.name == run.off), None)
+    return Counted(lived.totals(), None if campaign is None else _kept_after(lived, campaign))
 
 
 def _share(part: float, whole: float) -> float:
     return round(part / whole, 4) if whole else 0.0
 
 
-def _channel(
-    actual: World, name: str, total: dict[str, float], without: dict[str, float]
-) -> dict[str, Any]:
-    lost = {kind: round(total[kind] - without[kind], 2) for kind in KINDS}
-    levers = [lever for lever in PAID if name in (CHANNEL_OF[lever], f"paid_search:{lever}")]
+def _channel(actual: World, run: Run, without: Counted) -> dict[str, Any]:
+    total = actual.totals(run.people)
+    lost = {kind: round(total[kind] - without.totals[kind], 2) for kind in KINDS}
+    levers = _levers(run.off) & set(PAID)
     size = len(actual.folk.ids)
-    spend = sum(float(weekly_spend(actual.plan, lever, size).sum()) for lever in levers)
+    spend = sum(float(weekly_spend(actual.plan, lever, size).sum()) for lever in sorted(levers))
     roas = round(lost["collected"] / spend, 3) if spend else None
     return {"incremental": lost, "spend": round(spend, 2), "true_roas": roas}
 
@@ -107,11 +142,12 @@ def _kept_after(lived: World, campaign: int) -> Bools:
     return np.isin(_assigned(lived, campaign)[0], visits["person"][within])
 
 
-def _campaign(actual: World, number: int, without: dict[str, Any]) -> dict[str, Any]:
+def _campaign(actual: World, number: int, unasked: Bools | None) -> dict[str, Any]:
     """The campaign's effect on those it wrote to, by months of silence."""
     people, treated, band = _assigned(actual, number)
-    kept, unasked = _kept_after(actual, number), without["kept"]
-    campaign = actual.campaigns[number]
+    kept, campaign = _kept_after(actual, number), actual.campaigns[number]
+    if unasked is None or len(unasked) != len(kept):
+        raise ValueError(f"the run without {campaign.name} picked other people")
 
     def effect(among: Bools) -> dict[str, Any]:
         size = int(among.sum())

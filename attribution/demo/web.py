@@ -116,9 +116,7 @@ def _visits(world: World) -> pd.DataFrame:
     minute = np.zeros(len(rows), dtype=np.int64)
     for number, name in enumerate(LEVERS):
         mine = np.flatnonzero(lever == number)
-        minute[mine] = browse_minute(
-            world.folk.draws, STREAM[name] + 3, week[mine], person[mine]
-        )
+        minute[mine] = browse_minute(world.folk.draws, STREAM[name] + 3, week[mine], person[mine])
     tags = _frame(world, lever, person, line, week)
     kind = np.full(len(rows), "session", dtype=object)
     kind[np.isin(lever, [LEVER[name] for name in _CLICKED])] = "click"

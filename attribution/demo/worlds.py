@@ -87,10 +87,12 @@ def world(
     return live(folk_of(seed, np.arange(people)), seed, calendar, levers_off(off))
 
 
-def live(folk: Folk, seed: int, calendar: Calendar, off: frozenset[str]) -> World:
+def live(
+    folk: Folk, seed: int, calendar: Calendar, off: frozenset[str], *, record_touches: bool = True
+) -> World:
     """The same for given people and levers."""
     plan = plan_of(seed, calendar)
-    life = Life(folk, plan, calendar, off)
+    life = Life(folk, plan, calendar, off, record_touches=record_touches)
     log = life.run()
     visits = _in_order(_with_history(folk, log.visits.columns(), calendar))
     return World(

@@ -1,0 +1,382 @@
+"""The demo home's caretrace.toml: how each dropped file becomes contract rows."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+_HEAD = """\
+# A simulated health system. Every source is of kind `files`: it reads a folder of exports.
+title = "Lakeside Health (simulated)"
+demo = true
+currency = "USD"
+region = "US"
+first_day = {first_day}
+"""
+
+_ADS = """
+[sources.google_ads]
+kind = "files"
+folder = {drop[google_ads]}
+timezone = "America/Chicago"
+[[sources.google_ads.files]]
+match = "google_ads_*.csv"
+row = "ad_spend"
+constants = {{ timezone = "America/Chicago", network = "google" }}
+values.medium = {{ Search = "cpc", Display = "display", Video = "video" }}
+[sources.google_ads.files.columns]
+day = "Day"
+campaign_id = "Campaign ID"
+campaign = "Campaign"
+ad_group_id = "Ad group ID"
+ad_group = "Ad group"
+medium = "Campaign type"
+currency = "Currency code"
+spend = "Cost"
+impressions = "Impr."
+clicks = "Clicks"
+claimed_conversions = "Conversions"
+claimed_value = "Conv. value"
+
+[sources.meta_export]
+kind = "files"
+folder = {drop[meta_ads]}
+[[sources.meta_export.files]]
+match = "*.csv"
+row = "ad_spend"
+date_format = "%m/%d/%Y"
+constants = {{ timezone = "America/Chicago", network = "facebook", medium = "paid_social" }}
+[sources.meta_export.files.columns]
+day = "Reporting starts"
+campaign_id = "Campaign ID"
+campaign = "Campaign name"
+ad_group_id = "Ad set ID"
+ad_group = "Ad set name"
+currency = "Currency"
+spend = "Amount spent"
+impressions = "Impressions"
+clicks = "Link clicks"
+claimed_conversions = "Leads"
+claimed_value = "Leads conversion value"
+
+[sources.microsoft_ads]
+kind = "files"
+folder = {drop[microsoft_ads]}
+[[sources.microsoft_ads.files]]
+match = "*.csv"
+row = "ad_spend"
+encoding = "latin-1"
+delimiter = ";"
+decimal = ","
+date_format = "%d.%m.%Y"
+constants = {{ timezone = "America/Chicago", network = "bing", medium = "cpc" }}
+[sources.microsoft_ads.files.columns]
+day = "Datum"
+campaign_id = "Kampagnen-ID"
+campaign = "Kampagne"
+ad_group_id = "Anzeigengruppen-ID"
+ad_group = "Anzeigengruppe"
+currency = "Währung"
+spend = "Ausgaben"
+impressions = "Impressionen"
+clicks = "Klicks"
+claimed_conversions = "Conversions"
+claimed_value = "Umsatz"
+
+[sources.media_agency]
+kind = "files"
+folder = {drop[media_agency]}
+[[sources.media_agency.files]]
+match = "*.xlsx"
+row = "ad_spend"
+sheet = "Media plan"
+header_row = 3
+constants = {{ timezone = "America/Chicago", currency = "USD" }}
+[sources.media_agency.files.columns]
+day = "Week of"
+campaign_id = "Code"
+campaign = "Placement"
+ad_group_id = ""
+ad_group = ""
+network = "Vendor"
+medium = "Type"
+spend = "Net cost"
+impressions = "Contacts"
+clicks = "Clicks"
+"""
+
+_WEB = """
+[sources.website]
+kind = "files"
+folder = {drop[website]}
+timezone = "America/Chicago"
+[[sources.website.files]]
+match = "ga4_traffic.csv"
+row = "web_sessions"
+date_format = "%Y%m%d"
+constants = {{ timezone = "America/Chicago" }}
+[sources.website.files.columns]
+day = "date"
+utm_source = "sessionSource"
+utm_medium = "sessionMedium"
+campaign_id = "sessionCampaignId"
+utm_campaign = "sessionCampaignName"
+landing_group = "landingGroup"
+engaged_sessions = "engagedSessions"
+key_events = "keyEvents"
+[[sources.website.files]]
+match = "touchpoints.parquet"
+row = "touchpoint"
+[sources.website.files.columns]
+touch_id = "event_id"
+at = "event_time"
+kind = "event_name"
+email = "form_email"
+patient_id = "portal_mrn"
+client_id = "user_pseudo_id"
+click_id = "click_ref"
+utm_source = "source"
+utm_medium = "medium"
+utm_campaign = "campaign"
+service_line = "page_topic"
+location = "page_clinic"
+[sources.website.files.values.kind]
+ad_impression = "impression"
+ad_click = "click"
+session_start = "session"
+generate_lead = "form"
+newsletter_open = "email_open"
+newsletter_click = "email_click"
+mail_drop = "direct_mail"
+physician_referral = "referral"
+
+[sources.call_tracking]
+kind = "files"
+folder = {drop[call_tracking]}
+timezone = "America/Chicago"
+[[sources.call_tracking.files]]
+match = "*.csv"
+row = "call"
+datetime_format = "%m/%d/%Y %I:%M %p"
+values.answered = {{ "Answered Call" = "yes", "Missed Call" = "no" }}
+[sources.call_tracking.files.columns]
+call_id = "Call ID"
+started_at = "Start Time"
+seconds = "Duration (seconds)"
+answered = "Call Status"
+phone = "Phone Number"
+client_id = "GA Client ID"
+first_time_caller = "First-Time Caller"
+tags = "Tags"
+service_line = "Department"
+location = "Office"
+"""
+
+_CRM = """
+[sources.crm]
+kind = "files"
+folder = {drop[crm]}
+timezone = "America/Chicago"
+[[sources.crm.files]]
+match = "contacts.csv"
+row = "contact"
+datetime_format = "%m/%d/%Y %H:%M"
+[sources.crm.files.columns]
+contact_id = "Record ID"
+created_at = "Create Date"
+updated_at = "Last Modified Date"
+email = "Email"
+phone = "Phone Number"
+client_id = "GA Client ID"
+original_source = "Original Source"
+lifecycle_stage = "Lifecycle Stage"
+lead_at = "Became a Lead Date"
+customer_at = "Became a Customer Date"
+preferred_channel = "Preferred Contact"
+service_line = "Interested In"
+location = "Clinic"
+[sources.crm.files.values]
+service_line = {{ {titles} }}
+location = {{ {clinics} }}
+[[sources.crm.files]]
+match = "deals.ndjson"
+row = "deal"
+[sources.crm.files.columns]
+deal_id = "dealId"
+created_at = "createdAt"
+updated_at = "updatedAt"
+contact_id = "contactId"
+stage_dates = "stageDates"
+won = "isWon"
+closed_at = "closedAt"
+service_line = "serviceLine"
+location = "clinic"
+"""
+
+_RECORD = """
+[sources.emr]
+kind = "files"
+folder = {drop[emr]}
+timezone = "America/Chicago"
+[[sources.emr.files]]
+match = "patients.csv"
+row = "person"
+values.sex = {{ F = "female", M = "male" }}
+[sources.emr.files.columns]
+patient_id = "MRN"
+email = "EMAIL_ADDR"
+phone = "HOME_PHONE"
+birth_year = "BIRTH_YR"
+sex = "SEX"
+zip3 = "ZIP3"
+language = "PREF_LANG"
+deceased = "DECEASED_YN"
+[[sources.emr.files]]
+match = "appointments.parquet"
+row = "appointment"
+[sources.emr.files.columns]
+appointment_id = "appt_id"
+patient_id = "mrn"
+booked_at = "made_on"
+starts_at = "appt_time"
+status = "appt_status"
+service_line = "department"
+location = "facility"
+provider = "provider_code"
+minutes_waited = "wait_min"
+updated_at = "last_update"
+[sources.emr.files.values]
+status = {{ Completed = "fulfilled", "No Show" = "noshow", Canceled = "cancelled", \
+Scheduled = "booked" }}
+service_line = {{ {departments} }}
+location = {{ {clinics} }}
+[[sources.emr.files]]
+match = "encounters.parquet"
+row = "encounter"
+[sources.emr.files.columns]
+encounter_id = "enc_id"
+patient_id = "mrn"
+starts_at = "start_time"
+ends_at = "end_time"
+class_code = "enc_class"
+appointment_id = "appt_id"
+service_line = "department"
+location = "facility"
+diagnosis_groups = "dx_group"
+[sources.emr.files.values]
+service_line = {{ {departments} }}
+location = {{ {clinics} }}
+[[sources.emr.files]]
+match = "payments.csv"
+row = "payment"
+datetime_format = "%m/%d/%Y %H:%M"
+constants = {{ currency = "USD" }}
+values.payer_class = {{ COM = "commercial", MCR = "medicare", MCD = "medicaid", SELF = "self_pay" }}
+[sources.emr.files.columns]
+payment_id = "POSTING_ID"
+posted_at = "POST_DATE"
+patient_id = "MRN"
+encounter_id = "ENC_ID"
+amount = "AMT"
+payer_class = "FIN_CLASS"
+"""
+
+_OUTREACH = """
+[sources.outreach]
+kind = "files"
+folder = {drop[outreach]}
+timezone = "America/Chicago"
+[[sources.outreach.files]]
+match = "messages.ndjson.gz"
+row = "message"
+constants = {{ purpose = "marketing", currency = "USD" }}
+values.arm = {{ test = "treated", control = "holdout" }}
+[sources.outreach.files.columns]
+message_id = "id"
+flow = "campaign"
+assigned_at = "assigned"
+channel = "via"
+arm = "group"
+email = "to_email"
+phone = "to_phone"
+patient_id = "mrn"
+service_line = "topic"
+sent_at = "sent"
+delivered_at = "delivered"
+opened_at = "opened"
+clicked_at = "clicked"
+replied_at = "replied"
+bounced_at = "bounced"
+unsubscribed_at = "unsubscribed"
+[[sources.outreach.files]]
+match = "preferences.csv"
+row = "preference"
+[sources.outreach.files.columns]
+preference_id = "ref"
+patient_id = "mrn"
+allowed = "opt_in"
+since = "updated"
+how = "source"
+
+[sources.surveys]
+kind = "files"
+folder = {drop[surveys]}
+timezone = "America/Chicago"
+[[sources.surveys.files]]
+match = "nps.csv"
+row = "feedback"
+datetime_format = "%d %b %Y %H:%M"
+constants = {{ kind = "nps", scale_max = 10 }}
+[sources.surveys.files.columns]
+feedback_id = "Response ID"
+at = "Submitted"
+score = "Would recommend (0-10)"
+email = "Respondent email"
+service_line = "Department"
+location = "Clinic"
+comment = "Comment"
+[sources.surveys.files.values]
+service_line = {{ {titles} }}
+location = {{ {clinics} }}
+
+[sources.pollen]
+kind = "files"
+folder = {drop[pollen]}
+[[sources.pollen.files]]
+match = "pollen.csv"
+row = "environment"
+values.place = {{ {clinics} }}
+[sources.pollen.files.columns]
+day = "datum"
+place = "station"
+pollen_tree = "tree"
+pollen_grass = "grass"
+pollen_weed = "weed"
+air_quality_index = "aqi"
+"""
+
+_FOLDERS = (
+    "google_ads", "meta_ads", "microsoft_ads", "media_agency", "website", "call_tracking", "crm",
+    "emr", "outreach", "surveys", "pollen",
+)  # fmt: skip
+_CLINICS = '"North clinic" = "north", "Central clinic" = "central", "South clinic" = "south"'
+_TITLES = (
+    'Orthopedics = "orthopedics", Dermatology = "dermatology", "Dental care" = "dental", '
+    '"Primary care" = "primary_care"'
+)
+_DEPARTMENTS = (
+    'ORTHO = "orthopedics", DERM = "dermatology", DENTAL = "dental", PCP = "primary_care"'
+)
+
+
+def config_toml(drop: Path, *, first_day: date = date(2020, 1, 1)) -> str:
+    """The configuration that reads the folder `drop`; other sources may be appended to it."""
+    # A JSON string is a TOML string too, whatever signs a path holds.
+    folders = {name: json.dumps(str(drop / name), ensure_ascii=False) for name in _FOLDERS}
+    text = _HEAD + _ADS + _WEB + _CRM + _RECORD + _OUTREACH
+    return text.format(
+        drop=folders,
+        first_day=first_day.isoformat(),
+        clinics=_CLINICS,
+        titles=_TITLES,
+        departments=_DEPARTMENTS,
+    )

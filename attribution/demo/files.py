@@ -1,0 +1,387 @@
+"""The raw files that the demo's systems drop: each in its own headers, formats and words."""
+
+import gzip
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import xlsxwriter
+
+from attribution.demo import words
+from attribution.demo.formats import (
+    dollars,
+    flags,
+    in_utc,
+    text,
+    whole,
+    write_csv,
+    written,
+)
+from attribution.demo.formats import words as said
+
+Tables = Mapping[str, pd.DataFrame]
+_US_TIME = "%m/%d/%Y %H:%M"
+
+
+def write_all(drop: Path, tables: Tables) -> None:
+    """Write every file; the same tables give the same bytes."""
+    write_ads(drop, tables["ad_spend"])
+    write_web(drop / "website", tables)
+    write_crm(drop / "crm", tables)
+    write_record(drop / "emr", tables)
+    write_outreach(drop, tables)
+    write_environment(drop / "pollen", tables["environment"])
+
+
+def write_ads(drop: Path, spend: pd.DataFrame) -> None:
+    """One export for each platform, and the agency's workbook for the rest."""
+    google = spend[spend["network"].isin(["google", "youtube"])]
+    for year, part in google.groupby(pd.DatetimeIndex(google["day"]).year, sort=True):
+        write_csv(
+            drop / "google_ads" / f"google_ads_{year}.csv",
+            {
+                "Day": written(part["day"], "%Y-%m-%d"),
+                "Campaign ID": text(part["campaign_id"]),
+                "Campaign": text(part["campaign"]),
+                "Campaign type": said(part["medium"], words.GOOGLE_TYPES),
+                "Ad group ID": text(part["ad_group_id"]),
+                "Ad group": text(part["ad_group"]),
+                "Currency code": text(part["currency"]),
+                "Cost": dollars(part["spend"]),
+                "Impr.": whole(part["impressions"]),
+                "Clicks": whole(part["clicks"]),
+                "Conversions": dollars(part["claimed_conversions"]),
+                "Conv. value": dollars(part["claimed_value"]),
+            },
+        )
+    _write_meta(drop / "meta_ads" / "meta_ads.csv", spend[spend["network"] == "facebook"])
+    _write_microsoft(drop / "microsoft_ads" / "bericht.csv", spend[spend["network"] == "bing"])
+    offline = spend[~spend["network"].isin(["google", "youtube", "facebook", "bing"])]
+    _write_offline(drop / "media_agency" / "offline_media.xlsx", offline)
+
+
+def _write_meta(path: Path, part: pd.DataFrame) -> None:
+    write_csv(
+        path,
+        {
+            "Reporting starts": written(part["day"], "%m/%d/%Y"),
+            "Campaign name": text(part["campaign"]),
+            "Campaign ID": text(part["campaign_id"]),
+            "Ad set name": text(part["ad_group"]),
+            "Ad set ID": text(part["ad_group_id"]),
+            "Currency": text(part["currency"]),
+            "Amount spent": dollars(part["spend"]),
+            "Impressions": whole(part["impressions"]),
+            "Link clicks": whole(part["clicks"]),
+            "Leads": whole(part["claimed_conversions"]),
+            "Leads conversion value": dollars(part["claimed_value"]),
+        },
+    )
+
+
+def _write_microsoft(path: Path, part: pd.DataFrame) -> None:
+    write_csv(
+        path,
+        {
+            "Datum": written(part["day"], "%d.%m.%Y"),
+            "Kampagnen-ID": text(part["campaign_id"]),
+            "Kampagne": text(part["campaign"]),
+            "Anzeigengruppen-ID": text(part["ad_group_id"]),
+            "Anzeigengruppe": text(part["ad_group"]),
+            "Währung": text(part["currency"]),
+            "Ausgaben": dollars(part["spend"], comma=True),
+            "Impressionen": whole(part["impressions"]),
+            "Klicks": whole(part["clicks"]),
+            "Conversions": dollars(part["claimed_conversions"], comma=True),
+            "Umsatz": dollars(part["claimed_value"], comma=True),
+        },
+        delimiter=";",
+        encoding="latin-1",
+    )
+
+
+def _write_offline(path: Path, part: pd.DataFrame) -> None:
+    """The agency bills by the week: each week's cost stands on its Monday."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    day = pd.DatetimeIndex(part["day"])
+    monday = day - pd.to_timedelta(day.weekday, unit="D")
+    keys = ["monday", "network", "medium", "campaign_id", "campaign"]
+    weekly = (
+        part.assign(monday=monday)
+        .groupby(keys, as_index=False)[["spend", "impressions", "clicks"]]
+        .sum()
+    )
+    book = xlsxwriter.Workbook(str(path), {"constant_memory": True})
+    book.set_properties({"created": pd.Timestamp("2024-01-01").to_pydatetime()})
+    sheet = book.add_worksheet("Media plan")
+    date_format = book.add_format({"num_format": "yyyy-mm-dd"})
+    money = book.add_format({"num_format": "#,##0.00"})
+    sheet.write_row(0, 0, ["Meridian Media: booked and billed, all placements"])
+    header = ["Week of", "Vendor", "Type", "Code", "Placement", "Net cost", "Contacts", "Clicks"]
+    sheet.write_row(2, 0, header)
+    for number, row in enumerate(weekly.itertuples(index=False), start=3):
+        sheet.write_datetime(number, 0, row[0].to_pydatetime(), date_format)
+        for column, value in enumerate(row[1:5], start=1):
+            sheet.write_string(number, column, str(value))
+        sheet.write_number(number, 5, round(float(row[5]), 2), money)
+        sheet.write_number(number, 6, int(row[6]))
+        sheet.write_number(number, 7, int(row[7]))
+    book.close()
+
+
+def write_web(folder: Path, tables: Tables) -> None:
+    """The analytics export by day, and the event table by person."""
+    counted = tables["web_sessions"]
+    write_csv(
+        folder / "ga4_traffic.csv",
+        {
+            "date": written(counted["day"], "%Y%m%d"),
+            "sessionSource": text(counted["utm_source"]),
+            "sessionMedium": text(counted["utm_medium"]),
+            "sessionCampaignId": text(counted["campaign_id"]),
+            "sessionCampaignName": text(counted["utm_campaign"]),
+            "landingGroup": text(counted["landing_group"]),
+            "sessions": whole(counted["sessions"]),
+            "engagedSessions": whole(counted["engaged_sessions"]),
+            "keyEvents": whole(counted["key_events"]),
+        },
+    )
+    events = tables["touchpoint"]
+    columns = {
+        "event_id": text(events["touch_id"]),
+        "event_time": pa.array(in_utc(events["at"])),
+        "event_name": said(events["kind"], words.EVENTS).dictionary_encode(),
+        "user_pseudo_id": text(events["client_id"]),
+        "click_ref": text(events["click_id"]),
+        "form_email": text(events["email"]),
+        "portal_mrn": text(events["patient_id"]),
+        "source": text(events["utm_source"]).dictionary_encode(),
+        "medium": text(events["utm_medium"]).dictionary_encode(),
+        "campaign": text(events["utm_campaign"]).dictionary_encode(),
+        "page_topic": text(events["service_line"]).dictionary_encode(),
+        "page_clinic": text(events["location"]).dictionary_encode(),
+    }
+    write_parquet(folder / "touchpoints.parquet", columns)
+
+
+def write_parquet(path: Path, columns: Mapping[str, pa.Array]) -> None:
+    """Write a Parquet file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(dict(columns)), path, compression="zstd", row_group_size=200_000)
+
+
+def write_crm(folder: Path, tables: Tables) -> None:
+    """Contacts as an export that someone made by hand, deals as lines of JSON."""
+    people = tables["contact"]
+    write_csv(
+        folder / "contacts.csv",
+        {
+            "Record ID": text(people["contact_id"]),
+            "Create Date": written(people["created_at"], _US_TIME),
+            "Last Modified Date": written(people["updated_at"], _US_TIME),
+            "Email": text(people["email"]),
+            "Phone Number": text(people["phone"]),
+            "GA Client ID": text(people["client_id"]),
+            "Original Source": text(people["original_source"]),
+            "Lifecycle Stage": text(people["lifecycle_stage"]),
+            "Became a Lead Date": written(people["lead_at"], _US_TIME),
+            "Became a Customer Date": written(people["customer_at"], _US_TIME),
+            "Preferred Contact": text(people["preferred_channel"]),
+            "Interested In": said(people["service_line"], words.LINE_TITLES),
+            "Clinic": said(people["location"], words.CLINICS),
+        },
+    )
+    business = tables["deal"]
+    columns = {
+        "dealId": text(business["deal_id"]),
+        "createdAt": _instants(business["created_at"]),
+        "updatedAt": _instants(business["updated_at"]),
+        "contactId": text(business["contact_id"]),
+        "pipeline": text(business["pipeline"]),
+        "stage": text(business["stage"]),
+        "stageDates": text(business["stage_dates"]),
+        "isWon": pa.array(business["won"].astype(object), pa.bool_(), from_pandas=True),
+        "closedAt": _instants(business["closed_at"]),
+        "currency": text(business["currency"]),
+        "amount": dollars(business["amount"]),
+        "serviceLine": text(business["service_line"]),
+        "clinic": text(business["location"]),
+    }
+    (folder / "deals.ndjson").write_bytes(_lines(columns))
+
+
+def _instants(column: pd.Series) -> pa.Array:
+    moments = pa.array(in_utc(column), pa.timestamp("s", tz="UTC"), from_pandas=True)
+    return pc.strftime(moments, format="%Y-%m-%dT%H:%M:%SZ")
+
+
+def _lines(columns: Mapping[str, pa.Array]) -> bytes:
+    rows = pa.table(dict(columns)).to_pylist()
+    return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+
+
+def write_record(folder: Path, tables: Tables) -> None:
+    """Patients, visits and postings of the medical record and its billing."""
+    people = tables["person"]
+    write_csv(
+        folder / "patients.csv",
+        {
+            "MRN": text(people["patient_id"]),
+            "EMAIL_ADDR": text(people["email"]),
+            "HOME_PHONE": text(people["phone"]),
+            "BIRTH_YR": whole(people["birth_year"]),
+            "SEX": said(people["sex"], words.SEXES),
+            "ZIP3": text(people["zip3"]),
+            "PREF_LANG": text(people["language"]),
+            "DECEASED_YN": flags(people["deceased"], "Y", "N"),
+        },
+    )
+    visits = tables["appointment"]
+    write_parquet(
+        folder / "appointments.parquet",
+        {
+            "appt_id": text(visits["appointment_id"]),
+            "mrn": text(visits["patient_id"]),
+            "made_on": pa.array(visits["booked_at"]),
+            "appt_time": pa.array(visits["starts_at"]),
+            "appt_status": said(visits["status"], words.STATUSES),
+            "department": said(visits["service_line"], words.DEPARTMENTS),
+            "facility": said(visits["location"], words.CLINICS),
+            "provider_code": text(visits["provider"]),
+            "wait_min": pa.array(visits["minutes_waited"], from_pandas=True),
+            "last_update": pa.array(visits["updated_at"]),
+        },
+    )
+    seen = tables["encounter"]
+    write_parquet(
+        folder / "encounters.parquet",
+        {
+            "enc_id": text(seen["encounter_id"]),
+            "mrn": text(seen["patient_id"]),
+            "start_time": pa.array(seen["starts_at"]),
+            "end_time": pa.array(seen["ends_at"]),
+            "enc_class": text(seen["class_code"]),
+            "appt_id": text(seen["appointment_id"]),
+            "department": said(seen["service_line"], words.DEPARTMENTS),
+            "facility": said(seen["location"], words.CLINICS),
+            "dx_group": text(seen["diagnosis_groups"]),
+        },
+    )
+    _write_payments(folder / "payments.csv", tables["payment"])
+
+
+def _write_payments(path: Path, paid: pd.DataFrame) -> None:
+    write_csv(
+        path,
+        {
+            "POSTING_ID": text(paid["payment_id"]),
+            "POST_DATE": written(paid["posted_at"], _US_TIME),
+            "MRN": text(paid["patient_id"]),
+            "ENC_ID": text(paid["encounter_id"]),
+            "AMT": dollars(paid["amount"]),
+            "FIN_CLASS": said(paid["payer_class"], words.PAYER_CODES),
+        },
+    )
+    _append(path, words.DIRTY_PAYMENTS)
+
+
+def _append(path: Path, lines: tuple[str, ...]) -> None:
+    with path.open("ab") as file:
+        file.write("".join(f"{line}\n" for line in lines).encode())
+
+
+def write_outreach(drop: Path, tables: Tables) -> None:
+    """Calls, messages, consents and answers."""
+    calls = tables["call"]
+    path = drop / "call_tracking" / "calls.csv"
+    write_csv(
+        path,
+        {
+            "Call ID": text(calls["call_id"]),
+            "Start Time": written(calls["started_at"], "%m/%d/%Y %I:%M %p"),
+            "Duration (seconds)": whole(calls["seconds"]),
+            "Call Status": flags(calls["answered"], "Answered Call", "Missed Call"),
+            "Phone Number": text(calls["phone"]),
+            "GA Client ID": text(calls["client_id"]),
+            "First-Time Caller": flags(calls["first_time_caller"], "Yes", "No"),
+            "utm_source": text(calls["utm_source"]),
+            "utm_medium": text(calls["utm_medium"]),
+            "utm_campaign": text(calls["utm_campaign"]),
+            "Tags": text(calls["tags"]),
+            "Department": text(calls["service_line"]),
+            "Office": text(calls["location"]),
+        },
+    )
+    _append(path, words.DIRTY_CALLS)
+    _write_messages(drop / "outreach" / "messages.ndjson.gz", tables["message"])
+    asked = tables["preference"]
+    write_csv(
+        drop / "outreach" / "preferences.csv",
+        {
+            "ref": text(asked["preference_id"]),
+            "mrn": text(asked["patient_id"]),
+            "email": text(asked["email"]),
+            "channel": text(asked["channel"]),
+            "purpose": text(asked["purpose"]),
+            "opt_in": flags(asked["allowed"], "yes", "no"),
+            "updated": written(asked["since"], "%Y-%m-%d %H:%M"),
+            "source": text(asked["how"]),
+        },
+    )
+    answers = tables["feedback"]
+    write_csv(
+        drop / "surveys" / "nps.csv",
+        {
+            "Response ID": text(answers["feedback_id"]),
+            "Submitted": written(answers["at"], "%d %b %Y %H:%M"),
+            "Would recommend (0-10)": whole(answers["score"]),
+            "Respondent email": text(answers["email"]),
+            "Department": said(answers["service_line"], words.LINE_TITLES),
+            "Clinic": said(answers["location"], words.CLINICS),
+            "Comment": text(answers["comment"]),
+        },
+    )
+
+
+def _write_messages(path: Path, sent: pd.DataFrame) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = {
+        "id": text(sent["message_id"]),
+        "campaign": text(sent["flow"]),
+        "assigned": _instants(sent["assigned_at"]),
+        "via": text(sent["channel"]),
+        "group": said(sent["arm"], words.ARMS),
+        "to_email": text(sent["email"]),
+        "to_phone": text(sent["phone"]),
+        "mrn": text(sent["patient_id"]),
+        "topic": text(sent["service_line"]),
+        "sent": _instants(sent["sent_at"]),
+        "delivered": _instants(sent["delivered_at"]),
+        "opened": _instants(sent["opened_at"]),
+        "clicked": _instants(sent["clicked_at"]),
+        "replied": _instants(sent["replied_at"]),
+        "bounced": _instants(sent["bounced_at"]),
+        "unsubscribed": _instants(sent["unsubscribed_at"]),
+        "cost": pa.array(np.round(sent["cost"], 3)),
+    }
+    path.write_bytes(gzip.compress(_lines(columns), compresslevel=3, mtime=0))
+
+
+def write_environment(folder: Path, measured: pd.DataFrame) -> None:
+    """Pollen counts by day and place."""
+    write_csv(
+        folder / "pollen.csv",
+        {
+            "datum": written(measured["day"], "%Y-%m-%d"),
+            "station": said(measured["place"], words.CLINICS),
+            "tree": dollars(measured["pollen_tree"]),
+            "grass": dollars(measured["pollen_grass"]),
+            "weed": dollars(measured["pollen_weed"]),
+            "aqi": whole(measured["air_quality_index"]),
+        },
+    )

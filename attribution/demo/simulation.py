@@ -1,0 +1,105 @@
+"""Simulate a health system into a folder: raw files, the configuration, and the truth."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from attribution.demo.config import config_toml
+from attribution.demo.files import write_all
+from attribution.demo.labels import CAMPAIGN, SHORT, campaign_name
+from attribution.demo.market import LINES, LOCATIONS
+from attribution.demo.tables import tables_of
+from attribution.demo.truth import truth_of
+from attribution.demo.worlds import world
+from attribution.errors import SettingsError
+from attribution.paths import Home
+
+TRUTH = "truth.json"
+_BEFORE = timedelta(days=5 * 365)  # visits of old patients go back this far
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What was simulated."""
+
+    people: int
+    seed: int
+    first_day: date
+    last_day: date
+    drop: Path
+    rows: dict[str, int]  # contract table -> rows
+
+
+def simulate(
+    folder: Path,
+    *,
+    people: int = 60_000,
+    seed: int = 7,
+    until: date | None = None,
+    days: int = 730,
+    processes: int = 2,
+) -> Summary:
+    """Write `drop/`, `caretrace.toml`, `campaign_rules.csv` and `truth.json` into `folder`.
+
+    The last day is the last Sunday up to `until`, or up to yesterday; `days` is rounded down to
+    whole weeks. The same arguments write the same bytes. No part of the pipeline reads the truth.
+    """
+    lived = world(people, seed, until=until, days=days)
+    tables = tables_of(lived)
+    drop = folder / "drop"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_all(drop, tables)
+    start = lived.calendar.start
+    (folder / "caretrace.toml").write_text(
+        config_toml(drop, first_day=start - _BEFORE), encoding="utf-8"
+    )
+    (folder / "campaign_rules.csv").write_text(campaign_rules(), encoding="utf-8")
+    rows = {name: len(table) for name, table in tables.items()}
+    del tables
+    truth = truth_of(lived, processes=processes)
+    (folder / TRUTH).write_text(json.dumps(truth, indent=2) + "\n", encoding="utf-8")
+    return Summary(people, seed, start, lived.calendar.until, drop, rows)
+
+
+def prepare(
+    home: Home, *, people: int, seed: int, say: Callable[[str], None] = lambda _text: None
+) -> Summary:
+    """Simulate into a home folder that is empty or holds an earlier demo.
+
+    Raises SettingsError where the folder belongs to a real installation.
+    """
+    if home.config.is_file() and "demo = true" not in home.config.read_text(encoding="utf-8"):
+        raise SettingsError(
+            f"{home.folder} holds a real installation; set CARETRACE_HOME to another folder "
+            "for the demo."
+        )
+    say(f"Simulating a health system with {people:,} people ...")
+    summary = simulate(home.folder, people=people, seed=seed)
+    say(
+        f"Two years up to {summary.last_day:%d %B %Y} are in {summary.drop}; what each channel "
+        f"truly brought is in {home.folder / TRUTH}."
+    )
+    return summary
+
+
+def campaign_rules() -> str:
+    """Which service line and location each campaign's name stands for."""
+    rules: dict[str, tuple[str, str]] = {}
+    for lever, form in CAMPAIGN.items():
+        for line, _ in enumerate(SHORT):
+            for place, _ in enumerate(LOCATIONS):
+                for bing in (False, True):
+                    name = campaign_name(lever, line, place, bing=bing)
+                    rules[name] = (
+                        LINES[line] if SHORT[line] in name else "",
+                        LOCATIONS[place] if "{place}" in form and LOCATIONS[place] in name else "",
+                    )
+    lines = ["priority,utm_campaign,service_line,location"]
+    lines += [
+        f"{number},^{name}$,{line},{place}"
+        for number, (name, (line, place)) in enumerate(sorted(rules.items()), start=10)
+        if line or place
+    ]
+    return "\n".join(lines) + "\n"
