@@ -4,8 +4,11 @@ Identity here is a plain mapping: whatever text a row carries as its strongest i
 person, and the same text is the same person everywhere.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import groupby
 
 import pandas as pd
@@ -19,54 +22,70 @@ from attribution.privacy import STRENGTH
 from attribution.seeds import SEEDS, read
 from attribution.transform import build, load_models
 from connectors.columns import to_table
-from connectors.contract import Row, contract_fields
+from connectors.contract import (
+    ROWS,
+    AdSpend,
+    Appointment,
+    Call,
+    Contact,
+    Encounter,
+    Message,
+    Payment,
+    Row,
+    Touchpoint,
+    WebSessions,
+    contract_fields,
+)
 
 LOADED_AT = datetime(2026, 1, 1, tzinfo=UTC)
+MODELS_IN_ORDER = load_models()
+
+
+def at(text: str) -> datetime:
+    """An instant in UTC from `2024-03-05` or `2024-03-05 14:30`."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 class Warehouse:
     """A DuckDB in memory with every table that the models read."""
 
-    def __init__(
-        self,
-        rows: Iterable[Row] = (),
-        settings: CreditSettings | None = None,
-        seeds: Mapping[str, pd.DataFrame] | None = None,
-    ) -> None:
+    def __init__(self, settings: CreditSettings | None = None) -> None:
         self.engine = create_engine("duckdb:///:memory:", poolclass=StaticPool)
         self.connection: Connection = self.engine.connect()
-        self.connection.exec_driver_sql("set threads = 2")
+        self.run("set threads = 2")
+        self.run("set timezone = 'UTC'")
         ensure_raw_tables(self.connection)
-        for name, frame in {
-            **{path.stem: read(path.stem) for path in sorted(SEEDS.glob("*.csv"))},
-            **(seeds or {}),
-            **setting_tables(settings or CreditSettings()),
-        }.items():
-            self.replace(name, frame)
-        self.add(rows)
+        for path in sorted(SEEDS.glob("*.csv")):
+            self.replace(path.stem, read(path.stem))
+        self.set(settings or CreditSettings())
 
-    def add(self, rows: Iterable[Row], source: str = "files", account: str = "main") -> None:
+    def set(self, settings: CreditSettings) -> None:
+        for name, frame in setting_tables(settings).items():
+            self.replace(name, frame)
+
+    def load(self, rows: Iterable[Row], source: str = "files", account: str = "main") -> None:
         """Load rows as the refresh does, and give every identifier its person."""
-        by_kind = sorted(rows, key=lambda row: row.spec.table)
-        for _, group in groupby(by_kind, key=type):
-            self._insert(list(group), source, account)
+        for kind, group in groupby(sorted(rows, key=_table_of), key=type):
+            self._insert(kind, list(group), source, account)
         people = " union ".join(
-            f"select identifier from {table}"
-            for table in self.column(
-                "select table_name from duckdb_columns()"
-                " where column_name = 'identifier'"
-                " and table_name like 'raw_%%' order by table_name"
-            )
+            f"select identifier from raw_{kind.spec.table}" for kind in ROWS if has_person(kind)
         )
         self.run(
             "create or replace table identity as select identifier,"
-            f" row_number() over (order by identifier) as person_id from ({people})"
+            f" row_number() over (order by identifier) as person_id from ({people}) as people"
             " where identifier is not null"
         )
 
-    def build(self) -> "Warehouse":
-        """Build every model."""
-        build(self.connection, load_models())
+    def build(self, *rows: Row) -> "Warehouse":
+        """Build every model from these rows and no others."""
+        for kind in ROWS:
+            self.run(f"delete from raw_{kind.spec.table}")
+        self.load(rows)
+        return self.rebuild()
+
+    def rebuild(self) -> "Warehouse":
+        """Build every model from what is loaded."""
+        build(self.connection, MODELS_IN_ORDER)
         return self
 
     def run(self, sql: str) -> None:
@@ -75,47 +94,40 @@ class Warehouse:
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         return [tuple(row) for row in self.connection.exec_driver_sql(sql).all()]
 
-    def column(self, sql: str) -> list[str]:
-        return [str(row[0]) for row in self.rows(sql)]
-
     def frame(self, sql: str) -> pd.DataFrame:
         result = self.connection.exec_driver_sql(sql)
         return pd.DataFrame(result.all(), columns=list(result.keys()))
 
     def replace(self, name: str, table: pd.DataFrame | pa.Table) -> None:
         """Make a table of a frame, whatever was there before."""
-        raw = self.connection.connection.dbapi_connection
-        raw.register("incoming", table)
-        self.run(f"create or replace table {name} as select * from incoming")
-        raw.unregister("incoming")
+        with self._lent(table):
+            self.run(f"create or replace table {name} as select * from incoming")
 
     def close(self) -> None:
         self.connection.close()
         self.engine.dispose()
 
-    def __enter__(self) -> "Warehouse":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _insert(self, rows: Sequence[Row], source: str, account: str) -> None:
-        kind = type(rows[0])
+    def _insert(self, kind: type[Row], rows: Sequence[Row], source: str, account: str) -> None:
         table = to_table(kind, rows)
-        same = len(rows)
         extra = {
-            "source": pa.array([source] * same),
-            "account": pa.array([account] * same),
-            "run_id": pa.array(["run"] * same),
-            "loaded_at": pa.array([LOADED_AT] * same, pa.timestamp("us", "UTC")),
+            "source": pa.array([source] * len(rows)),
+            "account": pa.array([account] * len(rows)),
+            "run_id": pa.array(["run"] * len(rows)),
+            "loaded_at": pa.array([LOADED_AT] * len(rows), pa.timestamp("us", "UTC")),
         }
         if has_person(kind):
             extra["identifier"] = pa.array([identifier(row) for row in rows], pa.string())
         for name, values in extra.items():
             table = table.append_column(name, values)
+        with self._lent(table):
+            self.run(f"insert into raw_{kind.spec.table} by name select * from incoming")
+
+    @contextmanager
+    def _lent(self, table: pd.DataFrame | pa.Table) -> Iterator[None]:
         raw = self.connection.connection.dbapi_connection
+        assert raw is not None
         raw.register("incoming", table)
-        self.run(f"insert into raw_{kind.spec.table} by name select * from incoming")
+        yield
         raw.unregister("incoming")
 
 
@@ -127,3 +139,57 @@ def identifier(row: Row) -> str | None:
         if value:
             return str(value)
     return None
+
+
+def _table_of(row: Row) -> str:
+    return row.spec.table
+
+
+# Rows with what a test does not care about filled in. `who` is the person; None is nobody known.
+
+
+def touch(key: str, who: str | None, when: datetime, tags: str = "google/cpc", **more) -> Touchpoint:
+    """A touch tagged `source/medium`."""
+    source, _, medium = tags.partition("/")
+    row = Touchpoint(key, when, "session", patient_id=who, utm_source=source, utm_medium=medium)
+    return replace(row, **more)
+
+
+def appointment(
+    key: str, who: str | None, booked: datetime, starts: datetime, status: str = "fulfilled", **more
+) -> Appointment:
+    return replace(Appointment(key, who, booked, starts, status), **more)
+
+
+def encounter(key: str, who: str | None, starts: datetime, **more) -> Encounter:
+    return replace(Encounter(key, who, starts), **more)
+
+
+def payment(key: str, who: str | None, posted: datetime, amount: str, **more) -> Payment:
+    return replace(Payment(key, posted, "USD", Decimal(amount), patient_id=who), **more)
+
+
+def message(key: str, who: str | None, flow: str, assigned: datetime, **more) -> Message:
+    return replace(Message(key, flow, assigned, "email", patient_id=who), **more)
+
+
+def call(key: str, who: str | None, started: datetime, **more) -> Call:
+    return replace(Call(key, started, 60, True, phone=who), **more)
+
+
+def contact(key: str, created: datetime, **more) -> Contact:
+    return replace(Contact(key, created, created), **more)
+
+
+def ad(campaign: str, when: datetime, spend: str, **more) -> AdSpend:
+    row = AdSpend(
+        when.date(), "UTC", campaign, campaign, "", "", "google", "cpc", "USD", Decimal(spend)
+    )
+    return replace(row, **more)
+
+
+def visits(tags: str, when: datetime, sessions: int, **more) -> WebSessions:
+    source, _, medium = tags.partition("/")
+    return replace(
+        WebSessions(when.date(), "UTC", source, medium, "", "", "", sessions, sessions, 0.0), **more
+    )

@@ -1,0 +1,295 @@
+"""Laws of credit, for every model in the registry, through the SQL that the refresh runs."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+
+import pytest
+from credit_reference import CHANNEL, credit
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from warehouse_fixtures import Warehouse, appointment, at, payment, touch
+
+from attribution.models import MODELS
+from attribution.models.parameters import CreditSettings
+from attribution.transform import checksum, run_checks
+
+START = at("2022-01-01")
+# Quarter days over three and a half years: ties are common, gaps reach over every lookback.
+HOURS = st.integers(0, 5000).map(lambda n: START + timedelta(hours=6 * n))
+NEARBY = st.integers(0, 300).map(lambda n: START + timedelta(hours=6 * n))
+WHEN = st.one_of(HOURS, NEARBY, NEARBY)
+TAGS = st.sampled_from(sorted(CHANNEL))
+AMOUNTS = st.sampled_from(["0", "0.01", "33.33", "100", "-20", "123456.789012"])
+STATUS = st.sampled_from(["proposed", "booked", "fulfilled", "fulfilled", "arrived", "noshow"])
+LAWS = settings(
+    max_examples=6,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@st.composite
+def persons(draw):
+    """One person's touches, appointments and payments, still without name and keys."""
+    touches = draw(st.lists(st.tuples(WHEN, TAGS, st.booleans()), max_size=9))
+    appointments = draw(st.lists(st.tuples(WHEN, st.integers(0, 90), STATUS), max_size=3))
+    payments = draw(st.lists(st.tuples(WHEN, AMOUNTS, st.integers(0, 4)), max_size=3))
+    return touches, appointments, payments
+
+
+CROWDS = st.lists(persons(), min_size=20, max_size=40)
+
+
+def people(crowd, copy: int = 0):
+    """Contract rows of each person of a crowd; another `copy` is other people just like them."""
+    made = []
+    for number, (touches, appointments, payments) in enumerate(crowd):
+        who = f"person {number} copy {copy}"
+        made.append(
+            (
+                [
+                    touch(f"{who} t{i}", who, when, tags, kind="form" if form else "session")
+                    for i, (when, tags, form) in enumerate(touches)
+                ],
+                [
+                    appointment(f"{who} a{i}", who, when, when + timedelta(days=days), status)
+                    for i, (when, days, status) in enumerate(appointments)
+                ],
+                [
+                    payment(f"{who} p{i}", who, when, amount, appointment_id=f"{who} a{visit}")
+                    for i, (when, amount, visit) in enumerate(payments)
+                ],
+            )
+        )
+    return made
+
+
+def rows_of(made):
+    return [row for person in made for part in person for row in part]
+
+
+@pytest.fixture(scope="module")
+def warehouse() -> Iterator[Warehouse]:
+    opened = Warehouse()
+    yield opened
+    opened.close()
+
+
+def credited(warehouse):
+    """(model, kind, channel) -> conversions and value, summed over all else."""
+    found = warehouse.rows(
+        "select model, kind, channel, sum(conversions), sum(value_micros) from credit"
+        " group by 1, 2, 3"
+    )
+    return {(m, k, c): (float(n), int(v)) for m, k, c, n, v in found}
+
+
+def marts(warehouse):
+    names = ("credit", "conversions", "spend", "sessions", "touch_volume", "reactivation", "about")
+    return {name: checksum(warehouse.connection, name) for name in names}
+
+
+@LAWS
+@given(crowd=CROWDS)
+def test_sql_agrees_with_the_plain_way(warehouse, crowd):
+    made = people(crowd)
+    warehouse.build(*rows_of(made))
+    expected = credit(made, list(MODELS), CreditSettings())
+    found = credited(warehouse)
+    for key in expected.keys() | found.keys():
+        conversions, value = expected.get(key, (0.0, 0.0))
+        got_conversions, got_value = found.get(key, (0.0, 0))
+        assert got_conversions == pytest.approx(conversions, abs=1e-9), key
+        assert got_value == pytest.approx(value, abs=100, rel=1e-9), key
+
+
+@LAWS
+@given(crowd=CROWDS)
+def test_credit_adds_up_in_every_cell(warehouse, crowd):
+    warehouse.build(*rows_of(people(crowd)))
+    run_checks(warehouse.connection)
+    total = defaultdict(set)
+    for kind, value in warehouse.rows(
+        "select kind, sum(value_micros) from credit group by kind, model"
+    ):
+        total[kind].add(value)
+    assert all(len(values) == 1 for values in total.values())
+
+
+@LAWS
+@given(crowd=CROWDS, seed=st.integers(0, 2**32))
+def test_the_order_of_rows_changes_nothing(warehouse, crowd, seed):
+    rows = rows_of(people(crowd))
+    first = marts(warehouse.build(*rows))
+    Random(seed).shuffle(rows)
+    assert marts(warehouse.build(*rows)) == first
+
+
+@LAWS
+@given(crowd=CROWDS, times=st.sampled_from([2, 7, 1000]))
+def test_credit_scales_with_value(warehouse, crowd, times):
+    rows = rows_of(people(crowd))
+    before = credited(warehouse.build(*rows))
+    larger = [
+        replace(row, amount=row.amount * Decimal(times)) if hasattr(row, "amount") else row
+        for row in rows
+    ]
+    after = credited(warehouse.build(*larger))
+    for key in before.keys() | after.keys():
+        conversions, value = before.get(key, (0.0, 0))
+        assert after.get(key, (0.0, 0))[0] == conversions
+        # Each touch is rounded to a whole micro, before as well as after.
+        assert abs(after.get(key, (0.0, 0))[1] - value * times) <= times * 100
+
+
+@LAWS
+@given(crowd=CROWDS)
+def test_twice_the_people_is_twice_the_credit(warehouse, crowd):
+    once = rows_of(people(crowd))
+    single = credited(warehouse.build(*once))
+    double = credited(warehouse.build(*once, *rows_of(people(crowd, copy=1))))
+    assert double.keys() == single.keys()
+    for key, (conversions, value) in single.items():
+        assert double[key] == (pytest.approx(2 * conversions, abs=1e-9), 2 * value)
+
+
+@LAWS
+@given(crowd=CROWDS)
+def test_renaming_channels_renames_their_credit(warehouse, crowd):
+    swap = {"google/cpc": "newsletter/email", "newsletter/email": "google/cpc"}
+    names = {"paid_search": "email", "email": "paid_search"}
+    swapped = [
+        ([(when, swap.get(tags, tags), form) for when, tags, form in touches], visits, payments)
+        for touches, visits, payments in crowd
+    ]
+    before = credited(warehouse.build(*rows_of(people(crowd))))
+    after = credited(warehouse.build(*rows_of(people(swapped))))
+    assert after == {(m, k, names.get(c, c)): cell for (m, k, c), cell in before.items()}
+
+
+def shares(warehouse, model, tags, days):
+    """The credit of each touch of one journey that ends in a booking, in order."""
+    decided = at("2024-06-01")
+    touches = [
+        touch(f"t{i}", "ann", decided - timedelta(days=day), tag, utm_campaign=f"step {i}")
+        for i, (tag, day) in enumerate(zip(tags, days, strict=True))
+    ]
+    warehouse.build(*touches, appointment("a", "ann", decided, decided, "booked"))
+    found = dict(
+        warehouse.rows(
+            f"select campaign, conversions from credit where model = '{model}' and kind = 'booked'"
+        )
+    )
+    return [found.get(f"step {i}", 0.0) for i in range(len(tags))]
+
+
+FOUR = ("google/cpc", "facebook/paid_social", "newsletter/email", "(direct)/(none)")
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("first", [1, 0, 0, 0]),
+        ("last", [0, 0, 0, 1]),
+        ("last_non_direct", [0, 0, 1, 0]),
+        ("linear", [0.25, 0.25, 0.25, 0.25]),
+        ("position", [0.4, 0.1, 0.1, 0.4]),
+        ("time_decay", [1 / 15, 2 / 15, 4 / 15, 8 / 15]),
+    ],
+)
+def test_a_journey_worked_by_hand(warehouse, model, expected):
+    assert shares(warehouse, model, FOUR, (22, 15, 8, 1)) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_single_touch_takes_it_all(warehouse, model):
+    assert shares(warehouse, model, ("google/cpc",), (30,)) == [1.0]
+
+
+def test_position_gives_two_ends_a_half_each(warehouse):
+    assert shares(warehouse, "position", FOUR[:2], (9, 2)) == [0.5, 0.5]
+
+
+def test_last_non_direct_falls_back_to_direct(warehouse):
+    only_direct = ("(direct)/(none)",) * 3
+    assert shares(warehouse, "last_non_direct", only_direct, (9, 5, 2)) == [0, 0, 1]
+
+
+def test_time_decay_stays_exact_when_all_is_old(warehouse):
+    assert shares(warehouse, "time_decay", FOUR[:2], (89, 82)) == pytest.approx([1 / 3, 2 / 3])
+
+
+def test_thirds_still_add_up_to_one(warehouse):
+    assert sum(map(Decimal, map(repr, shares(warehouse, "linear", FOUR[:3], (3, 2, 1))))) == 1
+
+
+def test_two_touches_at_one_instant_are_ordered_by_their_key(warehouse):
+    assert shares(warehouse, "last", FOUR[:2], (2, 2)) == [0, 1]
+
+
+@pytest.mark.parametrize(("days", "credited_to"), [(90, "paid_search"), (91, "unattributed")])
+def test_the_lookback_includes_its_last_day(warehouse, days, credited_to):
+    decided = at("2024-06-01")
+    warehouse.build(
+        touch("t", "ann", decided - timedelta(days=days)),
+        appointment("a", "ann", decided, decided, "booked"),
+    )
+    assert warehouse.rows("select distinct channel from credit") == [(credited_to,)]
+
+
+def test_a_touch_at_the_moment_counts_and_one_after_it_does_not(warehouse):
+    decided = at("2024-06-01")
+    warehouse.build(
+        touch("t1", "ann", decided),
+        touch("t2", "ann", decided + timedelta(seconds=1), "newsletter/email"),
+        appointment("a", "ann", decided, decided, "booked"),
+    )
+    assert warehouse.rows("select distinct channel from credit") == [("paid_search",)]
+
+
+def test_settings_move_the_lookback(warehouse):
+    decided = at("2024-06-01")
+    rows = [
+        touch("t", "ann", decided - timedelta(days=20)),
+        appointment("a", "ann", decided, decided, "booked"),
+    ]
+    warehouse.set(CreditSettings(lookback_days={"booked": 7}))
+    warehouse.build(*rows)
+    found = warehouse.rows("select distinct channel from credit")
+    warehouse.set(CreditSettings())
+    assert found == [("unattributed",)]
+
+
+def test_a_refund_takes_credit_back_and_counts_nothing(warehouse):
+    visit = at("2024-06-01")
+    warehouse.build(
+        touch("t", "ann", visit - timedelta(days=3)),
+        appointment("a", "ann", visit - timedelta(days=2), visit),
+        payment("p1", "ann", visit + timedelta(days=5), "100", appointment_id="a"),
+        payment("p2", "ann", visit + timedelta(days=40), "-30", appointment_id="a"),
+    )
+    assert warehouse.rows(
+        "select channel, sum(conversions), sum(value_micros) from credit"
+        " where model = 'linear' and kind = 'collected' group by 1"
+    ) == [("paid_search", 1.0, 70_000_000)]
+
+
+def test_conversions_of_nobody_known_are_unattributed(warehouse):
+    warehouse.build(payment("p", None, at("2024-06-01"), "12.50"))
+    assert warehouse.rows(
+        "select distinct channel, campaign, kind, conversions, value_micros from credit"
+    ) == [("unattributed", "", "collected", 1.0, 12_500_000)]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_explains_itself(name):
+    model = MODELS[name]
+    assert model.name == name
+    assert model.title
+    assert model.help.endswith(".")
+    assert len(model.help) <= 90
