@@ -109,7 +109,7 @@ class Loopback:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or _from_here(HTTPConnection(scope)):
+        if scope["type"] not in ("http", "websocket") or from_here(HTTPConnection(scope)):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
@@ -121,7 +121,8 @@ class Loopback:
             await refusal(scope, receive, send)
 
 
-def _from_here(asked: HTTPConnection) -> bool:
+def from_here(asked: HTTPConnection) -> bool:
+    """Whether a request names this computer, and comes from a page of this server if from any."""
     if _name(asked.headers.get("host", "")) not in LOOPBACK:
         return False
     origin = asked.headers.get("origin")
@@ -162,7 +163,7 @@ MIDDLEWARE = [
     Middleware(Loopback),
     Middleware(Headers),
     # Streamlit leaves /static uncompressed; the chart library alone is 4.7 MB.
-    Middleware(GZipMiddleware, minimum_size=1024, compresslevel=6),
+    Middleware(GZipMiddleware, minimum_size=1024, compresslevel=4),
 ]
 
 

@@ -1,0 +1,141 @@
+"""The pages in a real browser: the first address of a fresh server, requests, themes, phones."""
+
+import tomllib
+from collections.abc import Callable, Iterator
+
+import marts_fixture as made_up
+import page_server
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from attribution.paths import ROOT
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 30_000
+ADDRESSES = ("overview", "channels", "reactivation", "data-health")
+OPEN = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home = made_up.make_home(tmp_path_factory.mktemp("home"))
+    with page_server.serving(home) as at:
+        yield at
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One reader for all tests, so that the interface is loaded once."""
+    reader = browser.new_context(viewport={"width": 1440, "height": 900})
+    yield reader
+    reader.close()
+
+
+@pytest.fixture
+def open_page(context: BrowserContext, address: str) -> Iterator[OPEN]:
+    """Open a page and wait until the shell and the page are drawn."""
+    pages = []
+
+    def opened(path: str, *, theme: str = "light") -> Page:
+        page = context.new_page()
+        pages.append(page)
+        page.emulate_media(color_scheme=theme)
+        page.elsewhere = []
+        page.blocked = []
+        page.on("request", lambda request: _note(page, request.url, address))
+        page.on("console", lambda said: _note_policy(page, said.text))
+        page.goto(f"{address}/{path}")
+        expect(page.locator("h1")).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=PATIENCE_MS)
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
+
+
+def _note_policy(page: Page, said: str) -> None:
+    if "Policy" in said:
+        page.blocked.append(said)
+
+
+def _note(page: Page, url: str, address: str) -> None:
+    own = address.partition("://")[2]
+    if not url.startswith(("data:", "blob:")) and url.partition("://")[2].partition("/")[0] != own:
+        page.elsewhere.append(url)
+
+
+def test_the_first_address_of_a_fresh_server_goes_through_the_shell(browser, tmp_path):
+    """No session has run `st.navigation` yet: Streamlit must not find the page by itself."""
+    with page_server.serving(made_up.make_home(tmp_path / "home")) as fresh:
+        page = browser.new_page()
+        page.goto(f"{fresh}/channels?period=4w")
+        expect(page.locator("h1")).to_have_text("Channels", timeout=PATIENCE_MS)
+        expect(page.get_by_test_id("stSidebarNav")).to_contain_text("Data health")
+        expect(page.get_by_test_id("stSidebar")).to_contain_text("4 weeks")
+        expect(page.get_by_text("Page not found")).to_have_count(0)
+        page.close()
+
+
+@pytest.mark.parametrize("path", ADDRESSES)
+def test_a_page_asks_nobody_else_and_fits_a_phone(open_page: OPEN, path: str):
+    page = open_page(path)
+    page.wait_for_load_state("networkidle")
+    assert page.elsewhere == []
+    assert page.blocked == []
+    expect(page.locator("img[src*=evil]")).to_have_count(0)
+    expect(page.get_by_text("Something went wrong")).to_have_count(0)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function(
+        "() => { const m = document.querySelector('[data-testid=stMain]');"
+        " return m.clientWidth <= 390 && m.scrollWidth <= m.clientWidth }",
+        timeout=PATIENCE_MS,
+    )
+
+
+def test_the_policy_stops_a_request_elsewhere(open_page: OPEN):
+    page = open_page("overview")
+    answered = page.evaluate(
+        "fetch('http://evil.example/').then(() => 'answered').catch(() => 'stopped')"
+    )
+    assert answered == "stopped"
+    assert any("evil.example" in text for text in page.blocked)
+
+
+def test_figures_wear_the_dark_theme_s_palette(open_page: OPEN):
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    palette = config["theme"]["dark"]["chartCategoricalColors"]
+    page = open_page("channels", theme="dark")
+    bar = page.locator(".barlayer .point path").first
+    expect(bar).to_be_visible(timeout=PATIENCE_MS)
+    fill = bar.evaluate("bar => getComputedStyle(bar).fill")
+    red, green, blue = (int(palette[0][i : i + 2], 16) for i in (1, 3, 5))
+    assert fill == f"rgb({red}, {green}, {blue})"
+
+
+def test_a_choice_can_be_shared_by_its_address(open_page: OPEN):
+    page = open_page("overview?period=26w&service=cardiology")
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("26 weeks")
+    page.get_by_test_id("stSidebarNav").get_by_text("Channels").click()
+    expect(page.locator("h1")).to_have_text("Channels", timeout=PATIENCE_MS)
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("26 weeks")
+    page.wait_for_function("location.search.includes('service=cardiology')", timeout=PATIENCE_MS)
+    assert "period=26w" in page.url
