@@ -157,7 +157,7 @@ def _objects(
         if not line.strip():
             continue
         try:
-            record = json.loads(line.decode(encoding), parse_constant=_no_constant)
+            record = _JSON.decode(line.decode(encoding))
         except UnicodeDecodeError as error:
             changed(name, f"is not {encoding} in line {number:,}: set `encoding`", error)
         except (ValueError, RecursionError):
@@ -173,6 +173,9 @@ def _objects(
 
 def _no_constant(word: str) -> NoReturn:
     raise ValueError(word)  # NaN and Infinity are not JSON
+
+
+_JSON = json.JSONDecoder(parse_constant=_no_constant)
 
 
 _TYPES = {
