@@ -133,14 +133,20 @@ def _status(_options: argparse.Namespace) -> int:
         raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
     with Ledger(home) as ledger:
         runs, sources = ledger.runs(1), ledger.sources()
-        published = ledger.publications(1)
-    when = published["published_at"].iloc[0] if len(published) else "an unknown time"
-    _say(f"Generation {generation}, published {when}.")
-    for run in runs.itertuples():
-        _say(f"Last refresh: {run.state}, started {run.started_at}. {run.message}".rstrip())
-    for source in sources.itertuples():
-        since = source.last_success_at or "never"
-        _say(f"  {source.source}: {source.state}, last loaded {since}. {source.message}".rstrip())
+        published = ledger.publications(1000)
+    # A refresh that was killed right after it published has not written that down.
+    when = published.loc[published["generation"] == generation, "published_at"]
+    _say(
+        f"Generation {generation}, published {when.iloc[0] if len(when) else 'at an unknown time'}."
+    )
+    for run in runs.to_dict("records"):
+        _say(
+            f"Last refresh: {run['state']}, started {run['started_at']}. {run['message']}".rstrip()
+        )
+    for source in sources.to_dict("records"):
+        since = source["last_success_at"] or "never"
+        state = f"{source['state']}, last loaded {since}. {source['message']}"
+        _say(f"  {source['source']}: {state.rstrip()}")
     return 1 if (sources["state"] == "failed").any() else 0
 
 

@@ -40,3 +40,13 @@ class BadInput(CaretraceError):
 
 class NotAllowed(CaretraceError):
     """The person's role does not allow it."""
+
+
+def told(error: BaseException) -> str:
+    """What may be written down of an error.
+
+    Another's words are left out: a database quotes parameters, a client library its token.
+    """
+    if isinstance(error, CaretraceError):
+        return str(error)
+    return f"Stopped by {type(error).__name__}."

@@ -11,6 +11,7 @@ when one splits, the part with more identifiers keeps the number and the split i
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ from sqlalchemy import (
     Text,
     create_engine,
     insert,
+    select,
 )
 
 from attribution.loading import batches, fetch, has_person, lent
@@ -103,6 +105,12 @@ class Vault:
                 rows = pa.Table.from_pandas(changes.assign(run_id=run_id), preserve_index=False)
                 connection.execute(insert(_CHANGE), rows.to_pylist())
 
+    def changes(self) -> pd.DataFrame:
+        """Every merge and split, in the order in which they were found."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(_CHANGE).order_by(_CHANGE.c.number)).fetchall()
+        return pd.DataFrame(rows, columns=[column.name for column in _CHANGE.columns])
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -126,7 +134,8 @@ def resolve(
     people are left out, so that a row known only by one of them belongs to nobody.
     """
     shared = _collect(connection, settings)
-    nodes = _nodes(connection, vault)
+    known = vault.numbers()
+    nodes = _nodes(connection, known)
     pairs = fetch(
         connection,
         "select a.code as a, b.code as b from edge inner join node as a "
@@ -136,7 +145,12 @@ def resolve(
     graph = coo_array((np.ones(len(pairs), dtype=np.int8), ends), shape=(len(nodes), len(nodes)))
     people, component = connected_components(graph, directed=False)
     before = nodes["before"].to_numpy()
-    person_id = number_people(component.astype(np.int64), before, nodes["own"].to_numpy())
+    person_id = number_people(
+        component.astype(np.int64),
+        before,
+        nodes["own"].to_numpy(),
+        known.column("person_id").to_numpy(),
+    )
     changes = _changes(before, person_id)
     numbered = pa.table({"code": np.arange(len(nodes)), "person_id": person_id})
     with lent(connection, numbered) as name:
@@ -162,11 +176,12 @@ def resolve(
     )
 
 
-def number_people(component: Array, before: Array, own: Array) -> Array:
+def number_people(component: Array, before: Array, own: Array, taken: Array) -> Array:
     """The person number of every identifier, in the identifiers' order.
 
     `component` says which identifiers are one person, `before` which number each had (0: none),
-    `own` the number that each would give a person if it were the first of a new one.
+    `own` the number that each would give a person if it were the first of a new one, and `taken`
+    which numbers were ever given.
     """
     held = pd.DataFrame({"component": component, "before": before, "code": np.arange(len(own))})
     held = held[held["before"] != 0]
@@ -176,11 +191,23 @@ def number_people(component: Array, before: Array, own: Array) -> Array:
     best = votes.sort_values(["size", "min"], ascending=[False, True])
     kept = best.drop_duplicates("before").drop_duplicates("component")
     # The identifiers are sorted, so the first of a component is its smallest.
-    components, first = np.unique(component, return_index=True)
-    number = pd.Series(own[first], index=components)
-    number = number.where(~number.isin(before) | number.index.isin(kept["component"]), -number)
-    number.update(pd.Series(kept["before"].to_numpy(), index=kept["component"]))
-    return number.reindex(component).to_numpy(dtype=np.int64)
+    components, first, of = np.unique(component, return_index=True, return_inverse=True)
+    # Arrays of integers throughout: a float holds 53 bits, and person numbers have 60.
+    number = own[first]
+    number[np.searchsorted(components, kept["component"].to_numpy())] = kept["before"].to_numpy()
+    fresh = ~np.isin(components, kept["component"].to_numpy())
+    given: set[int] = set()
+    for place in np.flatnonzero(fresh & np.isin(number, taken)):
+        number[place] = _other_number(int(number[place]), given, taken)
+    return number[of]
+
+
+def _other_number(number: int, given: set[int], taken: Array) -> int:
+    """A number for the part of a split person whose own number another part keeps."""
+    while number in given or number in taken:
+        number = int(sha256(str(number).encode()).hexdigest()[:15], 16)
+    given.add(number)
+    return number
 
 
 def _changes(before: Array, person_id: Array) -> pd.DataFrame:
@@ -193,9 +220,9 @@ def _changes(before: Array, person_id: Array) -> pd.DataFrame:
     return ordered
 
 
-def _nodes(connection: Connection, vault: Vault) -> pd.DataFrame:
+def _nodes(connection: Connection, known: pa.Table) -> pd.DataFrame:
     """Add to `node` the number each identifier had before; returns before and own by code."""
-    with lent(connection, vault.numbers()) as name:
+    with lent(connection, known) as name:
         connection.exec_driver_sql(
             "create or replace temp table node as select node.code, node.identifier, "
             "coalesce(known.person_id, 0) as before from node "

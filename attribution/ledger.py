@@ -25,11 +25,13 @@ from sqlalchemy import (
     create_engine,
     event,
     insert,
+    inspect,
     select,
     update,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from attribution.errors import told
 from attribution.paths import Home
 
 METADATA = MetaData()
@@ -107,10 +109,11 @@ class Ledger:
         self._lock = home.folder / "ledger.lock"
         self._engine = create_engine(f"sqlite:///{home.ledger}")
         event.listen(self._engine, "connect", _durable)
-        if not home.ledger.exists():
+        # Asked for each time: a process killed while it made them leaves some of the tables.
+        if not TABLES.keys() <= set(inspect(self._engine).get_table_names()):
+            home.ledger.chmod(0o600)
             with self._write() as connection:
                 METADATA.create_all(connection)
-            home.ledger.chmod(0o600)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -161,7 +164,7 @@ class Ledger:
         try:
             yield note
         except Exception as error:
-            self._set_step(run_id, name, state="failed", ended_at=now(), message=str(error))
+            self._set_step(run_id, name, state="failed", ended_at=now(), message=told(error))
             raise
         self._set_step(
             run_id,

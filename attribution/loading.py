@@ -13,7 +13,9 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -138,6 +140,7 @@ class Loader:
                 stage.take(item)
             stage.flush()
             message = stage.control_sums()
+            stage.check_days()
             with self.commits:
                 stage.commit()
         piece.after_commit()
@@ -160,7 +163,8 @@ class _Stage:
             for row in piece.rows:
                 connection.exec_driver_sql(
                     f"create or replace temp table {_staged(row)} as "
-                    f"select {_listed(_columns(row))} from raw_{row.spec.table} limit 0"
+                    f"select {_listed(_columns(row))}, cast(0 as bigint) as arrival "
+                    f"from raw_{row.spec.table} limit 0"
                 )
 
     def take(self, item: object) -> None:
@@ -191,14 +195,29 @@ class _Stage:
             raise SourceChanged(
                 f"{self.piece.name} was not expected to hold {row.spec.table} rows."
             )
-        arrow = self.loader.door.pseudonymise(row, table)
+        # The engine may store rows in any order, and of two with one key the later one counts.
+        arrived = pa.array(np.arange(self.rows, self.rows + len(table)))
+        arrow = self.loader.door.pseudonymise(row, table).append_column("arrival", arrived)
+        arrow = self._with_keys(row, arrow)
         names = _listed(arrow.column_names)
         with self.connection.begin(), lent(self.connection, arrow) as name:
             self.connection.exec_driver_sql(
                 f"insert into {_staged(row)} ({names}) select {names} from {name}"
             )
-        self.rows += len(arrow)
-        self.loader.on_rows(len(arrow))
+        self.rows += len(table)
+        self.loader.on_rows(len(table))
+
+    def _with_keys(self, row: type[Row], arrow: pa.Table) -> pa.Table:
+        """Rows that have their whole key; another could never be found again to be replaced."""
+        for name in row.spec.key:
+            keyed = arrow.column(name).is_valid()
+            for number in arrow.filter(pc.invert(keyed)).column("arrival").to_pylist():
+                reason = "the key is empty, so the row could not be told from others"
+                self.rejected.append(
+                    Rejected(self.piece.name, number + 1, name, "empty", reason, row.spec.table)
+                )
+            arrow = arrow.filter(keyed)
+        return arrow
 
     def control_sums(self) -> str:
         """Compare what was read with what the source says it all adds up to.
@@ -208,9 +227,10 @@ class _Stage:
         """
         notes = []
         for total in self.totals:
+            kept_out = [r for r in self.rejected if r.table in ("", total.row.spec.table)]
             money = {f.name for f in contract_fields(total.row) if f.kind == "money"}
             expression = (
-                "count(*)"
+                f"count(*) + {len(kept_out)}"
                 if total.column == "*"
                 else f"coalesce(sum({total.column}_micros), 0) / {MICROS}"
                 if total.column in money
@@ -232,6 +252,24 @@ class _Stage:
                 f"the source says {total.amount:,.2f}."
             )
         return " ".join(notes)
+
+    def check_days(self) -> None:
+        """Refuse rows outside the slice's window: the next refresh would load them twice."""
+        window = self.piece.window
+        if window is None:
+            return
+        for row in [row for row in self.piece.rows if row.spec.load == "window"]:
+            with self.connection.begin():
+                stray = self.connection.exec_driver_sql(
+                    f'select min("{row.spec.day}") from {_staged(row)} '
+                    f'where "{row.spec.day}" not between ? and ?',
+                    (window.since, window.until),
+                ).scalar_one()
+            if stray is not None:
+                raise SourceChanged(
+                    f"{self.piece.name} holds a row of {stray}, which was not asked for. "
+                    "Nothing of it was loaded."
+                )
 
     def commit(self) -> None:
         """Replace, merge, note rejects and move the cursor, in one transaction."""
@@ -273,7 +311,7 @@ class _Stage:
             order = f'"{row.spec.newer}" desc nulls last, ' if row.spec.newer else ""
             self.connection.exec_driver_sql(
                 f"delete from {stage} where rowid in (select rowid from {stage} qualify "
-                f"row_number() over (partition by {key} order by {order}rowid desc) > 1)"
+                f"row_number() over (partition by {key} order by {order}arrival desc) > 1)"
             )
 
     def _has_rows(self, row: type[Row]) -> bool:
@@ -337,6 +375,12 @@ def fetch(connection: Connection, sql: str) -> pa.Table:
     driver: Any = connection.connection.driver_connection
     table: pa.Table = driver.execute(sql).to_arrow_table()
     return table
+
+
+def batches(connection: Connection, sql: str, size: int) -> Iterator[pa.RecordBatch]:
+    """What a query answers, as Arrow in parts of at most `size` rows."""
+    driver: Any = connection.connection.driver_connection
+    yield from driver.execute(sql).to_arrow_reader(size)
 
 
 def _columns(row: type[Row]) -> list[str]:

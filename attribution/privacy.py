@@ -47,14 +47,18 @@ def load_key(home: Home) -> bytes:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    return path.read_bytes().strip()
+    key = path.read_bytes().strip()
+    if len(key) < 32:
+        raise SettingsError(f"{path} does not hold a whole key. Put the file back from a backup.")
+    return key
 
 
 def email(value: str) -> str | None:
     """Lower case, without surrounding space; None where it cannot be an address."""
     value = unicodedata.normalize("NFKC", value).strip().lower()
     name, at, domain = value.rpartition("@")
-    return value if at and name and "." in domain and " " not in value else None
+    possible = at and name and "@" not in name and "." in domain and len(value.split()) == 1
+    return value if possible else None
 
 
 def phone(value: str, region: str) -> str | None:
@@ -76,7 +80,6 @@ class Door:
     region: str = "US"
     patient_namespace: str = "emr"
     crm_namespace: str = "crm"
-    source: str = ""
 
     def hash(self, kind: str, value: str) -> str | None:
         """The hash of one identifier; None where the value cannot identify anybody."""
@@ -92,11 +95,12 @@ class Door:
         Tables whose rows carry no person get no `identifier`.
         """
         strongest: dict[str, pa.ChunkedArray] = {}
-        for number, spec in enumerate(contract_fields(row)):
+        for spec in contract_fields(row):
             if spec.identifier is None:
                 continue
             hashed = self._hash_column(spec.identifier, table.column(spec.name))
-            table = table.set_column(number, arrow_schema(row).field(number), hashed)
+            number = table.schema.get_field_index(spec.name)
+            table = table.set_column(number, arrow_schema(row).field(spec.name), hashed)
             if spec.identifier in STRENGTH:
                 strongest.setdefault(spec.identifier, hashed)
         if not strongest:
@@ -106,7 +110,7 @@ class Door:
 
     def _hash_column(self, kind: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
         if column.null_count == len(column):
-            return column
+            return column.cast(pa.string())
         # Most identifiers come many times: each distinct value is hashed once.
         encoded = pc.dictionary_encode(column.combine_chunks())
         hashes = pa.array([self.hash(kind, v) for v in encoded.dictionary.to_pylist()], pa.string())

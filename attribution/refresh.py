@@ -5,6 +5,7 @@ source (each failing alone), join identities, build and check the SQL models, pu
 reading the old generation until the last line, and after any failure before it.
 """
 
+import errno
 import fcntl
 import os
 import platform
@@ -15,22 +16,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 import zstandard
 from sqlalchemy.exc import DBAPIError
 
 from attribution import identity, seeds, transform, warehouse
-from attribution.errors import Busy, CaretraceError, StorageError
+from attribution.errors import Busy, CaretraceError, StorageError, told
 from attribution.ledger import Ledger, StepNote
 from attribution.loading import Loader, cursors
 from attribution.paths import Home
 from attribution.privacy import Door, load_key
-from attribution.settings import Settings, SourceSettings, connector
+from attribution.settings import Settings, SourceSettings, connector, secrets_of
 from connectors.errors import SourceError
 from connectors.source import Context
 
 # Sources wait on networks: more threads than cores, few enough to be polite to one's own disk.
 PARALLEL_SOURCES = 4
+
+# The errors of a full, failed or read-only disk; other operating system errors may be a network's.
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 State = Literal["started", "progress", "done", "failed"]
 
@@ -74,9 +79,7 @@ def refresh(
         try:
             outcome = _Run(settings, ledger, run_id, watch, debug=debug).run()
         except BaseException as error:
-            told = isinstance(error, CaretraceError)
-            message = str(error) if told else f"Stopped by {type(error).__name__}."
-            ledger.finish(run_id, "failed", warehouse.current_generation(home), message)
+            ledger.finish(run_id, "failed", _published(home), told(error))
             raise
         state = "partial" if outcome.failed else "published"
         ledger.finish(run_id, state, outcome.generation, "; ".join(outcome.failed.values()))
@@ -101,13 +104,16 @@ class _Run:
             failed = self._load_all(building)
             self._join_identities(building)
             checksums = self._build(building)
-        except BaseException:
-            building.abandon()
+            with self._step("publish"):
+                building.close()
+                warehouse.publish(home, building.number)
+                self.ledger.published(building.number, self.run_id, checksums, "refresh")
+        except BaseException as error:
+            if _spoils(error) and _published(home) != building.number:
+                building.discard()
+            else:
+                building.abandon()
             raise
-        with self._step("publish"):
-            building.close()
-            warehouse.publish(home, building.number)
-            self.ledger.published(building.number, self.run_id, checksums, "refresh")
         return Outcome(self.run_id, building.number, failed)
 
     @contextmanager
@@ -117,7 +123,7 @@ class _Run:
             try:
                 yield note
             except Exception as error:
-                self.watch(Event(name, "failed", message=str(error)))
+                self.watch(Event(name, "failed", message=told(error)))
                 raise
         state: State = "failed" if note.failed else "done"
         self.watch(Event(name, state, note.rows, note.message))
@@ -178,8 +184,8 @@ class _Run:
                     loaded = loader.load(piece)
                 except SourceError as error:
                     stuck.add(piece.cursor_key)
-                    problems.append(str(error))
-                    self._note_slice(source, piece.name, "failed", 0, 0, str(error))
+                    problems.append(_sentence(error, source))
+                    self._note_slice(source, piece.name, "failed", 0, 0, problems[-1])
                 else:
                     note.rows += loaded.rows
                     notes += [loaded.message] if loaded.message else []
@@ -187,11 +193,10 @@ class _Run:
                         source, piece.name, "loaded", loaded.rows, loaded.rejected, loaded.message
                     )
         except SourceError as error:
-            problems.append(str(error))
-        except (DBAPIError, CaretraceError, OSError):
-            raise  # ours, not the source's: nothing of this refresh can be trusted
+            problems.append(_sentence(error, source))
         except Exception as error:
-            if self.debug:
+            # Where our own disk or database fails, nothing of this refresh can be trusted.
+            if self.debug or isinstance(error, CaretraceError) or _spoils(error):
                 raise
             problems.append(
                 f"{source.name} failed with an unexpected {type(error).__name__}; what it had "
@@ -213,7 +218,9 @@ class _Run:
         )
 
     def _context(self, source: SourceSettings) -> Context:
-        folder = self.settings.home.raw / source.name / source.account / self.run_id
+        # An account's name may hold slashes, and must not lead out of the folder.
+        account = quote(source.account, safe="").replace(".", "%2E")
+        folder = self.settings.home.raw / source.name / account / self.run_id
         return Context(
             name=source.name,
             account=source.account,
@@ -240,7 +247,7 @@ class _Run:
             seeds.write(connection, self.settings)
             transform.build(connection, models, on_step=lambda name: self._say("models", name))
             note.rows = len(models)
-        marts = sorted(model.name for model in models if model.layer == "marts")
+        marts = {model.name: model.grain for model in models if model.layer == "marts"}
         with self._step("checks") as note, building.connect() as connection:
             transform.run_checks(connection)
             checksums = {name: transform.checksum(connection, name) for name in marts}
@@ -250,6 +257,32 @@ class _Run:
 
     def _say(self, step: str, message: str) -> None:
         self.watch(Event(step, "progress", message=message))
+
+
+def _published(home: Home) -> int | None:
+    try:
+        return warehouse.current_generation(home)
+    except StorageError:
+        return None
+
+
+def _spoils(error: BaseException | None) -> bool:
+    """Whether our own database or disk failed, so that what was being built cannot be trusted."""
+    while error is not None:
+        if isinstance(error, DBAPIError):
+            return True
+        if isinstance(error, OSError) and error.errno in _DISK:
+            return True
+        error = error.__cause__
+    return False
+
+
+def _sentence(error: SourceError, source: SourceSettings) -> str:
+    """What the connector says, without any secret of the source that slipped into it."""
+    text = str(error)
+    for secret in secrets_of(source):
+        text = text.replace(secret, "***")
+    return text
 
 
 @contextmanager

@@ -4,6 +4,7 @@ Everything that is missing or impossible is reported at once, with what to write
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,9 @@ from datetime import date, timedelta
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
+
+from phonenumbers import SUPPORTED_REGIONS
 
 from attribution.errors import SettingsError
 from attribution.models.parameters import CreditSettings, credit_settings
@@ -20,6 +23,14 @@ from connectors import SOURCES
 from connectors.source import Option
 
 DEFAULT_REGION = "US"
+T = TypeVar("T")
+_MEANT: dict[type, str] = {
+    str: "a text in quotes",
+    int: "a whole number",
+    bool: "true or false",
+    date: "a date such as 2024-01-01, without quotes",
+    dict: "a table",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,44 +87,79 @@ def load(at: Home, *, today: date | None = None) -> Settings:
         )
     document = _read(at.config)
     secrets = _read(at.secrets) if at.secrets.is_file() else {}
-    problems: list[str] = []
-    known = {"title", "currency", "region", "demo", "first_day", "sources", "credit", "identity"}
-    problems += [f"[{key}] is not a setting" for key in document.keys() - known]
-    sources = tuple(
-        source
-        for name, table in document.get("sources", {}).items()
-        if (source := _source(name, table, secrets, problems)) is not None
+    told = _Told(document, [])
+    told.only(set(Settings.__dataclass_fields__) - {"home"})
+    first_day = told.get("first_day", date, (today or date.today()) - timedelta(days=731))  # noqa: DTZ011
+    sources = (
+        _source(name, table, secrets, told.problems)
+        for name, table in told.get("sources", dict, {}).items()
     )
-    try:
-        credit = credit_settings(document.get("credit", {}))
-    except ValueError as error:
-        problems.append(f"[credit]: {error}")
-        credit = CreditSettings()
-    try:
-        identity = IdentitySettings(**document.get("identity", {}))
-    except TypeError:
-        problems.append("[identity] knows max_patients and max_contacts only")
-        identity = IdentitySettings()
-    currency = str(document.get("currency", "USD"))
-    if len(currency) != 3 or not currency.isupper():
-        problems.append(f"currency = {currency!r} is not an ISO 4217 code such as 'USD'")
-    first_day = document.get("first_day", (today or date.today()) - timedelta(days=731))  # noqa: DTZ011
-    if not isinstance(first_day, date):
-        problems.append("first_day must be a date such as 2024-01-01, without quotes")
-    if problems:
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        raise SettingsError(f"{at.config} needs attention:\n{lines}")
-    return Settings(
+    settings = Settings(
         home=at,
-        title=str(document.get("title", "caretrace")),
-        currency=currency,
-        region=str(document.get("region", DEFAULT_REGION)),
-        demo=bool(document.get("demo", False)),
+        title=told.get("title", str, "caretrace"),
+        currency=told.get("currency", str, "USD"),
+        region=told.get("region", str, DEFAULT_REGION),
+        demo=told.get("demo", bool, False),
         first_day=first_day,
-        sources=sources,
-        credit=credit,
-        identity=identity,
+        sources=tuple(source for source in sources if source is not None),
+        credit=_credit(told),
+        identity=_identity(told),
     )
+    if not re.fullmatch("[A-Z]{3}", settings.currency):
+        told.problems.append(
+            f"currency = {settings.currency!r} is not an ISO 4217 code such as 'USD'"
+        )
+    if settings.region not in SUPPORTED_REGIONS:
+        told.problems.append(f"region = {settings.region!r} is not a country code such as 'US'")
+    if told.problems:
+        lines = "\n".join(f"  - {problem}" for problem in told.problems)
+        raise SettingsError(f"{at.config} needs attention:\n{lines}")
+    return settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A table of the configuration, and what is wrong with it."""
+
+    table: Mapping[str, Any]
+    problems: list[str]
+    where: str = ""
+
+    def only(self, known: set[str]) -> None:
+        """Note every setting that nobody knows."""
+        self.problems.extend(
+            f"{self.where}{name} is not a setting" for name in sorted(self.table.keys() - known)
+        )
+
+    def get(self, name: str, kind: type[T], default: T) -> T:
+        """A setting of the kind that is meant, or its default and a problem."""
+        value = self.table.get(name, default)
+        # `type`, not `isinstance`: true is an int in Python, and a date-time is a date.
+        if type(value) is kind:
+            return value
+        self.problems.append(f"{self.where}{name} must be {_MEANT[kind]}")
+        return default
+
+
+def _credit(told: _Told) -> CreditSettings:
+    try:
+        return credit_settings(told.get("credit", dict, {}))
+    except ValueError as error:
+        told.problems.append(f"[credit]: {error}")
+        return CreditSettings()
+
+
+def _identity(told: _Told) -> IdentitySettings:
+    own = _Told(told.get("identity", dict, {}), told.problems, "[identity] ")
+    own.only(set(IdentitySettings.__dataclass_fields__))
+    default = IdentitySettings()
+    identity = IdentitySettings(
+        own.get("max_patients", int, default.max_patients),
+        own.get("max_contacts", int, default.max_contacts),
+    )
+    if min(identity.max_patients, identity.max_contacts) < 1:
+        told.problems.append("[identity] max_patients and max_contacts must be 1 or more")
+    return identity
 
 
 def connector(kind: str) -> ModuleType:
@@ -132,6 +178,12 @@ def secret_variable(source: str, option: str) -> str:
     return f"CARETRACE_{source}_{option}".upper().replace("-", "_")
 
 
+def secrets_of(source: SourceSettings) -> list[str]:
+    """The secret values of a source, so that they can be kept out of what is written."""
+    secret = [option.name for option in options_of(source.kind) if option.secret]
+    return [str(source.options[name]) for name in secret if source.options.get(name)]
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -143,15 +195,20 @@ def _source(
     name: str, table: Any, secrets: Mapping[str, Any], problems: list[str]
 ) -> SourceSettings | None:
     where = f"[sources.{name}]"
-    if not isinstance(table, dict) or table.get("kind") not in SOURCES:
+    # The name becomes a folder and a part of an environment variable's name.
+    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        problems.append(f"{where} may be named with letters, digits, - and _ only")
+    if not isinstance(table, dict) or str(table.get("kind")) not in SOURCES:
         kinds = ", ".join(sorted(SOURCES))
         problems.append(f"{where} needs a kind, one of: {kinds}")
         return None
     kind = table["kind"]
     own = {"kind", "account", "patient_namespace", "crm_namespace"}
+    told = _Told(table, problems, f"{where} ")
     options = {option.name: option for option in options_of(kind)}
     problems.extend(
-        f"{where} {key} is not a setting of {kind}" for key in table.keys() - own - options.keys()
+        f"{where} {key} is not a setting of {kind}"
+        for key in sorted(table.keys() - own - options.keys())
     )
     values: dict[str, Any] = {}
     for option in options.values():
@@ -165,10 +222,10 @@ def _source(
     return SourceSettings(
         name=name,
         kind=kind,
-        account=str(table.get("account", name)),
+        account=told.get("account", str, name),
         options=values,
-        patient_namespace=str(table.get("patient_namespace", "emr")),
-        crm_namespace=str(table.get("crm_namespace", "crm")),
+        patient_namespace=told.get("patient_namespace", str, "emr"),
+        crm_namespace=told.get("crm_namespace", str, "crm"),
     )
 
 
@@ -186,5 +243,7 @@ def _value(
             f"[sources.{name}] {option.name} is a secret: move it to the environment as "
             f"{secret_variable(name, option.name)} or to secrets.toml"
         )
-    stored = secrets.get("sources", {}).get(name, {}).get(option.name)
+    stored: Any = secrets
+    for key in ("sources", name, option.name):
+        stored = stored.get(key) if isinstance(stored, dict) else None
     return os.environ.get(secret_variable(name, option.name), stored)

@@ -8,7 +8,7 @@ when a replaced file is opened again in one process.
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -62,6 +62,8 @@ def open_private(home: Home, generation: int) -> Engine:
 def _open_reader(path: Path) -> Engine:
     if not path.is_file():
         raise StorageError(f"{path} is missing. Run `caretrace refresh` to build it again.")
+    if path.with_name(f"{path.name}.wal").exists():
+        raise StorageError(f"{path} was changed after it was published. Run `caretrace rollback`.")
     # Pooled: a connection belongs to one thread at a time, and opening one costs more than most
     # queries do.
     return create_engine(
@@ -82,10 +84,11 @@ class Building:
         self.resumed = resumed
         self.folder = home.generation(number)
         self.commits = Lock()  # windows are read in parallel and committed one at a time
-        spill = self.folder / "spill"
+        self._spill = self.folder / "spill"
+        shutil.rmtree(self._spill, ignore_errors=True)
         config = {
             "memory_limit": memory,
-            "temp_directory": str(spill),
+            "temp_directory": str(self._spill),
             "preserve_insertion_order": "false",
             "storage_compatibility_version": STORAGE_VERSION,
         }
@@ -96,8 +99,12 @@ class Building:
         )
         event.listen(self.engine, "connect", _utc)
         self._open = self.engine.connect()  # keeps the database open between steps
-        with self.connect() as connection:
-            ensure_raw_tables(connection)
+        try:
+            with self.connect() as connection:
+                ensure_raw_tables(connection)
+        except BaseException:
+            self.abandon()
+            raise
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -105,8 +112,8 @@ class Building:
         with self.engine.begin() as connection:
             yield connection
 
-    def copy_marts(self, tables: Iterable[str]) -> None:
-        """Write the marts into the file that pages will read."""
+    def copy_marts(self, grains: Mapping[str, Sequence[str]]) -> None:
+        """Write the marts into the file that pages will read, each ordered by its grain."""
         path = self.folder / MARTS
         path.unlink(missing_ok=True)
         with self.engine.connect() as connection:
@@ -114,8 +121,10 @@ class Building:
             connection.exec_driver_sql(
                 f"attach '{_quoted(path)}' as marts (storage_version '{STORAGE_VERSION}')"
             )
-            for table in tables:
-                connection.exec_driver_sql(f'create table marts."{table}" as from "{table}"')
+            for table, grain in grains.items():
+                connection.exec_driver_sql(
+                    f'create table marts."{table}" as from "{table}" order by {", ".join(grain)}'
+                )
             connection.exec_driver_sql("checkpoint marts")
             connection.exec_driver_sql("detach marts")
 
@@ -124,7 +133,7 @@ class Building:
         with self.engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("checkpoint")
         self.abandon()
-        shutil.rmtree(self.folder / "spill", ignore_errors=True)
+        shutil.rmtree(self._spill, ignore_errors=True)
         left = sorted(path.name for path in self.folder.glob("*.wal"))
         if left:
             raise StorageError(f"Generation {self.number} was not closed whole: {left} was left.")
@@ -139,6 +148,11 @@ class Building:
         self._open.close()
         self.engine.dispose()
 
+    def discard(self) -> None:
+        """Let go of a database that cannot be trusted, and free its space."""
+        self.abandon()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
 
 def begin(home: Home, *, memory: str = "2GB") -> Building:
     """Start the next generation from the published one.
@@ -147,58 +161,56 @@ def begin(home: Home, *, memory: str = "2GB") -> Building:
     if its database does not open any more, it is thrown away and begun anew.
     """
     home.generations.mkdir(mode=0o700, parents=True, exist_ok=True)
-    base = current_generation(home)
-    for number in sorted(_generations(home), reverse=True):
-        mark = _mark(home, number)
-        if not mark.exists():
-            continue
-        if number == base:
-            mark.unlink()
-        elif mark.read_text(encoding="ascii") == str(base) and _whole(home, number):
+    published = current_generation(home)
+    whole = published is not None and (home.generation(published) / PRIVATE).is_file()
+    base = str(published if whole else None)
+    numbers = sorted(_generations(home))
+    for number in reversed(numbers):
+        if number != published and _mark_of(home, number) == base:
             try:
                 return Building(home, number, memory=memory, resumed=True)
             except DBAPIError:
-                shutil.rmtree(home.generation(number))
-        else:
-            shutil.rmtree(home.generation(number))
-    number = max([*_generations(home), base or 0]) + 1
+                break  # a power cut may leave it so; it was never published
+    # Numbers are never used twice: a page may still hold one that was rolled back.
+    number = max([*numbers, published or 0]) + 1
     folder = home.generation(number)
     folder.mkdir(mode=0o700)
-    if base is not None:
-        shutil.copyfile(home.generation(base) / PRIVATE, folder / PRIVATE)
+    _write(_mark(home, number), "copying")
+    for old in numbers:
+        if old == published:
+            _mark(home, old).unlink(missing_ok=True)
+        elif _mark_of(home, old) is not None or not (home.generation(old) / MARTS).is_file():
+            shutil.rmtree(home.generation(old))
+    if published is not None and whole:
+        shutil.copyfile(home.generation(published) / PRIVATE, folder / PRIVATE)
     # Only now may a later run go on from here: before this line the copy was not complete.
-    _mark(home, number).write_text(str(base), encoding="ascii")
+    _write(_mark(home, number), base)
     return Building(home, number, memory=memory, resumed=False)
 
 
 def publish(home: Home, number: int) -> None:
     """Point pages at a closed generation, and drop the oldest ones."""
-    partial = home.current.with_name("CURRENT.tmp")
-    with partial.open("w", encoding="ascii") as file:
-        file.write(str(number))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(home.current)
-    _sync(home.folder)
+    _write(home.current, str(number))
     _mark(home, number).unlink(missing_ok=True)
-    finished = [n for n in sorted(_generations(home)) if not _mark(home, n).exists()]
-    for old in [n for n in finished if n <= number][:-KEPT_GENERATIONS]:
+    for old in _finished(home, until=number)[:-KEPT_GENERATIONS]:
         shutil.rmtree(home.generation(old), ignore_errors=True)
 
 
 def rollback(home: Home) -> int:
     """Point pages at the generation before the published one, and return its number.
 
-    The generation that is left behind is dropped: it must not be gone on from.
+    What is left behind is never gone on from, nor gone back to; the next refresh drops it.
     """
-    present = current_generation(home)
-    before = [
-        number
-        for number in sorted(_generations(home))
-        if (present is None or number < present) and not _mark(home, number).exists()
-    ]
+    try:
+        present = current_generation(home)
+    except StorageError:
+        present = None
+    before = _finished(home, until=None if present is None else present - 1)
     if not before:
         raise StorageError("There is no earlier generation to go back to.")
+    for left in _generations(home):
+        if left > before[-1]:
+            _write(_mark(home, left), "rolled back")
     publish(home, before[-1])
     return before[-1]
 
@@ -217,12 +229,39 @@ def _generations(home: Home) -> list[int]:
     return [int(path.name) for path in home.generations.iterdir() if path.name.isdigit()]
 
 
+def _finished(home: Home, *, until: int | None) -> list[int]:
+    """Generations that were published once, in order, up to `until`."""
+    return [
+        number
+        for number in sorted(_generations(home))
+        if (until is None or number <= until)
+        and _mark_of(home, number) is None
+        and (home.generation(number) / MARTS).is_file()
+    ]
+
+
 def _mark(home: Home, number: int) -> Path:
+    """The file that says that a generation was not, or must not be, published."""
     return home.generation(number) / "unfinished"
 
 
-def _whole(home: Home, number: int) -> bool:
-    return (home.generation(number) / PRIVATE).is_file()
+def _mark_of(home: Home, number: int) -> str | None:
+    """What the mark says: the generation it goes on from, or why it must not be gone on from."""
+    try:
+        return _mark(home, number).read_text(encoding="ascii", errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a small file so that a power cut leaves the old text or the new one."""
+    partial = path.with_name(f"{path.name}.tmp")
+    with partial.open("w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    _sync(path.parent)
 
 
 def _quoted(path: Path) -> str:
