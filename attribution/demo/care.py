@@ -21,7 +21,8 @@ REBOOKS = 0.62  # after a missed or cancelled visit
 def books(folk: Folk, at: Ints, line: Ints, start: Ints, level: Floats) -> Ints:
     """Which inquiries become an appointment: the urgent ones more often."""
     chance = _BOOKS[line] * (0.70 + 0.55 * level) * (1 - 0.12 * (folk.payer[at] == 2))
-    return (folk.draws.uniform(20, start, at) < chance).astype(np.int64)
+    booked: Ints = (folk.draws.uniform(20, start, at) < chance).astype(np.int64)
+    return booked
 
 
 def booking_minutes(folk: Folk, at: Ints, step: Ints, asked: Ints, line: Ints) -> tuple[Ints, Ints]:
@@ -55,4 +56,5 @@ def fees(folk: Folk, at: Ints, number: Ints, line: Ints) -> Ints:
     spread = np.exp(0.55 * folk.draws.normal(27, number, at) - 0.15)
     surgery = (line == 0) & (folk.draws.uniform(28, number, at) < 0.035)
     dollars = _FEE[line] * _PAYER_FACTOR[folk.payer[at]] * spread * np.where(surgery, 14.0, 1.0)
-    return np.maximum((100 * dollars).astype(np.int64), 1500)
+    cents: Ints = np.maximum((100 * dollars).astype(np.int64), 1500)
+    return cents

@@ -7,12 +7,15 @@ import pandas as pd
 from attribution.demo import care, names
 from attribution.demo.clock import DAY, WEEK, next_morning
 from attribution.demo.draws import Bools, Ints
+from attribution.demo.formats import instants
 from attribution.demo.log import FULFILLED
-from attribution.demo.market import LEVERS, LINES, LOCATIONS
+from attribution.demo.market import LEVERS
 from attribution.demo.names import Texts
 from attribution.demo.web import (
     CALL,
     FORM,
+    LINE_NAMES,
+    PLACE_NAMES,
     TRACKED_CALL,
     local_time,
     typed_emails,
@@ -21,8 +24,6 @@ from attribution.demo.web import (
 )
 from attribution.demo.worlds import World
 
-_LINES = np.array(LINES, dtype=object)
-_PLACES = np.array(LOCATIONS, dtype=object)
 _DEAL_VALUE = np.array([1800, 450, 700, 380])
 _ORIGINAL = {
     "brand": "PAID_SEARCH", "nonbrand": "PAID_SEARCH", "paid_social": "PAID_SOCIAL",
@@ -66,8 +67,8 @@ def contacts(world: World) -> pd.DataFrame:
             "lead_at": since,
             "customer_at": pd.Series(reached).where(became),
             "preferred_channel": names.where(draws.uniform(162, 0, person) < 0.4, prefers),
-            "service_line": _LINES[asked["line"]],
-            "location": _PLACES[world.folk.place[person]],
+            "service_line": LINE_NAMES[asked["line"]],
+            "location": PLACE_NAMES[world.folk.place[person]],
         }
     ).sort_values(["created_at", "contact_id"], kind="stable", ignore_index=True)
 
@@ -95,13 +96,11 @@ def deals(world: World) -> pd.DataFrame:
     talked = next_morning(np.minimum(opened + 90, closed))
     spread = 0.8 + 0.4 * folk.draws.uniform(163, start, person)
     stage = np.where(over, np.where(won, "appointment booked", "closed lost"), "contacted")
-    stamps = [
-        np.datetime_as_string(local_time(world, m), unit="m") for m in (opened, talked, closed)
-    ]
+    stamps = [instants(pd.Series(local_time(world, m))) for m in (opened, talked, closed)]
     history = [
         orjson.dumps({"new": a, "contacted": b} | ({s: c} if done else {})).decode()
         for a, b, c, s, done in zip(
-            *(stamp.tolist() for stamp in stamps), stage.tolist(), over.tolist(), strict=True
+            *(stamp.to_pylist() for stamp in stamps), stage.tolist(), over.tolist(), strict=True
         )
     ]
     frame = pd.DataFrame(
@@ -117,8 +116,8 @@ def deals(world: World) -> pd.DataFrame:
             "closed_at": pd.Series(local_time(world, closed)).where(over),
             "currency": "USD",
             "amount": np.round(_DEAL_VALUE[line] * spread, 2),
-            "service_line": _LINES[line],
-            "location": _PLACES[folk.place[person]],
+            "service_line": LINE_NAMES[line],
+            "location": PLACE_NAMES[folk.place[person]],
         }
     )
     return frame.sort_values(["created_at", "deal_id"], kind="stable", ignore_index=True)
@@ -161,7 +160,7 @@ def messages(world: World) -> pd.DataFrame:
                 ~email, names.formatted(names.phone_numbers(world.folk), "e164")[person]
             ),
             "patient_id": names.mrn(person),
-            "service_line": _LINES[world.folk.line[person]],
+            "service_line": LINE_NAMES[world.folk.line[person]],
             "sent_at": when(treated, out),
             "delivered_at": when(arrives, out + 1),
             "opened_at": when(opens, read),

@@ -35,6 +35,7 @@ class Draws:
         """
         keys = self._keys if at is None else self._keys[at]
         shift = (stream * _STREAM) & _WORD
+        offset: Any
         if isinstance(step, np.ndarray):
             offset = (step + 1).astype(np.uint64) * np.uint64(_GOLDEN) + np.uint64(shift)
         else:

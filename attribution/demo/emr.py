@@ -11,11 +11,9 @@ from attribution.demo.draws import Draws
 from attribution.demo.folk import PAYERS
 from attribution.demo.log import BOOKED, FULFILLED, STATUSES
 from attribution.demo.market import LINES, LOCATIONS, pollen_levels
-from attribution.demo.web import local_time, typed_emails
+from attribution.demo.web import LINE_NAMES, PLACE_NAMES, local_time, typed_emails
 from attribution.demo.worlds import World
 
-_LINES = np.array(LINES, dtype=object)
-_PLACES = np.array(LOCATIONS, dtype=object)
 _CODES = ("MSK", "DER", "DEN", "PRI")
 
 
@@ -59,8 +57,8 @@ def appointments(world: World) -> pd.DataFrame:
             "booked_at": local_time(world, booked),
             "starts_at": local_time(world, starts),
             "status": np.array(STATUSES, dtype=object)[visits["status"]],
-            "service_line": _LINES[line],
-            "location": _PLACES[world.folk.place[person]],
+            "service_line": LINE_NAMES[line],
+            "location": PLACE_NAMES[world.folk.place[person]],
             "provider": _providers(world),
             "minutes_waited": np.where(kept, np.minimum(waited, 120), np.nan),
             "updated_at": local_time(world, changed),
@@ -76,7 +74,8 @@ def _providers(world: World) -> names.Texts:
     visits = world.visits
     code = visits["line"] * 3 + world.folk.place[visits["person"]]
     table = [f"dr-{LINES[n // 18][:4]}-{n // 6 % 3}{n % 6}" for n in range(72)]
-    return np.array(table, dtype=object)[code * 6 + visits["person"] % 6]
+    chosen: names.Texts = np.array(table, dtype=object)[code * 6 + visits["person"] % 6]
+    return chosen
 
 
 def encounters(world: World) -> pd.DataFrame:
@@ -96,8 +95,8 @@ def encounters(world: World) -> pd.DataFrame:
             "ends_at": local_time(world, visits["starts_at"] + minutes),
             "class_code": np.where(remote, "VR", "AMB"),
             "appointment_id": _visit_ids("A", world)[rows],
-            "service_line": _LINES[line],
-            "location": _PLACES[world.folk.place[person]],
+            "service_line": LINE_NAMES[line],
+            "location": PLACE_NAMES[world.folk.place[person]],
             "diagnosis_groups": table[line * 8 + group],
         }
     )
@@ -141,8 +140,8 @@ def feedback(world: World) -> pd.DataFrame:
             "score": score,
             "scale_max": 10,
             "email": typed_emails(world, person),
-            "service_line": _LINES[visits["line"][rows]],
-            "location": _PLACES[world.folk.place[person]],
+            "service_line": LINE_NAMES[visits["line"][rows]],
+            "location": PLACE_NAMES[world.folk.place[person]],
             "comment": words[(person + number) % 6],
         }
     )

@@ -8,23 +8,22 @@ import numpy as np
 import orjson
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-import xlsxwriter
 
 from attribution.demo import words
+from attribution.demo.files_media import write_ads, write_web
 from attribution.demo.formats import (
+    Tables,
     dollars,
     flags,
-    in_utc,
+    instants,
     text,
     whole,
     write_csv,
+    write_parquet,
     written,
 )
 from attribution.demo.formats import words as said
 
-Tables = Mapping[str, pd.DataFrame]
 _US_TIME = "%m/%d/%Y %H:%M"
 
 
@@ -36,143 +35,6 @@ def write_all(drop: Path, tables: Tables) -> None:
     write_record(drop / "emr", tables)
     write_outreach(drop, tables)
     write_environment(drop / "pollen", tables["environment"])
-
-
-def write_ads(drop: Path, spend: pd.DataFrame) -> None:
-    """One export for each platform, and the agency's workbook for the rest."""
-    google = spend[spend["network"].isin(["google", "youtube"])]
-    for year, part in google.groupby(pd.DatetimeIndex(google["day"]).year, sort=True):
-        write_csv(
-            drop / "google_ads" / f"google_ads_{year}.csv",
-            {
-                "Day": written(part["day"], "%Y-%m-%d"),
-                "Campaign ID": text(part["campaign_id"]),
-                "Campaign": text(part["campaign"]),
-                "Campaign type": said(part["medium"], words.GOOGLE_TYPES),
-                "Ad group ID": text(part["ad_group_id"]),
-                "Ad group": text(part["ad_group"]),
-                "Currency code": text(part["currency"]),
-                "Cost": dollars(part["spend"]),
-                "Impr.": whole(part["impressions"]),
-                "Clicks": whole(part["clicks"]),
-                "Conversions": dollars(part["claimed_conversions"]),
-                "Conv. value": dollars(part["claimed_value"]),
-            },
-        )
-    _write_meta(drop / "meta_ads" / "meta_ads.csv", spend[spend["network"] == "facebook"])
-    _write_microsoft(drop / "microsoft_ads" / "bericht.csv", spend[spend["network"] == "bing"])
-    offline = spend[~spend["network"].isin(["google", "youtube", "facebook", "bing"])]
-    _write_offline(drop / "media_agency" / "offline_media.xlsx", offline)
-
-
-def _write_meta(path: Path, part: pd.DataFrame) -> None:
-    write_csv(
-        path,
-        {
-            "Reporting starts": written(part["day"], "%m/%d/%Y"),
-            "Campaign name": text(part["campaign"]),
-            "Campaign ID": text(part["campaign_id"]),
-            "Ad set name": text(part["ad_group"]),
-            "Ad set ID": text(part["ad_group_id"]),
-            "Currency": text(part["currency"]),
-            "Amount spent": dollars(part["spend"]),
-            "Impressions": whole(part["impressions"]),
-            "Link clicks": whole(part["clicks"]),
-            "Leads": whole(part["claimed_conversions"]),
-            "Leads conversion value": dollars(part["claimed_value"]),
-        },
-    )
-
-
-def _write_microsoft(path: Path, part: pd.DataFrame) -> None:
-    write_csv(
-        path,
-        {
-            "Datum": written(part["day"], "%d.%m.%Y"),
-            "Kampagnen-ID": text(part["campaign_id"]),
-            "Kampagne": text(part["campaign"]),
-            "Anzeigengruppen-ID": text(part["ad_group_id"]),
-            "Anzeigengruppe": text(part["ad_group"]),
-            "Währung": text(part["currency"]),
-            "Ausgaben": dollars(part["spend"], comma=True),
-            "Impressionen": whole(part["impressions"]),
-            "Klicks": whole(part["clicks"]),
-            "Conversions": dollars(part["claimed_conversions"], comma=True),
-            "Umsatz": dollars(part["claimed_value"], comma=True),
-        },
-        delimiter=";",
-        encoding="latin-1",
-    )
-
-
-def _write_offline(path: Path, part: pd.DataFrame) -> None:
-    """The agency bills by the week: each week's cost stands on its Monday."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    day = pd.DatetimeIndex(part["day"])
-    monday = day - pd.to_timedelta(day.weekday, unit="D")
-    keys = ["monday", "network", "medium", "campaign_id", "campaign"]
-    weekly = (
-        part.assign(monday=monday)
-        .groupby(keys, as_index=False)[["spend", "impressions", "clicks"]]
-        .sum()
-    )
-    book = xlsxwriter.Workbook(str(path), {"constant_memory": True})
-    book.set_properties({"created": pd.Timestamp("2024-01-01").to_pydatetime()})
-    sheet = book.add_worksheet("Media plan")
-    date_format = book.add_format({"num_format": "yyyy-mm-dd"})
-    money = book.add_format({"num_format": "#,##0.00"})
-    sheet.write_row(0, 0, ["Meridian Media: booked and billed, all placements"])
-    header = ["Week of", "Vendor", "Type", "Code", "Placement", "Net cost", "Contacts", "Clicks"]
-    sheet.write_row(2, 0, header)
-    for number, row in enumerate(weekly.itertuples(index=False), start=3):
-        sheet.write_datetime(number, 0, row[0].to_pydatetime(), date_format)
-        for column, value in enumerate(row[1:5], start=1):
-            sheet.write_string(number, column, str(value))
-        sheet.write_number(number, 5, round(float(row[5]), 2), money)
-        sheet.write_number(number, 6, int(row[6]))
-        sheet.write_number(number, 7, int(row[7]))
-    book.close()
-
-
-def write_web(folder: Path, tables: Tables) -> None:
-    """The analytics export by day, and the event table by person."""
-    counted = tables["web_sessions"]
-    write_csv(
-        folder / "ga4_traffic.csv",
-        {
-            "date": written(counted["day"], "%Y%m%d"),
-            "sessionSource": text(counted["utm_source"]),
-            "sessionMedium": text(counted["utm_medium"]),
-            "sessionCampaignId": text(counted["campaign_id"]),
-            "sessionCampaignName": text(counted["utm_campaign"]),
-            "landingGroup": text(counted["landing_group"]),
-            "sessions": whole(counted["sessions"]),
-            "engagedSessions": whole(counted["engaged_sessions"]),
-            "keyEvents": whole(counted["key_events"]),
-        },
-    )
-    events = tables["touchpoint"]
-    columns = {
-        "event_id": text(events["touch_id"]),
-        "event_time": pa.array(in_utc(events["at"])),
-        "event_name": said(events["kind"], words.EVENTS).dictionary_encode(),
-        "user_pseudo_id": text(events["client_id"]),
-        "click_ref": text(events["click_id"]),
-        "form_email": text(events["email"]),
-        "portal_mrn": text(events["patient_id"]),
-        "source": text(events["utm_source"]).dictionary_encode(),
-        "medium": text(events["utm_medium"]).dictionary_encode(),
-        "campaign": text(events["utm_campaign"]).dictionary_encode(),
-        "page_topic": text(events["service_line"]).dictionary_encode(),
-        "page_clinic": text(events["location"]).dictionary_encode(),
-    }
-    write_parquet(folder / "touchpoints.parquet", columns)
-
-
-def write_parquet(path: Path, columns: Mapping[str, pa.Array]) -> None:
-    """Write a Parquet file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(dict(columns)), path, compression="zstd", row_group_size=200_000)
 
 
 def write_crm(folder: Path, tables: Tables) -> None:
@@ -199,25 +61,20 @@ def write_crm(folder: Path, tables: Tables) -> None:
     business = tables["deal"]
     columns = {
         "dealId": text(business["deal_id"]),
-        "createdAt": _instants(business["created_at"]),
-        "updatedAt": _instants(business["updated_at"]),
+        "createdAt": instants(business["created_at"]),
+        "updatedAt": instants(business["updated_at"]),
         "contactId": text(business["contact_id"]),
         "pipeline": text(business["pipeline"]),
         "stage": text(business["stage"]),
         "stageDates": text(business["stage_dates"]),
         "isWon": pa.array(business["won"].astype(object), pa.bool_(), from_pandas=True),
-        "closedAt": _instants(business["closed_at"]),
+        "closedAt": instants(business["closed_at"]),
         "currency": text(business["currency"]),
         "amount": dollars(business["amount"]),
         "serviceLine": text(business["service_line"]),
         "clinic": text(business["location"]),
     }
     (folder / "deals.ndjson").write_bytes(_lines(columns))
-
-
-def _instants(column: pd.Series) -> pa.Array:
-    moments = pa.array(in_utc(column), pa.timestamp("s", tz="UTC"), from_pandas=True)
-    return pc.strftime(moments, format="%Y-%m-%dT%H:%M:%SZ")
 
 
 def _lines(columns: Mapping[str, pa.Array]) -> bytes:
@@ -353,20 +210,20 @@ def _write_messages(path: Path, sent: pd.DataFrame) -> None:
     columns = {
         "id": text(sent["message_id"]),
         "campaign": text(sent["flow"]),
-        "assigned": _instants(sent["assigned_at"]),
+        "assigned": instants(sent["assigned_at"]),
         "via": text(sent["channel"]),
         "group": said(sent["arm"], words.ARMS),
         "to_email": text(sent["email"]),
         "to_phone": text(sent["phone"]),
         "mrn": text(sent["patient_id"]),
         "topic": text(sent["service_line"]),
-        "sent": _instants(sent["sent_at"]),
-        "delivered": _instants(sent["delivered_at"]),
-        "opened": _instants(sent["opened_at"]),
-        "clicked": _instants(sent["clicked_at"]),
-        "replied": _instants(sent["replied_at"]),
-        "bounced": _instants(sent["bounced_at"]),
-        "unsubscribed": _instants(sent["unsubscribed_at"]),
+        "sent": instants(sent["sent_at"]),
+        "delivered": instants(sent["delivered_at"]),
+        "opened": instants(sent["opened_at"]),
+        "clicked": instants(sent["clicked_at"]),
+        "replied": instants(sent["replied_at"]),
+        "bounced": instants(sent["bounced_at"]),
+        "unsubscribed": instants(sent["unsubscribed_at"]),
         "cost": pa.array(np.round(sent["cost"], 3)),
     }
     path.write_bytes(gzip.compress(_lines(columns), compresslevel=3, mtime=0))

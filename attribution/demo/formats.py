@@ -8,8 +8,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
+import pyarrow.parquet as pq
 
 from attribution.demo.market import TIMEZONE
+
+Tables = Mapping[str, pd.DataFrame]
 
 
 def text(column: pd.Series) -> pa.Array:
@@ -27,6 +30,12 @@ def in_utc(column: pd.Series) -> pd.Series:
     """Wall-clock times of the health system as instants."""
     local = column.astype("datetime64[us]").dt.tz_localize(TIMEZONE)
     return local.dt.tz_convert("UTC")
+
+
+def instants(column: pd.Series) -> pa.Array:
+    """The same as ISO 8601 texts."""
+    moments = pa.array(in_utc(column), pa.timestamp("s", tz="UTC"), from_pandas=True)
+    return pc.strftime(moments, format="%Y-%m-%dT%H:%M:%SZ")
 
 
 def words(column: pd.Series, foreign: Mapping[str, str]) -> pa.Array:
@@ -66,3 +75,9 @@ def write_csv(
     if encoding != "utf-8":
         body = body.decode().encode(encoding)
     path.write_bytes(header.encode(encoding) + body)
+
+
+def write_parquet(path: Path, columns: Mapping[str, pa.Array]) -> None:
+    """Write a Parquet file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(dict(columns)), path, compression="zstd", row_group_size=200_000)

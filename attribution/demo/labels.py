@@ -21,7 +21,8 @@ SOURCE = {
     "paid_social": ("facebook", "paid_social"), "display": ("google", "display"),
     "video": ("youtube", "video"), "directory": ("healthgrades", "directory"),
     "direct_mail": ("direct_mail", "direct_mail"), "offline_media": ("radio", "radio"),
-    "referral_web": ("parentsmagazine.example", "referral"), "organic_search": ("google", "organic"),
+    "referral_web": ("parentsmagazine.example", "referral"),
+    "organic_search": ("google", "organic"),
     "organic_social": ("facebook", "social"), "email": ("newsletter", "email"),
     "referral_physician": ("physician", "physician_referral"), "direct": ("(direct)", "(none)"),
 }  # fmt: skip

@@ -132,4 +132,5 @@ def _flights(lever: str, weeks: int) -> Floats:
 def weekly_spend(plan: Plan, lever: str, people: int) -> Floats:
     """Dollars by week and place."""
     scale = WEEKLY_BUDGET[lever] * people / 60_000
-    return scale * plan.strength[lever] * np.array(_LOCATION_SHARE)[None, :]
+    dollars: Floats = scale * plan.strength[lever] * np.array(_LOCATION_SHARE)[None, :]
+    return dollars

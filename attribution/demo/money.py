@@ -4,7 +4,6 @@ import numpy as np
 
 from attribution.demo import care
 from attribution.demo.clock import DAY
-from attribution.demo.draws import Ints
 from attribution.demo.folk import Folk
 from attribution.demo.log import FULFILLED, Columns
 

@@ -26,7 +26,8 @@ def texts(values: Ints, form: str) -> Texts:
 
 def where(condition: Bools, values: Texts) -> Texts:
     """The values, and nothing where the condition does not hold."""
-    return np.where(condition, values, None)
+    chosen: Texts = np.where(condition, values, np.array(None, dtype=object))
+    return chosen
 
 
 def emails(folk: Folk) -> Texts:
@@ -41,7 +42,8 @@ def phone_numbers(folk: Folk) -> Ints:
     owner = np.where(shares, folk.ids ^ 1, folk.ids)
     area = _AREAS[owner % len(_AREAS)]
     turn = owner // len(_AREAS)
-    return area * 10_000_000 + (555 + turn // 10_000) * 10_000 + turn % 10_000
+    numbers: Ints = area * 10_000_000 + (555 + turn // 10_000) * 10_000 + turn % 10_000
+    return numbers
 
 
 def formatted(numbers: Ints, style: str) -> Texts:
@@ -99,8 +101,8 @@ def client_ids(numbers: Ints) -> Texts:
     hashed = Draws(112, unique).uniform(1)
     stamp = Draws(112, unique).uniform(2)
     made = [
-        "%d.%d" % parts
-        for parts in zip(
+        f"{drawn}.{second}"
+        for drawn, second in zip(
             (1e9 + 1e9 * hashed).astype(np.int64).tolist(),
             (1.70e9 + 6e7 * stamp).astype(np.int64).tolist(),
             strict=True,

@@ -5,12 +5,12 @@ Instants are wall-clock times of `market.TIMEZONE`; money is in dollars.
 
 import pandas as pd
 
-from attribution.demo import ads, crm, emr, web
+from attribution.demo import ads, calls, crm, emr, web
 from attribution.demo.worlds import World
 
 
 def tables_of(world: World) -> dict[str, pd.DataFrame]:
-    """One frame for each kind of contract row."""
+    """One frame for each kind of contract row; the world must be of all its people."""
     touches = web.touchpoints(world)
     return {
         "ad_spend": ads.ad_spend(world),
@@ -22,7 +22,7 @@ def tables_of(world: World) -> dict[str, pd.DataFrame]:
         "appointment": emr.appointments(world),
         "encounter": emr.encounters(world),
         "payment": emr.payments(world),
-        "call": web.calls(world),
+        "call": calls.calls(world),
         "message": crm.messages(world),
         "preference": crm.preferences(world),
         "feedback": emr.feedback(world),

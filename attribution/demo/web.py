@@ -1,11 +1,12 @@
-"""What the web site, the call tracker and the mailing system record of people."""
+"""What the web site and the mailing system record of people."""
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from attribution.demo import labels, names
 from attribution.demo.ads import other_source
-from attribution.demo.clock import DAY, browse_minute
+from attribution.demo.clock import browse_minute
 from attribution.demo.draws import Bools, Draws, Ints
 from attribution.demo.exposure import STREAM
 from attribution.demo.market import LEVER, LEVERS, LINES, LOCATIONS, TIMEZONE
@@ -19,13 +20,16 @@ _SEEN_SHARE = {"display": 0.34, "email": 0.66, "direct_mail": 0.5}
 _SEEN_KIND = {"display": "impression", "email": "email_open", "direct_mail": "direct_mail"}
 _UTM_LOST = 0.05
 FORM, TRACKED_CALL, CALL = range(3)
-_LINES = np.array(LINES, dtype=object)
-_PLACES = np.array(LOCATIONS, dtype=object)
+LINE_NAMES = np.array(LINES, dtype=object)
+PLACE_NAMES = np.array(LOCATIONS, dtype=object)
 
 
-def local_time(world: World, minute: Ints) -> Texts:
+Moments = npt.NDArray[np.datetime64]
+
+
+def local_time(world: World, minute: Ints) -> Moments:
     """Wall-clock time of the health system, without a zone."""
-    moments: Texts = np.datetime64(world.calendar.start, "s") + minute.astype("timedelta64[m]")
+    moments: Moments = np.datetime64(world.calendar.start, "s") + minute.astype("timedelta64[m]")
     return moments
 
 
@@ -55,7 +59,7 @@ def touchpoints(world: World) -> pd.DataFrame:
     return table.sort_values(["at", "touch_id"], kind="stable", ignore_index=True)
 
 
-def _frame(world: World, lever: Ints, person: Ints, line: Ints, week: Ints) -> dict[str, Texts]:
+def tags_of(world: World, lever: Ints, person: Ints, line: Ints, week: Ints) -> dict[str, Texts]:
     """Sources and campaigns, of visits and whatever follows from one."""
     other = np.zeros(len(lever), dtype=np.int64)
     for name in labels.OTHER_SOURCE:
@@ -68,7 +72,7 @@ def _frame(world: World, lever: Ints, person: Ints, line: Ints, week: Ints) -> d
     lost &= world.folk.draws.uniform(122, week, person) < _UTM_LOST
     source = np.where(lost, "(direct)", source)
     medium = np.where(lost, "(none)", medium)
-    campaign = np.where(lost | (campaign == ""), None, campaign)
+    campaign = names.where(~lost & (campaign != ""), campaign)
     source, medium, campaign = _strange(world, lever, person, week, source, medium, campaign)
     return {"utm_source": source, "utm_medium": medium, "utm_campaign": campaign}
 
@@ -117,7 +121,7 @@ def _visits(world: World) -> pd.DataFrame:
     for number, name in enumerate(LEVERS):
         mine = np.flatnonzero(lever == number)
         minute[mine] = browse_minute(world.folk.draws, STREAM[name] + 3, week[mine], person[mine])
-    tags = _frame(world, lever, person, line, week)
+    tags = tags_of(world, lever, person, line, week)
     kind = np.full(len(rows), "session", dtype=object)
     kind[np.isin(lever, [LEVER[name] for name in _CLICKED])] = "click"
     kind[tags["utm_medium"] == "(none)"] = "session"
@@ -139,8 +143,8 @@ def _visits(world: World) -> pd.DataFrame:
         kind,
         who,
         tags,
-        names.where(deep, _LINES[line]),
-        names.where(deep & (person % 3 > 0), _PLACES[world.folk.place[person]]),
+        names.where(deep, LINE_NAMES[line]),
+        names.where(deep & (person % 3 > 0), PLACE_NAMES[world.folk.place[person]]),
     )
 
 
@@ -183,7 +187,7 @@ def _seen(world: World, lever: str) -> pd.DataFrame:
     else:
         who["patient_id"] = names.mrn(np.arange(len(world.folk.ids)))[person]
     minute = browse_minute(world.folk.draws, STREAM[lever] + 2, week, person)
-    tags = _frame(world, number, person, line, week)
+    tags = tags_of(world, number, person, line, week)
     kind = _SEEN_KIND[lever]
     touch_id = names.record_ids("s", number, person, week)
     return _table(world, touch_id, minute, kind, who, tags, None, None)
@@ -197,10 +201,10 @@ def _forms(world: World) -> pd.DataFrame:
         "client_id": names.client_ids(visit_cookies(world, person, week, lever)),
         "email": typed_emails(world, person),
     }
-    tags = _frame(world, lever, person, line, week)
-    place = _PLACES[world.folk.place[person]]
+    tags = tags_of(world, lever, person, line, week)
+    place = PLACE_NAMES[world.folk.place[person]]
     touch_id = names.record_ids("f", person, asked["start"])
-    return _table(world, touch_id, asked["minute"], "form", who, tags, _LINES[line], place)
+    return _table(world, touch_id, asked["minute"], "form", who, tags, LINE_NAMES[line], place)
 
 
 def typed_emails(world: World, person: Ints) -> Texts:
@@ -237,62 +241,3 @@ def web_sessions(world: World, touches: pd.DataFrame) -> pd.DataFrame:
         sessions=sessions,
         engaged_sessions=np.round(sessions * (0.5 + 0.25 * noise.uniform(2))).astype(np.int64),
     )
-
-
-def calls(world: World) -> pd.DataFrame:
-    """Calls to tracked numbers, and calls of patients to the main line."""
-    asked = {n: c[ways(world) == TRACKED_CALL] for n, c in world.inquiries.items()}
-    person, week, lever, line = (asked[n] for n in ("person", "week", "lever", "line"))
-    draws = world.folk.draws
-    cookie = visit_cookies(world, person, week, lever)
-    swapped = draws.uniform(127, asked["start"], person) < 0.5  # number shown to one visitor only
-    tracked = pd.DataFrame(
-        {
-            "call_id": names.record_ids("CAL", person, asked["start"]),
-            "started_at": local_time(world, asked["minute"]),
-            "seconds": (60 + 420 * draws.uniform(128, week, person)).astype(np.int64),
-            "answered": True,
-            "phone": _phones(world, person),
-            "client_id": names.client_ids(np.where(swapped, cookie, -1)),
-            "first_time_caller": asked["known"] == 0,
-            **_frame(world, lever, person, line, week),
-            "tags": np.where(asked["booked"] == 1, "appointment|qualified", "qualified"),
-            "service_line": _LINES[line],
-            "location": _PLACES[world.folk.place[person]],
-        }
-    )
-    table = pd.concat([tracked, _main_line(world)], ignore_index=True)
-    return table.sort_values(["started_at", "call_id"], kind="stable", ignore_index=True)
-
-
-def _main_line(world: World) -> pd.DataFrame:
-    visits = world.visits
-    drawn = world.folk.draws.uniform(129, visits["number"] + 10, visits["person"])
-    share = np.array([0.0, 0.10, 0.7, 0.0])[visits["reason"]]
-    rows = np.flatnonzero((drawn < share) & (visits["booked_at"] >= 0))
-    person, number = visits["person"][rows], visits["number"][rows]
-    answered = world.folk.draws.uniform(131, number, person) < 0.86
-    length = 40 + 300 * world.folk.draws.uniform(132, number, person)
-    day = visits["booked_at"][rows] // DAY * DAY
-    minute = np.maximum(day + 400, visits["booked_at"][rows] - 7)
-    return pd.DataFrame(
-        {
-            "call_id": names.record_ids("CAM", person, number),
-            "started_at": local_time(world, minute),
-            "seconds": np.where(answered, length, 0).astype(np.int64),
-            "answered": answered,
-            "phone": _phones(world, person),
-            "client_id": None,
-            "first_time_caller": False,
-            "utm_source": None,
-            "utm_medium": None,
-            "utm_campaign": None,
-            "tags": "existing patient",
-            "service_line": None,
-            "location": _PLACES[world.folk.place[person]],
-        }
-    )
-
-
-def _phones(world: World, person: Ints) -> Texts:
-    return names.formatted(names.phone_numbers(world.folk), "e164")[person]
