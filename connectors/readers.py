@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -138,8 +139,10 @@ class _Unpacked(io.RawIOBase):
 def _unpacking(name: str, stream: BinaryIO, how: str, magic: bytes) -> BinaryIO:
     if stream.read(len(magic)) != magic:
         changed(name, f"is no {how} file in spite of its name")
-    stream.seek(0)
-    return io.BufferedReader(_Unpacked(name, pa.CompressedInputStream(stream, how)), 1 << 20)
+    # Arrow closes what it is given; the caller still needs its own stream.
+    own = os.fdopen(os.dup(stream.fileno()), "rb")
+    own.seek(0)
+    return io.BufferedReader(_Unpacked(name, pa.CompressedInputStream(own, how)), 1 << 20)
 
 
 def _lines(name: str, stream: BinaryIO) -> Iterator[bytes]:
