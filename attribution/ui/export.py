@@ -6,8 +6,7 @@ from typing import Literal
 
 import streamlit as st
 
-from attribution.models import MODELS
-from attribution.ui import formats
+from attribution.reports.about import about_report
 from attribution.ui.frame import Context
 from attribution.ui.view import View
 
@@ -40,19 +39,7 @@ def channels(view: View, context: Context) -> None:
 
 def meta(context: Context) -> dict[str, str]:
     """What a report says of itself: the filters, the model and the state of the data."""
-    scope = context.scope
-    return {
-        "title": "Channel report",
-        "period": formats.weeks(scope.since, scope.until, scope.weeks),
-        "model": MODELS[scope.model].title,
-        "model_help": MODELS[scope.model].help,
-        "kind": scope.kind,
-        "service_lines": formats.several(scope.service_lines) or "all",
-        "locations": formats.several(scope.locations) or "all",
-        "generation": str(context.generation),
-        "published_at": formats.instant(context.freshness.published_at),
-        "freshness": context.freshness.headline,
-    }
+    return about_report("Channel report", context.generation, context.scope, context.freshness)
 
 
 def file_name(context: Context, kind: str) -> str:

@@ -1,0 +1,81 @@
+"""Reports for the command line: the same views as the pages, with the same defaults."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from typing import Literal
+
+from attribution import queries
+from attribution.errors import BadInput
+from attribution.metrics import KINDS
+from attribution.models import MODELS
+from attribution.paths import Home
+from attribution.queries import About, Scope
+from attribution.reports.about import about_report
+from attribution.reports.channels import channel_report
+from attribution.ui.freshness import freshness
+from attribution.ui.scope import scope_of
+from attribution.ui.views.channels import channels
+from attribution.warehouse import current_generation
+
+TITLE = "Channel report"
+
+
+def export_channels(
+    home: Home,
+    fmt: Literal["csv", "xlsx"],
+    *,
+    model: str | None = None,
+    kind: str | None = None,
+    since: date | None = None,
+    until: date | None = None,
+    service_lines: Sequence[str] = (),
+    locations: Sequence[str] = (),
+) -> bytes:
+    """The channel report of the published generation.
+
+    Whole weeks: those that hold `since` and `until`. Raises BadInput where something is asked
+    for that the data do not have: a page falls back to its default, a script must not.
+    """
+    generation = current_generation(home)
+    if generation is None:
+        raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
+    marts = queries.marts(home, generation)
+    about, known = queries.about(marts), (queries.service_lines(marts), queries.locations(marts))
+    said = {
+        **_one("model", model, MODELS),
+        **_one("kind", kind, KINDS),
+        **_period(about, since, until),
+        "service": _some("service line", service_lines, known[0]),
+        "location": _some("location", locations, known[1]),
+    }
+    scope = scope_of(about, said, service_lines=known[0], locations=known[1])
+    view = channels(home, generation, scope)
+    return channel_report(view, _about(home, generation, scope), fmt)
+
+
+def _about(home: Home, generation: int, scope: Scope) -> dict[str, str]:
+    return about_report(TITLE, generation, scope, freshness(home))
+
+
+def _one(what: str, value: str | None, known: Iterable[str]) -> dict[str, object]:
+    return {} if value is None else {what: _some(what, (value,), known)[0]}
+
+
+def _some(what: str, values: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
+    every = tuple(known)
+    for value in values:
+        if value not in every:
+            raise BadInput(f"There is no {what} {value!r}. Choose from: {', '.join(every)}.")
+    return tuple(values)
+
+
+def _period(about: About, since: date | None, until: date | None) -> dict[str, object]:
+    if since is None and until is None:
+        return {}
+    first, last = about.first_week, about.last_week + timedelta(days=6)
+    begin, end = since or first, until or last
+    if begin > last or end < first:
+        raise BadInput(f"The data reach from {first} to {last}; choose days among them.")
+    if begin > end:
+        raise BadInput(f"The period ends ({end}) before it begins ({begin}). Swap the two days.")
+    return {"period": "custom", "from": begin, "to": end}

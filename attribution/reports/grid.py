@@ -1,0 +1,127 @@
+"""A table on a sheet: its rows, its ratios as live formulas, and bold totals below."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
+
+from attribution.metrics import KINDS
+from attribution.reports.cells import number, text
+from attribution.reports.ratios import RATIOS
+from attribution.reports.styles import Styles
+from attribution.ui import formats
+from attribution.ui.view import Column, Table
+
+HEADER_HEIGHT, ROW_HEIGHT = 36, 18
+NAME_WIDTHS = (12, 46)
+NUMBER_WIDTH = 11
+# Credit is shared, so these counts have fractions that a campaign's small numbers must show.
+CREDITED = frozenset(KINDS.values()) - {"collected"}
+UNIT_COSTS = frozenset({"cpl", "cac"})
+
+
+class Grid:
+    """One table on one sheet, its header in the first row."""
+
+    def __init__(self, sheet: Any, styles: Styles, table: Table, everything: str) -> None:
+        self._sheet = sheet
+        self._styles = styles
+        self._table = table
+        self._columns = {column.name: at for at, column in enumerate(table.columns)}
+        self.rows = len(table.frame)
+        self._header()
+        for row, values in enumerate(table.frame.to_dict("records"), start=1):
+            sheet.set_row(row, ROW_HEIGHT)
+            self._row(row, values)
+        # Apart from the rows, so that sorting and filtering leave the totals where they are.
+        self._total(self.rows + 1, "Channels with spend", table.frame["spend"] > 0)
+        self._total(self.rows + 2, everything, None)
+        sheet.autofilter(0, 0, self.rows, len(table.columns) - 1)
+        sheet.freeze_panes(1, sum(column.format == "text" for column in table.columns))
+
+    def column(self, name: str) -> int:
+        """The number of a column, from 0."""
+        return self._columns[name]
+
+    def _header(self) -> None:
+        self._sheet.set_row(0, HEADER_HEIGHT)
+        for at, column in enumerate(self._table.columns):
+            words = column.format == "text"
+            self._sheet.write_string(0, at, column.title, self._styles.heading(right=not words))
+            self._sheet.set_column(at, at, self._width(column))
+
+    def _width(self, column: Column) -> float:
+        values = self._table.frame[column.name]
+        if column.format == "text":
+            longest = max((len(text(value)) for value in values), default=0)
+            return min(max(longest + 3, NAME_WIDTHS[0]), NAME_WIDTHS[1])
+        digits = len(f"{values.sum():,.0f}") if column.format in ("money", "count") else 0
+        return max(NUMBER_WIDTH, digits + 4)
+
+    def _row(self, row: int, values: Mapping[Any, Any]) -> None:
+        for at, column in enumerate(self._table.columns):
+            value = values[column.name]
+            if column.format == "text":
+                self._text(row, at, formats.title(value) if column.name == "channel" else value)
+            elif column.name in RATIOS:
+                self._formula(row, at, self._ratio(row, column), value, self._style(column))
+            else:
+                self._number(row, at, value, self._style(column))
+
+    def _total(self, row: int, label: str, chosen: "pd.Series[bool] | None") -> None:
+        self._sheet.set_row(row, ROW_HEIGHT)
+        sums = self._sums(chosen)
+        for at, column in enumerate(self._table.columns):
+            style = self._style(column, total=True)
+            if column.format == "text":
+                self._sheet.write_string(row, at, label if at == 0 else "", style)
+            elif column.name in RATIOS:
+                value = RATIOS[column.name].value(sums)
+                self._formula(row, at, self._ratio(row, column), value, style)
+            elif self._table.frame[column.name].isna().all():
+                self._sheet.write_blank(row, at, None, style)
+            else:
+                formula = self._sum(at, chosen is not None)
+                self._formula(row, at, formula, sums[column.name], style)
+
+    def _sums(self, chosen: "pd.Series[bool] | None") -> dict[str, float]:
+        frame = self._table.frame if chosen is None else self._table.frame[chosen]
+        names = [c.name for c in self._table.columns if c.format != "text"]
+        return {name: float(frame[name].sum()) for name in names if name not in RATIOS}
+
+    def _sum(self, at: int, with_spend: bool) -> str:
+        amounts = self._range(at)
+        if not with_spend:
+            return f"=SUM({amounts})"
+        return f'=SUMIF({self._range(self.column("spend"))},">0",{amounts})'
+
+    def _range(self, at: int) -> str:
+        letter = xl_col_to_name(at)
+        return f"{letter}$2:{letter}${self.rows + 1}"
+
+    def _ratio(self, row: int, column: Column) -> str:
+        cells = {name: xl_rowcol_to_cell(row, at) for name, at in self._columns.items()}
+        return RATIOS[column.name].excel(cells)
+
+    def _style(self, column: Column, *, total: bool = False) -> Any:
+        if column.format == "count" and column.name in CREDITED:
+            amounts = self._table.frame[column.name]
+            return self._styles.value("count", total=total, exact=bool((amounts % 1 != 0).any()))
+        exact = column.name in UNIT_COSTS
+        return self._styles.value(column.format, total=total, exact=exact)
+
+    def _text(self, row: int, at: int, value: object) -> None:
+        shown = text(value)
+        self._sheet.write_string(row, at, shown, self._styles.text(shown))
+
+    def _number(self, row: int, at: int, value: object, style: Any) -> None:
+        amount = number(value)
+        if amount is None:
+            self._sheet.write_blank(row, at, None, style)
+        else:
+            self._sheet.write_number(row, at, amount, style)
+
+    def _formula(self, row: int, at: int, formula: str, value: object, style: Any) -> None:
+        amount = number(value)
+        self._sheet.write_formula(row, at, formula, style, "" if amount is None else amount)
