@@ -7,7 +7,16 @@ import pyarrow as pa
 import xlsxwriter
 
 from attribution.demo import words
-from attribution.demo.formats import dollars, in_utc, text, whole, write_csv, write_parquet, written
+from attribution.demo.formats import (
+    Tables,
+    dollars,
+    in_utc,
+    text,
+    whole,
+    write_csv,
+    write_parquet,
+    written,
+)
 from attribution.demo.formats import words as said
 
 
