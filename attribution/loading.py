@@ -117,7 +117,7 @@ def cursors(connection: Connection, source: str, account: str) -> dict[str, str]
     rows = connection.exec_driver_sql(
         "select cursor_key, value from cursor where source = ? and account = ?", (source, account)
     )
-    return dict(rows.tuples().all())
+    return {str(key): str(value) for key, value in rows}
 
 
 @dataclass(slots=True)

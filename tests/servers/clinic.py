@@ -5,9 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from servers.scripted import SCRIPTS, Script, slice_of, slices
+
 from connectors.contract import AdSpend, Appointment, Contact, Payment, Person, Row, Touchpoint
 from connectors.source import Cursor, Slice, Total, Window
-from servers.scripted import SCRIPTS, Script, slice_of, slices
 
 MONDAY = date(2026, 1, 5)
 MONTH = Window(MONDAY, MONDAY + timedelta(days=27))
