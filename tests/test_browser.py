@@ -1,5 +1,7 @@
 """The pages in a real browser: the first address of a fresh server, requests, themes, phones."""
 
+import csv
+import re
 import tomllib
 from collections.abc import Callable, Iterator
 
@@ -139,3 +141,18 @@ def test_a_choice_can_be_shared_by_its_address(open_page: OPEN):
     expect(page.get_by_test_id("stSidebar")).to_contain_text("26 weeks")
     page.wait_for_function("location.search.includes('service=cardiology')", timeout=PATIENCE_MS)
     assert "period=26w" in page.url
+
+
+def test_the_page_s_numbers_can_be_downloaded(open_page: OPEN):
+    page = open_page("channels?period=4w")
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download(timeout=PATIENCE_MS) as begun:
+        page.get_by_role("button", name="CSV").click()
+    download = begun.value
+    assert re.fullmatch(
+        r"channels-2026-10-26-2026-11-16-[0-9a-f]{8}\.csv", download.suggested_filename
+    )
+    rows = list(csv.DictReader(download.path().open(encoding="utf-8-sig", newline="")))
+    spend = made_up.tables()["spend"].query("currency == 'USD'")
+    recent = spend[spend["week"] >= made_up.weeks()[-4]]["spend_micros"].sum() / 1e6
+    assert sum(float(row["spend"]) for row in rows) == pytest.approx(recent)

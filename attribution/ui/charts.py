@@ -158,7 +158,7 @@ def spend_against_return(
         "text": [point["name"] for point in points],
         "textposition": _sides(points),
         "marker": {
-            "size": [12 + 26 * point["size"] ** 0.5 for point in points],
+            "size": [_diameter(point) for point in points],
             "color": [point["colour"] for point in points],
             "opacity": 0.85,
             "line": {"width": 0},
@@ -301,11 +301,12 @@ def _sides(points: Sequence[Mapping[str, Any]]) -> list[str]:
     spots = [(log10(point["spend"]), log10(point["value"])) for point in points]
     wide = max((x for x, _ in spots), default=0) - min((x for x, _ in spots), default=0) or 1
     high = max((y for _, y in spots), default=0) - min((y for _, y in spots), default=0) or 1
-    centres = [(x / wide * 330, y / high * 250) for x, y in spots]
-    boxes = [(x - 12, y - 12, x + 12, y + 12) for x, y in centres]
+    centres = [(x / wide * 280, y / high * 240) for x, y in spots]
+    radii = [_diameter(point) / 2 + 2 for point in points]
+    boxes = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(centres, radii, strict=True)]
     chosen = []
-    for point, (x, y) in zip(points, centres, strict=True):
-        half, reach = 3.2 * len(point["name"]), 10 + 13 * point["size"] ** 0.5
+    for point, (x, y), reach in zip(points, centres, radii, strict=True):
+        half = 3.3 * len(point["name"])
         tries = {
             "top center": (x - half, y + reach, x + half, y + reach + 14),
             "bottom center": (x - half, y - reach - 14, x + half, y - reach),
@@ -316,6 +317,10 @@ def _sides(points: Sequence[Mapping[str, Any]]) -> list[str]:
         chosen.append(side)
         boxes.append(tries[side])
     return chosen
+
+
+def _diameter(point: Mapping[str, Any]) -> float:
+    return float(12 + 26 * point["size"] ** 0.5)
 
 
 _Box = tuple[float, float, float, float]

@@ -179,7 +179,7 @@ def _metric(each: Metric, currency: str) -> None:
 def _change(each: Metric, currency: str) -> tuple[str | int | None, str | None]:
     if each.before is None or each.value is None:
         return None, None
-    was = f"from {formats.written(each.before, each.format, currency)}"
+    was = f"vs {formats.written(each.before, each.format, currency)}"
     if each.value == each.before:
         return 0, was
     if not each.before:

@@ -7,6 +7,7 @@ from typing import Literal
 import streamlit as st
 
 from attribution.reports.about import about_report
+from attribution.reports.channels import channel_report
 from attribution.ui.frame import Context
 from attribution.ui.view import View
 
@@ -22,12 +23,13 @@ _KINDS: dict[Literal["csv", "xlsx"], tuple[str, str, str]] = {
 
 def channels(view: View, context: Context) -> None:
     """Offer the channel report of what the page shows."""
+    about = about_report("Channel report", context.generation, context.scope, context.freshness)
     with st.popover("Export", icon=":material/download:", key="export"):
         st.caption("The numbers of this page under the chosen filters.")
         for kind, (title, mime, icon) in _KINDS.items():
             st.download_button(
                 title,
-                _maker(view, meta(context), kind),
+                _maker(view, about, kind),
                 file_name(context, kind),
                 mime,
                 key=f"export_{kind}",
@@ -35,11 +37,6 @@ def channels(view: View, context: Context) -> None:
                 icon=icon,
                 width="stretch",
             )
-
-
-def meta(context: Context) -> dict[str, str]:
-    """What a report says of itself: the filters, the model and the state of the data."""
-    return about_report("Channel report", context.generation, context.scope, context.freshness)
 
 
 def file_name(context: Context, kind: str) -> str:
@@ -51,10 +48,4 @@ def file_name(context: Context, kind: str) -> str:
 
 
 def _maker(view: View, about: dict[str, str], kind: Literal["csv", "xlsx"]) -> Callable[[], bytes]:
-    def make() -> bytes:
-        # The workbook's library is imported when somebody exports, not when the server starts.
-        from attribution.reports.channels import channel_report
-
-        return channel_report(view, about, kind)
-
-    return make
+    return lambda: channel_report(view, about, kind)
