@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
+from xlsxwriter.utility import xl_col_to_name
 
 from attribution.metrics import KINDS
 from attribution.reports.cells import number, text
@@ -29,6 +29,12 @@ class Grid:
         self._styles = styles
         self._table = table
         self._columns = {column.name: at for at, column in enumerate(table.columns)}
+        self._letters = {name: xl_col_to_name(at) for name, at in self._columns.items()}
+        self._looks = {
+            (c.name, total): self._style(c, total=total)
+            for c in table.columns
+            for total in (False, True)
+        }
         self.rows = len(table.frame)
         self._header()
         for row, values in enumerate(table.frame.to_dict("records"), start=1):
@@ -60,20 +66,21 @@ class Grid:
         return max(NUMBER_WIDTH, digits + 4)
 
     def _row(self, row: int, values: Mapping[Any, Any]) -> None:
+        looks = self._looks
         for at, column in enumerate(self._table.columns):
             value = values[column.name]
             if column.format == "text":
                 self._text(row, at, formats.title(value) if column.name == "channel" else value)
             elif column.name in RATIOS:
-                self._formula(row, at, self._ratio(row, column), value, self._style(column))
+                self._formula(row, at, self._ratio(row, column), value, looks[column.name, False])
             else:
-                self._number(row, at, value, self._style(column))
+                self._number(row, at, value, looks[column.name, False])
 
     def _total(self, row: int, label: str, chosen: "pd.Series[bool] | None") -> None:
         self._sheet.set_row(row, ROW_HEIGHT)
         sums = self._sums(chosen)
         for at, column in enumerate(self._table.columns):
-            style = self._style(column, total=True)
+            style = self._looks[column.name, True]
             if column.format == "text":
                 self._sheet.write_string(row, at, label if at == 0 else "", style)
             elif column.name in RATIOS:
@@ -101,7 +108,7 @@ class Grid:
         return f"{letter}$2:{letter}${self.rows + 1}"
 
     def _ratio(self, row: int, column: Column) -> str:
-        cells = {name: xl_rowcol_to_cell(row, at) for name, at in self._columns.items()}
+        cells = {name: f"{letter}{row + 1}" for name, letter in self._letters.items()}
         return RATIOS[column.name].excel(cells)
 
     def _style(self, column: Column, *, total: bool = False) -> Any:

@@ -25,6 +25,7 @@ LETTER = 1  # paper
 LINE = 15  # points
 MEANING_WIDTHS = {"Metric": 20, "Meaning": 62, "Formula": 58, "Unit": 14}
 ABOUT_WIDTH = 96
+MOST_BARS = 24
 COLOURS = {"spend": "#AA7801", "collected": "#366FD8"}
 UNITS: dict[Format, str] = {"count": "number", "rate": "percent", "ratio": "multiple (x)"}
 
@@ -69,7 +70,7 @@ def _channels(workbook: Any, styles: Styles, view: View, about: Mapping[str, str
     sheet = _sheet(workbook, "Channels", about)
     grid = Grid(sheet, styles, table, "All channels")
     # The view lists the channels with most spend first, so those with any are the top rows.
-    spending = int((table.frame["spend"] > 0).cummin().sum())
+    spending = min(int((table.frame["spend"] > 0).cummin().sum()), MOST_BARS)
     if not spending:
         return
     chart = workbook.add_chart({"type": "bar"})
