@@ -91,7 +91,7 @@ def _write_offline(path: Path, part: pd.DataFrame) -> None:
     """The agency bills by the week: each week's cost stands on its Monday."""
     path.parent.mkdir(parents=True, exist_ok=True)
     day = pd.DatetimeIndex(part["day"])
-    monday = day - pd.to_timedelta(day.weekday, unit="D")
+    monday = day - pd.to_timedelta(day.day_of_week, unit="D")
     keys = ["monday", "network", "medium", "campaign_id", "campaign"]
     weekly = (
         part.assign(monday=monday)

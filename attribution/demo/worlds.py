@@ -68,10 +68,12 @@ def calendar_of(until: date | None, days: int) -> Calendar:
 def levers_off(off: Iterable[str]) -> frozenset[str]:
     """The levers behind channel names; `paid_search:brand` and single levers are names too."""
     names = set(off)
-    levers = {lever for lever in LEVERS if {lever, CHANNEL_OF[lever]} & names}
-    levers |= {name.partition(":")[2] for name in names if ":" in name}
-    unknown = names - levers - {CHANNEL_OF[lever] for lever in levers}
-    return frozenset(levers | {name for name in unknown if name.startswith("winback_")})
+    known = {lever: {lever, CHANNEL_OF[lever], f"{CHANNEL_OF[lever]}:{lever}"} for lever in LEVERS}
+    levers = {lever for lever in LEVERS if known[lever] & names}
+    campaigns = {name for name in names if name.startswith("winback_")}
+    for name in sorted(names - campaigns - set().union(*known.values())):
+        raise ValueError(f"there is no channel {name!r} to switch off")
+    return frozenset(levers | campaigns)
 
 
 def world(
