@@ -152,7 +152,7 @@ def test_the_page_s_numbers_can_be_downloaded(open_page: OPEN):
     assert re.fullmatch(
         r"channels-2026-10-26-2026-11-16-[0-9a-f]{8}\.csv", download.suggested_filename
     )
-    rows = list(csv.DictReader(download.path().open(encoding="utf-8-sig", newline="")))
+    rows = list(csv.DictReader(download.path().read_text(encoding="utf-8-sig").splitlines()))
     spend = made_up.tables()["spend"].query("currency == 'USD'")
     recent = spend[spend["week"] >= made_up.weeks()[-4]]["spend_micros"].sum() / 1e6
     assert sum(float(row["spend"]) for row in rows) == pytest.approx(recent)
