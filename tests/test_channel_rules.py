@@ -102,9 +102,7 @@ def mapped():
         touch(f"k{i}", "ann", DAY, kind=kind, utm_source=None, utm_medium=None)
         for i, (kind, _) in enumerate(KINDS)
     ]
-    rows += [
-        contact(f"c{i}", DAY, original_source=source) for i, (source, _) in enumerate(HUBSPOT)
-    ]
+    rows += [contact(f"c{i}", DAY, original_source=source) for i, (source, _) in enumerate(HUBSPOT)]
     rows += [
         ad(f"campaign {i}", DAY, "1", network=network, medium=medium)
         for i, (network, medium, _) in enumerate(SPEND)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import groupby
+from itertools import count, groupby
 
 import pandas as pd
 import pyarrow as pa
@@ -39,6 +39,7 @@ from connectors.contract import (
 
 LOADED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 MODELS_IN_ORDER = load_models()
+_LOANS = count()
 
 
 def at(text: str) -> datetime:
@@ -58,6 +59,7 @@ class Warehouse:
         for path in sorted(SEEDS.glob("*.csv")):
             self.replace(path.stem, read(path.stem))
         self.set(settings or CreditSettings())
+        self.connection.commit()
 
     def set(self, settings: CreditSettings) -> None:
         for name, frame in setting_tables(settings).items():
@@ -100,8 +102,8 @@ class Warehouse:
 
     def replace(self, name: str, table: pd.DataFrame | pa.Table) -> None:
         """Make a table of a frame, whatever was there before."""
-        with self._lent(table):
-            self.run(f"create or replace table {name} as select * from incoming")
+        with self._lent(table) as incoming:
+            self.run(f"create or replace table {name} as select * from {incoming}")
 
     def close(self) -> None:
         self.connection.close()
@@ -119,16 +121,18 @@ class Warehouse:
             extra["identifier"] = pa.array([identifier(row) for row in rows], pa.string())
         for name, values in extra.items():
             table = table.append_column(name, values)
-        with self._lent(table):
-            self.run(f"insert into raw_{kind.spec.table} by name select * from incoming")
+        with self._lent(table) as incoming:
+            self.run(f"insert into raw_{kind.spec.table} by name select * from {incoming}")
 
     @contextmanager
-    def _lent(self, table: pd.DataFrame | pa.Table) -> Iterator[None]:
+    def _lent(self, table: pd.DataFrame | pa.Table) -> Iterator[str]:
         raw = self.connection.connection.dbapi_connection
         assert raw is not None
-        raw.register("incoming", table)
-        yield
-        raw.unregister("incoming")
+        # A name of its own each time: a rollback brings the view of an earlier loan back.
+        name = f"incoming_{next(_LOANS)}"
+        raw.register(name, table)
+        yield name
+        raw.unregister(name)
 
 
 def identifier(row: Row) -> str | None:
@@ -148,7 +152,9 @@ def _table_of(row: Row) -> str:
 # Rows with what a test does not care about filled in. `who` is the person; None is nobody known.
 
 
-def touch(key: str, who: str | None, when: datetime, tags: str = "google/cpc", **more) -> Touchpoint:
+def touch(
+    key: str, who: str | None, when: datetime, tags: str = "google/cpc", **more
+) -> Touchpoint:
     """A touch tagged `source/medium`."""
     source, _, medium = tags.partition("/")
     row = Touchpoint(key, when, "session", patient_id=who, utm_source=source, utm_medium=medium)
@@ -181,10 +187,9 @@ def contact(key: str, created: datetime, **more) -> Contact:
     return replace(Contact(key, created, created), **more)
 
 
-def ad(campaign: str, when: datetime, spend: str, **more) -> AdSpend:
-    row = AdSpend(
-        when.date(), "UTC", campaign, campaign, "", "", "google", "cpc", "USD", Decimal(spend)
-    )
+def ad(key: str, when: datetime, spend: str, **more) -> AdSpend:
+    """A day of the campaign with this id, which is its name too."""
+    row = AdSpend(when.date(), "UTC", key, key, "", "", "google", "cpc", "USD", Decimal(spend))
     return replace(row, **more)
 
 

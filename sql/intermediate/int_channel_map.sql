@@ -3,6 +3,7 @@
 -- inputs: int_combinations, int_campaign_names, channel_rules
 --
 -- A campaign is named as the ad platform names it, found by id, else by name in any case.
+-- `pair_id` numbers the pairs of channel and campaign: many rows are grouped by it, not by text.
 -- Names that look like an address or an identifier are hidden: tags are typed by people.
 
 with
@@ -112,7 +113,7 @@ named as (
 
 ),
 
-final as (
+mapped as (
 
     select
         numbered.map_id,
@@ -131,6 +132,22 @@ final as (
     inner join named on numbered.map_id = named.map_id
     left join fitting on numbered.map_id = fitting.map_id
     left join rules on fitting.place = rules.place
+
+),
+
+final as (
+
+    select
+        map_id,
+        kind,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        campaign_id,
+        cast(dense_rank() over (order by channel, campaign) as integer) as pair_id,
+        channel,
+        campaign
+    from mapped
 
 )
 

@@ -66,7 +66,7 @@ touched as (
 by_person as (
 
     select
-        int_channel_map.map_id,
+        int_channel_map.pair_id,
         touched.person_id,
         cast(
             date_trunc(
@@ -87,30 +87,38 @@ by_person as (
 
 ),
 
-by_channel as (
+by_pair as (
 
     select
-        int_channel_map.channel,
-        int_channel_map.campaign,
-        by_person.week,
-        by_person.person_id,
-        sum(by_person.touches) as touches
+        pair_id,
+        week,
+        cast(sum(touches) as bigint) as touches,
+        count(person_id) as people
     from by_person
-    inner join int_channel_map on by_person.map_id = int_channel_map.map_id
-    group by 1, 2, 3, 4
+    group by 1, 2
+
+),
+
+pairs as (
+
+    select distinct
+        pair_id,
+        channel,
+        campaign
+    from int_channel_map
 
 ),
 
 final as (
 
     select
-        channel,
-        campaign,
-        week,
-        cast(sum(touches) as bigint) as touches,
-        count(person_id) as people
-    from by_channel
-    group by 1, 2, 3
+        pairs.channel,
+        pairs.campaign,
+        by_pair.week,
+        by_pair.touches,
+        by_pair.people
+    from by_pair
+    inner join pairs on by_pair.pair_id = pairs.pair_id
 
 )
 

@@ -1,0 +1,98 @@
+"""Every SQL file: its header tells the truth, and other engines could read it."""
+
+import re
+
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from attribution.models.credit import credit_sql
+from attribution.paths import SQL
+from attribution.transform import LAYERS, load_checks, load_models, read_model
+
+MODELS = {model.name: model for model in load_models()}
+CHECKS = {check.name: check for check in load_checks()}
+FILES = {**MODELS, **CHECKS}
+DIALECTS = ("postgres", "spark", "bigquery", "snowflake", "databricks", "trino", "clickhouse")
+# What a model may read that is not a model.
+GIVEN = re.compile(r"raw_\w+|identity|setting_\w+|channel_rules|campaign_rules")
+LISTS = (exp.Array, exp.ArrayAgg, exp.Struct, exp.Explode, exp.Unnest, exp.Lambda, exp.Map)
+
+every_file = pytest.mark.parametrize("name", FILES)
+
+
+@every_file
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_it_transpiles_and_parses_again(name, dialect):
+    written = sqlglot.transpile(FILES[name].sql, read="duckdb", write=dialect)
+    assert len(written) == 1
+    assert sqlglot.parse_one(written[0], read=dialect).find(exp.Select)
+
+
+@every_file
+def test_inputs_are_the_tables_that_are_read(name):
+    tree = sqlglot.parse_one(FILES[name].sql, read="duckdb")
+    own = {cte.alias for cte in tree.find_all(exp.CTE)}
+    read = {table.name for table in tree.find_all(exp.Table)} - own
+    assert set(FILES[name].inputs) == read
+    assert len(FILES[name].inputs) == len(read)
+
+
+@every_file
+def test_inputs_exist(name):
+    unknown = {i for i in FILES[name].inputs if i not in MODELS and not GIVEN.fullmatch(i)}
+    assert not unknown
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_grain_is_made_of_its_columns(name):
+    tree = sqlglot.parse_one(MODELS[name].sql, read="duckdb")
+    final = next(cte for cte in tree.find_all(exp.CTE) if cte.alias == "final")
+    columns = set(final.this.named_selects)
+    assert MODELS[name].grain
+    assert "*" in columns or set(MODELS[name].grain) <= columns
+
+
+@every_file
+def test_no_lists_structs_or_macros(name):
+    tree = sqlglot.parse_one(FILES[name].sql, read="duckdb")
+    assert not [node.sql() for node in tree.find_all(*LISTS)]
+    unknown = {node.name.lower() for node in tree.find_all(exp.Anonymous)}
+    assert not unknown
+
+
+@every_file
+def test_it_ends_with_its_final_step(name):
+    last = FILES[name].sql.strip().split("\n\n")[-1].splitlines()
+    assert last[0] == "select * from final"
+    assert len(last) == 1 or last[1].startswith("order by")
+
+
+@every_file
+def test_no_run_and_no_clock_can_reach_a_table(name):
+    """A second refresh on the same input must give the same tables."""
+    words = re.findall(r"\w+", FILES[name].sql.lower())
+    assert not {"run_id", "loaded_at", "now", "current_date", "random", "uuid"} & set(words)
+
+
+def test_marts_are_written_in_the_order_of_their_grain():
+    for model in MODELS.values():
+        if model.layer == "marts":
+            ordered = " ".join(model.sql.split("select * from final")[-1].split())
+            first = ", ".join(("key",) if model.name == "about" else model.grain)
+            assert ordered == f"order by {first}", model.name
+
+
+def test_layers_read_downwards():
+    rank = {layer: place for place, layer in enumerate(LAYERS)}
+    for model in MODELS.values():
+        for name in model.inputs:
+            if name in MODELS:
+                assert rank[MODELS[name].layer] <= rank[model.layer], (model.name, name)
+            elif name.startswith("raw_"):
+                assert model.layer == "staging", (model.name, name)
+
+
+def test_the_credit_model_is_written_from_the_registry():
+    assert MODELS["credit"] == read_model("credit", "marts", credit_sql())
+    assert not (SQL / "marts" / "credit.sql").exists()

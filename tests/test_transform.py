@@ -1,0 +1,231 @@
+"""Transform: headers, order, grain, checks and checksums."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from warehouse_fixtures import Warehouse, appointment, at, payment, touch
+
+from attribution.errors import TransformError
+from attribution.models.parameters import KINDS, CreditSettings, credit_settings, setting_credit
+from attribution.transform import (
+    build,
+    checksum,
+    in_order,
+    load_checks,
+    load_models,
+    read_model,
+    run_checks,
+)
+
+
+@pytest.fixture(scope="module")
+def opened():
+    warehouse = Warehouse()
+    yield warehouse
+    warehouse.close()
+
+
+@pytest.fixture
+def warehouse(opened):
+    """One warehouse for all tests: what a test does to it, or breaks in it, is rolled back."""
+    yield opened
+    opened.connection.rollback()
+
+
+def model(name, select, inputs="raw_call", grain="n"):
+    return read_model(
+        name, "marts", f"-- What it is.\n-- grain: {grain}\n-- inputs: {inputs}\n\n{select}"
+    )
+
+
+def test_a_header_is_read():
+    read = read_model(
+        "visits",
+        "marts",
+        "-- Visits by week.\n-- grain: week, kind\n-- inputs: a,\n--   b\n--\n-- Why.\nselect 1",
+    )
+    assert (read.sentence, read.grain, read.inputs) == (
+        "Visits by week.",
+        ("week", "kind"),
+        ("a", "b"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("sql", "missing"),
+    [
+        ("select 1 as n", "grain and inputs"),
+        ("-- A table.\n-- grain: n\nselect 1 as n", "inputs"),
+        ("-- no sentence\n-- grain: n\n-- inputs: a\nselect 1 as n", "first sentence"),
+    ],
+)
+def test_a_malformed_header_names_the_file_and_what_it_lacks(sql, missing):
+    with pytest.raises(TransformError, match=rf"marts/odd\.sql has no {missing} in its header"):
+        read_model("odd", "marts", sql)
+
+
+def test_every_model_comes_after_what_it_reads():
+    built = set()
+    names = {one.name for one in load_models()}
+    for one in load_models():
+        assert set(one.inputs) & names <= built
+        built.add(one.name)
+
+
+def test_a_ring_of_models_is_refused():
+    with pytest.raises(TransformError, match=r"in a ring: \w reads \w"):
+        in_order([model("a", "select 1", "b"), model("b", "select 1", "a")])
+
+
+def test_two_models_of_one_name_are_refused():
+    with pytest.raises(TransformError, match="Two SQL models are called a"):
+        in_order([model("a", "select 1"), model("a", "select 2")])
+
+
+def test_build_says_each_name(warehouse):
+    heard = []
+    build(warehouse.connection, [model("one", "select 1 as n")], heard.append)
+    assert heard == ["one"]
+
+
+def test_a_grain_that_is_not_unique_stops_the_build(warehouse):
+    twice = model("twice", "select 1 as n union all select 1 as n")
+    with pytest.raises(TransformError, match=r"twice has 1 keys that are not unique .* is n;"):
+        build(warehouse.connection, [twice])
+
+
+def test_an_engine_error_does_not_quote_values(warehouse):
+    wrong = model("wrong", "select cast('ann@example.org' as integer) as n")
+    with pytest.raises(TransformError, match=r"marts/wrong\.sql could not be built") as raised:
+        build(warehouse.connection, [wrong])
+    assert "ann" not in str(raised.value)
+
+
+def test_all_failing_checks_are_told_at_once(warehouse):
+    checks = [
+        read_model("some", "checks", "-- There is nothing.\nselect 1 as n union all select 2 as n"),
+        read_model("none", "checks", "-- There is something.\nselect 1 as n where false"),
+        read_model("more", "checks", "-- There is less.\nselect 1 as n"),
+    ]
+    with pytest.raises(TransformError) as raised:
+        run_checks(warehouse.connection, checks)
+    assert str(raised.value) == (
+        "The built tables are wrong: some (2 rows): There is nothing. more (1 rows): There is less."
+    )
+
+
+DAY = at("2024-05-15")
+ROWS = [
+    touch("t1", "ann", DAY, utm_campaign="spring"),
+    touch("t2", "bob", DAY, utm_campaign="spring"),
+    appointment("a1", "ann", DAY, DAY),
+    payment("p1", "ann", DAY, "10.10", appointment_id="a1"),
+]
+SPOILS = {
+    "credit_adds_up": "update credit set value_micros = value_micros + 10000",
+    "conversions_are_all_counted": "delete from raw_payment",
+    "spend_equals_what_was_loaded": "insert into raw_ad_spend (currency, spend_micros)"
+    " values ('USD', 1)",
+    "sessions_equal_what_was_loaded": "insert into raw_web_sessions (sessions) values (3)",
+    "touches_are_all_counted": "delete from touch_volume",
+    "funnels_are_monotone": "insert into reactivation (silent, contacted, engaged, booked, kept,"
+    " retained, arm) values (1, 2, 0, 0, 0, 0, 'treated')",
+    "new_patients_kept_a_visit": "update conversions set conversions = 5"
+    " where kind = 'new_patient'",
+    "weeks_begin_on_monday": "update touch_volume set week = week + 1",
+    "no_identifiers_in_marts": "update touch_volume set campaign = 'ann@example.org'",
+    "channel_rules_name_known_channels": "update channel_rules set channel = 'sky'",
+}
+
+
+def test_every_check_has_its_spoiler():
+    assert SPOILS.keys() == {check.name for check in load_checks()}
+
+
+@pytest.mark.parametrize("name", SPOILS)
+def test_a_check_finds_what_it_is_for(name):
+    spoiled = Warehouse()
+    spoiled.build(*ROWS)
+    run_checks(spoiled.connection)
+    spoiled.run(SPOILS[name])
+    with pytest.raises(TransformError, match=name):
+        run_checks(spoiled.connection)
+    spoiled.close()
+
+
+def fill(warehouse, values):
+    warehouse.replace("sample", pd.DataFrame(values, columns=["a", "b"]))
+    return checksum(warehouse.connection, "sample")
+
+
+def test_a_checksum_does_not_depend_on_order(warehouse):
+    rows = [("x", 1.5), ("y", None), ("x", 1.5)]
+    assert fill(warehouse, rows) == fill(warehouse, rows[::-1])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [("x", 1.5)],
+        [("x", 1.5), ("x", 1.5), ("x", 1.5)],
+        [("x", 1.5), ("x", 1.25)],
+        [("x1", 0.5), ("x", 1.5)],
+        [("x", None), ("x", 1.5)],
+        [("", 1.5), ("x", 1.5)],
+    ],
+)
+def test_a_checksum_tells_tables_apart(warehouse, other):
+    assert fill(warehouse, [("x", 1.5), ("x", 1.5)]) != fill(warehouse, other)
+
+
+def test_a_checksum_is_the_same_in_another_session_and_time_zone(warehouse):
+    other = Warehouse()
+    sums = []
+    for one in (warehouse, other):
+        one.run(
+            "create or replace table sample as"
+            " select timestamptz '2024-05-15 10:00:00+00' as moment, date '2024-05-15' as day"
+        )
+        sums.append(checksum(one.connection, "sample"))
+        one.run("set timezone = 'America/Chicago'")
+        sums.append(checksum(one.connection, "sample"))
+        one.run("set timezone = 'UTC'")
+    other.close()
+    assert len(set(sums)) == 1
+
+
+def test_a_checksum_of_nothing_is_refused(warehouse):
+    with pytest.raises(TransformError, match="no table nowhere"):
+        checksum(warehouse.connection, "nowhere")
+
+
+def test_defaults_cover_every_kind():
+    assert tuple(setting_credit(CreditSettings())["kind"]) == KINDS
+
+
+def test_credit_settings_are_read():
+    read = credit_settings({"timezone": "America/Chicago", "lookback_days": {"kept": 30}})
+    days = setting_credit(read).set_index("kind")["lookback_days"]
+    assert read == replace(CreditSettings(), timezone="America/Chicago", lookback_days={"kept": 30})
+    assert (days["kept"], days["lead"]) == (30, 90)
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ({"halflife": 3}, "halflife is not a setting"),
+        ({"half_life_days": 0}, "half_life_days must be above 0"),
+        ({"half_life_days": "week"}, "half_life_days must be a number"),
+        ({"position_ends": 0.6}, "position_ends must be above 0 and at most 0.5"),
+        ({"lookback_days": {"lead": 0}}, "lookback_days.lead must be days from 1 to 730"),
+        ({"lookback_days": 90}, "lookback_days must be a table"),
+        ({"lookback_days": {"sale": 9}}, "lookback_days.sale is not a conversion"),
+        ({"after_previous": {"lead": "yes"}}, "after_previous.lead must be true or false"),
+        ({"timezone": "Mars/Crater"}, "timezone 'Mars/Crater' is not one"),
+        ({"lead_gap_days": -1}, "lead_gap_days and new_patient_days must be days"),
+    ],
+)
+def test_impossible_credit_settings_are_named(table, says):
+    with pytest.raises(ValueError, match=says):
+        credit_settings(table)
