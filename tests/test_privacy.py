@@ -1,0 +1,135 @@
+"""Privacy: what an identifier becomes at the door, and that it is said nowhere in clear."""
+
+import stat
+
+import pyarrow as pa
+import pytest
+from servers.clinic import CANARY_EMAIL, CANARY_MRN, CANARY_PHONE, at, contact
+
+from attribution.errors import SettingsError
+from attribution.privacy import Door, email, load_key, phone
+from connectors.columns import to_table
+from connectors.contract import AdSpend, Appointment, Contact, Touchpoint
+
+DOOR = Door(b"k" * 32)
+
+
+@pytest.mark.parametrize(
+    "written", [" Jane.Doe@Example.ORG ", "jane.doe@example.org", "ｊane.doe＠example.org"]
+)
+def test_one_address_in_many_spellings(written):
+    assert email(written) == "jane.doe@example.org"
+
+
+@pytest.mark.parametrize(
+    "written", ["", "jane", "jane@", "@x.org", "a@b", "a b@x.org", "a@b@x.org"]
+)
+def test_what_cannot_be_an_address(written):
+    assert email(written) is None
+
+
+@pytest.mark.parametrize(
+    "written", ["(503) 555-0142", "503.555.0142", "+1 503 555 0142", "1-503-555-0142"]
+)
+def test_one_number_in_many_spellings(written):
+    assert phone(written, "US") == "+15035550142"
+
+
+def test_a_number_is_read_in_the_region_of_its_source():
+    assert phone("020 7946 0018", "GB") == phone("+44 20 7946 0018", "US") == "+442079460018"
+
+
+@pytest.mark.parametrize("written", ["", "none", "12", "0000000000000000000", "ext. 5"])
+def test_what_cannot_be_a_number(written):
+    assert phone(written, "US") is None
+
+
+def test_the_same_person_has_the_same_hash_in_every_source():
+    other = Door(b"k" * 32, crm_namespace="second", patient_namespace="second")
+    assert DOOR.hash("email", " A@x.org") == other.hash("email", "a@X.org")
+    assert DOOR.hash("phone", "503 555 0142") == other.hash("phone", "+15035550142")
+
+
+@pytest.mark.parametrize("kind", ["patient_id", "crm_id", "record"])
+def test_numbers_of_two_systems_are_not_mixed_up(kind):
+    other = Door(b"k" * 32, crm_namespace="second", patient_namespace="second")
+    assert DOOR.hash(kind, "17") != other.hash(kind, "17")
+
+
+def test_kinds_and_keys_are_kept_apart():
+    values = {DOOR.hash(kind, "17") for kind in ("patient_id", "crm_id", "record", "client_id")}
+    values.add(Door(b"z" * 32).hash("client_id", "17"))
+    assert len(values) == 5
+    assert all(len(value) == 32 and int(value, 16) for value in values)
+
+
+def test_what_identifies_nobody_has_no_hash():
+    assert [DOOR.hash(k, "  ") for k in ("email", "phone", "patient_id", "record")] == [None] * 4
+
+
+def test_rows_and_columns_lose_their_identifiers_alike():
+    rows = [contact("1", email=CANARY_EMAIL), contact("2", phone=CANARY_PHONE), contact("3")]
+    table = DOOR.pseudonymise(Contact, to_table(Contact, rows))
+    assert table.column("email").to_pylist() == [DOOR.hash("email", CANARY_EMAIL), None, None]
+    assert table.column("phone").to_pylist() == [None, DOOR.hash("phone", CANARY_PHONE), None]
+    assert table.column("identifier").to_pylist() == [DOOR.hash("crm_id", n) for n in "123"]
+
+
+def test_columns_may_come_in_another_order():
+    table = to_table(Contact, [contact("1", email=CANARY_EMAIL, location="main")])
+    turned = DOOR.pseudonymise(Contact, table.select(table.column_names[::-1]))
+    assert turned.to_pylist() == DOOR.pseudonymise(Contact, table).to_pylist()
+
+
+def test_columns_may_come_dictionary_encoded_and_in_chunks():
+    table = to_table(Contact, [contact("1", email=CANARY_EMAIL), contact("2")])
+    place = table.schema.get_field_index("email")
+    encoded = table.column("email").dictionary_encode()
+    chunked = pa.concat_tables([table.set_column(place, "email", encoded)] * 2)
+    hashed = DOOR.pseudonymise(Contact, chunked).column("email").to_pylist()
+    assert hashed == [DOOR.hash("email", CANARY_EMAIL), None] * 2
+
+
+def test_the_strongest_identifier_comes_first():
+    visit = Appointment("a", CANARY_MRN, at(0), at(1), "booked", email=CANARY_EMAIL)
+    click = Touchpoint("t", at(0), "click", email="nobody", client_id="w1", click_id="g1")
+    for row, kind, value in ((visit, "patient_id", CANARY_MRN), (click, "client_id", "w1")):
+        table = DOOR.pseudonymise(type(row), to_table(type(row), [row]))
+        assert table.column("identifier").to_pylist() == [DOOR.hash(kind, value)]
+
+
+def test_rows_without_people_get_no_identifier():
+    table = DOOR.pseudonymise(AdSpend, to_table(AdSpend, []))
+    assert "identifier" not in table.column_names
+
+
+def test_the_key_is_made_once_for_its_owner_only(home):
+    key = load_key(home)
+    path = home.folder / "key"
+    assert load_key(home) == key == path.read_bytes()
+    assert len(key) == 64
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [p.name for p in home.folder.iterdir()] == ["key"]
+
+
+def test_a_key_may_come_from_the_environment(home, monkeypatch):
+    monkeypatch.setenv("CARETRACE_KEY", "x" * 32)
+    assert load_key(home) == b"x" * 32
+    assert not (home.folder / "key").exists()
+
+
+def test_a_short_key_is_refused_without_saying_it(home, monkeypatch):
+    monkeypatch.setenv("CARETRACE_KEY", "canary-short")
+    with pytest.raises(SettingsError, match="at least 32") as caught:
+        load_key(home)
+    assert "canary" not in str(caught.value)
+
+
+def test_a_broken_key_file_is_not_used(home):
+    (home.folder / "key").write_text("")
+    with pytest.raises(SettingsError, match="does not hold a whole key"):
+        load_key(home)
+
+
+def test_the_key_is_not_shown():
+    assert "kkkk" not in repr(DOOR)
