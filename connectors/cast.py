@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from connectors.columns import STORED
 from connectors.contract import Field
-from connectors.dialect import Dialect, Fault, Result, nulls, true
+from connectors.dialect import Dialect, Fault, NoSuchCast, Result, nulls, true
 from connectors.from_native import FROM_NATIVE
 from connectors.from_text import FROM_TEXT
 from connectors.moments import outside_years
@@ -26,7 +26,7 @@ def cast(field: Field, parts: Sequence[pa.Array], dialect: Dialect) -> Result:
     `parts` are arrays of one length; a spreadsheet's column that holds texts and numbers has one
     for each, null where the other has the value.
     """
-    results = [_typed(field, part, dialect) for part in parts]
+    results = [_tolerant(field, part, dialect, alone=len(parts) == 1) for part in parts]
     faults = [fault for _, found in results for fault in found]
     column = results[0][0] if len(results) == 1 else pc.coalesce(*(r[0] for r in results))
     column, more = _checked(field, column)
@@ -41,6 +41,17 @@ def cast(field: Field, parts: Sequence[pa.Array], dialect: Dialect) -> Result:
 def absent(field: Field, size: int) -> pa.Array:
     """The column of a field that the file does not have."""
     return pa.repeat(pa.scalar(field.default, STORED[field.kind]), size)
+
+
+def _tolerant(field: Field, part: pa.Array, dialect: Dialect, *, alone: bool) -> Result:
+    try:
+        return _typed(field, part, dialect)
+    except NoSuchCast:
+        if alone:
+            raise
+    # In a mixed column only these cells are wrong, not the column.
+    strange = Fault(~nulls(part), f"is no {field.kind}")
+    return pa.nulls(len(part), STORED[field.kind]), [strange]
 
 
 def _typed(field: Field, part: pa.Array, dialect: Dialect) -> Result:

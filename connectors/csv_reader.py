@@ -73,11 +73,6 @@ def _read(name: str, batches: Any) -> Iterator[pa.RecordBatch]:
 
 
 def _header(name: str, head: str, layout: Layout, delimiter: str) -> list[str]:
-    opening = head[:200].lstrip().lower()
-    if opening.startswith(("<!doctype", "<html", "<?xml")):
-        changed(name, "is a web page, not CSV: the export was answered with a page, maybe a login")
-    if opening.startswith(("{", "[")):
-        changed(name, "is JSON, not CSV: maybe the answer of an export that failed")
     lines = io.StringIO(head, newline="")
     rows = csv.reader(
         lines,
@@ -89,8 +84,16 @@ def _header(name: str, head: str, layout: Layout, delimiter: str) -> list[str]:
     except csv.Error as error:
         changed(name, "has a header that cannot be read", error)
     if not header:
-        changed(name, f"has no header in row {layout.header_row}" if opening else "is empty")
+        changed(name, f"has no header in row {layout.header_row}" if head.strip() else "is empty")
     return [column.strip() for column in header]
+
+
+def _refuse_answer(name: str, opening: str) -> None:
+    """Say what an export's failure looks like when it was saved as if it were the export."""
+    if opening.startswith(("<!doctype", "<html", "<?xml")):
+        changed(name, "is a web page, not CSV: the export was answered with a page, maybe a login")
+    if opening.startswith(("{", "[")):
+        changed(name, "is JSON, not CSV: maybe the answer of an export that failed")
 
 
 class _Numbering:
@@ -190,6 +193,7 @@ class _StrictText(io.RawIOBase):
         if text and not self._begun:
             self._begun = True
             text = text.removeprefix("\ufeff")
+            _refuse_answer(self._name, text[:200].lstrip().lower())
         return text.encode("utf-8")
 
 

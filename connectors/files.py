@@ -13,11 +13,11 @@ from connectors.cast import absent, cast
 from connectors.columns import arrow_schema
 from connectors.contract import Field
 from connectors.csv_reader import read_csv
-from connectors.dialect import Fault
+from connectors.dialect import Fault, NoSuchCast
 from connectors.drops import Drop, DropFile, Plan, kinds_of, matches, suffix_of
 from connectors.errors import SourceMisconfigured
 from connectors.mapping import FileMapping, file_mapping
-from connectors.readers import Block, read_ndjson, read_parquet, unpacked
+from connectors.readers import Block, changed, read_ndjson, read_parquet, unpacked
 from connectors.shapes import shape_of
 from connectors.source import Columns, Context, Item, Option, Rejected, Slice
 from connectors.xlsx_reader import read_xlsx
@@ -132,7 +132,7 @@ def rows_of(name: str, block: Block, mapping: FileMapping) -> Iterator[Item]:
     columns: dict[str, pa.Array] = {}
     faults: list[tuple[Field, Fault]] = []
     for f in mapping.fields:
-        columns[f.name], found = _column(f, block, mapping, size)
+        columns[f.name], found = _column(name, f, block, mapping)
         faults += [(f, fault) for fault in found if fault.where.any()]
     faults += _unpriced(mapping.fields, columns)
     good = np.ones(size, dtype=bool)
@@ -148,8 +148,9 @@ def rows_of(name: str, block: Block, mapping: FileMapping) -> Iterator[Item]:
 
 
 def _column(
-    f: Field, block: Block, mapping: FileMapping, size: int
+    name: str, f: Field, block: Block, mapping: FileMapping
 ) -> tuple[pa.Array, list[Fault]]:
+    size = len(block.numbers)
     if f.name in mapping.constants:
         return pa.repeat(mapping.constants[f.name], size), []
     parts = block.columns.get(mapping.columns.get(f.name, ""))
@@ -157,7 +158,12 @@ def _column(
         return absent(f, size), []
     if f.name in mapping.values:
         parts = [_replaced(part, mapping.values[f.name]) for part in parts]
-    return cast(f, parts, mapping.dialect)
+    try:
+        return cast(f, parts, mapping.dialect)
+    except NoSuchCast as error:
+        column = mapping.columns[f.name]
+        what = f"has {column!r} as {parts[0].type}, which cannot become {f.name} ({f.kind})"
+        changed(name, what, error)
 
 
 def _replaced(part: pa.Array, values: Mapping[str, str]) -> pa.Array:
