@@ -1,0 +1,297 @@
+"""Identity: who is one person does not depend on order, and numbers last."""
+
+from collections.abc import Iterator
+from threading import Lock
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from servers.clinic import at, contact, payment
+from servers.scripted import slice_of
+from sqlalchemy import create_engine
+from sqlalchemy.pool import StaticPool
+
+from attribution.identity import Vault, number_people, open_vault, resolve
+from attribution.loading import Loader, ensure_raw_tables
+from attribution.paths import Home
+from attribution.privacy import Door
+from attribution.settings import IdentitySettings
+from connectors.contract import Call, Person, Touchpoint
+
+DOOR = Door(b"k" * 32)
+
+
+class Registry:
+    """Rows, and the people that identity finds in them."""
+
+    def __init__(self, home: Home, limits: IdentitySettings | None = None) -> None:
+        self.engine = create_engine("duckdb:///:memory:", poolclass=StaticPool)
+        self.limits = limits or IdentitySettings()
+        self.vault = Vault(home)
+        with self.engine.begin() as connection:
+            ensure_raw_tables(connection)
+
+    def add(self, *rows, source="emr"):
+        loader = Loader(self.engine, Lock(), DOOR, source, "1", "run")
+        loader.load(slice_of(*rows))
+        return self
+
+    def forget(self, table="contact"):
+        with self.engine.begin() as connection:
+            connection.exec_driver_sql(f"delete from raw_{table}")
+
+    def resolve(self, run_id="run"):
+        with self.engine.begin() as connection:
+            return resolve(connection, self.vault, run_id, self.limits)
+
+    def people(self):
+        """Person by identifier."""
+        with self.engine.begin() as connection:
+            return dict(map(tuple, connection.exec_driver_sql("from identity").fetchall()))
+
+    def changes(self):
+        return self.vault.changes()["kind"].tolist()
+
+    def close(self):
+        self.vault.close()
+        self.engine.dispose()
+
+
+@pytest.fixture
+def registry(home) -> Iterator[Registry]:
+    made = Registry(home)
+    yield made
+    made.close()
+
+
+def person(registry, kind, value):
+    return registry.people().get(DOOR.hash(kind, value))
+
+
+def mail(n):
+    return f"p{n}@example.org"
+
+
+def test_identifiers_on_one_row_are_one_person(registry):
+    registry.add(contact("c1", email=mail(1)), Person("P1", email=mail(1), phone="503-555-0142"))
+    registry.add(Call("k", at(0), 5, True, phone="(503) 555-0142"), source="calls")
+    found = registry.resolve()
+    assert (found.people, found.identifiers, found.shared) == (1, 4, 0)
+    assert person(registry, "patient_id", "P1") == person(registry, "crm_id", "c1")
+
+
+def test_a_record_number_joins_nobody(registry):
+    registry.add(payment("1", patient_id="P1"), payment("2", patient_id="P2"))
+    assert registry.resolve().people == 2
+
+
+def test_a_phone_that_patients_share_joins_nobody(registry):
+    family = "503-555-0142"
+    registry.add(*(Person(f"P{n}", phone=family) for n in range(3)))
+    registry.add(Call("k", at(0), 5, True, phone=family))
+    found = registry.resolve()
+    assert (found.people, found.shared) == (3, 1)
+    assert person(registry, "phone", family) is None
+
+
+def test_an_address_that_many_contacts_share_joins_nobody(registry):
+    registry.add(*(contact(f"c{n}", email="info@clinic.org") for n in range(4)))
+    registry.add(*(contact(f"d{n}", email=mail(1)) for n in range(3)), source="crm2")
+    found = registry.resolve()
+    assert (found.people, found.shared) == (5, 1)
+
+
+def test_limits_are_settings(home):
+    registry = Registry(home, IdentitySettings(max_patients=2))
+    registry.add(*(Person(f"P{n}", phone="503-555-0142") for n in range(2)))
+    assert registry.resolve().people == 1
+    registry.close()
+
+
+def test_nobody_at_all(registry):
+    assert registry.resolve().people == 0
+    assert registry.people() == {}
+
+
+def test_resolving_again_changes_nothing(registry):
+    registry.add(*(contact(f"c{n}", email=mail(n)) for n in range(5)))
+    registry.resolve()
+    before = registry.people()
+    registry.resolve()
+    assert registry.people() == before
+    assert registry.changes() == []
+
+
+def test_numbers_outlive_the_generation(home):
+    first = Registry(home).add(contact("c1", email=mail(1)))
+    first.resolve()
+    before = person(first, "crm_id", "c1")
+    first.close()
+    # Sorted before all others, so that a new person would be named after it.
+    second = Registry(home).add(*(contact(f"n{n}", email=mail(1)) for n in range(3)))
+    second.resolve()
+    assert person(second, "email", mail(1)) == before
+    second.close()
+
+
+def test_a_merge_keeps_the_number_of_the_larger_and_is_recorded(registry):
+    registry.add(Person("P1", email=mail(1), phone="503-555-0142"), contact("c1", email=mail(2)))
+    registry.resolve()
+    large, small = person(registry, "patient_id", "P1"), person(registry, "crm_id", "c1")
+    registry.add(contact("c1", 1, email=mail(2), patient_id="P1"))
+    assert registry.resolve("second").merges == 1
+    assert set(registry.people().values()) == {large}
+    change = registry.vault.changes().to_dict("records")
+    assert [tuple(c.values())[1:] for c in change] == [("second", "merge", small, large)]
+
+
+def test_a_split_keeps_the_number_of_the_larger_and_is_recorded(registry):
+    registry.add(Person("P1", email=mail(1), phone="503-555-0142"), contact("c1", patient_id="P1"))
+    registry.resolve()
+    before = person(registry, "patient_id", "P1")
+    registry.add(contact("c1", 1))
+    assert registry.resolve().splits == 1
+    assert person(registry, "patient_id", "P1") == before != person(registry, "crm_id", "c1")
+    assert registry.changes() == ["split"]
+
+
+def test_a_number_never_means_somebody_else(registry):
+    """Split and joined again and again, no two people have one number."""
+    for day in range(1, 6):
+        registry.add(contact("c1", day, patient_id="P1" if day % 2 else None))
+        registry.add(contact("c2", day, patient_id="P1" if day % 3 else None))
+        found = registry.resolve()
+        assert len(set(registry.people().values())) == found.people
+
+
+def test_what_is_forgotten_comes_back_as_itself(registry):
+    registry.add(contact("c1", email=mail(1)))
+    registry.resolve()
+    before = registry.people()
+    registry.forget()
+    registry.resolve()
+    assert registry.people() == {}
+    registry.add(contact("c1", email=mail(1)))
+    registry.resolve()
+    assert registry.people() == before
+
+
+def test_sixty_bits_are_not_rounded():
+    big = np.array([2**60 - 1, 2**60 - 3, 0, 2**59 + 1])
+    component = np.array([0, 1, 1, 2])
+    own = np.array([5, 6, 7, 8])
+    assert number_people(component, big, own, big).tolist() == [
+        2**60 - 1,
+        2**60 - 3,
+        2**60 - 3,
+        2**59 + 1,
+    ]
+    fresh = number_people(component, np.zeros(4, np.int64), big, np.zeros(0, np.int64))
+    assert fresh.tolist() == [2**60 - 1, 2**60 - 3, 2**60 - 3, 2**59 + 1]
+
+
+@given(data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_numbers_are_one_to_one_with_people_and_stay_with_the_most(data):
+    size = data.draw(st.integers(1, 8))
+    numbers = st.lists(st.integers(0, 3), min_size=size, max_size=size)
+    component = np.array(data.draw(numbers), dtype=np.int64)
+    # What an earlier run may have given: own numbers, and those of others.
+    own = np.array([2**59 + n for n in range(size)], dtype=np.int64)
+    before = np.array([0 if n == 0 else own[n % size] for n in data.draw(numbers)], dtype=np.int64)
+    found = number_people(component, before, own, before[before != 0])
+    pairs = set(zip(component.tolist(), found.tolist(), strict=True))
+    assert len(pairs) == len(set(component.tolist())) == len(set(found.tolist()))
+    again = number_people(component, found, own, found)
+    assert again.tolist() == found.tolist()
+    order = np.array(data.draw(st.permutations([0, 1, 2, 3])))
+    assert number_people(order[component], before, own, before[before != 0]).tolist() == (
+        found.tolist()
+    )
+
+
+def row(n: int, keys: list[int]):
+    """A row that carries some of a few identifiers."""
+    names = [f"P{keys[0]}", mail(keys[1]), f"+1503555{keys[2]:04}", f"c{keys[3]}"]
+    patient, email, phone, crm = (
+        name if key else None for name, key in zip(names, keys, strict=True)
+    )
+    return Touchpoint(
+        f"t{n}", at(0), "click", email=email, phone=phone, crm_id=crm, patient_id=patient
+    )
+
+
+rows = st.lists(st.lists(st.integers(0, 3), min_size=4, max_size=4), min_size=1, max_size=8)
+OPEN = IdentitySettings(max_patients=99, max_contacts=99)
+
+
+def grouped(people):
+    """Identifiers by person, without the person's number."""
+    groups: dict[int, set[str]] = {}
+    for identifier, number in people.items():
+        groups.setdefault(number, set()).add(identifier)
+    return {frozenset(group) for group in groups.values()}
+
+
+@given(keys=rows, data=st.data())
+@settings(max_examples=8, deadline=None)
+def test_the_order_of_arrival_does_not_matter(tmp_path_factory, keys, data):
+    found = []
+    order = data.draw(st.permutations(range(len(keys))))
+    for positions in (range(len(keys)), order):
+        registry = Registry(Home(tmp_path_factory.mktemp("home")))
+        registry.add(*(row(n, keys[n]) for n in positions))
+        registry.resolve()
+        found.append(registry.people())
+        registry.close()
+    assert found[0] == found[1]
+
+
+@given(keys=rows, more=rows)
+@settings(max_examples=8, deadline=None)
+def test_adding_a_source_never_splits_a_person(tmp_path_factory, keys, more):
+    registry = Registry(Home(tmp_path_factory.mktemp("home")), OPEN)
+    registry.add(*(row(n, k) for n, k in enumerate(keys)))
+    registry.resolve()
+    before = registry.people()
+    registry.add(*(row(n, k) for n, k in enumerate(more)), source="second")
+    found = registry.resolve()
+    after = registry.people()
+    assert before.keys() <= after.keys()
+    assert found.splits == 0
+    for group in grouped(before):
+        assert any(group <= larger for larger in grouped(after))
+    # A number that is still there names at least those whom it named.
+    for identifier, number in before.items():
+        if number in after.values():
+            assert after[identifier] == number
+    registry.close()
+
+
+@given(keys=rows)
+@settings(max_examples=10, deadline=None)
+def test_people_are_the_connected_components(tmp_path_factory, keys):
+    groups: list[set[str | None]] = []
+    for n, one in enumerate(keys):
+        touch = row(n, one)
+        kinds = {"patient_id": touch.patient_id, "email": touch.email}
+        kinds |= {"phone": touch.phone, "crm_id": touch.crm_id}
+        new = {DOOR.hash(kind, value) for kind, value in kinds.items() if value}
+        apart = [group for group in groups if not group & new]
+        joined = new.union(*(group for group in groups if group & new))
+        groups = [*apart, joined] if joined else apart
+    registry = Registry(Home(tmp_path_factory.mktemp("home")), OPEN)
+    registry.add(*(row(n, one) for n, one in enumerate(keys)))
+    registry.resolve()
+    assert grouped(registry.people()) == {frozenset(group) for group in groups}
+    registry.close()
+
+
+def test_the_vault_is_for_its_owner_only_and_holds_no_name(registry, home):
+    registry.add(contact("c1", email="canary.bird@example.org"))
+    registry.resolve()
+    assert home.vault.stat().st_mode & 0o777 == 0o600
+    assert b"canary" not in home.vault.read_bytes()
+    with open_vault(home) as vault:
+        assert vault.numbers().num_rows == 2
