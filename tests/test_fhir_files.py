@@ -1,0 +1,265 @@
+"""FHIR files: real bundles and HL7's examples load, and every reject is explained."""
+
+import gzip
+import json
+from collections import Counter
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from connectors import fhir_files
+from connectors.columns import to_table
+from connectors.contract import Appointment, Encounter, Payment, Person, Row
+from connectors.errors import SourceChanged, SourceMisconfigured
+from connectors.source import Context, Cursor, Rejected
+
+DATA = Path(__file__).parent / "data" / "fhir"
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+MRN = "http://hospital.example/mrn"
+EVERY_PAYMENT = ("ExplanationOfBenefit", "Invoice", "PaymentNotice", "PaymentReconciliation")
+PATIENT = {
+    "resourceType": "Patient",
+    "id": "a1",
+    "identifier": [{"system": MRN, "value": "0042"}],
+    "name": [{"family": "Canary", "given": ["Clementine"]}],
+    "gender": "female",
+    "birthDate": "1956-08",
+    "telecom": [
+        {"system": "phone", "value": "555-0100", "use": "home"},
+        {"system": "phone", "value": "555-0101", "use": "mobile"},
+        {"system": "email", "value": "c@example.org"},
+    ],
+    "address": [{"line": ["9 Canary Row"], "city": "Peabody", "postalCode": "01940"}],
+}
+VISIT = {
+    "resourceType": "Encounter",
+    "id": "v1",
+    "status": "finished",
+    "class": {"code": "AMB"},
+    "subject": {"reference": "Patient/a1"},
+    "period": {"start": "2026-01-05T10:00:00Z"},
+    "reasonCode": [{"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "M17.11"}]}],
+}
+
+
+def source(folder, **options):
+    given = {"folder": str(folder), **options}
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    return fhir_files.connect(Context("emr", "clinic", given, now, date(2020, 1, 1)))
+
+
+def load(opened, cursors=None):
+    """Rows by kind, rejects, and the cursors left."""
+    rows: dict[type, list[Row]] = {kind: [] for kind in (Person, Appointment, Encounter, Payment)}
+    rejected, left = [], {}
+    for piece in opened.slices(cursors or {}):
+        for item in piece.read():
+            if isinstance(item, Rejected):
+                rejected.append(item)
+            elif isinstance(item, Cursor):
+                left[piece.cursor_key] = item.value
+            else:
+                rows[type(item)].append(item)
+    return rows, rejected, left
+
+
+def ndjson(folder: Path, name: str, *resources) -> None:
+    text = "\n".join(r if isinstance(r, str) else json.dumps(r) for r in resources)
+    data = text.encode()
+    (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+
+
+def bundle(*resources) -> str:
+    entries = [{"fullUrl": f"urn:uuid:{r['id']}", "resource": r} for r in resources]
+    return json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
+
+
+# --- real files ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("folder", "people", "encounters", "payments"),
+    [(DATA, 2, None, None), (SHARED / "fhir_synthea_r4", 60, 923, 607)],
+    ids=["copied", "all 60"],
+)
+def test_synthea_bundles_load_without_a_reject(folder, people, encounters, payments):
+    rows, rejected, _ = load(source(folder))
+    bundles = [r for r in rejected if r.file.startswith("patient_")]
+    assert bundles == []
+    assert len(rows[Person]) == people
+    if encounters is not None:
+        assert (len(rows[Encounter]), len(rows[Payment])) == (encounters, payments)
+        known = {person.patient_id for person in rows[Person]}
+        assert {row.patient_id for row in rows[Encounter] + rows[Payment]} <= known
+        visits = {visit.encounter_id for visit in rows[Encounter]}
+        assert {payment.encounter_id for payment in rows[Payment]} <= visits
+    for kind, found in rows.items():
+        assert to_table(kind, found).num_rows == len(found)
+
+
+def test_money_is_what_the_source_says_to_the_cent():
+    said = Decimal(0)
+    for path in (SHARED / "fhir_synthea_r4").glob("*.gz"):
+        entries = json.loads(gzip.decompress(path.read_bytes()), parse_float=Decimal)["entry"]
+        for resource in (entry["resource"] for entry in entries):
+            if resource["resourceType"] == "ExplanationOfBenefit":
+                said += Decimal(resource.get("payment", {}).get("amount", {}).get("value", 0))
+    paid = load(source(SHARED / "fhir_synthea_r4"))[0][Payment]
+    assert sum(payment.amount for payment in paid) == said
+
+
+@pytest.mark.parametrize("folder", [DATA, SHARED / "fhir_hl7_r4_examples"], ids=["copied", "all"])
+def test_hl7_examples_load_and_each_reject_says_why(folder):
+    rows, rejected, _ = load(source(folder, payments_from=EVERY_PAYMENT))
+    # HL7's examples show single elements: most of its encounters do not say when they were.
+    assert {(r.column, r.reason) for r in rejected} == {
+        ("Appointment.start", "is missing"),
+        ("Encounter.period.start", "is missing"),
+    }
+    booked = {row.appointment_id: row for row in rows[Appointment]}
+    assert booked["example"].booked_at == datetime(2013, 10, 10, tzinfo=UTC)
+    assert booked["example"].location == "South Wing, second floor"
+    assert booked["2docs"].booked_at == booked["2docs"].starts_at
+    assert {row.payment_id: row.amount for row in rows[Payment] if "/E" in row.payment_id
+            or "Notice" in row.payment_id} == {
+        "PaymentNotice/77654": Decimal(12500), "PaymentReconciliation/ER2500": Decimal(7000)
+    }  # fmt: skip
+
+
+def test_no_name_address_or_note_leaves_the_connector():
+    path = DATA / "patient_023.json.gz"
+    entries = json.loads(gzip.decompress(path.read_bytes()))["entry"]
+    patient = next(e["resource"] for e in entries if e["resource"]["resourceType"] == "Patient")
+    address = patient["address"][0]
+    told = repr(load(source(DATA)))
+    for secret in (patient["name"][0]["family"], *address["line"], address["postalCode"],
+                   patient["birthDate"], "Peter James Chalmers", "Discussion on"):  # fmt: skip
+        assert secret not in told
+
+
+# --- what each resource becomes ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a.ndjson", "a.ndjson.gz", "a.jsonl"])
+def test_a_patient_and_a_visit(tmp_path, name):
+    ndjson(tmp_path, name, PATIENT, VISIT)
+    rows, rejected, _ = load(source(tmp_path))
+    assert rejected == []
+    assert rows[Person] == [
+        Person(patient_id="a1", email="c@example.org", phone="555-0101", birth_year=1956,
+               sex="female", zip3="019")
+    ]  # fmt: skip
+    assert (rows[Encounter][0].patient_id, rows[Encounter][0].diagnosis_groups) == (
+        "a1",
+        "ICD10:M17",
+    )
+
+
+def test_patients_are_known_by_the_chosen_identifier_in_every_file(tmp_path):
+    ndjson(tmp_path, "Encounter.ndjson", VISIT)
+    ndjson(tmp_path, "Patient.ndjson", PATIENT)
+    rows, _, left = load(source(tmp_path, patient_identifier_system=MRN))
+    assert {row.patient_id for row in rows[Person] + rows[Encounter]} == {"0042"}
+    later = VISIT | {"id": "v2"}
+    ndjson(tmp_path, "Encounter-2.ndjson", later)
+    rows, _, _ = load(source(tmp_path, patient_identifier_system=MRN), left)
+    assert [row.patient_id for row in rows[Encounter]] == ["0042"]
+
+
+def test_a_bundles_references_resolve(tmp_path):
+    visit = VISIT | {"subject": {"reference": "urn:uuid:a1"}}
+    condition = {
+        "resourceType": "Condition", "id": "c1", "subject": {"reference": "urn:uuid:a1"},
+        "encounter": {"reference": "urn:uuid:v1"}, "code": {"text": "Acute bronchitis"},
+    }  # fmt: skip
+    (tmp_path / "b.json").write_text(bundle(condition, visit, PATIENT))
+    rows, rejected, _ = load(source(tmp_path, patient_identifier_system=MRN))
+    assert rejected == []
+    assert rows[Encounter][0].patient_id == "0042"
+    assert rows[Encounter][0].diagnosis_groups == "ICD10:M17|respiratory"
+
+
+def test_service_lines_are_the_users_before_ours(tmp_path):
+    visit = VISIT | {"type": [{"coding": [{"code": "K7"}], "text": "Cardiology consultation"}]}
+    ndjson(tmp_path, "a.ndjson", visit)
+    assert load(source(tmp_path))[0][Encounter][0].service_line == "cardiology"
+    chosen = load(source(tmp_path, service_lines={"k7": "knee"}))[0][Encounter]
+    assert chosen[0].service_line == "knee"
+
+
+@pytest.mark.parametrize(
+    ("status", "amounts"), [("balanced", [Decimal("40.10")]), ("issued", []), ("cancelled", [])]
+)
+def test_an_invoice_counts_once_it_is_paid(tmp_path, status, amounts):
+    bill = ('{"resourceType": "Invoice", "id": "i", "status": "%s", "date": "2026-01-05", '
+            '"subject": {"reference": "Patient/a1"}, '
+            '"totalGross": {"value": 40.10, "currency": "EUR"}}')  # fmt: skip
+    ndjson(tmp_path, "a.ndjson", bill % status)
+    rows, rejected, _ = load(source(tmp_path))
+    assert rejected == []
+    assert [row.amount for row in rows[Payment]] == amounts
+
+
+@pytest.mark.parametrize("status", ["planned", "cancelled", "entered-in-error"])
+def test_a_visit_that_did_not_take_place_is_no_row(tmp_path, status):
+    ndjson(tmp_path, "a.ndjson", VISIT | {"status": status})
+    rows, rejected, _ = load(source(tmp_path))
+    assert (rows[Encounter], rejected) == ([], [])
+
+
+# --- faults --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "column", "reason"),
+    [
+        ({"period": {"start": "soon, says Canary"}}, "Encounter.period.start", "is not valid FHIR"),
+        ({"period": {"start": "2026-01"}}, "Encounter.period.start", "is not a whole date"),
+        ({"subject": None}, "Encounter.subject", "points at no patient"),
+        ({"subject": {"reference": "Group/g"}}, "Encounter.subject", "points at no patient"),
+        ({"class": None}, "Encounter.class", "is not valid FHIR R4 (missing)"),
+        ({"canary": "Canary"}, "Encounter.canary", "is not valid FHIR R4 (extra forbidden)"),
+        ({"resourceType": 7}, "resourceType", "is not a FHIR resource"),
+    ],
+)
+def test_a_resource_that_cannot_be_read_is_rejected_without_its_value(
+    tmp_path, change, column, reason
+):
+    broken = {key: value for key, value in (VISIT | change).items() if value is not None}
+    ndjson(tmp_path, "a.ndjson", PATIENT, broken, VISIT)
+    rows, rejected, _ = load(source(tmp_path))
+    assert len(rows[Encounter]) == 1
+    assert [(r.file, r.row_number, r.column) for r in rejected] == [("a.ndjson", 2, column)]
+    assert reason in rejected[0].reason
+    assert "Canary" not in repr(rejected)
+
+
+def test_a_line_that_is_no_json_is_rejected(tmp_path):
+    ndjson(tmp_path, "a.ndjson", PATIENT, "{half", "[]")
+    rejected = load(source(tmp_path))[1]
+    assert Counter(r.reason for r in rejected) == {"is not a FHIR resource": 2}
+
+
+def test_half_a_bundle_is_refused_whole(tmp_path):
+    (tmp_path / "b.json").write_text(bundle(PATIENT)[:-9])
+    with pytest.raises(SourceChanged, match=r"b\.json is not a whole JSON document"):
+        load(source(tmp_path))
+
+
+def test_settings_that_cannot_be_right_are_said_at_once(tmp_path):
+    with pytest.raises(SourceMisconfigured) as raised:
+        source(tmp_path, payments_from=["Claim"], timezone="Mars/Base", service_lines={"(": "x"})
+    for words in ("Claim is none of", "Mars/Base", "service_lines"):
+        assert words in str(raised.value)
+
+
+def test_content_is_loaded_once(tmp_path):
+    ndjson(tmp_path, "a.ndjson", PATIENT)
+    opened = source(tmp_path)
+    left = load(opened)[2]
+    ndjson(tmp_path, "copy.ndjson", PATIENT)
+    assert load(opened, left)[2] == {}
+    assert load(source(tmp_path, timezone="Europe/Berlin"), left)[2] != {}
+    assert "2 .ndjson to read" in opened.probe()
