@@ -5,6 +5,7 @@ will not help) or into a `Passing` that carries the error to report if it does n
 library raised is dropped there: its text can hold a token, an address with a token, or a row.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +19,9 @@ import stamina
 from connectors.errors import SourceBusy, SourceError, SourceUnreachable
 
 T = TypeVar("T")
+
+# A repeat is news for those who set up logging; to others Python would print its bare event name.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 
 class Passing(Exception):

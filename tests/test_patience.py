@@ -1,6 +1,8 @@
 """Patience: waits, deadlines, and nothing of what a library raised."""
 
 import logging
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -8,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from attribution.paths import ROOT
 from connectors.errors import SourceBusy, SourceRefused, SourceUnreachable
 from connectors.patience import (
     Passing,
@@ -150,3 +153,17 @@ def test_waits_in_words(seconds, words):
 def test_a_passing_failure_raised_by_the_call_itself_is_kept():
     call = Flaky(Passing(SourceUnreachable("Half an answer."), 0.0))
     assert patiently(call, explain, QUICK) == "answer"
+
+
+def test_a_repeat_is_not_printed_where_nobody_set_up_logging():
+    program = (
+        "from connectors.errors import SourceUnreachable\n"
+        "from connectors.patience import Passing, Patience, patiently\n"
+        "failures = [Passing(SourceUnreachable('Half an answer.'), 0.0)]\n"
+        "def call():\n"
+        "    if failures:\n"
+        "        raise failures.pop()\n"
+        "patiently(call, lambda error: error, Patience())\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, cwd=ROOT)
+    assert run.stderr == b""
