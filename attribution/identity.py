@@ -76,9 +76,9 @@ class Vault:
     """The identity map that outlives generations; only the refresh opens it."""
 
     def __init__(self, home: Home) -> None:
+        home.vault.touch(mode=0o600)
         self._engine: Engine = create_engine(f"sqlite:///{home.vault}")
         _METADATA.create_all(self._engine)
-        home.vault.chmod(0o600)
 
     def numbers(self) -> pa.Table:
         """Every identifier (16 bytes) with its person number."""

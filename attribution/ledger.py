@@ -107,11 +107,12 @@ class Ledger:
     def __init__(self, home: Home) -> None:
         home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = home.folder / "ledger.lock"
+        # Before SQLite makes it, so that its write-ahead log is as private.
+        home.ledger.touch(mode=0o600)
         self._engine = create_engine(f"sqlite:///{home.ledger}")
         event.listen(self._engine, "connect", _durable)
         # Asked for each time: a process killed while it made them leaves some of the tables.
         if not TABLES.keys() <= set(inspect(self._engine).get_table_names()):
-            home.ledger.chmod(0o600)
             with self._write() as connection:
                 METADATA.create_all(connection)
 

@@ -1,0 +1,118 @@
+"""The ledger: what is written of runs, steps, sources and publications."""
+
+import multiprocessing
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from attribution.errors import TransformError
+from attribution.ledger import Ledger
+from attribution.paths import Home
+
+
+@pytest.fixture
+def ledger(home):
+    with Ledger(home) as made:
+        yield made
+
+
+def states(ledger, run_id):
+    return ledger.steps(run_id)["state"].tolist()
+
+
+def test_a_run_goes_through_its_steps(ledger):
+    run = ledger.start(["load a", "models", "publish"])
+    with ledger.step(run, "load a") as note:
+        assert states(ledger, run) == ["running", "waiting", "waiting"]
+        ledger.progress(run, "load a", 5)
+        assert ledger.steps(run)["rows_done"].tolist() == [5, 0, 0]
+        note.rows, note.message = 7, "told"
+    ledger.finish(run, "published", 3, "")
+    first = ledger.steps(run).iloc[0]
+    assert (first["rows_done"], first["message"]) == (7, "told")
+    assert states(ledger, run) == ["done", "skipped", "skipped"]
+    assert ledger.runs()[["state", "generation"]].values.tolist() == [["published", 3]]
+
+
+def test_a_step_that_raises_is_failed_with_its_sentence(ledger):
+    run = ledger.start(["models"])
+    with pytest.raises(TransformError), ledger.step(run, "models"):
+        raise TransformError("A check found rows.")
+    assert ledger.steps(run)["message"].tolist() == ["A check found rows."]
+
+
+def test_the_words_of_other_errors_are_not_kept(ledger):
+    run = ledger.start(["models"])
+    with pytest.raises(ValueError), ledger.step(run, "models"):
+        raise ValueError("canary@example.org is not a number")
+    assert ledger.steps(run)["message"].tolist() == ["Stopped by ValueError."]
+
+
+def test_a_run_that_died_is_marked_when_the_next_begins(ledger):
+    died = ledger.start(["models"])
+    ledger.start(["models"])
+    found = ledger.runs().set_index("run_id")["state"]
+    assert found[died] == "killed"
+    assert sorted(found) == ["killed", "running"]
+
+
+def test_a_failed_source_keeps_the_day_of_its_last_success(ledger):
+    ledger.source_done("ads", "meta_ads", "1", 5, None)
+    fresh = ledger.sources().iloc[0]
+    ledger.source_done("ads", "meta_ads", "1", 0, "no answer")
+    failed = ledger.sources().iloc[0]
+    assert (fresh["state"], failed["state"], failed["message"]) == ("fresh", "failed", "no answer")
+    assert failed["last_success_at"] == fresh["last_success_at"] == fresh["last_attempt_at"]
+    assert failed["last_attempt_at"] >= fresh["last_attempt_at"]
+
+
+def test_slices_and_publications_are_listed(ledger):
+    run = ledger.start(["load"])
+    slices = {"run_id": run, "source": "ads", "rows_loaded": 3, "rows_rejected": 1, "message": ""}
+    ledger.slice_done(**slices, name="january", state="loaded")
+    ledger.slice_done(**slices, name="january", state="loaded")
+    ledger.published(1, run, {"spend": "a"}, "refresh")
+    ledger.published(1, None, {}, "rollback")
+    assert ledger.slices(run)["name"].tolist() == ["january"]
+    assert ledger.publications()["reason"].tolist() == ["rollback", "refresh"]
+
+
+def test_the_ledger_is_for_its_owner_only(ledger, home):
+    ledger.start(["models"])
+    for path in home.folder.glob("ledger.sqlite*"):
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_ledger_whose_making_was_cut_short_is_made_whole(home):
+    with closing(sqlite3.connect(home.ledger)) as connection:
+        connection.execute("create table run (run_id text)")
+        connection.execute("drop table run")
+        connection.commit()
+    with Ledger(home) as ledger:
+        run = ledger.start(["models"])
+        assert states(ledger, run) == ["waiting"]
+
+
+def test_every_commit_is_made_durable(ledger):
+    with ledger._engine.connect() as connection:
+        assert connection.exec_driver_sql("pragma synchronous").scalar_one() == 2
+        assert connection.exec_driver_sql("pragma journal_mode").scalar_one() == "wal"
+
+
+def write(folder, times):
+    with Ledger(Home(folder)) as ledger:
+        run = ledger.start(["load"])
+        for rows in range(times):
+            ledger.progress(run, "load", rows)
+            ledger.published(rows, run, {}, "refresh")
+
+
+def test_many_writers_wait_for_each_other(ledger, home):
+    context = multiprocessing.get_context("spawn")
+    writer = context.Process(target=write, args=(home.folder, 30))
+    writer.start()
+    write(home.folder, 60)
+    writer.join()
+    assert writer.exitcode == 0
+    assert len(ledger.publications(1000)) == 90
