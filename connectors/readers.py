@@ -57,7 +57,7 @@ Choose = Callable[[Sequence[str]], Sequence[str]]
 def read_parquet(name: str, stream: BinaryIO, _: Layout, choose: Choose) -> Iterator[Block]:
     """Parquet, by row group; a row's number is its place in the file."""
     try:
-        file = pq.ParquetFile(stream)
+        file = pq.ParquetFile(stream, pre_buffer=False)  # else it keeps what was read
     except pa.ArrowException as error:
         changed(name, "is no whole Parquet file (its footer is missing or damaged)", error)
     wanted = list(choose(file.schema_arrow.names))
