@@ -1,0 +1,190 @@
+"""The documents tell the truth: what they name exists, and what they show can be typed."""
+
+import argparse
+import re
+import shlex
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from attribution import cli
+from attribution import settings as configuration
+from attribution.metrics import KINDS
+from attribution.models import MODELS
+from attribution.paths import Home
+from attribution.settings import connector, options_of
+from connectors import SOURCES
+from connectors.contract import BY_TABLE
+from connectors.files import connect
+from connectors.source import Context
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
+EXITS = re.compile(r"^\| (\d+) \|", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]+)?\)")
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+QUOTED = re.compile(r"`([^`\n]+)`")
+# The lead's screenshot is made from a running server, after the documents.
+MADE_LATER = {"docs/images/overview.png"}
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False, text=True
+    )
+    names = [ROOT / name for name in listed.stdout.split("\0") if name]
+    return [path for path in names if path.is_file()]
+
+
+def blocks(document: Path, language: str) -> list[str]:
+    text = document.read_text(encoding="utf-8")
+    return [body for kind, body in FENCED.findall(text) if kind == language]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_link_leads_somewhere(document):
+    for target, _anchor in LINK.findall(document.read_text(encoding="utf-8")):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path = (document.parent / target).resolve()
+        if path.is_relative_to(ROOT) and named(path) in MADE_LATER:
+            continue
+        assert path.exists(), f"{named(document)} links to {target}"
+
+
+def test_every_path_in_the_map_exists():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| [^|]+ \| ([^|]+) \|$", readme, re.MULTILINE)
+    paths = [path for row in rows for path in QUOTED.findall(row)]
+    assert len(paths) > 10
+    for path in paths:
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_path_named_in_the_text_exists(document):
+    """A quoted name that begins with one of our folders is a path of this repository."""
+    known = r"(?:attribution|connectors|outreach|sql|pages|tests|benchmarks|docs)"
+    for quoted in QUOTED.findall(document.read_text(encoding="utf-8")):
+        if re.fullmatch(rf"{known}(/[\w.-]+)*/?", quoted):
+            path = ROOT / quoted
+            assert path.exists() or path.with_suffix(".py").exists(), f"{named(document)}: {quoted}"
+
+
+def commands() -> argparse._SubParsersAction:
+    actions = cli._parser()._actions
+    return next(each for each in actions if isinstance(each, argparse._SubParsersAction))
+
+
+def shown_commands() -> list[tuple[str, str]]:
+    found = []
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        lines = [line for _kind, body in FENCED.findall(text) for line in body.splitlines()]
+        for said in [*lines, *QUOTED.findall(text)]:
+            match = re.search(r"(?:^|\s|/bin/)(caretrace (?:--debug )?[a-z].*)", said.split("#")[0])
+            if match:
+                found.append((named(document), match[1].strip()))
+    return found
+
+
+@pytest.mark.parametrize(("document", "command"), sorted(set(shown_commands())))
+def test_every_command_shown_can_be_typed(document, command):
+    words = shlex.split(command)[1:]
+    if re.fullmatch(r"[a-z]+\|.*|<.*>", words[-1]):
+        words = words[:-1]
+    name = next(word for word in words if not word.startswith("-"))
+    assert name in commands().choices, f"{document}: {command}"
+    if name == "export" and len(words) == words.index(name) + 1:
+        return  # the command is named, not shown
+    cli._parser().parse_args(words)
+
+
+def test_every_command_is_in_the_documents():
+    said = " ".join(command for _document, command in shown_commands())
+    for name in commands().choices:
+        assert f"caretrace {name}" in said, name
+
+
+def test_exit_codes_are_documented():
+    start = (ROOT / "docs/start.md").read_text(encoding="utf-8")
+    assert set(EXITS.findall(start)) == {"0", "1", "2", "75", "130"}
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
+def test_every_credit_model_is_described(model):
+    models = (ROOT / "docs/models.md").read_text(encoding="utf-8")
+    assert f"(`{model.name}`)" in models
+    assert model.title.split(" (")[0] in models
+
+
+def test_every_mart_and_kind_of_conversion_is_described():
+    warehouse = (ROOT / "docs/warehouse.md").read_text(encoding="utf-8")
+    for name in ["credit", *(path.stem for path in ROOT.glob("sql/marts/*.sql")), *KINDS]:
+        assert f"`{name}`" in warehouse, name
+
+
+@pytest.mark.parametrize("kind", sorted(SOURCES))
+def test_every_setting_of_every_source_is_described(kind):
+    pages = [ROOT / "docs/sources.md", ROOT / "docs/sources-files.md", ROOT / "docs/start.md"]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages if page.exists())
+    for option in options_of(kind):
+        ways = (f"`{option.name}`", f"\n{option.name} = ", f".{option.name}]", f".{option.name}]]")
+        assert any(way in text for way in ways), option.name
+    assert f'kind = "{kind}"' in text
+
+
+def test_the_walk_through_has_every_kind_of_source(home: Home, monkeypatch):
+    """Its settings load as they stand, and the mappings of its files are right."""
+    whole = next(
+        block for block in blocks(ROOT / "docs/start.md", "toml") if "[sources.web]" in block
+    )
+    home.config.write_text(whole, encoding="utf-8")
+    for secret in ("CARETRACE_META_ACCESS_TOKEN", "CARETRACE_CRM_ACCESS_TOKEN"):
+        monkeypatch.setenv(secret, "not-a-token")
+    loaded = configuration.load(home)
+    assert {source.kind for source in loaded.sources} == set(SOURCES)
+    drop = next(source for source in loaded.sources if source.kind == "files")
+    opened = connect(
+        Context(drop.name, drop.account, drop.options, now=None, first_day=loaded.first_day)
+    )
+    assert [mapping.row.spec.table for mapping in opened.mappings] == ["ad_spend", "appointment"]
+    assert all(mapping.row.spec.table in BY_TABLE for mapping in opened.mappings)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_toml_example_is_toml(document):
+    for block in blocks(document, "toml"):
+        tomllib.loads(block)
+
+
+def test_secrets_are_listed_as_the_connectors_have_them():
+    start = (ROOT / "docs/start.md").read_text(encoding="utf-8")
+    for kind in SOURCES:
+        row = re.search(rf"^\| `{kind}` \|(.*)\|$", start, re.MULTILINE)
+        for option in connector(kind).OPTIONS:
+            if option.secret:
+                assert row, kind
+                assert f"`{option.name}`" in row[1], option.name
+
+
+def test_no_tracked_file_knows_this_computer():
+    """No path of a machine and no address of a package index in any text that is published."""
+    places = "|".join(re.escape(str(place)) for place in (ROOT, ROOT.parent / "shared"))
+    machine = re.compile(rf"(?<![\w.~-])(?:{places})/")
+    index = re.compile(
+        r"--(extra-)?index-url\s+\S|https?://[\w.-]*(pypi|artifactory|nexus)[\w.-]*/"
+    )
+    for path in tracked():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        assert not machine.search(text), f"{named(path)} names a path of this computer"
+        assert not index.search(text), f"{named(path)} names a package index"
