@@ -213,7 +213,7 @@ def test_some_people_live_as_they_do_among_all(lived):
 def test_switching_off_names():
     assert levers_off(["paid_search"]) == {"brand", "nonbrand"}
     assert levers_off(["paid_search:brand"]) == {"brand"}
-    assert levers_off(["winback_all_sms_2026_02"]) == {"winback_all_sms_2026_02"}
+    assert levers_off(["reactivation_all_sms_2026_02"]) == {"reactivation_all_sms_2026_02"}
     with pytest.raises(ValueError, match="no channel 'paid_serch'"):
         levers_off(["paid_serch"])
 

@@ -10,13 +10,11 @@ from attribution.demo.names import Texts
 from attribution.demo.web import (
     LINE_NAMES,
     PLACE_NAMES,
-    TRACKED_CALL,
     local_time,
     tags_of,
     visit_cookies,
-    ways,
 )
-from attribution.demo.worlds import World
+from attribution.demo.worlds import TRACKED_CALL, World, ways
 
 
 def calls(world: World) -> pd.DataFrame:

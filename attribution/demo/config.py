@@ -13,6 +13,9 @@ demo = true
 currency = "USD"
 region = "US"
 first_day = {first_day}
+
+[credit]
+timezone = "America/Chicago"
 """
 
 _CRM = """

@@ -12,17 +12,13 @@ from attribution.demo.log import FULFILLED
 from attribution.demo.market import LEVERS
 from attribution.demo.names import Texts
 from attribution.demo.web import (
-    CALL,
-    FORM,
     LINE_NAMES,
     PLACE_NAMES,
-    TRACKED_CALL,
     local_time,
     typed_emails,
     visit_cookies,
-    ways,
 )
-from attribution.demo.worlds import World
+from attribution.demo.worlds import CALL, FORM, TRACKED_CALL, World, ways
 
 _DEAL_VALUE = np.array([1800, 450, 700, 380])
 _ORIGINAL = {

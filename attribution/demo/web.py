@@ -11,15 +11,14 @@ from attribution.demo.draws import Bools, Draws, Ints
 from attribution.demo.exposure import STREAM
 from attribution.demo.market import LEVER, LEVERS, LINES, LOCATIONS, TIMEZONE
 from attribution.demo.names import Texts
-from attribution.demo.worlds import World
+from attribution.demo.worlds import FORM, World, ways
 
 _CLICKED = ("brand", "nonbrand", "paid_social", "display", "video")
 _CLICK_PREFIX = {"google": "gclid", "bing": "msclkid", "facebook": "fbclid", "instagram": "fbclid",
                  "youtube": "gclid"}  # fmt: skip
-_SEEN_SHARE = {"display": 0.34, "email": 0.66, "direct_mail": 0.5}
+_SEEN_SHARE = {"display": 0.34, "email": 0.55, "direct_mail": 0.15}
 _SEEN_KIND = {"display": "impression", "email": "email_open", "direct_mail": "direct_mail"}
 _UTM_LOST = 0.05
-FORM, TRACKED_CALL, CALL = range(3)
 LINE_NAMES = np.array(LINES, dtype=object)
 PLACE_NAMES = np.array(LOCATIONS, dtype=object)
 
@@ -31,14 +30,6 @@ def local_time(world: World, minute: Ints) -> Moments:
     """Wall-clock time of the health system, without a zone."""
     moments: Moments = np.datetime64(world.calendar.start, "s") + minute.astype("timedelta64[m]")
     return moments
-
-
-def ways(world: World) -> Ints:
-    """How each inquiry was made: a web form, a call to a tracked number, or any other call."""
-    asked = world.inquiries
-    drawn = world.folk.draws.uniform(130, asked["start"], asked["person"])
-    web = (asked["lever"] >= 0) & (asked["lever"] != LEVER["referral_physician"])
-    return np.where(web & (drawn < 0.62), FORM, np.where(web & (drawn < 0.90), TRACKED_CALL, CALL))
 
 
 def visit_cookies(world: World, person: Ints, week: Ints, lever: Ints) -> Ints:

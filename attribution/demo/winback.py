@@ -62,7 +62,7 @@ def campaigns(calendar: Calendar) -> tuple[Winback, ...]:
     for number, (channel, week, holdout, line) in enumerate(_SCHEDULE):
         at = int(week * calendar.weeks / 104)
         month = (calendar.start + timedelta(days=7 * at)).strftime("%Y_%m")
-        name = f"winback_{line or 'all'}_{channel.removeprefix('outreach_')}_{month}"
+        name = f"reactivation_{line or 'all'}_{channel.removeprefix('outreach_')}_{month}"
         position = None if line is None else LINES.index(line)
         made.append(Winback(name, number, channel, at, holdout, position))
     return tuple(made)

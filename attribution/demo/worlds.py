@@ -6,15 +6,19 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from attribution.demo.clock import WEEK, office_minute
-from attribution.demo.draws import Bools, Ints
+from attribution.demo.clock import DAY, WEEK, office_minute
+from attribution.demo.draws import Bools, Floats, Ints
 from attribution.demo.folk import Folk, folk_of
 from attribution.demo.life import Life
 from attribution.demo.log import FULFILLED, Columns
-from attribution.demo.market import CHANNEL_OF, LEVERS, Calendar, Plan, plan_of
+from attribution.demo.market import CHANNEL_OF, LEVER, LEVERS, Calendar, Plan, plan_of
 from attribution.demo.money import payments
 from attribution.demo.winback import Winback
 
+FORM, TRACKED_CALL, CALL = range(3)
+# As the credit settings have them by default.
+_LEAD_GAP_DAYS = 30
+_NEW_PATIENT_DAYS = 1095
 KINDS = ("lead", "booked", "kept", "new_patient", "collected")
 
 
@@ -36,27 +40,55 @@ class World:
 
     def totals(self, people: Ints | None = None) -> dict[str, float]:
         """Conversions of each kind within the simulated weeks; collected is in dollars."""
-        counts = {kind: len(rows) for kind, rows in self._conversions(people).items()}
+        counts = {kind: int(rows.sum()) for kind, rows in self._conversions(people).items()}
         paid = self.payments["minute"] >= 0
         if people is not None:
             paid &= np.isin(self.visits["person"][self.payments["visit"]], people)
         return counts | {"collected": int(self.payments["cents"][paid].sum()) / 100}
 
-    def _conversions(self, people: Ints | None) -> dict[str, Ints]:
+    def _conversions(self, people: Ints | None) -> dict[str, Bools]:
         last, visits = self.calendar.weeks * WEEK, self.visits
-        among: Bools = np.ones(len(visits["person"]), dtype=bool)
-        lead = self.inquiries["known"] == 0
+        leads, among = _leads(self), np.ones(len(visits["person"]), dtype=bool)
         if people is not None:
             among = np.isin(visits["person"], people)
-            lead = lead & np.isin(self.inquiries["person"], people)
-        booked = among & (visits["booked_at"] >= 0) & (visits["booked_at"] < last)
-        kept = among & (visits["status"] == FULFILLED) & (visits["starts_at"] >= 0)
+            leads &= np.isin(self.inquiries["person"], people)
+        kept = among & (visits["status"] == FULFILLED)
+        since = _since_last(visits["person"], visits["starts_at"], kept)
+        counted = kept & (visits["starts_at"] >= 0)
         return {
-            "lead": np.flatnonzero(lead),
-            "booked": np.flatnonzero(booked),
-            "kept": np.flatnonzero(kept),
-            "new_patient": np.flatnonzero(kept & (visits["first"] == 1)),
+            "lead": leads,
+            "booked": among & (visits["booked_at"] >= 0) & (visits["booked_at"] < last),
+            "kept": counted,
+            "new_patient": counted & (since >= _NEW_PATIENT_DAYS * DAY),
         }
+
+
+def _leads(world: World) -> Bools:
+    """Inquiries that systems can know of: new contacts and web forms, a month after the last."""
+    asked = world.inquiries
+    known = (asked["known"] == 0) | (ways(world) == FORM)
+    since = _since_last(asked["person"], asked["minute"], known)
+    leads: Bools = known & (since > _LEAD_GAP_DAYS * DAY)
+    return leads
+
+
+def _since_last(person: Ints, minute: Ints, among: Bools) -> Floats:
+    """Minutes since the same person's row before, of the rows that count; infinite for none."""
+    since = np.full(len(person), np.inf)
+    rows = np.flatnonzero(among)
+    rows = rows[np.lexsort((minute[rows], person[rows]))]
+    again = person[rows[1:]] == person[rows[:-1]]
+    since[rows[1:][again]] = np.diff(minute[rows])[again]
+    return since
+
+
+def ways(world: World) -> Ints:
+    """How each inquiry was made: a web form, a call to a tracked number, or any other call."""
+    asked, folk = world.inquiries, world.folk
+    at = np.searchsorted(folk.ids, asked["person"])
+    drawn = folk.draws.uniform(130, asked["start"], at)
+    web = (asked["lever"] >= 0) & (asked["lever"] != LEVER["referral_physician"])
+    return np.where(web & (drawn < 0.62), FORM, np.where(web & (drawn < 0.90), TRACKED_CALL, CALL))
 
 
 def calendar_of(until: date | None, days: int) -> Calendar:
@@ -70,7 +102,7 @@ def levers_off(off: Iterable[str]) -> frozenset[str]:
     names = set(off)
     known = {lever: {lever, CHANNEL_OF[lever], f"{CHANNEL_OF[lever]}:{lever}"} for lever in LEVERS}
     levers = {lever for lever in LEVERS if known[lever] & names}
-    campaigns = {name for name in names if name.startswith("winback_")}
+    campaigns = {name for name in names if name.startswith("reactivation_")}
     for name in sorted(names - campaigns - set().union(*known.values())):
         raise ValueError(f"there is no channel {name!r} to switch off")
     return frozenset(levers | campaigns)
