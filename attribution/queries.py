@@ -110,16 +110,22 @@ def marts(home: Home, generation: int) -> Marts:
 
 
 def about(at: Marts) -> About:
-    """The generation's own facts: currency, weeks covered, people."""
+    """The generation's own facts: currency, weeks covered, people.
+
+    The weeks begin where spend is first known: a medical record reaches back for years in which
+    every patient would seem to have come for nothing.
+    """
     facts: dict[str, str] = dict(
         at.ask(sa.select(ABOUT.c.key, ABOUT.c.value)).itertuples(index=False)
     )
-    return About(
-        currency=facts["currency"],
-        first_week=date.fromisoformat(facts.get("first_week", NO_WEEK)),
-        last_week=date.fromisoformat(facts.get("last_week", NO_WEEK)),
-        people=int(facts.get("people", 0)),
-    )
+    first = max(date.fromisoformat(facts.get("first_week", NO_WEEK)), _spend_since(at))
+    last = date.fromisoformat(facts.get("last_week", NO_WEEK))
+    return About(facts["currency"], min(first, last), last, int(facts.get("people", 0)))
+
+
+def _spend_since(at: Marts) -> date:
+    first = at.ask(sa.select(sa.func.min(SPEND.c.week).label("week")))["week"].iloc[0]
+    return date.min if pd.isna(first) else pd.Timestamp(first).date()
 
 
 def service_lines(at: Marts) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """A home folder with one published generation of plausible, seeded, made-up marts."""
 
-import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -33,20 +32,23 @@ CURRENCY = "USD"
 HOSTILE = "![x](http://evil.example/x.png) <script>alert(1)</script>"
 
 
-def make_home(folder: Path, *, generation: int = 1, now: datetime | None = None) -> Home:
-    """Write marts, ledger and pointer; the same on every call."""
+def make_home(folder: Path, *, spend_since: date | None = None) -> Home:
+    """Write marts, ledger and pointer of generation 1; the same on every call."""
+    generation = 1
     home = Home(folder)
     home.generation(generation).mkdir(parents=True)
     home.config.write_text(f'currency = "{CURRENCY}"\n', encoding="utf-8")
     database = duckdb.connect(str(home.generation(generation) / "marts.duckdb"))
     for name, frame in tables().items():
+        if name == "spend" and spend_since:
+            frame = frame[frame["week"] >= spend_since]
         database.register("frame", frame)
         database.execute(f"create table {name} as select * from frame")
         database.unregister("frame")
     database.execute("checkpoint")
     database.close()
     home.current.write_text(str(generation), encoding="ascii")
-    _ledger(home, generation, now or datetime.now(UTC))
+    _ledger(home, generation)
     return home
 
 
@@ -236,7 +238,7 @@ def _coverage() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _ledger(home: Home, generation: int, now: datetime) -> None:
+def _ledger(home: Home, generation: int) -> None:
     with Ledger(home) as ledger:
         run = ledger.start(["extract emr", "extract meta", "identity", "marts", "publish"])
         for name, rows in (("extract emr", 181_402), ("identity", 60_000), ("marts", 44_010)):
@@ -252,4 +254,4 @@ def _ledger(home: Home, generation: int, now: datetime) -> None:
         ledger.source_done("meta", "meta_ads", "act_1", 4_410, None)
         ledger.source_done("meta", "meta_ads", "act_1", 0, "Meta Ads refused the token.")
         ledger.published(generation, run, {"credit": "0" * 64}, "refresh")
-        ledger.finish(run, "published", generation, json.dumps({"at": now.isoformat()}))
+        ledger.finish(run, "partial", generation, "meta could not be read.")

@@ -174,6 +174,29 @@ def test_funnel_counts_those_treated(marts, tables):
     assert people == sorted(people, reverse=True)
 
 
+def test_without_a_campaign_the_page_shows_who_came_back_unasked(marts, tables, monkeypatch):
+    cohorts = queries.reactivation(marts, RECENT, "USD").query("arm == 'none'")
+    monkeypatch.setattr(queries, "reactivation", lambda *_: cohorts)
+    table = reactivation.build(marts, RECENT).tables["untouched"]
+    assert table.frame["silent"].sum() == cohorts["silent"].sum()
+    assert "no campaign contacted any" in table.note
+
+
+def test_weeks_begin_where_spend_is_known(tmp_path):
+    home = made_up.make_home(tmp_path / "home", spend_since=made_up.weeks()[20])
+    assert queries.about(queries.Marts(home, 1)).first_week == made_up.weeks()[20]
+
+
+def test_a_very_long_period_is_drawn_in_steps_of_four_weeks(marts, monkeypatch):
+    monkeypatch.setattr(overview, "MAX_STEPS", 20)
+    view = overview.build(marts, Scope(made_up.weeks()[0], LAST))
+    line = view.figures["demand"].spec["data"][0]
+    weekly = view.tables["weekly"].frame.sort_values("week")["leads"]
+    assert len(line["y"]) == made_up.WEEKS // 4
+    assert line["y"][-1] == weekly.iloc[-4:].sum()
+    assert view.figures["demand"].title == "Patients by four weeks"
+
+
 def test_data_health_shows_what_could_not_be_used(marts):
     view = data_health.build(marts)
     assert len(view.tables["rejected"].frame) == 2
@@ -283,6 +306,8 @@ WRITTEN = [
     (0.1234, "rate", "12.3%"),
     (-0.05, "points", "−5.0 pts"),
     (1_234, "count", "1,234"),
+    (13_563, "count", "13,563"),
+    (252_672, "count", "252.7K"),
     (date(2026, 11, 16), "day", "16 Nov 2026"),
 ]
 

@@ -136,11 +136,12 @@ def bars(
 
 
 def spend_against_return(
-    points: Sequence[Mapping[str, Any]], sign: str, break_even: tuple[float, float]
+    points: Sequence[Mapping[str, Any]], sign: str, break_even: tuple[float, float], rows: int
 ) -> Spec:
     """Bubbles on two log axes with the line on which a channel earns what it costs.
 
-    Each point has: name, spend, value, size (0 to 1), colour, hover.
+    Each point has: name, spend, value, size (0 to 1), colour, hover. As tall as `rows` bars are,
+    which stand beside it.
     """
     line = {
         "type": "scatter",
@@ -167,10 +168,17 @@ def spend_against_return(
         "hovertemplate": "%{customdata}<extra></extra>",
         "cliponaxis": False,
     }
-    axis = {"type": "log", "tickprefix": sign, "tickformat": "~s", "dtick": "D2", "showgrid": True}
+    wide = break_even[1] > 40 * break_even[0]
+    axis = {
+        "type": "log",
+        "tickprefix": sign,
+        "tickformat": "~s",
+        "dtick": 1 if wide else "D2",
+        "showgrid": True,
+    }
     layout = {
         **_LAYOUT,
-        "height": 420,
+        "height": max(420, 40 + ROW * min(rows, 16)),
         "xaxis": {**axis, "title": {"text": "Spend"}},
         "yaxis": {**axis, "title": {"text": "Collected"}},
         "annotations": [

@@ -19,8 +19,10 @@ _CHIPS = {
     "failed": ("red", ":material/error:"),
     "empty": ("gray", ":material/hourglass_empty:"),
 }
+_NAME_WIDTHS = {"campaign": 200}
+_SENTENCES = ("message", "reason")
 _SHARES = ("rate", "points")
-_TALLEST = 25  # rows of a table that is shown without a scroll bar of its own
+_TALLEST = 20  # rows of a table that is shown without a scroll bar of its own
 
 
 def heading(title: str, state: Freshness, face: Face) -> None:
@@ -216,5 +218,7 @@ def _column(column: Column, currency: str, *, pinned: bool) -> Any:
         return config.DatetimeColumn(**common, format="D MMM YYYY, HH:mm", timezone="UTC")
     if column.format == "flag":
         return config.CheckboxColumn(**common)
+    if column.name in _SENTENCES:
+        return config.TextColumn(**common, width="large")
     # A pinned name must leave room for the numbers beside it, also on a phone.
-    return config.TextColumn(**common, width=150 if pinned else None)
+    return config.TextColumn(**common, width=_NAME_WIDTHS.get(column.name, 150) if pinned else None)

@@ -12,7 +12,7 @@ from attribution.metrics import Format
 
 UNDEFINED = "—"  # never 0 for what is not known
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "CAD": "CA$", "AUD": "A$", "JPY": "¥", "INR": "₹"}
-_SCALES = ((1e9, "B"), (1e6, "M"), (1e4, "K"))
+_SCALES = ((1e9, "B", 1e9), (1e6, "M", 1e6), (1e4, "K", 1e3))
 _MARKS = frozenset("\\`*_{}[]()<>#+-.!|~$:^=&\"'")
 
 
@@ -157,9 +157,8 @@ def _unknown(value: float | None) -> bool:
 
 
 def _short(value: float, *, cents: bool) -> str:
-    for size, letter in _SCALES:
+    for size, letter, unit in _SCALES if cents or abs(value) >= 1e5 else ():
         if abs(value) >= size:
-            unit = 1e3 if letter == "K" else size
             return _minus(f"{value / unit:,.1f}{letter}")
     if cents and 0 < abs(value) < 100:
         return _minus(f"{value:,.2f}")

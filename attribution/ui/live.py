@@ -45,11 +45,15 @@ def _refreshes(home: Home, *, running: bool) -> None:
     if still and len(steps):
         share, words = progress(steps)
         st.progress(share, formats.plain(words))
-    left, right = st.tabs(["Steps of the newest", "All refreshes"])
-    with left:
-        draw.frame(steps_table(steps), "USD", key="steps")
-    with right:
-        draw.frame(runs_table(runs), "USD", key="runs")
+    newest, every = st.tabs(
+        ["Steps of the newest", "All refreshes"], key="refreshes_shown", on_change="rerun"
+    )
+    with newest:
+        if newest.open:
+            draw.frame(steps_table(steps), "USD", key="steps")
+    with every:
+        if every.open:
+            draw.frame(runs_table(runs), "USD", key="runs")
 
 
 def _newest_state(runs: pd.DataFrame) -> str:

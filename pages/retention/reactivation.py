@@ -9,10 +9,13 @@ context = frame.context()
 view = reactivation(context.home, context.generation, context.scope)
 
 draw.opening(view)
-draw.metrics(view)
-with st.grid(2, min_column_width=420, gap="small"):
-    draw.figure(view, "funnel")
-    draw.figure(view, "lift")
-draw.figure(view, "rates")
-draw.tables(view, ("campaigns", "channels", "months_silent"))
+if view.figures:
+    draw.metrics(view)
+    with st.grid(2, min_column_width=420, gap="small"):
+        draw.figure(view, "funnel")
+        draw.figure(view, "lift")
+    draw.figure(view, "rates")
+    draw.tables(view, ("campaigns", "channels", "months_silent"))
+else:
+    draw.table(view, "untouched")
 draw.notes(view)

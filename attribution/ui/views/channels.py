@@ -149,11 +149,12 @@ def _return(whole: pd.DataFrame, currency: str) -> Figure:
         for row in records(drawn)
     ]
     ends = [float(value) for name in ("spend", "collected") for value in drawn[name]]
+    unpaid = whole[(whole["spend"] > 0) & (whole["collected"] <= 0)]
     limits = (min(ends) * 0.7, max(ends) * 1.4) if ends else (1.0, 10.0)
     return Figure(
         "Spend against return",
-        charts.spend_against_return(points, formats.symbol(currency), limits),
-        _return_in_words(drawn),
+        charts.spend_against_return(points, formats.symbol(currency), limits, len(whole)),
+        _return_in_words(drawn, list(unpaid["channel"])),
         "Money collected that the model credits to each channel, against what the channel cost. "
         "Above the dotted line a channel earns more than it costs. Both axes are logarithmic; "
         "the larger the dot, the more conversions of the chosen kind.",
@@ -161,16 +162,19 @@ def _return(whole: pd.DataFrame, currency: str) -> Figure:
     )
 
 
-def _return_in_words(drawn: pd.DataFrame) -> str:
+def _return_in_words(drawn: pd.DataFrame, unpaid: list[str]) -> str:
+    nothing = ""
+    if unpaid:
+        nothing = f" No money is credited to {formats.several(map(formats.title, unpaid))}."
     if drawn.empty:
-        return "No channel has both spend and money collected in this period."
+        return f"No channel has both spend and money collected in this period.{nothing}"
     ranked = records(drawn.sort_values("roas", ascending=False))
     best, worst = ranked[0], ranked[-1]
     paying = int((drawn["roas"] >= 1).sum())
     return (
         f"{paying} of {len(drawn)} channels with spend earn at least what they cost. "
         f"{formats.title(best['channel'])} returns most ({formats.ratio(best['roas'])}), "
-        f"{formats.title(worst['channel'])} least ({formats.ratio(worst['roas'])})."
+        f"{formats.title(worst['channel'])} least ({formats.ratio(worst['roas'])}).{nothing}"
     )
 
 

@@ -11,7 +11,10 @@ UNASSIGNED = "unassigned"
 
 def money_left_out(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
     """Sentences about spend in other currencies and spend that the filters cannot place."""
-    return (*_other_currencies(marts, scope, about), *_unplaced(marts, scope, about))
+    return (
+        *_other_currencies(marts, scope, about),
+        *_unplaced(marts, scope, about),
+    )
 
 
 def _other_currencies(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:

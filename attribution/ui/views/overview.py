@@ -16,6 +16,7 @@ from attribution.ui.views.notes import UNASSIGNED, money_left_out
 
 QUESTION = "Are we winning patients at a price that pays, and what changed?"
 COUNTS = ("leads", "booked", "kept", "new_patients")
+MAX_STEPS = 130  # points of a line: more would not be seen, and would travel
 SHOWN = ("spend", *COUNTS, "collected", "cac", "roas")
 
 
@@ -81,7 +82,8 @@ def _with_ratios(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _metric(name: str, now: pd.DataFrame, then: pd.DataFrame | None) -> Metric:
     meaning = definition(name)
-    course = tuple(None if pd.isna(value) else float(value) for value in now[name])
+    recent = now[name].iloc[-MAX_STEPS:]
+    course = tuple(None if pd.isna(value) else float(value) for value in recent)
     return Metric(
         name,
         meaning.title,
@@ -106,13 +108,21 @@ def _overall(name: str, frame: pd.DataFrame) -> float | None:
 
 
 def _figures(now: pd.DataFrame, about: About) -> dict[str, Figure]:
-    demand = _Course("Patients by week", COUNTS, "Leads, visits and new patients of each week.")
-    money = _Course("Money by week", ("collected", "spend"), "Collected against media spend.")
+    steps, by = (now, "week") if len(now) <= MAX_STEPS else (_by_four_weeks(now), "four weeks")
+    demand = _Course(f"Patients by {by}", COUNTS, "Leads, visits and new patients.")
+    money = _Course(f"Money by {by}", ("collected", "spend"), "Collected against media spend.")
     sign = formats.symbol(about.currency)
     return {
-        "demand": _figure(demand, now, ""),
-        "money": _figure(money, now, sign),
+        "demand": _figure(demand, steps, ""),
+        "money": _figure(money, steps, sign),
     }
+
+
+def _by_four_weeks(now: pd.DataFrame) -> pd.DataFrame:
+    """Sums of four weeks each, counted from the newest; what is left over at the start is cut."""
+    kept = now.iloc[len(now) % 4 :]
+    step = [week for week in kept.index[::4] for _ in range(4)]
+    return kept[["spend", *COUNTS, "collected"]].groupby(step).sum()
 
 
 def _figure(course: _Course, now: pd.DataFrame, sign: str) -> Figure:
@@ -125,7 +135,7 @@ def _figure(course: _Course, now: pd.DataFrame, sign: str) -> Figure:
     return Figure(
         course.title,
         charts.weekly_lines(weeks, lines, sign),
-        f"First to last of {len(weeks)} weeks: {', '.join(parts)}.",
+        f"First to last of {len(weeks)} points: {', '.join(parts)}.",
         course.help,
         "weekly",
     )

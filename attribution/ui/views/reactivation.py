@@ -34,8 +34,10 @@ def build(marts: Marts, scope: Scope) -> View:
     about = queries.about(marts)
     cohorts = queries.reactivation(marts, scope, about.currency)
     treated = cohorts[cohorts["arm"] == "treated"]
+    if not cohorts["silent"].any():
+        return View(QUESTION, currency=about.currency, empty=_nothing())
     if treated.empty:
-        return View(QUESTION, currency=about.currency, empty=_nothing(cohorts))
+        return _without_campaigns(cohorts, about)
     tables = {
         "funnel": _funnel_table(treated),
         "campaigns": _table("Campaigns", cohorts, ["campaign", "channel"]),
@@ -278,11 +280,30 @@ def _day(value: object) -> date:
     return pd.Timestamp(value).date()  # type: ignore[arg-type]
 
 
-def _nothing(cohorts: pd.DataFrame) -> str:
-    silent = int(cohorts["silent"].sum())
-    if silent:
-        return (
-            f"{formats.count(silent)} patients fell silent in this period and no campaign has "
-            "contacted any of them. Choose a longer period, or start a campaign."
-        )
+def _nothing() -> str:
     return "No silent patients match these filters. Choose a longer period or fewer filters."
+
+
+def _without_campaigns(cohorts: pd.DataFrame, about: About) -> View:
+    """Who fell silent and came back unasked: what a campaign will have to beat."""
+    grain = ["months_silent"]
+    frame = cohorts.groupby(grain, as_index=False)[["silent", "booked", "kept", "retained"]].sum()
+    frame["kept_rate"] = frame["kept"] / frame["silent"].where(frame["silent"] > 0)
+    order = pd.Categorical(frame["months_silent"], SILENCES, ordered=True)
+    frame = frame.assign(order=order).sort_values("order").reset_index(drop=True)
+    columns = (_named("months_silent"), *(c for c in _columns() if c.name in frame))
+    silent = formats.count(float(cohorts["silent"].sum()))
+    return View(
+        QUESTION,
+        tables={
+            "untouched": Table(
+                "Silent patients whom nobody contacted",
+                columns,
+                frame[[column.name for column in columns]],
+                f"{silent} patients fell silent in this period and no campaign contacted any of "
+                "them. Some came back unasked: a campaign must do better than that. Choose a "
+                "longer period to see earlier campaigns.",
+            )
+        },
+        currency=about.currency,
+    )
