@@ -91,7 +91,7 @@ def load(at: Home, *, today: date | None = None) -> Settings:
     told.only(set(Settings.__dataclass_fields__) - {"home"})
     first_day = told.get("first_day", date, (today or date.today()) - timedelta(days=731))  # noqa: DTZ011
     sources = (
-        _source(name, table, secrets, told.problems)
+        _source(at, name, table, secrets, told.problems)
         for name, table in told.get("sources", dict, {}).items()
     )
     settings = Settings(
@@ -192,7 +192,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _source(
-    name: str, table: Any, secrets: Mapping[str, Any], problems: list[str]
+    at: Home, name: str, table: Any, secrets: Mapping[str, Any], problems: list[str]
 ) -> SourceSettings | None:
     where = f"[sources.{name}]"
     # The name becomes a folder and a part of an environment variable's name.
@@ -218,6 +218,8 @@ def _source(
                 secret_variable(name, option.name) if option.secret else f"{where} {option.name}"
             )
             problems.append(f"{place} is missing: {option.help}")
+        if option.path and isinstance(value, str):
+            value = str(at.folder / Path(value).expanduser())
         values[option.name] = option.default if value is None else value
     return SourceSettings(
         name=name,

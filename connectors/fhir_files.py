@@ -22,7 +22,7 @@ from connectors.shapes import shape_of
 from connectors.source import Context, Item, Option, Rejected, Slice
 
 OPTIONS = (
-    Option("folder", "Folder that the FHIR files are dropped into."),
+    Option("folder", "Folder that the FHIR files are dropped into.", path=True),
     Option("patient_identifier_system", "System of the identifier that patients are known by; "
            "without it, the resource's id.", required=False),
     Option("service_lines", "Table of code or text pattern to service line, before the built-in.",

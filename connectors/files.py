@@ -23,7 +23,7 @@ from connectors.source import Columns, Context, Item, Option, Rejected, Slice
 from connectors.xlsx_reader import read_xlsx
 
 OPTIONS = (
-    Option("folder", "Folder that the files are dropped into."),
+    Option("folder", "Folder that the files are dropped into.", path=True),
     Option(
         "files", "One table for each kind of file: match, row, columns (docs/sources-files.md)."
     ),

@@ -25,7 +25,12 @@ from connectors.windows import open_windows, settled_by, single_days
 
 OPTIONS = (
     Option("property", "Number of the GA4 property (Admin, Property details), not 'G-...'."),
-    Option("credentials_file", "Path of the service account's JSON key; or give the next.", False),
+    Option(
+        "credentials_file",
+        "Path of the service account's JSON key; or give the next.",
+        False,
+        path=True,
+    ),
     Option("credentials_json", "The service account's JSON key itself.", False, secret=True),
     Option("page_rows", "Rows asked for at once, 1 to 100000.", False, default=50_000),
     ENDPOINT,

@@ -17,13 +17,17 @@ from connectors.contract import Row
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A setting of a source; a secret is read from the environment or the secrets file only."""
+    """A setting of a source; a secret is read from the environment or the secrets file only.
+
+    A `path` that is not absolute is meant from the home folder.
+    """
 
     name: str
     help: str
     required: bool = True
     secret: bool = False
     default: Any = None
+    path: bool = False
 
 
 # Every network source has it; tests, proxies and sovereign clouds need it.
