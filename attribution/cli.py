@@ -28,9 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(options, str(error), error.exit_code)
     except DBAPIError as error:
         reason = str(error.orig).splitlines()[0]
-        return _refuse(
-            options, f"The warehouse failed, and what was published still stands: {reason}", 2
+        sentence = (
+            f"The warehouse failed, and what was published still stands: {reason} Try again; if "
+            "it fails again, run `caretrace rollback` and then `caretrace refresh`."
         )
+        return _refuse(options, sentence, 2)
     except OSError as error:
         return _refuse(options, f"The system said no: {error}.", 2)
     except KeyboardInterrupt:
@@ -79,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--format", choices=["csv", "xlsx"], default="csv")
     export.add_argument("--out", type=Path, help="the file to write (default: standard output)")
     export.add_argument("--model", default=None, help="credit model (position)")
-    export.add_argument("--kind", default=None, help="conversion kind (new_patient)")
+    export.add_argument("--kind", default=None, help="conversion kind (booked)")
     export.add_argument("--since", type=date.fromisoformat, help="first day, as 2026-01-05")
     export.add_argument("--until", type=date.fromisoformat, help="last day")
     export.add_argument("--service-line", action="append", default=[])

@@ -181,11 +181,22 @@ def begin(home: Home, *, memory: str = "2GB") -> Building:
             _mark(home, old).unlink(missing_ok=True)
         elif _mark_of(home, old) is not None or not (home.generation(old) / MARTS).is_file():
             shutil.rmtree(home.generation(old))
-    if published is not None and whole:
-        shutil.copyfile(home.generation(published) / PRIVATE, folder / PRIVATE)
+    try:
+        if published is not None and whole:
+            shutil.copyfile(home.generation(published) / PRIVATE, folder / PRIVATE)
+    except OSError:
+        shutil.rmtree(folder)
+        raise
     # Only now may a later run go on from here: before this line the copy was not complete.
     _write(_mark(home, number), base)
-    return Building(home, number, memory=memory, resumed=False)
+    try:
+        return Building(home, number, memory=memory, resumed=False)
+    except DBAPIError:
+        if not whole:
+            raise
+        # The published private store is damaged: everything is read anew from the sources.
+        (folder / PRIVATE).unlink()
+        return Building(home, number, memory=memory, resumed=False)
 
 
 def publish(home: Home, number: int) -> None:
