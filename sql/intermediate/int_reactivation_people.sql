@@ -3,7 +3,7 @@
 -- inputs: stg_message, stg_person, int_silences, int_channel_map, int_conversions,
 --   setting_silence, setting_report
 --
--- A flow is a reactivation flow by its name: it contains "reactivation" or "recall". A person
+-- A flow is a reactivation flow by its name: "reactivation", "recall" or "winback". A person
 -- counts once per flow, at the first assignment, and only if silent then. People whom nobody
 -- contacted count in the month in which they became silent for 6, 12, 18, 24 or 36 months.
 
@@ -25,7 +25,7 @@ flows as (
     where
         stg_message.purpose = 'marketing'
         and stg_message.person_id is not null
-        and regexp_matches(lower(stg_message.flow), 'reactivation|recall')
+        and regexp_matches(lower(stg_message.flow), 'reactivation|recall|win_?back')
 
 ),
 
