@@ -72,7 +72,8 @@ def test_every_path_named_in_the_text_exists(document):
     """A quoted name that begins with one of our folders is a path of this repository."""
     known = r"(?:attribution|connectors|outreach|sql|pages|tests|benchmarks|docs)"
     for quoted in QUOTED.findall(document.read_text(encoding="utf-8")):
-        if re.fullmatch(rf"{known}(/[\w.-]+)*/?", quoted):
+        ours = Path(quoted).suffix in ("", ".py", ".sql", ".md")
+        if ours and re.fullmatch(rf"{known}(/[\w.-]+)*/?", quoted):
             path = ROOT / quoted
             assert path.exists() or path.with_suffix(".py").exists(), f"{named(document)}: {quoted}"
 

@@ -318,6 +318,7 @@ def test_definitions_and_about_say_what_the_numbers_are(view):
     facts = dict(row[:2] for row in grid(workbook["About"]))
     assert facts["Period"] == ABOUT["period"]
     assert ABOUT["model"] in facts["Credit model"]
+    assert facts["Conversion"].startswith(METRICS["booked"].title)
     assert facts["Data"].startswith("Generation 3")
     assert facts["Freshness"] == ABOUT["freshness"]
 

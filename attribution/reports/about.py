@@ -1,5 +1,6 @@
 """What a report says of itself: its filters in words, its model, and the state of the data."""
 
+from attribution.metrics import KINDS, definition
 from attribution.models import MODELS
 from attribution.queries import Scope
 from attribution.ui import formats
@@ -7,13 +8,14 @@ from attribution.ui.freshness import Freshness
 
 
 def about_report(title: str, generation: int, scope: Scope, freshness: Freshness) -> dict[str, str]:
-    """Keys: title, period, model, model_help, service_lines, locations, generation and more."""
+    """Keys: title, period, model, model_help, conversion, service_lines, locations and more."""
     model = MODELS[scope.model]
     return {
         "title": title,
         "period": formats.weeks(scope.since, scope.until, scope.weeks),
         "model": model.title,
         "model_help": model.help,
+        "conversion": definition(KINDS[scope.kind]).title,
         "service_lines": formats.several(scope.service_lines) or "all",
         "locations": formats.several(scope.locations) or "all",
         "generation": str(generation),

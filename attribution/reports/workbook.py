@@ -162,6 +162,7 @@ def _about(sheet: Any, styles: Styles, view: View, about: Mapping[str, str]) -> 
 def _facts(view: View, about: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     yield "Period", about["period"]
     yield "Credit model", f"{about['model']}. {about['model_help']}"
+    yield "Conversion", f"{about['conversion']} (what the share with a known channel is of)"
     yield "Service lines", about["service_lines"]
     yield "Locations", about["locations"]
     yield "Currency", view.currency
