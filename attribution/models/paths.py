@@ -1,0 +1,259 @@
+"""Journeys as numbers: what the models of a path file read.
+
+A path file has one row for many journeys that took the same path. Its channels become codes, laid
+end to end, so that every model is a few passes over flat arrays. Journeys without a touch are kept
+apart: no channel earned them, and they are a row of their own in every result.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from attribution.errors import BadInput
+
+SEPARATOR = " > "
+UNATTRIBUTED = "unattributed"
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+_DENSE_CELLS = 30_000_000
+# A path that holds one of these and not the separator was written by another tool.
+_OTHER_SEPARATORS = (" -> ", "->", "→", "|", ";", ",", "»")
+_SCATTER = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What happened to journeys: how many converted, how many did not, and what they brought.
+
+    `squares` is the sum of each conversion's value squared, where a row's conversions share its
+    value equally; the interval of a value needs it.
+    """
+
+    conversions: Floats
+    nulls: Floats
+    value: Floats
+    squares: Floats
+
+    def take(self, rows: NDArray[np.generic]) -> "Tally":
+        """The tallies of some rows."""
+        return Tally(self.conversions[rows], self.nulls[rows], self.value[rows], self.squares[rows])
+
+    def grouped(self, groups: Codes, size: int) -> "Tally":
+        """The tallies added up by group."""
+        columns = (self.conversions, self.nulls, self.value, self.squares)
+        return Tally(*(_totals(groups, column, size) for column in columns))
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Distinct paths: `codes[starts[i]:starts[i + 1]]` are the channels of path `i`."""
+
+    channels: tuple[str, ...]
+    codes: Codes
+    starts: Codes
+    tally: Tally
+    untouched: Tally | None  # one row: journeys without a touch
+    has_value: bool
+    has_nulls: bool
+
+    @cached_property
+    def lengths(self) -> Codes:
+        """How many touches each path has."""
+        return np.diff(self.starts)
+
+    @cached_property
+    def owners(self) -> Codes:
+        """The path of each touch."""
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
+
+    @cached_property
+    def steps(self) -> Codes:
+        """The step of each touch in its path, from 0."""
+        return np.arange(len(self.codes)) - self.starts[self.owners]
+
+    @property
+    def touch_cells(self) -> float:
+        """How large a matrix of one number for each touch and each channel would be."""
+        return float(len(self.codes)) * len(self.channels)
+
+    @cached_property
+    def cells(self) -> tuple[Codes, Codes, Codes]:
+        """Pairs of path and channel that occur: of each touch, and each pair's path and channel."""
+        size = len(self.channels)
+        keys = self.owners * size + self.codes
+        cell, found = compress(keys, len(self.lengths) * size)
+        return cell, found // size, found % size
+
+
+def compress(keys: Codes, bound: int) -> tuple[Codes, Codes]:
+    """Number the distinct keys by size: each key's number, and the key of each number."""
+    if bound > _DENSE_CELLS:
+        found, number = np.unique(keys, return_inverse=True)
+        return number, found
+    seen = np.zeros(bound, dtype=bool)
+    seen[keys] = True
+    found = np.flatnonzero(seen)
+    numbers = np.empty(bound, dtype=np.int64)
+    numbers[found] = np.arange(len(found))
+    return numbers[keys], found
+
+
+def added(groups: Codes, amounts: Floats, size: int) -> Floats:
+    """The amounts added up by group."""
+    return np.bincount(groups, weights=amounts, minlength=size).astype(np.float64, copy=False)
+
+
+def encode_frame(frame: pd.DataFrame, separator: str = SEPARATOR) -> Paths:
+    """Journeys of a frame with columns `path`, `conversions` and optionally `value`, `nulls`."""
+    found = {str(name).strip().casefold(): name for name in frame.columns}
+    if missing := [name for name in ("path", "conversions") if name not in found]:
+        raise BadInput(
+            f"The frame has no column {' and no column '.join(missing)}; it has "
+            f"{', '.join(map(str, frame.columns)) or 'no columns at all'}."
+        )
+    texts = frame[found["path"]]
+    kinds = texts.map(lambda text: text is None or isinstance(text, str) or pd.isna(text))
+    if not kinds.all():
+        raise BadInput(f"{_place(int(np.argmin(kinds)), 1, 'path')} is not a text.")
+    numbers: dict[str, Floats] = {}
+    for name in ("conversions", "value", "nulls"):
+        if name in found:
+            column = pd.to_numeric(frame[found[name]], errors="coerce")
+            numbers[name] = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    strings = pa.array(texts.where(texts.notna(), "").astype(object), type=pa.string())
+    return encode(strings, numbers, separator)
+
+
+def encode(
+    texts: pa.Array, numbers: dict[str, Floats], separator: str = SEPARATOR, first_row: int = 1
+) -> Paths:
+    """Journeys of path texts and their numbers; `first_row` is what people call the first row."""
+    if not separator.strip():
+        raise BadInput("The separator between channels cannot be empty or only blanks.")
+    if not len(texts):
+        raise BadInput("There are no rows: at least one path with its conversions is needed.")
+    _check_numbers(numbers, first_row)
+    coded = texts.dictionary_encode()
+    rows = coded.indices.to_numpy().astype(np.int64)
+    codes, starts, channels = _split(coded.dictionary, rows, separator, first_row)
+    tally = _row_tally(numbers, len(texts)).grouped(rows, len(starts) - 1)
+    touched = np.diff(starts) > 0
+    untouched = None
+    if not touched.all():
+        empty = tally.take(~touched)
+        untouched = empty.grouped(np.zeros(len(empty.conversions), dtype=np.int64), 1)
+    starts = np.append(starts[:-1][touched], starts[-1])
+    paths = Paths(
+        channels, codes, starts, tally.take(touched), untouched,
+        "value" in numbers, "nulls" in numbers,
+    )  # fmt: skip
+    return _in_canonical_order(paths)
+
+
+def _check_numbers(numbers: dict[str, Floats], first_row: int) -> None:
+    for name, column in numbers.items():
+        wrong = ~np.isfinite(column)
+        if wrong.any():
+            place = _place(int(np.argmax(wrong)), first_row, name)
+            raise BadInput(f"{place} is not a number; write 0 where there was nothing.")
+        if name != "value" and (column < 0).any():
+            place = _place(int(np.argmax(column < 0)), first_row, name)
+            raise BadInput(f"{place} is negative, and a count cannot be.")
+    if not numbers["conversions"].any():
+        raise BadInput(
+            "Column conversions is 0 in every row: nobody converted, so there is no credit to give."
+        )
+
+
+def _place(index: int, first_row: int, column: str) -> str:
+    return f"Row {index + first_row:,}, column {column},"
+
+
+def _row_tally(numbers: dict[str, Floats], size: int) -> Tally:
+    conversions = numbers["conversions"]
+    value = numbers.get("value", np.zeros(size))
+    events = np.where(conversions > 0, conversions, 1.0)
+    return Tally(conversions, numbers.get("nulls", np.zeros(size)), value, value**2 / events)
+
+
+def _totals(groups: Codes, amounts: Floats, size: int) -> Floats:
+    # Fractions do not add up to the same last digit in every order, and the order of the rows
+    # must not matter.
+    if not np.array_equal(amounts, np.rint(amounts)):
+        order = np.argsort(amounts)
+        groups, amounts = groups[order], amounts[order]
+    return added(groups, amounts, size)
+
+
+def _split(
+    texts: pa.Array, rows: Codes, separator: str, first_row: int
+) -> tuple[Codes, Codes, tuple[str, ...]]:
+    lists = pc.split_pattern(texts, separator)
+    names = lists.flatten()
+    starts = lists.offsets.to_numpy().astype(np.int64)
+    coded = names.dictionary_encode()
+    trimmed = pc.utf8_trim_whitespace(coded.dictionary).to_pylist()
+    codes = coded.indices.to_numpy().astype(np.int64)
+    blank = np.array([not name for name in trimmed], dtype=bool)[codes]
+    alone = np.repeat(np.diff(starts) == 1, np.diff(starts))
+
+    def row_of(touches: NDArray[np.bool_]) -> int:
+        path = int(np.searchsorted(starts, int(np.argmax(touches)), side="right")) - 1
+        return int(np.argmax(rows == path))
+
+    if (blank & ~alone).any():
+        place = _place(row_of(blank & ~alone), first_row, "path")
+        raise BadInput(f"{place} has an empty channel between two separators.")
+    foreign = _foreign_separator(trimmed, separator, bool(alone.all()))
+    if foreign:
+        wrong = np.array([foreign in name for name in trimmed], dtype=bool)[codes]
+        place = _place(row_of(wrong), first_row, "path")
+        raise BadInput(
+            f"{place} seems to be separated by {foreign!r} and not by {separator!r}; "
+            "name the separator that the file uses."
+        )
+    kept = ~blank
+    lengths = np.diff(starts) * kept[starts[:-1]]
+    channels = sorted({name for name in trimmed if name})
+    if UNATTRIBUTED in channels:
+        raise BadInput(
+            f"A channel is called {UNATTRIBUTED!r}, the name of the row for journeys without "
+            "a touch; rename the channel."
+        )
+    number = {name: index for index, name in enumerate(channels)}
+    renumbered = np.array([number.get(name, -1) for name in trimmed], dtype=np.int64)
+    return renumbered[codes[kept]], np.concatenate([[0], np.cumsum(lengths)]), tuple(channels)
+
+
+def _foreign_separator(names: list[str], separator: str, all_alone: bool) -> str:
+    mark = separator.strip()
+    if mark != separator and any(mark in name for name in names):
+        return mark
+    if not all_alone:
+        return ""
+    return next((s for s in _OTHER_SEPARATORS if any(s in name for name in names)), "")
+
+
+def _in_canonical_order(paths: Paths) -> Paths:
+    """The same paths in an order that does not depend on the order of the rows."""
+    if not len(paths.lengths):
+        return paths
+    powers = np.cumprod(np.full(int(paths.lengths.max()), _SCATTER))
+    spread = (paths.codes.astype(np.uint64) + np.uint64(1)) * powers[paths.steps]
+    marks = np.add.reduceat(spread, paths.starts[:-1])
+    order = np.lexsort((paths.tally.nulls, paths.tally.conversions, marks))
+    lengths = paths.lengths[order]
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    shift = np.repeat(paths.starts[:-1][order] - starts[:-1], lengths)
+    codes = paths.codes[np.arange(len(paths.codes)) + shift]
+    return Paths(
+        paths.channels, codes, starts, paths.tally.take(order), paths.untouched,
+        paths.has_value, paths.has_nulls,
+    )  # fmt: skip
