@@ -1,0 +1,77 @@
+"""A refresh in a process of its own that kills itself at a chosen point, without a word."""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from servers.clinic import ads, clinic, records
+from servers.scripted import slices
+
+from attribution import identity, loading, refresh, settings, warehouse
+from attribution.ledger import Ledger
+from attribution.paths import Home
+from connectors import SOURCES
+
+
+def second_week() -> None:
+    """What the clinic's systems say when the killed refresh asks: days restated, people new."""
+    SOURCES["scripted"] = "servers.scripted"
+    clinic(ads=slices(ads("12.50", days=10)), emr=slices(records(8)))
+
+
+def die(*_: Any, **__: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def after(wrapped: Callable[..., Any], when: Callable[..., bool] = lambda *_: True) -> Any:
+    """The function, and then the end."""
+
+    def call(*arguments: Any, **more: Any) -> Any:
+        answer = wrapped(*arguments, **more)
+        if when(*arguments):
+            die()
+        return answer
+
+    return call
+
+
+def half_a_copy(origin: Path, target: Path) -> None:
+    content = Path(origin).read_bytes()
+    Path(target).write_bytes(content[: len(content) // 2])
+    die()
+
+
+# Where to die: what is put in whose place.
+POINTS: dict[str, tuple[Any, str, Any]] = {
+    "at the start": (warehouse, "begin", die),
+    "while copying the last generation": (shutil, "copyfile", half_a_copy),
+    "after beginning": (refresh._Run, "_load_all", die),
+    "inside a load": (loading._Stage, "_keep_rejected", die),
+    "after the vault": (identity.Vault, "keep", after(identity.Vault.keep)),
+    "before closing": (warehouse.Building, "close", die),
+    "after closing": (warehouse, "publish", die),
+    "after the pointer": (
+        warehouse,
+        "_write",
+        after(warehouse._write, lambda path, _text: path.name == "CURRENT"),
+    ),
+    "before the ledger knows": (Ledger, "published", die),
+}
+STEPS = ("load ads", "load emr", "load crm", "identity", "models", "checks", "publish")
+
+
+def run(folder: Path, point: str) -> None:
+    """Refresh, and die at a point or after a step."""
+    second_week()
+
+    def watch(event: refresh.Event) -> None:
+        if event.step == point and event.state == "done":
+            die()
+
+    if point in POINTS:
+        owner, name, replacement = POINTS[point]
+        setattr(owner, name, replacement)
+    refresh.refresh(settings.load(Home(folder)), watch)
