@@ -40,13 +40,13 @@ def tables(lived):
 
 @pytest.fixture(scope="module")
 def truth(lived):
-    return truth_of(lived, processes=1)
+    return truth_of(lived)
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
-    return folder, simulate(folder, people=600, until=UNTIL, days=364, processes=1)
+    return folder, simulate(folder, people=600, until=UNTIL, days=182)
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +105,10 @@ def test_draws_are_uniform_and_unrelated():
 
 def test_same_seed_writes_the_same_bytes(written, tmp_path):
     folder, summary = written
-    simulate(tmp_path, people=600, until=UNTIL, days=364, processes=1)
+    simulate(tmp_path, people=600, until=UNTIL, days=182)
     assert fingerprints(tmp_path) == fingerprints(folder)
     assert summary.last_day == UNTIL
-    assert summary.first_day == date(2025, 11, 24)
+    assert summary.first_day == date(2026, 5, 25)
 
 
 def test_another_seed_is_another_world():
@@ -157,7 +157,7 @@ def test_every_good_row_loads_and_every_bad_one_is_explained(written, loaded):
 
 def test_foreign_formats_come_out_as_they_went_in(loaded):
     _, columns, _ = loaded
-    lived = tables_of(world(600, 7, until=UNTIL, days=364))
+    lived = tables_of(world(600, 7, until=UNTIL, days=182))
     paid = columns["payment"].column("amount_micros").to_pylist()
     assert sum(paid) == round(lived["payment"]["amount"].sum() * 100) * 10_000
     assert set(columns["appointment"].column("status").to_pylist()) <= {
@@ -176,7 +176,7 @@ def test_spend_survives_decimal_commas(written):
     )
     items = [item for piece in connect(context).slices({}) for item in piece.read()]
     (table,) = [item.table for item in items if isinstance(item, Columns)]
-    spend = tables_of(world(600, 7, until=UNTIL, days=364))["ad_spend"]
+    spend = tables_of(world(600, 7, until=UNTIL, days=182))["ad_spend"]
     expected = round(spend.loc[spend["network"] == "bing", "spend"].sum() * 100) * 10_000
     assert sum(table.column("spend_micros").to_pylist()) == expected
 
@@ -290,7 +290,7 @@ def test_spend_follows_the_number_of_people(lived, tables):
 
 
 def test_a_channel_that_is_off_leaves_no_trace():
-    quiet = tables_of(world(800, 7, frozenset(["video", "outreach_email"]), until=UNTIL, days=364))
+    quiet = tables_of(world(800, 7, frozenset(["video", "outreach_email"]), until=UNTIL, days=182))
     assert "youtube" not in set(quiet["ad_spend"]["network"])
     assert "youtube" not in set(quiet["touchpoint"]["utm_source"])
     mail = quiet["message"][quiet["message"]["channel"] == "email"]
@@ -321,6 +321,21 @@ def test_demo_does_not_overwrite_a_real_installation(tmp_path):
     with pytest.raises(SettingsError, match="real installation"):
         prepare(Home(tmp_path), people=10, seed=1)
     assert (tmp_path / "caretrace.toml").read_text() == 'title = "Ours"\n'
+
+
+def test_demo_starts_anew_for_another_world_only(tmp_path):
+    home, said = Home(tmp_path), []
+    prepare(home, people=40, seed=1, until=UNTIL, days=70)
+    before = fingerprints(tmp_path)
+    home.current.write_text("3")
+    prepare(home, people=40, seed=1, until=UNTIL, days=70, say=said.append)
+    assert "already simulated" in said[-1]
+    assert home.current.exists()
+    prepare(home, people=40, seed=2, until=UNTIL, days=70)
+    assert not home.current.exists()
+    after = fingerprints(tmp_path)
+    assert before.keys() == after.keys()
+    assert before["truth.json"] != after["truth.json"]
 
 
 def test_configuration_quotes_any_folder():

@@ -1,6 +1,8 @@
 """Simulate a health system into a folder: raw files, the configuration, and the truth."""
 
 import json
+import shutil
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -12,11 +14,12 @@ from attribution.demo.labels import CAMPAIGN, SHORT, campaign_name
 from attribution.demo.market import LINES, LOCATIONS
 from attribution.demo.tables import tables_of
 from attribution.demo.truth import truth_of
-from attribution.demo.worlds import world
+from attribution.demo.worlds import calendar_of, world
 from attribution.errors import SettingsError
 from attribution.paths import Home
 
 TRUTH = "truth.json"
+_TWO_YEARS = 730
 _BEFORE = timedelta(days=5 * 365)  # visits of old patients go back this far
 
 
@@ -38,8 +41,8 @@ def simulate(
     people: int = 60_000,
     seed: int = 7,
     until: date | None = None,
-    days: int = 730,
-    processes: int = 2,
+    days: int = _TWO_YEARS,
+    processes: int | None = None,
 ) -> Summary:
     """Write `drop/`, `caretrace.toml`, `campaign_rules.csv` and `truth.json` into `folder`.
 
@@ -64,24 +67,64 @@ def simulate(
 
 
 def prepare(
-    home: Home, *, people: int, seed: int, say: Callable[[str], None] = lambda _text: None
-) -> Summary:
-    """Simulate into a home folder that is empty or holds an earlier demo.
+    home: Home,
+    *,
+    people: int,
+    seed: int,
+    until: date | None = None,
+    days: int = _TWO_YEARS,
+    say: Callable[[str], None] = lambda _text: None,
+) -> None:
+    """Simulate into a home folder, unless the same world is there already.
 
-    Raises SettingsError where the folder belongs to a real installation.
+    An earlier demo of another world is removed with everything derived from it: two worlds in one
+    warehouse would be nobody's truth. Raises SettingsError where the folder is not a demo's.
     """
-    if home.config.is_file() and "demo = true" not in home.config.read_text(encoding="utf-8"):
+    if home.config.is_file() and not _is_demo(home):
         raise SettingsError(
             f"{home.folder} holds a real installation; set CARETRACE_HOME to another folder "
             "for the demo."
         )
+    calendar = calendar_of(until, days)
+    wanted = (people, seed, calendar.start.isoformat(), calendar.until.isoformat())
+    if home.config.is_file():
+        if _simulated(home.folder / TRUTH) == wanted:
+            say(f"The health system in {home.folder} is already simulated.")
+            return
+        _remove(home)
     say(f"Simulating a health system with {people:,} people ...")
-    summary = simulate(home.folder, people=people, seed=seed)
+    summary = simulate(home.folder, people=people, seed=seed, until=until, days=days)
     say(
-        f"Two years up to {summary.last_day:%d %B %Y} are in {summary.drop}; what each channel "
-        f"truly brought is in {home.folder / TRUTH}."
+        f"{summary.first_day:%d %B %Y} to {summary.last_day:%d %B %Y} are in {summary.drop}; "
+        f"what each channel truly brought is in {home.folder / TRUTH}."
     )
-    return summary
+
+
+def _is_demo(home: Home) -> bool:
+    try:
+        document = tomllib.loads(home.config.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return False
+    return document.get("demo") is True
+
+
+def _simulated(truth: Path) -> tuple[int, int, str, str] | None:
+    """People, seed, first and last day of the world whose truth this is; it is written last."""
+    try:
+        found = json.loads(truth.read_text(encoding="utf-8"))
+        return found["people"], found["seed"], found["first_day"], found["last_day"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _remove(home: Home) -> None:
+    for folder in (home.folder / "drop", home.generations, home.raw):
+        shutil.rmtree(folder, ignore_errors=True)
+    files = [home.folder / TRUTH, home.current]
+    for database in (home.ledger, home.vault):
+        files += [database, *(Path(f"{database}{end}") for end in ("-wal", "-shm"))]
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 def campaign_rules() -> str:

@@ -21,6 +21,7 @@ from attribution.demo.market import LEVER, MARKETING, PAID, SWITCHES, Calendar, 
 from attribution.demo.worlds import KINDS, World, levers_off, live
 
 KEPT_WITHIN_DAYS = 90
+_SMALL = 10_000
 _ESTIMAND = (
     "Conversions within the simulated weeks that are lost when the channel is off for the whole "
     "time and every random draw stays the same. Collected is in dollars, by day of posting."
@@ -54,7 +55,7 @@ class Counted:
 BASELINE = "all marketing"
 
 
-def truth_of(actual: World, *, processes: int = 2) -> dict[str, Any]:
+def truth_of(actual: World, *, processes: int | None = None) -> dict[str, Any]:
     """Run the world again without each channel, without each campaign, and without marketing."""
     channels = [*SWITCHES, "paid_search:brand", "paid_search:nonbrand"]
     names = [BASELINE, *channels, *(campaign.name for campaign in actual.campaigns)]
@@ -97,7 +98,9 @@ def _touched(actual: World, off: str) -> Ints | None:
     return np.unique(actual.touches["person"][np.isin(actual.touches["lever"], codes)])
 
 
-def _counted(runs: Sequence[Run], processes: int) -> list[Counted]:
+def _counted(runs: Sequence[Run], processes: int | None) -> list[Counted]:
+    if processes is None:  # starting a process costs more than a small world
+        processes = 2 if runs[0].size > _SMALL else 1
     if processes == 1:
         return [_count(run) for run in runs]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
