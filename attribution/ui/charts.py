@@ -124,7 +124,9 @@ def bars(
         "customdata": list(hovers),
         "hovertemplate": "%{customdata}<extra></extra>",
     }
-    top = max((*values, 0)) * 1.28 or 1
+    # Room for the longest text beside the longest bar, also on a phone.
+    room = 1.28 if max(map(len, texts), default=0) <= 8 else 1.75
+    top = max((*values, 0)) * room or 1
     layout = {
         **_LAYOUT,
         "height": 40 + ROW * len(labels),
@@ -243,6 +245,7 @@ def heat_map(
     columns: Sequence[str],
     shares: Sequence[Sequence[float | None]],
     hovers: Sequence[Sequence[str]],
+    axis: str,
 ) -> Spec:
     """Shares as shaded cells, each with its number."""
     known = [share for row in shares for share in row if share is not None]
@@ -264,8 +267,14 @@ def heat_map(
     }
     layout = {
         **_LAYOUT,
-        "height": 60 + 40 * len(rows),
-        "xaxis": {"type": "category", "side": "top", "fixedrange": True},
+        "height": 80 + 40 * len(rows),
+        "xaxis": {
+            "type": "category",
+            "side": "top",
+            "fixedrange": True,
+            "tickangle": 0,
+            "title": {"text": axis, "standoff": 8},
+        },
         "yaxis": _names(rows),
     }
     return {"data": [trace], "layout": layout}

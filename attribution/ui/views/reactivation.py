@@ -247,10 +247,11 @@ def _rates(frame: pd.DataFrame) -> Figure:
     return Figure(
         "Kept rate by months of silence",
         charts.heat_map(
-            [formats.short_label(name) for name in names],
-            [f"{month} months" for month in months],
+            [formats.short_label(name, 20) for name in names],
+            months,
             shares,
             hovers,
+            "Months silent",
         ),
         f"Share of treated patients who kept a visit, by campaign and months of silence. {words}",
         definition("kept_rate").help,
