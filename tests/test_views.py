@@ -325,6 +325,11 @@ def test_names_from_data_cannot_mark_up_a_page():
     assert formats.prose("one ` only [x]") == "one \\` only \\[x\\]"
 
 
+def test_long_names_keep_both_ends():
+    assert formats.short_label("winback_all_sms_2026_02", 20) == "winback_al…s_2026_02"
+    assert formats.short_label("brand") == "brand"
+
+
 def test_ratios_of_nothing_are_undefined():
     assert ratio(5, 0) is None
     assert ratio(None, 3) is None

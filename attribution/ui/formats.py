@@ -114,9 +114,12 @@ def label(text: object) -> str:
 
 
 def short_label(text: object, length: int = 28) -> str:
-    """A figure's label cut to a length that axes can hold."""
+    """A figure's label cut in its middle: names of campaigns often differ at the end alone."""
     whole = " ".join(str(text).split())
-    return label(whole if len(whole) <= length else f"{whole[: length - 1].rstrip()}…")
+    if len(whole) > length:
+        tail = length // 2 - 1
+        whole = f"{whole[: length - tail - 1]}…{whole[-tail:]}"
+    return label(whole)
 
 
 def prose(text: str) -> str:
