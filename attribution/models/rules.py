@@ -58,13 +58,12 @@ LINEAR = CreditModel(
     "1",
 )
 
-# Of two touches both are ends; with `position_ends` at 0.4 three share 40/20/40.
+# Of two touches both are ends and get half each; of three, 40/20/40 with `position_ends` at 0.4.
 POSITION = CreditModel(
     "position",
     "Position (40/20/40)",
     "Most credit to the first and the last touch, the rest shared by those between.",
     "case"
-    " when steps <= 2 then 1"
     " when step = 1 or step = steps then position_ends"
     " else (1 - 2 * position_ends) / (steps - 2) end",
     ("ends",),
