@@ -21,7 +21,7 @@ _DENSE_STATES = 6_000
 _SWEEPS = 600
 _JUMP_EVERY = 6
 _MULTIPLY_ADDS = 2e12  # about an hour of one core
-_BLOCK_CELLS = 20_000_000
+_BLOCK_CELLS = 2_000_000
 # Seconds on one core for a multiply-add of a dense product, and of a sparse one; and how many
 # sweeps three solutions take in all.
 _DENSE_COST, _SPARSE_COST, _USUAL_SWEEPS = 1e-10, 1.5e-9, 120
@@ -111,8 +111,13 @@ class Solution:
     worth: Floats  # expected value from each state
 
 
-def solutions(chain: Chain, removed: Codes, method: str = "auto") -> Iterator[Solution]:
-    """Solve for the removed channels, in blocks that fit in memory."""
+def solutions(
+    chain: Chain, removed: Codes, method: str = "auto", *, whole: bool = True
+) -> Iterator[Solution]:
+    """Solve for the removed channels, in blocks that fit in memory.
+
+    Where not `whole`, chance and worth may be those at the start alone: a third of the work.
+    """
     method = _method(chain, len(removed)) if method == "auto" else method
     width = max(1, _BLOCK_CELLS // chain.states)
     inverse = _inverse(chain) if method == "closed" else np.zeros((0, 0))
@@ -121,7 +126,7 @@ def solutions(chain: Chain, removed: Codes, method: str = "auto") -> Iterator[So
         if method == "closed":
             yield _closed_form(chain, inverse, block)
         else:
-            yield _sweeps(chain, block) if method == "sweeps" else _factored(chain, block)
+            yield _sweeps(chain, block, whole) if method == "sweeps" else _factored(chain, block)
 
 
 def _method(chain: Chain, columns: int) -> str:
@@ -172,7 +177,7 @@ def _closed_form(chain: Chain, visits_from: Floats, removed: Codes) -> Solution:
     return Solution(removed, *solved)
 
 
-def _sweeps(chain: Chain, removed: Codes) -> Solution:
+def _sweeps(chain: Chain, removed: Codes, whole: bool = True) -> Solution:
     """Masked sweeps X <- M * (QX + R), a column for each removed channel."""
     share = _probabilities(chain)
     kept = (chain.last_channel[:, None] != removed[None, :]) | (removed < 0)[None, :]
@@ -181,6 +186,9 @@ def _sweeps(chain: Chain, removed: Codes) -> Solution:
     scale = float(np.abs(chain.earning).max()) or 1.0
     forward = share.T.tocsr()
     visits = _settle(forward, start, kept, 1e-15)
+    if visits is not None and not whole:
+        gained = (values[None, :] @ visits for values in (chain.converting, chain.earning))
+        return Solution(removed, visits, *gained)
     # An error in the last sweep grows by as much as a journey is long.
     tolerance = 1e-15 if visits is None else max(1e-14 / float(visits.sum(axis=0).max()), 3e-16)
     chance = None if visits is None else _settle(share, chain.converting, kept, tolerance)

@@ -33,11 +33,11 @@ _PRIOR = 0.5  # journeys of each outcome that a state is taken to have seen (Kri
 def markov(paths: Paths, order: int, *, intervals: bool = True, method: str = "auto") -> Estimate:
     """Credit by the removal effects of a chain of the given order."""
     chain = build(paths, order)
-    fits = chain.cells <= _CHAIN_CELLS and paths.touch_cells <= _INFLUENCE_CELLS
+    fits = intervals and chain.cells <= _CHAIN_CELLS and paths.touch_cells <= _INFLUENCE_CELLS
     starts, parts = [], []
-    for part in solutions(chain, np.arange(-1, len(paths.channels)), method):
+    for part in solutions(chain, np.arange(-1, len(paths.channels)), method, whole=fits):
         starts.append((part.chance[0].copy(), part.worth[0].copy()))
-        parts += [part] if fits and intervals else []
+        parts += [part] if fits else []
     chance, worth = (np.concatenate(column) for column in zip(*starts, strict=True))
     tally = paths.tally
     by_value = bool((tally.value >= 0).all() and tally.value.any())
@@ -51,7 +51,7 @@ def markov(paths: Paths, order: int, *, intervals: bool = True, method: str = "a
             no_interval(credit),
             no_interval(value) if paths.has_value else None,
             effect,
-            "" if fits else note,
+            note if intervals else "",
         )
     spread, value_spread = _variances(paths, chain, parts, by_value)
     return Estimate(

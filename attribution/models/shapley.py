@@ -147,12 +147,14 @@ def _distinct_sets(paths: Paths) -> _Sets:
         sums = np.bitwise_xor.reduceat(marks[channel], starts, axis=0)
         _, number = np.unique(sums, axis=0, return_inverse=True)
     number = np.asarray(number).ravel()
-    found, example = np.unique(number, return_index=True)
+    size = int(number.max()) + 1
+    example = np.empty(size, dtype=np.int64)
+    example[number] = np.arange(len(number))
     sizes = np.bincount(path)[example]
     starts = np.searchsorted(path, example)
     ends = np.cumsum(sizes)
     members = channel[np.repeat(starts - (ends - sizes), sizes) + np.arange(ends[-1])]
-    tally = paths.tally.grouped(number, len(found))
+    tally = paths.tally.grouped(number, size)
     return _Sets(members, np.concatenate([[0], ends]), len(paths.channels), tally)
 
 

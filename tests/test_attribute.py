@@ -1,0 +1,248 @@
+"""All models over path files: their laws, the rules by hand, and the command."""
+
+import argparse
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attribution import analyst
+from attribution.errors import BadInput
+from attribution.models.attribute import COLUMNS, PATH_MODELS, attribute
+from attribution.models.path_rules import RuleSettings
+
+CHANNELS = ("email", "direct", "search", "social")
+rows = st.tuples(
+    st.lists(st.sampled_from(CHANNELS), max_size=6).map(" > ".join),
+    st.one_of(st.integers(0, 9), st.floats(0.01, 5)),
+    st.integers(0, 500).map(lambda cents: cents / 100),
+    st.integers(0, 9),
+)
+
+
+def table(journeys):
+    return pd.DataFrame(journeys, columns=["path", "conversions", "value", "nulls"])
+
+
+def usable(frame):
+    touched = frame[frame["path"] != ""]
+    return touched["conversions"].sum() > 0 and touched["nulls"].sum() > 0
+
+
+frames = st.lists(rows, min_size=1, max_size=10).map(table).filter(usable)
+
+
+def figures(result, model):
+    chosen = result[result["model"] == model].set_index("channel")
+    return chosen[["conversions", "conversions_low", "conversions_high", "value", "removal_effect"]]
+
+
+@settings(max_examples=80, deadline=None)
+@given(frame=frames, order=st.integers(1, 3))
+def test_credit_adds_up_and_lies_in_its_interval(frame, order):
+    result = attribute(frame, "all", order)
+    assert tuple(result.columns) == COLUMNS
+    for model in PATH_MODELS:
+        rows = result[result["model"] == model]
+        assert rows["conversions"].sum() == pytest.approx(frame["conversions"].sum(), abs=1e-9)
+        assert rows["value"].sum() == pytest.approx(frame["value"].sum(), abs=1e-9)
+        for column in ("conversions", "value"):
+            assert (rows[column] >= -1e-9).all()
+            assert (rows[f"{column}_low"] <= rows[column] + 1e-9).all()
+            assert (rows[f"{column}_high"] >= rows[column] - 1e-9).all()
+        assert rows["removal_effect"].notna().any() == (model == "markov")
+        assert rows["order"].notna().all() == (model == "markov")
+
+
+@settings(max_examples=30, deadline=None)
+@given(frame=frames, data=st.data())
+def test_order_of_rows_and_splitting_a_row_change_nothing(frame, data):
+    result = attribute(frame, "all", 2)
+    shuffled = data.draw(st.permutations(range(len(frame))))
+    pd.testing.assert_frame_equal(attribute(frame.iloc[list(shuffled)], "all", 2), result)
+    halves = frame.assign(**{c: frame[c] / 2 for c in ("conversions", "value", "nulls")})
+    again = attribute(pd.concat([halves, halves]), "all", 2)
+    for model in PATH_MODELS:
+        np.testing.assert_allclose(
+            figures(again, model)[["conversions", "value"]],
+            figures(result, model)[["conversions", "value"]],
+            atol=1e-8,
+        )
+
+
+@settings(max_examples=30, deadline=None)
+@given(frame=frames)
+def test_renaming_channels_changes_nothing(frame):
+    names = {"email": "zz email", "search": "Ä search", "social": "0"}
+    renamed = frame.assign(
+        path=[
+            " > ".join(names.get(c, c) for c in path.split(" > ")) if path else ""
+            for path in frame["path"]
+        ]
+    )
+    before, after = attribute(frame, "all", 2), attribute(renamed, "all", 2)
+    for model in PATH_MODELS:
+        old = figures(before, model).rename(index=names).sort_index()
+        np.testing.assert_allclose(figures(after, model).sort_index(), old, atol=1e-8)
+
+
+RULES_BY_HAND = {
+    "first": {"social": 4.0},
+    "last": {"direct": 4.0},
+    "last_non_direct": {"search": 4.0},
+    "linear": {"social": 1.0, "email": 1.0, "search": 1.0, "direct": 1.0},
+    "position": {"social": 1.6, "email": 0.4, "search": 0.4, "direct": 1.6},
+}
+
+
+@pytest.mark.parametrize("model", RULES_BY_HAND)
+def test_rules_by_hand(model):
+    frame = pd.DataFrame({"path": ["social > email > search > direct"], "conversions": [4]})
+    credit = attribute(frame, model).set_index("channel")["conversions"]
+    assert credit[credit > 0].to_dict() == pytest.approx(RULES_BY_HAND[model])
+
+
+def test_time_decay_halves_each_half_life_of_steps():
+    frame = pd.DataFrame({"path": ["a > b > c"], "conversions": [7]})
+    result = attribute(frame, "time_decay", settings=RuleSettings(half_life_steps=1))
+    assert result["conversions"].tolist() == pytest.approx([1.0, 2.0, 4.0])
+
+
+@pytest.mark.parametrize(
+    ("path", "winner"), [("direct", "direct"), ("(Direct) > direct", "direct")]
+)
+def test_only_direct_goes_to_the_last(path, winner):
+    frame = pd.DataFrame({"path": [path], "conversions": [1]})
+    credit = attribute(frame, "last_non_direct").set_index("channel")["conversions"]
+    assert credit[winner] == 1.0
+
+
+def test_two_touches_share_position_equally():
+    frame = pd.DataFrame({"path": ["a > b"], "conversions": [1]})
+    assert attribute(frame, "position")["conversions"].tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("model", PATH_MODELS)
+def test_conversions_without_a_touch_are_nobodys(model):
+    """One package credits them to the last channel of the row before."""
+    frame = pd.DataFrame({"path": ["a > b", ""], "conversions": [2, 3], "nulls": [1, 1]})
+    credit = attribute(frame, model).set_index("channel")["conversions"]
+    assert credit["unattributed"] == 3
+    assert credit[["a", "b"]].sum() == pytest.approx(2)
+
+
+@pytest.mark.parametrize("model", PATH_MODELS)
+def test_fractions_and_conversions_without_value_count(model):
+    """One package cuts 2.25 down, another drops conversions that brought nothing."""
+    frame = pd.DataFrame(
+        {"path": ["a", "b"], "conversions": [2.25, 0.5], "value": [0, 10], "nulls": [2, 2]}
+    )
+    result = attribute(frame, model)
+    assert result["conversions"].sum() == pytest.approx(2.75)
+    assert result["value"].sum() == pytest.approx(10)
+    if model != "shapley_rate":
+        assert (result["conversions"] > 0).all()
+
+
+@pytest.mark.parametrize("model", PATH_MODELS)
+def test_refunds_take_credit_back(model):
+    frame = pd.DataFrame(
+        {
+            "path": ["a", "b", "a"],
+            "conversions": [2, 3, 1],
+            "value": [20, 30, -50],
+            "nulls": [4, 4, 4],
+        }
+    )
+    result = attribute(frame, model)
+    assert result["value"].sum() == pytest.approx(0, abs=1e-9)
+    assert np.isfinite(result[["value", "value_low", "value_high"]]).all(axis=None)
+
+
+@pytest.mark.parametrize("model", PATH_MODELS)
+def test_grouped_and_single_rows_give_one_answer(model):
+    """One package gives three answers for one data set, by how its journeys are grouped."""
+    grouped = pd.DataFrame(
+        {"path": ["a > b", "b"], "conversions": [3, 2], "value": [30, 8], "nulls": [2, 4]}
+    )
+    single = pd.DataFrame(
+        [("a > b", 1, 10, 0)] * 3 + [("a > b", 0, 0, 1)] * 2
+        + [("b", 1, 4, 0)] * 2 + [("b", 0, 0, 1)] * 4,
+        columns=["path", "conversions", "value", "nulls"],
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(attribute(grouped, model), attribute(single, model))
+
+
+@pytest.mark.parametrize("model", PATH_MODELS)
+def test_only_untouched_conversions(model):
+    frame = pd.DataFrame({"path": ["", "a"], "conversions": [3, 0], "nulls": [0, 4]})
+    credit = attribute(frame, model).set_index("channel")["conversions"]
+    assert credit.to_dict() == {"a": 0.0, "unattributed": 3.0}
+    alone = attribute(frame.head(1), model)
+    assert alone["channel"].tolist() == ["unattributed"]
+
+
+def test_a_channel_without_conversions_stays_listed():
+    frame = pd.DataFrame({"path": ["a", "b"], "conversions": [3, 0], "nulls": [2, 4]})
+    result = attribute(frame)
+    assert (result.groupby("model")["channel"].nunique() == 2).all()
+    assert result["conversions"].notna().all()
+
+
+def test_models_are_chosen_by_name():
+    frame = pd.DataFrame({"path": ["a"], "conversions": [1]})
+    assert attribute(frame, ["last", "first"])["model"].tolist() == ["last", "first"]
+    with pytest.raises(BadInput, match="no model 'lats'"):
+        attribute(frame, "lats")
+    with pytest.raises(BadInput, match="warehouse"):
+        attribute(frame, "incremental")
+    with pytest.raises(BadInput, match="order"):
+        attribute(frame, "markov", 5)
+
+
+@pytest.mark.parametrize("model", ["linear", "markov", "shapley_rate"])
+def test_intervals_cover(model):
+    """A small version of `benchmarks/coverage.py`."""
+    rng = np.random.default_rng(8)
+    texts = ["a", "b", "a > b", "b > c", "c > a > b", "a > c"]
+    share, rate = np.array([5, 4, 3, 2, 2, 1]) / 17, np.array([0.1, 0.15, 0.3, 0.2, 0.4, 0.25])
+    expected = 3_000 * share
+    truth = attribute(_drawn(texts, expected * rate, expected * (1 - rate)), model)
+    hits = []
+    for _ in range(150):
+        drawn = _drawn(texts, rng.poisson(expected * rate), rng.poisson(expected * (1 - rate)))
+        found = attribute(drawn, model)
+        hits.append(
+            truth["conversions"].between(found["conversions_low"], found["conversions_high"])
+        )
+    assert np.mean(hits) == pytest.approx(0.90, abs=0.04)
+
+
+def _drawn(texts, conversions, nulls):
+    return pd.DataFrame({"path": texts, "conversions": conversions, "nulls": nulls})
+
+
+def parsed(*arguments):
+    parser = argparse.ArgumentParser()
+    analyst.add_command(parser.add_subparsers())
+    return parser.parse_args(["attribute", *map(str, arguments)])
+
+
+def test_the_command_writes_csv_and_json(tmp_path, capfdbinary):
+    source, out = tmp_path / "paths.csv", tmp_path / "out.json"
+    source.write_text("path,conversions,nulls\na > b,2,1\n,1,1\n", encoding="utf-8")
+    options = parsed(source, "--model", "first,markov", "--order", "2")
+    assert options.run(options) == 0
+    found = pd.read_csv(io.BytesIO(capfdbinary.readouterr().out))
+    assert found["channel"].tolist() == ["a", "b", "unattributed"] * 2
+    assert found["value"].isna().all()
+    options = parsed(source, "--model", "last", "--format", "json", "--out", out)
+    assert options.run(options) == 0
+    rows = json.loads(out.read_bytes())
+    assert rows[1]["conversions"] == 2.0
+    assert rows[1]["order"] is None
+    assert set(rows[0]) == set(COLUMNS)

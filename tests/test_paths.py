@@ -1,0 +1,157 @@
+"""Path files: what is read, what is refused, and in which words."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from attribution.errors import BadInput
+from attribution.models.attribute import attribute_file
+from attribution.models.path_files import read_paths
+from attribution.models.paths import encode_frame
+
+
+def written(folder, text, encoding="utf-8"):
+    path = folder / "paths.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def steps_of(paths):
+    """Each path as its channels, with its conversions."""
+    names = [paths.channels[code] for code in paths.codes]
+    spans = zip(paths.starts[:-1], paths.starts[1:], strict=True)
+    found = [
+        (tuple(names[a:b]), n) for (a, b), n in zip(spans, paths.tally.conversions, strict=True)
+    ]
+    return sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "is empty"),
+        ("path,conversions\n", "no rows"),
+        ("path\na\n", "no column conversions; its header is path"),
+        ("channel,count\na,1\n", "no column path and no column conversions"),
+        ("path,conversions\na,1\nb,-2\n", "Row 3, column conversions, is negative"),
+        ("path,conversions,nulls\na,1,0\nb,2,-1\n", "Row 3, column nulls, is negative"),
+        ("path,conversions\na,1\nb,two\n", "Row 3, column conversions, is not a number"),
+        ("path,conversions\na,1\nb,\n", "Row 3, column conversions, is empty"),
+        ("path,conversions\na,\nb,\n", "Row 2, column conversions, is empty"),
+        ("path,conversions\na,nan\n", "Row 2, column conversions, is not a number"),
+        ("path,conversions,value\na,1,inf\n", "Row 2, column value, is not a number"),
+        ("path,conversions\na,1\nb > > c,1\n", "Row 3, column path,"),
+        ("path,conversions\na,1\nb > ,1\n", "Row 3, column path,"),
+        ("path,conversions\na,1\na>b,1\n", "Row 3, column path, seems to be separated by '>'"),
+        ("path,conversions\na,1\na | b,1\n", r"Row 3, column path, seems .* by '\|'"),
+        ("path,conversions\na,0\nb,0\n", "0 in every row"),
+        ("path,conversions\na,1\na,b,1\n", "Row 3 of paths.csv has 3 fields .* header has 2"),
+        ("path,conversions,Conversions\na,1,1\n", "two columns conversions"),
+        ("path,conversions\nunattributed,1\n", "rename the channel"),
+    ],
+)
+def test_bad_files_are_refused_with_row_and_column(tmp_path, text, reason):
+    with pytest.raises(BadInput, match=reason) as caught:
+        read_paths(written(tmp_path, text))
+    assert "paths.csv" in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(BadInput, match="There is no file"):
+        read_paths(tmp_path / "nowhere.csv")
+
+
+def test_other_encodings_are_refused_kindly(tmp_path):
+    with pytest.raises(BadInput, match="not UTF-8"):
+        read_paths(written(tmp_path, "path,conversions\nCafé,1\n", "latin-1"))
+
+
+def test_unicode_quotes_and_commas_survive(tmp_path):
+    text = '\ufeffpath,conversions\n"Google, paid > Café ""Zürich""",2\n"電話 > email",1.5\n'
+    paths = read_paths(written(tmp_path, text))
+    assert steps_of(paths) == [(("Google, paid", 'Café "Zürich"'), 2.0), (("電話", "email"), 1.5)]
+
+
+def test_headers_may_be_in_any_case_and_order(tmp_path):
+    paths = read_paths(written(tmp_path, "Nulls, Conversions,PATH,note\n4,1,a > b,x\n"))
+    assert steps_of(paths) == [(("a", "b"), 1.0)]
+    assert paths.tally.nulls.tolist() == [4.0]
+
+
+@pytest.mark.parametrize("separator", [">", "|", ">>", "→"])
+def test_other_separators_can_be_named(tmp_path, separator):
+    paths = read_paths(
+        written(tmp_path, f"path,conversions\na{separator}b,1\n"), separator=separator
+    )
+    assert steps_of(paths) == [(("a", "b"), 1.0)]
+
+
+def test_an_empty_separator_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="separator"):
+        read_paths(written(tmp_path, "path,conversions\na,1\n"), separator=" ")
+
+
+def test_duplicate_paths_add_up(tmp_path):
+    paths = read_paths(written(tmp_path, "path,conversions\na > b,1\nb,2\na > b,3.5\n"))
+    assert steps_of(paths) == [(("a", "b"), 4.5), (("b",), 2.0)]
+
+
+def test_an_empty_path_is_kept_apart(tmp_path):
+    paths = read_paths(written(tmp_path, "path,conversions,value\na,1,5\n,2,7\n  ,1,1\n"))
+    assert steps_of(paths) == [(("a",), 1.0)]
+    assert paths.untouched.conversions.tolist() == [3.0]
+    assert paths.untouched.value.tolist() == [8.0]
+
+
+def test_a_path_of_ten_thousand_touches(tmp_path):
+    long = " > ".join(["a", "b"] * 5_000)
+    result = attribute_file(written(tmp_path, f"path,conversions,nulls\n{long},1,1\nc,2,3\n"))
+    for _, credit in result.groupby("model"):
+        assert credit["conversions"].sum() == pytest.approx(3.0, abs=1e-9)
+    assert np.isfinite(result["conversions"]).all()
+
+
+def test_five_thousand_channels(tmp_path):
+    rng = np.random.default_rng(1)
+    lines = ["path,conversions,nulls"]
+    lines += [f"c{i} > c{rng.integers(5_000)},{i % 3},{1 + i % 5}" for i in range(5_000)]
+    result = attribute_file(
+        written(tmp_path, "\n".join(lines)), ["linear", "markov", "shapley_sum"]
+    )
+    assert len(result) == 15_000
+    for _, credit in result.groupby("model"):
+        assert credit["conversions"].sum() == pytest.approx(sum(i % 3 for i in range(5_000)))
+
+
+def test_progress_is_told(tmp_path):
+    heard = []
+    attribute_file(
+        written(tmp_path, "path,conversions\na,1\n"), ["first", "markov"], 1,
+        lambda *step: heard.append(step),
+    )  # fmt: skip
+    assert heard[0][0] == "read"
+    assert heard[0][1] == heard[0][2]
+    assert heard[-1] == ("markov", 2, 2)
+
+
+def test_frames_are_read_like_files():
+    frame = pd.DataFrame({"path": ["a > b", None], "conversions": [1, 2]})
+    paths = encode_frame(frame)
+    assert steps_of(paths) == [(("a", "b"), 1.0)]
+    assert paths.untouched.conversions.tolist() == [2.0]
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (pd.DataFrame({"path": ["a"]}), "no column conversions"),
+        (pd.DataFrame(), "no columns at all"),
+        (pd.DataFrame({"path": [], "conversions": []}), "no rows"),
+        (pd.DataFrame({"path": ["a", 7], "conversions": [1, 1]}), "Row 2, column path"),
+        (pd.DataFrame({"path": ["a"], "conversions": ["x"]}), "Row 1, column conversions"),
+        (pd.DataFrame({"path": ["a"], "conversions": [None]}), "Row 1, column conversions"),
+    ],
+)
+def test_bad_frames_are_refused(frame, reason):
+    with pytest.raises(BadInput, match=reason):
+        encode_frame(frame)
