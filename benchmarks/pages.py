@@ -19,23 +19,27 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+from page_browser import Load, cold_loads
 from page_client import Reader, Run
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("overview", "channels", "reactivation", "data-health")
 FILTERED = PAGES[:3]
 SESSIONS = 20
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+# Whatever has a row for each touchpoint or person has a column that tells them apart.
+SINGLES = """
+select distinct table_name
+from duckdb_columns()
+where
+    regexp_matches(table_name, '^(raw|stg|int)_')
+    or column_name in ('touch_id', 'person_id', 'identifier', 'conversion_id')
+"""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -203,7 +207,7 @@ async def measure_busy(server: Server, sheet: Sheet, seconds: float) -> None:
     until = time.perf_counter() + seconds
 
     async def read(number: int) -> list[float]:
-        waits = []
+        waits: list[float] = []
         async with Reader(server.address, PAGES[number % len(PAGES)]) as reader:
             await reader.run()
             for choice in itertools.cycle(_cached_choices(reader)):
@@ -229,47 +233,15 @@ def _sound(run: Run) -> Run:
     return run
 
 
-def measure_browser(server: Server, sheet: Sheet) -> None:
-    """Each page in a browser that has never been here."""
-    from playwright.sync_api import sync_playwright
-
-    outside: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        for page_name in PAGES:
-            context = browser.new_context(viewport={"width": 1440, "height": 900})
-            page = context.new_page()
-            received = [0]
-            page.on("request", lambda asked: _note_outside(outside, asked.url, server.address))
-            tab = context.new_cdp_session(page)
-            tab.send("Network.enable")
-            tab.on("Network.loadingFinished", lambda e, r=received: _add(r, e["encodedDataLength"]))
-            tab.on(
-                "Network.webSocketFrameReceived",
-                lambda e, r=received: _add(r, len(e["response"]["payloadData"]) * 3 / 4),
-            )
-            began = time.perf_counter()
-            page.goto(f"{server.address}/{page_name}")
-            page.get_by_test_id("stDataFrame").first.wait_for(timeout=40_000)
-            if page_name != "data-health":
-                page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=40_000)
-            took = time.perf_counter() - began
-            sheet.line(f"{page_name}: cold load in a browser", took, "s",
-                       note=f"{received[0] / 1e6:.2f} MB")  # fmt: skip
-            context.close()
-        browser.close()
-    for url in sorted(set(outside)):
+def show_loads(sheet: Sheet, loads: Sequence[Load]) -> None:
+    """What a browser that had never been here waited for, received, and asked of others."""
+    for load in loads:
+        note = f"{load.received / 1e6:.2f} MB"
+        sheet.line(f"{load.page}: cold load in a browser", load.seconds, "s", note=note)
+    outside = sorted({url for load in loads for url in load.outside})
+    for url in outside:
         print(f"  asked elsewhere: {url}")
-    sheet.line("requests to other origins", len(outside), "", most=0)
-
-
-def _add(received: list[float], size: float) -> None:
-    received[0] += size
-
-
-def _note_outside(outside: list[str], url: str, address: str) -> None:
-    if not url.startswith((f"{address}/", "data:", "blob:")):
-        outside.append(url)
+    sheet.line("addresses asked at other origins", len(outside), "", most=0)
 
 
 def measure_marts(home: Path, server: Server, sheet: Sheet) -> None:
@@ -285,9 +257,9 @@ def measure_marts(home: Path, server: Server, sheet: Sheet) -> None:
                 n for (n,) in marts.execute("select table_name from duckdb_tables()").fetchall()
             ]
             rows = {n: marts.sql(f'select count(*) from "{n}"').fetchall()[0][0] for n in names}
-    touches = [name for name in rows if name.startswith(("raw_", "stg_", "int_"))]
+            singles = marts.execute(SINGLES).fetchall()
     print("tables of the marts: " + ", ".join(f"{n} {c:,}" for n, c in sorted(rows.items())))
-    sheet.line("tables with a row for each touchpoint", len(touches), "", most=0)
+    sheet.line("tables of the marts with single touches or people", len(singles), "", most=0)
     others = server.databases() - {"marts.duckdb", "ledger.sqlite"}
     sheet.line("other databases that the server has open", len(others), "", most=0)
 
@@ -303,7 +275,8 @@ def main() -> int:
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for _ in range(2):
         with served(home) as server:
-            sheet.line("from the command to an answer", server.started_in, "s")
+            sheet.line("from the command to an answer", server.started_in, "s",
+                       note=f"{server.cpu():.1f} s CPU")  # fmt: skip
             sheet.line("first session", asyncio.run(first_session(server)), "s", most=1.5)
     with served(home) as server:
         asyncio.run(measure_pages(server, sheet, options.reruns))
@@ -312,7 +285,7 @@ def main() -> int:
                    note=f"at most {server.memory('VmHWM'):.0f} MB")  # fmt: skip
         measure_marts(home, server, sheet)
         if not options.no_browser:
-            measure_browser(server, sheet)
+            show_loads(sheet, cold_loads(server.address, PAGES))
     print(f"load of the machine: {os.getloadavg()[0]:.1f}; {sheet.missed} missed")
     return 1 if sheet.missed else 0
 

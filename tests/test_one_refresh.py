@@ -26,6 +26,11 @@ from attribution.paths import Home
 from attribution.refresh import refresh
 
 SOURCES = {"crm", "drop", "meta", "record", "web"}
+REFUSED = {
+    "crm": "HubSpot refused the token of source 'crm'",
+    "meta": "Meta refused the token of source 'meta'",
+    "web": "GA4 did not accept the key of source 'web'",
+}
 Weekly = dict[date, int]
 
 
@@ -214,9 +219,9 @@ def test_expired_tokens_are_told_and_shown_to_nobody(loaded, system, home, capsy
     code, told = refreshed(capsys)
     assert code == 1
     assert len(told) == 3
-    for source, vendor in (("crm", "HubSpot"), ("meta", "Meta"), ("web", "GA4")):
+    for source, sentence in REFUSED.items():
         [line] = [line for line in told if f" {source} was not loaded: " in line]
-        assert vendor in line
+        assert sentence in line
         assert line.endswith(".")
     assert checksums(home) == checksums(loaded)
     stored = "\n".join([*told, *texts(home)])
