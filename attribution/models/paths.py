@@ -119,16 +119,18 @@ def encode_frame(frame: pd.DataFrame, separator: str = SEPARATOR) -> Paths:
             f"{', '.join(map(str, frame.columns)) or 'no columns at all'}."
         )
     texts = frame[found["path"]]
-    kinds = texts.map(lambda text: text is None or isinstance(text, str) or pd.isna(text))
-    if not kinds.all():
+    if pd.api.types.infer_dtype(texts, skipna=True) not in ("string", "empty"):
+        kinds = texts.map(lambda text: isinstance(text, str) or pd.isna(text))
         raise BadInput(f"{_place(int(np.argmin(kinds)), 1, 'path')} is not a text.")
     numbers: dict[str, Floats] = {}
     for name in ("conversions", "value", "nulls"):
         if name in found:
             column = pd.to_numeric(frame[found[name]], errors="coerce")
             numbers[name] = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    strings = pa.array(texts.where(texts.notna(), "").astype(object), type=pa.string())
-    return encode(strings, numbers, separator)
+    strings = pa.array(texts, type=pa.string(), from_pandas=True)
+    if isinstance(strings, pa.ChunkedArray):
+        strings = strings.combine_chunks()
+    return encode(strings.fill_null(""), numbers, separator)
 
 
 def encode(
