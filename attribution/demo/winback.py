@@ -26,8 +26,8 @@ _SCHEDULE = (
     ("outreach_sms", 41, 0.15, "primary_care"),
     ("outreach_email", 53, 0.20, None),
     ("outreach_sms", 65, 0.15, None),
-    ("outreach_email", 77, 0.12, "dermatology"),
-    ("outreach_sms", 88, 0.20, None),
+    ("outreach_email", 79, 0.12, "dermatology"),
+    ("outreach_sms", 94, 0.20, None),
 )
 
 
