@@ -12,8 +12,8 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
+from attribution import analyst, warehouse
 from attribution import settings as configuration
-from attribution import warehouse
 from attribution.errors import BadInput, CaretraceError
 from attribution.ledger import Ledger
 from attribution.paths import Home
@@ -87,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--service-line", action="append", default=[])
     export.add_argument("--location", action="append", default=[])
     export.set_defaults(run=_export)
+
+    analyst.add_command(commands)
 
     rollback = commands.add_parser("rollback", help="go back to the generation before this one")
     rollback.set_defaults(run=_rollback)
