@@ -2,8 +2,6 @@
 -- grain: channel, campaign, week
 -- inputs: stg_touchpoint, stg_call, stg_message, int_contact_touches, int_channel_map,
 --   setting_report
---
--- Counted per person and week first: distinct counts of millions of people spill badly.
 
 with
 
@@ -63,17 +61,17 @@ touched as (
 
 ),
 
-by_person as (
+by_pair as (
 
     select
         int_channel_map.pair_id,
-        touched.person_id,
         cast(
             date_trunc(
                 'week', cast(touched.touched_at at time zone setting_report.timezone as date)
             ) as date
         ) as week,
-        count(*) as touches
+        count(*) as touches,
+        count(distinct touched.person_id) as people
     from touched
     cross join setting_report
     inner join int_channel_map
@@ -83,18 +81,6 @@ by_person as (
             and touched.utm_medium = int_channel_map.utm_medium
             and touched.utm_campaign = int_channel_map.utm_campaign
             and touched.campaign_id = int_channel_map.campaign_id
-    group by 1, 2, 3
-
-),
-
-by_pair as (
-
-    select
-        pair_id,
-        week,
-        cast(sum(touches) as bigint) as touches,
-        count(person_id) as people
-    from by_person
     group by 1, 2
 
 ),
