@@ -203,6 +203,7 @@ def publish(home: Home, number: int) -> None:
     """Point pages at a closed generation, and drop the oldest ones."""
     _write(home.current, str(number))
     _mark(home, number).unlink(missing_ok=True)
+    _sync(home.generation(number))
     for old in _finished(home, until=number)[:-KEPT_GENERATIONS]:
         shutil.rmtree(home.generation(old), ignore_errors=True)
 

@@ -2,8 +2,10 @@
 
 import json
 import multiprocessing
+import os
 import shutil
 import signal
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -68,7 +70,10 @@ def processes():
     """Processes that begin with everything imported, and no database open."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["servers.killer"])
-    return context
+    with pytest.MonkeyPatch.context() as patch:
+        # The server that forks them imports before it is told where its parent found modules.
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        yield context
 
 
 @pytest.mark.parametrize("point", [*POINTS, *STEPS])

@@ -1,0 +1,92 @@
+"""A trial: publish under the shim, cut the power at random, and look at what is left."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from powerloss.replay import MODELS, Cut, Operation, cuts, read_log
+from sqlalchemy.exc import SQLAlchemyError
+
+from attribution.errors import CaretraceError
+from attribution.ledger import Ledger
+from attribution.paths import Home
+from attribution.privacy import load_key
+from attribution.warehouse import begin, current_generation, open_marts
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+GENERATIONS = 6
+ROWS = 20_000
+
+
+def record(place: Path) -> list[Operation]:
+    """Publish generations into `place`/home, and return what that did to the disk."""
+    place = place.resolve()
+    shim, log, folder = place / "shim.so", place / "log", place / "home"
+    folder.mkdir(mode=0o700)
+    build = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-o", shim, HERE / "shim.c"]
+    subprocess.run([*build, "-ldl", "-lpthread"], check=True)
+    variables = {"LD_PRELOAD": str(shim), "SHIM_LOG": str(log), "SHIM_FOLDER": str(folder)}
+    subprocess.run(
+        [sys.executable, HERE / "publishing.py", folder, str(GENERATIONS), str(ROWS)],
+        check=True,
+        env={**os.environ, **variables, "PYTHONPATH": str(ROOT)},
+    )
+    return read_log(log, folder)
+
+
+def faults(
+    operations: list[Operation],
+    folder: Path,
+    count: int,
+    *,
+    synced: Callable[[Operation], bool] = lambda _operation: True,
+    seed: int = 20261124,
+) -> dict[str, list[str]]:
+    """What so many power cuts broke, by model."""
+    found: dict[str, list[str]] = {model: [] for model in MODELS}
+    folder.mkdir()
+    for number, cut in enumerate(cuts(operations, folder, count=count, seed=seed, synced=synced)):
+        if problem := fault(cut, and_goes_on=number % 5 == 0):
+            found[cut.model].append(f"cut {number} at operation {cut.at}: {problem}")
+        shutil.rmtree(cut.folder)
+    return found
+
+
+def fault(cut: Cut, *, and_goes_on: bool) -> str | None:
+    """What is wrong with what a power cut left; None where nothing is."""
+    home = Home(cut.folder)
+    try:
+        published = current_generation(home) or 0
+        if not cut.acknowledged <= published <= GENERATIONS:
+            return f"{cut.acknowledged} were acknowledged, {published} is published"
+        whole = (published, published, ROWS, ROWS - 1)
+        if published and (found := _marts(home, published)) != whole:
+            return f"generation {published} holds {found}"
+        with Ledger(home) as ledger:
+            known = ledger.publications()["generation"].tolist()
+        if known != list(range(len(known), 0, -1)) or len(known) < cut.acknowledged:
+            return f"{cut.acknowledged} were acknowledged, the ledger knows {known}"
+        if cut.acknowledged:
+            load_key(home)
+        if and_goes_on:
+            begin(home).abandon()
+    except (CaretraceError, SQLAlchemyError, OSError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _marts(home: Home, generation: int) -> tuple[int, ...]:
+    engine = open_marts(home, generation)
+    try:
+        with engine.connect() as connection:
+            row = connection.exec_driver_sql(
+                "select min(generation), max(generation), count(distinct noise), max(row) "
+                "from spend"
+            ).one()
+            return tuple(row)
+    finally:
+        engine.dispose()
