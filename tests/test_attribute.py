@@ -246,3 +246,28 @@ def test_the_command_writes_csv_and_json(tmp_path, capfdbinary):
     assert rows[1]["conversions"] == 2.0
     assert rows[1]["order"] is None
     assert set(rows[0]) == set(COLUMNS)
+
+
+WORKED = {
+    "markov": {"email": 1.8947, "search": 1.5789, "social": 0.5263},
+    "shapley_sum": {"email": 2.0, "search": 1.5, "social": 0.5},
+    "shapley_rate": {"email": 1.5417, "search": 1.5417, "social": 0.9167},
+    "linear": {"email": 2.0, "search": 1.5, "social": 0.5},
+}
+
+
+@pytest.mark.parametrize("model", WORKED)
+def test_the_example_of_the_docs(model):
+    """docs/models-learned.md works these by hand."""
+    frame = pd.DataFrame(
+        {
+            "path": ["search > email", "email", "social > search"],
+            "conversions": [2, 1, 1],
+            "nulls": [2, 3, 1],
+        }
+    )
+    result = attribute(frame, model).set_index("channel")
+    assert result["conversions"].to_dict() == pytest.approx(WORKED[model], abs=5e-5)
+    if model == "markov":
+        effects = {"email": 0.75, "search": 0.625, "social": 0.208333}
+        assert result["removal_effect"].to_dict() == pytest.approx(effects, abs=1e-6)
