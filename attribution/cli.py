@@ -148,7 +148,8 @@ def _status(_options: argparse.Namespace) -> int:
             f"Last refresh: {run['state']}, started {run['started_at']}. {run['message']}".rstrip()
         )
     for source in sources.to_dict("records"):
-        since = source["last_success_at"] or "never"
+        # A missing text is NaN in a frame.
+        since = source["last_success_at"] if isinstance(source["last_success_at"], str) else "never"
         state = f"{source['state']}, last loaded {since}. {source['message']}"
         _say(f"  {source['source']}: {state.rstrip()}")
     return 1 if (sources["state"] == "failed").any() else 0

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from attribution import warehouse
-from attribution.settings import Settings, SourceSettings, connector, options_of, secret_variable
+from attribution.settings import (
+    Settings,
+    SourceSettings,
+    connector,
+    options_of,
+    secret_variable,
+    without_secrets,
+)
 from connectors import SOURCES
 from connectors.errors import SourceError
 from connectors.source import Context
@@ -66,4 +73,8 @@ def _source(settings: Settings, source: SourceSettings) -> Finding:
     try:
         return Finding(source.name, True, connector(source.kind).connect(context).probe())
     except SourceError as error:
-        return Finding(source.name, False, str(error))
+        return Finding(source.name, False, without_secrets(str(error), source))
+    except Exception as error:
+        # Not ours to word: a client library quotes its token.
+        kind = type(error).__name__
+        return Finding(source.name, False, f"failed with an unexpected {kind}.")

@@ -27,7 +27,7 @@ from attribution.ledger import Ledger, StepNote
 from attribution.loading import Loader, cursors
 from attribution.paths import Home
 from attribution.privacy import Door, load_key
-from attribution.settings import Settings, SourceSettings, connector, secrets_of
+from attribution.settings import Settings, SourceSettings, connector, without_secrets
 from connectors.errors import SourceError
 from connectors.source import Context
 
@@ -184,7 +184,7 @@ class _Run:
                     loaded = loader.load(piece)
                 except SourceError as error:
                     stuck.add(piece.cursor_key)
-                    problems.append(_sentence(error, source))
+                    problems.append(without_secrets(str(error), source))
                     self._note_slice(source, piece.name, "failed", 0, 0, problems[-1])
                 else:
                     note.rows += loaded.rows
@@ -193,7 +193,7 @@ class _Run:
                         source, piece.name, "loaded", loaded.rows, loaded.rejected, loaded.message
                     )
         except SourceError as error:
-            problems.append(_sentence(error, source))
+            problems.append(without_secrets(str(error), source))
         except Exception as error:
             # Where our own disk or database fails, nothing of this refresh can be trusted.
             if self.debug or isinstance(error, CaretraceError) or _spoils(error):
@@ -275,14 +275,6 @@ def _spoils(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
-
-
-def _sentence(error: SourceError, source: SourceSettings) -> str:
-    """What the connector says, without any secret of the source that slipped into it."""
-    text = str(error)
-    for secret in secrets_of(source):
-        text = text.replace(secret, "***")
-    return text
 
 
 @contextmanager

@@ -178,10 +178,12 @@ def secret_variable(source: str, option: str) -> str:
     return f"CARETRACE_{source}_{option}".upper().replace("-", "_")
 
 
-def secrets_of(source: SourceSettings) -> list[str]:
-    """The secret values of a source, so that they can be kept out of what is written."""
-    secret = [option.name for option in options_of(source.kind) if option.secret]
-    return [str(source.options[name]) for name in secret if source.options.get(name)]
+def without_secrets(text: str, source: SourceSettings) -> str:
+    """What a connector says, without any secret of its source that slipped into it."""
+    for option in options_of(source.kind):
+        if option.secret and (value := source.options.get(option.name)):
+            text = text.replace(str(value), "***")
+    return text
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+# Not the folder of this file: it would hide the package of the same name.
+sys.path[0] = str(Path(__file__).resolve().parent.parent / "tests")
 
 from powerloss.trial import faults, record
 

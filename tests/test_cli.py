@@ -1,0 +1,210 @@
+"""The command line: what it says, and with which code it ends."""
+
+import fcntl
+
+import pytest
+from servers.clinic import CONFIG, ads, clinic
+from servers.scripted import SCRIPTS, slices
+from sqlalchemy.exc import OperationalError
+
+from attribution import cli, refresh, warehouse
+from attribution.cli import main
+from attribution.ledger import Ledger
+from connectors import SOURCES
+from connectors.errors import SourceRefused
+
+SECRET = "canary-token-91bb"
+
+
+@pytest.fixture(autouse=True)
+def on_stage(home, monkeypatch):
+    monkeypatch.setitem(SOURCES, "scripted", "servers.scripted")
+    monkeypatch.setenv("CARETRACE_CRM_TOKEN", SECRET)
+    home.config.write_text(f"first_day = 2025-01-01\n{CONFIG}")
+    clinic()
+    yield
+    SCRIPTS.clear()
+
+
+@pytest.fixture
+def say(capfd):
+    """Run a command; gives its exit code, what it said, and what it said of errors."""
+
+    def run(*arguments):
+        code = main(list(arguments))
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err
+        assert SECRET not in out + err
+        return code, out, err
+
+    return run
+
+
+def refuses(_context, _cursors):
+    raise SourceRefused("The token was refused. Make a new one.")
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["export"], ["serve", "--port", "x"]])
+def test_a_wrong_command_is_refused_with_its_usage(arguments, capfd):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "usage: caretrace" in capfd.readouterr().err
+
+
+def test_a_refresh_says_what_it_did(say):
+    code, out, err = say("refresh")
+    assert (code, out) == (0, "Generation 1 is published.\n")
+    lines = err.splitlines()
+    assert len(lines) == 7
+    assert any(line.startswith("load ads: done in ") and "14 rows" in line for line in lines)
+    assert lines[-1].startswith("publish: done in ")
+
+
+def test_a_refresh_that_is_done_in_part_ends_with_one(say):
+    SCRIPTS["crm"] = refuses
+    code, out, err = say("refresh")
+    assert (code, out) == (1, "Generation 1 is published.\n")
+    assert "caretrace: crm was not loaded: The token was refused. Make a new one.\n" in err
+    code, out, _ = say("status")
+    assert code == 1
+    assert "crm: failed, last loaded never. The token was refused. Make a new one." in out
+    assert "ads: fresh, last loaded 20" in out
+
+
+def test_without_a_configuration_one_sentence_says_what_to_do(home, say):
+    home.config.unlink()
+    code, out, err = say("refresh")
+    assert (code, out) == (2, "")
+    assert err.startswith("caretrace: There is no caretrace.toml in ")
+    assert err.count("\n") == 1
+
+
+def test_all_that_is_wrong_with_the_configuration_is_said(home, say):
+    home.config.write_text("demo = 1\nsources = 2\n")
+    code, _, err = say("refresh")
+    assert code == 2
+    assert "needs attention:\n  - sources must be a table\n  - demo must be true or false\n" in err
+
+
+def test_debug_shows_where(home):
+    home.config.unlink()
+    with pytest.raises(Exception, match="There is no"):
+        main(["--debug", "refresh"])
+
+
+def test_a_refresh_beside_another_is_busy(home, say):
+    with home.lock.open("w") as lock:
+        lock.write("process 17 on a test")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for command in ("refresh", "rollback"):
+            code, out, err = say(command)
+            assert (code, out) == (75, "")
+            assert "Another refresh is running: process 17 on a test." in err
+
+
+def test_status_before_anything_is_published(say):
+    code, _, err = say("status")
+    assert code == 2
+    assert "has nothing published yet. Run `caretrace refresh`." in err
+
+
+def test_status_names_the_generation_that_is_served(home, say):
+    say("refresh")
+    SCRIPTS["ads"] = slices(ads("20"))
+    say("refresh")
+    assert say("rollback") == (0, "Generation 1 is published again.\n", "")
+    code, out, _ = say("status")
+    assert code == 0
+    assert out.startswith("Generation 1, published 20")
+    # A kill between the pointer and the ledger.
+    warehouse.publish(home, 1)
+    with Ledger(home) as ledger:
+        ledger.published(9, None, {}, "refresh")
+    home.generation(8).mkdir()
+    home.current.write_text("8")
+    assert "Generation 8, published at an unknown time." in say("status")[1]
+
+
+def test_there_is_nothing_to_go_back_to(say):
+    code, _, err = say("rollback")
+    assert (code, err) == (2, "caretrace: There is no earlier generation to go back to.\n")
+
+
+def test_a_failing_check_is_a_sentence(home, say):
+    (home.folder / "channel_rules.csv").write_text(
+        "priority,kind,utm_source,utm_medium,utm_campaign,channel\n1,,google,,,guessed\n"
+    )
+    code, _, err = say("refresh")
+    assert code == 2
+    assert "caretrace: The built tables are wrong: channel_rules_name_known_channels" in err
+
+
+def test_a_seed_with_wrong_columns_is_a_sentence(home, say):
+    (home.folder / "channel_rules.csv").write_text("priority,channel\n1,email\n")
+    code, _, err = say("refresh")
+    assert code == 2
+    assert "channel_rules.csv lacks the column 'kind'" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (KeyboardInterrupt(), 130, "Stopped; what was published before still stands."),
+        (OSError(28, "No space left on device"), 2, "No space left on device"),
+        (
+            OperationalError("select 1", {"p": SECRET}, RuntimeError("disk I/O error")),
+            2,
+            "The warehouse failed, and what was published still stands: disk I/O error Try",
+        ),
+    ],
+    ids=["interrupted", "full disk", "warehouse"],
+)
+def test_other_failures_are_a_sentence_too(say, monkeypatch, error, code, sentence):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(refresh, "refresh", fail)
+    ended, _, err = say("refresh")
+    assert ended == code
+    assert sentence in err
+    assert err.count("\n") == 1
+
+
+def test_the_doctor_finds_what_is_wrong(home, say):
+    assert say("doctor")[0] == 0
+    home.folder.chmod(0o755)
+    del SCRIPTS["emr"]
+    code, out, _ = say("doctor")
+    assert code == 1
+    assert f"FIX home folder: others can read it: chmod 700 {home.folder}" in out
+    assert "FIX emr: There is no script 'emr'." in out
+    assert "ok  crm: scripted." in out
+
+
+def test_the_doctor_survives_an_unexpected_error(monkeypatch, say):
+    import servers.scripted as scripted
+
+    def crash(_context):
+        raise RuntimeError(SECRET)
+
+    monkeypatch.setattr(scripted, "connect", crash)
+    code, out, _ = say("doctor")
+    assert code == 1
+    assert "FIX ads: failed with an unexpected RuntimeError" in out
+
+
+def test_the_doctor_explains_every_setting(say):
+    code, out, _ = say("doctor", "--explain")
+    assert code == 0
+    for kind in SOURCES:
+        assert f'kind = "{kind}"' in out
+    assert "CARETRACE_<NAME>_TOKEN" in out
+
+
+def test_the_home_folder_is_where_the_environment_says(home, monkeypatch):
+    assert cli.configuration.home() == home
+    monkeypatch.delenv("CARETRACE_HOME")
+    monkeypatch.chdir(home.folder)
+    assert cli.configuration.home().folder == home.folder / "var"
