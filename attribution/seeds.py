@@ -4,6 +4,7 @@ A file of the same name in the home folder takes the place of the one that ships
 """
 
 import csv
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,7 @@ from attribution.paths import SQL
 from attribution.settings import Settings
 
 SEEDS = SQL / "seeds"
+PATTERNS = {"kind", "utm_source", "utm_medium", "utm_campaign"}
 
 
 def read(name: str, own: Path | None = None) -> pd.DataFrame:
@@ -28,6 +30,7 @@ def read(name: str, own: Path | None = None) -> pd.DataFrame:
     missing = [column for column in shipped.columns if column not in edited.columns]
     if missing:
         raise BadInput(f"{own} lacks the column {missing[0]!r}; the shipped {name}.csv has it.")
+    _prove(own, edited)
     return edited[list(shipped.columns)]
 
 
@@ -42,6 +45,20 @@ def write(connection: Connection, settings: Settings) -> None:
         arrow = pa.Table.from_pandas(frame, preserve_index=False)
         with lent(connection, arrow) as incoming:
             connection.exec_driver_sql(f"create or replace table {name} as from {incoming}")
+
+
+def _prove(path: Path, rules: pd.DataFrame) -> None:
+    """A rule that cannot work is named here; the engine would only say that a model failed."""
+    for number, rule in enumerate(rules.to_dict("records"), start=2):
+        if not str(rule["priority"]).strip().isdigit():
+            raise BadInput(f"{path}, line {number}: priority {rule['priority']!r} is not a number.")
+        for column in PATTERNS & rule.keys():
+            try:
+                re.compile(rule[column])
+            except re.error as error:
+                raise BadInput(
+                    f"{path}, line {number}: {column} is not a regular expression: {error}."
+                ) from None
 
 
 def _rows(path: Path) -> pd.DataFrame:
