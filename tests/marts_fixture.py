@@ -63,7 +63,6 @@ def tables() -> dict[str, pd.DataFrame]:
         "spend": _spend(random),
         "sessions": _sessions(random),
         "reactivation": _reactivation(random),
-        "touch_volume": _touches(random),
         "unmapped": _unmapped(),
         "rejected": _rejected(),
         "coverage": _coverage(),
@@ -202,11 +201,6 @@ def _reactivation(random: np.random.Generator) -> pd.DataFrame:
     frame["currency"] = CURRENCY
     frame["value_micros"] = frame["kept"] * 210_000_000
     return frame
-
-
-def _touches(random: np.random.Generator) -> pd.DataFrame:
-    frame = _sessions(random)[["channel", "campaign", "week", "sessions"]]
-    return frame.rename(columns={"sessions": "touches"}).assign(people=lambda f: f["touches"] // 2)
 
 
 def _unmapped() -> pd.DataFrame:

@@ -90,7 +90,7 @@ def credited(warehouse):
 
 
 def marts(warehouse):
-    names = ("credit", "conversions", "spend", "sessions", "touch_volume", "reactivation", "about")
+    names = ("credit", "conversions", "spend", "sessions", "reactivation", "about")
     return {name: checksum(warehouse.connection, name) for name in names}
 
 

@@ -220,7 +220,7 @@ def test_what_web_analytics_saw_the_crm_does_not_tell_again(warehouse):
         touch("t", "ann", NOON - 20 * DAY),
         contact("ann", NOON, first_touch_at=NOON - 20 * DAY + timedelta(hours=3)),
     )
-    assert warehouse.rows("select sum(touches) from touch_volume") == [(1,)]
+    assert warehouse.rows("select count(*) from int_touches") == [(1,)]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_reminders_holdouts_and_unsent_messages_are_no_touches(warehouse, more):
         appointment("a", "ann", NOON, NOON, "booked"),
     )
     assert warehouse.rows("select distinct channel from credit") == [("unattributed",)]
-    assert warehouse.rows("select * from touch_volume") == []
+    assert warehouse.rows("select * from int_touches") == []
 
 
 def test_spend_holds_ads_and_messages_with_a_price(warehouse):
@@ -278,19 +278,6 @@ def test_sessions_say_how_far_to_trust_them(warehouse):
     ) == [
         ("organic_search", 4, 0.0, False, False, True),
         ("paid_search", 8, 2.5, True, False, False),
-    ]
-
-
-def test_touch_volume_counts_people_once_a_week(warehouse):
-    warehouse.build(
-        touch("1", "ann", NOON, utm_campaign="x"),
-        touch("2", "ann", NOON + timedelta(hours=1), utm_campaign="X"),
-        touch("3", "bob", NOON, utm_campaign="x"),
-        touch("4", None, NOON, utm_campaign="x"),
-        ad("x", NOON, "1"),
-    )
-    assert warehouse.rows("select channel, campaign, touches, people from touch_volume") == [
-        ("paid_search", "x", 4, 2)
     ]
 
 

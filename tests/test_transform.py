@@ -128,13 +128,12 @@ SPOILS = {
     "spend_equals_what_was_loaded": "insert into raw_ad_spend (currency, spend_micros)"
     " values ('USD', 1)",
     "sessions_equal_what_was_loaded": "insert into raw_web_sessions (sessions) values (3)",
-    "touches_are_all_counted": "delete from touch_volume",
     "funnels_are_monotone": "insert into reactivation (silent, contacted, engaged, booked, kept,"
     " retained, arm) values (1, 2, 0, 0, 0, 0, 'treated')",
     "new_patients_kept_a_visit": "update conversions set conversions = 5"
     " where kind = 'new_patient'",
-    "weeks_begin_on_monday": "update touch_volume set week = week + 1",
-    "no_identifiers_in_marts": "update touch_volume set campaign = 'ann@example.org'",
+    "weeks_begin_on_monday": "update credit set week = week + 1",
+    "no_identifiers_in_marts": "update credit set campaign = 'ann@example.org'",
     "channel_rules_name_known_channels": "update channel_rules set channel = 'sky'",
 }
 

@@ -1,5 +1,5 @@
 -- No text of a mart looks like an e-mail address or a hashed identifier.
--- inputs: credit, conversions, spend, sessions, reactivation, touch_volume, unmapped, rejected
+-- inputs: credit, conversions, spend, sessions, reactivation, unmapped, rejected
 
 with
 
@@ -39,13 +39,6 @@ texts as (
         service_line,
         location
     from reactivation
-    union
-    select
-        channel,
-        campaign,
-        '' as service_line,
-        '' as location
-    from touch_volume
     union
     select
         origin as channel,

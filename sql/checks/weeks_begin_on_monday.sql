@@ -1,5 +1,5 @@
 -- Every week of every mart is a Monday.
--- inputs: credit, conversions, spend, sessions, touch_volume
+-- inputs: credit, conversions, spend, sessions
 
 with
 
@@ -16,9 +16,6 @@ weeks as (
     union
     select week
     from sessions
-    union
-    select week
-    from touch_volume
 
 ),
 
