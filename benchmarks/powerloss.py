@@ -9,13 +9,12 @@ import tempfile
 import time
 from pathlib import Path
 
-# Not the folder of this file: it would hide the package of the same name.
-sys.path[0] = str(Path(__file__).resolve().parent.parent / "tests")
-
-from powerloss.trial import faults, record
-
 
 def main(states: int = 1000) -> int:
+    # In place of this file's folder, which would hide the package of the same name.
+    sys.path[0] = str(Path(__file__).resolve().parent.parent / "tests")
+    from powerloss.trial import faults, record
+
     broken = 0
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
