@@ -155,3 +155,9 @@ def test_frames_are_read_like_files():
 def test_bad_frames_are_refused(frame, reason):
     with pytest.raises(BadInput, match=reason):
         encode_frame(frame)
+
+
+def test_a_frame_of_empty_paths_is_all_unattributed():
+    paths = encode_frame(pd.DataFrame({"path": [None, float("nan")], "conversions": [1, 2]}))
+    assert not paths.channels
+    assert paths.untouched.conversions.tolist() == [3.0]

@@ -81,6 +81,7 @@ RULES: Mapping[str, Callable[[Paths, RuleSettings], Floats]] = MappingProxyType(
 
 def rule(paths: Paths, name: str, settings: RuleSettings) -> Estimate:
     """The credit of a rule."""
+    paths = paths.earning
     cell, found, _ = paths.cells
     weights = RULES[name](paths, settings) if len(paths.codes) else np.zeros(0)
     return by_weights(paths, added(cell, weights, len(found)))

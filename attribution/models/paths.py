@@ -5,7 +5,7 @@ end to end, so that every model is a few passes over flat arrays. Journeys witho
 apart: no channel earned them, and they are a row of their own in every result.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -76,7 +76,20 @@ class Paths:
     @cached_property
     def steps(self) -> Codes:
         """The step of each touch in its path, from 0."""
-        return np.arange(len(self.codes)) - self.starts[self.owners]
+        return np.arange(len(self.codes)) - np.repeat(self.starts[:-1], self.lengths)
+
+    @cached_property
+    def earning(self) -> "Paths":
+        """The paths that have something to give credit for."""
+        return self.take(np.flatnonzero((self.tally.conversions > 0) | (self.tally.squares > 0)))
+
+    def take(self, rows: Codes) -> "Paths":
+        """Some paths, in the order given."""
+        lengths = self.lengths[rows]
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.repeat(self.starts[rows] - starts[:-1], lengths)
+        places += np.arange(len(places))
+        return replace(self, codes=self.codes[places], starts=starts, tally=self.tally.take(rows))
 
     @property
     def touch_cells(self) -> float:
@@ -119,9 +132,11 @@ def encode_frame(frame: pd.DataFrame, separator: str = SEPARATOR) -> Paths:
             f"{', '.join(map(str, frame.columns)) or 'no columns at all'}."
         )
     texts = frame[found["path"]]
-    if pd.api.types.infer_dtype(texts, skipna=True) not in ("string", "empty"):
-        kinds = texts.map(lambda text: isinstance(text, str) or pd.isna(text))
-        raise BadInput(f"{_place(int(np.argmin(kinds)), 1, 'path')} is not a text.")
+    if pd.api.types.infer_dtype(texts, skipna=True) != "string":
+        known = texts.map(lambda text: isinstance(text, str) or bool(pd.isna(text)))
+        if not known.astype(bool).all():
+            raise BadInput(f"{_place(int(np.argmin(known)), 1, 'path')} is not a text.")
+        texts = texts.astype("str")
     numbers: dict[str, Floats] = {}
     for name in ("conversions", "value", "nulls"):
         if name in found:
@@ -189,7 +204,8 @@ def _totals(groups: Codes, amounts: Floats, size: int) -> Floats:
     # Fractions do not add up to the same last digit in every order, and the order of the rows
     # must not matter.
     if not np.array_equal(amounts, np.rint(amounts)):
-        order = np.argsort(amounts)
+        some = np.flatnonzero(amounts)
+        order = some[np.argsort(amounts[some])]
         groups, amounts = groups[order], amounts[order]
     return added(groups, amounts, size)
 
@@ -250,12 +266,4 @@ def _in_canonical_order(paths: Paths) -> Paths:
     powers = np.cumprod(np.full(int(paths.lengths.max()), _SCATTER))
     spread = (paths.codes.astype(np.uint64) + np.uint64(1)) * powers[paths.steps]
     marks = np.add.reduceat(spread, paths.starts[:-1])
-    order = np.lexsort((paths.tally.nulls, paths.tally.conversions, marks))
-    lengths = paths.lengths[order]
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    shift = np.repeat(paths.starts[:-1][order] - starts[:-1], lengths)
-    codes = paths.codes[np.arange(len(paths.codes)) + shift]
-    return Paths(
-        paths.channels, codes, starts, paths.tally.take(order), paths.untouched,
-        paths.has_value, paths.has_nulls,
-    )  # fmt: skip
+    return paths.take(np.lexsort((paths.tally.nulls, paths.tally.conversions, marks)))

@@ -38,12 +38,12 @@ _INFLUENCE_ORDERS = 128
 
 def shapley_sum(paths: Paths) -> Estimate:
     """The equal split over the distinct channels of each journey."""
-    return by_weights(paths, _equal_split(paths))
+    return by_weights(paths.earning, _equal_split(paths.earning))
 
 
 def shapley_ordered(paths: Paths) -> Estimate:
     """What each channel earns at all of its positions (see `positions`)."""
-    return by_weights(paths, _equal_split(paths))
+    return by_weights(paths.earning, _equal_split(paths.earning))
 
 
 def positions(paths: Paths) -> pd.DataFrame:
