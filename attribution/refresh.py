@@ -72,6 +72,7 @@ def refresh(
     """
     home = settings.home
     home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home.folder.chmod(0o700)  # also where somebody made it before us
     with _only_one(home), Ledger(home) as ledger:
         _enough_space(home)
         steps = [f"load {s.name}" for s in settings.sources]
@@ -82,7 +83,7 @@ def refresh(
             ledger.finish(run_id, "failed", _published(home), told(error))
             raise
         state = "partial" if outcome.failed else "published"
-        ledger.finish(run_id, state, outcome.generation, "; ".join(outcome.failed.values()))
+        ledger.finish(run_id, state, outcome.generation, " ".join(outcome.failed.values()))
         return outcome
 
 

@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import json
+import socket
 import subprocess
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -170,3 +171,13 @@ def test_a_page_that_fails_says_nothing_of_the_cause(monkeypatch):
     assert "hunter2" not in said[0]
     assert server.say_error(CaretraceError("Run `caretrace refresh`."))
     assert said[1] == "Run `caretrace refresh`."
+
+
+def test_small_messages_do_not_wait_for_each_other():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server.send_at_once()
+        with (
+            socket.create_connection(listening.getsockname()),
+            listening.accept()[0] as accepted,
+        ):
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
