@@ -101,7 +101,7 @@ def test_a_killed_refresh_loses_nothing(weeks, processes, tmp_path, point):
 def test_killed_again_and_again(weeks, processes, tmp_path):
     home = Home(tmp_path / "home")
     shutil.copytree(weeks.first.folder, home.folder)
-    for point in ("load emr", "inside a load", "after the vault", "models", "after closing"):
+    for point in ("inside a load", "after the vault", "after closing"):
         victim = processes.Process(target=run, args=(home.folder, point))
         victim.start()
         victim.join()

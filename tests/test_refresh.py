@@ -3,6 +3,7 @@
 import errno
 import json
 import resource
+import shutil
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import combinations
@@ -28,6 +29,7 @@ from sqlalchemy.exc import DBAPIError
 from attribution import warehouse
 from attribution.errors import Busy, StorageError, TransformError
 from attribution.ledger import Ledger
+from attribution.paths import Home
 from attribution.refresh import refresh, rollback
 from attribution.settings import load
 from connectors import SOURCES
@@ -36,6 +38,19 @@ from connectors.errors import SourceRefused, SourceUnreachable
 from connectors.source import Total
 
 SECRET = "canary-token-77aa"
+
+
+@pytest.fixture(scope="module")
+def first_week(tmp_path_factory):
+    """A home folder after its first refresh, which no test changes."""
+    made = Home(tmp_path_factory.mktemp("first") / "home")
+    made.folder.mkdir(mode=0o700)
+    made.config.write_text(f"first_day = 2025-01-01\n{CONFIG}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SOURCES, "scripted", "servers.scripted")
+        clinic()
+        run(made)
+    return made
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +62,13 @@ def on_stage(home, monkeypatch):
     clinic()
     yield
     SCRIPTS.clear()
+
+
+@pytest.fixture
+def published(first_week, home):
+    """The test's home folder with the first week's generation."""
+    shutil.copytree(first_week.folder, home.folder, dirs_exist_ok=True)
+    return home
 
 
 def run(home, **more):
@@ -104,16 +126,14 @@ def test_a_refresh_publishes_what_the_sources_say(home):
     assert states(home) == {"ads": "fresh", "emr": "fresh", "crm": "fresh"}
 
 
-def test_an_unchanged_input_gives_the_same_marts(home):
-    run(home)
+def test_an_unchanged_input_gives_the_same_marts(home, published):
     first = checksums(home)
     assert run(home).generation == 2
     assert checksums(home) == first
     assert "credit" in first
 
 
-def test_restated_days_replace_old_ones_and_rollback_brings_them_back(home):
-    run(home)
+def test_restated_days_replace_old_ones_and_rollback_brings_them_back(home, published):
     SCRIPTS["ads"] = slices(ads("12.50", days=7))
     run(home)
     assert ask(home, "select sum(spend_micros) from spend") == [(87_500_000,)]
@@ -122,8 +142,7 @@ def test_restated_days_replace_old_ones_and_rollback_brings_them_back(home):
     assert books(home, "publications")["reason"].tolist() == ["rollback", "refresh", "refresh"]
 
 
-def test_whichever_sources_fail_their_data_stand_and_the_others_publish(home):
-    run(home)
+def test_whichever_sources_fail_their_data_stand_and_the_others_publish(home, published):
     whole = checksums(home)
     names = ("ads", "emr", "crm")
     for size in (1, 3):
@@ -208,8 +227,7 @@ def bad_rules(home):
     )
 
 
-def test_a_failing_check_keeps_the_old_generation(home):
-    run(home)
+def test_a_failing_check_keeps_the_old_generation(home, published):
     SCRIPTS["ads"] = slices(ads("20"))
     bad_rules(home)
     with pytest.raises(TransformError, match="channel_rules_name_known_channels"):
@@ -261,8 +279,7 @@ def files_of_at_most(size):
 
 
 @pytest.mark.parametrize("more", [-100_000, 50_000], ids=["while copying", "while building"])
-def test_a_full_disk_leaves_what_is_published(home, more):
-    run(home)
+def test_a_full_disk_leaves_what_is_published(home, more, published):
     whole = checksums(home)
     size = (home.generation(1) / "private.duckdb").stat().st_size
     with files_of_at_most(size + more), pytest.raises((OSError, DBAPIError, TransformError)):
@@ -273,8 +290,7 @@ def test_a_full_disk_leaves_what_is_published(home, more):
     assert checksums(home) == whole
 
 
-def test_a_disk_that_fails_while_a_source_is_read_is_not_the_sources_fault(home):
-    run(home)
+def test_a_disk_that_fails_while_a_source_is_read_is_not_the_sources_fault(home, published):
     SCRIPTS["ads"] = failing(OSError(errno.ENOSPC, "No space left on device"))
     with pytest.raises(OSError, match="No space left"):
         run(home)
@@ -282,16 +298,14 @@ def test_a_disk_that_fails_while_a_source_is_read_is_not_the_sources_fault(home)
     assert states(home)["ads"] == "fresh"
 
 
-def test_too_little_space_is_told_before_anything_is_done(home, monkeypatch):
-    run(home)
+def test_too_little_space_is_told_before_anything_is_done(home, monkeypatch, published):
     monkeypatch.setattr(warehouse, "free_space", lambda _home: (10**9, 3 * 10**9))
     with pytest.raises(StorageError, match=r"has 1\.0 GB free and a refresh may need 3\.0 GB"):
         run(home)
     assert len(books(home, "runs")) == 1
 
 
-def test_a_damaged_unfinished_generation_does_not_stand_in_the_way(home):
-    run(home)
+def test_a_damaged_unfinished_generation_does_not_stand_in_the_way(home, published):
     whole = checksums(home)
     bad_rules(home)
     with pytest.raises(TransformError):
@@ -309,8 +323,7 @@ def test_a_damaged_unfinished_generation_does_not_stand_in_the_way(home):
     assert checksums(home) == whole
 
 
-def test_a_damaged_published_private_store_is_read_anew(home):
-    run(home)
+def test_a_damaged_published_private_store_is_read_anew(home, published):
     whole = checksums(home)
     (home.generation(1) / "private.duckdb").write_bytes(b"garbage" * 1000)
     run(home)

@@ -50,7 +50,7 @@ def faults(
     found: dict[str, list[str]] = {model: [] for model in MODELS}
     folder.mkdir()
     for number, cut in enumerate(cuts(operations, folder, count=count, seed=seed, synced=synced)):
-        if problem := fault(cut, and_goes_on=number % 5 == 0):
+        if problem := fault(cut, and_goes_on=number % 8 == 0):
             found[cut.model].append(f"cut {number} at operation {cut.at}: {problem}")
         shutil.rmtree(cut.folder)
     return found
