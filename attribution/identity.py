@@ -33,9 +33,9 @@ from sqlalchemy import (
     select,
 )
 
-from attribution.loading import batches, fetch, has_person, lent
 from attribution.paths import Home
 from attribution.privacy import STRENGTH
+from attribution.raw import batches, fetch, has_person, lent
 from attribution.settings import IdentitySettings
 from connectors.contract import ROWS, contract_fields
 

@@ -6,61 +6,24 @@ all of it commits at once. After a kill the old rows and the old cursor stand.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Connection,
-    Date,
-    DateTime,
-    Double,
-    Engine,
-    MetaData,
-    Table,
-    Text,
-)
-from sqlalchemy.types import TypeEngine
+from sqlalchemy import Connection, Engine
 
-from attribution.privacy import STRENGTH, Door
+from attribution.privacy import Door
+from attribution.raw import has_person, lent
 from connectors.columns import arrow_schema, to_table
-from connectors.contract import MICROS, ROWS, Kind, Row, contract_fields
+from connectors.contract import MICROS, Row, contract_fields
 from connectors.errors import SourceChanged
 from connectors.source import Columns, Cursor, Rejected, Slice, Total
 
 BATCH = 50_000
-_TYPES: dict[Kind, TypeEngine[Any]] = {
-    "text": Text(),
-    "integer": BigInteger(),
-    "number": Double(),
-    "flag": Boolean(),
-    "day": Date(),
-    "instant": DateTime(timezone=True),
-    "money": BigInteger(),
-}
-_METADATA = MetaData()
-_REJECTED = Table(
-    "raw_rejected",
-    _METADATA,
-    *(Column(name, Text()) for name in ("source", "account", "slice", "file")),
-    Column("row_number", BigInteger()),
-    *(Column(name, Text()) for name in ("table_name", "column_name", "shape", "reason", "run_id")),
-    Column("loaded_at", DateTime(timezone=True)),
-)
-_CURSOR = Table(
-    "cursor",
-    _METADATA,
-    *(Column(name, Text()) for name in ("source", "account", "cursor_key", "value", "run_id")),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,54 +33,6 @@ class Loaded:
     rows: int
     rejected: int
     message: str
-
-
-def has_person(row: type[Row]) -> bool:
-    """Whether rows of this kind point at a person, and so carry `identifier`."""
-    return any(f.identifier in STRENGTH for f in contract_fields(row))
-
-
-def raw_table(row: type[Row]) -> Table:
-    """The raw table of a kind of row: its contract columns and what the loader adds."""
-    name = f"raw_{row.spec.table}"
-    if name in _METADATA.tables:
-        return _METADATA.tables[name]
-    own = [Column(f.column, _TYPES[f.kind]) for f in contract_fields(row)]
-    if has_person(row):
-        own.append(Column("identifier", Text()))
-    return Table(
-        name,
-        _METADATA,
-        Column("source", Text()),
-        Column("account", Text()),
-        *own,
-        Column("run_id", Text()),
-        Column("loaded_at", DateTime(timezone=True)),
-    )
-
-
-def ensure_raw_tables(connection: Connection) -> None:
-    """Create the raw tables that are missing, and add columns that the contract has gained."""
-    for row in ROWS:
-        raw_table(row)
-    _METADATA.create_all(connection, checkfirst=True)
-    for table in _METADATA.sorted_tables:
-        described = connection.exec_driver_sql(f'describe "{table.name}"')
-        present = {name for name, *_ in described.fetchall()}
-        for column in table.columns:
-            if column.name not in present:
-                kind = column.type.compile(connection.dialect)
-                connection.exec_driver_sql(
-                    f'alter table "{table.name}" add column "{column.name}" {kind}'
-                )
-
-
-def cursors(connection: Connection, source: str, account: str) -> dict[str, str]:
-    """The cursors that the source's slices have committed."""
-    rows = connection.exec_driver_sql(
-        "select cursor_key, value from cursor where source = ? and account = ?", (source, account)
-    )
-    return {str(key): str(value) for key, value in rows}
 
 
 @dataclass(slots=True)
@@ -357,30 +272,6 @@ class _Stage:
                 f"select ?, ?, ?, {names}, ?, ? from {name}",
                 (*owner, self.piece.name, *stamp.values()),
             )
-
-
-@contextmanager
-def lent(connection: Connection, table: pa.Table) -> Iterator[str]:
-    """Lend an Arrow table to the engine for the length of a block, under the name it yields."""
-    driver: Any = connection.connection.driver_connection
-    driver.register("incoming", table)
-    try:
-        yield "incoming"
-    finally:
-        driver.unregister("incoming")
-
-
-def fetch(connection: Connection, sql: str) -> pa.Table:
-    """What a query answers, as Arrow."""
-    driver: Any = connection.connection.driver_connection
-    table: pa.Table = driver.execute(sql).to_arrow_table()
-    return table
-
-
-def batches(connection: Connection, sql: str, size: int) -> Iterator[pa.RecordBatch]:
-    """What a query answers, as Arrow in parts of at most `size` rows."""
-    driver: Any = connection.connection.driver_connection
-    yield from driver.execute(sql).to_arrow_reader(size)
 
 
 def _columns(row: type[Row]) -> list[str]:

@@ -6,27 +6,24 @@ reading the old generation until the last line, and after any failure before it.
 """
 
 import errno
-import fcntl
 import os
-import platform
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
 
-import zstandard
 from sqlalchemy.exc import DBAPIError
 
-from attribution import identity, seeds, transform, warehouse
-from attribution.errors import Busy, CaretraceError, StorageError, told
+from attribution import identity, payloads, seeds, transform, warehouse
+from attribution.errors import CaretraceError, StorageError, told
 from attribution.ledger import Ledger, StepNote
-from attribution.loading import Loader, cursors
+from attribution.loading import Loader
+from attribution.lock import only_one
 from attribution.paths import Home
 from attribution.privacy import Door, load_key
+from attribution.raw import cursors
 from attribution.settings import Settings, SourceSettings, connector, without_secrets
 from connectors.errors import SourceError
 from connectors.source import Context
@@ -73,7 +70,7 @@ def refresh(
     home = settings.home
     home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     home.folder.chmod(0o700)  # also where somebody made it before us
-    with _only_one(home), Ledger(home) as ledger:
+    with only_one(home), Ledger(home) as ledger:
         _enough_space(home)
         steps = [f"load {s.name}" for s in settings.sources]
         run_id = ledger.start([*steps, "identity", "models", "checks", "publish"])
@@ -219,16 +216,14 @@ class _Run:
         )
 
     def _context(self, source: SourceSettings) -> Context:
-        # An account's name may hold slashes, and must not lead out of the folder.
-        account = quote(source.account, safe="").replace(".", "%2E")
-        folder = self.settings.home.raw / source.name / account / self.run_id
+        folder = payloads.folder(self.settings.home, source.name, source.account, self.run_id)
         return Context(
             name=source.name,
             account=source.account,
             options=source.options,
             now=datetime.now(UTC),
             first_day=self.settings.first_day,
-            keep=lambda name, payload: _keep(folder, name, payload),
+            keep=lambda name, payload: payloads.keep(folder, name, payload),
         )
 
     def _join_identities(self, building: warehouse.Building) -> None:
@@ -278,27 +273,6 @@ def _spoils(error: BaseException | None) -> bool:
     return False
 
 
-@contextmanager
-def _only_one(home: Home) -> Iterator[None]:
-    """Hold the refresh's lock; its age is never guessed at: it dies with the process."""
-    with home.lock.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip() or "an unknown process"
-            raise Busy(
-                f"Another refresh is running: {holder}. Wait for it, or stop that process."
-            ) from None
-        lock.seek(0)
-        lock.truncate()
-        lock.write(
-            f"process {os.getpid()} on {platform.node()}, since {datetime.now(UTC):%F %T} UTC"
-        )
-        lock.flush()
-        yield
-
-
 def _enough_space(home: Home) -> None:
     free, needed = warehouse.free_space(home)
     if free < needed:
@@ -308,22 +282,9 @@ def _enough_space(home: Home) -> None:
         )
 
 
-def _keep(folder: Path, name: str, payload: bytes) -> None:
-    """Keep a payload as fetched, write-once and durable."""
-    path = folder / f"{name}.zst"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    partial = path.with_suffix(".tmp")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(zstandard.compress(payload))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
 def rollback(home: Home) -> int:
     """Point pages at the generation before the published one, and write it down."""
-    with _only_one(home), Ledger(home) as ledger:
+    with only_one(home), Ledger(home) as ledger:
         number = warehouse.rollback(home)
         ledger.published(number, None, {}, "rollback")
         return number

@@ -12,9 +12,9 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from attribution.errors import BadInput
-from attribution.loading import lent
 from attribution.models.parameters import setting_tables
 from attribution.paths import SQL
+from attribution.raw import lent
 from attribution.settings import Settings
 
 SEEDS = SQL / "seeds"

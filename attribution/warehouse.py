@@ -18,8 +18,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from attribution.errors import StorageError
-from attribution.loading import ensure_raw_tables
 from attribution.paths import Home
+from attribution.raw import ensure_raw_tables
 
 KEPT_GENERATIONS = 4
 PRIVATE, MARTS = "private.duckdb", "marts.duckdb"

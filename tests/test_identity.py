@@ -13,9 +13,10 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
 from attribution.identity import Vault, number_people, open_vault, resolve
-from attribution.loading import Loader, ensure_raw_tables
+from attribution.loading import Loader
 from attribution.paths import Home
 from attribution.privacy import Door
+from attribution.raw import ensure_raw_tables
 from attribution.settings import IdentitySettings
 from connectors.contract import Call, Person, Touchpoint
 

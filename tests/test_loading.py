@@ -28,8 +28,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
 from attribution import warehouse
-from attribution.loading import Loader, cursors, ensure_raw_tables
+from attribution.loading import Loader
 from attribution.privacy import Door
+from attribution.raw import cursors, ensure_raw_tables
 from connectors.columns import to_table
 from connectors.contract import AdSpend, Contact, Payment, Person, Touchpoint
 from connectors.errors import SourceChanged, SourceUnreachable

@@ -155,7 +155,7 @@ def test_whichever_sources_fail_their_data_stand_and_the_others_publish(home, pu
     last = books(home, "runs").iloc[0]
     assert (last["state"], last["message"]) == (
         "partial",
-        "ads is away.; emr is away.; crm is away.",
+        "ads is away. emr is away. crm is away.",
     )
     assert set(books(home, "sources")["message"]) == {f"{name} is away." for name in names}
 

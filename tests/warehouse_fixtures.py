@@ -16,9 +16,9 @@ import pyarrow as pa
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
-from attribution.loading import ensure_raw_tables, has_person
 from attribution.models.parameters import CreditSettings, setting_tables
 from attribution.privacy import STRENGTH
+from attribution.raw import ensure_raw_tables, has_person
 from attribution.seeds import SEEDS, read
 from attribution.transform import build, load_models
 from connectors.columns import to_table
