@@ -26,8 +26,6 @@ EXITS = re.compile(r"^\| (\d+) \|", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]+)?\)")
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 QUOTED = re.compile(r"`([^`\n]+)`")
-# The lead's screenshot is made from a running server, after the documents.
-MADE_LATER = {"docs/images/overview.png"}
 
 
 def named(path: Path) -> str:
@@ -53,8 +51,6 @@ def test_every_link_leads_somewhere(document):
         if re.match(r"[a-z]+:", target):
             continue
         path = (document.parent / target).resolve()
-        if path.is_relative_to(ROOT) and named(path) in MADE_LATER:
-            continue
         assert path.exists(), f"{named(document)} links to {target}"
 
 
