@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from path_reference import floored, rate_game, shapley_by_orders, sum_game
 
 from attribution.errors import BadInput
-from attribution.models import shapley
+from attribution.models import games, shapley
 from attribution.models.attribute import attribute
 from attribution.models.paths import encode_frame
 
@@ -112,7 +112,7 @@ def test_exact_up_to_twenty_channels():
 def test_sampling_states_an_error_that_holds(monkeypatch):
     frame = many_channels(12)
     exact = attribute(frame, "shapley_rate")
-    monkeypatch.setattr(shapley, "EXACT_CHANNELS", 5)
+    monkeypatch.setattr(games, "EXACT_CHANNELS", 5)
     sampled = attribute(frame, "shapley_rate")
     (note,) = sampled.attrs["notes"]
     stated = float(note.split("at most ")[1].split()[0])
