@@ -29,7 +29,8 @@ def main(states: int = 1000) -> int:
             print(f"{title}: faults by model: {counts} ({seconds:.0f} s)")
             broken += believed and sum(map(len, found.values()))
             for lost in found.values():
-                print(*(f"  {problem}" for problem in lost[: 3 if believed else 1]), sep="\n")
+                for problem in lost[: 3 if believed else 1]:
+                    print(f"  {problem.splitlines()[0]}")
     return 1 if broken else 0
 
 

@@ -85,7 +85,7 @@ def cuts(
 ) -> Iterator[Cut]:
     """Folders after so many power cuts; `synced` says which syncs the disk is to believe in."""
     chance = random.Random(seed)
-    moments = sorted(chance.randrange(1, len(operations)) for _ in range(count))
+    moments = sorted(_moments(operations, count, chance))
     disk, done, acknowledged = Folder(), 0, 0
     for number, moment in enumerate(moments):
         for operation in operations[done:moment]:
@@ -97,6 +97,16 @@ def cuts(
         left, model = folder / f"{number:05}", MODELS[number % len(MODELS)]
         _leave(disk, left, model, chance, undo=chance.random() < 0.5)
         yield Cut(left, acknowledged, model, moment)
+
+
+def _moments(operations: list[Operation], count: int, chance: random.Random) -> Iterator[int]:
+    """When the power is cut: half of the time right after a name was changed or a sync came back.
+
+    Most operations are writes, but what is left out shows between a rename and the next sync.
+    """
+    turns = [n for n, operation in enumerate(operations, start=1) if operation.kind in "MSUR"]
+    for number in range(count):
+        yield chance.choice(turns) if number % 2 else chance.randrange(1, len(operations))
 
 
 def without_a_cut(operations: list[Operation], folder: Path) -> None:
@@ -157,7 +167,8 @@ def _write(content: bytearray, operation: Operation) -> None:
 def _leave(found: Folder, path: Path, model: str, chance: random.Random, *, undo: bool) -> None:
     """Write down what a power cut leaves of a folder."""
     path.mkdir(mode=0o700)
-    names = chance.choice(found.states) if undo else found.now
+    # Nothing since the last sync, or any part of it from the beginning.
+    names = chance.choice([found.states[0], chance.choice(found.states)]) if undo else found.now
     for name, node in names.items():
         if isinstance(node, Folder):
             _leave(node, path / name, model, chance, undo=undo)
