@@ -40,7 +40,8 @@ def _loopback_only() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _own_main() -> Iterator[None]:
     """Put the real `__main__` back: a page's test leaves the shell there, and a process that is
-    started afterwards would run it."""
+    started afterwards would run it.
+    """
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main
