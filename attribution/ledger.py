@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     create_engine,
+    delete,
     event,
     insert,
     inspect,
@@ -227,6 +228,11 @@ class Ledger:
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["source"], set_=values)
             )
+
+    def keep_sources(self, names: Collection[str]) -> None:
+        """Forget the state of sources that are no longer configured; their data stay."""
+        with self._write() as connection:
+            connection.execute(delete(SOURCE).where(SOURCE.c.source.not_in(names)))
 
     def published(
         self, generation: int, run_id: str | None, checksums: Mapping[str, str], reason: str

@@ -74,6 +74,7 @@ def refresh(
         _enough_space(home)
         steps = [f"load {s.name}" for s in settings.sources]
         run_id = ledger.start([*steps, "identity", "models", "checks", "publish"])
+        ledger.keep_sources([source.name for source in settings.sources])
         try:
             outcome = _Run(settings, ledger, run_id, watch, debug=debug).run()
         except BaseException as error:

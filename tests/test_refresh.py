@@ -167,6 +167,14 @@ ERRORS = [
 ]
 
 
+def test_a_source_that_is_no_longer_configured_is_not_told_of_but_its_data_stay(home, published):
+    before = checksums(home)
+    settings = load(home)
+    refresh(replace(settings, sources=settings.sources[:1]))
+    assert list(states(home)) == [settings.sources[0].name]
+    assert checksums(home) == before
+
+
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_an_unexpected_error_fails_that_source_only(home, error):
     SCRIPTS["crm"] = failing(error)
