@@ -18,7 +18,7 @@ from attribution.demo.log import FULFILLED
 from attribution.demo.market import LEVER, PAID, SWITCHES, weekly_spend
 from attribution.demo.truth import truth_of
 from attribution.demo.worlds import KINDS, calendar_of, levers_off, live
-from attribution.errors import SettingsError
+from attribution.errors import BadInput, SettingsError
 from attribution.paths import Home
 from connectors.contract import BY_TABLE, contract_fields
 from connectors.files import connect
@@ -319,23 +319,55 @@ def test_odd_links_reach_no_rule(tables):
 def test_demo_does_not_overwrite_a_real_installation(tmp_path):
     (tmp_path / "caretrace.toml").write_text('title = "Ours"\n')
     with pytest.raises(SettingsError, match="real installation"):
-        prepare(Home(tmp_path), people=10, seed=1)
+        prepare(Home(tmp_path), people=100, seed=1)
     assert (tmp_path / "caretrace.toml").read_text() == 'title = "Ours"\n'
 
 
 def test_demo_starts_anew_for_another_world_only(tmp_path):
     home, said = Home(tmp_path), []
-    prepare(home, people=40, seed=1, until=UNTIL, days=70)
+    prepare(home, people=100, seed=1, until=UNTIL, days=70)
     before = fingerprints(tmp_path)
     home.current.write_text("3")
-    prepare(home, people=40, seed=1, until=UNTIL, days=70, say=said.append)
+    prepare(home, people=100, seed=1, until=UNTIL, days=70, say=said.append)
     assert "already simulated" in said[-1]
     assert home.current.exists()
-    prepare(home, people=40, seed=2, until=UNTIL, days=70)
+    prepare(home, people=100, seed=2, until=UNTIL, days=70)
     assert not home.current.exists()
     after = fingerprints(tmp_path)
     assert before.keys() == after.keys()
     assert before["truth.json"] != after["truth.json"]
+    assert Path(tomllib.loads(home.config.read_text())["sources"]["crm"]["folder"]).is_dir()
+
+
+@pytest.mark.parametrize("people", [99, 0, -5])
+def test_a_demo_of_too_few_people_is_refused_and_changes_nothing(tmp_path, people):
+    home = published_demo(tmp_path)
+    with pytest.raises(BadInput, match="give --people 100 or more"):
+        prepare(home, people=people, seed=1)
+    assert home.current.read_text() == "3"
+    assert (tmp_path / "drop").is_dir()
+
+
+def test_a_demo_that_cannot_be_simulated_leaves_the_old_one(tmp_path, monkeypatch):
+    def fail(folder, **_):
+        folder.mkdir()
+        raise OSError(28, "No space left on device")
+
+    home = published_demo(tmp_path)
+    before = fingerprints(tmp_path)
+    monkeypatch.setattr("attribution.demo.simulation.simulate", fail)
+    with pytest.raises(OSError, match="No space"):
+        prepare(home, people=200, seed=1)
+    assert fingerprints(tmp_path) == before
+    assert not (tmp_path / "simulating").exists()
+
+
+def published_demo(folder):
+    home = Home(folder)
+    home.config.write_text("demo = true\n")
+    (folder / "drop").mkdir()
+    home.current.write_text("3")
+    return home
 
 
 def test_configuration_quotes_any_folder():

@@ -15,10 +15,11 @@ from attribution.demo.market import LINES, LOCATIONS
 from attribution.demo.tables import tables_of
 from attribution.demo.truth import truth_of
 from attribution.demo.worlds import calendar_of, world
-from attribution.errors import SettingsError
+from attribution.errors import BadInput, SettingsError
 from attribution.paths import Home
 
 TRUTH = "truth.json"
+FEWEST = 100
 _TWO_YEARS = 730
 _BEFORE = timedelta(days=5 * 365)  # visits of old patients go back this far
 
@@ -78,8 +79,14 @@ def prepare(
     """Simulate into a home folder, unless the same world is there already.
 
     An earlier demo of another world is removed with everything derived from it: two worlds in one
-    warehouse would be nobody's truth. Raises SettingsError where the folder is not a demo's.
+    warehouse would be nobody's truth. It stands until the new one is whole. Raises SettingsError
+    where the folder is not a demo's, BadInput where too few people are asked for.
     """
+    if people < FEWEST:
+        raise BadInput(
+            f"A health system of {people:,} people cannot be simulated: give --people {FEWEST} or "
+            "more. Nothing was changed."
+        )
     if home.config.is_file() and not _is_demo(home):
         raise SettingsError(
             f"{home.folder} holds a real installation; set CARETRACE_HOME to another folder "
@@ -87,17 +94,33 @@ def prepare(
         )
     calendar = calendar_of(until, days)
     wanted = (people, seed, calendar.start.isoformat(), calendar.until.isoformat())
-    if home.config.is_file():
-        if _simulated(home.folder / TRUTH) == wanted:
-            say(f"The health system in {home.folder} is already simulated.")
-            return
-        _remove(home)
+    if home.config.is_file() and _simulated(home.folder / TRUTH) == wanted:
+        say(f"The health system in {home.folder} is already simulated.")
+        return
     say(f"Simulating a health system with {people:,} people ...")
-    summary = simulate(home.folder, people=people, seed=seed, until=until, days=days)
+    beside = home.folder / "simulating"
+    shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed
+    home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        summary = simulate(beside, people=people, seed=seed, until=until, days=days)
+        drop = _move_in(home, beside, summary)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
     say(
-        f"{summary.first_day:%d %B %Y} to {summary.last_day:%d %B %Y} are in {summary.drop}; "
+        f"{summary.first_day:%d %B %Y} to {summary.last_day:%d %B %Y} are in {drop}; "
         f"what each channel truly brought is in {home.folder / TRUTH}."
     )
+
+
+def _move_in(home: Home, beside: Path, summary: Summary) -> Path:
+    """Put a new world where the old one was, its truth last; returns its raw files' folder."""
+    drop = home.folder / "drop"
+    configuration = config_toml(drop, first_day=summary.first_day - _BEFORE)
+    (beside / home.config.name).write_text(configuration, encoding="utf-8")
+    _remove(home)
+    for name in (home.config.name, "campaign_rules.csv", "drop", TRUTH):
+        (beside / name).replace(home.folder / name)
+    return drop
 
 
 def _is_demo(home: Home) -> bool:
