@@ -5,14 +5,13 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from attribution.paths import APP, Home
 
-PATIENCE_S = 40
+PATIENCE_S = 90
 
 
 def command(port: int, *flags: str) -> list[str]:
@@ -45,12 +44,13 @@ def serving(home: Home) -> Iterator[str]:
 
 
 def _wait(process: subprocess.Popen[bytes], address: str) -> None:
-    for _ in range(PATIENCE_S * 10):
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(process.communicate()[0].decode())
         try:
             with urllib.request.urlopen(address, timeout=5):
                 return
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:  # refused, reset, or accepted by a server that is still starting
             time.sleep(0.1)
     raise TimeoutError(address)

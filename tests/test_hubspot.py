@@ -238,7 +238,8 @@ def test_more_than_ten_thousand_with_one_timestamp_all_come(server):
     server.restate(*(person(n, lifecycle_dates=None) for n in range(1, 10_451)))
     found = of(Contact, read(source(server).slices(CURSORS)))
     assert [int(c.contact_id) for c in found] == list(range(1, 10_451))
-    assert len(searches(server)) == 53
+    # By where they begin: on a slow machine one may be asked again.
+    assert len({filters(s)["hs_object_id", "GT"] for s in searches(server)}) == 53
     assert all("after" not in search for search in searches(server))
 
 
