@@ -17,6 +17,7 @@ from attribution import settings as configuration
 from attribution.errors import BadInput, CaretraceError
 from attribution.ledger import Ledger
 from attribution.paths import Home
+from attribution.port import check_port
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
 def _demo(options: argparse.Namespace) -> int:
     from attribution.demo import prepare
 
+    if not options.no_serve:
+        check_port(options.port)
     home = configuration.home()
     prepare(home, people=options.people, seed=options.seed, say=_say)
     code = _run_refresh(home, debug=options.debug)
@@ -107,6 +110,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    check_port(options.port)
     from attribution.ui.server import serve
 
     serve(options.port, configuration.home())

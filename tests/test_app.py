@@ -1,5 +1,6 @@
 """The server: who is answered, with which headers, and what it refuses to start with."""
 
+import asyncio
 import gzip
 import http.client
 import json
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 import marts_fixture as made_up
 import page_server
 import pytest
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -181,3 +182,20 @@ def test_small_messages_do_not_wait_for_each_other():
             listening.accept()[0] as accepted,
         ):
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_health_of_a_home_that_cannot_be_read_is_an_answer(monkeypatch, home, caplog):
+    def fail(_home):
+        raise PermissionError(13, "canary")
+
+    monkeypatch.setattr(server, "freshness", fail)
+    answer = asyncio.run(server.healthz(Request({"type": "http"})))
+    assert answer.status_code == 503
+    assert json.loads(bytes(answer.body)) == {"status": "unreadable", "generation": None}
+    assert "canary" not in caplog.text
+
+
+def test_the_server_names_the_address_as_it_is_typed():
+    said = server.command(9000)
+    assert said[said.index("--browser.serverAddress") + 1] == "localhost"
+    assert said[said.index("--server.port") + 1] == "9000"

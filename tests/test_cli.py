@@ -1,6 +1,7 @@
 """The command line: what it says, and with which code it ends."""
 
 import fcntl
+import socket
 
 import pytest
 from servers.clinic import CONFIG, ads, clinic
@@ -208,3 +209,23 @@ def test_the_home_folder_is_where_the_environment_says(home, monkeypatch):
     monkeypatch.delenv("CARETRACE_HOME")
     monkeypatch.chdir(home.folder)
     assert cli.configuration.home().folder == home.folder / "var"
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+@pytest.mark.parametrize("port", ["0", "-1", "99999"])
+def test_a_port_that_does_not_exist_is_refused_before_anything(home, say, command, port):
+    code, out, err = say(command, "--port", port)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"caretrace: Port {port} does not exist; ports go from 1 to 65535.")
+    assert "`--port 9000`, or `make demo PORT=9000`" in err
+    assert not (home.folder / "drop").exists()
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_a_port_that_is_taken_is_refused_before_anything(say, command):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, out, err = say(command, "--port", str(port))
+    assert (code, out) == (2, "")
+    assert f"Port {port} is taken by another program. Choose another: `--port 9000`" in err
+    assert err.count("\n") == 1

@@ -147,6 +147,10 @@ async def healthz(_: Request) -> JSONResponse:
     except CaretraceError as error:
         LOG.error("health: %s", error)
         return JSONResponse({"status": "broken", "generation": None}, status_code=503)
+    except Exception as error:
+        # A disk or a database that fails in its own words, which may quote data.
+        LOG.error("health: unreadable, %s", type(error).__name__)
+        return JSONResponse({"status": "unreadable", "generation": None}, status_code=503)
     age = None
     if state.published_at is not None:
         age = int((datetime.now(UTC) - state.published_at).total_seconds())
@@ -264,6 +268,11 @@ def serve(port: int, home: Home) -> None:
     reach it directly.
     """
     os.environ["CARETRACE_HOME"] = str(home.folder)
-    command = [sys.executable, "-m", "streamlit", "run", str(APP), "--server.port", str(port)]
     sys.stdout.flush()
-    os.execv(sys.executable, command)  # noqa: S606  fixed words and a number
+    os.execv(sys.executable, command(port))  # noqa: S606  fixed words and a number
+
+
+def command(port: int) -> list[str]:
+    """What serves the dashboard; it says its address as a person types it."""
+    streamlit = [sys.executable, "-m", "streamlit", "run", str(APP)]
+    return [*streamlit, "--server.port", str(port), "--browser.serverAddress", "localhost"]
