@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import secrets
+import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,8 +32,11 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import NullPool
 
-from attribution.errors import told
+from attribution.errors import StorageError, told
+from attribution.lock import held
 from attribution.paths import Home
 
 METADATA = MetaData()
@@ -95,6 +99,7 @@ PUBLICATION = Table(
     Column("reason", Text, nullable=False),  # refresh rollback
 )
 TABLES = {table.name: table for table in METADATA.sorted_tables}
+_KILLED = "The process ended without a word."
 
 
 def now() -> str:
@@ -103,11 +108,25 @@ def now() -> str:
 
 
 class Ledger:
-    """The ledger of one home folder; opens (and makes) it on first use."""
+    """The ledger of one home folder; opens (and makes) it on first use.
+
+    Where the home cannot be written, a ledger that is there can still be read.
+    """
 
     def __init__(self, home: Home) -> None:
-        home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._home = home
         self._lock = home.folder / "ledger.lock"
+        with self._sound():
+            if home.ledger.is_file() and not (home.writable and os.access(home.ledger, os.W_OK)):
+                self._engine = create_engine(
+                    "sqlite://", creator=self._connect_to_read, poolclass=NullPool
+                )
+            else:
+                self._open()
+
+    def _open(self) -> None:
+        home = self._home
+        home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Before SQLite makes it, so that its write-ahead log is as private.
         home.ledger.touch(mode=0o600)
         self._engine = create_engine(f"sqlite:///{home.ledger}")
@@ -116,6 +135,27 @@ class Ledger:
         if not TABLES.keys() <= set(inspect(self._engine).get_table_names()):
             with self._write() as connection:
                 METADATA.create_all(connection)
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        # Reading beside a write-ahead log needs its index; without a log there is nobody who
+        # writes, and SQLite must be told so or it tries to make one.
+        log = self._home.ledger.with_name(f"{self._home.ledger.name}-wal")
+        how = "mode=ro" if log.is_file() else "mode=ro&immutable=1"
+        return sqlite3.connect(f"{self._home.ledger.as_uri()}?{how}", uri=True)
+
+    @contextmanager
+    def _sound(self) -> Iterator[None]:
+        """Say what to do where the file is no ledger or cannot be read."""
+        path = self._home.ledger
+        try:
+            yield
+        except (sqlite3.DatabaseError, DatabaseError) as error:
+            reason = getattr(error, "orig", error)
+            raise StorageError(
+                f"{path} cannot be used ({reason}). If it is damaged, move it away with its -wal "
+                "and -shm: the next refresh makes a new one, and the history of runs and "
+                "publications is lost."
+            ) from error
 
     def close(self) -> None:
         self._engine.dispose()
@@ -144,7 +184,7 @@ class Ledger:
             connection.execute(
                 update(RUN)
                 .where(RUN.c.state == "running")
-                .values(state="killed", ended_at=now(), message="The process ended without a word.")
+                .values(state="killed", ended_at=now(), message=_KILLED)
             )
             connection.execute(
                 insert(RUN).values(
@@ -250,8 +290,16 @@ class Ledger:
             )
 
     def runs(self, limit: int = 20) -> pd.DataFrame:
-        """The last runs, newest first."""
-        return self._frame(select(RUN).order_by(RUN.c.started_at.desc()).limit(limit))
+        """The last runs, newest first; one whose process died is `killed`, not `running`."""
+        newest = select(RUN).order_by(RUN.c.started_at.desc()).limit(limit)
+        found = self._frame(newest)
+        running = set(found.loc[found["state"] == "running", "run_id"])
+        if running and not held(self._home):
+            # It may have ended between the two looks.
+            found = self._frame(newest)
+            dead = (found["state"] == "running") & found["run_id"].isin(running)
+            found.loc[dead, ["state", "message"]] = ["killed", _KILLED]
+        return found
 
     def steps(self, run_id: str) -> pd.DataFrame:
         """The steps of one run in order."""
@@ -270,7 +318,7 @@ class Ledger:
         return self._frame(select(PUBLICATION).order_by(PUBLICATION.c.number.desc()).limit(limit))
 
     def _frame(self, statement: object) -> pd.DataFrame:
-        with self._engine.connect() as connection:
+        with self._sound(), self._engine.connect() as connection:
             return pd.read_sql(statement, connection)  # type: ignore[call-overload,no-any-return]
 
 

@@ -6,6 +6,8 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from time import sleep
+from typing import TextIO
 
 from attribution.errors import Busy
 from attribution.paths import Home
@@ -15,14 +17,10 @@ from attribution.paths import Home
 def only_one(home: Home) -> Iterator[None]:
     """Hold the refresh's lock; its age is never guessed at: it dies with the process."""
     with home.lock.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _taken(lock):
             lock.seek(0)
             holder = lock.read().strip() or "an unknown process"
-            raise Busy(
-                f"Another refresh is running: {holder}. Wait for it, or stop that process."
-            ) from None
+            raise Busy(f"Another refresh is running: {holder}. Wait for it, or stop that process.")
         lock.seek(0)
         lock.truncate()
         lock.write(
@@ -30,3 +28,28 @@ def only_one(home: Home) -> Iterator[None]:
         )
         lock.flush()
         yield
+
+
+def held(home: Home) -> bool:
+    """Whether a refresh really holds the lock; a killed one does not."""
+    try:
+        with home.lock.open() as lock:
+            # Shared: those who only ask do not take each other for a refresh.
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # held, or not ours to know
+    return False
+
+
+def _taken(lock: TextIO) -> bool:
+    """Take the lock; whoever only asked about it lets go at once."""
+    for _ in range(5):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sleep(0.02)
+        else:
+            return True
+    return False

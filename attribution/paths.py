@@ -1,5 +1,6 @@
 """Where things are: the code's own files, and the home folder with its parts."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,11 @@ class Home:
     @property
     def lock(self) -> Path:
         return self.folder / "refresh.lock"
+
+    @property
+    def writable(self) -> bool:
+        """Whether this user may write here, now."""
+        return os.access(self.folder, os.W_OK | os.X_OK)
 
     def generation(self, number: int) -> Path:
         """The folder of one generation: private, people and marts databases."""

@@ -20,6 +20,7 @@ from attribution.errors import SettingsError
 from attribution.models.parameters import CreditSettings, credit_settings
 from attribution.paths import Home
 from connectors import SOURCES
+from connectors.contract import TOUCH_KINDS
 from connectors.source import Option
 
 DEFAULT_REGION = "US"
@@ -143,7 +144,13 @@ class _Told:
 
 def _credit(told: _Told) -> CreditSettings:
     try:
-        return credit_settings(told.get("credit", dict, {}))
+        credit = credit_settings(told.get("credit", dict, {}))
+        told.problems.extend(
+            f"[credit]: {kind!r} in uncounted_touches is none of {', '.join(TOUCH_KINDS)}"
+            for kind in credit.uncounted_touches
+            if kind not in TOUCH_KINDS
+        )
+        return credit
     except ValueError as error:
         told.problems.append(f"[credit]: {error}")
         return CreditSettings()

@@ -1,13 +1,17 @@
 """The ledger: what is written of runs, steps, sources and publications."""
 
+import fcntl
 import multiprocessing
 import sqlite3
-from contextlib import closing
+from contextlib import closing, nullcontext
+from threading import Timer
 
 import pytest
+from sqlalchemy.exc import DatabaseError
 
-from attribution.errors import TransformError
+from attribution.errors import Busy, StorageError, TransformError
 from attribution.ledger import Ledger
+from attribution.lock import held, only_one
 from attribution.paths import Home
 
 
@@ -49,12 +53,57 @@ def test_the_words_of_other_errors_are_not_kept(ledger):
     assert ledger.steps(run)["message"].tolist() == ["Stopped by ValueError."]
 
 
-def test_a_run_that_died_is_marked_when_the_next_begins(ledger):
+def test_a_run_that_died_is_marked_when_the_next_begins(ledger, home):
     died = ledger.start(["models"])
-    ledger.start(["models"])
-    found = ledger.runs().set_index("run_id")["state"]
+    with only_one(home):
+        ledger.start(["models"])
+        found = ledger.runs().set_index("run_id")["state"]
     assert found[died] == "killed"
     assert sorted(found) == ["killed", "running"]
+
+
+def test_a_run_whose_process_is_gone_is_not_running(ledger, home):
+    with only_one(home):
+        ledger.start(["models"])
+        assert ledger.runs()["state"].tolist() == ["running"]
+    killed = ledger.runs()
+    assert killed["state"].tolist() == ["killed"]
+    assert killed["message"].tolist() == ["The process ended without a word."]
+
+
+def test_those_who_ask_for_the_lock_hold_nobody_up(home):
+    assert not held(home)
+    with only_one(home):
+        assert held(home)
+        with pytest.raises(Busy), only_one(home):
+            pass
+    assert not held(home)
+    with home.lock.open() as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        Timer(0.03, fcntl.flock, (asking, fcntl.LOCK_UN)).start()
+        with only_one(home):
+            assert held(home)
+
+
+@pytest.mark.parametrize("open_elsewhere", [False, True])
+def test_a_ledger_that_cannot_be_written_is_read(home, monkeypatch, open_elsewhere):
+    with Ledger(home) if open_elsewhere else nullcontext():
+        write(home.folder, 1)
+        before = {path.name: path.stat().st_mtime_ns for path in home.folder.iterdir()}
+        # Root would be let in where the folder's mode says no.
+        monkeypatch.setattr(Home, "writable", False)
+        with Ledger(home) as ledger:
+            assert len(ledger.publications()) == 1
+            with pytest.raises(DatabaseError, match="readonly"):
+                ledger.start(["models"])
+        assert {path.name: path.stat().st_mtime_ns for path in home.folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("content", [b"garbage\n" * 500, b"SQLite format 3\0" + b"x" * 5000])
+def test_a_damaged_ledger_is_named_with_what_to_do(home, content):
+    home.ledger.write_bytes(content)
+    with pytest.raises(StorageError, match=r"ledger\.sqlite cannot be used .* move it away"):
+        Ledger(home)
 
 
 def test_a_failed_source_keeps_the_day_of_its_last_success(ledger):

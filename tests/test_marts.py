@@ -241,6 +241,32 @@ def test_reminders_holdouts_and_unsent_messages_are_no_touches(warehouse, more):
     assert warehouse.rows("select * from int_touches") == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "channel"),
+    [("impression", "unattributed"), ("email_open", "unattributed"), ("click", "paid_search")],
+)
+def test_to_have_been_shown_something_is_no_step(warehouse, kind, channel):
+    warehouse.build(
+        touch("t", "ann", NOON - DAY, kind=kind),
+        appointment("a", "ann", NOON, NOON, "booked"),
+    )
+    assert warehouse.rows("select distinct channel from credit where kind = 'booked'") == [
+        (channel,)
+    ]
+
+
+def test_what_counts_as_a_step_is_a_setting():
+    own = Warehouse(CreditSettings(uncounted_touches=()))
+    own.build(
+        touch("t", "ann", NOON - DAY, kind="impression"),
+        appointment("a", "ann", NOON, NOON, "booked"),
+    )
+    assert own.rows("select distinct channel from credit where kind = 'booked'") == [
+        ("paid_search",)
+    ]
+    own.close()
+
+
 def test_spend_holds_ads_and_messages_with_a_price(warehouse):
     warehouse.build(
         ad("brand", NOON, "10.50", impressions=100, clicks=7, claimed_conversions=1.5),

@@ -5,6 +5,7 @@ import csv
 import io
 import math
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from zipfile import ZipFile
@@ -217,7 +218,11 @@ def test_nothing_published_and_nothing_to_show_are_said(home):
 
 
 def test_formulas_come_to_the_values_kept_beside_them(view):
-    content = channel_report(view, ABOUT, "xlsx")
+    assert formulas_checked(channel_report(view, ABOUT, "xlsx")) > 100
+
+
+def formulas_checked(content: bytes) -> int:
+    """How many formulas there are; each comes to the value kept beside it."""
     formulas, values = book(content), book(content, values=True)
     counted = 0
     for name in ("Channels", "Campaigns"):
@@ -230,7 +235,25 @@ def test_formulas_come_to_the_values_kept_beside_them(view):
                     found = evaluated(cell.value, kept)
                     assert (found is None) == (expected is None), cell.coordinate
                     assert found is None or found == pytest.approx(expected), cell.coordinate
-    assert counted > 100
+    return counted
+
+
+def test_a_ratio_over_some_campaigns_is_no_formula_over_all_of_them():
+    rows = (
+        ("paid_search", "Brand", float("nan"), 9.0, 5.0, 900.0),
+        ("paid_search", "Hip", 100.0, 4.0, 2.0, 90.0),
+    )
+    whole = made(("paid_search", "", 100.0, 13.0, 7.0, 990.0)).tables["channels"]
+    mixed = whole.frame.assign(cpl=25.0, cac=50.0, roas=0.9, roi=-0.1)
+    view = made(*rows)
+    view = replace(view, tables={**view.tables, "channels": replace(whole, frame=mixed)})
+    content = channel_report(view, ABOUT, "xlsx")
+    formulas, values = book(content), book(content, values=True)
+    at = [column.name for column in whole.columns].index("roas")
+    assert [row[at] for row in grid(formulas["Channels"])] == [0.9, None, None]
+    row, paid, every = (row[at + 1] for row in grid(values["Campaigns"])[-3:])
+    assert (row, paid, every) == (pytest.approx(0.9), pytest.approx(0.9), None)
+    assert formulas_checked(content) > 10
 
 
 def evaluated(formula: str, sheet: Worksheet) -> float | None:

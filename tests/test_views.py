@@ -3,10 +3,13 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import marts_fixture as made_up
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 
 from attribution import queries
 from attribution.metrics import KINDS, METRICS, ratio
@@ -47,6 +50,23 @@ def within(frame: pd.DataFrame, scope: Scope) -> pd.DataFrame:
         if values:
             chosen = chosen[chosen[column].isin(values)]
     return chosen
+
+
+def unplaced(marts: Marts, tables: dict[str, pd.DataFrame], campaign: str) -> Any:
+    """The marts, with all spend of a campaign in no service line."""
+
+    class Asked:
+        def ask(self, statement: sa.Executable) -> pd.DataFrame:
+            if "FROM spend" not in str(statement):
+                return marts.ask(statement)
+            moved = tables["spend"].copy()
+            moved.loc[moved["campaign"] == campaign, "service_line"] = "unassigned"
+            with duckdb.connect() as database:
+                database.register("spend", moved)
+                text = statement.compile(compile_kwargs={"literal_binds": True})
+                return database.execute(str(text)).df()
+
+    return Asked()
 
 
 def metric(view: View, name: str) -> float | None:
@@ -124,6 +144,35 @@ def test_a_channel_without_spend_has_no_return(marts):
     frame = channels.build(marts, RECENT).tables["channels"].frame.set_index("channel")
     assert frame.loc["organic_search", ["cpl", "cac", "roas", "roi"]].isna().all()
     assert {"unattributed", "unmapped"} <= set(frame.index)
+
+
+def test_ratios_count_only_campaigns_whose_spend_the_filter_places(marts, tables):
+    line = replace(RECENT, service_lines=("cardiology",))
+    view = channels.build(unplaced(marts, tables, "Brand"), line)
+    rows = view.tables["campaigns"].frame.set_index(["channel", "campaign"])
+    brand = rows.loc[("paid_search", "Brand")]
+    assert brand[["spend", "cpl", "cac", "roas", "roi"]].isna().all()
+    assert brand["collected"] > 0
+    placed = rows[rows["spend"] > 0]
+    search = placed.loc["paid_search"]
+    row = view.tables["channels"].frame.set_index("channel").loc["paid_search"]
+    assert row["roas"] == pytest.approx(search["collected"].sum() / search["spend"].sum())
+    assert row["cac"] == pytest.approx(search["spend"].sum() / search["new_patients"].sum())
+    assert row["collected"] > search["collected"].sum()
+    assert metric(view, "paid_collected") == pytest.approx(placed["collected"].sum())
+    ratio_of_placed = placed["collected"].sum() / placed["spend"].sum()
+    assert metric(view, "paid_roas") == pytest.approx(ratio_of_placed)
+    lost = within(tables["spend"], RECENT).query("campaign == 'Brand'")["spend_micros"].sum() / 1e6
+    assert formats.money(lost, "USD") in view.warnings[0]
+    assert formats.money(brand["collected"], "USD") in view.warnings[0]
+    assert not channels.build(marts, RECENT).warnings
+
+
+def test_spend_that_no_location_has_gives_no_ratio_at_all(marts):
+    view = channels.build(marts, replace(RECENT, locations=("North",)))
+    frame = view.tables["channels"].frame.set_index("channel")
+    assert frame.loc["paid_search", ["spend", "cpl", "cac", "roas", "roi"]].isna().all()
+    assert metric(view, "paid_roas") is metric(view, "paid_collected") is None
 
 
 def test_sessions_are_unknown_once_a_service_line_is_chosen(marts):

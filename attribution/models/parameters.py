@@ -1,6 +1,6 @@
 """What a health system may set about conversions, journeys and silence, as tables for the SQL."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
@@ -30,6 +30,11 @@ _SILENCE = (
 )
 
 
+# To have been shown something, or to have had a picture in a mail loaded, is not to have answered:
+# such touches are many, come to the most loyal, and would take the credit of those that work.
+_UNCOUNTED = ("impression", "email_open")
+
+
 @dataclass(frozen=True, slots=True)
 class CreditSettings:
     """The numbers behind conversions and credit; the defaults suit a health system."""
@@ -41,6 +46,7 @@ class CreditSettings:
     after_previous: Mapping[str, bool] = field(default_factory=lambda: _AFTER_PREVIOUS)
     position_ends: float = 0.4
     half_life_days: float = 7.0
+    uncounted_touches: Sequence[str] = _UNCOUNTED  # kinds of touchpoint that earn no credit
 
 
 def credit_settings(table: Mapping[str, Any]) -> CreditSettings:
@@ -63,6 +69,9 @@ def credit_settings(table: Mapping[str, Any]) -> CreditSettings:
             continue
         problems += [f"{name}.{key} is not a conversion" for key in per_kind if key not in KINDS]
         problems += [f"{name}.{key} must be {what}" for key in per_kind if not kind(per_kind[key])]
+    uncounted = table.get("uncounted_touches", [])
+    if not isinstance(uncounted, list) or not all(isinstance(kind, str) for kind in uncounted):
+        problems.append('uncounted_touches must be a list such as ["impression", "email_open"]')
     if not problems:
         settings = CreditSettings(**{name: table[name] for name in table})
         problems += _impossible(settings)
@@ -108,6 +117,7 @@ def setting_tables(settings: CreditSettings, currency: str = "USD") -> dict[str,
         "setting_credit": setting_credit(settings),
         "setting_model": setting_model(settings),
         "setting_silence": setting_silence(),
+        "setting_uncounted": setting_uncounted(settings),
     }
 
 
@@ -147,6 +157,11 @@ def setting_model(settings: CreditSettings) -> pd.DataFrame:
         ],
         columns=["model", "parameter", "amount"],
     )
+
+
+def setting_uncounted(settings: CreditSettings) -> pd.DataFrame:
+    """The kinds of touchpoint that are no step of a journey, one a row."""
+    return pd.DataFrame({"kind": pd.Series(list(settings.uncounted_touches), dtype="str")})
 
 
 def setting_silence() -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """A table on a sheet: its rows, its ratios as live formulas, and bold totals below."""
 
 from collections.abc import Mapping
+from math import isclose
 from typing import Any
 
 import pandas as pd
@@ -36,8 +37,12 @@ class Grid:
             for total in (False, True)
         }
         self.rows = len(table.frame)
+        rows = table.frame.to_dict("records")
+        # A row that sums campaigns with and without spend in the filter is no ratio of its cells.
+        self._exact = all(_agrees(name, row, blank=True) for row in rows for name in RATIOS)
+        self._placed = self._exact and not table.frame["spend"].isna().any()
         self._header()
-        for row, values in enumerate(table.frame.to_dict("records"), start=1):
+        for row, values in enumerate(rows, start=1):
             sheet.set_row(row, ROW_HEIGHT)
             self._row(row, values)
         # Apart from the rows, so that sorting and filtering leave the totals where they are.
@@ -71,7 +76,7 @@ class Grid:
             value = values[column.name]
             if column.format == "text":
                 self._text(row, at, formats.title(value) if column.name == "channel" else value)
-            elif column.name in RATIOS:
+            elif column.name in RATIOS and _agrees(column.name, values):
                 self._formula(row, at, self._ratio(row, column), value, looks[column.name, False])
             else:
                 self._number(row, at, value, looks[column.name, False])
@@ -79,10 +84,13 @@ class Grid:
     def _total(self, row: int, label: str, chosen: "pd.Series[bool] | None") -> None:
         self._sheet.set_row(row, ROW_HEIGHT)
         sums = self._sums(chosen)
+        rated = self._placed if chosen is None else self._exact
         for at, column in enumerate(self._table.columns):
             style = self._looks[column.name, True]
             if column.format == "text":
                 self._sheet.write_string(row, at, label if at == 0 else "", style)
+            elif column.name in RATIOS and not rated:
+                self._sheet.write_blank(row, at, None, style)
             elif column.name in RATIOS:
                 value = RATIOS[column.name].value(sums)
                 self._formula(row, at, self._ratio(row, column), value, style)
@@ -132,3 +140,12 @@ class Grid:
     def _formula(self, row: int, at: int, formula: str, value: object, style: Any) -> None:
         amount = number(value)
         self._sheet.write_formula(row, at, formula, style, "" if amount is None else amount)
+
+
+def _agrees(name: str, row: Mapping[Any, Any], *, blank: bool = False) -> bool:
+    """Whether the formula over a row's cells comes to the ratio shown, or is `blank` there."""
+    cells = {key: number(value) or 0.0 for key, value in row.items() if not isinstance(value, str)}
+    shown, found = number(row[name]), RATIOS[name].value(cells)
+    if shown is None:
+        return blank or found is None
+    return found is not None and isclose(shown, found, rel_tol=1e-9, abs_tol=1e-9)

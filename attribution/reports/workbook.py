@@ -175,7 +175,7 @@ def _facts(view: View, about: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             "Ratios are formulas: an empty cell means that the ratio is undefined."
         ),
     )
-    for note in view.notes:
+    for note in (*view.warnings, *view.notes):
         if about["model_help"] not in note:
             yield "Note", note
 

@@ -51,6 +51,8 @@ def opening(view: View) -> None:
     if view.empty:
         st.info(formats.prose(view.empty), icon=":material/search_off:")
         st.stop()
+    for each in view.warnings:
+        st.warning(formats.prose(each), icon=":material/warning:")
 
 
 def metrics(view: View, columns: int = 4) -> None:

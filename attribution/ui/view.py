@@ -76,6 +76,7 @@ class View:
     metrics: tuple[Metric, ...] = ()
     figures: Mapping[str, Figure] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()  # what must be read before the numbers
     notes: tuple[str, ...] = ()
     currency: str = "USD"
     empty: str = ""  # what to do when there is nothing to show; "" when there is

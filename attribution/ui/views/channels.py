@@ -1,5 +1,6 @@
 """Channels: which channels and campaigns pay, under a chosen credit model?"""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import pandas as pd
@@ -11,7 +12,7 @@ from attribution.paths import Home
 from attribution.queries import About, Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records
-from attribution.ui.views.notes import money_left_out
+from attribution.ui.views.notes import UNASSIGNED, other_currencies
 
 QUESTION = "Which channels and campaigns bring patients at a price that pays?"
 UNKNOWN = ("unattributed", "unmapped")
@@ -19,6 +20,7 @@ SHOWN = (
     *("spend", "sessions", "leads", "cpl", "booked", "kept", "new_patients", "cac"),
     *("collected", "roas", "roi"),
 )
+RATED = ("spend", "leads", "new_patients", "collected")  # what ratios are made of
 MAX_BUBBLES = 24
 MAX_BARS = 16
 
@@ -54,6 +56,7 @@ def build(marts: Marts, scope: Scope) -> View:
             "channels": _table("Channels", whole, ("channel",)),
             "campaigns": _table("Campaigns", parts, ("channel", "campaign")),
         },
+        warnings=_warnings(campaigns, scope, about),
         notes=_notes(marts, scope, about),
         currency=about.currency,
     )
@@ -68,10 +71,10 @@ def _campaigns(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
         index=grain, columns="name", values="amount", aggfunc="sum"
     )
     chosen = credit[credit["kind"] == scope.kind].set_index(grain)["conversions"]
-    spend = queries.spend_by_campaign(marts, scope, about.currency).set_index(grain)["spend"]
+    spend = _spend(marts, scope, about)
     columns = {"conversions": chosen, "spend": spend}
     counted = [*KINDS.values(), "conversions", "spend"]
-    if not (scope.service_lines or scope.locations):
+    if not _filtered(scope):
         columns["sessions"] = queries.sessions_by_campaign(marts, scope).set_index(grain)[
             "sessions"
         ]
@@ -81,7 +84,37 @@ def _campaigns(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
     frame = frame.astype("float64")
     frame[counted] = frame[counted].fillna(0)
     frame.index = frame.index.set_names(grain)
-    return frame.reset_index()
+    return _rated(marts, scope, about, frame).reset_index()
+
+
+def _filtered(scope: Scope) -> bool:
+    return bool(scope.service_lines or scope.locations)
+
+
+def _spend(marts: Marts, scope: Scope, about: About) -> pd.Series:
+    grain = ["channel", "campaign"]
+    return queries.spend_by_campaign(marts, scope, about.currency).set_index(grain)["spend"]
+
+
+def _rated(marts: Marts, scope: Scope, about: About, frame: pd.DataFrame) -> pd.DataFrame:
+    """Beside each amount, what of it a ratio may count.
+
+    Credit knows its service line and location, much spend does not. Under such a filter a ratio
+    would set credit against spend of nothing, so it counts campaigns with spend in the filter only.
+    """
+    unplaced = pd.Series(0.0, index=frame.index)
+    rated = frame[list(RATED)]
+    if _filtered(scope):
+        wide = replace(
+            scope,
+            service_lines=tuple({*scope.service_lines, UNASSIGNED} if scope.service_lines else ()),
+            locations=tuple({*scope.locations, UNASSIGNED} if scope.locations else ()),
+        )
+        every = _spend(marts, wide, about).reindex(frame.index, fill_value=0)
+        unplaced = (every - frame["spend"]).round(6)
+        rated = rated.where(frame["spend"] > 0)
+        frame["spend"] = frame["spend"].mask((frame["spend"] <= 0) & (unplaced > 0))
+    return frame.assign(unplaced=unplaced).join(rated.add_prefix("rated_"))
 
 
 def _summed(frame: pd.DataFrame, grain: list[str]) -> pd.DataFrame:
@@ -90,12 +123,13 @@ def _summed(frame: pd.DataFrame, grain: list[str]) -> pd.DataFrame:
 
 
 def _with_ratios(frame: pd.DataFrame) -> pd.DataFrame:
-    spent = frame["spend"].where(frame["spend"] > 0)
+    spent = frame["rated_spend"].where(frame["rated_spend"] > 0)
+    leads, people = frame["rated_leads"], frame["rated_new_patients"]
     frame = frame.assign(
-        cpl=spent / frame["leads"].where(frame["leads"] > 0),
-        cac=spent / frame["new_patients"].where(frame["new_patients"] > 0),
-        roas=frame["collected"] / spent,
-        roi=(frame["collected"] - spent) / spent,
+        cpl=spent / leads.where(leads > 0),
+        cac=spent / people.where(people > 0),
+        roas=frame["rated_collected"] / spent,
+        roi=(frame["rated_collected"] - spent) / spent,
     )
     known = ~frame["channel"].isin(UNKNOWN)
     order = ["known", "spend", "collected", "channel"]
@@ -113,13 +147,14 @@ def _table(title: str, frame: pd.DataFrame, names: tuple[str, ...]) -> Table:
 def _metrics(whole: pd.DataFrame, scope: Scope) -> tuple[Metric, ...]:
     every = float(whole["conversions"].sum())
     known = float(whole.loc[~whole["channel"].isin(UNKNOWN), "conversions"].sum())
-    paid = whole[whole["spend"] > 0]
-    spend = float(paid["spend"].sum())
-    collected = float(paid["collected"].sum())
+    paid = whole[whole["rated_spend"] > 0]
+    spend = float(paid["rated_spend"].sum())
+    collected = float(paid["rated_collected"].sum())
+    unknown = paid.empty and bool((whole["unplaced"] > 0).any())
     values = {
-        "spend": spend,
+        "spend": None if unknown else float(whole["spend"].sum()),
         "attributed": ratio(known, every),
-        "paid_collected": collected,
+        "paid_collected": None if unknown else collected,
         "paid_roas": ratio(collected, spend),
     }
     return tuple(
@@ -130,7 +165,8 @@ def _metrics(whole: pd.DataFrame, scope: Scope) -> tuple[Metric, ...]:
 
 
 def _return(whole: pd.DataFrame, currency: str) -> Figure:
-    drawn = whole[(whole["spend"] > 0) & (whole["collected"] > 0)].head(MAX_BUBBLES)
+    amounts = whole.assign(spend=whole["rated_spend"], collected=whole["rated_collected"])
+    drawn = amounts[(amounts["spend"] > 0) & (amounts["collected"] > 0)].head(MAX_BUBBLES)
     biggest = float(drawn["conversions"].max()) if len(drawn) else 0
     points = [
         {
@@ -149,7 +185,7 @@ def _return(whole: pd.DataFrame, currency: str) -> Figure:
         for row in records(drawn)
     ]
     ends = [float(value) for name in ("spend", "collected") for value in drawn[name]]
-    unpaid = whole[(whole["spend"] > 0) & (whole["collected"] <= 0)]
+    unpaid = amounts[(amounts["spend"] > 0) & (amounts["collected"] <= 0)]
     limits = (min(ends) * 0.7, max(ends) * 1.4) if ends else (1.0, 10.0)
     return Figure(
         "Spend against return",
@@ -220,6 +256,24 @@ def _notes(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
             "number. Unattributed holds conversions with no known touch before them."
         ),
     ]
-    if scope.service_lines or scope.locations:
+    if _filtered(scope):
         notes.append("Sessions are not known by service line or location, so none are shown.")
-    return (*notes, *money_left_out(marts, scope, about))
+    return (*notes, *other_currencies(marts, scope, about))
+
+
+def _warnings(campaigns: pd.DataFrame, scope: Scope, about: About) -> tuple[str, ...]:
+    """How much spend and credit the ratios of a filtered page leave out."""
+    if not (campaigns["unplaced"] > 0).any():
+        return ()
+    paying = campaigns.loc[campaigns["spend"].gt(0) | campaigns["unplaced"].gt(0), "channel"]
+    rest = campaigns[~campaigns["spend"].gt(0) & campaigns["channel"].isin(paying)]
+    chosen = {"service line": scope.service_lines, "location": scope.locations}
+    words = " or ".join(word for word, values in chosen.items() if values)
+    spend = formats.money(float(campaigns["unplaced"].sum()), about.currency)
+    credit = formats.money(float(rest["collected"].sum()), about.currency)
+    said = (
+        f"Ratios here count only campaigns whose spend is known by {words}. Left out of them: "
+        f"{spend} of spend that belongs to no {words}, and {credit} collected that is credited to "
+        "campaigns of paid channels without spend here."
+    )
+    return (said,)

@@ -12,12 +12,13 @@ UNASSIGNED = "unassigned"
 def money_left_out(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
     """Sentences about spend in other currencies and spend that the filters cannot place."""
     return (
-        *_other_currencies(marts, scope, about),
+        *other_currencies(marts, scope, about),
         *_unplaced(marts, scope, about),
     )
 
 
-def _other_currencies(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
+def other_currencies(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
+    """A sentence about spend in other currencies, where there is any."""
     elsewhere = queries.spend_elsewhere(marts, scope, about.currency)
     if elsewhere.empty:
         return ()
