@@ -109,6 +109,26 @@ def _costs() -> tuple[Definition, ...]:
     )
 
 
+def _blended() -> tuple[Definition, ...]:
+    return (
+        Definition(
+            "blended_cac",
+            "Blended CAC",
+            "All media spend for each new patient, whatever brought the patient.",
+            "All spend ÷ all new patients; CAC on Channels counts credited patients only.",
+            "money",
+            "down",
+        ),
+        Definition(
+            "blended_roas",
+            "Blended ROAS",
+            "All money collected for each unit of media spend, whatever brought the patients.",
+            "All collected ÷ all spend; ROAS on Channels counts credited money only.",
+            "ratio",
+        ),
+    )
+
+
 def _web() -> tuple[Definition, ...]:
     return (
         Definition(
@@ -219,7 +239,8 @@ def _funnel() -> tuple[Definition, ...]:
 
 
 METRICS: dict[str, Definition] = {
-    each.name: each for each in (*_kinds(), *_costs(), *_web(), *_credited(), *_funnel())
+    each.name: each
+    for each in (*_kinds(), *_costs(), *_blended(), *_web(), *_credited(), *_funnel())
 }
 
 # The conversion kinds of the credit and conversions marts, and the number that each one feeds.

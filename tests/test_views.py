@@ -64,7 +64,9 @@ def unplaced(marts: Marts, tables: dict[str, pd.DataFrame], campaign: str) -> An
             with duckdb.connect() as database:
                 database.register("spend", moved)
                 text = statement.compile(compile_kwargs={"literal_binds": True})
-                return database.execute(str(text)).df()
+                found = database.execute(str(text))
+                names = [name for name, *_ in found.description]
+                return pd.DataFrame(found.fetchall(), columns=names)
 
     return Asked()
 
@@ -86,8 +88,10 @@ def test_overview_adds_up_what_the_marts_hold(marts, tables, scope):
     assert metric(view, "new_patients") == seen.loc["new_patient", "conversions"]
     collected = seen.loc["collected", "value_micros"] / 1e6
     assert metric(view, "collected") == pytest.approx(collected)
-    assert metric(view, "cac") == pytest.approx(spend / seen.loc["new_patient", "conversions"])
-    assert metric(view, "roas") == pytest.approx(collected / spend)
+    assert metric(view, "blended_cac") == pytest.approx(
+        spend / seen.loc["new_patient", "conversions"]
+    )
+    assert metric(view, "blended_roas") == pytest.approx(collected / spend)
 
 
 def test_overview_compares_with_the_equally_long_period_before(marts, tables):
@@ -108,6 +112,23 @@ def test_service_lines_add_up_to_the_headline(marts):
     table = view.tables["service_lines"].frame
     for name in ("spend", "leads", "collected"):
         assert table[name].sum() == pytest.approx(metric(view, name))
+
+
+def test_spend_of_no_service_line_makes_no_line_look_better_unsaid(marts, tables):
+    table = overview.build(unplaced(marts, tables, "Brand"), RECENT).tables["service_lines"]
+    rows = table.frame.set_index("service_line")
+    lost = rows.loc["Unassigned", "spend"]
+    assert lost > 0
+    assert rows.loc["Unassigned", ["blended_cac", "blended_roas"]].isna().all()
+    assert rows.drop("Unassigned")["blended_cac"].notna().all()
+    share = formats.rate(lost / rows["spend"].sum())
+    assert table.note.startswith(f"{formats.money(lost, 'USD')} of spend ({share}) belongs to no")
+    assert overview.build(marts, RECENT).tables["service_lines"].note == ""
+
+
+def test_overview_says_that_its_ratios_are_blended(marts):
+    titles = [each.title for each in overview.build(marts, RECENT).metrics]
+    assert titles[-2:] == ["Blended CAC", "Blended ROAS"]
 
 
 @pytest.mark.parametrize("model", MODELS)

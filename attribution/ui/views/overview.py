@@ -17,7 +17,8 @@ from attribution.ui.views.notes import UNASSIGNED, money_left_out
 QUESTION = "Are we winning patients at a price that pays, and what changed?"
 COUNTS = ("leads", "booked", "kept", "new_patients")
 MAX_STEPS = 130  # points of a line: more would not be seen, and would travel
-SHOWN = ("spend", *COUNTS, "collected", "cac", "roas")
+BLENDED = ("blended_cac", "blended_roas")
+SHOWN = ("spend", *COUNTS, "collected", *BLENDED)
 
 
 @lru_cache(maxsize=128)
@@ -75,8 +76,8 @@ def _wide(seen: pd.DataFrame, by: str) -> pd.DataFrame:
 def _with_ratios(frame: pd.DataFrame) -> pd.DataFrame:
     spent = frame["spend"].where(frame["spend"] > 0)
     return frame.assign(
-        cac=spent / frame["new_patients"].where(frame["new_patients"] > 0),
-        roas=frame["collected"] / spent,
+        blended_cac=spent / frame["new_patients"].where(frame["new_patients"] > 0),
+        blended_roas=frame["collected"] / spent,
     )
 
 
@@ -98,11 +99,11 @@ def _metric(name: str, now: pd.DataFrame, then: pd.DataFrame | None) -> Metric:
 
 def _overall(name: str, frame: pd.DataFrame) -> float | None:
     """A number over all weeks: ratios are of the sums, not means of the weeks' ratios."""
-    if name == "cac":
+    if name == "blended_cac":
         if not frame["spend"].sum():
             return None
         return ratio(float(frame["spend"].sum()), float(frame["new_patients"].sum()))
-    if name == "roas":
+    if name == "blended_roas":
         return ratio(float(frame["collected"].sum()), float(frame["spend"].sum()))
     return float(frame[name].sum())
 
@@ -159,9 +160,26 @@ def _service_lines(marts: Marts, scope: Scope, about: About) -> Table:
     frame = frame.sort_values(
         ["placed", "collected", "service_line"], ascending=[False, False, True]
     )
+    # What belongs to no line is no line that could be cheap or dear.
+    frame.loc[~frame["placed"], list(BLENDED)] = None
+    lost = float(frame.loc[~frame["placed"], "spend"].sum())
     columns = (Column("service_line", "Service line"), *map(measured, SHOWN))
     frame["service_line"] = frame["service_line"].map(formats.title)
-    return Table("Service lines", columns, frame[["service_line", *SHOWN]].reset_index(drop=True))
+    return Table(
+        "Service lines",
+        columns,
+        frame[["service_line", *SHOWN]].reset_index(drop=True),
+        _too_good(lost, float(frame["spend"].sum()), about.currency),
+    )
+
+
+def _too_good(lost: float, spend: float, currency: str) -> str:
+    if not lost:
+        return ""
+    return (
+        f"{formats.money(lost, currency)} of spend ({formats.rate(ratio(lost, spend))}) belongs to "
+        "no service line, so CAC and ROAS of the lines are too good."
+    )
 
 
 def _notes(marts: Marts, scope: Scope, about: About, earlier: Scope | None) -> tuple[str, ...]:
@@ -173,8 +191,8 @@ def _notes(marts: Marts, scope: Scope, about: About, earlier: Scope | None) -> t
     return (
         f"{compared} Whole weeks only: the running week is left out.",
         (
-            "CAC and ROAS here divide all media spend by all patients and all money collected, "
-            "whatever brought them; Channels divides by credit."
+            "Blended CAC and ROAS set all media spend against all patients and all money "
+            "collected, whatever brought them; Channels sets it against credit."
         ),
         *money_left_out(marts, scope, about),
     )
