@@ -1,11 +1,12 @@
 -- The touches of everybody who converted, numbered in the order they happened.
 -- grain: person_id, touch_number
 -- inputs: stg_touchpoint, stg_call, stg_message, int_contact_touches, int_channel_map,
---   int_conversions
+--   int_conversions, setting_uncounted
 --
 -- Most touches lead nowhere and are left out here. Two touches at one instant are ordered by
 -- where they come from and then by their key, so a refresh always finds the same order.
--- Reminders of a visit (purpose treatment or operations) are service, not marketing.
+-- Reminders of a visit (purpose treatment or operations) are service, not marketing. Touches
+-- that only say that something was shown (setting_uncounted) are no steps.
 
 with
 
@@ -20,18 +21,20 @@ people as (
 touched as (
 
     select
-        person_id,
-        touched_at,
+        stg_touchpoint.person_id,
+        stg_touchpoint.touched_at,
         'touchpoint' as origin,
-        source,
-        account,
-        touch_id as record_id,
-        kind,
-        utm_source,
-        utm_medium,
-        utm_campaign,
-        campaign_id
+        stg_touchpoint.source,
+        stg_touchpoint.account,
+        stg_touchpoint.touch_id as record_id,
+        stg_touchpoint.kind,
+        stg_touchpoint.utm_source,
+        stg_touchpoint.utm_medium,
+        stg_touchpoint.utm_campaign,
+        stg_touchpoint.campaign_id
     from stg_touchpoint
+    left join setting_uncounted on stg_touchpoint.kind = setting_uncounted.kind
+    where setting_uncounted.kind is null
     union all
     select
         person_id,
