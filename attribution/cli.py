@@ -99,9 +99,9 @@ def _parser() -> argparse.ArgumentParser:
 def _demo(options: argparse.Namespace) -> int:
     from attribution.demo import prepare
 
+    home = _home()
     if not options.no_serve:
         check_port(options.port)
-    home = configuration.home()
     prepare(home, people=options.people, seed=options.seed, say=_say)
     code = _run_refresh(home, debug=options.debug)
     if options.no_serve:
@@ -110,15 +110,16 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    home = _home()
     check_port(options.port)
     from attribution.ui.server import serve
 
-    serve(options.port, configuration.home())
+    serve(options.port, home)
     return 0
 
 
 def _refresh(options: argparse.Namespace) -> int:
-    return _run_refresh(configuration.home(), debug=options.debug)
+    return _run_refresh(_home(), debug=options.debug)
 
 
 def _run_refresh(home: Home, *, debug: bool) -> int:
@@ -135,7 +136,7 @@ def _run_refresh(home: Home, *, debug: bool) -> int:
 
 
 def _status(_options: argparse.Namespace) -> int:
-    home = configuration.home()
+    home = _home()
     generation = warehouse.current_generation(home)
     if generation is None:
         raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
@@ -143,9 +144,13 @@ def _status(_options: argparse.Namespace) -> int:
         runs, sources = ledger.runs(1), ledger.sources()
         published = ledger.publications(1000)
     # A refresh that was killed right after it published has not written that down.
-    when = published.loc[published["generation"] == generation, "published_at"]
+    every = published[published["generation"] == generation]
+    # A rollback shows an older generation again and makes nothing in it newer.
+    when = every.loc[every["reason"] == "refresh", "published_at"]
+    back = ", rolled back" if (published.head(1)["reason"] == "rollback").all() else ""
     _say(
-        f"Generation {generation}, published {when.iloc[0] if len(when) else 'at an unknown time'}."
+        f"Generation {generation}{back if len(every) else ''}, published "
+        f"{when.iloc[-1] if len(when) else 'at an unknown time'}."
     )
     for run in runs.to_dict("records"):
         _say(
@@ -165,7 +170,7 @@ def _doctor(options: argparse.Namespace) -> int:
     if options.explain:
         _say(doctor.explain())
         return 0
-    findings = doctor.examine(configuration.load(configuration.home()))
+    findings = doctor.examine(configuration.load(_home()))
     for finding in findings:
         _say(f"{'ok ' if finding.fine else 'FIX'} {finding.subject}: {finding.sentence}")
     return 0 if all(finding.fine for finding in findings) else 1
@@ -175,7 +180,7 @@ def _export(options: argparse.Namespace) -> int:
     from attribution.reports.export import export_channels
 
     content = export_channels(
-        configuration.home(),
+        _home(),
         options.format,
         model=options.model,
         kind=options.kind,
@@ -195,9 +200,16 @@ def _export(options: argparse.Namespace) -> int:
 def _rollback(_options: argparse.Namespace) -> int:
     from attribution.refresh import rollback
 
-    number = rollback(configuration.home())
+    number = rollback(_home())
     _say(f"Generation {number} is published again.")
     return 0
+
+
+def _home() -> Home:
+    home = configuration.home()
+    if home.folder.exists() and not home.folder.is_dir():
+        raise BadInput(f"{home.folder} is a file. Set CARETRACE_HOME to a folder.")
+    return home
 
 
 def _say(sentence: str) -> None:

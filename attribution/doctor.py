@@ -52,6 +52,9 @@ def _home(settings: Settings) -> Iterator[Finding]:
     private = not mode & 0o077
     advice = "only you can read it." if private else f"others can read it: chmod 700 {home.folder}"
     yield Finding("home folder", private, advice)
+    if not home.writable:
+        advice = f"it cannot be written: run as its owner, or chown and chmod 700 {home.folder}"
+        yield Finding("home folder", False, advice)
     free, needed = warehouse.free_space(home)
     yield Finding(
         "free space",

@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, NoReturn
 
 from sqlalchemy.exc import DBAPIError
 
 from attribution import identity, payloads, seeds, transform, warehouse
-from attribution.errors import CaretraceError, StorageError, told
+from attribution.errors import CaretraceError, SettingsError, StorageError, told
 from attribution.ledger import Ledger, StepNote
 from attribution.loading import Loader
 from attribution.lock import only_one
@@ -68,8 +68,12 @@ def refresh(
     when a check finds the new generation wrong; the published one then stays.
     """
     home = settings.home
-    home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    home.folder.chmod(0o700)  # also where somebody made it before us
+    if not settings.sources:
+        raise SettingsError(
+            f"{home.config} names no source, so there is nothing to load. Add a [sources.<name>] "
+            "table (docs/start.md shows how); what was published still stands."
+        )
+    _own(home)
     with only_one(home), Ledger(home) as ledger:
         _enough_space(home)
         steps = [f"load {s.name}" for s in settings.sources]
@@ -274,6 +278,28 @@ def _spoils(error: BaseException | None) -> bool:
     return False
 
 
+def _own(home: Home) -> None:
+    """Make the home folder ours alone, or say why it cannot be."""
+    try:
+        home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _writable(home)
+        home.folder.chmod(0o700)  # also where somebody made it before us
+    except PermissionError:
+        _refuse(home)
+
+
+def _writable(home: Home) -> None:
+    if not home.writable:
+        _refuse(home)
+
+
+def _refuse(home: Home) -> NoReturn:
+    raise StorageError(
+        f"{home.folder} cannot be written. Run this as the user who owns it, give it to yourself "
+        "(chown, then chmod 700), or set CARETRACE_HOME to another folder; nothing was changed."
+    )
+
+
 def _enough_space(home: Home) -> None:
     free, needed = warehouse.free_space(home)
     if free < needed:
@@ -285,6 +311,12 @@ def _enough_space(home: Home) -> None:
 
 def rollback(home: Home) -> int:
     """Point pages at the generation before the published one, and write it down."""
+    if not home.folder.is_dir():
+        raise StorageError(
+            f"There is no folder {home.folder}, so nothing was ever published there. Set "
+            "CARETRACE_HOME to the home folder of your installation."
+        )
+    _writable(home)
     with only_one(home), Ledger(home) as ledger:
         number = warehouse.rollback(home)
         ledger.published(number, None, {}, "rollback")

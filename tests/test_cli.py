@@ -115,10 +115,12 @@ def test_status_names_the_generation_that_is_served(home, say):
     say("refresh")
     SCRIPTS["ads"] = slices(ads("20"))
     say("refresh")
+    with Ledger(home) as ledger:
+        first = ledger.publications(1000)["published_at"].iloc[-1]
     assert say("rollback") == (0, "Generation 1 is published again.\n", "")
     code, out, _ = say("status")
     assert code == 0
-    assert out.startswith("Generation 1, published 20")
+    assert out.startswith(f"Generation 1, rolled back, published {first}.")
     # A kill between the pointer and the ledger.
     warehouse.publish(home, 1)
     with Ledger(home) as ledger:
@@ -229,3 +231,65 @@ def test_a_port_that_is_taken_is_refused_before_anything(say, command):
     assert (code, out) == (2, "")
     assert f"Port {port} is taken by another program. Choose another: `--port 9000`" in err
     assert err.count("\n") == 1
+
+
+def test_a_home_that_cannot_be_written_is_read(home, say, monkeypatch):
+    say("refresh")
+    before = {path.name: path.stat().st_mtime_ns for path in home.folder.iterdir()}
+    # Root would be let in where the folder's mode says no.
+    monkeypatch.setattr(type(home), "writable", False)
+    assert say("status")[0] == 0
+    assert say("export", "channels")[0] == 0
+    for command in ("refresh", "rollback"):
+        code, out, err = say(command)
+        assert (code, out) == (2, "")
+        assert err.startswith(f"caretrace: {home.folder} cannot be written. Run this as the user")
+        assert err.count("\n") == 1
+    code, out, _ = say("doctor")
+    assert code == 1
+    assert "FIX home folder: it cannot be written" in out
+    assert {path.name: path.stat().st_mtime_ns for path in home.folder.iterdir()} == before
+
+
+def test_a_home_that_is_a_file_is_a_sentence(home, say, monkeypatch):
+    path = home.folder / "home"
+    path.write_text("")
+    monkeypatch.setenv("CARETRACE_HOME", str(path))
+    for command in ("refresh", "status", "rollback", "doctor", "serve"):
+        sentence = f"caretrace: {path} is a file. Set CARETRACE_HOME to a folder.\n"
+        assert say(command) == (2, "", sentence)
+
+
+def test_there_is_nothing_to_go_back_to_without_a_home(home, say, monkeypatch):
+    monkeypatch.setenv("CARETRACE_HOME", str(home.folder / "none"))
+    code, _, err = say("rollback")
+    assert code == 2
+    assert err.startswith(f"caretrace: There is no folder {home.folder / 'none'}, so nothing")
+    assert not (home.folder / "none").exists()
+
+
+def test_a_damaged_ledger_is_a_sentence(home, say):
+    say("refresh")
+    for path in home.folder.glob("ledger.sqlite*"):
+        path.unlink()
+    home.ledger.write_bytes(b"garbage\n" * 500)
+    for command in ("status", "refresh"):
+        code, _, err = say(command)
+        assert code == 2
+        assert f"{home.ledger} cannot be used (file is not a database)." in err
+        assert "move it away" in err
+
+
+def test_a_killed_refresh_is_not_said_to_be_running(home, say):
+    say("refresh")
+    with Ledger(home) as ledger:
+        ledger.start(["models"])
+    assert "Last refresh: killed, started " in say("status")[1]
+
+
+def test_a_configuration_without_a_source_is_refused(home, say):
+    home.config.write_text('title = "Ours"\n')
+    code, out, err = say("refresh")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"caretrace: {home.config} names no source, so there is nothing to load.")
+    assert not home.generations.exists()
