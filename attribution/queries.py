@@ -18,6 +18,7 @@ from attribution.warehouse import open_marts
 
 MICROS = 1_000_000
 WEEK = timedelta(weeks=1)
+WEEKLY_FACTS = ("ad_spend", "web_sessions", "appointment", "payment")
 NO_WEEK = "2020-01-06"  # of a generation without any dated row
 
 
@@ -285,6 +286,18 @@ def coverage(at: Marts) -> pd.DataFrame:
     return at.ask(sa.select(*COVERAGE.c).order_by(*order))
 
 
+def data_end(at: Marts, today: date) -> date | None:
+    """The last day, at most today, that all facts which come every week reach.
+
+    Appointments are made ahead, and one feed may stop while others go on, so the fact that ends
+    first decides.
+    """
+    frame = coverage(at)
+    frame = frame[frame["table_name"].isin(WEEKLY_FACTS)].dropna(subset=["last_day"])
+    ends = [pd.Timestamp(day).date() for day in frame.groupby("table_name")["last_day"].max()]
+    return min((*ends, today)) if ends else None
+
+
 def runs(home: Home, limit: int = 20) -> pd.DataFrame:
     """The last refreshes, newest first; empty before the first one."""
     return _ledger(home).runs(limit) if home.ledger.is_file() else pd.DataFrame()
@@ -301,12 +314,25 @@ def sources(home: Home) -> pd.DataFrame:
 
 
 def published_at(home: Home, generation: int) -> pd.Timestamp | None:
-    """When a generation was published; None where the ledger does not know."""
+    """When a refresh first published a generation; None where the ledger does not know.
+
+    A rollback publishes it again and makes nothing in it newer.
+    """
+    frame = _publications(home)
+    made = frame[(frame["generation"] == generation) & (frame["reason"] == "refresh")]
+    return None if made.empty else pd.Timestamp(made["published_at"].iloc[-1])
+
+
+def rolled_back(home: Home, generation: int) -> bool:
+    """Whether a generation is shown because somebody went back to it."""
+    frame = _publications(home).head(1)
+    return bool(((frame["generation"] == generation) & (frame["reason"] == "rollback")).any())
+
+
+def _publications(home: Home) -> pd.DataFrame:
     if not home.ledger.is_file():
-        return None
-    frame = _ledger(home).publications()
-    times = frame.loc[frame["generation"] == generation, "published_at"]
-    return None if times.empty else pd.Timestamp(times.iloc[0])
+        return pd.DataFrame(columns=["generation", "reason", "published_at"])
+    return _ledger(home).publications(1000)
 
 
 @lru_cache(maxsize=4)

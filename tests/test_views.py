@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from attribution import queries
+from attribution.ledger import Ledger
 from attribution.metrics import KINDS, METRICS, ratio
 from attribution.models import MODELS
 from attribution.paths import Home
@@ -37,6 +38,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture(scope="module")
 def marts(home: Home) -> Marts:
     return queries.Marts(home, 1)
+
+
+@pytest.fixture
+def healthy(tmp_path: Path) -> Home:
+    """A home whose sources all answered."""
+    home = made_up.make_home(tmp_path / "home")
+    with Ledger(home) as ledger:
+        ledger.source_done("meta", "meta_ads", "act_1", 4_410, None)
+    return home
 
 
 @pytest.fixture(scope="module")
@@ -347,6 +357,38 @@ def test_the_period_before_needs_data():
         RECENT.since - timedelta(weeks=13), RECENT.since - timedelta(weeks=1)
     )
     assert before(Scope(ABOUT.first_week, LAST), ABOUT) is None
+
+
+def reaching(days: dict[str, date]) -> pd.DataFrame:
+    return pd.DataFrame({"table_name": list(days), "last_day": pd.to_datetime(list(days.values()))})
+
+
+def test_the_chip_says_how_far_the_data_reach(healthy, monkeypatch):
+    now = datetime.now(UTC)
+    today = now.date()
+    ends = dict.fromkeys(queries.WEEKLY_FACTS, today - timedelta(days=2))
+    ends |= {"appointment": today + timedelta(days=60), "message": today - timedelta(days=70)}
+    monkeypatch.setattr(queries, "coverage", lambda _: reaching(ends))
+    state = look_up(healthy, 1, now)
+    assert state.state == "fresh"
+    assert state.headline == f"Data to {formats.day(today - timedelta(days=2))}"
+    assert queries.data_end(None, today - timedelta(days=9)) == today - timedelta(days=9)
+    ends["ad_spend"] = today - timedelta(days=9)
+    state = look_up(healthy, 1, now)
+    assert (state.state, state.stale) == ("stale", ("The data",))
+    assert state.headline == f"Stale · Data to {formats.day(ends['ad_spend'])}"
+
+
+def test_a_rollback_makes_nothing_newer(healthy, monkeypatch):
+    now = datetime.now(UTC)
+    monkeypatch.setattr(queries, "coverage", lambda _: reaching({"payment": now.date()}))
+    first = look_up(healthy, 1, now).published_at
+    with Ledger(healthy) as ledger:
+        ledger.published(1, None, {}, "rollback")
+    state = look_up(healthy, 1, now)
+    assert (state.published_at, state.rolled_back) == (first, True)
+    assert state.headline.startswith("Rolled back · Data to ")
+    assert "went back" in state.detail
 
 
 def test_freshness_names_the_source_that_failed_and_the_one_that_is_late(home):

@@ -1,7 +1,7 @@
 """How fresh the published generation is: what the chip on every page and `/healthz` say."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from time import monotonic
 from typing import Literal
@@ -27,24 +27,33 @@ class Freshness:
     published_at: datetime | None
     failed: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
-    stale_since: datetime | None = None
+    data_to: date | None = None
+    rolled_back: bool = False
 
     @property
     def headline(self) -> str:
         """What the chip says."""
         if self.state == "failed":
             return f"{formats.several(self.failed)}: last refresh failed"
-        if self.state == "stale":
-            return f"Stale since {formats.day(self.stale_since)}"
         if self.state == "empty":
             return "Nothing published yet"
-        return "Fresh" if self.published_at is None else f"Fresh, {formats.day(self.published_at)}"
+        parts = ["Rolled back"] if self.rolled_back else []
+        parts += ["Stale"] if self.state == "stale" else []
+        if self.data_to is not None:
+            parts.append(f"Data to {formats.day(self.data_to)}")
+        elif self.published_at is not None:
+            parts.append(f"Published {formats.day(self.published_at)}")
+        return " · ".join(parts) or "Published"
 
     @property
     def detail(self) -> str:
         """What the chip says when asked for more."""
         when = "" if self.published_at is None else f" of {formats.instant(self.published_at)}"
         parts = [f"Generation {self.generation}{when}."]
+        if self.rolled_back:
+            parts.append("Somebody went back to it; `caretrace refresh` makes a new one.")
+        if self.data_to is not None:
+            parts.append(f"Spend, web, visits and payments all reach {formats.day(self.data_to)}.")
         if self.failed:
             parts.append(
                 f"{formats.several(self.failed)} could not be read: earlier data are shown. "
@@ -76,16 +85,18 @@ def look_up(home: Home, generation: int | None, now: datetime) -> Freshness:
     sources = queries.sources(home)
     failed: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
-    oldest = None if published is None else published.to_pydatetime()
+    data_to = queries.data_end(queries.marts(home, generation), now.date())
     if len(sources):
         failed = tuple(sources.loc[sources["state"] == "failed", "source"])
         success = pd.to_datetime(sources["last_success_at"], utc=True)
         late = success < now - STALE_AFTER
         stale = tuple(sources.loc[late, "source"])
-        if late.any():
-            oldest = success[late].min().to_pydatetime()
     if published is not None and not stale and published < now - STALE_AFTER:
-        stale = ("the whole refresh",)
+        stale = ("The whole refresh",)
+    if data_to is not None and not stale and data_to < now.date() - STALE_AFTER:
+        # A source that answers with nothing new has not brought news.
+        stale = ("The data",)
     state: State = "failed" if failed else "stale" if stale else "fresh"
     at = None if published is None else published.to_pydatetime()
-    return Freshness(state, generation, at, failed, stale, oldest if stale else None)
+    back = queries.rolled_back(home, generation)
+    return Freshness(state, generation, at, failed, stale, data_to, back)
