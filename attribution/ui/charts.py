@@ -290,7 +290,7 @@ def flows(
         "node": {
             "label": [label for label, _, _ in nodes],
             "color": [shade for _, shade, _ in nodes],
-            "align": "right",
+            "align": "justify",
             "pad": 14,
             "thickness": 14,
             "line": {"width": 0},
@@ -300,7 +300,7 @@ def flows(
             "source": [source for source, _, _, _ in links],
             "target": [target for _, target, _, _ in links],
             "value": [size for _, _, size, _ in links],
-            "color": [GREY for _ in links],
+            "color": ["#000013" for _ in links],  # a pale colour of the sequential palette
             "customdata": [hover for _, _, _, hover in links],
             "hovertemplate": "%{customdata}<extra></extra>",
         },

@@ -142,10 +142,16 @@ def _flows(every: pd.DataFrame, end: str) -> pd.DataFrame:
         }
     )
     grain = ["first", "last", "end"]
-    sums = frame.groupby(grain)["journeys"].sum().reset_index()
-    thin = sums["journeys"] < LEAST_SHARE * sums.groupby("end")["journeys"].transform("sum")
-    sums = sums.assign(first=sums["first"].mask(thin, OTHER), last=sums["last"].mask(thin, ""))
-    return sums.groupby(grain)["journeys"].sum().reset_index()
+    frame = _folded(frame, grain, last=frame["last"].where(frame["last"] == "", OTHER))
+    return _folded(frame, grain, first=OTHER, last="")
+
+
+def _folded(frame: pd.DataFrame, grain: list[str], **others: object) -> pd.DataFrame:
+    """Journeys by `grain`, with flows that are thin beside others of their end renamed."""
+    sums = frame.groupby(grain)["journeys"].transform("sum")
+    thin = sums < LEAST_SHARE * frame.groupby("end")["journeys"].transform("sum")
+    named = {name: frame[name].where(~thin, other) for name, other in others.items()}
+    return frame.assign(**named).groupby(grain)["journeys"].sum().reset_index()
 
 
 def _drawn_flows(moves: pd.DataFrame, every: pd.DataFrame) -> Figure:
@@ -162,7 +168,7 @@ def _drawn_flows(moves: pd.DataFrame, every: pd.DataFrame) -> Figure:
     words = f"{formats.rate(ratio(converted, total))} of {formats.count(total)} journeys converted."
     if len(first):
         share = formats.rate(ratio(float(first.max()), total))
-        words += f" {formats.title(str(first.idxmax()))} begins most of them ({share})."
+        words += f" {formats.title(str(first.idxmax()))} begins the most ({share})."
     return Figure(
         "From first to last channel",
         charts.flows(
