@@ -77,6 +77,16 @@ REACTIVATION = _mart(
     *("cohort_month", "campaign", "channel", "months_silent", "service_line", "location", "arm"),
     *("silent", "contacted", "engaged", "booked", "kept", "retained", "currency", "value_micros"),
 )
+STEPS = ("step_1", "step_2", "step_3", "step_4")
+PATHS = _mart(
+    "paths",
+    *("kind", "service_line", "quarter", "outcome", *STEPS, "journeys", "touches", "median_days"),
+)
+PERCENTILES = ("p10", "p25", "p50", "p75", "p90")
+PATH_LAGS = _mart(
+    "path_lags",
+    *("kind", "service_line", "quarter", "measure", "journeys", "short_journeys", *PERCENTILES),
+)
 UNMAPPED = _mart(
     "unmapped",
     *("origin", "utm_source", "utm_medium", "utm_campaign"),
@@ -258,6 +268,25 @@ def reactivation(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     return _money(at.ask(statement), "value")
 
 
+def paths(at: Marts, scope: Scope) -> pd.DataFrame:
+    """Journeys by path in the quarters that the scope touches.
+
+    Columns: step_1, step_2, step_3, step_4, outcome, journeys, touches, median_days; a row for
+    each quarter and service line.
+    """
+    names = (*STEPS, "outcome", "journeys", "touches", "median_days")
+    statement = sa.select(*(PATHS.c[name] for name in names)).where(*_quarters(PATHS, scope))
+    order = (PATHS.c.quarter, PATHS.c.service_line, PATHS.c.outcome, *(PATHS.c[s] for s in STEPS))
+    return at.ask(statement.order_by(*order))
+
+
+def path_lags(at: Marts, scope: Scope) -> pd.DataFrame:
+    """Percentiles of converted journeys, a row for each service line, quarter and measure."""
+    mart = PATH_LAGS
+    statement = sa.select(*mart.c).where(*_quarters(mart, scope))
+    return at.ask(statement.order_by(mart.c.service_line, mart.c.quarter, mart.c.measure))
+
+
 def unmapped(at: Marts) -> pd.DataFrame:
     """Traffic and spend that no channel rule matches, most rows first."""
     mart = UNMAPPED
@@ -370,6 +399,21 @@ def _observed(scope: Scope, currency: str, by: sa.ColumnClause[Any]) -> sa.Selec
 
 def _within(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
     return [mart.c.week.between(scope.since, scope.until), *_dimensions(mart, scope)]
+
+
+def first_of_quarter(day: date) -> date:
+    """The day on which the quarter of a day begins."""
+    return day.replace(month=day.month - (day.month - 1) % 3, day=1)
+
+
+def _quarters(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
+    chosen: list[sa.ColumnElement[bool]] = [
+        mart.c.kind == scope.kind,
+        mart.c.quarter.between(first_of_quarter(scope.since), scope.until),
+    ]
+    if scope.service_lines:
+        chosen.append(mart.c.service_line.in_(scope.service_lines))
+    return chosen
 
 
 def _dimensions(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:

@@ -63,6 +63,9 @@ def tables() -> dict[str, pd.DataFrame]:
         "spend": _spend(random),
         "sessions": _sessions(random),
         "reactivation": _reactivation(random),
+        "paths": _paths(random),
+        "path_lags": _path_lags(random),
+        "transitions": _transitions(),
         "unmapped": _unmapped(),
         "rejected": _rejected(),
         "coverage": _coverage(),
@@ -201,6 +204,61 @@ def _reactivation(random: np.random.Generator) -> pd.DataFrame:
     frame["currency"] = CURRENCY
     frame["value_micros"] = frame["kept"] * 210_000_000
     return frame
+
+
+def _quarters() -> list[date]:
+    return sorted(
+        {week.replace(month=week.month - (week.month - 1) % 3, day=1) for week in weeks()}
+    )
+
+
+def _paths(random: np.random.Generator) -> pd.DataFrame:
+    ways = [("paid_search",), ("email",), ("display", "direct"), ("email", "direct")]
+    ways += [("organic_search", "email", "paid_search"), ("paid_social", "other"), ("other",)]
+    frame = _grid(
+        kind=("booked", "lead", "new_patient"),
+        service_line=SERVICE_LINES,
+        quarter=_quarters(),
+        outcome=("converted", "lost"),
+        way=range(len(ways)),
+    )
+    for step in range(4):
+        named = [way[step] if step < len(way) else "" for way in ways]
+        frame[f"step_{step + 1}"] = frame["way"].map(dict(enumerate(named)))
+    converted = frame["outcome"] == "converted"
+    frame["journeys"] = random.integers(11, 90, len(frame)) * np.where(converted, 1, 6)
+    frame["touches"] = frame["journeys"] * (frame["way"] % 3 + 1)
+    days = pd.Series(random.uniform(1, 60, len(frame)))
+    frame["median_days"] = days.where(converted)
+    return frame.drop(columns="way")
+
+
+def _path_lags(random: np.random.Generator) -> pd.DataFrame:
+    frame = _grid(
+        kind=("booked", "lead", "new_patient"),
+        service_line=SERVICE_LINES,
+        quarter=_quarters(),
+        measure=("days", "touches"),
+    )
+    frame["journeys"] = random.integers(40, 400, len(frame))
+    frame["short_journeys"] = frame["journeys"] // 4
+    middle = np.where(frame["measure"] == "days", random.uniform(8, 30, len(frame)), 3.0)
+    for name, times in (("p10", 0.1), ("p25", 0.4), ("p50", 1.0), ("p75", 2.0), ("p90", 3.0)):
+        frame[name] = middle * times
+    return frame
+
+
+def _transitions() -> pd.DataFrame:
+    rows = [
+        (kind, *move)
+        for kind in ("booked", "lead", "new_patient")
+        for move in (
+            ("(start)", "email", 40),
+            ("email", "(conversion)", 15),
+            ("email", "(null)", 25),
+        )
+    ]
+    return pd.DataFrame(rows, columns=["kind", "from_channel", "to_channel", "moves"])
 
 
 def _unmapped() -> pd.DataFrame:

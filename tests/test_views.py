@@ -21,11 +21,12 @@ from attribution.ui import charts, formats
 from attribution.ui.freshness import look_up
 from attribution.ui.scope import before, scope_of
 from attribution.ui.view import View
-from attribution.ui.views import channels, data_health, overview, reactivation
+from attribution.ui.views import channels, data_health, journeys, overview, reactivation
 
 LAST = made_up.LAST_WEEK
 RECENT = Scope(LAST - timedelta(weeks=12), LAST)
 NARROW = replace(RECENT, service_lines=("cardiology",), locations=("North", "unassigned"))
+EVERY_PAGE = [overview.build, channels.build, journeys.build, reactivation.build]
 ABOUT = About("USD", made_up.weeks()[0], LAST, 60_000)
 LINES, PLACES = made_up.SERVICE_LINES, made_up.LOCATIONS
 
@@ -284,13 +285,55 @@ def test_data_health_shows_what_could_not_be_used(marts):
     assert view.tables["sessions"].frame["sampled"].tolist() == [True, False]
 
 
-@pytest.mark.parametrize("build", [overview.build, channels.build, reactivation.build])
+def in_quarters(frame: pd.DataFrame, lines: tuple[str, ...] = LINES) -> pd.DataFrame:
+    """The booked journeys of the quarters that RECENT touches."""
+    recent = (frame["quarter"] >= date(2026, 7, 1)) & (frame["kind"] == "booked")
+    return frame[recent & frame["service_line"].isin(lines)]
+
+
+@pytest.mark.parametrize("scope", [RECENT, NARROW], ids=["everything", "filtered"])
+def test_journeys_are_those_of_the_quarters(marts, tables, scope):
+    view = journeys.build(marts, scope)
+    expected = in_quarters(tables["paths"], scope.service_lines or LINES)["journeys"].sum()
+    assert metric(view, "journeys") == expected
+    assert view.tables["paths"].frame["journeys"].sum() == expected
+    assert view.tables["flows"].frame["journeys"].sum() == expected
+
+
+def test_percentiles_are_weighted_by_journeys(marts, tables):
+    lags = in_quarters(tables["path_lags"]).query("measure == 'days'")
+    weighted = (lags["p50"] * lags["journeys"]).sum() / lags["journeys"].sum()
+    assert metric(journeys.build(marts, RECENT), "journey_days") == pytest.approx(weighted)
+
+
+def test_a_path_s_rate_is_its_share_of_conversions(marts, tables):
+    row = journeys.build(marts, RECENT).tables["paths"].frame.set_index("path").loc["Email"]
+    email = in_quarters(tables["paths"]).query("step_1 == 'email' and step_2 == ''")
+    converted = email.loc[email["outcome"] == "converted", "journeys"].sum()
+    assert row["path_rate"] == pytest.approx(converted / email["journeys"].sum())
+
+
+def test_what_enters_a_channel_of_the_flows_leaves_it(marts):
+    trace = journeys.build(marts, RECENT).figures["flows"].spec["data"][0]
+    link = pd.DataFrame({name: trace["link"][name] for name in ("source", "target", "value")})
+    into, out = link.groupby("target")["value"].sum(), link.groupby("source")["value"].sum()
+    between = into.index.intersection(out.index)
+    assert len(between)
+    assert (into[between] == out[between]).all()
+
+
+def test_journeys_to_other_kinds_are_not_followed(marts):
+    view = journeys.build(marts, replace(RECENT, kind="collected"))
+    assert "not to collected" in view.empty
+
+
+@pytest.mark.parametrize("build", EVERY_PAGE)
 def test_nothing_to_show_says_what_to_do(marts, build):
     view = build(marts, Scope(date(2020, 1, 6), date(2020, 1, 27)))
     assert "Choose a longer period" in view.empty
 
 
-@pytest.mark.parametrize("build", [overview.build, channels.build, reactivation.build])
+@pytest.mark.parametrize("build", EVERY_PAGE)
 def test_every_figure_is_described_defined_and_twinned(marts, build):
     view = build(marts, RECENT)
     assert view.figures

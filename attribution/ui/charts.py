@@ -280,6 +280,79 @@ def heat_map(
     return {"data": [trace], "layout": layout}
 
 
+def flows(
+    nodes: Sequence[tuple[str, str, int]], links: Sequence[tuple[int, int, float, str]]
+) -> Spec:
+    """A Sankey diagram: nodes are (name, colour, column), links (from, to, size, hover)."""
+    trace = {
+        "type": "sankey",
+        "arrangement": "snap",
+        "node": {
+            "label": [label for label, _, _ in nodes],
+            "color": [shade for _, shade, _ in nodes],
+            "align": "justify",
+            "pad": 14,
+            "thickness": 14,
+            "line": {"width": 0},
+            "hovertemplate": "%{label}: %{value:,.0f} journeys<extra></extra>",
+        },
+        "link": {
+            "source": [source for source, _, _, _ in links],
+            "target": [target for _, target, _, _ in links],
+            "value": [size for _, _, size, _ in links],
+            "color": ["#000013" for _ in links],  # a pale colour of the sequential palette
+            "customdata": [hover for _, _, _, hover in links],
+            "hovertemplate": "%{customdata}<extra></extra>",
+        },
+        "textfont": {"color": TEXT, "size": 12},
+    }
+    most = max((sum(place == column for _, _, place in nodes) for column in range(3)), default=0)
+    layout = {**_LAYOUT, "height": 160 + 44 * most, "margin": {"l": 0, "r": 0, "t": 8, "b": 8}}
+    return {"data": [trace], "layout": layout}
+
+
+def ranges(labels: Sequence[str], spans: Sequence[Sequence[float]], hovers: Sequence[str]) -> Spec:
+    """Five percentiles for each row: a line, a bar over the middle half, a dot at the median."""
+    rows = list(range(len(labels)))
+
+    def bar(low: int, high: int, width: float, slot: int) -> Spec:
+        return {
+            "type": "bar",
+            "orientation": "h",
+            "base": [span[low] for span in spans],
+            "x": [span[high] - span[low] for span in spans],
+            "y": rows,
+            "width": width,
+            "marker": {"color": [f"#{slot:06d}" for _ in rows]},
+            "customdata": list(hovers),
+            "hovertemplate": "%{customdata}<extra></extra>",
+        }
+
+    middle = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [span[2] for span in spans],
+        "y": rows,
+        "marker": {"size": 11, "color": [colour(1) for _ in rows]},
+        "customdata": list(hovers),
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    layout = {
+        **_LAYOUT,
+        "height": 80 + 44 * len(labels),
+        "barmode": "overlay",
+        "xaxis": {
+            "title": {"text": "Days"},
+            "rangemode": "tozero",
+            "showgrid": True,
+            "fixedrange": True,
+        },
+        "yaxis": _names(labels),
+    }
+    # The sequential colours of the theme: pale for all, stronger for the middle half.
+    return {"data": [bar(0, 4, 0.12, 8), bar(1, 3, 0.42, 15), middle], "layout": layout}
+
+
 def _names(labels: Sequence[str]) -> Spec:
     # Positions instead of names: two campaigns cut to the same label must stay two rows.
     return {

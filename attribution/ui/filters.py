@@ -137,14 +137,15 @@ def _draw(
         ("service", "Service lines", service_lines),
         ("location", "Locations", locations),
     ):
-        st.multiselect(
-            label,
-            options,
-            format_func=formats.title,
-            key=key,
-            placeholder="All",
-            persist_state="session",
-        )
+        if key in used:
+            st.multiselect(
+                label,
+                options,
+                format_func=formats.title,
+                key=key,
+                placeholder="All",
+                persist_state="session",
+            )
 
 
 def _one(label: str, key: str, titles: Mapping[str, str], help_: str) -> None:

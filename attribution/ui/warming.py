@@ -7,6 +7,7 @@ from attribution.ui import draw, filters  # noqa: F401
 from attribution.ui.scope import scope_of
 from attribution.ui.views.channels import channels
 from attribution.ui.views.data_health import data_health
+from attribution.ui.views.journeys import journeys
 from attribution.ui.views.overview import overview
 from attribution.ui.views.reactivation import reactivation
 from attribution.warehouse import current_generation
@@ -21,5 +22,6 @@ def warm(home: Home) -> None:
     scope = scope_of(about, {}, service_lines=service_lines, locations=locations)
     overview(home, generation, scope)
     channels(home, generation, scope)
+    journeys(home, generation, scope)
     reactivation(home, generation, scope)
     data_health(home, generation)

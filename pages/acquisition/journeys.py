@@ -1,0 +1,17 @@
+"""Journeys: by which channels people came, how many converted, and how long it took."""
+
+import streamlit as st
+
+from attribution.ui import draw, frame
+from attribution.ui.views.journeys import journeys
+
+context = frame.context()
+view = journeys(context.home, context.generation, context.scope)
+
+draw.opening(view)
+draw.metrics(view)
+with st.grid(2, min_column_width=420, gap="small"):
+    draw.figure(view, "flows")
+    draw.figure(view, "lags")
+draw.table(view, "paths")
+draw.notes(view)

@@ -1,0 +1,116 @@
+-- The ways by which people came, or did not: each path of channels with its journeys.
+-- grain: kind, service_line, quarter, outcome, step_1, step_2, step_3, step_4
+-- inputs: int_paths, int_channel_map
+--
+-- A path that fewer than eleven journeys of a cell took keeps its first channel, with 'other' for
+-- all that follow; where those are fewer than eleven too, it is 'other' altogether. So no row
+-- singles a person out by the way they came. '' is no step.
+
+with
+
+cells as (
+
+    select
+        kind,
+        service_line,
+        quarter,
+        step_1,
+        step_2,
+        step_3,
+        step_4,
+        sum(journeys) as journeys
+    from int_paths
+    group by 1, 2, 3, 4, 5, 6, 7
+
+),
+
+beginnings as (
+
+    select
+        kind,
+        service_line,
+        quarter,
+        step_1,
+        sum(journeys) as journeys
+    from cells
+    where journeys < 11
+    group by 1, 2, 3, 4
+
+),
+
+channels as (
+
+    select distinct
+        channel_id,
+        channel
+    from int_channel_map
+
+),
+
+named as (
+
+    select
+        cells.kind,
+        cells.service_line,
+        cells.quarter,
+        cells.step_1 as first_id,
+        cells.step_2 as second_id,
+        cells.step_3 as third_id,
+        cells.step_4 as fourth_id,
+        case
+            when cells.journeys >= 11 or beginnings.journeys >= 11 then firsts.channel
+            else 'other'
+        end as step_1,
+        case
+            when cells.journeys >= 11 then coalesce(seconds.channel, '')
+            when beginnings.journeys >= 11 then 'other'
+            else ''
+        end as step_2,
+        case when cells.journeys >= 11 then coalesce(thirds.channel, '') else '' end as step_3,
+        case when cells.journeys >= 11 then coalesce(fourths.channel, '') else '' end as step_4
+    from cells
+    inner join channels as firsts on cells.step_1 = firsts.channel_id
+    left join channels as seconds on cells.step_2 = seconds.channel_id
+    left join channels as thirds on cells.step_3 = thirds.channel_id
+    left join channels as fourths on cells.step_4 = fourths.channel_id
+    left join beginnings
+        on
+            cells.kind = beginnings.kind
+            and cells.service_line = beginnings.service_line
+            and cells.quarter = beginnings.quarter
+            and cells.step_1 = beginnings.step_1
+
+),
+
+final as (
+
+    select
+        named.kind,
+        named.service_line,
+        named.quarter,
+        int_paths.outcome,
+        named.step_1,
+        named.step_2,
+        named.step_3,
+        named.step_4,
+        cast(sum(int_paths.journeys) as bigint) as journeys,
+        cast(sum(int_paths.journeys * int_paths.touches) as bigint) as touches,
+        cast(
+            percentile_cont(0.5) within group (order by int_paths.days) as double
+        ) as median_days
+    from int_paths
+    inner join named
+        on
+            int_paths.kind = named.kind
+            and int_paths.service_line = named.service_line
+            and int_paths.quarter = named.quarter
+            and int_paths.step_1 = named.first_id
+            and int_paths.step_2 = named.second_id
+            and int_paths.step_3 = named.third_id
+            and int_paths.step_4 = named.fourth_id
+    group by 1, 2, 3, 4, 5, 6, 7, 8
+
+)
+
+select * from final
+order by kind, service_line, quarter, outcome, step_1, step_2, step_3, step_4
