@@ -27,8 +27,13 @@ class Moment:
     value: int
 
 
-def weights(model: str, days: Sequence[float], direct: Sequence[bool]) -> list[float]:
-    """What each touch of a journey weighs; `days` is how long each was before the decision."""
+def weights(
+    model: str, days: Sequence[float], direct: Sequence[bool], marks: Sequence[int]
+) -> list[float]:
+    """What each touch of a journey weighs.
+
+    `days` is how long each was before the decision, `marks` how many milestones each was.
+    """
     last = len(days) - 1
     if model == "first":
         return [float(i == 0) for i in range(last + 1)]
@@ -44,7 +49,25 @@ def weights(model: str, days: Sequence[float], direct: Sequence[bool]) -> list[f
         if last < 2:
             return [1.0] * (last + 1)
         return [0.4 if i in (0, last) else 0.2 / (last - 1) for i in range(last + 1)]
+    if model == "milestone":
+        rest = marks.count(0)
+        return [0.3 * mark if mark else 0.1 / rest for mark in marks]
     return [0.5 ** (day / 7) for day in days]
+
+
+def milestones(
+    moment: Moment, bookings: Sequence[datetime], leads: Sequence[datetime], times: list[datetime]
+) -> list[int]:
+    """How many milestones each touch of a journey was; `bookings` are those within its span."""
+    booked = [when for when in bookings if when <= moment.at and moment.kind != "lead"]
+    asked = [when for when in leads if when <= max(booked, default=moment.at)]
+    marks = [0] * len(times)
+    marks[:1] = [1] * len(times[:1])
+    for reached in (booked, asked):
+        upto = [i for i, time in enumerate(times) if reached and time <= max(reached)]
+        if upto:
+            marks[upto[-1]] += 1
+    return marks
 
 
 def moments(
@@ -91,10 +114,15 @@ def credit(
             journey = [t for t in ordered if since <= t.at <= moment.at]
             if settings.after_previous[moment.kind] and earlier:
                 journey = [t for t in journey if t.at > max(earlier)]
+            bookings = [m.at for m in found if m.kind == "booked" and m.at >= since]
+            if settings.after_previous[moment.kind] and earlier:
+                bookings = [when for when in bookings if when > max(earlier)]
+            leads = [m.at for m in found if m.kind == "lead"]
+            marks = milestones(moment, bookings, leads, [t.at for t in journey])
             channels = [CHANNEL[f"{t.utm_source}/{t.utm_medium}"] for t in journey]
             days = [(moment.at - t.at) / DAY for t in journey]
             for model in models:
-                share = weights(model, days, [c == "direct" for c in channels])
+                share = weights(model, days, [c == "direct" for c in channels], marks)
                 for channel, weight in zip(
                     channels or ["unattributed"], share or [1.0], strict=True
                 ):

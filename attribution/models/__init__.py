@@ -5,6 +5,7 @@ from attribution.models.rules import (
     LAST,
     LAST_NON_DIRECT,
     LINEAR,
+    MILESTONE,
     POSITION,
     TIME_DECAY,
     CreditModel,
@@ -14,5 +15,6 @@ __all__ = ["MODELS", "CreditModel"]
 
 # The order is the order of the page's choice.
 MODELS: dict[str, CreditModel] = {
-    model.name: model for model in (FIRST, LAST, LAST_NON_DIRECT, LINEAR, POSITION, TIME_DECAY)
+    model.name: model
+    for model in (FIRST, LAST, LAST_NON_DIRECT, LINEAR, POSITION, MILESTONE, TIME_DECAY)
 }

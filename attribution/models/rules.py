@@ -12,7 +12,12 @@ from dataclasses import dataclass
 # days_apart             days from the touch to the journey's last touch
 # is_direct              the touch was a direct visit
 # last_non_direct_step   the last step that was not direct; the last one where all were
-COLUMNS = ("step", "steps", "days_before", "days_apart", "is_direct", "last_non_direct_step")
+# milestone              how many milestones it was: the first touch, the lead's, the booking's
+# milestone_touches      how many touches of the journey were a milestone
+COLUMNS = (
+    *("step", "steps", "days_before", "days_apart", "is_direct", "last_non_direct_step"),
+    *("milestone", "milestone_touches"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,18 @@ POSITION = CreditModel(
     " when step = 1 or step = steps then position_ends"
     " else (1 - 2 * position_ends) / (steps - 2) end",
     ("ends",),
+)
+
+# What no milestone took is shared by the touches between. A milestone that no touch was, and a
+# rest that no touch is left for, is spread by the sum of the weights.
+MILESTONE = CreditModel(
+    "milestone",
+    "Milestones (30/30/30)",
+    "Most credit to the first touch, the lead's and the booking's, the rest to the others.",
+    "case"
+    " when milestone > 0 then milestone * milestone_each"
+    " else (1 - 3 * milestone_each) / (steps - milestone_touches) end",
+    ("each",),
 )
 
 # Measured from the last touch and not from the decision: credit is the same, and the weights of
