@@ -200,6 +200,9 @@ FOUR = ("google/cpc", "facebook/paid_social", "newsletter/email", "(direct)/(non
         ("linear", [0.25, 0.25, 0.25, 0.25]),
         ("position", [0.4, 0.1, 0.1, 0.4]),
         ("milestone", [3 / 7, 1 / 14, 1 / 14, 3 / 7]),
+        # One journey and no other: without any of its channels all would be lost.
+        ("markov", [0.25, 0.25, 0.25, 0.25]),
+        ("shapley_sum", [0.25, 0.25, 0.25, 0.25]),
         ("time_decay", [1 / 15, 2 / 15, 4 / 15, 8 / 15]),
     ],
 )
@@ -251,6 +254,48 @@ def test_milestones_of_a_visit_worked_by_hand(warehouse, asked, booked, expected
         )
     )
     assert [found.get(f"step {i}", 0.0) for i in range(5)] == pytest.approx(expected, abs=1e-9)
+
+
+def test_shapley_gives_each_channel_of_a_journey_the_same(warehouse):
+    tags = ("google/cpc", "newsletter/email", "google/cpc", "google/cpc")
+    found = shares(warehouse, "shapley_sum", tags, (9, 5, 3, 2))
+    assert found == pytest.approx([1 / 6, 1 / 2, 1 / 6, 1 / 6], abs=1e-11)
+
+
+def test_markov_learns_from_journeys_that_led_to_nothing(warehouse):
+    """Of four paths, Ann's converts; the same numbers are worked in the documents."""
+    booked = at("2024-06-01")
+    long_ago, now = booked - timedelta(days=300), booked + timedelta(days=300)
+    warehouse.build(
+        touch("t1", "ann", booked - timedelta(days=9), "google/cpc"),
+        touch("t2", "ann", booked - timedelta(days=2), "newsletter/email"),
+        touch("t3", "bob", long_ago, "google/cpc"),
+        touch("t4", "cyd", long_ago, "newsletter/email"),
+        touch("t5", "dan", long_ago, "newsletter/email"),
+        # Too near the end of the data to have led to nothing.
+        touch("t6", "eve", now, "google/cpc"),
+        appointment("a", "ann", booked, booked, "booked"),
+    )
+    counts = warehouse.rows(
+        "select origin, target, journeys from int_transitions where kind = 'booked'"
+    )
+    assert {(o, t): n for o, t, n in counts} == {
+        ("(start)", "paid_search"): 2,
+        ("(start)", "email"): 2,
+        ("paid_search", "email"): 1,
+        ("paid_search", "(nothing)"): 1,
+        ("email", "(conversion)"): 1,
+        ("email", "(nothing)"): 2,
+    }
+    effects = dict(
+        warehouse.rows("select channel, removal_effect from removal_effect where kind = 'booked'")
+    )
+    assert effects == pytest.approx({"paid_search": 1 / 3, "email": 1.0}, abs=1e-12)
+    assert dict(
+        warehouse.rows(
+            "select channel, conversions from credit where model = 'markov' and kind = 'booked'"
+        )
+    ) == pytest.approx({"paid_search": 0.25, "email": 0.75}, abs=1e-11)
 
 
 def test_milestones_without_a_rest_share_it_all(warehouse):

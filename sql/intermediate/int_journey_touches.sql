@@ -8,6 +8,7 @@
 -- first, the last one up to the lead, the last one up to the booking; `milestone_touches` is how
 -- many touches of the journey were any. The booking is the last one of the journey's span up to
 -- the decision, the lead the last one up to the booking; nobody books on the way to a lead.
+-- `channel_touches` is how many touches of the journey were of the touch's channel.
 
 with
 
@@ -59,6 +60,7 @@ conversions as (
 
     select
         spanned.conversion_id,
+        spanned.kind,
         spanned.person_id,
         spanned.decided_at,
         spanned.opens_at,
@@ -76,13 +78,18 @@ joined as (
 
     select
         conversions.conversion_id,
+        conversions.kind,
         int_touches.touch_number,
         int_touches.map_id,
+        int_touches.channel_id,
+        int_touches.previous_channel_id,
         int_touches.is_direct,
         int_touches.touched_at <= conversions.lead_at as is_before_lead,
         int_touches.touched_at <= conversions.booked_at as is_before_booking,
-        date_diff('second', int_touches.touched_at, conversions.decided_at)
-        / 86400.0 as days_before
+        (
+            extract(epoch from conversions.decided_at)
+            - extract(epoch from int_touches.touched_at)
+        ) / 86400 as days_before
     from int_touches
     inner join conversions
         on
@@ -111,10 +118,22 @@ spans as (
 
 ),
 
+channels as (
+
+    select
+        conversion_id,
+        channel_id,
+        cast(count(*) as integer) as channel_touches
+    from joined
+    group by conversion_id, channel_id
+
+),
+
 final as (
 
     select
         joined.conversion_id,
+        joined.kind,
         cast(joined.touch_number - spans.first_number + 1 as integer) as step,
         cast(spans.last_number - spans.first_number + 1 as integer) as steps,
         cast(joined.days_before as double) as days_before,
@@ -136,9 +155,17 @@ final as (
                 then 1
             else 0
         end as milestone_touches,
-        joined.map_id
+        joined.map_id,
+        joined.channel_id,
+        case when joined.touch_number > spans.first_number then joined.previous_channel_id end
+            as previous_channel_id,
+        channels.channel_touches
     from joined
     inner join spans on joined.conversion_id = spans.conversion_id
+    inner join channels
+        on
+            joined.conversion_id = channels.conversion_id
+            and joined.channel_id = channels.channel_id
 
 )
 
