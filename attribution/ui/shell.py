@@ -23,6 +23,7 @@ SECTIONS = {
     "Acquisition": (
         ("acquisition/overview.py", "Overview", "overview"),
         ("acquisition/channels.py", "Channels", "channels"),
+        ("acquisition/attribution.py", "Attribution", "attribution"),
     ),
     "Retention": (("retention/reactivation.py", "Reactivation", "reactivation"),),
     "Operations": (("operations/data_health.py", "Data health", "data-health"),),
@@ -32,6 +33,7 @@ FIRST_PAGE = "overview"
 USED = {
     "overview": frozenset({"period", "service", "location"}),
     "channels": filters.ALL,
+    "attribution": frozenset({"period", "kind", "service", "location"}),
     "reactivation": frozenset({"period", "service", "location"}),
     "data-health": frozenset(),
 }
