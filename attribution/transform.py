@@ -9,25 +9,32 @@ its grain (proved unique after it is built) and its inputs (which order the buil
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import pandas as pd
+import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from attribution.errors import TransformError
 from attribution.models.credit import credit_sql
+from attribution.models.learned import learned_weights
 from attribution.paths import SQL
 
 LAYERS = ("staging", "intermediate", "marts")
 # SQLGlot's names for engines that SQLAlchemy calls otherwise.
 _DIALECTS = {"postgresql": "postgres"}
 
+Solve = Callable[[pd.DataFrame], pd.DataFrame]
+# What SQL counts and Python solves: the model's rows go through the function, which has a few.
+SOLVED: dict[str, Solve] = {"int_learned_weights": learned_weights}
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One table (or one check) and the SELECT that makes it."""
+    """One table (or one check) and the SELECT that makes it; `solve` turns its rows into others."""
 
     name: str
     layer: str
@@ -35,6 +42,7 @@ class Model:
     grain: tuple[str, ...]
     inputs: tuple[str, ...]
     sql: str
+    solve: Solve | None = None
 
 
 def read_model(name: str, layer: str, sql: str) -> Model:
@@ -67,6 +75,7 @@ def load_models(folder: Path = SQL) -> list[Model]:
         for layer in LAYERS
         for path in sorted((folder / layer).glob("*.sql"))
     ]
+    models = [replace(model, solve=SOLVED.get(model.name)) for model in models]
     return in_order([*models, read_model("credit", "marts", credit_sql())])
 
 
@@ -170,11 +179,29 @@ def in_dialect(connection: Connection, sql: str) -> str:
 
 def _create(connection: Connection, model: Model) -> None:
     query = _body(in_dialect(connection, model.sql))
-    if connection.dialect.name == "duckdb":
+    if model.solve is not None:
+        result = connection.exec_driver_sql(query)
+        counts = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+        _write(connection, model, model.solve(counts))
+    elif connection.dialect.name == "duckdb":
         connection.exec_driver_sql(f"create or replace table {model.name} as\n{query}")
     else:
         connection.exec_driver_sql(f"drop table if exists {model.name}")
         connection.exec_driver_sql(f"create table {model.name} as\n{query}")
+
+
+def _write(connection: Connection, model: Model, frame: pd.DataFrame) -> None:
+    columns = [
+        sa.Column(f"{name}", sa.Double() if kind.kind == "f" else sa.Text())
+        for name, kind in frame.dtypes.items()
+    ]
+    table = sa.Table(model.name, sa.MetaData(), *columns)
+    connection.exec_driver_sql(f"drop table if exists {model.name}")
+    table.create(connection)
+    if len(frame):
+        names = table.c.keys()
+        rows = zip(*(frame[name].tolist() for name in names), strict=True)
+        connection.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in rows])
 
 
 def _duplicates(connection: Connection, model: Model) -> int:

@@ -1,12 +1,14 @@
 """Conversions and credit worked out the plain way, in Python, to hold the SQL against."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from attribution.models.parameters import CreditSettings
+import numpy as np
+
+from attribution.models.parameters import KINDS, CreditSettings
 from connectors.contract import Appointment, Payment, Touchpoint
 
 DAY = timedelta(days=1)
@@ -27,8 +29,20 @@ class Moment:
     value: int
 
 
-def weights(model: str, days: Sequence[float], direct: Sequence[bool]) -> list[float]:
-    """What each touch of a journey weighs; `days` is how long each was before the decision."""
+@dataclass(frozen=True)
+class Journey:
+    """The touches before one conversion: their channels, days before it, and milestones."""
+
+    moment: Moment
+    channels: list[str]
+    days: list[float]
+    marks: list[int]
+
+
+def weights(model: str, journey: Journey, effects: Mapping[str, float]) -> list[float]:
+    """What each touch of a journey weighs; `effects` are removal effects by channel."""
+    days, marks = journey.days, journey.marks
+    direct = [channel == "direct" for channel in journey.channels]
     last = len(days) - 1
     if model == "first":
         return [float(i == 0) for i in range(last + 1)]
@@ -44,7 +58,72 @@ def weights(model: str, days: Sequence[float], direct: Sequence[bool]) -> list[f
         if last < 2:
             return [1.0] * (last + 1)
         return [0.4 if i in (0, last) else 0.2 / (last - 1) for i in range(last + 1)]
+    if model == "milestone":
+        rest = marks.count(0)
+        return [0.3 * mark if mark else 0.1 / rest for mark in marks]
+    if model == "markov":
+        return [effects.get(channel) or 1e-6 for channel in journey.channels]
+    if model == "shapley_sum":
+        return [1 / journey.channels.count(channel) for channel in journey.channels]
     return [0.5 ** (day / 7) for day in days]
+
+
+def removal_effects(
+    won: Sequence[Sequence[str]], lost: Sequence[Sequence[str]]
+) -> dict[str, float]:
+    """The share of conversions lost without each channel, one system of equations for each."""
+    out: dict[str, Counter[str]] = defaultdict(Counter)
+    for paths, end in ((won, "won"), (lost, "lost")):
+        for path in paths:
+            for origin, target in pairwise(["start", *path, end]):
+                out[origin][target] += 1
+    states = sorted(out)
+
+    def chance(without: str) -> float:
+        system, gain = np.eye(len(states)), np.zeros(len(states))
+        for row, state in enumerate(states):
+            for target, times in out[state].items():
+                share = times / out[state].total() if state != without else 0.0
+                if target in out and target != without:
+                    system[row, states.index(target)] -= share
+                gain[row] += share * (target == "won")
+        return float(np.linalg.solve(system, gain)[states.index("start")])
+
+    return {s: 1 - chance(s) / chance("") for s in states if s != "start"} if won else {}
+
+
+def lost_paths(
+    times: list[datetime],
+    channels: list[str],
+    since: datetime | None,
+    until: datetime,
+    lookback: timedelta,
+) -> list[list[str]]:
+    """Runs of touches since the last conversion that had time to convert and did not."""
+    paths: list[list[str]] = []
+    before = None
+    for time, channel in zip(times, channels, strict=True):
+        if (since is None or time > since) and time + lookback <= until:
+            if before is None or time - before > lookback:
+                paths.append([])
+            paths[-1].append(channel)
+            before = time
+    return paths
+
+
+def milestones(
+    moment: Moment, bookings: Sequence[datetime], leads: Sequence[datetime], times: list[datetime]
+) -> list[int]:
+    """How many milestones each touch of a journey was; `bookings` are those within its span."""
+    booked = [when for when in bookings if when <= moment.at and moment.kind != "lead"]
+    asked = [when for when in leads if when <= max(booked, default=moment.at)]
+    marks = [0] * len(times)
+    marks[:1] = [1] * len(times[:1])
+    for reached in (booked, asked):
+        upto = [i for i, time in enumerate(times) if reached and time <= max(reached)]
+        if upto:
+            marks[upto[-1]] += 1
+    return marks
 
 
 def moments(
@@ -75,30 +154,61 @@ def moments(
     return found
 
 
+def journeys_of(
+    touches: Sequence[Touchpoint], found: Sequence[Moment], settings: CreditSettings
+) -> list[Journey]:
+    """The journey before each conversion of one person."""
+    journeys = []
+    for moment in found:
+        since = moment.at - settings.lookback_days[moment.kind] * DAY
+        earlier = [m.at for m in found if m.kind == moment.kind and m.at < moment.at]
+        journey = [t for t in touches if since <= t.at <= moment.at]
+        bookings = [m.at for m in found if m.kind == "booked" and m.at >= since]
+        if settings.after_previous[moment.kind] and earlier:
+            journey = [t for t in journey if t.at > max(earlier)]
+            bookings = [when for when in bookings if when > max(earlier)]
+        leads = [m.at for m in found if m.kind == "lead"]
+        marks = milestones(moment, bookings, leads, [t.at for t in journey])
+        days = [(moment.at - t.at) / DAY for t in journey]
+        journeys.append(Journey(moment, [channel_of(t) for t in journey], days, marks))
+    return journeys
+
+
+def channel_of(touch: Touchpoint) -> str:
+    return CHANNEL[f"{touch.utm_source}/{touch.utm_medium}"]
+
+
 def credit(
     people: Sequence[tuple[list[Touchpoint], list[Appointment], list[Payment]]],
     models: Sequence[str],
     settings: CreditSettings,
 ) -> dict[tuple[str, str, str], tuple[float, float]]:
     """(model, kind, channel) -> conversions and value in micros."""
-    total: dict[tuple[str, str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
+    every = [t.at for touches, *_ in people for t in touches]
+    won: dict[str, list[list[str]]] = defaultdict(list)
+    lost: dict[str, list[list[str]]] = defaultdict(list)
+    journeys: list[Journey] = []
     for touches, appointments, payments in people:
         ordered = sorted(touches, key=lambda t: (t.at, t.touch_id))
         found = moments(touches, appointments, payments, settings)
-        for moment in found:
-            since = moment.at - settings.lookback_days[moment.kind] * DAY
-            earlier = [m.at for m in found if m.kind == moment.kind and m.at < moment.at]
-            journey = [t for t in ordered if since <= t.at <= moment.at]
-            if settings.after_previous[moment.kind] and earlier:
-                journey = [t for t in journey if t.at > max(earlier)]
-            channels = [CHANNEL[f"{t.utm_source}/{t.utm_medium}"] for t in journey]
-            days = [(moment.at - t.at) / DAY for t in journey]
-            for model in models:
-                share = weights(model, days, [c == "direct" for c in channels])
-                for channel, weight in zip(
-                    channels or ["unattributed"], share or [1.0], strict=True
-                ):
-                    cell = total[model, moment.kind, channel]
-                    cell[0] += moment.counted * weight / (sum(share) or 1)
-                    cell[1] += moment.value * weight / (sum(share) or 1)
+        own = journeys_of(ordered, found, settings)
+        journeys += own
+        for journey in own:
+            if journey.channels and journey.moment.counted:
+                won[journey.moment.kind].append(journey.channels)
+        for kind in KINDS:
+            last = max((m.at for m in found if m.kind == kind), default=None)
+            times, channels = [t.at for t in ordered], [channel_of(t) for t in ordered]
+            lookback = settings.lookback_days[kind] * DAY
+            lost[kind] += lost_paths(times, channels, last, max(every), lookback) if every else []
+    effects = {kind: removal_effects(won[kind], lost[kind]) for kind in KINDS}
+    total: dict[tuple[str, str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for journey in journeys:
+        moment = journey.moment
+        for model in models:
+            share = weights(model, journey, effects[moment.kind]) or [1.0]
+            for channel, weight in zip(journey.channels or ["unattributed"], share, strict=True):
+                cell = total[model, moment.kind, channel]
+                cell[0] += moment.counted * weight / sum(share)
+                cell[1] += moment.value * weight / sum(share)
     return {key: (cell[0], cell[1]) for key, cell in total.items()}

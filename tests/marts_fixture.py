@@ -23,7 +23,17 @@ PAID = {
 FREE = ("organic_search", "direct", "referral_physician", "outreach_sms")
 SERVICE_LINES = ("cardiology", "dermatology", "orthopedics", "primary care", "unassigned")
 LOCATIONS = ("Harbor", "Lakeside", "North", "unassigned")
-MODELS = ("first", "last", "last_non_direct", "linear", "position", "time_decay")
+MODELS = (
+    "first",
+    "last",
+    "last_non_direct",
+    "linear",
+    "position",
+    "milestone",
+    "time_decay",
+    "markov",
+    "shapley_sum",
+)
 KINDS = {"lead": 3.0, "booked": 2.0, "kept": 1.5, "new_patient": 0.8, "collected": 2.2}
 SILENCES = ("6-12", "12-18", "18-24", "24-36", "36+")
 LAST_WEEK = date(2026, 11, 16)
@@ -60,6 +70,7 @@ def tables() -> dict[str, pd.DataFrame]:
         "about": _about(),
         "conversions": conversions,
         "credit": _credit(random, conversions),
+        "removal_effect": _removal_effect(),
         "spend": _spend(random),
         "sessions": _sessions(random),
         "reactivation": _reactivation(random),
@@ -133,6 +144,12 @@ def _credit(random: np.random.Generator, conversions: pd.DataFrame) -> pd.DataFr
     frame = pd.concat(parts, ignore_index=True)
     grain = ["model", "kind", "channel", "campaign", "service_line", "location", "week", "currency"]
     return frame.groupby(grain, as_index=False)[["conversions", "value_micros"]].sum()
+
+
+def _removal_effect() -> pd.DataFrame:
+    channels = sorted({channel for channel, _campaign in campaigns()})
+    frame = _grid(kind=sorted(KINDS), channel=channels)
+    return frame.assign(removal_effect=0.6 / (1 + frame.index % len(channels)))
 
 
 def _spend(random: np.random.Generator) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pytest
 from credit_reference import CHANNEL, credit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from warehouse_fixtures import Warehouse, appointment, at, payment, touch
+from warehouse_fixtures import Warehouse, appointment, at, contact, payment, touch
 
 from attribution.models import MODELS
 from attribution.models.parameters import CreditSettings
@@ -199,6 +199,10 @@ FOUR = ("google/cpc", "facebook/paid_social", "newsletter/email", "(direct)/(non
         ("last_non_direct", [0, 0, 1, 0]),
         ("linear", [0.25, 0.25, 0.25, 0.25]),
         ("position", [0.4, 0.1, 0.1, 0.4]),
+        ("milestone", [3 / 7, 1 / 14, 1 / 14, 3 / 7]),
+        # One journey and no other: without any of its channels all would be lost.
+        ("markov", [0.25, 0.25, 0.25, 0.25]),
+        ("shapley_sum", [0.25, 0.25, 0.25, 0.25]),
         ("time_decay", [1 / 15, 2 / 15, 4 / 15, 8 / 15]),
     ],
 )
@@ -213,6 +217,89 @@ def test_a_single_touch_takes_it_all(warehouse, model):
 
 def test_position_gives_two_ends_a_half_each(warehouse):
     assert shares(warehouse, "position", FOUR[:2], (9, 2)) == [0.5, 0.5]
+
+
+FIVE = (*FOUR, "google/organic")
+DAYS = (30, 22, 15, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("asked", "booked", "expected"),
+    [
+        (22, 8, [0.3, 0.3, 0.05, 0.3, 0.05]),
+        # The lead's touch is the last one up to it, and so is the booking's.
+        (20, 4, [0.3, 0.3, 0.05, 0.3, 0.05]),
+        # Two milestones at one touch add up.
+        (30, 3, [0.6, 0.1 / 3, 0.1 / 3, 0.1 / 3, 0.3]),
+        (8, 8, [0.3, 0.1 / 3, 0.1 / 3, 0.6, 0.1 / 3]),
+        # Who booked before asking did not ask on the way to this visit.
+        (7, 15, [3 / 7, 1 / 21, 3 / 7, 1 / 21, 1 / 21]),
+        # Without an inquiry, the first touch and the booking's remain.
+        (None, 8, [3 / 7, 1 / 21, 1 / 21, 3 / 7, 1 / 21]),
+    ],
+)
+def test_milestones_of_a_visit_worked_by_hand(warehouse, asked, booked, expected):
+    visit = at("2024-06-01")
+    touches = [
+        touch(f"t{i}", "ann", visit - timedelta(days=day), tag, utm_campaign=f"step {i}")
+        for i, (tag, day) in enumerate(zip(FIVE, DAYS, strict=True))
+    ]
+    rows = [appointment("a", "ann", visit - timedelta(days=booked), visit)]
+    if asked is not None:
+        rows.append(contact("c", visit - timedelta(days=asked), patient_id="ann"))
+    warehouse.build(*touches, *rows)
+    found = dict(
+        warehouse.rows(
+            "select campaign, conversions from credit where model = 'milestone' and kind = 'kept'"
+        )
+    )
+    assert [found.get(f"step {i}", 0.0) for i in range(5)] == pytest.approx(expected, abs=1e-9)
+
+
+def test_shapley_gives_each_channel_of_a_journey_the_same(warehouse):
+    tags = ("google/cpc", "newsletter/email", "google/cpc", "google/cpc")
+    found = shares(warehouse, "shapley_sum", tags, (9, 5, 3, 2))
+    assert found == pytest.approx([1 / 6, 1 / 2, 1 / 6, 1 / 6], abs=1e-11)
+
+
+def test_markov_learns_from_journeys_that_led_to_nothing(warehouse):
+    """Of four paths, Ann's converts; the same numbers are worked in the documents."""
+    booked = at("2024-06-01")
+    long_ago, now = booked - timedelta(days=300), booked + timedelta(days=300)
+    warehouse.build(
+        touch("t1", "ann", booked - timedelta(days=9), "google/cpc"),
+        touch("t2", "ann", booked - timedelta(days=2), "newsletter/email"),
+        touch("t3", "bob", long_ago, "google/cpc"),
+        touch("t4", "cyd", long_ago, "newsletter/email"),
+        touch("t5", "dan", long_ago, "newsletter/email"),
+        # Too near the end of the data to have led to nothing.
+        touch("t6", "eve", now, "google/cpc"),
+        appointment("a", "ann", booked, booked, "booked"),
+    )
+    counts = warehouse.rows(
+        "select origin, target, journeys from int_transitions where kind = 'booked'"
+    )
+    assert {(o, t): n for o, t, n in counts} == {
+        ("(start)", "paid_search"): 2,
+        ("(start)", "email"): 2,
+        ("paid_search", "email"): 1,
+        ("paid_search", "(nothing)"): 1,
+        ("email", "(conversion)"): 1,
+        ("email", "(nothing)"): 2,
+    }
+    effects = dict(
+        warehouse.rows("select channel, removal_effect from removal_effect where kind = 'booked'")
+    )
+    assert effects == pytest.approx({"paid_search": 1 / 3, "email": 1.0}, abs=1e-12)
+    assert dict(
+        warehouse.rows(
+            "select channel, conversions from credit where model = 'markov' and kind = 'booked'"
+        )
+    ) == pytest.approx({"paid_search": 0.25, "email": 0.75}, abs=1e-11)
+
+
+def test_milestones_without_a_rest_share_it_all(warehouse):
+    assert shares(warehouse, "milestone", FOUR[:2], (9, 2)) == [0.5, 0.5]
 
 
 def test_last_non_direct_falls_back_to_direct(warehouse):

@@ -13,6 +13,7 @@ from attribution.ui import frame
 FILES = {
     "overview": "acquisition/overview.py",
     "channels": "acquisition/channels.py",
+    "attribution": "acquisition/attribution.py",
     "journeys": "acquisition/journeys.py",
     "reactivation": "retention/reactivation.py",
     "data-health": "operations/data_health.py",

@@ -50,6 +50,8 @@ def test_grain_is_made_of_its_columns(name):
     final = next(cte for cte in tree.find_all(exp.CTE) if cte.alias == "final")
     columns = set(final.this.named_selects)
     assert MODELS[name].grain
+    if MODELS[name].solve:
+        return  # its columns are those of the frame that Python makes of the rows
     assert "*" in columns or set(MODELS[name].grain) <= columns
 
 

@@ -217,6 +217,7 @@ def test_credit_settings_are_read():
         ({"half_life_days": 0}, "half_life_days must be above 0"),
         ({"half_life_days": "week"}, "half_life_days must be a number"),
         ({"position_ends": 0.6}, "position_ends must be above 0 and at most 0.5"),
+        ({"milestone_each": 0.34}, "milestone_each must be above 0 and at most a third"),
         ({"lookback_days": {"lead": 0}}, "lookback_days.lead must be days from 1 to 730"),
         ({"lookback_days": 90}, "lookback_days must be a table"),
         ({"lookback_days": {"sale": 9}}, "lookback_days.sale is not a conversion"),

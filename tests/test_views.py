@@ -21,13 +21,26 @@ from attribution.ui import charts, formats
 from attribution.ui.freshness import look_up
 from attribution.ui.scope import before, scope_of
 from attribution.ui.view import View
-from attribution.ui.views import channels, data_health, journeys, overview, reactivation
+from attribution.ui.views import (
+    attribution,
+    channels,
+    data_health,
+    journeys,
+    overview,
+    reactivation,
+)
 
 LAST = made_up.LAST_WEEK
 RECENT = Scope(LAST - timedelta(weeks=12), LAST)
 NARROW = replace(RECENT, service_lines=("cardiology",), locations=("North", "unassigned"))
-EVERY_PAGE = [overview.build, channels.build, journeys.build, reactivation.build]
 ABOUT = About("USD", made_up.weeks()[0], LAST, 60_000)
+BUILDS = [
+    overview.build,
+    channels.build,
+    attribution.build,
+    journeys.build,
+    reactivation.build,
+]
 LINES, PLACES = made_up.SERVICE_LINES, made_up.LOCATIONS
 
 
@@ -222,6 +235,32 @@ def test_spend_that_a_filter_cannot_place_is_named(marts):
     assert any("belongs to no location" in note for note in view.notes)
 
 
+def test_models_are_compared_on_the_same_conversions(marts, tables):
+    view = attribution.build(marts, NARROW)
+    table = view.tables["credit"].frame.set_index("channel")
+    credit = within(tables["credit"], NARROW).query("kind == 'booked'")
+    wide = credit.pivot_table(
+        index="channel", columns="model", values="conversions", aggfunc="sum", fill_value=0
+    )
+    shares = wide / wide.sum()
+    assert "unattributed" not in table.index
+    for channel in table.index:
+        for model in MODELS:
+            assert table.loc[channel, model] == pytest.approx(wide.loc[channel, model])
+        spread = shares.loc[channel].max() - shares.loc[channel].min()
+        assert table.loc[channel, "spread"] == pytest.approx(spread)
+    assert table["spread"].is_monotonic_decreasing
+    ranks = view.tables["ranks"].frame.set_index("channel")
+    assert ranks.loc[wide.drop("unattributed")["markov"].idxmax(), "markov"] == 1
+
+
+def test_removal_effects_are_those_of_the_kind(marts, tables):
+    view = attribution.build(marts, replace(RECENT, kind="kept"))
+    expected = tables["removal_effect"].query("kind == 'kept'")["removal_effect"].max()
+    assert view.tables["effects"].frame["removal_effect"].iloc[0] == expected
+    assert formats.rate(expected) in view.figures["effects"].alt
+
+
 def test_lift_is_the_difference_of_two_shares(marts, tables):
     view = reactivation.build(marts, RECENT)
     frame = tables["reactivation"]
@@ -327,13 +366,13 @@ def test_journeys_to_other_kinds_are_not_followed(marts):
     assert "not to collected" in view.empty
 
 
-@pytest.mark.parametrize("build", EVERY_PAGE)
+@pytest.mark.parametrize("build", BUILDS)
 def test_nothing_to_show_says_what_to_do(marts, build):
     view = build(marts, Scope(date(2020, 1, 6), date(2020, 1, 27)))
     assert "Choose a longer period" in view.empty
 
 
-@pytest.mark.parametrize("build", EVERY_PAGE)
+@pytest.mark.parametrize("build", BUILDS)
 def test_every_figure_is_described_defined_and_twinned(marts, build):
     view = build(marts, RECENT)
     assert view.figures

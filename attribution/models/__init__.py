@@ -5,7 +5,10 @@ from attribution.models.rules import (
     LAST,
     LAST_NON_DIRECT,
     LINEAR,
+    MARKOV,
+    MILESTONE,
     POSITION,
+    SHAPLEY_SUM,
     TIME_DECAY,
     CreditModel,
 )
@@ -14,5 +17,9 @@ __all__ = ["MODELS", "CreditModel"]
 
 # The order is the order of the page's choice.
 MODELS: dict[str, CreditModel] = {
-    model.name: model for model in (FIRST, LAST, LAST_NON_DIRECT, LINEAR, POSITION, TIME_DECAY)
+    model.name: model
+    for model in (
+        *(FIRST, LAST, LAST_NON_DIRECT, LINEAR, POSITION, MILESTONE, TIME_DECAY),
+        *(MARKOV, SHAPLEY_SUM),
+    )
 }

@@ -14,12 +14,14 @@ from attribution.models.rules import COLUMNS, CreditModel
 
 GRAIN = ("model", "kind", "channel", "campaign", "service_line", "location", "week", "currency")
 _INPUTS = ("int_channel_map", "int_conversions", "int_journey_touches", "setting_model")
+_LEARNED = "int_learned_weights"
 
 
 def credit_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
     """The model `credit`, header and all."""
     steps = {
         "parameters": _parameters(models),
+        **_learned(models),
         "weighed": _weighed(models),
         "reached": _reached(models),
         "shared": _shared(models),
@@ -28,13 +30,14 @@ def credit_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
         "named": _named(models),
         "final": _FINAL,
     }
+    inputs = [*_INPUTS, _LEARNED] if "learned" in steps else _INPUTS
     ctes = ",\n\n".join(
         f"{name} as (\n\n{indent(sql.strip(chr(10)), '    ')}\n\n)" for name, sql in steps.items()
     )
     return (
         "-- What each channel and campaign is credited with under each model, week by week.\n"
         f"-- grain: {', '.join(GRAIN)}\n"
-        f"-- inputs: {', '.join(_INPUTS)}\n\n"
+        f"-- inputs: {', '.join(inputs)}\n\n"
         f"with\n\n{ctes}\n\nselect * from final\norder by {', '.join(GRAIN)}\n"
     )
 
@@ -49,11 +52,33 @@ def _parameters(models: Mapping[str, CreditModel]) -> str:
     return _select(columns, "from setting_model")
 
 
-def _weighed(models: Mapping[str, CreditModel]) -> str:
-    journey = _select(
-        ["conversion_id", "map_id", *COLUMNS, "parameters.*"],
-        "from int_journey_touches\ncross join parameters",
+def _learned(models: Mapping[str, CreditModel]) -> dict[str, str]:
+    """A row for each kind and pair of channel and campaign, a column for each learned model."""
+    columns = [
+        f"max(\n    case when {_LEARNED}.model = '{model.name}' then {_LEARNED}.weight end\n)"
+        f" as {model.learned_column}"
+        for model in models.values()
+        if model.learned
+    ]
+    source = (
+        f"from {_LEARNED}\n"
+        f"inner join int_channel_map on {_LEARNED}.channel = int_channel_map.channel\n"
+        f"group by {_LEARNED}.kind, int_channel_map.map_id"
     )
+    kept = [f"{_LEARNED}.kind", "int_channel_map.map_id"]
+    return {"learned": _select([*kept, *columns], source)} if columns else {}
+
+
+def _weighed(models: Mapping[str, CreditModel]) -> str:
+    own = [f"int_journey_touches.{column}" for column in ("conversion_id", "map_id", *COLUMNS)]
+    learned = [f"learned.{model.learned_column}" for model in models.values() if model.learned]
+    source = "from int_journey_touches\ncross join parameters"
+    if learned:
+        source += (
+            "\nleft join learned\n    on\n        int_journey_touches.kind = learned.kind\n"
+            "        and int_journey_touches.map_id = learned.map_id"
+        )
+    journey = _select([*own, "parameters.*", *learned], source)
     columns = [
         f"cast({model.weight} as decimal(18, 12)) as {name}_weight"
         for name, model in models.items()

@@ -45,6 +45,7 @@ class CreditSettings:
     lookback_days: Mapping[str, int] = field(default_factory=lambda: _LOOKBACK_DAYS)
     after_previous: Mapping[str, bool] = field(default_factory=lambda: _AFTER_PREVIOUS)
     position_ends: float = 0.4
+    milestone_each: float = 0.3
     half_life_days: float = 7.0
     uncounted_touches: Sequence[str] = _UNCOUNTED  # kinds of touchpoint that earn no credit
 
@@ -53,7 +54,10 @@ def credit_settings(table: Mapping[str, Any]) -> CreditSettings:
     """The `[credit]` table of the configuration; ValueError names everything that is wrong."""
     known = {f.name for f in fields(CreditSettings)}
     problems = [f"{name} is not a setting" for name in sorted(table.keys() - known)]
-    numbers = ("lead_gap_days", "new_patient_days", "position_ends", "half_life_days")
+    numbers = (
+        *("lead_gap_days", "new_patient_days"),
+        *("position_ends", "milestone_each", "half_life_days"),
+    )
     problems += [
         f"{name} must be a number"
         for name in numbers
@@ -84,6 +88,9 @@ def _impossible(settings: CreditSettings) -> list[str]:
     problems = []
     if not 0 < settings.position_ends <= 0.5:
         problems.append("position_ends must be above 0 and at most 0.5")
+    # Three milestones take the same; 1/3 each leaves nothing for the rest.
+    if not 0 < settings.milestone_each <= 1 / 3:
+        problems.append("milestone_each must be above 0 and at most a third")
     if settings.half_life_days <= 0:
         problems.append("half_life_days must be above 0")
     if settings.lead_gap_days < 0 or settings.new_patient_days < 1:
@@ -153,6 +160,7 @@ def setting_model(settings: CreditSettings) -> pd.DataFrame:
     return pd.DataFrame(
         [
             ("position", "ends", float(settings.position_ends)),
+            ("milestone", "each", float(settings.milestone_each)),
             ("time_decay", "half_life_days", float(settings.half_life_days)),
         ],
         columns=["model", "parameter", "amount"],

@@ -1,4 +1,4 @@
-"""The rules: credit models that say, without learning, what each touch of a journey weighs.
+"""The credit models of the warehouse: what each touch of a journey weighs.
 
 A weight is one SQL expression over the columns of a journey's touch (`COLUMNS`). The model's
 credit is the weight over the sum of the journey's weights. A weight is kept to twelve decimals,
@@ -12,22 +12,38 @@ from dataclasses import dataclass
 # days_apart             days from the touch to the journey's last touch
 # is_direct              the touch was a direct visit
 # last_non_direct_step   the last step that was not direct; the last one where all were
-COLUMNS = ("step", "steps", "days_before", "days_apart", "is_direct", "last_non_direct_step")
+# milestone              how many milestones it was: the first touch, the lead's, the booking's
+# milestone_touches      how many touches of the journey were a milestone
+# channel_touches        how many touches of the journey were of its channel
+COLUMNS = (
+    *("step", "steps", "days_before", "days_apart", "is_direct", "last_non_direct_step"),
+    *("milestone", "milestone_touches", "channel_touches"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class CreditModel:
-    """A weight per touch: `weight` is SQL over `COLUMNS` and the columns of its `parameters`."""
+    """A weight per touch: `weight` is SQL over `COLUMNS` and the columns of its `parameters`.
+
+    Where `learned`, the weight may also read `learned_column`: what was learned of the channel of
+    the touch, null where that was nothing.
+    """
 
     name: str
     title: str
     help: str  # one sentence, shown beside the model's name
     weight: str
     parameters: tuple[str, ...] = ()
+    learned: bool = False
 
     def parameter_column(self, parameter: str) -> str:
         """The name by which `weight` reads a parameter."""
         return f"{self.name}_{parameter}"
+
+    @property
+    def learned_column(self) -> str:
+        """The name by which `weight` reads what was learned."""
+        return f"{self.name}_learned"
 
 
 FIRST = CreditModel(
@@ -69,6 +85,18 @@ POSITION = CreditModel(
     ("ends",),
 )
 
+# What no milestone took is shared by the touches between. A milestone that no touch was, and a
+# rest that no touch is left for, is spread by the sum of the weights.
+MILESTONE = CreditModel(
+    "milestone",
+    "Milestones (30/30/30)",
+    "Most credit to the first touch, the lead's and the booking's, the rest to the others.",
+    "case"
+    " when milestone > 0 then milestone * milestone_each"
+    " else (1 - 3 * milestone_each) / (steps - milestone_touches) end",
+    ("each",),
+)
+
 # Measured from the last touch and not from the decision: credit is the same, and the weights of
 # a journey that is all old do not vanish.
 TIME_DECAY = CreditModel(
@@ -77,4 +105,20 @@ TIME_DECAY = CreditModel(
     "More credit the nearer the conversion: half as much for each week further back.",
     "power(0.5, days_apart / time_decay_half_life_days)",
     ("half_life_days",),
+)
+
+# Of a refund whose channels nothing else was learned of, each touch gets the same.
+MARKOV = CreditModel(
+    "markov",
+    "Markov chain",
+    "Credit by how much would be lost if a channel led to nothing, learned from all journeys.",
+    "coalesce(markov_learned, 0.000001)",
+    learned=True,
+)
+
+SHAPLEY_SUM = CreditModel(
+    "shapley_sum",
+    "Shapley value",
+    "The same credit to every channel of the journey, however often it touched.",
+    "1.0 / channel_touches",
 )

@@ -37,6 +37,10 @@ _SLOTS = {
 GREY = "#000008"
 TEXT = "#000037"
 ROW = 30
+_SHAPES = (
+    *("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x"),
+    *("star", "hexagon"),
+)
 _LAYOUT: Spec = {
     "margin": {"l": 0, "r": 8, "t": 8, "b": 0},
     "showlegend": False,
@@ -238,6 +242,55 @@ def intervals(
         "yaxis": _names(labels),
     }
     return {"data": [trace], "layout": layout}
+
+
+def ranges(
+    labels: Sequence[str],
+    courses: Mapping[str, Sequence[float]],
+    hovers: Mapping[str, Sequence[str]],
+) -> Spec:
+    """A row of dots for each label, a shape and colour for each course, on a bar of their reach."""
+    rows = list(range(len(labels)))
+    lows = [min(course[row] for course in courses.values()) for row in rows]
+    highs = [max(course[row] for course in courses.values()) for row in rows]
+    reach = {
+        "type": "bar",
+        "orientation": "h",
+        "x": [high - low for low, high in zip(lows, highs, strict=True)],
+        "base": lows,
+        "y": rows,
+        "width": 0.22,
+        "marker": {"color": GREY, "opacity": 0.35},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+    dots = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": name,
+            "x": list(course),
+            "y": rows,
+            "marker": {
+                "size": 9,
+                "opacity": 0.9,
+                "symbol": _SHAPES[place % len(_SHAPES)],
+                "color": colour(1 + place % 7),
+            },
+            "customdata": list(hovers[name]),
+            "hovertemplate": "%{customdata}<extra></extra>",
+        }
+        for place, (name, course) in enumerate(courses.items())
+    ]
+    layout = {
+        **_LAYOUT,
+        "height": 150 + ROW * len(labels),
+        "showlegend": True,
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "xaxis": {"tickformat": ".0%", "rangemode": "tozero", "showgrid": True, "fixedrange": True},
+        "yaxis": _names(labels),
+    }
+    return {"data": [reach, *dots], "layout": layout}
 
 
 def heat_map(

@@ -23,6 +23,7 @@ SECTIONS = {
     "Acquisition": (
         ("acquisition/overview.py", "Overview", "overview"),
         ("acquisition/channels.py", "Channels", "channels"),
+        ("acquisition/attribution.py", "Attribution", "attribution"),
         ("acquisition/journeys.py", "Journeys", "journeys"),
     ),
     "Retention": (("retention/reactivation.py", "Reactivation", "reactivation"),),
@@ -33,6 +34,7 @@ FIRST_PAGE = "overview"
 USED = {
     "overview": frozenset({"period", "service", "location"}),
     "channels": filters.ALL,
+    "attribution": frozenset({"period", "kind", "service", "location"}),
     "journeys": frozenset({"period", "kind", "service"}),
     "reactivation": frozenset({"period", "service", "location"}),
     "data-health": frozenset(),

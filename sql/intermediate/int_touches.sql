@@ -1,22 +1,14 @@
--- The touches of everybody who converted, numbered in the order they happened.
+-- The touches of everybody, numbered in the order they happened, with the ones beside each.
 -- grain: person_id, touch_number
 -- inputs: stg_touchpoint, stg_call, stg_message, int_contact_touches, int_channel_map,
---   int_conversions, setting_uncounted
+--   setting_uncounted
 --
--- Most touches lead nowhere and are left out here. Two touches at one instant are ordered by
--- where they come from and then by their key, so a refresh always finds the same order.
--- Reminders of a visit (purpose treatment or operations) are service, not marketing. Touches
--- that only say that something was shown (setting_uncounted) are no steps.
+-- Most touches lead nowhere; what leads nowhere is learned from them too. Two touches at one
+-- instant are ordered by where they come from and then by their key, so a refresh always finds
+-- the same order. Reminders of a visit (purpose treatment or operations) are service, not
+-- marketing. Touches that only say that something was shown (setting_uncounted) are no steps.
 
 with
-
-people as (
-
-    select distinct person_id
-    from int_conversions
-    where person_id is not null
-
-),
 
 touched as (
 
@@ -96,24 +88,19 @@ touched as (
 
 ),
 
-final as (
+mapped as (
 
     select
         touched.person_id,
-        row_number() over (
-            partition by touched.person_id
-            order by
-                touched.touched_at,
-                touched.origin,
-                touched.record_id,
-                touched.source,
-                touched.account
-        ) as touch_number,
         touched.touched_at,
+        touched.origin,
+        touched.record_id,
+        touched.source,
+        touched.account,
         int_channel_map.map_id,
+        int_channel_map.channel_id,
         int_channel_map.channel = 'direct' as is_direct
     from touched
-    inner join people on touched.person_id = people.person_id
     inner join int_channel_map
         on
             touched.kind = int_channel_map.kind
@@ -121,6 +108,31 @@ final as (
             and touched.utm_medium = int_channel_map.utm_medium
             and touched.utm_campaign = int_channel_map.utm_campaign
             and touched.campaign_id = int_channel_map.campaign_id
+    where touched.person_id is not null
+
+),
+
+final as (
+
+    select
+        person_id,
+        row_number() over (
+            partition by person_id order by touched_at, origin, record_id, source, account
+        ) as touch_number,
+        touched_at,
+        map_id,
+        channel_id,
+        is_direct,
+        lag(channel_id) over (
+            partition by person_id order by touched_at, origin, record_id, source, account
+        ) as previous_channel_id,
+        lag(touched_at) over (
+            partition by person_id order by touched_at, origin, record_id, source, account
+        ) as previous_at,
+        lead(touched_at) over (
+            partition by person_id order by touched_at, origin, record_id, source, account
+        ) as next_at
+    from mapped
 
 )
 
