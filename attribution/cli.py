@@ -83,8 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--out", type=Path, help="the file to write (default: standard output)")
     export.add_argument("--model", default=None, help="credit model (position)")
     export.add_argument("--kind", default=None, help="conversion kind (booked)")
-    export.add_argument("--since", type=date.fromisoformat, help="first day, as 2026-01-05")
-    export.add_argument("--until", type=date.fromisoformat, help="last day")
+    export.add_argument("--since", type=_day, help="first day, as 2026-01-05")
+    export.add_argument("--until", type=_day, help="last day, as 2026-03-29")
     export.add_argument("--service-line", action="append", default=[])
     export.add_argument("--location", action="append", default=[])
     export.set_defaults(run=_export)
@@ -179,6 +179,7 @@ def _doctor(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from attribution.reports.export import export_channels
 
+    _check_out(options)
     content = export_channels(
         _home(),
         options.format,
@@ -195,6 +196,27 @@ def _export(options: argparse.Namespace) -> int:
         options.out.write_bytes(content)
         _say(f"Wrote {options.out}.")
     return 0
+
+
+def _check_out(options: argparse.Namespace) -> None:
+    """Refuse a place that cannot take the report before it is made."""
+    out: Path | None = options.out
+    if out is None:
+        if options.format == "xlsx" and sys.stdout.isatty():
+            raise BadInput("A terminal cannot show a workbook. Name a file: --out channels.xlsx.")
+    elif out.is_dir():
+        raise BadInput(f"{out} is a folder. Name a file in it: --out {out / 'channels.csv'}.")
+    elif not out.parent.is_dir():
+        raise BadInput(f"There is no folder {out.parent} to write into. Make it, or change --out.")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a day: write year, month and day as 2026-01-05"
+        ) from None
 
 
 def _rollback(_options: argparse.Namespace) -> int:

@@ -39,11 +39,18 @@ def explain() -> str:
         module = connector(kind)
         lines += [f'kind = "{kind}"', f"    {(module.__doc__ or '').strip().splitlines()[0]}"]
         for option in options_of(kind):
-            needed = "required" if option.required else f"default {option.default!r}"
+            needed = "required" if option.required else _in_words(option.default)
             place = secret_variable("<name>", option.name) if option.secret else option.name
             lines.append(f"    {place} ({needed}): {option.help}")
         lines.append("")
     return "\n".join(lines)
+
+
+def _in_words(default: object) -> str:
+    if default is None:
+        return "optional"
+    values = default if isinstance(default, tuple | list) else (default,)
+    return "default " + ", ".join(str(value) for value in values)
 
 
 def _home(settings: Settings) -> Iterator[Finding]:

@@ -101,8 +101,8 @@ def _costs() -> tuple[Definition, ...]:
         ),
         Definition(
             "roi",
-            "ROI",
-            "Net return on media, before the cost of care.",
+            "Net return on spend",
+            "What the money spent on media brought beyond itself, before the cost of care.",
             "(Collected − spend) ÷ spend; undefined without spend.",
             "rate",
         ),
@@ -180,7 +180,7 @@ def _funnel() -> tuple[Definition, ...]:
         Definition(
             "silent",
             "Silent",
-            "Patients without a visit for longer than their care calls for.",
+            "Patients without a kept visit for 180 days, whatever their care calls for.",
             "People, counted once for each campaign.",
             "count",
             "neither",
@@ -203,7 +203,7 @@ def _funnel() -> tuple[Definition, ...]:
         Definition(
             "reactivated_booked",
             "Booked",
-            "Patients of the campaign who booked a visit after assignment.",
+            "Patients of the campaign who booked a visit within 90 days after assignment.",
             "",
             "count",
         ),

@@ -249,6 +249,16 @@ def sessions_by_campaign(at: Marts, scope: Scope) -> pd.DataFrame:
     return at.ask(statement)
 
 
+def credited_channels(at: Marts) -> frozenset[str]:
+    """The channels that any model ever credits with anything, in all weeks."""
+    return frozenset(at.ask(sa.select(CREDIT.c.channel).distinct())["channel"])
+
+
+def visited_channels(at: Marts) -> frozenset[str]:
+    """The channels that ever brought a web session."""
+    return frozenset(at.ask(sa.select(SESSIONS.c.channel).distinct())["channel"])
+
+
 def session_quality(at: Marts) -> pd.DataFrame:
     """Weeks in which web analytics sampled, withheld or folded rows.
 

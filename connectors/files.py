@@ -17,7 +17,7 @@ from connectors.dialect import Fault, NoSuchCast
 from connectors.drops import Drop, DropFile, Plan, kinds_of, matches, suffix_of
 from connectors.errors import SourceMisconfigured
 from connectors.mapping import FileMapping, file_mapping
-from connectors.readers import Block, changed, read_ndjson, read_parquet, unpacked
+from connectors.readers import Block, mismatched, read_ndjson, read_parquet, unpacked
 from connectors.shapes import shape_of
 from connectors.source import Columns, Context, Item, Option, Rejected, Slice
 from connectors.xlsx_reader import read_xlsx
@@ -163,7 +163,7 @@ def _column(
     except NoSuchCast as error:
         column = mapping.columns[f.name]
         what = f"has {column!r} as {parts[0].type}, which cannot become {f.name} ({f.kind})"
-        changed(name, what, error)
+        mismatched(name, what, error)
 
 
 def _replaced(part: pa.Array, values: Mapping[str, str]) -> pa.Array:

@@ -14,7 +14,7 @@ from connectors.cast import cast
 from connectors.contract import BY_TABLE, Field, Row, contract_fields
 from connectors.dialect import Dialect
 from connectors.moments import pattern_of
-from connectors.readers import Layout, changed
+from connectors.readers import Layout, mismatched
 
 # What a source does not tell apart is the empty text there, in a row that must have a text.
 _MAY_BE_EMPTY = {
@@ -63,9 +63,9 @@ class FileMapping:
             extra = [c for c in dict.fromkeys(header) if c not in self.ignore | set(wanted)]
             problems += [f"a column {c!r} that its mapping does not know" for c in extra]
         if problems:
-            changed(name, f"has {' and '.join(problems)}")
+            mismatched(name, f"has {' and '.join(problems)}")
         if not wanted:
-            changed(name, "has none of the columns that its mapping names")
+            mismatched(name, "has none of the columns that its mapping names")
         return list(dict.fromkeys(self.columns.values())) if sparse else wanted
 
     def _needs(self, f: Field, sparse: bool) -> bool:

@@ -110,9 +110,21 @@ def unpacked(name: str, stream: BinaryIO) -> BinaryIO:
     return stream
 
 
-def changed(name: str, what: str, cause: BaseException | None = None) -> NoReturn:
+def changed(
+    name: str,
+    what: str,
+    cause: BaseException | None = None,
+    *,
+    advice: str = "drop a whole one",
+) -> NoReturn:
     """Raise what a person needs to know about a file that cannot be read."""
-    raise SourceChanged(f"{name} {what}. Nothing of it was loaded; drop a whole one.") from cause
+    raise SourceChanged(f"{name} {what}. Nothing of it was loaded; {advice}.") from cause
+
+
+def mismatched(name: str, what: str, cause: BaseException | None = None) -> NoReturn:
+    """Raise where a whole file is not what its mapping says."""
+    advice = "correct the mapping in caretrace.toml or the file's header"
+    changed(name, what, cause, advice=advice)
 
 
 class _Unpacked(io.RawIOBase):

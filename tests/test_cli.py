@@ -204,6 +204,10 @@ def test_the_doctor_explains_every_setting(say):
     for kind in SOURCES:
         assert f'kind = "{kind}"' in out
     assert "CARETRACE_<NAME>_TOKEN" in out
+    assert "None" not in out
+    assert "claimed_actions (default lead):" in out
+    assert "timezone (default UTC):" in out
+    assert "api_version (optional):" in out
 
 
 def test_the_home_folder_is_where_the_environment_says(home, monkeypatch):
@@ -293,3 +297,23 @@ def test_a_configuration_without_a_source_is_refused(home, say):
     assert (code, out) == (2, "")
     assert err.startswith(f"caretrace: {home.config} names no source, so there is nothing to load.")
     assert not home.generations.exists()
+
+
+def test_a_day_that_is_none_is_refused_with_the_form(capfd):
+    with pytest.raises(SystemExit) as ended:
+        main(["export", "channels", "--since", "2026-13-01"])
+    assert ended.value.code == 2
+    said = "argument --since: '2026-13-01' is not a day: write year, month and day as 2026-01-05"
+    assert said in capfd.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_it_is_made(home, say, monkeypatch):
+    out = home.folder / "none" / "channels.csv"
+    code, _, err = say("export", "channels", "--out", str(out))
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"There is no folder {out.parent} to write into. Make it, or change --out." in err
+    assert "is a folder. Name a file" in say("export", "channels", "--out", str(home.folder))[2]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    code, out, err = say("export", "channels", "--format", "xlsx")
+    assert (code, out) == (2, "")
+    assert "A terminal cannot show a workbook. Name a file: --out channels.xlsx." in err

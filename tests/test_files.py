@@ -296,6 +296,15 @@ def test_a_parquet_column_of_another_type_is_named(tmp_path):
     pq.write_table(pa.Table.from_pylist(rows), stream)
     words = fault(tmp_path, stream.getvalue(), "a.parquet")
     assert "'posted_at' as int64, which cannot become posted_at (instant)" in words
+    assert words.endswith("correct the mapping in caretrace.toml or the file's header.")
+
+
+def test_a_fault_is_answered_with_what_mends_it(tmp_path):
+    missing = fault(tmp_path, "payment_id,amount,patient_id\n1,2,3\n")
+    assert missing.endswith(
+        "Nothing of it was loaded; correct the mapping in caretrace.toml or the file's header."
+    )
+    assert fault(tmp_path, "").endswith("Nothing of it was loaded; drop a whole one.")
 
 
 def test_a_small_spreadsheet_that_holds_a_large_one_is_refused(tmp_path, monkeypatch):

@@ -180,7 +180,7 @@ def test_command_line_filters_as_the_page_does(published, monkeypatch, tmp_path)
     scope = Scope(since, until, "kept", "linear", ("cardiology",), ("Harbor", "North"))
     out = tmp_path / "report.csv"
     asked = ["--model", "linear", "--kind", "kept", "--service-line", "cardiology"]
-    asked += ["--location", "North", "--location", "Harbor"]
+    asked += ["--location", "north", "--location", "Harbor"]
     asked += ["--since", str(since + timedelta(days=2)), "--until", str(until), "--out", str(out)]
     assert main(["export", "channels", *asked]) == 0
     assert out.read_bytes() == channel_report(channels(published, 1, scope), ABOUT, "csv")

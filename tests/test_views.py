@@ -220,6 +220,31 @@ def test_spend_that_no_location_has_gives_no_ratio_at_all(marts):
     assert metric(view, "paid_roas") is metric(view, "paid_collected") is None
 
 
+def test_a_paid_channel_that_leaves_no_touch_has_no_credit(marts, monkeypatch):
+    known = {channel for channel, _ in made_up.campaigns()} - {"offline_media"}
+    monkeypatch.setattr(queries, "credited_channels", lambda _: frozenset(known))
+    monkeypatch.setattr(queries, "visited_channels", lambda _: frozenset(known))
+    view = channels.build(marts, RECENT)
+    row = view.tables["channels"].frame.set_index("channel").loc["offline_media"]
+    assert row["spend"] > 0
+    assert row.drop("spend").isna().all()
+    assert "Offline media leaves no touch to credit" in view.notes[0]
+    assert "Offline media" not in view.figures["return"].alt
+
+
+def test_which_channels_leave_traces_is_asked_of_all_weeks(marts, tables):
+    assert queries.credited_channels(marts) == set(tables["credit"]["channel"])
+    assert queries.visited_channels(marts) == set(tables["sessions"]["channel"])
+
+
+def test_a_channel_with_hardly_any_spend_is_not_called_the_best():
+    drawn = pd.DataFrame(
+        {"channel": ["sms", "display", "video"], "spend": [1, 99, 100], "roas": [900, 3, 0.5]}
+    )
+    words = channels._return_in_words(drawn, [], 2.0)
+    assert "Display returns most (3.0x), Video least (0.5x)" in words
+
+
 def test_sessions_are_unknown_once_a_service_line_is_chosen(marts):
     assert channels.build(marts, NARROW).tables["channels"].frame["sessions"].isna().all()
 

@@ -63,10 +63,15 @@ def _one(what: str, value: str | None, known: Iterable[str]) -> dict[str, object
 
 def _some(what: str, values: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
     every = tuple(known)
-    for value in values:
-        if value not in every:
-            raise BadInput(f"There is no {what} {value!r}. Choose from: {', '.join(every)}.")
-    return tuple(values)
+    return tuple(_as_written(what, value, every) for value in values)
+
+
+def _as_written(what: str, value: str, known: Sequence[str]) -> str:
+    """The known value that is meant, in whichever case it was typed."""
+    alike = [each for each in known if each.casefold() == value.casefold()]
+    if value in alike or len(alike) == 1:
+        return value if value in alike else alike[0]
+    raise BadInput(f"There is no {what} {value!r}. Choose from: {', '.join(known)}.")
 
 
 def _period(about: About, since: date | None, until: date | None) -> dict[str, object]:

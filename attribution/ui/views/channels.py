@@ -21,6 +21,7 @@ SHOWN = (
     *("collected", "roas", "roi"),
 )
 RATED = ("spend", "leads", "new_patients", "collected")  # what ratios are made of
+LEAST_SHARE = 0.01  # of all spend, to be called the best or the worst
 MAX_BUBBLES = 24
 MAX_BARS = 16
 
@@ -57,7 +58,7 @@ def build(marts: Marts, scope: Scope) -> View:
             "campaigns": _table("Campaigns", parts, ("channel", "campaign")),
         },
         warnings=_warnings(campaigns, scope, about),
-        notes=_notes(marts, scope, about),
+        notes=(*_no_touch(whole), *_notes(marts, scope, about)),
         currency=about.currency,
     )
 
@@ -84,7 +85,17 @@ def _campaigns(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
     frame = frame.astype("float64")
     frame[counted] = frame[counted].fillna(0)
     frame.index = frame.index.set_names(grain)
-    return _rated(marts, scope, about, frame).reset_index()
+    return _rated(marts, scope, about, _untracked(marts, frame)).reset_index()
+
+
+def _untracked(marts: Marts, frame: pd.DataFrame) -> pd.DataFrame:
+    """Nothing is known, instead of nought, of what a channel that leaves no touch brought."""
+    channel = frame.index.get_level_values("channel")
+    credit = [*KINDS.values(), "conversions"]
+    untouched = (frame["spend"] > 0) & ~channel.isin(queries.credited_channels(marts))
+    frame[credit] = frame[credit].mask(untouched)
+    frame["sessions"] = frame["sessions"].where(channel.isin(queries.visited_channels(marts)))
+    return frame
 
 
 def _filtered(scope: Scope) -> bool:
@@ -167,6 +178,7 @@ def _metrics(whole: pd.DataFrame, scope: Scope) -> tuple[Metric, ...]:
 def _return(whole: pd.DataFrame, currency: str) -> Figure:
     amounts = whole.assign(spend=whole["rated_spend"], collected=whole["rated_collected"])
     drawn = amounts[(amounts["spend"] > 0) & (amounts["collected"] > 0)].head(MAX_BUBBLES)
+    least = LEAST_SHARE * float(amounts["spend"].sum())
     biggest = float(drawn["conversions"].max()) if len(drawn) else 0
     points = [
         {
@@ -190,7 +202,7 @@ def _return(whole: pd.DataFrame, currency: str) -> Figure:
     return Figure(
         "Spend against return",
         charts.spend_against_return(points, formats.symbol(currency), limits, len(whole)),
-        _return_in_words(drawn, list(unpaid["channel"])),
+        _return_in_words(drawn, list(unpaid["channel"]), least),
         "Money collected that the model credits to each channel, against what the channel cost. "
         "Above the dotted line a channel earns more than it costs. Both axes are logarithmic; "
         "the larger the dot, the more conversions of the chosen kind.",
@@ -198,17 +210,22 @@ def _return(whole: pd.DataFrame, currency: str) -> Figure:
     )
 
 
-def _return_in_words(drawn: pd.DataFrame, unpaid: list[str]) -> str:
+def _return_in_words(drawn: pd.DataFrame, unpaid: list[str], least: float) -> str:
+    """The takeaway; a channel with hardly any spend is neither best nor worst."""
     nothing = ""
     if unpaid:
         nothing = f" No money is credited to {formats.several(map(formats.title, unpaid))}."
     if drawn.empty:
         return f"No channel has both spend and money collected in this period.{nothing}"
-    ranked = records(drawn.sort_values("roas", ascending=False))
-    best, worst = ranked[0], ranked[-1]
+    ranked = records(drawn[drawn["spend"] >= least].sort_values("roas", ascending=False))
     paying = int((drawn["roas"] >= 1).sum())
+    said = f"{paying} of {len(drawn)} channels with spend earn at least what they cost."
+    if not ranked:
+        return f"{said}{nothing}"
+    best, worst = ranked[0], ranked[-1]
+    share = formats.rate(LEAST_SHARE)
     return (
-        f"{paying} of {len(drawn)} channels with spend earn at least what they cost. "
+        f"{said} Of those with at least {share} of spend, "
         f"{formats.title(best['channel'])} returns most ({formats.ratio(best['roas'])}), "
         f"{formats.title(worst['channel'])} least ({formats.ratio(worst['roas'])}).{nothing}"
     )
@@ -252,13 +269,22 @@ def _notes(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
     notes = [
         f"Credit model {model.title}: {model.help}",
         (
-            "A channel without spend has no CPL, CAC, ROAS or ROI: a return on nothing is not a "
-            "number. Unattributed holds conversions with no known touch before them."
+            "A channel without spend has no CPL, CAC, ROAS or net return: a return on nothing "
+            "is not a number. Unattributed holds conversions with no known touch before them."
         ),
     ]
     if _filtered(scope):
         notes.append("Sessions are not known by service line or location, so none are shown.")
     return (*notes, *other_currencies(marts, scope, about))
+
+
+def _no_touch(whole: pd.DataFrame) -> tuple[str, ...]:
+    names = whole.loc[whole["spend"].gt(0) & whole["collected"].isna(), "channel"]
+    return tuple(
+        f"{formats.title(name)} leaves no touch to credit: only a lift test or a mix model can "
+        "tell what it brings. Its spend counts in Paid ROAS."
+        for name in names
+    )
 
 
 def _warnings(campaigns: pd.DataFrame, scope: Scope, about: About) -> tuple[str, ...]:
