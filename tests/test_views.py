@@ -1,5 +1,6 @@
 """Views say what an independent computation over the marts says."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -314,9 +315,51 @@ def test_funnel_counts_those_treated(marts, tables):
     treated = frame[
         (frame["cohort_month"] >= RECENT.since.replace(day=1)) & (frame["arm"] == "treated")
     ]
-    people = reactivation.build(marts, RECENT).tables["funnel"].frame["people"].tolist()
-    assert people == [treated[stage].sum() for stage in reactivation.STAGES]
-    assert people == sorted(people, reverse=True)
+    view = reactivation.build(marts, RECENT)
+    people = view.tables["funnel"].frame["people"].tolist()
+    assert people[:-1] == [treated[stage].sum() for stage in reactivation.STAGES[:-1]]
+    assert people[:-1] == sorted(people[:-1], reverse=True)
+    # No cohort of the last thirteen weeks can have kept a second visit in time.
+    assert pd.isna(people[-1])
+    bars = view.figures["funnel"].spec["data"][0]
+    assert (bars["x"][-1], bars["text"][-1]) == (0, "too early")
+    assert view.tables["campaigns"].frame["retained"].isna().all()
+
+
+def test_retained_counts_cohorts_that_are_old_enough(marts, tables):
+    view = reactivation.build(marts, Scope(made_up.weeks()[0], LAST))
+    frame = tables["reactivation"].query("arm == 'treated'")
+    months = frame["cohort_month"]
+    old = frame[months <= LAST + timedelta(days=6 - 270)]
+    last = view.tables["funnel"].frame.iloc[-1]
+    assert last["people"] == old["retained"].sum() < frame["retained"].sum()
+    assert last["of_previous"] == pytest.approx(old["retained"].sum() / old["kept"].sum())
+    first = min(months[months > LAST + timedelta(days=6 - 270)])
+    assert any(f"since {first:%B %Y} was retained" in note for note in view.notes)
+
+
+def test_reactivation_says_which_cohorts_it_shows(marts, monkeypatch):
+    said = "Cohorts of August to November 2026"
+    view = reactivation.build(marts, RECENT)
+    assert view.notes[0].startswith(said)
+    assert view.figures["funnel"].alt.startswith(said)
+    none = queries.reactivation(marts, RECENT, "USD").query("arm == 'none'")
+    monkeypatch.setattr(queries, "reactivation", lambda *_: none)
+    view = reactivation.build(marts, RECENT)
+    assert view.tables["untouched"].note.startswith(said)
+    assert any("still maturing" in note for note in view.notes)
+    monkeypatch.setattr(queries, "reactivation", lambda *_: none.head(0))
+    assert reactivation.build(marts, RECENT).empty.startswith(said)
+
+
+def test_the_lift_shows_how_sure_it_is_and_where_nought_is(marts):
+    view = reactivation.build(marts, RECENT)
+    card = next(each for each in view.metrics if each.name == "lift")
+    assert re.fullmatch(r"95%: [+−][0-9.]+ to [+−][0-9.]+", card.interval)
+    axis = view.figures["lift"].spec["layout"]["xaxis"]
+    assert (axis["rangemode"], axis["ticksuffix"]) == ("tozero", " pts")
+    dots = view.figures["lift"].spec["data"][0]["x"]
+    assert dots == pytest.approx((view.tables["campaigns"].frame["lift"] * 100).tolist())
 
 
 def test_without_a_campaign_the_page_shows_who_came_back_unasked(marts, tables, monkeypatch):

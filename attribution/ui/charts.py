@@ -209,19 +209,19 @@ def intervals(
     highs: Sequence[float],
     hovers: Sequence[str],
 ) -> Spec:
-    """A dot with its interval for each row; grey where the interval includes nought."""
+    """A dot with its interval for each row, in points; grey where the interval includes nought."""
     sure = [low > 0 or high < 0 for low, high in zip(lows, highs, strict=True)]
     trace = {
         "type": "scatter",
         "mode": "markers",
-        "x": list(middles),
+        "x": [100 * middle for middle in middles],
         "y": list(range(len(labels))),
         "marker": {"size": 11, "color": [colour(1) if each else GREY for each in sure]},
         "error_x": {
             "type": "data",
             "symmetric": False,
-            "array": [high - middle for high, middle in zip(highs, middles, strict=True)],
-            "arrayminus": [middle - low for low, middle in zip(lows, middles, strict=True)],
+            "array": [100 * (high - middle) for high, middle in zip(highs, middles, strict=True)],
+            "arrayminus": [100 * (middle - low) for low, middle in zip(lows, middles, strict=True)],
             "color": GREY,
             "thickness": 1.5,
             "width": 5,
@@ -233,7 +233,11 @@ def intervals(
         **_LAYOUT,
         "height": 70 + 38 * len(labels),
         "xaxis": {
-            "tickformat": "+.0%",
+            "tickformat": "+~g",
+            "ticksuffix": " pts",
+            "nticks": 6,
+            # Without nought in sight an interval cannot be judged.
+            "rangemode": "tozero",
             "zeroline": True,
             "zerolinewidth": 2,
             "showgrid": True,

@@ -164,13 +164,14 @@ def period(context: Context) -> str:
 
 
 def _metric(each: Metric, currency: str) -> None:
-    change, said = _change(each, currency)
+    change, said = (each.interval, None) if each.interval else _change(each, currency)
     course = [value for value in each.course if value is not None]
     st.metric(
         each.title,
         formats.written(each.value, each.format, currency),
         change,
-        delta_color=_delta_colour(each),
+        delta_color="off" if each.interval else _delta_colour(each),
+        delta_arrow="off" if each.interval else "auto",
         delta_description=said,
         help=each.help,
         border=True,

@@ -92,6 +92,14 @@ def written(value: object, as_: Format, currency: str) -> str:
     return UNDEFINED if value is None else str(value)
 
 
+def months(first: date, last: date) -> str:
+    """A span of months: September to November 2026."""
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{last:%B %Y}"
+    start = f"{first:%B}" if first.year == last.year else f"{first:%B %Y}"
+    return f"{start} to {last:%B %Y}"
+
+
 def plain(text: object) -> str:
     r"""Text from data for a Markdown sink: shown as it stands, marks and links made harmless.
 

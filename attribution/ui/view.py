@@ -55,6 +55,7 @@ class Metric:
     help: str
     better: Better = "up"
     course: tuple[float | None, ...] = ()
+    interval: str = ""  # how sure the value is, in words
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ QUESTION = "Which silent patients came back, and what did the campaigns add?"
 STAGES = ("silent", "contacted", "engaged", "booked", "kept", "retained")
 SILENCES = ("6-12", "12-18", "18-24", "24-36", "36+")
 KEPT_WITHIN = timedelta(days=90)
+RETAINED_WITHIN = timedelta(days=180)  # after the kept visit
+TOO_EARLY = "too early"
 NORMAL_95 = 1.959964
 MAX_ROWS = 14
 _TITLES = {"booked": "reactivated_booked", "kept": "reactivated_kept"}
@@ -32,12 +34,13 @@ def reactivation(home: Home, generation: int, scope: Scope) -> View:
 def build(marts: Marts, scope: Scope) -> View:
     """The page's view: the funnel of those treated, and each group against its holdout."""
     about = queries.about(marts)
-    cohorts = queries.reactivation(marts, scope, about.currency)
+    cohorts = _aged(queries.reactivation(marts, scope, about.currency), about)
+    shown = f"Cohorts of {formats.months(scope.since, scope.until)}"
     treated = cohorts[cohorts["arm"] == "treated"]
     if not cohorts["silent"].any():
-        return View(QUESTION, currency=about.currency, empty=_nothing())
+        return View(QUESTION, currency=about.currency, empty=_nothing(shown))
     if treated.empty:
-        return _without_campaigns(cohorts, about)
+        return _without_campaigns(cohorts, about, shown)
     tables = {
         "funnel": _funnel_table(treated),
         "campaigns": _table("Campaigns", cohorts, ["campaign", "channel"]),
@@ -49,12 +52,12 @@ def build(marts: Marts, scope: Scope) -> View:
         QUESTION,
         metrics=_metrics(cohorts),
         figures={
-            "funnel": _funnel(treated),
+            "funnel": _funnel(treated, shown),
             "lift": _lift(tables["campaigns"].frame),
             "rates": _rates(tables["rates"].frame),
         },
         tables=tables,
-        notes=_notes(cohorts, about),
+        notes=(f"{shown}, counted by the month of assignment.", *_notes(cohorts, about)),
         currency=about.currency,
     )
 
@@ -69,6 +72,18 @@ def lift(kept: int, people: int, held_kept: int, held: int) -> tuple[float, floa
     return difference, difference - NORMAL_95 * error, difference + NORMAL_95 * error
 
 
+def _aged(cohorts: pd.DataFrame, about: About) -> pd.DataFrame:
+    """Each cohort with `old`, whether it can have been retained, and no `retained` before that."""
+    settled = _last_day(about) - KEPT_WITHIN - RETAINED_WITHIN
+    old = cohorts["cohort_month"].map(_day) <= settled
+    retained = cohorts["retained"].astype("float64").where(old)
+    return cohorts.assign(old=old.astype(bool), retained=retained)
+
+
+def _last_day(about: About) -> date:
+    return about.last_week + timedelta(days=6)
+
+
 def _stage(name: str) -> str:
     return definition(_TITLES.get(name, name)).title
 
@@ -76,7 +91,7 @@ def _stage(name: str) -> str:
 def _against_holdout(cohorts: pd.DataFrame, grain: list[str]) -> pd.DataFrame:
     """Treated people of each group with the holdout of the same group beside them."""
     numbers = [*STAGES, "value"]
-    arms = cohorts.groupby(["arm", *grain], as_index=False)[numbers].sum()
+    arms = cohorts.groupby(["arm", *grain], as_index=False)[numbers].sum(min_count=1)
     treated = arms[arms["arm"] == "treated"].drop(columns="arm")
     held = arms[arms["arm"] == "holdout"][[*grain, "silent", "kept"]]
     held = held.rename(columns={"silent": "held_out", "kept": "held_out_kept"})
@@ -143,23 +158,43 @@ def _metrics(cohorts: pd.DataFrame) -> tuple[Metric, ...]:
         "kept_rate": ratio(kept, people),
         "lift": None if effect is None else effect[0],
     }
+    sure = ""
+    if effect is not None:
+        low, high = (formats.points(end).removesuffix(" pts") for end in effect[1:])
+        sure = f"95%: {low} to {high}"
     return tuple(
-        Metric(name, each.title, value, None, each.format, each.help, each.better)
+        Metric(
+            name,
+            each.title,
+            value,
+            None,
+            each.format,
+            each.help,
+            each.better,
+            interval=sure if name == "lift" else "",
+        )
         for name, value in values.items()
         for each in (definition(name),)
     )
 
 
 def _funnel_table(treated: pd.DataFrame) -> Table:
-    counts = [int(treated[stage].sum()) for stage in STAGES]
+    counts: list[float | None] = [float(treated[stage].sum()) for stage in STAGES]
+    # A share of who could be retained by now: of the kept visits in cohorts old enough.
+    old = treated[treated["old"]]
+    counts[-1] = None if old.empty else float(old["retained"].sum())
+    steps = [None, *(ratio(after, first) for first, after in pairwise(counts))]
+    shares = [ratio(count, counts[0]) for count in counts]
+    steps[-1] = ratio(counts[-1], float(old["kept"].sum()))
+    shares[-1] = ratio(counts[-1], float(old["silent"].sum()))
     frame = pd.DataFrame(
         {
             "stage": [_stage(stage) for stage in STAGES],
             "people": counts,
-            "of_previous": [None, *(ratio(after, first) for first, after in pairwise(counts))],
-            "of_silent": [ratio(count, counts[0]) for count in counts],
+            "of_previous": steps,
+            "of_silent": shares,
         }
-    ).astype({"of_previous": "float64", "of_silent": "float64"})
+    ).astype({"people": "float64", "of_previous": "float64", "of_silent": "float64"})
     columns = (
         Column("stage", "Stage"),
         Column("people", "People", "count", "People who came this far, counted once a campaign."),
@@ -169,12 +204,13 @@ def _funnel_table(treated: pd.DataFrame) -> Table:
     return Table("Funnel", columns, frame)
 
 
-def _funnel(treated: pd.DataFrame) -> Figure:
+def _funnel(treated: pd.DataFrame, shown: str) -> Figure:
     frame = _funnel_table(treated).frame
     texts, hovers = [], []
     for stage, row in zip(STAGES, records(frame), strict=True):
         step = "" if pd.isna(row["of_previous"]) else f"  ·  {formats.rate(row['of_previous'])}"
-        texts.append(f"{formats.count(row['people'])}{step}")
+        early = pd.isna(row["people"])
+        texts.append(TOO_EARLY if early else f"{formats.count(row['people'])}{step}")
         meaning = definition(_TITLES.get(stage, stage)).sentence
         hovers.append(f"<b>{row['stage']}</b> {formats.count(row['people'])}<br>{meaning}")
     kept, silent = frame["people"][4], frame["people"][0]
@@ -182,12 +218,12 @@ def _funnel(treated: pd.DataFrame) -> Figure:
         "From silent to retained",
         charts.bars(
             frame["stage"].tolist(),
-            [float(value) for value in frame["people"]],
+            [float(value) for value in frame["people"].fillna(0)],
             texts,
             [charts.colour(1)] * len(frame),
             hovers,
         ),
-        f"Of {formats.count(silent)} silent patients assigned to a campaign, "
+        f"{shown}. Of {formats.count(silent)} silent patients assigned to a campaign, "
         f"{formats.count(kept)} kept a visit ({formats.rate(ratio(kept, silent))}).",
         "People in the treated arm of the chosen cohorts. The share is of the stage before.",
         "funnel",
@@ -267,12 +303,26 @@ def _notes(cohorts: pd.DataFrame, about: About) -> tuple[str, ...]:
             f"{formats.count(by_arm.get('none', 0))} silent patients were in no campaign."
         ),
     ]
-    settled = about.last_week + timedelta(days=6) - KEPT_WITHIN
-    young = sorted({_day(month) for month in cohorts["cohort_month"] if _day(month) > settled})
+    return (*notes, *_maturing(cohorts, about))
+
+
+def _maturing(cohorts: pd.DataFrame, about: About) -> tuple[str, ...]:
+    """Which cohorts cannot have come to their end yet."""
+    months = sorted({_day(month) for month in cohorts["cohort_month"]})
+    settled = _last_day(about) - KEPT_WITHIN
+    young = [month for month in months if month > settled]
+    notes = []
     if young:
         notes.append(
-            f"Cohorts assigned since {formats.day(young[0])} are still maturing: visits count for "
-            f"{KEPT_WITHIN.days} days after assignment, so their rates will rise."
+            f"Cohorts since {formats.months(young[0], young[0])} are still maturing: visits count "
+            f"for {KEPT_WITHIN.days} days, so their rates will rise."
+        )
+    early = sorted({_day(month) for month in cohorts.loc[~cohorts["old"], "cohort_month"]})
+    if early:
+        notes.append(
+            f"It is too early to say who of the cohorts since {formats.months(early[0], early[0])} "
+            f"was retained: that takes {(KEPT_WITHIN + RETAINED_WITHIN).days} days. Retained "
+            "counts older cohorts only."
         )
     return tuple(notes)
 
@@ -281,14 +331,15 @@ def _day(value: object) -> date:
     return pd.Timestamp(value).date()  # type: ignore[arg-type]
 
 
-def _nothing() -> str:
-    return "No silent patients match these filters. Choose a longer period or fewer filters."
+def _nothing(shown: str) -> str:
+    return f"{shown}: no silent patients match. Choose a longer period or fewer filters."
 
 
-def _without_campaigns(cohorts: pd.DataFrame, about: About) -> View:
+def _without_campaigns(cohorts: pd.DataFrame, about: About, shown: str) -> View:
     """Who fell silent and came back unasked: what a campaign will have to beat."""
     grain = ["months_silent"]
-    frame = cohorts.groupby(grain, as_index=False)[["silent", "booked", "kept", "retained"]].sum()
+    stages = ["silent", "booked", "kept", "retained"]
+    frame = cohorts.groupby(grain, as_index=False)[stages].sum(min_count=1)
     frame["kept_rate"] = frame["kept"] / frame["silent"].where(frame["silent"] > 0)
     order = pd.Categorical(frame["months_silent"], SILENCES, ordered=True)
     frame = frame.assign(order=order).sort_values("order").reset_index(drop=True)
@@ -301,10 +352,11 @@ def _without_campaigns(cohorts: pd.DataFrame, about: About) -> View:
                 "Silent patients whom nobody contacted",
                 columns,
                 frame[[column.name for column in columns]],
-                f"{silent} patients fell silent in this period and no campaign contacted any of "
-                "them. Some came back unasked: a campaign must do better than that. Choose a "
-                "longer period to see earlier campaigns.",
+                f"{shown}: {silent} patients fell silent and no campaign contacted any of them. "
+                "Some came back unasked: a campaign must do better than that. Choose a longer "
+                "period to see earlier campaigns.",
             )
         },
+        notes=_maturing(cohorts, about),
         currency=about.currency,
     )
