@@ -24,7 +24,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 30_000
-ADDRESSES = ("overview", "channels", "reactivation", "data-health")
+ADDRESSES = ("overview", "channels", "attribution", "journeys", "reactivation", "data-health")
 OPEN = Callable[..., Page]
 
 

@@ -368,7 +368,9 @@ def flows(
     return {"data": [trace], "layout": layout}
 
 
-def ranges(labels: Sequence[str], spans: Sequence[Sequence[float]], hovers: Sequence[str]) -> Spec:
+def percentiles(
+    labels: Sequence[str], spans: Sequence[Sequence[float]], hovers: Sequence[str]
+) -> Spec:
     """Five percentiles for each row: a line, a bar over the middle half, a dot at the median."""
     rows = list(range(len(labels)))
 

@@ -236,7 +236,7 @@ def _drawn_lags(days: pd.DataFrame) -> Figure:
             words += f" {order[-1][1]} takes longest ({_days(order[-1][0][2])})."
     return Figure(
         "Days from first touch to conversion",
-        charts.ranges([formats.short_label(name, 20) for name in names], spans, hovers),
+        charts.percentiles([formats.short_label(name, 20) for name in names], spans, hovers),
         words,
         "The thin line holds 8 of 10 converted journeys, the bar the middle half, the dot is the "
         f"median. {definition('journey_days').formula}",
