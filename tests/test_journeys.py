@@ -87,6 +87,13 @@ def test_a_journey_is_lost_once_the_lookback_has_passed(warehouse):
     assert quarters == [("2024-07-01",)]
 
 
+def test_what_was_only_shown_is_no_step_of_a_lost_journey_either(warehouse):
+    lost = [row for i in range(11) for row in walk(f"p{i}", MAIL, SEARCH)]
+    shown = [touch(f"s{i}", f"q{i}", NOON, MAIL, kind="impression") for i in range(11)]
+    warehouse.build(*lost, *shown, booked("zoe", NOON + 89 * DAY))
+    assert paths(warehouse) == [("lost", "email", "paid_search", "", "", 11, 22, None)]
+
+
 def test_a_journey_after_a_conversion_begins_after_it(warehouse):
     warehouse.build(
         *crowd(11, SEARCH),

@@ -1,7 +1,7 @@
 -- Journeys that ended without a conversion: whose last touch nothing followed in the lookback.
 -- grain: journey_id
 -- inputs: stg_touchpoint, stg_call, stg_message, int_contact_touches, int_conversions,
---   setting_credit, setting_report
+--   setting_credit, setting_report, setting_uncounted
 --
 -- Each person has at most one for each kind: the one of the last touch. It reaches back as far
 -- as if the last touch had converted, and, like any journey, not beyond the conversion before.
@@ -13,9 +13,11 @@ with
 touched as (
 
     select
-        person_id,
-        touched_at
+        stg_touchpoint.person_id,
+        stg_touchpoint.touched_at
     from stg_touchpoint
+    left join setting_uncounted on stg_touchpoint.kind = setting_uncounted.kind
+    where setting_uncounted.kind is null
     union all
     select
         person_id,

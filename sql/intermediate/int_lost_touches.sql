@@ -1,7 +1,8 @@
 -- The touches of the journeys that ended without a conversion, counted back from the last.
 -- grain: person_id, back
 -- inputs: stg_touchpoint, stg_call, stg_message, int_contact_touches, int_channel_map,
---   int_campaigns, int_lost_journeys, int_service_lines
+--   int_campaigns, int_lost_journeys, int_service_lines,
+--   setting_uncounted
 --
 -- Numbered once for each person, from the end, whatever the kind: all journeys of a person end
 -- with the same touch. `back_run` counts stretches of one channel. Touches of one instant are
@@ -22,15 +23,17 @@ spans as (
 touched as (
 
     select
-        person_id,
-        touched_at,
-        kind,
-        utm_source,
-        utm_medium,
-        utm_campaign,
-        campaign_id,
-        service_line
+        stg_touchpoint.person_id,
+        stg_touchpoint.touched_at,
+        stg_touchpoint.kind,
+        stg_touchpoint.utm_source,
+        stg_touchpoint.utm_medium,
+        stg_touchpoint.utm_campaign,
+        stg_touchpoint.campaign_id,
+        stg_touchpoint.service_line
     from stg_touchpoint
+    left join setting_uncounted on stg_touchpoint.kind = setting_uncounted.kind
+    where setting_uncounted.kind is null
     union all
     select
         person_id,
