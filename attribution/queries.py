@@ -68,7 +68,6 @@ SPEND = _mart(
     *("channel", "campaign", "service_line", "location", "week", "currency"),
     *("spend_micros", "impressions", "clicks"),
 )
-REMOVAL_EFFECT = _mart("removal_effect", "kind", "channel", "removal_effect")
 SESSIONS = _mart(
     "sessions",
     *("channel", "campaign", "week", "sessions", "sampled", "thresholded", "other_row"),
@@ -224,17 +223,6 @@ def credit_by_model(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
         .order_by(*grain)
     )
     return _money(at.ask(statement), "value")
-
-
-def removal_effects(at: Marts, kind: str) -> pd.DataFrame:
-    """What would be lost without each channel, most first. Columns: channel, removal_effect."""
-    mart = REMOVAL_EFFECT
-    statement = (
-        sa.select(mart.c.channel, mart.c.removal_effect)
-        .where(mart.c.kind == kind)
-        .order_by(mart.c.removal_effect.desc(), mart.c.channel)
-    )
-    return at.ask(statement)
 
 
 def sessions_by_campaign(at: Marts, scope: Scope) -> pd.DataFrame:

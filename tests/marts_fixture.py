@@ -34,6 +34,7 @@ MODELS = (
     "markov",
     "shapley_sum",
 )
+LEARNED = tuple(name for name in MODELS if name in ("markov", "shapley_rate"))
 KINDS = {"lead": 3.0, "booked": 2.0, "kept": 1.5, "new_patient": 0.8, "collected": 2.2}
 SILENCES = ("6-12", "12-18", "18-24", "24-36", "36+")
 LAST_WEEK = date(2026, 11, 16)
@@ -66,10 +67,16 @@ def tables() -> dict[str, pd.DataFrame]:
     """All marts as frames."""
     random = np.random.default_rng(20261124)
     conversions = _conversions(random)
+    credit = _credit(random, conversions)
+    # Their own dice, so that what is drawn after them stays as it was.
+    groups = _credit_groups(np.random.default_rng(7), credit)
     return {
         "about": _about(),
         "conversions": conversions,
-        "credit": _credit(random, conversions),
+        "credit": credit,
+        "credit_groups": groups,
+        "credit_leans": _credit_leans(groups),
+        "learned_groups": _learned_groups(np.random.default_rng(8)),
         "removal_effect": _removal_effect(),
         "spend": _spend(random),
         "sessions": _sessions(random),
@@ -146,10 +153,50 @@ def _credit(random: np.random.Generator, conversions: pd.DataFrame) -> pd.DataFr
     return frame.groupby(grain, as_index=False)[["conversions", "value_micros"]].sum()
 
 
+def _credit_groups(random: np.random.Generator, credit: pd.DataFrame) -> pd.DataFrame:
+    """Each cell's credit in two groups of people; nobody's credit is in none."""
+    cell = ["kind", "channel", "service_line", "location", "week", "currency"]
+    known = credit[credit["channel"] != "unattributed"]
+    wide = known.pivot_table(
+        index=cell, columns="model", values=["conversions", "value_micros"], aggfunc="sum"
+    ).fillna(0.0)
+    first, second = random.integers(0, 50, len(wide)), random.integers(50, 100, len(wide))
+    parts = []
+    for group, share in ((first, 0.375), (second, 0.625)):
+        part = pd.DataFrame({"person_group": group}, index=wide.index)
+        for model in MODELS:
+            money = wide["value_micros"][model].astype("int64")
+            cut = (money * 0.375).astype("int64")
+            part[f"{model}_conversions"] = wide["conversions"][model] * share
+            part[f"{model}_value"] = cut if share < 0.5 else money - cut
+        parts.append(part.reset_index())
+    return pd.concat(parts, ignore_index=True)
+
+
+def _credit_leans(groups: pd.DataFrame) -> pd.DataFrame:
+    """Channels of the same cell shared a fifth of the smaller one's credit."""
+    cell = ["kind", "service_line", "location", "week", "currency"]
+    learned = [f"{model}_{what}" for model in LEARNED for what in ("conversions", "value")]
+    each = groups.groupby([*cell, "channel"], as_index=False)[learned].sum()
+    pairs = each.merge(each.rename(columns={"channel": "rival"}), on=cell, suffixes=("", "_other"))
+    pairs = pairs[pairs["channel"] < pairs["rival"]]
+    for name in learned:
+        shared = np.minimum(pairs[name], pairs[f"{name}_other"]) / 5
+        pairs[name] = shared.astype("int64") if name.endswith("value") else shared
+    return pairs[[*cell, "channel", "rival", *learned]].reset_index(drop=True)
+
+
+def _learned_groups(random: np.random.Generator) -> pd.DataFrame:
+    channels = sorted({channel for channel, _campaign in campaigns()})
+    frame = _grid(model=LEARNED, kind=list(KINDS), channel=channels, person_group=range(100))
+    return frame.assign(log_change=random.normal(0, 0.004, len(frame)))
+
+
 def _removal_effect() -> pd.DataFrame:
     channels = sorted({channel for channel, _campaign in campaigns()})
     frame = _grid(kind=sorted(KINDS), channel=channels)
-    return frame.assign(removal_effect=0.6 / (1 + frame.index % len(channels)))
+    effect = 0.6 / (1 + frame.index % len(channels))
+    return frame.assign(removal_effect=effect, low=effect * 0.9, high=effect * 1.08, model_order=1)
 
 
 def _spend(random: np.random.Generator) -> pd.DataFrame:
@@ -266,15 +313,10 @@ def _path_lags(random: np.random.Generator) -> pd.DataFrame:
 
 
 def _transitions() -> pd.DataFrame:
-    rows = [
-        (kind, *move)
-        for kind in ("booked", "lead", "new_patient")
-        for move in (
-            ("(start)", "email", 40),
-            ("email", "(conversion)", 15),
-            ("email", "(null)", 25),
-        )
-    ]
+    moves = [("(start)", "email", 40), ("email", "(conversion)", 15), ("email", "(null)", 15)]
+    moves += [("email", "direct", 10), ("(start)", "other", 30), ("other", "email", 12)]
+    moves += [("other", "(null)", 18), ("direct", "(conversion)", 6), ("direct", "email", 4)]
+    rows = [(kind, *move) for kind in ("booked", "lead", "new_patient") for move in moves]
     return pd.DataFrame(rows, columns=["kind", "from_channel", "to_channel", "moves"])
 
 

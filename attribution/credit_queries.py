@@ -1,0 +1,249 @@
+"""Questions about credit and how sure it is: intervals, ranks, removal effects, transitions.
+
+Amounts are those of the scope's kind: money where money is collected, else conversions. What a
+generation of an earlier version has no marts for is unknown, not an error.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+from attribution import queries
+from attribution.models import MODELS
+from attribution.models.estimate import Interval
+from attribution.models.paths import Floats
+from attribution.models.spread import (
+    GROUPS,
+    Spread,
+    drawn_beats,
+    drawn_interval,
+    moved_by_learning,
+    spread,
+)
+from attribution.queries import MICROS, Marts, Scope
+
+INCREMENTAL = "incremental"
+# Not channels: what no touch is known of, and what would have come without any marketing.
+NO_CHANNEL = ("unattributed", "baseline")
+_SLICE = ("kind", "service_line", "location", "week", "currency")
+
+
+def credit_with_intervals(
+    at: Marts, scope: Scope, currency: str, models: Iterable[str] = ()
+) -> pd.DataFrame:
+    """What each model credits to each channel, and between what and what it lies at 90%.
+
+    Columns: model, channel, amount, low, high, few. Unknown ends are NaN; `few` says that fewer
+    than about thirty people stand behind a channel. Unattributed and baseline are rows.
+    """
+    frame = _credited(at, scope, currency)
+    wanted = tuple(models) or tuple(frame["model"].unique())
+    frame = frame[frame["model"].isin(wanted)]
+    known = [
+        _ends(name, each.channels, each.interval()).assign(few=each.few)
+        for name, each in spreads(at, scope, currency, wanted).items()
+    ]
+    draws = _drawn(at, scope, frame)
+    if draws is not None:
+        known.append(_ends(INCREMENTAL, draws[0], drawn_interval(*draws[1:])).assign(few=False))
+    nobody = pd.DataFrame(columns=["model", "channel", "low", "high", "few"])
+    ends = pd.concat(known) if known else nobody
+    frame = frame.merge(ends, on=["model", "channel"], how="left")
+    numbers = frame[["low", "high"]].astype("float64")
+    return frame.assign(low=numbers["low"], high=numbers["high"], few=frame["few"].eq(other=True))
+
+
+def rank_stability(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+    """How often the row's channel earns more than the column's under the scope's model.
+
+    Rows and columns are channels, most credit first; no rows where it is not known.
+    """
+    if scope.model == INCREMENTAL:
+        draws = _drawn(at, scope, _credited(at, scope, currency))
+        if draws is None:
+            return pd.DataFrame()
+        channels, total, multipliers = draws
+        beats = drawn_beats(total, multipliers)
+    else:
+        each = spreads(at, scope, currency, (scope.model,)).get(scope.model)
+        if each is None:
+            return pd.DataFrame()
+        channels, total, beats = each.channels, each.total, each.beats()
+    order = [
+        place
+        for place in np.lexsort((np.array(channels), -total))
+        if channels[place] not in NO_CHANNEL
+    ]
+    names = pd.Index([channels[place] for place in order], name="channel")
+    return pd.DataFrame(beats[np.ix_(order, order)], index=names, columns=names)
+
+
+def removal_effects(at: Marts, kind: str) -> pd.DataFrame:
+    """What would be lost without each channel, most first.
+
+    Columns: channel, removal_effect, low, high, model_order; the last three may be unknown.
+    """
+    known = _columns(at, "removal_effect")
+    mart = _mart(
+        "removal_effect", "kind", "channel", "removal_effect", "low", "high", "model_order"
+    )
+    ends = [
+        mart.c[name] if name in known else sa.null().label(name)
+        for name in ("low", "high", "model_order")
+    ]
+    statement = (
+        sa.select(mart.c.channel, mart.c.removal_effect, *ends)
+        .where(mart.c.kind == kind)
+        .order_by(mart.c.removal_effect.desc(), mart.c.channel)
+    )
+    return at.ask(statement).astype({"low": "float64", "high": "float64"})
+
+
+def transitions(at: Marts, kind: str) -> pd.DataFrame:
+    """How often journeys moved between channels. Columns: from_channel, to_channel, moves."""
+    mart = _mart("transitions", "kind", "from_channel", "to_channel", "moves")
+    statement = (
+        sa.select(mart.c.from_channel, mart.c.to_channel, mart.c.moves)
+        .where(mart.c.kind == kind)
+        .order_by(mart.c.from_channel, mart.c.to_channel)
+    )
+    return at.ask(statement)
+
+
+def spreads(
+    at: Marts, scope: Scope, currency: str, models: Iterable[str] = tuple(MODELS)
+) -> dict[str, Spread]:
+    """The spread of credit of each model that has one, unattributed and baseline left out."""
+    money = scope.kind == "collected"
+    suffix = "value" if money else "conversions"
+    known = _columns(at, "credit_groups")
+    leaning = _columns(at, "credit_leans")
+    names = [
+        name
+        for name in models
+        if f"{name}_{suffix}" in known
+        and (f"{name}_{suffix}" in leaning or not MODELS[name].learned)
+    ]
+    if not names:
+        return {}
+    groups = _summed(at, "credit_groups", ("channel", "person_group"), names, scope, currency)
+    channels = tuple(sorted(groups["channel"].unique()))
+    place = groups["channel"].map({name: place for place, name in enumerate(channels)})
+    learned = [name for name in names if MODELS[name].learned]
+    moved = _moved(at, scope, currency, channels, learned) if learned else {}
+    unit = _unit(at, scope, currency) if money else 1.0
+    found = {}
+    for name in names:
+        credit = np.zeros((GROUPS, len(channels)))
+        credit[groups["person_group"], place] = groups[name]
+        found[name] = spread(
+            channels, credit, moved=moved.get(name), unit=unit, signed=bool((credit < 0).any())
+        )
+    return found
+
+
+def _moved(
+    at: Marts, scope: Scope, currency: str, channels: tuple[str, ...], names: list[str]
+) -> dict[str, Floats]:
+    """What learning without each group would move, for each learned model."""
+    place = {name: place for place, name in enumerate(channels)}
+    pairs = _summed(at, "credit_leans", ("channel", "rival"), names, scope, currency)
+    pairs = pairs[pairs["channel"].isin(place) & pairs["rival"].isin(place)]
+    changes = _log_changes(at, scope.kind)
+    changes = changes[changes["channel"].isin(place)]
+    found = {}
+    for name in names:
+        leans = np.zeros((len(channels), len(channels)))
+        leans[pairs["channel"].map(place), pairs["rival"].map(place)] = pairs[name]
+        learned = changes[changes["model"] == name]
+        change = np.zeros((GROUPS, len(channels)))
+        change[learned["person_group"], learned["channel"].map(place)] = learned["log_change"]
+        found[name] = moved_by_learning(leans + leans.T, change)
+    return found
+
+
+def _summed(
+    at: Marts, mart: str, grain: tuple[str, ...], models: list[str], scope: Scope, currency: str
+) -> pd.DataFrame:
+    """The amounts of each model by `grain` within the scope; a column named as each model."""
+    money = scope.kind == "collected"
+    columns = [f"{name}_{'value' if money else 'conversions'}" for name in models]
+    source = _mart(mart, *_SLICE, *grain, *columns)
+    by = [source.c[name] for name in grain]
+    chosen = _within(source, scope)
+    if money:  # Counts add up over currencies, money does not.
+        chosen.append(source.c.currency == currency)
+    totals = [sa.cast(sa.func.sum(source.c[name]), sa.Double).label(name) for name in columns]
+    frame = at.ask(sa.select(*by, *totals).where(*chosen).group_by(*by).order_by(*by))
+    frame[columns] = frame[columns].astype("float64") / (MICROS if money else 1)
+    return frame.set_axis([*grain, *models], axis=1)
+
+
+def _within(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
+    chosen = ((mart.c.service_line, scope.service_lines), (mart.c.location, scope.locations))
+    return [
+        mart.c.kind == scope.kind,
+        mart.c.week.between(scope.since, scope.until),
+        *(column.in_(values) for column, values in chosen if values),
+    ]
+
+
+def _log_changes(at: Marts, kind: str) -> pd.DataFrame:
+    mart = _mart("learned_groups", "model", "kind", "channel", "person_group", "log_change")
+    columns = (mart.c.model, mart.c.channel, mart.c.person_group, mart.c.log_change)
+    return at.ask(sa.select(*columns).where(mart.c.kind == kind).order_by(*columns[:3]))
+
+
+def _unit(at: Marts, scope: Scope, currency: str) -> float:
+    """What one conversion of the scope brings."""
+    observed = queries.conversions_by_service_line(at, scope, currency)
+    observed = observed[observed["kind"] == scope.kind]
+    return float(observed["value"].sum()) / max(float(observed["conversions"].sum()), 1.0)
+
+
+def _credited(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+    found = queries.credit_by_model(at, scope, currency)
+    amount = "value" if scope.kind == "collected" else "conversions"
+    return found[["model", "channel"]].assign(amount=found[amount].astype("float64"))
+
+
+def _drawn(
+    at: Marts, scope: Scope, credited: pd.DataFrame
+) -> tuple[tuple[str, ...], Floats, Floats] | None:
+    """Channels, their increments, and the draws of their multipliers; None where there are none."""
+    if not _columns(at, "incremental_draws"):
+        return None
+    mart = _mart("incremental_draws", "kind", "channel", "draw", "multiplier")
+    columns = (mart.c.channel, mart.c.draw, mart.c.multiplier)
+    drawn = at.ask(
+        sa.select(*columns).where(mart.c.kind == scope.kind).order_by(*columns[:2])
+    ).pivot_table(index="draw", columns="channel", values="multiplier")
+    total = credited[credited["model"] == INCREMENTAL].set_index("channel")["amount"]
+    channels = tuple(name for name in drawn.columns if name in total.index)
+    if not channels:
+        return None
+    multipliers = drawn[list(channels)].to_numpy(dtype="float64")
+    return channels, total[list(channels)].to_numpy(), multipliers
+
+
+def _ends(model: str, channels: tuple[str, ...], interval: Interval) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"model": model, "channel": channels, "low": interval.low, "high": interval.high}
+    )
+
+
+@lru_cache(maxsize=64)
+def _columns(at: Marts, mart: str) -> frozenset[str]:
+    """The columns that a mart of this generation has; none where there is no such mart."""
+    known = sa.table(
+        "columns", sa.column("table_name"), sa.column("column_name"), schema="information_schema"
+    )
+    statement = sa.select(known.c.column_name).where(known.c.table_name == mart)
+    return frozenset(at.ask(statement)["column_name"])
+
+
+def _mart(name: str, *columns: str) -> sa.TableClause:
+    return sa.table(name, *(sa.column(column) for column in columns))
