@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from attribution import queries
 from attribution.models import MODELS
+from attribution.models.credit import GROUPS
 from attribution.models.estimate import Interval
 from attribution.models.paths import Floats
 from attribution.models.spread import (
-    GROUPS,
     Spread,
     drawn_beats,
     drawn_interval,
@@ -116,11 +116,11 @@ def transitions(at: Marts, kind: str) -> pd.DataFrame:
 def spreads(
     at: Marts, scope: Scope, currency: str, models: Iterable[str] = tuple(MODELS)
 ) -> dict[str, Spread]:
-    """The spread of credit of each model that has one, unattributed and baseline left out."""
+    """The spread of credit of each model that people's groups are known of."""
     money = scope.kind == "collected"
     suffix = "value" if money else "conversions"
     known = _columns(at, "credit_groups")
-    leaning = _columns(at, "credit_leans")
+    leaning = _columns(at, "credit_leans") if _columns(at, "learned_groups") else frozenset()
     names = [
         name
         for name in models

@@ -17,7 +17,6 @@ from scipy.special import ndtr
 from attribution.models.estimate import Interval, normal_interval, score_interval
 from attribution.models.paths import Floats
 
-GROUPS = 100
 FEW_PEOPLE = 30  # below, the groups say too little about how much people differ
 LOW, HIGH = 0.05, 0.95  # the ends of a 90% interval
 

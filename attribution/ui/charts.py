@@ -17,7 +17,7 @@ _SLOTS = {
     "paid_search": 1,
     "paid_social": 2,
     "display": 3,
-    "video": 3,
+    "video": 9,
     "organic_search": 4,
     "organic_social": 4,
     "email": 5,
@@ -50,7 +50,7 @@ _LAYOUT: Spec = {
 
 
 def colour(slot: int) -> str:
-    """The theme's colour of a slot, 1 to 7."""
+    """The theme's colour of a slot: 1 to 7, or 9."""
     return f"#{slot:06d}"
 
 
@@ -252,8 +252,12 @@ def ranges(
     labels: Sequence[str],
     courses: Mapping[str, Sequence[float]],
     hovers: Mapping[str, Sequence[str]],
+    sure: tuple[str, Sequence[float], Sequence[float]] | None = None,
 ) -> Spec:
-    """A row of dots for each label, a shape and colour for each course, on a bar of their reach."""
+    """A row of dots for each label, a shape and colour for each course, on a bar of their reach.
+
+    `sure` is a name and, for each row, between what and what one of the courses lies: a thin bar.
+    """
     rows = list(range(len(labels)))
     lows = [min(course[row] for course in courses.values()) for row in rows]
     highs = [max(course[row] for course in courses.values()) for row in rows]
@@ -286,15 +290,66 @@ def ranges(
         }
         for place, (name, course) in enumerate(courses.items())
     ]
+    spans = [] if sure is None else [_thin_bars(*sure)]
     layout = {
         **_LAYOUT,
         "height": 150 + ROW * len(labels),
+        "barmode": "overlay",
         "showlegend": True,
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "xaxis": {"tickformat": ".0%", "rangemode": "tozero", "showgrid": True, "fixedrange": True},
         "yaxis": _names(labels),
     }
-    return {"data": [reach, *dots], "layout": layout}
+    return {"data": [reach, *spans, *dots], "layout": layout}
+
+
+def _thin_bars(name: str, lows: Sequence[float], highs: Sequence[float]) -> Spec:
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": name,
+        "x": [high - low for low, high in zip(lows, highs, strict=True)],
+        "base": list(lows),
+        "y": list(range(len(lows))),
+        "width": 0.09,
+        "marker": {"color": TEXT},
+        "hoverinfo": "skip",
+    }
+
+
+def estimates(
+    labels: Sequence[str],
+    middles: Sequence[float],
+    ends: tuple[Sequence[float], Sequence[float]] | None,
+    texts: Sequence[str],
+    colours: Sequence[str],
+    hovers: Sequence[str],
+) -> Spec:
+    """Horizontal bars with the interval of each as a thin bar, and its number at the end of both.
+
+    Without `ends` no interval is known.
+    """
+    whole = bars(labels, middles, texts, colours, hovers)
+    if ends is None:
+        return whole
+    lows, highs = ends
+    trace = {key: value for key, value in whole["data"][0].items() if key != "text"}
+    trace |= {"textposition": "none", "width": 0.62, "opacity": 0.75}
+    beside = {
+        "type": "scatter",
+        "mode": "text",
+        "x": [max(pair) for pair in zip(middles, highs, strict=True)],
+        "y": list(range(len(labels))),
+        "text": [f" {text}" for text in texts],
+        "textposition": "middle right",
+        "textfont": {"color": TEXT},
+        "cliponaxis": False,
+        "hoverinfo": "skip",
+    }
+    top = max((*highs, 0)) * 1.28 or 1
+    layout = whole["layout"] | {"barmode": "overlay"}
+    layout["xaxis"] = layout["xaxis"] | {"range": [0, top]}
+    return {"data": [trace, _thin_bars("90% interval", lows, highs), beside], "layout": layout}
 
 
 def heat_map(
@@ -330,6 +385,56 @@ def heat_map(
             "side": "top",
             "fixedrange": True,
             "tickangle": 0,
+            "title": {"text": axis, "standoff": 8},
+        },
+        "yaxis": _names(rows),
+    }
+    return {"data": [trace], "layout": layout}
+
+
+def matrix(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    shades: Sequence[Sequence[float | None]],
+    texts: Sequence[Sequence[str]],
+    hovers: Sequence[Sequence[str]],
+    axis: str,
+) -> Spec:
+    """A square of shaded cells (0 to 1), each with its number; cells without a shade stay empty.
+
+    Columns are named above, upright where there is no room to write them level, as on a phone.
+    """
+    trace = {
+        "type": "heatmap",
+        "x": list(range(len(columns))),
+        "y": list(range(len(rows))),
+        "z": [list(row) for row in shades],
+        "text": [list(row) for row in texts],
+        "texttemplate": "%{text}",
+        "customdata": [list(row) for row in hovers],
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "hoverongaps": False,
+        "colorscale": [[step / 9, f"#{11 + step:06d}"] for step in range(10)],
+        "zmin": 0,
+        # The darkest shades are left out: the number in a cell is written in the text's colour.
+        "zmax": 1.9,
+        "showscale": False,
+        "xgap": 2,
+        "ygap": 2,
+    }
+    layout = {
+        **_LAYOUT,
+        "height": 110 + 34 * len(rows),
+        "xaxis": {
+            "tickmode": "array",
+            "tickvals": list(range(len(columns))),
+            "ticktext": list(columns),
+            "side": "top",
+            "autotickangles": [0, 90],
+            "automargin": True,
+            "showgrid": False,
+            "zeroline": False,
+            "fixedrange": True,
             "title": {"text": axis, "standoff": 8},
         },
         "yaxis": _names(rows),

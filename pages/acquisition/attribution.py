@@ -1,4 +1,4 @@
-"""Attribution: what each channel is credited with under every model, side by side."""
+"""Attribution: what each channel is credited with under every model, and how sure that is."""
 
 from attribution.ui import draw, frame
 from attribution.ui.views.attribution import attribution
@@ -8,6 +8,11 @@ view = attribution(context.home, context.generation, context.scope)
 
 draw.opening(view)
 draw.figure(view, "ranges")
+if "stability" in view.figures:
+    draw.figure(view, "stability")
+draw.table(view, "intervals")
 draw.table(view, "ranks")
 draw.figure(view, "effects")
+if "moves" in view.figures:
+    draw.figure(view, "moves")
 draw.notes(view)

@@ -1,19 +1,20 @@
-"""Attribution: does the choice of credit model change the answer?"""
+"""Attribution: does the choice of credit model change the answer, and how sure is it?"""
 
 from functools import lru_cache
 
 import pandas as pd
 
-from attribution import queries
+from attribution import credit_queries, queries
+from attribution.credit_queries import NO_CHANNEL
 from attribution.metrics import KINDS, definition
 from attribution.models import MODELS
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Table, View
+from attribution.ui.views import intervals, moves, ranking
 
-QUESTION = "Does the choice of credit model change the answer?"
-NOBODY = "unattributed"
+QUESTION = "Does the choice of credit model change the answer, and how sure is it?"
 MAX_ROWS = 16
 _NAMED = 3  # channels that a sentence names
 
@@ -25,40 +26,48 @@ def attribution(home: Home, generation: int, scope: Scope) -> View:
 
 
 def build(marts: Marts, scope: Scope) -> View:
-    """The page's view: figures `ranges` and `effects`, tables `credit`, `ranks`, `effects`."""
+    """The page's view: `figures` ranges, effects and, where known, stability and moves.
+
+    Tables: `credit`, `ranks`, `intervals` and those of the figures.
+    """
     about = queries.about(marts)
-    credit = _credit(marts, scope, about.currency)
+    found = credit_queries.credit_with_intervals(marts, scope, about.currency)
+    credit = _credit(found)
     if credit.empty:
         span = formats.weeks(scope.since, scope.until, scope.weeks)
         hint = "Choose a longer period or fewer filters."
         empty = f"No channel is credited with anything under these filters in {span}. {hint}"
         return View(QUESTION, currency=about.currency, empty=empty)
-    effects = queries.removal_effects(marts, scope.kind)
     meaning = definition(KINDS[scope.kind])
+    effects, lost = moves.effects(credit_queries.removal_effects(marts, scope.kind), meaning.title)
+    figures = {"ranges": _ranges(credit, found, scope, about.currency), "effects": effects}
+    tables = {
+        "credit": _credit_table(credit, scope),
+        "ranks": _rank_table(credit),
+        "intervals": intervals.table(found, scope),
+        "effects": lost,
+    }
+    beats = credit_queries.rank_stability(marts, scope, about.currency)
+    if not beats.empty:
+        figures["stability"], tables["stability"] = ranking.stability(beats, scope)
+    steps = credit_queries.transitions(marts, scope.kind)
+    if not steps.empty:
+        figures["moves"], tables["moves"] = moves.followed(steps, meaning.title)
     return View(
         QUESTION,
-        figures={
-            "ranges": _ranges(credit, scope, about.currency),
-            "effects": _effects(effects, meaning.title),
-        },
-        tables={
-            "credit": _credit_table(credit, scope),
-            "ranks": _rank_table(credit),
-            "effects": _effects_table(effects),
-        },
-        notes=_notes(),
+        figures=figures,
+        tables=tables,
+        notes=_notes(beats, steps, scope),
         currency=about.currency,
     )
 
 
-def _credit(marts: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+def _credit(found: pd.DataFrame) -> pd.DataFrame:
     """A row for each channel, widest spread first: each model's credit and the spread of shares."""
-    amount = "value" if scope.kind == "collected" else "conversions"
-    found = queries.credit_by_model(marts, scope, currency)
-    wide = found.pivot_table(index="channel", columns="model", values=amount, aggfunc="sum")
-    wide = wide.reindex(columns=list(MODELS)).fillna(0.0).astype("float64")
-    total = float(wide.sum().max())
-    wide = wide.drop(index=NOBODY, errors="ignore")
+    wide = found.pivot_table(index="channel", columns="model", values="amount", aggfunc="sum")
+    wide = wide.reindex(columns=_models(found)).fillna(0.0).astype("float64")
+    total = float(wide.sum().max()) if len(wide) else 0.0
+    wide = wide.drop(index=[name for name in NO_CHANNEL if name in wide.index])
     wide = wide[(wide > 0).any(axis=1)]
     if wide.empty or total <= 0:
         return wide.iloc[:0]
@@ -69,41 +78,60 @@ def _credit(marts: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     )
 
 
+def _models(credit: pd.DataFrame) -> list[str]:
+    """The models that credit anything, in the order of the page's choice."""
+    known = set(credit.columns) | set(credit.get("model", ()))
+    return [name for name in MODELS if name in known]
+
+
 def _ranks(credit: pd.DataFrame) -> pd.DataFrame:
     """Each channel's place under each model, 1 for most credit, as in the rows of `credit`."""
-    return credit[list(MODELS)].rank(ascending=False, method="min").astype("int64")
+    return credit[_models(credit)].rank(ascending=False, method="min").astype("int64")
 
 
-def _ranges(credit: pd.DataFrame, scope: Scope, currency: str) -> Figure:
+def _ranges(credit: pd.DataFrame, found: pd.DataFrame, scope: Scope, currency: str) -> Figure:
     drawn = credit.head(MAX_ROWS)
     names = [formats.title(name) for name in drawn["channel"]]
+    ends = intervals.by_pair(found)
     courses, hovers = {}, {}
-    for model, each in MODELS.items():
+    for model in _models(credit):
+        each = MODELS[model]
         shares = [float(share) for share in drawn[model] / drawn["total"]]
         amounts = [
             formats.money(value, currency) if scope.kind == "collected" else formats.count(value)
             for value in drawn[model]
         ]
         courses[each.title] = shares
+        spans = [
+            intervals.in_words(ends, model, str(name), scope.kind, currency)
+            for name in drawn["channel"]
+        ]
         hovers[each.title] = [
-            f"<b>{formats.label(name)}</b><br>{each.title}: {amount}, {formats.rate(share)} of all"
-            for name, amount, share in zip(names, amounts, shares, strict=True)
+            f"<b>{formats.label(name)}</b><br>{each.title}: {amount}, "
+            f"{formats.rate(share)} of all{span}"
+            for name, amount, share, span in zip(names, amounts, shares, spans, strict=True)
         ]
     meaning = definition(KINDS[scope.kind])
     return Figure(
         f"Share of {meaning.title.lower()} under each model",
-        charts.ranges([formats.short_label(name) for name in names], courses, hovers),
+        charts.ranges(
+            [formats.short_label(name) for name in names],
+            courses,
+            hovers,
+            intervals.of_shares(drawn, ends, scope.model),
+        ),
         f"{_widest(drawn, names)} {_dependent(credit)}",
         "The share of all conversions of the chosen kind, or of money collected, that each model "
-        "credits to a channel. The grey bar reaches from the lowest to the highest; the channels "
-        f"on which models differ most come first. {meaning.sentence}",
+        "credits to a channel. The grey bar reaches from the lowest to the highest, the thin dark "
+        "one over the 90% interval of the chosen model; the channels on which models differ most "
+        f"come first. {meaning.sentence}",
         "credit",
     )
 
 
 def _widest(drawn: pd.DataFrame, names: list[str]) -> str:
     first = drawn.iloc[0]
-    shares = first[list(MODELS)].astype("float64") / float(first["total"])
+    shares = first[_models(drawn)].astype("float64") / float(first["total"])
     return (
         f"Models differ most on {names[0]}: from {formats.rate(float(shares.min()))} "
         f"({MODELS[str(shares.idxmin())].title}) to {formats.rate(float(shares.max()))} "
@@ -130,40 +158,14 @@ def _dependent(credit: pd.DataFrame) -> str:
     )
 
 
-def _effects(effects: pd.DataFrame, kind: str) -> Figure:
-    drawn = effects.head(MAX_ROWS)
-    names = [formats.title(name) for name in drawn["channel"]]
-    values = [float(value) for value in drawn["removal_effect"]]
-    texts = [formats.rate(value) for value in values]
-    said = f"Without {names[0]}, {texts[0]} would be lost, most of all." if names else "None."
-    return Figure(
-        f"Removal effects on {kind.lower()}",
-        charts.bars(
-            [formats.short_label(name) for name in names],
-            values,
-            texts,
-            [charts.channel_colour(name) for name in drawn["channel"]],
-            [
-                f"<b>{formats.label(name)}</b><br>{text} would be lost"
-                for name, text in zip(names, texts, strict=True)
-            ],
-        ),
-        f"{said} All weeks, service lines and locations.",
-        "The share of conversions that a Markov chain of all journeys loses where a channel leads "
-        "to nothing. Learned from the whole span, so no filter but the conversion changes it. "
-        "Effects overlap and do not add up to 100%.",
-        "effects",
-    )
-
-
 def _credit_table(credit: pd.DataFrame, scope: Scope) -> Table:
     money = scope.kind == "collected"
     columns = (
         Column("channel", "Channel"),
         Column("spread", "Spread", "points", "Highest less lowest share of all under any model."),
         *(
-            Column(name, each.title, "money" if money else "number", each.help)
-            for name, each in MODELS.items()
+            Column(name, MODELS[name].title, "money" if money else "number", MODELS[name].help)
+            for name in _models(credit)
         ),
     )
     return Table("Credit by channel and model", columns, credit[[c.name for c in columns]])
@@ -177,23 +179,13 @@ def _rank_table(credit: pd.DataFrame) -> Table:
     columns = (
         Column("channel", "Channel"),
         Column("places", "Places apart", "count", "Worst less best rank under any model."),
-        *(Column(name, each.title, "count", each.help) for name, each in MODELS.items()),
+        *(Column(name, MODELS[name].title, "count", MODELS[name].help) for name in _models(credit)),
     )
     return Table("Rank by channel and model", columns, frame[[c.name for c in columns]])
 
 
-def _effects_table(effects: pd.DataFrame) -> Table:
-    columns = (
-        Column("channel", "Channel"),
-        Column(
-            "removal_effect", "Removal effect", "rate", "Share lost if the channel led to nothing."
-        ),
-    )
-    return Table("Removal effects", columns, effects[[c.name for c in columns]])
-
-
-def _notes() -> tuple[str, ...]:
-    return (
+def _notes(beats: pd.DataFrame, steps: pd.DataFrame, scope: Scope) -> tuple[str, ...]:
+    notes = [
         (
             "Models share out what happened; none of them knows what would have happened without "
             "a channel. Where they agree, the choice of model does not matter; where they do not, "
@@ -203,4 +195,13 @@ def _notes() -> tuple[str, ...]:
             "Conversions with no known touch before them are in every share's whole, and in no "
             "row: all models agree on them."
         ),
-    )
+        (
+            "An interval says how much credit would differ with other people like these, not how "
+            "wrong a model is: a sure answer to the wrong question stays wrong."
+        ),
+    ]
+    if beats.empty:
+        notes.append(f"How sure {MODELS[scope.model].title} is will be known after a refresh.")
+    if steps.empty:
+        notes.append("Steps of journeys are kept for leads, booked visits and new patients only.")
+    return tuple(notes)
