@@ -45,6 +45,8 @@ _LAYOUT: Spec = {
     "margin": {"l": 0, "r": 8, "t": 8, "b": 0},
     "showlegend": False,
     "hoverlabel": {"align": "left"},
+    # The theme's own grey for ticks and titles is too pale to read (3.7 to 1).
+    "font": {"color": TEXT},
     "dragmode": False,
 }
 
@@ -312,7 +314,7 @@ def _thin_bars(name: str, lows: Sequence[float], highs: Sequence[float]) -> Spec
         "base": list(lows),
         "y": list(range(len(lows))),
         "width": 0.09,
-        "marker": {"color": TEXT},
+        "marker": {"color": TEXT, "opacity": 0.65},
         "hoverinfo": "skip",
     }
 
@@ -368,6 +370,7 @@ def heat_map(
         "z": [list(row) for row in shares],
         "text": [[formats.rate(share) for share in row] for row in shares],
         "texttemplate": "%{text}",
+        "textfont": {"color": TEXT},
         "customdata": [list(row) for row in hovers],
         "hovertemplate": "%{customdata}<extra></extra>",
         "colorscale": [[step / 9, f"#{11 + step:06d}"] for step in range(10)],
@@ -411,6 +414,7 @@ def matrix(
         "z": [list(row) for row in shades],
         "text": [list(row) for row in texts],
         "texttemplate": "%{text}",
+        "textfont": {"color": TEXT},
         "customdata": [list(row) for row in hovers],
         "hovertemplate": "%{customdata}<extra></extra>",
         "hoverongaps": False,
