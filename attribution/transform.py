@@ -212,6 +212,10 @@ def _write(connection: Connection, model: Model, frame: pd.DataFrame) -> None:
     """Make a table of what Python solved: text, whole numbers, numbers, flags and days."""
     if connection.dialect.name == "duckdb":
         arrow = pa.Table.from_pandas(frame, preserve_index=False)
+        # A column that holds nothing has no type of its own: it is text, as all else that is not
+        # a number.
+        known = [f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in arrow.schema]
+        arrow = arrow.cast(pa.schema(known))
         with lent(connection, arrow) as incoming:
             connection.exec_driver_sql(f"create or replace table {model.name} as from {incoming}")
         return
