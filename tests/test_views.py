@@ -587,9 +587,15 @@ def test_names_from_data_cannot_mark_up_a_page():
     assert formats.prose("one ` only [x]") == "one \\` only \\[x\\]"
 
 
-def test_long_names_keep_both_ends():
-    assert formats.short_label("winback_all_sms_2026_02", 20) == "winback_al…s_2026_02"
+def test_long_names_take_two_lines_and_keep_both_ends():
     assert formats.short_label("brand") == "brand"
+    assert formats.short_label("Spring check-up for silent patients", 20) == (
+        "Spring check-up for<br>silent patients"
+    )
+    assert formats.short_label("winback_all_sms_2026_02", 20) == "winback_all_sms_2026<br>_02"
+    long = formats.short_label("winback " * 6 + "everybody by text 2026", 20)
+    assert long == "winback winback<br>winback wi…text 2026"
+    assert formats.short_label("<b>x</b> " * 4, 20).count("<") == 1  # the break between lines
 
 
 def test_ratios_of_nothing_are_undefined():

@@ -36,6 +36,8 @@ _SLOTS = {
 }
 GREY = "#000008"
 TEXT = "#000037"
+# Text at 75%: the theme's own grey for axes has a contrast of 3.7 to 1 in light.
+INK = f"{TEXT}BF"
 ROW = 30
 _SHAPES = (
     *("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x"),
@@ -45,8 +47,6 @@ _LAYOUT: Spec = {
     "margin": {"l": 0, "r": 8, "t": 8, "b": 0},
     "showlegend": False,
     "hoverlabel": {"align": "left"},
-    # The theme's own grey for ticks and titles is too pale to read (3.7 to 1).
-    "font": {"color": TEXT},
     "dragmode": False,
 }
 
@@ -86,18 +86,19 @@ def weekly_lines(
                 "xref": "paper",
                 "x": 1,
                 "y": ends[name],
-                "text": name,
+                # The dot wears the line's colour; as text some of them would be too pale.
+                "text": f'<span style="color:{colour(slot)}">●</span> {name}',
                 "showarrow": False,
                 "xanchor": "left",
                 "xshift": 6,
-                "font": {"color": colour(slot), "size": 12},
+                "font": {"color": INK, "size": 12},
             }
         )
     layout = {
         **_LAYOUT,
         "height": 300,
         "hovermode": "x unified",
-        "margin": {"l": 0, "r": 96, "t": 8, "b": 0},
+        "margin": {"l": 0, "r": 106, "t": 8, "b": 0},
         "annotations": notes,
         "xaxis": {
             "type": "date",
@@ -107,7 +108,7 @@ def weekly_lines(
         },
         "yaxis": {"rangemode": "tozero", "tickprefix": prefix, "tickformat": "~s", "nticks": 6},
     }
-    return {"data": traces, "layout": layout}
+    return _figure(traces, layout)
 
 
 def bars(
@@ -125,6 +126,7 @@ def bars(
         "y": list(range(len(labels))),
         "text": list(texts),
         "textposition": "outside",
+        "textfont": {"color": TEXT},
         "cliponaxis": False,
         "marker": {"color": list(colours)},
         "customdata": list(hovers),
@@ -140,7 +142,7 @@ def bars(
         "xaxis": {"visible": False, "range": [0, top], "fixedrange": True},
         "yaxis": _names(labels),
     }
-    return {"data": [trace], "layout": layout}
+    return _figure([trace], layout)
 
 
 def spend_against_return(
@@ -166,6 +168,7 @@ def spend_against_return(
         "y": [point["value"] for point in points],
         "text": [point["name"] for point in points],
         "textposition": _sides(points),
+        "textfont": {"color": TEXT},
         "marker": {
             "size": [_diameter(point) for point in points],
             "color": [point["colour"] for point in points],
@@ -197,11 +200,11 @@ def spend_against_return(
                 "showarrow": False,
                 "xshift": 14,
                 "xanchor": "left",
-                "font": {"size": 11, "color": GREY},
+                "font": {"size": 11, "color": INK},
             }
         ],
     }
-    return {"data": [line, bubbles], "layout": layout}
+    return _figure([line, bubbles], layout)
 
 
 def intervals(
@@ -247,7 +250,7 @@ def intervals(
         },
         "yaxis": _names(labels),
     }
-    return {"data": [trace], "layout": layout}
+    return _figure([trace], layout)
 
 
 def ranges(
@@ -302,7 +305,7 @@ def ranges(
         "xaxis": {"tickformat": ".0%", "rangemode": "tozero", "showgrid": True, "fixedrange": True},
         "yaxis": _names(labels),
     }
-    return {"data": [reach, *spans, *dots], "layout": layout}
+    return _figure([reach, *spans, *dots], layout)
 
 
 def _thin_bars(name: str, lows: Sequence[float], highs: Sequence[float]) -> Spec:
@@ -351,7 +354,7 @@ def estimates(
     top = max((*highs, 0)) * 1.28 or 1
     layout = whole["layout"] | {"barmode": "overlay"}
     layout["xaxis"] = layout["xaxis"] | {"range": [0, top]}
-    return {"data": [trace, _thin_bars("90% interval", lows, highs), beside], "layout": layout}
+    return _figure([trace, _thin_bars("90% interval", lows, highs), beside], layout)
 
 
 def heat_map(
@@ -392,7 +395,7 @@ def heat_map(
         },
         "yaxis": _names(rows),
     }
-    return {"data": [trace], "layout": layout}
+    return _figure([trace], layout)
 
 
 def matrix(
@@ -443,7 +446,7 @@ def matrix(
         },
         "yaxis": _names(rows),
     }
-    return {"data": [trace], "layout": layout}
+    return _figure([trace], layout)
 
 
 def flows(
@@ -474,7 +477,7 @@ def flows(
     }
     most = max((sum(place == column for _, _, place in nodes) for column in range(3)), default=0)
     layout = {**_LAYOUT, "height": 160 + 44 * most, "margin": {"l": 0, "r": 0, "t": 8, "b": 8}}
-    return {"data": [trace], "layout": layout}
+    return _figure([trace], layout)
 
 
 def percentiles(
@@ -518,7 +521,21 @@ def percentiles(
         "yaxis": _names(labels),
     }
     # The sequential colours of the theme: pale for all, stronger for the middle half.
-    return {"data": [bar(0, 4, 0.12, 8), bar(1, 3, 0.42, 15), middle], "layout": layout}
+    return _figure([bar(0, 4, 0.12, 8), bar(1, 3, 0.42, 15), middle], layout)
+
+
+def _figure(traces: list[Spec], layout: Spec) -> Spec:
+    """A figure whose axes are written in a colour that can be read."""
+    axes = {
+        name: {
+            **layout[name],
+            "tickfont": {"color": INK},
+            "title": {**layout[name].get("title", {}), "font": {"color": INK}},
+        }
+        for name in ("xaxis", "yaxis")
+        if name in layout
+    }
+    return {"data": traces, "layout": {**layout, **axes}}
 
 
 def _names(labels: Sequence[str]) -> Spec:

@@ -3,6 +3,7 @@
 import html
 import math
 import re
+import textwrap
 from collections.abc import Iterable
 from datetime import date, datetime
 
@@ -122,12 +123,18 @@ def label(text: object) -> str:
 
 
 def short_label(text: object, length: int = 28) -> str:
-    """A figure's label cut in its middle: names of campaigns often differ at the end alone."""
-    whole = " ".join(str(text).split())
-    if len(whole) > length:
+    """A figure's label on at most two lines; what is longer is cut in the middle of the second.
+
+    Names of campaigns often differ at the end alone.
+    """
+    first, *rest = textwrap.wrap(" ".join(str(text).split()), length) or [""]
+    if not rest:
+        return label(first)
+    second = " ".join(rest)
+    if len(second) > length:
         tail = length // 2 - 1
-        whole = f"{whole[: length - tail - 1]}…{whole[-tail:]}"
-    return label(whole)
+        second = f"{second[: length - tail - 1]}…{second[-tail:]}"
+    return f"{label(first)}<br>{label(second)}"
 
 
 def prose(text: str) -> str:
