@@ -31,29 +31,35 @@ NO_CHANNEL = ("unattributed", "baseline")
 _SLICE = ("kind", "service_line", "location", "week", "currency")
 
 
-def credit_with_intervals(
-    at: Marts, scope: Scope, currency: str, models: Iterable[str] = ()
-) -> pd.DataFrame:
+def credit_with_intervals(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     """What each model credits to each channel, and between what and what it lies at 90%.
 
     Columns: model, channel, amount, low, high, few. Unknown ends are NaN; `few` says that fewer
     than about thirty people stand behind a channel. Unattributed and baseline are rows.
     """
     frame = _credited(at, scope, currency)
-    wanted = tuple(models) or tuple(frame["model"].unique())
-    frame = frame[frame["model"].isin(wanted)]
+    ends = intervals(at, scope, currency, frame)
+    # A channel that one model credits with nothing may still be one that another credits.
+    frame = frame.merge(ends, on=["model", "channel"], how="outer", sort=True)
+    return frame.assign(amount=frame["amount"].fillna(0.0), few=frame["few"].eq(other=True))
+
+
+def intervals(at: Marts, scope: Scope, currency: str, credited: pd.DataFrame) -> pd.DataFrame:
+    """The 90% interval of what is credited. Columns: model, channel, low, high, few.
+
+    `credited` has the columns model, channel and amount; what no interval is known of has no row.
+    """
     known = [
         _ends(name, each.channels, each.interval()).assign(few=each.few)
-        for name, each in spreads(at, scope, currency, wanted).items()
+        for name, each in spreads(at, scope, currency, credited["model"].unique()).items()
     ]
-    draws = _drawn(at, scope, frame)
+    draws = _drawn(at, scope, credited)
     if draws is not None:
         known.append(_ends(INCREMENTAL, draws[0], drawn_interval(*draws[1:])).assign(few=False))
+    if known:
+        return pd.concat(known, ignore_index=True)
     nobody = pd.DataFrame(columns=["model", "channel", "low", "high", "few"])
-    ends = pd.concat(known) if known else nobody
-    frame = frame.merge(ends, on=["model", "channel"], how="left")
-    numbers = frame[["low", "high"]].astype("float64")
-    return frame.assign(low=numbers["low"], high=numbers["high"], few=frame["few"].eq(other=True))
+    return nobody.astype({"low": "float64", "high": "float64"})
 
 
 def rank_stability(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:

@@ -175,6 +175,25 @@ def _credited() -> tuple[Definition, ...]:
     )
 
 
+def _sure() -> tuple[Definition, ...]:
+    return (
+        Definition(
+            "credit_low",
+            "Credited, low",
+            "Lower end of the 90% interval of what the model credits of the chosen conversion.",
+            "From a hundred groups of people, each left out in turn; lows do not add up.",
+            "number",
+        ),
+        Definition(
+            "credit_high",
+            "Credited, high",
+            "Upper end of the 90% interval of what the model credits of the chosen conversion.",
+            "From a hundred groups of people, each left out in turn; highs do not add up.",
+            "number",
+        ),
+    )
+
+
 def _funnel() -> tuple[Definition, ...]:
     return (
         Definition(
@@ -297,6 +316,7 @@ METRICS: dict[str, Definition] = {
         *_blended(),
         *_web(),
         *_credited(),
+        *_sure(),
         *_funnel(),
         *_journeys(),
     )

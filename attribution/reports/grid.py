@@ -19,6 +19,8 @@ NAME_WIDTHS = (12, 46)
 NUMBER_WIDTH = 11
 # Credit is shared, so these counts have fractions that a campaign's small numbers must show.
 CREDITED = frozenset(KINDS.values()) - {"collected"}
+# The ends of intervals do not add up.
+ENDS = frozenset({"credit_low", "credit_high"})
 UNIT_COSTS = frozenset({"cpl", "cac"})
 
 
@@ -94,7 +96,7 @@ class Grid:
             elif column.name in RATIOS:
                 value = RATIOS[column.name].value(sums)
                 self._formula(row, at, self._ratio(row, column), value, style)
-            elif self._table.frame[column.name].isna().all():
+            elif column.name in ENDS or self._table.frame[column.name].isna().all():
                 self._sheet.write_blank(row, at, None, style)
             else:
                 formula = self._sum(at, chosen is not None)

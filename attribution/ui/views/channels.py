@@ -1,11 +1,11 @@
 """Channels: which channels and campaigns pay, under a chosen credit model?"""
 
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import pandas as pd
 
-from attribution import queries
+from attribution import credit_queries, queries
 from attribution.metrics import KINDS, definition, ratio
 from attribution.models import MODELS
 from attribution.paths import Home
@@ -20,6 +20,7 @@ SHOWN = (
     *("spend", "sessions", "leads", "cpl", "booked", "kept", "new_patients", "cac"),
     *("collected", "roas", "roi"),
 )
+ENDS = ("credit_low", "credit_high")
 RATED = ("spend", "leads", "new_patients", "collected")  # what ratios are made of
 LEAST_SHARE = 0.01  # of all spend, to be called the best or the worst
 MAX_BUBBLES = 24
@@ -44,7 +45,7 @@ def build(marts: Marts, scope: Scope) -> View:
         hint = "Choose a longer period or fewer filters."
         empty = f"No spend and no conversions match these filters in {span}. {hint}"
         return View(QUESTION, currency=about.currency, empty=empty)
-    whole = _with_ratios(_summed(campaigns, ["channel"]))
+    whole = _with_ends(marts, scope, about.currency, _with_ratios(_summed(campaigns, ["channel"])))
     parts = _with_ratios(campaigns)
     return View(
         QUESTION,
@@ -54,7 +55,7 @@ def build(marts: Marts, scope: Scope) -> View:
             "credited": _credited(whole, scope, about.currency),
         },
         tables={
-            "channels": _table("Channels", whole, ("channel",)),
+            "channels": _table("Channels", whole, ("channel",), _ends(scope)),
             "campaigns": _table("Campaigns", parts, ("channel", "campaign")),
         },
         warnings=_warnings(campaigns, scope, about),
@@ -149,9 +150,34 @@ def _with_ratios(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(known=known).sort_values(order, ascending=rising).reset_index(drop=True)
 
 
-def _table(title: str, frame: pd.DataFrame, names: tuple[str, ...]) -> Table:
+def _with_ends(marts: Marts, scope: Scope, currency: str, whole: pd.DataFrame) -> pd.DataFrame:
+    """Beside each channel between what and what its credit lies; campaigns have no intervals."""
+    amount = whole["collected" if scope.kind == "collected" else "conversions"]
+    credited = whole[["channel"]].assign(model=scope.model, amount=amount)
+    found = credit_queries.intervals(marts, scope, currency, credited.dropna())
+    ends = found.set_index("channel").reindex(whole["channel"])[["low", "high"]]
+    ends = ends.set_axis(whole.index).where(amount.notna())
+    return whole.assign(credit_low=ends["low"], credit_high=ends["high"])
+
+
+def _ends(scope: Scope) -> tuple[Column, ...]:
+    kind = definition(KINDS[scope.kind])
+    return tuple(
+        Column(
+            name,
+            f"{kind.title}, {word}",
+            "money" if kind.format == "money" else "number",
+            definition(name).help,
+        )
+        for name, word in zip(ENDS, ("low", "high"), strict=True)
+    )
+
+
+def _table(
+    title: str, frame: pd.DataFrame, names: tuple[str, ...], more: tuple[Column, ...] = ()
+) -> Table:
     titles = {"channel": "Channel", "campaign": "Campaign"}
-    columns = (*(Column(name, titles[name]) for name in names), *map(measured, SHOWN))
+    columns = (*(Column(name, titles[name]) for name in names), *map(measured, SHOWN), *more)
     return Table(title, columns, frame[[column.name for column in columns]])
 
 
@@ -239,9 +265,14 @@ def _credited(whole: pd.DataFrame, scope: Scope, currency: str) -> Figure:
     drawn = whole[whole[amount] > 0].sort_values(order, ascending=False).head(MAX_BARS)
     total = float(whole[amount].sum())
     values = [float(value) for value in drawn[amount]]
-    texts = [formats.money(v, currency) if money else formats.count(v) for v in values]
+    written = partial(formats.money, currency=currency) if money else formats.count
+    texts = [written(value) for value in values]
     names = [formats.title(name) for name in drawn["channel"]]
     shares = [formats.rate(ratio(value, total)) for value in values]
+    spans = [
+        "" if pd.isna(low) else f"<br>{written(low)} to {written(high)} at 90%"
+        for low, high in zip(drawn["credit_low"], drawn["credit_high"], strict=True)
+    ]
     leading = f"{names[0]} leads with {texts[0]}, {shares[0]} of all." if names else "None."
     lost = float(whole.loc[~whole["known"], amount].sum())
     if lost:
@@ -254,8 +285,8 @@ def _credited(whole: pd.DataFrame, scope: Scope, currency: str) -> Figure:
             texts,
             [charts.channel_colour(name) for name in drawn["channel"]],
             [
-                f"<b>{formats.label(name)}</b><br>{text}, {share} of all"
-                for name, text, share in zip(names, texts, shares, strict=True)
+                f"<b>{formats.label(name)}</b><br>{text}, {share} of all{span}"
+                for name, text, share, span in zip(names, texts, shares, spans, strict=True)
             ],
         ),
         f"{meaning.title} credited by {MODELS[scope.model].title}. {leading}",

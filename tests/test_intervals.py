@@ -1,0 +1,274 @@
+"""Intervals, ranks and steps on the pages are those that an independent sum of the marts gives."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from statistics import NormalDist
+
+import duckdb
+import marts_fixture as made_up
+import numpy as np
+import pandas as pd
+import pytest
+
+from attribution import credit_queries, queries
+from attribution.models import MODELS
+from attribution.models.estimate import score_interval
+from attribution.paths import Home
+from attribution.queries import Marts, Scope
+from attribution.ui import charts
+from attribution.ui.views import attribution, channels, ranking
+
+LAST = made_up.LAST_WEEK
+RECENT = Scope(LAST - timedelta(weeks=12), LAST)
+NARROW = replace(RECENT, service_lines=("cardiology",), locations=("North", "unassigned"))
+COLLECTED = replace(RECENT, kind="collected")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return made_up.make_home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def marts(home: Home) -> Marts:
+    return queries.Marts(home, 1)
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pd.DataFrame]:
+    return made_up.tables()
+
+
+def changed(home: Home, folder: Path, *statements: str) -> Marts:
+    """The marts of a copy of the home after some SQL."""
+    copy = Home(folder)
+    copy.generation(1).mkdir(parents=True)
+    source = home.generation(1) / "marts.duckdb"
+    target = copy.generation(1) / "marts.duckdb"
+    target.write_bytes(source.read_bytes())
+    with duckdb.connect(str(target)) as database:
+        for statement in statements:
+            database.execute(statement)
+        database.execute("checkpoint")
+    return queries.Marts(copy, 1)
+
+
+def within(frame: pd.DataFrame, scope: Scope) -> pd.DataFrame:
+    chosen = frame[frame["week"].between(scope.since, scope.until) & (frame["kind"] == scope.kind)]
+    for column, values in (("service_line", scope.service_lines), ("location", scope.locations)):
+        if values:
+            chosen = chosen[chosen[column].isin(values)]
+    return chosen
+
+
+def parts(tables: dict[str, pd.DataFrame], scope: Scope, model: str) -> pd.DataFrame:
+    """What each group (rows) stands for in each channel's credit (columns), relearning included."""
+    what = "value" if scope.kind == "collected" else "conversions"
+    name, unit = f"{model}_{what}", 1e6 if what == "value" else 1
+    credit = within(tables["credit_groups"], scope).pivot_table(
+        index="person_group", columns="channel", values=name, aggfunc="sum", fill_value=0
+    )
+    credit = credit.reindex(range(100), fill_value=0) / unit
+    if not MODELS[model].learned:
+        return credit
+    found = credit.copy()
+    learned = tables["learned_groups"].query("model == @model and kind == @scope.kind")
+    change = learned.pivot(index="person_group", columns="channel", values="log_change")
+    leans = within(tables["credit_leans"], scope).groupby(["channel", "rival"])[name].sum() / unit
+    for (one, other), lean in leans.items():
+        moved = 0.99 * lean * (change[one] - change[other])
+        found[one] -= moved
+        found[other] += moved
+    return found
+
+
+@pytest.mark.parametrize("model", ["position", "markov"])
+@pytest.mark.parametrize("scope", [RECENT, NARROW, COLLECTED], ids=["all", "narrow", "money"])
+def test_an_interval_is_that_of_the_groups(marts, tables, model, scope):
+    found = credit_queries.credit_with_intervals(marts, scope, "USD")
+    rows = found[found["model"] == model].set_index("channel")
+    each = parts(tables, scope, model)
+    observed = within(tables["conversions"], scope)
+    money = scope.kind == "collected"
+    unit = observed["value_micros"].sum() / 1e6 / observed["conversions"].sum() if money else 1.0
+    assert set(each.columns) <= set(rows.index)
+    for channel in each.columns:
+        variance = 100 * each[channel].var(ddof=1)
+        total = rows.loc[channel, "amount"]
+        expected = score_interval(np.array([total]), np.array([variance]), unit)
+        assert rows.loc[channel, "low"] == pytest.approx(expected.low[0], rel=1e-6)
+        assert rows.loc[channel, "high"] == pytest.approx(expected.high[0], rel=1e-6)
+    assert rows.loc["unattributed", ["low", "high"]].isna().all()
+
+
+@pytest.mark.parametrize("model", ["linear", "markov"])
+def test_how_often_a_channel_earns_more_is_that_of_the_difference(marts, tables, model):
+    scope = replace(RECENT, model=model)
+    beats = credit_queries.rank_stability(marts, scope, "USD")
+    each = parts(tables, scope, model)
+    credit = within(tables["credit"], scope).query("model == @model")
+    total = credit.groupby("channel")["conversions"].sum()
+    ranked = total.drop("unattributed").sort_values(ascending=False)
+    assert list(beats.index) == list(beats.columns) == list(ranked.index)
+    one, other = ranked.index[1], ranked.index[3]
+    deviation = np.sqrt(100 * (each[one] - each[other]).var(ddof=1))
+    chance = NormalDist().cdf((total[one] - total[other]) / deviation)
+    assert beats.loc[one, other] == pytest.approx(chance, rel=1e-6)
+    view = attribution.build(marts, scope)
+    table = view.tables["stability"].frame.set_index("channel")
+    assert table.loc[one, f"over_{other}"] == pytest.approx(chance, rel=1e-6)
+    assert np.isnan(table.loc[one, f"over_{one}"])
+
+
+def test_the_page_says_which_channels_cannot_be_told_apart():
+    names = ["paid_search", "directory", "email", "video"]
+    beats = pd.DataFrame(0.999, index=names, columns=names)
+    beats.loc["paid_search", "directory"] = 0.62
+    figure, _table = ranking.stability(beats, RECENT)
+    assert "Paid search and Directory cannot be told apart (62%)." in figure.alt
+    beats.loc["paid_search", "directory"] = 0.951
+    figure, _table = ranking.stability(beats, RECENT)
+    assert "each channel is told apart from the next (at least 95%)" in figure.alt
+
+
+def test_the_interval_table_holds_every_model_the_chosen_one_first(marts):
+    view = attribution.build(marts, replace(RECENT, model="markov"))
+    frame = view.tables["intervals"].frame
+    assert frame["model"].iloc[0] == MODELS["markov"].title
+    assert set(frame["model"]) == {MODELS[name].title for name in made_up.MODELS}
+    assert (frame["low"] <= frame["amount"]).all()
+    assert (frame["amount"] <= frame["high"]).all()
+    assert "unattributed" not in set(frame["channel"])
+
+
+def test_the_chosen_model_s_interval_is_drawn(marts):
+    view = attribution.build(marts, replace(RECENT, model="linear"))
+    bar = next(
+        trace
+        for trace in view.figures["ranges"].spec["data"]
+        if trace.get("name") == f"90% interval of {MODELS['linear'].title}"
+    )
+    credit = view.tables["credit"].frame
+    rows = view.tables["intervals"].frame.query("model == @MODELS['linear'].title")
+    rows = rows.set_index("channel").loc[credit["channel"].head(len(bar["x"]))]
+    spans = np.array(bar["x"]) / bar["x"][0]
+    widths = (rows["high"] - rows["low"]).to_numpy()
+    assert spans == pytest.approx(widths / widths[0])
+
+
+@pytest.mark.parametrize("scope", [RECENT, COLLECTED], ids=["booked", "collected"])
+def test_channels_shows_the_same_intervals(marts, scope):
+    rows = channels.build(marts, scope).tables["channels"].frame.set_index("channel")
+    found = credit_queries.credit_with_intervals(marts, scope, "USD")
+    found = found[found["model"] == scope.model].set_index("channel").dropna(subset=["low"])
+    assert len(found) > 5
+    for channel, row in found.iterrows():
+        assert rows.loc[channel, "credit_low"] == pytest.approx(row["low"])
+        assert rows.loc[channel, "credit_high"] == pytest.approx(row["high"])
+    assert rows.loc["unattributed", ["credit_low", "credit_high"]].isna().all()
+
+
+def test_a_generation_without_groups_has_credit_and_no_intervals(home, tmp_path):
+    old = changed(
+        home,
+        tmp_path / "old",
+        "drop table credit_groups",
+        "drop table credit_leans",
+        "drop table learned_groups",
+        "alter table removal_effect drop column low",
+        "alter table removal_effect drop column high",
+        "alter table removal_effect drop column model_order",
+    )
+    view = attribution.build(old, RECENT)
+    assert "stability" not in view.figures
+    assert view.tables["intervals"].frame.empty
+    assert "caretrace refresh" in view.tables["intervals"].note
+    assert any("will be known after a refresh" in note for note in view.notes)
+    assert view.tables["effects"].frame[["low", "high"]].isna().all(axis=None)
+    assert len(view.figures["effects"].spec["data"]) == 1  # no bar without an interval
+    table = channels.build(old, RECENT).tables["channels"].frame
+    assert table["credit_low"].isna().all()
+
+
+def test_rules_have_intervals_even_where_nothing_learned_has(home, tmp_path):
+    some = changed(home, tmp_path / "some", "drop table learned_groups")
+    known = credit_queries.spreads(some, RECENT, "USD")
+    assert "linear" in known
+    assert "markov" not in known
+
+
+def test_increments_have_the_intervals_of_their_draws(home, tmp_path, monkeypatch):
+    monkeypatch.setitem(
+        MODELS, "incremental", replace(MODELS["linear"], name="incremental", title="Incremental")
+    )
+    some = changed(
+        home,
+        tmp_path / "increments",
+        "insert into credit by name select * replace ('incremental' as model, case"
+        " when channel = 'unattributed' then 'baseline' else channel end as channel)"
+        " from credit where model = 'linear'",
+        "create table incremental_draws as select kind, channel, draw,"
+        " 0.5 + (draw::double / 99) as multiplier"
+        " from (select distinct kind, channel from credit where model = 'incremental'),"
+        " range(100) as draws (draw)",
+    )
+    scope = replace(RECENT, model="incremental")
+    found = credit_queries.credit_with_intervals(some, scope, "USD")
+    rows = found[found["model"] == "incremental"].set_index("channel")
+    assert rows["low"].to_numpy() == pytest.approx(0.55 * rows["amount"].to_numpy())
+    assert rows["high"].to_numpy() == pytest.approx(1.45 * rows["amount"].to_numpy())
+    view = attribution.build(some, scope)
+    shown = view.tables["intervals"].frame
+    assert "baseline" in set(shown.loc[shown["model"] == "Incremental", "channel"])
+    assert "baseline" not in set(view.tables["credit"].frame["channel"])
+    assert "baseline" not in set(view.tables["stability"].frame["channel"])
+    assert "incremental" in view.tables["credit"].frame
+
+
+def test_removal_effects_come_with_their_intervals(marts, tables):
+    view = attribution.build(marts, RECENT)
+    expected = tables["removal_effect"].query("kind == 'booked'")
+    expected = expected.sort_values(["removal_effect", "channel"], ascending=[False, True])
+    shown = view.tables["effects"].frame
+    for column in ("removal_effect", "low", "high"):
+        assert shown[column].tolist() == pytest.approx(expected[column].tolist())
+    assert "at 90%" in view.figures["effects"].alt
+
+
+def test_steps_are_shares_of_what_leaves_a_channel(marts, tables):
+    view = attribution.build(marts, RECENT)
+    shown = view.tables["moves"].frame.set_index("origin")
+    assert shown.sum(axis=1).to_numpy() == pytest.approx(np.ones(len(shown)))
+    moves = tables["transitions"].query("kind == 'booked'")
+    leaving = moves[moves["from_channel"] == "email"]
+    share = leaving.loc[leaving["to_channel"] == "(conversion)", "moves"].sum()
+    assert shown.loc["Email", "to_(conversion)"] == pytest.approx(share / leaving["moves"].sum())
+    assert shown.index[0] == "Start"
+    # Kinds whose journeys are not kept have no such figure, and the page says so.
+    other = attribution.build(marts, COLLECTED)
+    assert "moves" not in other.figures
+    assert any("Steps of journeys are kept for" in note for note in other.notes)
+
+
+def test_rare_channels_are_folded_into_one_row(home, tmp_path):
+    many = changed(
+        home,
+        tmp_path / "many",
+        "delete from transitions",
+        "insert into transitions select 'booked', 'channel_' || i, '(conversion)', 100 - i"
+        " from range(20) as t (i)",
+        "insert into transitions select 'booked', '(start)', 'channel_' || i, 100 - i"
+        " from range(20) as t (i)",
+    )
+    shown = attribution.build(many, RECENT).tables["moves"].frame.set_index("origin")
+    assert list(shown.index[:3]) == ["Start", "Channel 0", "Channel 1"]
+    assert shown.index[-1] == "Other"
+    every = sum(range(81, 101))
+    assert shown.loc["Start", "to_other"] == pytest.approx(1 - sum(range(93, 101)) / every)
+
+
+def test_display_and_video_can_be_told_apart():
+    assert charts.channel_colour("display") != charts.channel_colour("video")
+    families = {charts.channel_colour(name) for name in ("paid_search", "paid_social", "email")}
+    assert charts.channel_colour("video") not in families | {charts.GREY}
