@@ -90,15 +90,15 @@ def rank_stability(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
 def removal_effects(at: Marts, kind: str) -> pd.DataFrame:
     """What would be lost without each channel, most first.
 
-    Columns: channel, removal_effect, low, high, model_order; the last three may be unknown.
+    Columns: channel, removal_effect, low, high, markov_order; the last three may be unknown.
     """
     known = _columns(at, "removal_effect")
     mart = _mart(
-        "removal_effect", "kind", "channel", "removal_effect", "low", "high", "model_order"
+        "removal_effect", "kind", "channel", "removal_effect", "low", "high", "markov_order"
     )
     ends = [
         mart.c[name] if name in known else sa.null().label(name)
-        for name in ("low", "high", "model_order")
+        for name in ("low", "high", "markov_order")
     ]
     statement = (
         sa.select(mart.c.channel, mart.c.removal_effect, *ends)

@@ -190,7 +190,7 @@ def _removal_effect() -> pd.DataFrame:
     channels = sorted({channel for channel, _campaign in campaigns()})
     frame = _grid(kind=sorted(KINDS), channel=channels)
     effect = 0.6 / (1 + frame.index % len(channels))
-    return frame.assign(removal_effect=effect, low=effect * 0.9, high=effect * 1.08, model_order=1)
+    return frame.assign(removal_effect=effect, low=effect * 0.9, high=effect * 1.08, markov_order=1)
 
 
 def _spend(random: np.random.Generator) -> pd.DataFrame:

@@ -133,6 +133,65 @@ def test_figures_wear_the_dark_theme_s_palette(open_page: OPEN):
     assert fill == f"rgb({red}, {green}, {blue})"
 
 
+# The contrast of each text with what is behind it, see-through colours and parents included.
+CONTRAST = """selector => {
+    const light = rgb => {
+        const part = v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+        const [r, g, b] = rgb.map(v => part(v / 255));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
+    const ground = element => {
+        for (let each = element; each; each = each.parentElement) {
+            const [r, g, b, alpha = 1] = numbers(getComputedStyle(each).backgroundColor);
+            if (alpha === 1) return [r, g, b];
+        }
+        return [255, 255, 255];
+    };
+    return [...document.querySelectorAll(selector)].filter(e => e.textContent.trim()).map(e => {
+        const style = getComputedStyle(e);
+        const drawn = e instanceof SVGElement;
+        const [r, g, b, alpha = 1] = numbers(drawn ? style.fill : style.color);
+        let seen = alpha * (drawn ? Number(style.fillOpacity) : 1);
+        for (let each = e; each; each = each.parentElement) {
+            seen *= Number(getComputedStyle(each).opacity);
+        }
+        const behind = ground(e);
+        const mixed = [r, g, b].map((v, i) => v * seen + behind[i] * (1 - seen));
+        const [dark, bright] = [light(mixed), light(behind)].sort((x, y) => x - y);
+        return (bright + 0.05) / (dark + 0.05);
+    });
+}"""
+
+
+@pytest.mark.parametrize(
+    ("path", "theme"),
+    [
+        ("attribution", "light"),
+        ("attribution", "dark"),
+        ("channels", "light"),
+        ("overview", "light"),
+    ],
+)
+def test_what_is_written_can_be_read(open_page: OPEN, path: str, theme: str):
+    page = open_page(path, theme=theme)
+    page.wait_for_load_state("networkidle")
+    expect(page.locator(".xtick text").first).to_be_visible(timeout=PATIENCE_MS)
+    for selector in (".js-plotly-plot text", "[data-testid=stCaptionContainer] p"):
+        contrasts = page.evaluate(CONTRAST, selector)
+        assert contrasts
+        assert min(contrasts) >= 4.5, selector
+
+
+def test_the_attribution_page_shows_how_sure_it_is(open_page: OPEN):
+    page = open_page("attribution")
+    expect(page.get_by_text("cannot be told apart")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("How sure each model's credit is")).to_be_visible()
+    cells = page.locator(".heatmaplayer .heatmap-label text, .heatmap-label")
+    expect(cells.first).to_be_attached(timeout=PATIENCE_MS)
+    expect(page.get_by_text("What follows a channel on the way to booked visits")).to_be_visible()
+
+
 def test_a_choice_can_be_shared_by_its_address(open_page: OPEN):
     page = open_page("overview?period=26w&service=cardiology")
     expect(page.get_by_test_id("stSidebar")).to_contain_text("26 weeks")

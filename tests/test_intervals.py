@@ -178,7 +178,7 @@ def test_a_generation_without_groups_has_credit_and_no_intervals(home, tmp_path)
         "drop table learned_groups",
         "alter table removal_effect drop column low",
         "alter table removal_effect drop column high",
-        "alter table removal_effect drop column model_order",
+        "alter table removal_effect drop column markov_order",
     )
     view = attribution.build(old, RECENT)
     assert "stability" not in view.figures

@@ -71,7 +71,7 @@ def _effects(frame: pd.DataFrame, kind: str) -> Figure:
 
 
 def _order(frame: pd.DataFrame) -> str:
-    orders = frame["model_order"].dropna()
+    orders = frame["markov_order"].dropna()
     if orders.empty:
         return ""
     order = int(orders.iloc[0])
