@@ -261,8 +261,8 @@ def coverage(seed: int, datasets: int, journeys: float, order: int = 0) -> dict[
             true = exact[name, what]
             held = (interval.low <= true) & (true <= interval.high)
             hits[name, what].append(float(held.mean()))
-    found = {f"{name} {what}": round(float(np.mean(held)), 4) for (name, what), held in hits.items()}
-    return {"markov order": order, **found}
+    covered = {pair: round(float(np.mean(held)), 4) for pair, held in hits.items()}
+    return {"markov order": order, **{f"{name} {what}": at for (name, what), at in covered.items()}}
 
 
 def main() -> None:

@@ -62,7 +62,9 @@ def within(frame: pd.DataFrame, scope: Scope) -> pd.DataFrame:
     return chosen
 
 
-def parts(tables: dict[str, pd.DataFrame], scope: Scope, model: str) -> pd.DataFrame:
+def parts(
+    tables: dict[str, pd.DataFrame], scope: Scope, model: str, *, learn: bool = True
+) -> pd.DataFrame:
     """What each group (rows) stands for in each channel's credit (columns), relearning included."""
     what = "value" if scope.kind == "collected" else "conversions"
     name, unit = f"{model}_{what}", 1e6 if what == "value" else 1
@@ -70,7 +72,7 @@ def parts(tables: dict[str, pd.DataFrame], scope: Scope, model: str) -> pd.DataF
         index="person_group", columns="channel", values=name, aggfunc="sum", fill_value=0
     )
     credit = credit.reindex(range(100), fill_value=0) / unit
-    if not MODELS[model].learned:
+    if not learn or not MODELS[model].learned:
         return credit
     found = credit.copy()
     learned = tables["learned_groups"].query("model == @model and kind == @scope.kind")
@@ -93,12 +95,18 @@ def test_an_interval_is_that_of_the_groups(marts, tables, model, scope):
     money = scope.kind == "collected"
     unit = observed["value_micros"].sum() / 1e6 / observed["conversions"].sum() if money else 1.0
     assert set(each.columns) <= set(rows.index)
-    for channel in each.columns:
-        variance = 100 * each[channel].var(ddof=1)
-        total = rows.loc[channel, "amount"]
-        expected = score_interval(np.array([total]), np.array([variance]), unit)
-        assert rows.loc[channel, "low"] == pytest.approx(expected.low[0], rel=1e-6)
-        assert rows.loc[channel, "high"] == pytest.approx(expected.high[0], rel=1e-6)
+    total = rows.loc[each.columns, "amount"].to_numpy()
+    variance = 100 * each.var(ddof=1).to_numpy()
+    # Where people are few, ten of them are lent the spread that is usual.
+    some = total > 0
+    filled = (parts(tables, scope, model, learn=False) != 0).sum().to_numpy()
+    people = np.log(1 - np.minimum(filled, 99.999999) / 100) / np.log(0.99)
+    usual = variance[some].sum() / total[some].sum()
+    lent = (people * variance + 10 * usual * total) / (people + 10)
+    expected = score_interval(total, np.where(filled == 100, variance, lent), unit)
+    assert rows.loc[each.columns, "low"].to_numpy() == pytest.approx(expected.low, rel=1e-6)
+    assert rows.loc[each.columns, "high"].to_numpy() == pytest.approx(expected.high, rel=1e-6)
+    assert rows.loc[each.columns, "few"].tolist() == (filled <= 26).tolist()
     assert rows.loc["unattributed", ["low", "high"]].isna().all()
 
 

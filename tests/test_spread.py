@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from attribution.models.estimate import score_interval
 from attribution.models.spread import (
     drawn_beats,
     drawn_interval,
-    few_people,
     moved_by_learning,
+    people_behind,
     spread,
 )
 
@@ -171,7 +172,28 @@ def test_a_channel_of_few_people_is_known_by_its_empty_groups(people, few):
     random = np.random.default_rng(people)
     credit = np.zeros((GROUPS, 1))
     np.add.at(credit, (random.integers(0, GROUPS, people), 0), 0.5)
-    assert few_people(credit).tolist() == [few]
+    assert spread(("email",), credit).few.tolist() == [few]
+    if people < 50:
+        assert people_behind(credit)[0] == pytest.approx(people, abs=0.3 * people)
+
+
+def test_a_few_people_who_look_alike_are_lent_the_usual_spread():
+    """Of two people 0.1 each: the chance that a third brings a whole conversion is no smaller."""
+    credit = np.zeros((GROUPS, 2))
+    credit[:60, 0] = 1
+    credit[[3, 70], 1] = 0.1
+    found = spread(("email", "display"), credit)
+    own = score_interval(found.total, np.diag(found.covariance), 1.0)
+    people = found.people[1]
+    assert people == pytest.approx(2.01, abs=0.01)
+    variance = np.diag(found.covariance)
+    usual = variance.sum() / found.total.sum()
+    scale = (people * variance[1] / 0.2 + 10 * usual) / (people + 10)
+    expected = score_interval(np.array([0.2]), np.array([scale * 0.2]), 1.0)
+    assert found.interval().high[1] == pytest.approx(expected.high[0])
+    assert found.interval().high[1] > 1 > own.high[1]
+    # Many people keep what is their own, nearly.
+    assert found.interval().high[0] == pytest.approx(own.high[0], rel=0.01)
 
 
 def test_draws_give_the_middle_ninety_of_a_hundred():

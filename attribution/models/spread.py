@@ -18,6 +18,7 @@ from attribution.models.estimate import Interval, normal_interval, score_interva
 from attribution.models.paths import Floats
 
 FEW_PEOPLE = 30  # below, the groups say too little about how much people differ
+LENT = 10  # people of the usual spread that each channel's own are taken together with
 LOW, HIGH = 0.05, 0.95  # the ends of a 90% interval
 
 
@@ -25,22 +26,43 @@ LOW, HIGH = 0.05, 0.95  # the ends of a 90% interval
 class Spread:
     """What each channel is credited with, and how that varies and varies together.
 
-    `unit` is what one conversion brings, `signed` whether amounts may be below zero (refunds).
+    `people` is about how many stand behind it, `unit` what one conversion brings, `signed` whether
+    amounts may be below zero (refunds).
     """
 
     channels: tuple[str, ...]
     total: Floats
     covariance: Floats
-    few: NDArray[np.bool_]
+    people: Floats
     unit: float = 1.0
     signed: bool = False
+
+    @property
+    def few(self) -> NDArray[np.bool_]:
+        """Whether fewer than about thirty people stand behind a channel."""
+        return np.asarray(self.people < FEW_PEOPLE)
 
     def interval(self) -> Interval:
         """The 90% interval of each channel's credit."""
         variance = np.diag(self.covariance)
         if self.signed:
             return normal_interval(self.total, variance)
-        return score_interval(self.total, variance, self.unit)
+        return score_interval(self.total, self._lent(variance), self.unit)
+
+    def _lent(self, variance: Floats) -> Floats:
+        """The variance for each unit of credit, drawn to that of all channels where people are few.
+
+        By chance a handful of people may look all alike.
+        """
+        credited = self.total > 0
+        if not credited.any():
+            return variance
+        usual = variance[credited].sum() / self.total[credited].sum()
+        own = np.zeros(len(variance))
+        own[credited] = variance[credited] / self.total[credited]
+        lent = LENT / (LENT + self.people)
+        moderated: Floats = np.where(credited, ((1 - lent) * own + lent * usual) * self.total, 0.0)
+        return moderated
 
     def beats(self) -> Floats:
         """How often the row's channel earns more than the column's, were all measured anew."""
@@ -71,7 +93,7 @@ def spread(
     part = credit if moved is None else credit - (1 - 1 / groups) * moved
     off = part - part.mean(axis=0)
     covariance: Floats = groups / (groups - 1) * (off.T @ off)
-    return Spread(channels, credit.sum(axis=0), covariance, few_people(credit), unit, signed)
+    return Spread(channels, credit.sum(axis=0), covariance, people_behind(credit), unit, signed)
 
 
 def moved_by_learning(leans: Floats, log_changes: Floats) -> Floats:
@@ -86,15 +108,17 @@ def moved_by_learning(leans: Floats, log_changes: Floats) -> Floats:
     return moved
 
 
-def few_people(credit: Floats) -> NDArray[np.bool_]:
-    """Whether fewer than about thirty people stand behind a channel.
+def people_behind(credit: Floats) -> Floats:
+    """About how many people stand behind each channel; infinite where every group has some.
 
     People are hashed, so groups fill up as bins do: `n` people leave a share of about
-    `(1 - 1 / groups) ** n` of the groups empty.
+    `(1 - 1 / groups) ** n` of the groups empty (linear counting).
     """
     groups = len(credit)
-    filled = (credit != 0).sum(axis=0)
-    return np.asarray(filled < groups * (1 - (1 - 1 / groups) ** FEW_PEOPLE))
+    empty = 1 - (credit != 0).sum(axis=0) / groups
+    with np.errstate(divide="ignore"):
+        people: Floats = np.log(empty) / np.log(1 - 1 / groups)
+    return people
 
 
 def drawn_interval(total: Floats, multipliers: Floats) -> Interval:
