@@ -21,7 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from attribution.errors import TransformError
 from attribution.models.credit import credit_groups_sql, credit_leans_sql, credit_sql
-from attribution.models.learned import learned_weights
+from attribution.models.learned import markov_weights, shapley_weights
+from attribution.models.orders import markov_orders
 from attribution.models.shares import shares_sql
 from attribution.paths import SQL
 from attribution.raw import fetch, lent
@@ -32,7 +33,11 @@ _DIALECTS = {"postgresql": "postgres"}
 
 Solve = Callable[[pd.DataFrame], pd.DataFrame]
 # What SQL counts and Python solves: the model's rows go through the function, which has a few.
-SOLVED: dict[str, Solve] = {"int_learned_weights": learned_weights}
+SOLVED: dict[str, Solve] = {
+    "int_markov_orders": markov_orders,
+    "int_markov": markov_weights,
+    "int_shapley_rate": shapley_weights,
+}
 # Models whose SQL is written from the registry of credit models.
 WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("int_shares", "intermediate", shares_sql),
