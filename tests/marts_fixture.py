@@ -33,6 +33,7 @@ MODELS = (
     "time_decay",
     "markov",
     "shapley_sum",
+    "shapley_rate",
 )
 LEARNED = tuple(name for name in MODELS if name in ("markov", "shapley_rate"))
 KINDS = {"lead": 3.0, "booked": 2.0, "kept": 1.5, "new_patient": 0.8, "collected": 2.2}

@@ -8,7 +8,7 @@ from attribution.models import MODELS
 from attribution.paths import ROOT
 
 # Of 25 data sets of 8 channels, which are not independent; the benchmark has 200.
-LOOSE = (0.80, 0.98)
+LOOSE = (0.82, 0.97)
 
 
 @pytest.fixture(scope="module")
