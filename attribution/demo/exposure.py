@@ -16,7 +16,7 @@ AWARENESS_KEPT = 0.80  # from week to week
 _AWARENESS = {"video": 0.150, "paid_social": 0.050, "offline_media": 0.050, "direct_mail": 0.12,
               "display": 0.004, "organic_social": 0.03, "email": 0.02}  # fmt: skip
 RETARGETED_WEEKS = 4
-_VISITED_LATELY = 0.14  # of all people, in a usual week
+_VISITED_LATELY = 0.17  # of all people, in a usual week
 STREAM = {name: 40 + 4 * number for name, number in LEVER.items()}
 
 
