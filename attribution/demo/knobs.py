@@ -36,7 +36,9 @@ class Knobs:
     def __post_init__(self) -> None:
         for name, most in _MOST.items():
             if not 0 <= getattr(self, name) <= most:
-                raise ValueError(f"{name} is a factor from 0 to {most:g}, not {getattr(self, name)}")
+                raise ValueError(
+                    f"{name} is a factor from 0 to {most:g}, not {getattr(self, name)}"
+                )
         for name in ("budgets", "effects"):
             for lever, factor in getattr(self, name).items():
                 if not 0 <= factor <= 10:

@@ -6,7 +6,7 @@ E-mail addresses end in example.org; phone numbers have the exchange 555, which 
 import numpy as np
 import numpy.typing as npt
 
-from attribution.demo.draws import Bools, Draws, Floats, Ints
+from attribution.demo.draws import Bools, Draws, Ints
 from attribution.demo.folk import Folk
 
 Texts = npt.NDArray[np.object_]
@@ -61,7 +61,7 @@ def formatted(numbers: Ints, style: str) -> Texts:
 
 
 def typed(folk: Folk) -> Texts:
-    """Addresses as people type them into forms: some in capitals, some with a slip, always alike."""
+    """Addresses as people type them into forms: some in capitals, some with the same slip."""
     out, drawn = emails(folk), folk.draws.uniform(126)
     slips = folk.knobs.lost(_SLIPS)
     for position in np.flatnonzero(drawn < 0.05).tolist():

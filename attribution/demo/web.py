@@ -39,9 +39,7 @@ def visit_cookies(world: World, person: Ints, week: Ints, lever: Ints) -> Ints:
     numbers = np.full(len(person), -1)
     for name in np.unique(lever).tolist():
         mine = np.flatnonzero(lever == name)
-        numbers[mine] = names.cookies(
-            world.folk, person[mine], week[mine], 140 + 2 * int(name)
-        )
+        numbers[mine] = names.cookies(world.folk, person[mine], week[mine], 140 + 2 * int(name))
     return numbers
 
 

@@ -46,28 +46,39 @@ class World:
         """How this world differs from the standard one."""
         return self.folk.knobs
 
-    def totals(self, people: Ints | None = None) -> dict[str, float]:
-        """Conversions of each kind within the simulated weeks; collected is in dollars."""
-        counts = {kind: int(rows.sum()) for kind, rows in self._conversions(people).items()}
-        paid = self.payments["minute"] >= 0
+    def totals(
+        self, people: Ints | None = None, weeks: tuple[int, int] | None = None
+    ) -> dict[str, float]:
+        """Conversions of each kind; collected is in dollars.
+
+        Only those of some `people`, or from the first to the last of `weeks`, where given.
+        """
+        first, last = weeks or (0, self.calendar.weeks - 1)
+
+        def inside(minute: Ints) -> Bools:
+            return (minute >= first * WEEK) & (minute < (last + 1) * WEEK)
+
+        counted = self._conversions(people)
+        counts = {kind: int((rows & inside(when)).sum()) for kind, (rows, when) in counted.items()}
+        paid = inside(self.payments["minute"])
         if people is not None:
             paid &= np.isin(self.visits["person"][self.payments["visit"]], people)
         return counts | {"collected": int(self.payments["cents"][paid].sum()) / 100}
 
-    def _conversions(self, people: Ints | None) -> dict[str, Bools]:
-        last, visits = self.calendar.weeks * WEEK, self.visits
+    def _conversions(self, people: Ints | None) -> dict[str, tuple[Bools, Ints]]:
+        """Which inquiries or visits are conversions of a kind, and when each would be."""
+        visits = self.visits
         leads, among = _leads(self), np.ones(len(visits["person"]), dtype=bool)
         if people is not None:
             among = np.isin(visits["person"], people)
             leads &= np.isin(self.inquiries["person"], people)
         kept = among & (visits["status"] == FULFILLED)
         since = _since_last(visits["person"], visits["starts_at"], kept)
-        counted = kept & (visits["starts_at"] >= 0)
         return {
-            "lead": leads,
-            "booked": among & (visits["booked_at"] >= 0) & (visits["booked_at"] < last),
-            "kept": counted,
-            "new_patient": counted & (since >= _NEW_PATIENT_DAYS * DAY),
+            "lead": (leads, self.inquiries["minute"]),
+            "booked": (among, visits["booked_at"]),
+            "kept": (kept, visits["starts_at"]),
+            "new_patient": (kept & (since >= _NEW_PATIENT_DAYS * DAY), visits["starts_at"]),
         }
 
 
