@@ -4,7 +4,7 @@ A cell is a service line at a location. What a campaign spent is spread over the
 speaks for, per head; it carries over from week to week and saturates.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,6 @@ WEEK = np.timedelta64(7, "D")
 AWARENESS = frozenset(
     ("video", "paid_social", "organic_social", "display", "offline_media", "direct_mail", "event")
 )
-MOST_CELLS = 48  # more are taken together, so that the time of a fit stays bounded
 _BEFORE = 4  # weeks whose mean stands for what was on before the first one
 
 
@@ -54,21 +53,69 @@ class Media:
 
     def carried(self, kept: float) -> Floats:
         """The same with what is left of the weeks before, `kept` of it from each to the next."""
-        carried = np.empty_like(self.pressure)
-        level = self.pressure[:, :, :_BEFORE].mean(axis=2)
-        for week in range(self.pressure.shape[2]):
-            level = kept * level + (1 - kept) * self.pressure[:, :, week]
-            carried[:, :, week] = level
-        return carried
+        return _faded(self.pressure, kept)
 
     def intensity(self, kept: float, power: float, delay: int, size: Floats) -> Floats:
         """All campaigns together, carried over, saturated, delayed; 1 in the mean over heads."""
-        total = self.carried(kept).sum(axis=0)
+        pressed: Floats = self.carried(kept).sum(axis=0) ** power
         if delay:
-            total = np.hstack([np.repeat(total[:, :1], delay, axis=1), total[:, :-delay]])
-        pressed: Floats = total**power
+            # Two waits of half the length: few come at once, most around it, some much later.
+            wait = (delay / 2) / (1 + delay / 2)
+            pressed = _faded(_faded(pressed, wait), wait)
         mean = float((pressed.mean(axis=1) * size).sum() / size.sum())
         return pressed / mean if mean > 0 else pressed
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How a channel carries over from week to week, and how soon it saturates."""
+
+    kept: float
+    power: float
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Settings of all channels, and how many weeks later conversions of the kind come."""
+
+    settings: tuple[Setting, ...]
+    delay: int = 0
+
+
+class Intensities:
+    """Each channel's intensity at any setting, made once."""
+
+    def __init__(self, media: Sequence[Media], cells: Cells) -> None:
+        self.media, self.cells = media, cells
+        self._made: dict[tuple[int, Setting, int], Floats] = {}
+
+    def at(self, node: Node) -> Floats:
+        """Channel x cell x week."""
+        return np.stack([self._one(i, one, node.delay) for i, one in enumerate(node.settings)])
+
+    def shares(self, node: Node, coefficients: Floats) -> Floats:
+        """Each channel's share of what comes: channel x cell x week, below 1 together."""
+        pressed = coefficients[:, None, None] * self.at(node)
+        shares: Floats = pressed / (1 + pressed.sum(axis=0))
+        return shares
+
+    def _one(self, number: int, setting: Setting, delay: int) -> Floats:
+        key = (number, setting, delay)
+        if key not in self._made:
+            self._made[key] = self.media[number].intensity(
+                setting.kept, setting.power, delay, self.cells.size
+            )
+        return self._made[key]
+
+
+def _faded(course: Floats, kept: float) -> Floats:
+    """What is left of earlier weeks beside this one's; weeks are the last axis."""
+    faded = np.empty_like(course)
+    level = course[..., :_BEFORE].mean(axis=-1)
+    for week in range(course.shape[-1]):
+        level = kept * level + (1 - kept) * course[..., week]
+        faded[..., week] = level
+    return faded
 
 
 def cells_of(conversions: pd.DataFrame, media: pd.DataFrame) -> Cells:
@@ -150,38 +197,3 @@ def spending_of(media: pd.DataFrame) -> Mapping[str, float]:
     """Each channel's money, for the size that is expected of it before anything is seen."""
     spent: Any = media.groupby("channel")["spend_micros"].sum()
     return {str(channel): max(float(amount), 0.0) for channel, amount in spent.items()}
-
-
-def nuisance(cells: Cells) -> tuple[Floats, Floats, Floats]:
-    """What moves conversions without any channel: basis x cell x week, prior sd, and which are smooth.
-
-    A smooth course of all cells, a season of each service line, and a slow course of each location.
-    The smooth course's sd is relative: the grid of the fit scales it.
-    """
-    weeks = len(cells.weeks)
-    at = np.arange(weeks) / 52.18
-    place = (np.arange(weeks) + 0.5) / weeks
-    rows, sds, smooth = [], [], []
-    everywhere = np.ones(len(cells.lines))
-
-    def add(course: Floats, mine: Floats, sd: float, *, scaled: bool = False) -> None:
-        rows.append(mine[:, None] * course[None, :])
-        sds.append(sd)
-        smooth.append(float(scaled))
-
-    for wave in range(1, max(3, weeks // 6) + 1):
-        add(np.sqrt(2) * np.cos(np.pi * wave * place), everywhere, 1.0 / wave, scaled=True)
-    for line in sorted(set(cells.lines)):
-        mine = np.array([float(name == line) for name in cells.lines])
-        if weeks >= 40:
-            for wave in (1, 2, 3):
-                for course in (np.cos(2 * np.pi * wave * at), np.sin(2 * np.pi * wave * at)):
-                    add(course, mine, 0.3 / wave)
-        if len(set(cells.lines)) > 1:
-            add(np.sqrt(2) * np.cos(np.pi * place), mine, 0.1)
-    if len(set(cells.locations)) > 1:
-        for location in sorted(set(cells.locations)):
-            mine = np.array([float(name == location) for name in cells.locations])
-            for wave in (1, 2):
-                add(np.sqrt(2) * np.cos(np.pi * wave * place), mine, 0.1 / wave)
-    return np.stack(rows), np.array(sds), np.array(smooth)
