@@ -34,6 +34,7 @@ from attribution.paths import Home
 from attribution.refresh import refresh
 
 CHANNELS = tuple(sorted({CHANNEL_OF[lever] for lever in MARKETING}))
+COUNTED = ("lead", "booked", "kept", "new_patient")
 KINDS = ("lead", "booked", "new_patient")
 _HEADS = {
     "tvd": "TVD of shares", "abs": "TVD of all", "rank": "rank correlation",
@@ -152,7 +153,7 @@ def main() -> None:
     parser.add_argument("--tests", action="store_true", help="with lift tests in every world")
     parser.add_argument("--people", type=int, default=20_000, help="in each world (20000)")
     parser.add_argument("--worlds", type=int, default=10, help="only the first so many (10)")
-    parser.add_argument("--kinds", nargs="+", default=KINDS, help="kinds of conversion")
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=COUNTED, metavar="KIND")
     parser.add_argument("--keep", type=Path, help="folder to keep the worlds in")
     parser.add_argument("--csv", type=Path, help="also write the metrics of every world here")
     options = parser.parse_args()
@@ -165,7 +166,9 @@ def main() -> None:
     finally:
         if options.keep is None:
             shutil.rmtree(keep)
-    print(f"\n{len(worlds)} worlds of {options.people:,} people, {os.cpu_count()} cores\n")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    print(f"\n{len(worlds)} worlds of {options.people:,} people")
+    print(f"{os.cpu_count()} cores, {memory:.0f} GiB\n")
     print(tables(worlds, options.kinds))
     if options.csv:
         scored(worlds, options.kinds).to_csv(options.csv, index=False)

@@ -5,7 +5,6 @@ people gives exactly what a run over all of them gives for those people.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from attribution.demo.draws import Bools, Draws, Floats, Ints, pick
 from attribution.demo.exposure import STREAM, Moment, Week
 from attribution.demo.folk import Folk
 from attribution.demo.log import BOOKED, FULFILLED, Log
-from attribution.demo.market import LEVER, Calendar, Plan
+from attribution.demo.market import LEVER, Calendar, Pause, Plan
 
 _NEED_PER_WEEK = 0.0155
 # How readily a visit by each way turns into an inquiry, at full urgency.
@@ -32,15 +31,6 @@ _CLAIMS = (
 CLAIMED = tuple(lever for lever, _, _ in _CLAIMS)
 _NEVER = -999
 _PLANNED_AHEAD_WEEKS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """A lever that is off for some weeks, the last one included."""
-
-    lever: str
-    first: int
-    last: int
 
 
 class Life:

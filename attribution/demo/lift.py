@@ -5,7 +5,7 @@ added the chance error that a marketer would meet, who can only compare places b
 the test; the standard error that is stated is that one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,8 +14,7 @@ import pandas as pd
 
 from attribution.demo.draws import Draws
 from attribution.demo.folk import folk_of
-from attribution.demo.life import Pause
-from attribution.demo.market import LOCATIONS, Calendar
+from attribution.demo.market import LOCATIONS, Calendar, Pause
 from attribution.demo.worlds import World, levers_off, live
 
 # Off before counting begins, so that what was seen earlier has faded and bookings have come in.
@@ -57,11 +56,11 @@ def schedule(calendar: Calendar) -> tuple[GeoTest, ...]:
     return tuple(tests)
 
 
-def lift_tests(world: World) -> pd.DataFrame:
-    """What the tests of the schedule would report, of channels that are not off anyway."""
+def lift_tests(world: World, tests: Sequence[GeoTest] | None = None) -> pd.DataFrame:
+    """What these tests, or those of the schedule, would report of channels that are not off."""
     rows = [
         row
-        for number, test in enumerate(schedule(world.calendar))
+        for number, test in enumerate(schedule(world.calendar) if tests is None else tests)
         if not levers_off([test.channel]) <= world.off
         for row in _reported(world, number, test)
     ]

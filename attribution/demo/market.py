@@ -96,6 +96,15 @@ class Plan:
     strength: dict[str, Floats]  # lever -> week, place
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A lever that is off for some weeks, the last one included."""
+
+    lever: str
+    first: int
+    last: int
+
+
 def plan_of(seed: int, calendar: Calendar, knobs: Knobs = STANDARD) -> Plan:
     """Budgets that follow demand, with flights and local swings that a planner would make."""
     for lever in sorted(knobs.levers() - LEVER.keys()):

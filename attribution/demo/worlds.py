@@ -10,9 +10,9 @@ from attribution.demo.clock import DAY, WEEK, office_minute
 from attribution.demo.draws import Bools, Floats, Ints
 from attribution.demo.folk import Folk, folk_of
 from attribution.demo.knobs import STANDARD, Knobs
-from attribution.demo.life import Life, Pause
+from attribution.demo.life import Life
 from attribution.demo.log import FULFILLED, Columns
-from attribution.demo.market import CHANNEL_OF, LEVER, LEVERS, Calendar, Plan, plan_of
+from attribution.demo.market import CHANNEL_OF, LEVER, LEVERS, Calendar, Pause, Plan, plan_of
 from attribution.demo.money import payments
 from attribution.demo.winback import Winback
 
