@@ -21,6 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from attribution.errors import TransformError
 from attribution.models.credit import credit_groups_sql, credit_leans_sql, credit_sql
+from attribution.models.incremental import draws_of
+from attribution.models.incremental_shares import shares_of
 from attribution.models.learned import learned_weights
 from attribution.models.shares import shares_sql
 from attribution.paths import SQL
@@ -30,9 +32,20 @@ LAYERS = ("staging", "intermediate", "marts")
 # SQLGlot's names for engines that SQLAlchemy calls otherwise.
 _DIALECTS = {"postgresql": "postgres"}
 
-Solve = Callable[[pd.DataFrame], pd.DataFrame]
+Solve = Callable[..., pd.DataFrame]
 # What SQL counts and Python solves: the model's rows go through the function, which has a few.
-SOLVED: dict[str, Solve] = {"int_learned_weights": learned_weights}
+SOLVED: dict[str, Solve] = {
+    "int_learned_weights": learned_weights,
+    "int_incremental_draws": draws_of,
+    "int_incremental_shares": shares_of,
+}
+# Whole tables that a function also reads, in the order of its parameters.
+BESIDE: dict[str, tuple[str, ...]] = {
+    "int_incremental_draws": (
+        "int_panel_media", "int_panel_credit", "int_panel_holdouts", "int_lift_tests",
+    ),
+    "int_incremental_shares": ("int_panel_conversions", "int_panel_media"),
+}  # fmt: skip
 # Models whose SQL is written from the registry of credit models.
 WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("int_shares", "intermediate", shares_sql),
@@ -191,7 +204,9 @@ def in_dialect(connection: Connection, sql: str) -> str:
 def _create(connection: Connection, model: Model) -> None:
     query = _body(in_dialect(connection, model.sql))
     if model.solve is not None:
-        _write(connection, model, model.solve(_fetched(connection, query)))
+        beside = [f"select * from {table}" for table in BESIDE.get(model.name, ())]
+        frames = [_fetched(connection, sql) for sql in (query, *beside)]
+        _write(connection, model, model.solve(*frames))
     elif connection.dialect.name == "duckdb":
         connection.exec_driver_sql(f"create or replace table {model.name} as\n{query}")
     else:

@@ -17,6 +17,7 @@ from attribution.models.incremental_design import (
     Node,
     cells_of,
     counts_of,
+    in_order,
     media_of,
     spending_of,
 )
@@ -28,8 +29,9 @@ from attribution.models.incremental_groups import Groups, courses_of, groups_of
 COLUMNS = {
     "kind": "str", "channel": "str", "draw": "int64", "kept": "float64", "power": "float64",
     "delay": "int64", "coefficient": "float64", "increment": "float64", "known": "float64",
-    "experiments": "int64",
+    "holdouts": "int64", "lift_tests": "int64", "places": "int64", "weeks": "int64",
 }  # fmt: skip
+_NOTHING = pd.DataFrame({name: [] for name in COLUMNS}).astype(COLUMNS)
 # The kind that marketing acts on first is fitted from nothing; the others lean on it.
 _FIRST = ("lead", "new_patient", "booked", "kept", "collected")
 # Below this the weeks say nothing that chance could not: all is baseline.
@@ -72,7 +74,8 @@ class _Kind:
 
     def prior(self, centre: Floats, covariance: Floats) -> Prior:
         _, precision = courses_of(self.groups, self.counts.shape[1])
-        return Prior(centre, np.linalg.inv(covariance), precision)
+        inverse: Floats = np.linalg.inv(covariance).astype(np.float64)
+        return Prior(centre, inverse, precision)
 
     def fits(self, prior: Prior, scatter: float) -> Fits:
         weeks = self.counts.shape[1]
@@ -94,17 +97,25 @@ class _Kind:
 
 
 def draws_of(
-    conversions: pd.DataFrame, media: pd.DataFrame, credited: pd.DataFrame,
-    holdouts: pd.DataFrame, tests: pd.DataFrame,
+    conversions: pd.DataFrame,
+    media: pd.DataFrame,
+    credited: pd.DataFrame,
+    holdouts: pd.DataFrame,
+    tests: pd.DataFrame,
 ) -> pd.DataFrame:
     """A hundred draws of every kind and channel that the panel can speak of; COLUMNS.
 
     `conversions` has kind, service_line, location, week, conversions; `media` channel, campaign,
     service_line, location, week, currency, spend_micros, impressions, clicks, messages; `credited`
     kind, channel, conversions under the linear rule; `holdouts` and `tests` are as
-    incremental_evidence reads them. `known` is the part of what was not known
-    beforehand that is known now, `experiments` how many of them were heard.
+    incremental_evidence reads them. `known` is the part of the variance of
+    what is believed beforehand that is gone; `holdouts` and `lift_tests` are what was heard.
     """
+    if media.empty or conversions["conversions"].sum() < _FEWEST_CONVERSIONS:
+        return _NOTHING.copy()
+    conversions, media, credited, holdouts, tests = (
+        in_order(frame) for frame in (conversions, media, credited, holdouts, tests)
+    )
     kinds = _kinds(conversions, media, holdouts, tests)
     journeys = _journeys(conversions, credited)
     frames = []
@@ -121,7 +132,7 @@ def draws_of(
             beside = journeys.get(kind.name, 0.0) / (journeys.get(kinds[0].name, 0.0) or 1.0)
             frames.append(_frame(kind, *_leaning(kind, nodes, first, beside, rng)))
     if not frames:
-        return pd.DataFrame({name: [] for name in COLUMNS}).astype(COLUMNS)
+        return _NOTHING.copy()
     return pd.concat(frames, ignore_index=True).astype(COLUMNS)
 
 
@@ -129,8 +140,6 @@ def _kinds(
     conversions: pd.DataFrame, media: pd.DataFrame, holdouts: pd.DataFrame, tests: pd.DataFrame
 ) -> list[_Kind]:
     """The kinds with enough to learn from, the one to learn from first before the others."""
-    if media.empty or conversions.empty:
-        return []
     cells = cells_of(conversions, media)
     channels = media_of(media, cells) if len(cells.weeks) >= _FEWEST_WEEKS else []
     if not channels:
@@ -149,7 +158,7 @@ def _kinds(
 def _journeys(conversions: pd.DataFrame, credited: pd.DataFrame) -> dict[str, float]:
     """The share of each kind's conversions that journeys credit to channels with media."""
     whole = conversions.groupby("kind")["conversions"].sum()
-    mine = credited.groupby("kind")["conversions"].sum()
+    mine = credited[credited["has_media"] == 1].groupby("kind")["conversions"].sum()
     return {
         str(kind): float(mine.get(kind, 0.0)) / float(count)
         for kind, count in whole.items()
@@ -162,7 +171,10 @@ def _rank(kind: str) -> tuple[int, str]:
 
 
 def _leaning(
-    kind: _Kind, nodes: Sequence[tuple[Node, float]], first: Floats, beside: float,
+    kind: _Kind,
+    nodes: Sequence[tuple[Node, float]],
+    first: Floats,
+    beside: float,
     rng: np.random.Generator,
 ) -> Draws:
     """A kind whose channels are expected to work in the proportions of the first kind.
@@ -203,7 +215,6 @@ def _scale(
     within = np.array([float(one.covariance[0, 0]) for one in found])
     scale = float(weight @ scales)
     error = float(np.sqrt(weight @ (within + (scales - scale) ** 2)))
-    if __import__('os').environ.get('DBG'): print(kind.name,scales[weight>.05].round(2),weight[weight>.05].round(2),[n.delay for n,w in zip(nodes,weight) if w>.05],round(error,3),'scatter',round(scatter,2))
     return max(scale, 0.02), error
 
 
@@ -211,15 +222,19 @@ def _frame(kind: _Kind, nodes: Sequence[Node], coefficients: Floats) -> pd.DataF
     media = kind.intensities.media
     before = 0.36 / np.diag(kind.half_normal().precision)  # variance of a half-normal
     known = np.clip(1 - coefficients.var(axis=0) / before, 0.0, 1.0)
-    heard = [sum(term.channel == at for term in kind.terms) for at in range(len(media))]
+    heard = [
+        [sum(term.channel == at and term.by_person == by_person for term in kind.terms)
+         for by_person in (True, False)]
+        for at in range(len(media))
+    ]  # fmt: skip
+    places, weeks = len(set(kind.intensities.cells.locations)), kind.counts.shape[1]
     rows = []
     for draw, (node, row) in enumerate(zip(nodes, coefficients, strict=True)):
-        shares = kind.intensities.shares(node, row)
-        increments = (shares * kind.counts).sum(axis=(1, 2))
+        increments = (kind.intensities.shares(node, row) * kind.counts).sum(axis=(1, 2))
         rows += [
             (kind.name, one.channel, draw, setting.kept, setting.power, node.delay,
              round(float(row[at]), 12), round(float(increments[at]), 9),
-             round(float(known[at]), 6), heard[at])
+             round(float(known[at]), 6), *heard[at], places, weeks)
             for at, (one, setting) in enumerate(zip(media, node.settings, strict=True))
         ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))

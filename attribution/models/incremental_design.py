@@ -6,7 +6,7 @@ speaks for, per head; it carries over from week to week and saturates.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 UNASSIGNED = "unassigned"
 WEEK = np.timedelta64(7, "D")
@@ -33,7 +34,7 @@ class Cells:
     weeks: NDArray[np.datetime64]
     size: Floats
 
-    def at(self, line: str, location: str) -> NDArray[np.bool_]:
+    def at(self, line: str, location: str) -> Bools:
         """The cells that a campaign, or a test, of this line and location speaks for."""
         mine = np.ones(len(self.lines), dtype=bool)
         if line not in ("", UNASSIGNED):
@@ -108,6 +109,11 @@ class Intensities:
         return self._made[key]
 
 
+def in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same rows in an order of their own: an engine gives them in any."""
+    return frame.sort_values(list(frame.columns), ignore_index=True)
+
+
 def _faded(course: Floats, kept: float) -> Floats:
     """What is left of earlier weeks beside this one's; weeks are the last axis."""
     faded = np.empty_like(course)
@@ -119,7 +125,7 @@ def _faded(course: Floats, kept: float) -> Floats:
 
 
 def cells_of(conversions: pd.DataFrame, media: pd.DataFrame) -> Cells:
-    """The cells with conversions in the window: the weeks from the first money to the last visit."""
+    """The cells with conversions in the window: from the first week of media to the last week."""
     first, last = media["week"].min(), max(conversions["week"].max(), media["week"].max())
     weeks = np.arange(np.datetime64(first, "D"), np.datetime64(last, "D") + WEEK, WEEK)
     inside = conversions[conversions["week"] >= first]
@@ -140,7 +146,8 @@ def counts_of(conversions: pd.DataFrame, cells: Cells) -> Floats:
     counts = np.zeros((len(cells.lines), len(cells.weeks)))
     cell, week = places_of(conversions, cells)
     mine = (cell >= 0) & (week >= 0)
-    np.add.at(counts, (cell[mine], week[mine]), conversions["conversions"].to_numpy("float64")[mine])
+    amount = conversions["conversions"].to_numpy("float64")
+    np.add.at(counts, (cell[mine], week[mine]), amount[mine])
     return counts
 
 
@@ -164,11 +171,11 @@ def media_of(media: pd.DataFrame, cells: Cells) -> list[Media]:
         pressure = np.zeros((len(campaigns), len(cells.lines), len(cells.weeks)))
         _, week = places_of(rows, cells)
         number = {campaign: at for at, campaign in enumerate(campaigns)}
-        for (campaign, line, location), part in rows.groupby(
-            ["campaign", "service_line", "location"], sort=True
-        ).indices.items():
-            mine = cells.at(line, location)
-            if mine.any():
+        groups = rows.groupby(["campaign", "service_line", "location"], sort=True).indices
+        for name, part in groups.items():
+            campaign, line, location = map(str, cast("tuple[str, str, str]", name))
+            mine = np.flatnonzero(cells.at(line, location))
+            if len(mine):
                 spent = np.bincount(week[part], measure[part], len(cells.weeks))
                 pressure[number[campaign], mine] += spent / cells.size[mine].sum()
         if pressure.any():
@@ -182,6 +189,7 @@ def _measure(rows: pd.DataFrame) -> Floats:
     Money of two currencies cannot be added, and messages are counted because most are free.
     """
     spent = rows[rows["spend_micros"] > 0]
+    order: tuple[str, ...]
     if rows["messages"].sum() > 0:
         order = ("messages",)
     elif spent["currency"].nunique() == 1:

@@ -33,7 +33,11 @@ class Fits:
     """Fits of one kind at any settings, each made once and started from the one before."""
 
     def __init__(
-        self, panel: Panel, intensities: Intensities, groups: Groups, prior: Prior,
+        self,
+        panel: Panel,
+        intensities: Intensities,
+        groups: Groups,
+        prior: Prior,
         terms: Sequence[Term],
     ) -> None:
         self.panel, self.intensities, self.groups = panel, intensities, groups
@@ -60,7 +64,8 @@ class Fits:
     def weights(self, nodes: Sequence[Node]) -> Floats:
         evidence = np.array([self.fit(node).evidence for node in nodes])
         weight: Floats = np.exp(evidence - evidence.max())
-        return weight / weight.sum()
+        weight /= weight.sum()
+        return weight
 
 
 def usual(media: Sequence[Media]) -> Node:

@@ -26,7 +26,7 @@ def terms_of(
     for channel, increment, error in holdout_increments(holdouts[holdouts["kind"] == kind]):
         if channel in at:
             everywhere = np.ones((len(cells.lines), len(cells.weeks)))
-            terms.append(Term(at[channel], everywhere, increment, error))
+            terms.append(Term(at[channel], everywhere, increment, error, by_person=True))
     for row in tests[tests["kind"] == kind].to_dict("records"):
         if row["channel"] in at:
             weight = tested(cells, str(row["location"]), row["first_day"], row["last_day"])
@@ -79,9 +79,8 @@ def _difference(arms: pd.DataFrame) -> tuple[float, float]:
     totals = arms.groupby("arm")[["people", "counted", "squares"]].sum()
     people, counted = totals["people"], totals["counted"]
     mean = counted / people
-    spread = (totals["squares"] / people - mean**2).clip(lower=0) / people
     # No arm is surer than one person more or less would make it.
-    spread = np.maximum(spread, 1 / people**2)
+    spread = ((totals["squares"] / people - mean**2) / people).clip(lower=1 / people**2)
     longer = 1.0
     if arms["kind"].iloc[0] in _FOLLOWS_A_VISIT:
         longer = _longer(arms)

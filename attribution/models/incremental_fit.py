@@ -27,6 +27,7 @@ class Term:
     weight: Floats  # cell x week: which part of the cell's week the experiment saw
     increment: float
     standard_error: float
+    by_person: bool = False  # people were held out; else places and days
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,12 @@ class Fitted:
     evidence: float
     expected: Floats  # cell x week
 
-    def parts(self, intensity: Floats) -> Floats:
-        """Each channel's share of what was expected: channel x cell x week."""
-        pressed = self.coefficients[:, None, None] * intensity
-        return pressed / (1 + pressed.sum(axis=0))
-
 
 def fit(
-    panel: Panel, intensity: Floats, prior: Prior, terms: Sequence[Term] = (),
+    panel: Panel,
+    intensity: Floats,
+    prior: Prior,
+    terms: Sequence[Term] = (),
     start: tuple[Floats, Floats] | None = None,
 ) -> Fitted:
     """The posterior's mode and its curvature there."""
@@ -169,9 +168,7 @@ class _Problem:
         slope[term.channel] += float((counted * own).sum())
         return float((counted * own).sum() * beta[term.channel]), slope
 
-    def fitted(
-        self, point: Floats, value: float, gradient: Floats, curvature: Floats
-    ) -> Fitted:
+    def fitted(self, point: Floats, value: float, gradient: Floats, curvature: Floats) -> Fitted:
         gamma, beta = self._split(point)
         courses = len(gamma)
         inner = curvature[:courses, :courses]
@@ -181,7 +178,7 @@ class _Problem:
         own = curvature[courses:, courses:] - cross.T @ solved
         slope = gradient[courses:] - solved.T @ gradient[:courses]
         own = (own + own.T) / 2
-        covariance = np.linalg.inv(own)
+        covariance: Floats = np.linalg.inv(own).astype(np.float64)
         held = beta <= _TINY
         evidence = value + _volume(own, slope, held)
         evidence += 0.5 * float(np.log(self.prior.nuisance).sum())
