@@ -35,6 +35,7 @@ _NOTHING = pd.DataFrame({name: [] for name in COLUMNS}).astype(COLUMNS)
 # The kind that marketing acts on first is fitted from nothing; the others lean on it.
 _FIRST = ("lead", "new_patient", "booked", "kept", "collected")
 # Below this the weeks say nothing that chance could not: all is baseline.
+_ONE_CAUSE = ("booked", "kept")
 _FEWEST_WEEKS = 30
 _FEWEST_CONVERSIONS = 500
 _WARM_UP = 10  # weeks: what was on before them is not known, so they are not fitted
@@ -46,6 +47,7 @@ _AT_ONCE, _LATER = (0, 2), (2, 4, 8)
 _BESIDE = 0.35  # how far that may be from what journeys say of all channels together
 _MOST_NODES = 6
 _SEED = 20_260_101
+_HALF_NORMAL = 1 - 2 / np.pi  # variance of one, of scale 1
 Draws = tuple[list[Node], Floats]
 
 
@@ -76,6 +78,11 @@ class _Kind:
         _, precision = courses_of(self.groups, self.counts.shape[1])
         inverse: Floats = np.linalg.inv(covariance).astype(np.float64)
         return Prior(centre, inverse, precision)
+
+    def heard(self, channel: int, *, by_person: bool) -> int:
+        """How many experiments there are on a channel."""
+        mine = [term for term in self.terms if term.channel == channel]
+        return sum(term.by_person == by_person for term in mine)
 
     def fits(self, prior: Prior, scatter: float) -> Fits:
         weeks = self.counts.shape[1]
@@ -127,10 +134,11 @@ def draws_of(
             fits = kind.fits(kind.half_normal(), kind.scatter(usual(kind.intensities.media)))
             nodes = walked(fits, rng)
             picked, first = drawn(fits, nodes, rng)
-            frames.append(_frame(kind, picked, first))
+            frames.append(_frame(kind, (picked, first)))
         else:
             beside = journeys.get(kind.name, 0.0) / (journeys.get(kinds[0].name, 0.0) or 1.0)
-            frames.append(_frame(kind, *_leaning(kind, nodes, first, beside, rng)))
+            leaning, size = _leaning(kind, nodes, first, beside, rng)
+            frames.append(_frame(kind, leaning, size))
     if not frames:
         return _NOTHING.copy()
     return pd.concat(frames, ignore_index=True).astype(COLUMNS)
@@ -159,11 +167,14 @@ def _journeys(conversions: pd.DataFrame, credited: pd.DataFrame) -> dict[str, fl
     """The share of each kind's conversions that journeys credit to channels with media."""
     whole = conversions.groupby("kind")["conversions"].sum()
     mine = credited[credited["has_media"] == 1].groupby("kind")["conversions"].sum()
-    return {
+    parts = {
         str(kind): float(mine.get(kind, 0.0)) / float(count)
         for kind, count in whole.items()
         if count > 0
     }
+    # A booking and its visit have one cause; who is followed for longer shows more of it.
+    visits = max((parts.get(kind, 0.0) for kind in _ONE_CAUSE), default=0.0)
+    return parts | {kind: visits for kind in _ONE_CAUSE if kind in parts}
 
 
 def _rank(kind: str) -> tuple[int, str]:
@@ -176,7 +187,7 @@ def _leaning(
     first: Floats,
     beside: float,
     rng: np.random.Generator,
-) -> Draws:
+) -> tuple[Draws, float]:
     """A kind whose channels are expected to work in the proportions of the first kind.
 
     `beside` is what journeys say: the share of conversions that channels are credited with, beside
@@ -190,10 +201,18 @@ def _leaning(
     scatter = kind.scatter(later[0])
     scale, error = _scale(kind, later, mean, scatter, beside)
     covariance = scale**2 * spread + np.diag((_ALIKE * scale * mean) ** 2 + 1e-8)
-    prior = kind.prior(scale * mean, covariance + error**2 * np.outer(mean, mean))
-    fits = kind.fits(prior, scatter)
+    covariance += error**2 * np.outer(mean, mean)
+    centre = scale * mean
+    # People who were held out say more of a kind than another kind does.
+    alone = [at for at in range(len(mean)) if kind.heard(at, by_person=True)]
+    wide = np.linalg.inv(kind.half_normal().precision)
+    centre[alone] = 0.0
+    covariance[alone, :] = covariance[:, alone] = 0.0
+    covariance[alone, alone] = wide[alone, alone]
+    fits = kind.fits(kind.prior(centre, covariance), scatter)
     weights = fits.weights(later) * before
-    return drawn(fits, list(zip(later, (weights / weights.sum()).tolist(), strict=True)), rng)
+    weighed = list(zip(later, (weights / weights.sum()).tolist(), strict=True))
+    return drawn(fits, weighed, rng), scale
 
 
 def _scale(
@@ -218,15 +237,13 @@ def _scale(
     return max(scale, 0.02), error
 
 
-def _frame(kind: _Kind, nodes: Sequence[Node], coefficients: Floats) -> pd.DataFrame:
-    media = kind.intensities.media
-    before = 0.36 / np.diag(kind.half_normal().precision)  # variance of a half-normal
+def _frame(kind: _Kind, draws: Draws, usual_size: float = 1.0) -> pd.DataFrame:
+    """Rows of every draw; `usual_size` is the kind's effect beside that of the first kind."""
+    nodes, coefficients = draws
+    media, channels = kind.intensities.media, range(len(kind.intensities.media))
+    before = _HALF_NORMAL * usual_size**2 / np.diag(kind.half_normal().precision)
     known = np.clip(1 - coefficients.var(axis=0) / before, 0.0, 1.0)
-    heard = [
-        [sum(term.channel == at and term.by_person == by_person for term in kind.terms)
-         for by_person in (True, False)]
-        for at in range(len(media))
-    ]  # fmt: skip
+    heard = [[kind.heard(at, by_person=people) for people in (True, False)] for at in channels]
     places, weeks = len(set(kind.intensities.cells.locations)), kind.counts.shape[1]
     rows = []
     for draw, (node, row) in enumerate(zip(nodes, coefficients, strict=True)):
