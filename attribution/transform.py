@@ -6,6 +6,8 @@ its grain (proved unique after it is built) and its inputs (which order the buil
     -- What was converted, week by week.
     -- grain: kind, week
     -- inputs: int_conversions
+
+Where Python solves what SQL counted, `beside` names whole tables that it reads too.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -39,13 +41,6 @@ SOLVED: dict[str, Solve] = {
     "int_incremental_draws": draws_of,
     "int_incremental_shares": shares_of,
 }
-# Whole tables that a function also reads, in the order of its parameters.
-BESIDE: dict[str, tuple[str, ...]] = {
-    "int_incremental_draws": (
-        "int_panel_media", "int_panel_credit", "int_panel_holdouts", "int_lift_tests",
-    ),
-    "int_incremental_shares": ("int_panel_conversions", "int_panel_media"),
-}  # fmt: skip
 # Models whose SQL is written from the registry of credit models.
 WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("int_shares", "intermediate", shares_sql),
@@ -66,6 +61,7 @@ class Model:
     inputs: tuple[str, ...]
     sql: str
     solve: Solve | None = None
+    beside: tuple[str, ...] = ()
 
 
 def read_model(name: str, layer: str, sql: str) -> Model:
@@ -80,7 +76,7 @@ def read_model(name: str, layer: str, sql: str) -> Model:
             header.append(line.removeprefix("--").strip())
     said = {
         word: tuple(part.strip() for part in line.removeprefix(f"{word}:").split(","))
-        for word in ("grain", "inputs")
+        for word in ("grain", "inputs", "beside")
         for line in header
         if line.startswith(f"{word}:")
     }
@@ -88,7 +84,8 @@ def read_model(name: str, layer: str, sql: str) -> Model:
     if not header or not header[0].endswith(".") or missing:
         needs = " and ".join(missing) or "first sentence"
         raise TransformError(f"{layer}/{name}.sql has no {needs} in its header; add it at the top.")
-    return Model(name, layer, header[0], said.get("grain", ()), said.get("inputs", ()), sql)
+    parts = (said.get(word, ()) for word in ("grain", "inputs"))
+    return Model(name, layer, header[0], *parts, sql, beside=said.get("beside", ()))
 
 
 def load_models(folder: Path = SQL) -> list[Model]:
@@ -118,7 +115,7 @@ def in_order(models: Iterable[Model]) -> list[Model]:
         if model.name in by_name:
             raise TransformError(f"Two SQL models are called {model.name}; rename one.")
         by_name[model.name] = model
-    graph = {name: set(model.inputs) & set(by_name) for name, model in by_name.items()}
+    graph = {name: {*model.inputs, *model.beside} & set(by_name) for name, model in by_name.items()}
     try:
         return [by_name[name] for name in TopologicalSorter(graph).static_order()]
     except CycleError as error:
@@ -204,7 +201,7 @@ def in_dialect(connection: Connection, sql: str) -> str:
 def _create(connection: Connection, model: Model) -> None:
     query = _body(in_dialect(connection, model.sql))
     if model.solve is not None:
-        beside = [f"select * from {table}" for table in BESIDE.get(model.name, ())]
+        beside = [f"select * from {table}" for table in model.beside]
         frames = [_fetched(connection, sql) for sql in (query, *beside)]
         _write(connection, model, model.solve(*frames))
     elif connection.dialect.name == "duckdb":

@@ -106,25 +106,26 @@ class _Kind:
 def draws_of(
     conversions: pd.DataFrame,
     media: pd.DataFrame,
-    credited: pd.DataFrame,
+    journeys: pd.DataFrame,
     holdouts: pd.DataFrame,
     tests: pd.DataFrame,
 ) -> pd.DataFrame:
     """A hundred draws of every kind and channel that the panel can speak of; COLUMNS.
 
     `conversions` has kind, service_line, location, week, conversions; `media` channel, campaign,
-    service_line, location, week, currency, spend_micros, impressions, clicks, messages; `credited`
-    kind, channel, conversions under the linear rule; `holdouts` and `tests` are as
-    incremental_evidence reads them. `known` is the part of the variance of
+    service_line, location, week, currency, spend_micros, impressions, clicks, messages; `journeys`
+    kind, channel, has_media, journeys; `holdouts` and `tests` are as incremental_evidence reads
+    them. `known` is the part of the variance of
     what is believed beforehand that is gone; `holdouts` and `lift_tests` are what was heard.
     """
     if media.empty or conversions["conversions"].sum() < _FEWEST_CONVERSIONS:
         return _NOTHING.copy()
-    conversions, media, credited, holdouts, tests = (
-        in_order(frame) for frame in (conversions, media, credited, holdouts, tests)
+    conversions, media, journeys, holdouts, tests = (
+        in_order(frame) for frame in (conversions, media, journeys, holdouts, tests)
     )
     kinds = _kinds(conversions, media, holdouts, tests)
-    journeys = _journeys(conversions, credited)
+    inside = conversions[conversions["week"] >= media["week"].min()]
+    parts = _led_by_media(inside, journeys)
     frames = []
     nodes: list[tuple[Node, float]] = []
     first: Floats | None = None
@@ -136,7 +137,7 @@ def draws_of(
             picked, first = drawn(fits, nodes, rng)
             frames.append(_frame(kind, (picked, first)))
         else:
-            beside = journeys.get(kind.name, 0.0) / (journeys.get(kinds[0].name, 0.0) or 1.0)
+            beside = parts.get(kind.name, 0.0) / (parts.get(kinds[0].name, 0.0) or 1.0)
             leaning, size = _leaning(kind, nodes, first, beside, rng)
             frames.append(_frame(kind, leaning, size))
     if not frames:
@@ -163,10 +164,10 @@ def _kinds(
     return kinds
 
 
-def _journeys(conversions: pd.DataFrame, credited: pd.DataFrame) -> dict[str, float]:
-    """The share of each kind's conversions that journeys credit to channels with media."""
+def _led_by_media(conversions: pd.DataFrame, journeys: pd.DataFrame) -> dict[str, float]:
+    """The share of each kind's conversions to which a channel with media led last."""
     whole = conversions.groupby("kind")["conversions"].sum()
-    mine = credited[credited["has_media"] == 1].groupby("kind")["conversions"].sum()
+    mine = journeys[journeys["has_media"] == 1].groupby("kind")["journeys"].sum()
     parts = {
         str(kind): float(mine.get(kind, 0.0)) / float(count)
         for kind, count in whole.items()

@@ -29,14 +29,14 @@ def terms_of(
             terms.append(Term(at[channel], everywhere, increment, error, by_person=True))
     for row in tests[tests["kind"] == kind].to_dict("records"):
         if row["channel"] in at:
-            weight = tested(cells, str(row["location"]), row["first_day"], row["last_day"])
+            weight = weeks_tested(cells, str(row["location"]), row["first_day"], row["last_day"])
             if weight.any():
                 error = float(row["standard_error"])
                 terms.append(Term(at[row["channel"]], weight, float(row["increment"]), error))
     return terms
 
 
-def tested(cells: Cells, location: str, first_day: object, last_day: object) -> Floats:
+def weeks_tested(cells: Cells, location: str, first_day: object, last_day: object) -> Floats:
     """Which part of each cell's week a test saw: cell x week."""
     day = np.timedelta64(1, "D")
     first, last = np.datetime64(str(first_day)[:10], "D"), np.datetime64(str(last_day)[:10], "D")

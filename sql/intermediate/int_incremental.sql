@@ -83,7 +83,7 @@ baseline as (
 
 ),
 
-final as (
+together as (
 
     select
         kind,
@@ -109,7 +109,14 @@ final as (
         value_micros
     from baseline
 
+),
+
+final as (
+
+    select *
+    from together
+    where conversions <> 0 or value_micros <> 0
+
 )
 
 select * from final
-where conversions <> 0 or value_micros <> 0

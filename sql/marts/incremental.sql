@@ -1,7 +1,7 @@
 -- What each channel brought that would not have come without it, how sure that is, and from what.
 -- grain: kind, channel
 -- inputs: int_incremental, incremental_draws, int_incremental_draws, int_panel_conversions,
---   int_panel_media, int_panel_credit
+--   int_panel_media, int_panel_journeys
 --
 -- `baseline` would have come anyway. `low` and `high` hold nine draws of ten. `evidence` is what
 -- was heard: `panel` (places and weeks in which the channel pressed more or less), `panel and
@@ -105,7 +105,7 @@ named as (
     select
         kind,
         channel
-    from int_panel_credit
+    from int_panel_journeys
 
 ),
 
