@@ -25,7 +25,8 @@ from attribution.errors import TransformError
 from attribution.models.credit import credit_groups_sql, credit_leans_sql, credit_sql
 from attribution.models.incremental import draws_of
 from attribution.models.incremental_shares import shares_of
-from attribution.models.learned import learned_weights
+from attribution.models.learned import markov_weights, shapley_weights
+from attribution.models.orders import markov_orders
 from attribution.models.shares import shares_sql
 from attribution.paths import SQL
 from attribution.raw import fetch, lent
@@ -37,9 +38,11 @@ _DIALECTS = {"postgresql": "postgres"}
 Solve = Callable[..., pd.DataFrame]
 # What SQL counts and Python solves: the model's rows go through the function, which has a few.
 SOLVED: dict[str, Solve] = {
-    "int_learned_weights": learned_weights,
     "int_incremental_draws": draws_of,
     "int_incremental_shares": shares_of,
+    "int_markov_orders": markov_orders,
+    "int_markov": markov_weights,
+    "int_shapley_rate": shapley_weights,
 }
 # Models whose SQL is written from the registry of credit models.
 WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (
