@@ -110,7 +110,9 @@ def coverage(worlds: Sequence[World], kinds: Sequence[str]) -> pd.DataFrame:
     for world in worlds:
         for kind, given in world.intervals.groupby("kind"):
             if kind in kinds:
-                held = covered(given.set_index("channel")[["low", "high"]], world.true(kind))
+                truth = world.true(kind)
+                truth["baseline"] = world.truth["baseline"][kind]
+                held = covered(given.set_index("channel")[["low", "high"]], truth)
                 rows += [(kind, channel, bool(hit)) for channel, hit in held.items()]
     return pd.DataFrame(rows, columns=["kind", "channel", "held"])
 
