@@ -78,17 +78,28 @@ def refreshed(folder: Path, setting: Setting) -> World:
             " where week between ? and ? group by all order by all",
             [truth["first_day"], truth["last_day"]],
         ).df()
-        intervals = _intervals(database)
+        intervals = _intervals(database, truth)
     print(f"world {setting.seed}: {setting.title}, {time.monotonic() - began:.0f} s", flush=True)
     return World(setting, truth, credit, intervals)
 
 
-def _intervals(database: duckdb.DuckDBPyConnection) -> pd.DataFrame:
-    """The intervals of the incremental model, where it is built."""
+def _intervals(database: duckdb.DuckDBPyConnection, truth: dict[str, Any]) -> pd.DataFrame:
+    """The intervals of the incremental model, where it is built.
+
+    What came before the simulated weeks came anyway; the truth does not count it.
+    """
     tables = {name for (name,) in database.execute("show tables").fetchall()}
     if "incremental" not in tables:
         return pd.DataFrame(columns=["kind", "channel", "low", "high"])
-    return database.execute("select kind, channel, low, high from incremental").df()
+    found = database.execute("select kind, channel, low, high from incremental").df()
+    counted = database.execute(
+        "select kind, sum(conversions) as before from conversions"
+        " where week not between ? and ? group by all",
+        [truth["first_day"], truth["last_day"]],
+    ).df()
+    before = found["kind"].map(counted.set_index("kind")["before"].astype(float)).fillna(0.0)
+    of_baseline = before.where(found["channel"] == "baseline", 0.0)
+    return found.assign(low=found["low"] - of_baseline, high=found["high"] - of_baseline)
 
 
 def scored(worlds: Sequence[World], kinds: Sequence[str]) -> pd.DataFrame:
@@ -110,7 +121,9 @@ def coverage(worlds: Sequence[World], kinds: Sequence[str]) -> pd.DataFrame:
     for world in worlds:
         for kind, given in world.intervals.groupby("kind"):
             if kind in kinds:
-                held = covered(given.set_index("channel")[["low", "high"]], world.true(kind))
+                truth = world.true(kind)
+                truth["baseline"] = world.truth["baseline"][kind]
+                held = covered(given.set_index("channel")[["low", "high"]], truth)
                 rows += [(kind, channel, bool(hit)) for channel, hit in held.items()]
     return pd.DataFrame(rows, columns=["kind", "channel", "held"])
 

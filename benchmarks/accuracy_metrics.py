@@ -58,8 +58,8 @@ def rank_correlation(one: pd.Series, other: pd.Series) -> float:
 
 
 def covered(intervals: pd.DataFrame, truth: pd.Series) -> pd.Series:
-    """Of each channel, whether its interval from `low` to `high` holds the truth."""
-    both = intervals.join(truth.rename("truth"), how="inner")
+    """Of each channel that has an interval, whether it holds the truth from `low` to `high`."""
+    both = intervals.dropna().join(truth.rename("truth"), how="inner")
     return both["truth"].between(both["low"], both["high"])
 
 

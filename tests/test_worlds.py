@@ -334,7 +334,8 @@ def test_ranks_by_hand():
 
 
 def test_coverage_and_middle_by_hand():
-    intervals = pd.DataFrame({"low": [0.0, 5.0], "high": [2.0, 6.0]}, index=["a", "b"])
+    ends = {"low": [0.0, 5.0, None], "high": [2.0, 6.0, None]}  # of c nothing is known
+    intervals = pd.DataFrame(ends, index=["a", "b", "c"])
     held = covered(intervals, pd.Series({"a": 2.0, "b": 4.0, "c": 1.0}))
     assert held.to_dict() == {"a": True, "b": False}
     assert middle([0.1, 0.5, 0.3, float("nan")]) == "0.30 (0.10 to 0.50)"
