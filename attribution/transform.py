@@ -87,8 +87,8 @@ def read_model(name: str, layer: str, sql: str) -> Model:
     if not header or not header[0].endswith(".") or missing:
         needs = " and ".join(missing) or "first sentence"
         raise TransformError(f"{layer}/{name}.sql has no {needs} in its header; add it at the top.")
-    parts = (said.get(word, ()) for word in ("grain", "inputs"))
-    return Model(name, layer, header[0], *parts, sql, beside=said.get("beside", ()))
+    grain, inputs, beside = (said.get(word, ()) for word in ("grain", "inputs", "beside"))
+    return Model(name, layer, header[0], grain, inputs, sql, beside=beside)
 
 
 def load_models(folder: Path = SQL) -> list[Model]:

@@ -45,6 +45,7 @@ _BY_SPEND = 0.25  # with sixteen times the money a channel is expected to bring 
 _ALIKE = 0.25  # how far a channel's effect on one kind may be from that on another
 _AT_ONCE, _LATER = (0, 2), (2, 4, 8)
 _BESIDE = 0.35  # how far that may be from what journeys say of all channels together
+_UNSURE = 0.2  # of all channels together, whatever the fit says
 _MOST_NODES = 6
 _SEED = 20_260_101
 _HALF_NORMAL = 1 - 2 / np.pi  # variance of one, of scale 1
@@ -234,7 +235,9 @@ def _scale(
     scales = np.array([float(one.coefficients[0]) for one in found])
     within = np.array([float(one.covariance[0, 0]) for one in found])
     scale = float(weight @ scales)
-    error = float(np.sqrt(weight @ (within + (scales - scale) ** 2)))
+    # Where conversions come late the fit finds less than there is, and is too sure of it.
+    floor = (_UNSURE * scale) ** 2
+    error = float(np.sqrt(floor + weight @ (within + (scales - scale) ** 2)))
     return max(scale, 0.02), error
 
 
