@@ -293,6 +293,19 @@ def test_totals_are_those_of_the_page(view):
     assert every["collected"] == pytest.approx(view.tables["channels"].frame["collected"].sum())
 
 
+def test_the_ends_of_intervals_are_in_the_workbook_and_in_no_total(view):
+    shown = view.tables["channels"]
+    sheet = book(channel_report(view, ABOUT, "xlsx"), values=True)["Channels"]
+    names = [column.name for column in shown.columns]
+    *rows, paid, every = (dict(zip(names, row, strict=True)) for row in grid(sheet))
+    known = [row for row in rows if row["credit_low"] is not None]
+    assert len(known) == int(shown.frame["credit_low"].notna().sum()) > 5
+    assert all(row["credit_low"] <= row["booked"] <= row["credit_high"] for row in known)
+    for total in (paid, every):
+        assert total["credit_low"] is None
+        assert total["credit_high"] is None
+
+
 def test_numbers_have_formats_that_people_read(view):
     sheet = book(channel_report(view, ABOUT, "xlsx"))["Channels"]
     names = [column.name for column in view.tables["channels"].columns]
