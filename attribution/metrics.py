@@ -155,7 +155,7 @@ def _credited() -> tuple[Definition, ...]:
             "attributed",
             "Known channel",
             "Share of the chosen conversions that the model credits to a known channel.",
-            "(All − unattributed − unmapped) ÷ all.",
+            "(All − unattributed − unmapped − baseline) ÷ all.",
             "rate",
         ),
         Definition(

@@ -171,14 +171,14 @@ def _counted(journeys: Drawn) -> pd.DataFrame:
             "journeys": journeys.times,
         }
     )
-    return frame.groupby(["person_group", "path", "is_won"], as_index=False)["journeys"].sum()
+    return frame.groupby(["person_group", "path", "is_won"], as_index=False)[["journeys"]].sum()
 
 
 def _states(truth: World, journeys: Drawn, order: int) -> pd.DataFrame:
     """As `int_group_states`; an order of nought is chosen as the warehouse chooses it."""
     rows = _counted(journeys).merge(truth.touches, on="path")
-    states = rows.groupby(["kind", *KEY], as_index=False)["journeys"].sum()
-    order = order or best_order(states.groupby(KEY[1:], as_index=False)["journeys"].sum())
+    states: pd.DataFrame = rows.groupby(["kind", *KEY], as_index=False)[["journeys"]].sum()
+    order = order or best_order(states.groupby(KEY[1:], as_index=False)[["journeys"]].sum())
     return states.assign(markov_order=order)
 
 

@@ -34,8 +34,10 @@ MODELS = (
     "markov",
     "shapley_sum",
     "shapley_rate",
+    "incremental",
 )
-LEARNED = tuple(name for name in MODELS if name in ("markov", "shapley_rate"))
+WEIGHED = MODELS[:-1]
+LEARNED = ("markov", "shapley_rate")
 KINDS = {"lead": 3.0, "booked": 2.0, "kept": 1.5, "new_patient": 0.8, "collected": 2.2}
 SILENCES = ("6-12", "12-18", "18-24", "24-36", "36+")
 LAST_WEEK = date(2026, 11, 16)
@@ -78,6 +80,7 @@ def tables() -> dict[str, pd.DataFrame]:
         "credit_groups": groups,
         "credit_leans": _credit_leans(groups),
         "learned_groups": _learned_groups(np.random.default_rng(8)),
+        "incremental_draws": _incremental_draws(np.random.default_rng(9)),
         "removal_effect": _removal_effect(),
         "spend": _spend(random),
         "sessions": _sessions(random),
@@ -146,7 +149,11 @@ def _credit(random: np.random.Generator, conversions: pd.DataFrame) -> pd.DataFr
             left, money = left - piece["conversions"], money - piece["value_micros"]
             parts.append(piece.assign(model=model))
         rest = conversions.drop(columns=["people"]).assign(
-            channel="unattributed", campaign="", model=model, conversions=left, value_micros=money
+            channel="baseline" if model == "incremental" else "unattributed",
+            campaign="",
+            model=model,
+            conversions=left,
+            value_micros=money,
         )
         parts.append(rest)
     frame = pd.concat(parts, ignore_index=True)
@@ -157,12 +164,12 @@ def _credit(random: np.random.Generator, conversions: pd.DataFrame) -> pd.DataFr
 def _credit_groups(random: np.random.Generator, credit: pd.DataFrame) -> pd.DataFrame:
     """Each cell's credit in one group of people; nobody's credit is in none."""
     cell = ["kind", "channel", "service_line", "location", "week", "currency"]
-    known = credit[credit["channel"] != "unattributed"]
+    known = credit[credit["channel"].ne("unattributed") & credit["model"].isin(WEIGHED)]
     wide = known.pivot_table(
         index=cell, columns="model", values=["conversions", "value_micros"], aggfunc="sum"
     ).fillna(0.0)
     frame = pd.DataFrame({"person_group": random.integers(0, 100, len(wide))}, index=wide.index)
-    for model in MODELS:
+    for model in WEIGHED:
         frame[f"{model}_conversions"] = wide["conversions"][model]
         frame[f"{model}_value"] = wide["value_micros"][model].astype("int64")
     return frame.reset_index()
@@ -185,6 +192,12 @@ def _learned_groups(random: np.random.Generator) -> pd.DataFrame:
     channels = sorted({channel for channel, _campaign in campaigns()})
     frame = _grid(model=LEARNED, kind=list(KINDS), channel=channels, person_group=range(100))
     return frame.assign(log_change=random.normal(0, 0.004, len(frame)))
+
+
+def _incremental_draws(random: np.random.Generator) -> pd.DataFrame:
+    channels = sorted({channel for channel, _campaign in campaigns()})
+    frame = _grid(kind=list(KINDS), channel=[*channels, "baseline"], draw=range(100))
+    return frame.assign(multiplier=random.gamma(25, 1 / 25, len(frame)).round(9))
 
 
 def _removal_effect() -> pd.DataFrame:

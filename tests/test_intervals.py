@@ -184,6 +184,7 @@ def test_a_generation_without_groups_has_credit_and_no_intervals(home, tmp_path)
         "drop table credit_groups",
         "drop table credit_leans",
         "drop table learned_groups",
+        "drop table incremental_draws",
         "alter table removal_effect drop column low",
         "alter table removal_effect drop column high",
         "alter table removal_effect drop column markov_order",
@@ -206,32 +207,38 @@ def test_rules_have_intervals_even_where_nothing_learned_has(home, tmp_path):
     assert "markov" not in known
 
 
-def test_increments_have_the_intervals_of_their_draws(home, tmp_path, monkeypatch):
-    monkeypatch.setitem(
-        MODELS, "incremental", replace(MODELS["linear"], name="incremental", title="Incremental")
-    )
-    some = changed(
-        home,
-        tmp_path / "increments",
-        "insert into credit by name select * replace ('incremental' as model, case"
-        " when channel = 'unattributed' then 'baseline' else channel end as channel)"
-        " from credit where model = 'linear'",
-        "create table incremental_draws as select kind, channel, draw,"
-        " 0.5 + (draw::double / 99) as multiplier"
-        " from (select distinct kind, channel from credit where model = 'incremental'),"
-        " range(100) as draws (draw)",
-    )
+def test_increments_have_the_intervals_of_their_draws(marts, tables):
     scope = replace(RECENT, model="incremental")
-    found = credit_queries.credit_with_intervals(some, scope, "USD")
+    found = credit_queries.credit_with_intervals(marts, scope, "USD")
     rows = found[found["model"] == "incremental"].set_index("channel")
-    assert rows["low"].to_numpy() == pytest.approx(0.55 * rows["amount"].to_numpy())
-    assert rows["high"].to_numpy() == pytest.approx(1.45 * rows["amount"].to_numpy())
-    view = attribution.build(some, scope)
+    draws = tables["incremental_draws"].query("kind == 'booked'")
+    draws = draws.pivot(index="draw", columns="channel", values="multiplier") * rows["amount"]
+    assert "baseline" in rows.index
+    for channel in rows.index:
+        low, high = draws[channel].quantile([0.05, 0.95])
+        assert rows.loc[channel, "low"] == pytest.approx(low)
+        assert rows.loc[channel, "high"] == pytest.approx(high)
+    beats = credit_queries.rank_stability(marts, scope, "USD")
+    one, other = beats.index[:2]
+    assert beats.loc[one, other] == pytest.approx((draws[one] > draws[other]).mean())
+
+
+def test_what_would_have_come_anyway_is_a_row_and_no_channel(marts):
+    scope = replace(RECENT, model="incremental")
+    view = attribution.build(marts, scope)
     shown = view.tables["intervals"].frame
-    assert "baseline" in set(shown.loc[shown["model"] == "Incremental", "channel"])
+    titled = shown[shown["model"] == MODELS["incremental"].title]
+    assert "baseline" in set(titled["channel"])
     assert "baseline" not in set(view.tables["credit"].frame["channel"])
     assert "baseline" not in set(view.tables["stability"].frame["channel"])
-    assert "incremental" in view.tables["credit"].frame
+    page = channels.build(marts, scope)
+    rows = page.tables["channels"].frame.set_index("channel")
+    assert rows.loc["baseline", "credit_low"] < rows.loc["baseline", "booked"]
+    share = rows.loc["baseline", "booked"] / rows["booked"].sum()
+    assert f"{100 * share:.1f}% would have come anyway" in page.figures["credited"].alt
+    known = next(each for each in page.metrics if each.name == "attributed")
+    unmapped = rows.loc["unmapped", "booked"] / rows["booked"].sum()
+    assert known.value == pytest.approx(1 - share - unmapped)
 
 
 def test_removal_effects_come_with_their_intervals(marts, tables):

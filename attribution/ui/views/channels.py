@@ -15,7 +15,7 @@ from attribution.ui.view import Column, Figure, Metric, Table, View, measured, r
 from attribution.ui.views.notes import UNASSIGNED, other_currencies
 
 QUESTION = "Which channels and campaigns bring patients at a price that pays?"
-UNKNOWN = ("unattributed", "unmapped")
+UNKNOWN = ("unattributed", "unmapped", "baseline")
 SHOWN = (
     *("spend", "sessions", "leads", "cpl", "booked", "kept", "new_patients", "cac"),
     *("collected", "roas", "roi"),
@@ -36,7 +36,8 @@ def channels(home: Home, generation: int, scope: Scope) -> View:
 def build(marts: Marts, scope: Scope) -> View:
     """The page's view: tables `channels` and `campaigns`, figures `return` and `credited`.
 
-    Both tables hold the channel's own name in `channel`; unattributed and unmapped are rows.
+    Both tables hold the channel's own name in `channel`; unattributed, unmapped and what would
+    have come anyway (baseline) are rows.
     """
     about = queries.about(marts)
     campaigns = _campaigns(marts, scope, about)
@@ -274,9 +275,13 @@ def _credited(whole: pd.DataFrame, scope: Scope, currency: str) -> Figure:
         for low, high in zip(drawn["credit_low"], drawn["credit_high"], strict=True)
     ]
     leading = f"{names[0]} leads with {texts[0]}, {shares[0]} of all." if names else "None."
-    lost = float(whole.loc[~whole["known"], amount].sum())
-    if lost:
+    unknown = whole[~whole["known"]]
+    anyway = float(unknown.loc[unknown["channel"] == "baseline", amount].sum())
+    lost = float(unknown[amount].sum()) - anyway
+    if lost > 0:
         leading += f" {formats.rate(ratio(lost, total))} has no known channel."
+    if anyway > 0:
+        leading += f" {formats.rate(ratio(anyway, total))} would have come anyway."
     return Figure(
         f"{meaning.title} by channel",
         charts.bars(
