@@ -57,7 +57,7 @@ def build(marts: Marts, scope: Scope) -> View:
         QUESTION,
         figures=figures,
         tables=tables,
-        notes=_notes(beats, steps, scope),
+        notes=_notes(_models(found), beats, steps, scope),
         currency=about.currency,
     )
 
@@ -184,22 +184,29 @@ def _rank_table(credit: pd.DataFrame) -> Table:
     return Table("Rank by channel and model", columns, frame[[c.name for c in columns]])
 
 
-def _notes(beats: pd.DataFrame, steps: pd.DataFrame, scope: Scope) -> tuple[str, ...]:
+def _notes(
+    models: list[str], beats: pd.DataFrame, steps: pd.DataFrame, scope: Scope
+) -> tuple[str, ...]:
+    asks = credit_queries.INCREMENTAL in models
+    title = MODELS[credit_queries.INCREMENTAL].title
+    others = f"All models but {title}" if asks else "Models"
     notes = [
         (
-            "Models share out what happened; none of them knows what would have happened without "
-            "a channel. Where they agree, the choice of model does not matter; where they do not, "
-            "trust a holdout more than any of them."
+            f"{others} share out what happened; none of them knows what would have happened "
+            "without a channel. Where they agree, the choice of model does not matter; where they "
+            "do not, trust a holdout more than any of them."
         ),
         (
             "Conversions with no known touch before them are in every share's whole, and in no "
-            "row: all models agree on them."
+            "row: all models that share out journeys agree on them."
         ),
         (
             "An interval says how much credit would differ with other people like these, not how "
             "wrong a model is: a sure answer to the wrong question stays wrong."
         ),
     ]
+    if asks:
+        notes.append(f"Baseline is what would have come anyway, by {title}. It is no channel.")
     if beats.empty:
         notes.append(f"How sure {MODELS[scope.model].title} is will be known after a refresh.")
     if steps.empty:
