@@ -4,7 +4,7 @@ Amounts are those of the scope's kind: money where money is collected, else conv
 generation of an earlier version has no marts for is unknown, not an error.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -31,41 +31,49 @@ NO_CHANNEL = ("unattributed", "baseline")
 _SLICE = ("kind", "service_line", "location", "week", "currency")
 
 
-def credit_with_intervals(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+def credit_with_intervals(
+    at: Marts, scope: Scope, currency: str, known: Mapping[str, Spread]
+) -> pd.DataFrame:
     """What each model credits to each channel, and between what and what it lies at 90%.
 
     Columns: model, channel, amount, low, high, few. Unknown ends are NaN; `few` says that fewer
-    than about thirty people stand behind a channel. Unattributed and baseline are rows.
+    than about thirty people stand behind a channel. Unattributed and baseline are rows. `known` is
+    what `spreads` answers.
     """
     frame = _credited(at, scope, currency)
-    ends = intervals(at, scope, currency, frame)
+    ends = intervals(at, scope, known, frame)
     # A channel that one model credits with nothing may still be one that another credits.
     frame = frame.merge(ends, on=["model", "channel"], how="outer", sort=True)
     return frame.assign(amount=frame["amount"].fillna(0.0), few=frame["few"].eq(other=True))
 
 
-def intervals(at: Marts, scope: Scope, currency: str, credited: pd.DataFrame) -> pd.DataFrame:
+def intervals(
+    at: Marts, scope: Scope, known: Mapping[str, Spread], credited: pd.DataFrame
+) -> pd.DataFrame:
     """The 90% interval of what is credited. Columns: model, channel, low, high, few.
 
     `credited` has the columns model, channel and amount; what no interval is known of has no row.
     """
-    known = [
+    ends = [
         _ends(name, each.channels, each.interval()).assign(few=each.few)
-        for name, each in spreads(at, scope, currency, credited["model"].unique()).items()
+        for name, each in known.items()
     ]
-    draws = _drawn(at, scope, credited)
+    draws = _drawn(at, scope, credited) if INCREMENTAL in set(credited["model"]) else None
     if draws is not None:
-        known.append(_ends(INCREMENTAL, draws[0], drawn_interval(*draws[1:])).assign(few=False))
-    if known:
-        return pd.concat(known, ignore_index=True)
+        ends.append(_ends(INCREMENTAL, draws[0], drawn_interval(*draws[1:])).assign(few=False))
+    if ends:
+        return pd.concat(ends, ignore_index=True)
     nobody = pd.DataFrame(columns=["model", "channel", "low", "high", "few"])
     return nobody.astype({"low": "float64", "high": "float64"})
 
 
-def rank_stability(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+def rank_stability(
+    at: Marts, scope: Scope, currency: str, known: Mapping[str, Spread]
+) -> pd.DataFrame:
     """How often the row's channel earns more than the column's under the scope's model.
 
-    Rows and columns are channels, most credit first; no rows where it is not known.
+    Rows and columns are channels, most credit first; no rows where it is not known. `known` is what
+    `spreads` answers.
     """
     if scope.model == INCREMENTAL:
         draws = _drawn(at, scope, _credited(at, scope, currency))
@@ -74,7 +82,7 @@ def rank_stability(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
         channels, total, multipliers = draws
         beats = drawn_beats(total, multipliers)
     else:
-        each = spreads(at, scope, currency, (scope.model,)).get(scope.model)
+        each = known.get(scope.model)
         if each is None:
             return pd.DataFrame()
         channels, total, beats = each.channels, each.total, each.beats()
@@ -224,14 +232,14 @@ def _drawn(
         return None
     mart = _mart("incremental_draws", "kind", "channel", "draw", "multiplier")
     columns = (mart.c.channel, mart.c.draw, mart.c.multiplier)
-    drawn = at.ask(
-        sa.select(*columns).where(mart.c.kind == scope.kind).order_by(*columns[:2])
-    ).pivot_table(index="draw", columns="channel", values="multiplier")
+    drawn = at.ask(sa.select(*columns).where(mart.c.kind == scope.kind).order_by(*columns[:2]))
     total = credited[credited["model"] == INCREMENTAL].set_index("channel")["amount"]
-    channels = tuple(name for name in drawn.columns if name in total.index)
+    drawn = drawn[drawn["channel"].isin(total.index)]
+    channels = tuple(drawn["channel"].unique())
     if not channels:
         return None
-    multipliers = drawn[list(channels)].to_numpy(dtype="float64")
+    # In order of channel and draw, as many draws for each channel.
+    multipliers = drawn["multiplier"].to_numpy(dtype="float64").reshape(len(channels), -1).T
     return channels, total[list(channels)].to_numpy(), multipliers
 
 

@@ -85,10 +85,20 @@ def parts(
     return found
 
 
+def credited(marts: Marts, scope: Scope) -> pd.DataFrame:
+    known = credit_queries.spreads(marts, scope, "USD")
+    return credit_queries.credit_with_intervals(marts, scope, "USD", known)
+
+
+def ranked(marts: Marts, scope: Scope) -> pd.DataFrame:
+    known = credit_queries.spreads(marts, scope, "USD")
+    return credit_queries.rank_stability(marts, scope, "USD", known)
+
+
 @pytest.mark.parametrize("model", ["position", "markov"])
 @pytest.mark.parametrize("scope", [RECENT, NARROW, COLLECTED], ids=["all", "narrow", "money"])
 def test_an_interval_is_that_of_the_groups(marts, tables, model, scope):
-    found = credit_queries.credit_with_intervals(marts, scope, "USD")
+    found = credited(marts, scope)
     rows = found[found["model"] == model].set_index("channel")
     each = parts(tables, scope, model)
     observed = within(tables["conversions"], scope)
@@ -113,13 +123,13 @@ def test_an_interval_is_that_of_the_groups(marts, tables, model, scope):
 @pytest.mark.parametrize("model", ["linear", "markov"])
 def test_how_often_a_channel_earns_more_is_that_of_the_difference(marts, tables, model):
     scope = replace(RECENT, model=model)
-    beats = credit_queries.rank_stability(marts, scope, "USD")
+    beats = ranked(marts, scope)
     each = parts(tables, scope, model)
     credit = within(tables["credit"], scope).query("model == @model")
     total = credit.groupby("channel")["conversions"].sum()
-    ranked = total.drop("unattributed").sort_values(ascending=False)
-    assert list(beats.index) == list(beats.columns) == list(ranked.index)
-    one, other = ranked.index[1], ranked.index[3]
+    order = total.drop("unattributed").sort_values(ascending=False).index
+    assert list(beats.index) == list(beats.columns) == list(order)
+    one, other = order[1], order[3]
     deviation = np.sqrt(100 * (each[one] - each[other]).var(ddof=1))
     chance = NormalDist().cdf((total[one] - total[other]) / deviation)
     assert beats.loc[one, other] == pytest.approx(chance, rel=1e-6)
@@ -168,7 +178,7 @@ def test_the_chosen_model_s_interval_is_drawn(marts):
 @pytest.mark.parametrize("scope", [RECENT, COLLECTED], ids=["booked", "collected"])
 def test_channels_shows_the_same_intervals(marts, scope):
     rows = channels.build(marts, scope).tables["channels"].frame.set_index("channel")
-    found = credit_queries.credit_with_intervals(marts, scope, "USD")
+    found = credited(marts, scope)
     found = found[found["model"] == scope.model].set_index("channel").dropna(subset=["low"])
     assert len(found) > 5
     for channel, row in found.iterrows():
@@ -209,7 +219,7 @@ def test_rules_have_intervals_even_where_nothing_learned_has(home, tmp_path):
 
 def test_increments_have_the_intervals_of_their_draws(marts, tables):
     scope = replace(RECENT, model="incremental")
-    found = credit_queries.credit_with_intervals(marts, scope, "USD")
+    found = credited(marts, scope)
     rows = found[found["model"] == "incremental"].set_index("channel")
     draws = tables["incremental_draws"].query("kind == 'booked'")
     draws = draws.pivot(index="draw", columns="channel", values="multiplier") * rows["amount"]
@@ -218,7 +228,7 @@ def test_increments_have_the_intervals_of_their_draws(marts, tables):
         low, high = draws[channel].quantile([0.05, 0.95])
         assert rows.loc[channel, "low"] == pytest.approx(low)
         assert rows.loc[channel, "high"] == pytest.approx(high)
-    beats = credit_queries.rank_stability(marts, scope, "USD")
+    beats = ranked(marts, scope)
     one, other = beats.index[:2]
     assert beats.loc[one, other] == pytest.approx((draws[one] > draws[other]).mean())
 

@@ -31,7 +31,8 @@ def build(marts: Marts, scope: Scope) -> View:
     Tables: `credit`, `ranks`, `intervals` and those of the figures.
     """
     about = queries.about(marts)
-    found = credit_queries.credit_with_intervals(marts, scope, about.currency)
+    known = credit_queries.spreads(marts, scope, about.currency)
+    found = credit_queries.credit_with_intervals(marts, scope, about.currency, known)
     credit = _credit(found)
     if credit.empty:
         span = formats.weeks(scope.since, scope.until, scope.weeks)
@@ -47,7 +48,7 @@ def build(marts: Marts, scope: Scope) -> View:
         "intervals": intervals.table(found, scope),
         "effects": lost,
     }
-    beats = credit_queries.rank_stability(marts, scope, about.currency)
+    beats = credit_queries.rank_stability(marts, scope, about.currency, known)
     if not beats.empty:
         figures["stability"], tables["stability"] = ranking.stability(beats, scope)
     steps = credit_queries.transitions(marts, scope.kind)

@@ -155,7 +155,8 @@ def _with_ends(marts: Marts, scope: Scope, currency: str, whole: pd.DataFrame) -
     """Beside each channel between what and what its credit lies; campaigns have no intervals."""
     amount = whole["collected" if scope.kind == "collected" else "conversions"]
     credited = whole[["channel"]].assign(model=scope.model, amount=amount)
-    found = credit_queries.intervals(marts, scope, currency, credited.dropna())
+    known = credit_queries.spreads(marts, scope, currency, (scope.model,))
+    found = credit_queries.intervals(marts, scope, known, credited.dropna())
     ends = found.set_index("channel").reindex(whole["channel"])[["low", "high"]]
     ends = ends.set_axis(whole.index).where(amount.notna())
     return whole.assign(credit_low=ends["low"], credit_high=ends["high"])
