@@ -61,6 +61,7 @@ def intervals(
     draws = _drawn(at, scope, credited) if INCREMENTAL in set(credited["model"]) else None
     if draws is not None:
         ends.append(_ends(INCREMENTAL, draws[0], drawn_interval(*draws[1:])).assign(few=False))
+    ends = [each for each in ends if len(each)]
     if ends:
         return pd.concat(ends, ignore_index=True)
     nobody = pd.DataFrame(columns=["model", "channel", "low", "high", "few"])

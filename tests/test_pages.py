@@ -169,5 +169,5 @@ def test_figures_are_small_specs_in_theme_colours(open_page):
         assert len(each.proto.spec) < 12_000
         assert each.proto.alt
         bars_or_dots = json.loads(each.proto.spec)["data"][-1]
-        # Placeholders of the theme's eight colours; the browser puts the palette in their place.
-        assert set(bars_or_dots["marker"]["color"]) <= {f"#{slot:06d}" for slot in range(1, 9)}
+        # Placeholders of the theme's nine colours; the browser puts the palette in their place.
+        assert set(bars_or_dots["marker"]["color"]) <= {f"#{slot:06d}" for slot in range(1, 10)}
