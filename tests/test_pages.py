@@ -161,6 +161,12 @@ def test_nothing_published_says_which_command_to_run(tmp_path, monkeypatch):
     assert "caretrace refresh" in at.info[0].value
 
 
+def test_ranks_are_those_of_the_model_that_is_chosen(open_page):
+    at = open_page("attribution", model="linear")
+    assert any("Under Linear" in each.value for each in at.caption)
+    assert not at.exception
+
+
 def test_figures_are_small_specs_in_theme_colours(open_page):
     at = open_page("channels")
     figures = at.get("plotly_chart")

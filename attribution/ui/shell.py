@@ -34,7 +34,7 @@ FIRST_PAGE = "overview"
 USED = {
     "overview": frozenset({"period", "service", "location"}),
     "channels": filters.ALL,
-    "attribution": frozenset({"period", "kind", "service", "location"}),
+    "attribution": filters.ALL,
     "journeys": frozenset({"period", "kind", "service"}),
     "reactivation": frozenset({"period", "service", "location"}),
     "data-health": frozenset(),
