@@ -187,9 +187,18 @@ def test_the_attribution_page_shows_how_sure_it_is(open_page: OPEN):
     page = open_page("attribution")
     expect(page.get_by_text("cannot be told apart")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.get_by_text("How sure each model's credit is")).to_be_visible()
-    cells = page.locator(".heatmaplayer .heatmap-label text, .heatmap-label")
-    expect(cells.first).to_be_attached(timeout=PATIENCE_MS)
     expect(page.get_by_text("What follows a channel on the way to booked visits")).to_be_visible()
+    # The names of a cell's row and column, which are told by their places, are in its hover.
+    cell = page.locator(".heatmap-label").first
+    cell.scroll_into_view_if_needed(timeout=PATIENCE_MS)
+    at = cell.bounding_box()
+    assert at
+    page.mouse.move(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
+    said = page.locator(".hoverlayer .hovertext").first
+    expect(said).to_contain_text(
+        re.compile(r"^[A-Z][a-z ]+ earns more than [A-Z][A-Za-z ]+(<1%|\d+%|>99%) of the time$"),
+        timeout=PATIENCE_MS,
+    )
 
 
 def test_a_choice_can_be_shared_by_its_address(open_page: OPEN):

@@ -261,6 +261,7 @@ def ranges(
 ) -> Spec:
     """A row of dots for each label, a shape and colour for each course, on a bar of their reach.
 
+    `hovers` say of each dot what it is beside its row and course.
     `sure` is a name and, for each row, between what and what one of the courses lies: a thin bar.
     """
     rows = list(range(len(labels)))
@@ -269,8 +270,8 @@ def ranges(
     reach = {
         "type": "bar",
         "orientation": "h",
-        "x": [high - low for low, high in zip(lows, highs, strict=True)],
-        "base": lows,
+        "x": [round(high - low, 5) for low, high in zip(lows, highs, strict=True)],
+        "base": [round(low, 5) for low in lows],
         "y": rows,
         "width": 0.22,
         "marker": {"color": GREY, "opacity": 0.35},
@@ -282,7 +283,7 @@ def ranges(
             "type": "scatter",
             "mode": "markers",
             "name": name,
-            "x": list(course),
+            "x": [round(share, 5) for share in course],
             "y": rows,
             "marker": {
                 "size": 9,
@@ -291,7 +292,7 @@ def ranges(
                 "color": colour(1 + place % 7),
             },
             "customdata": list(hovers[name]),
-            "hovertemplate": "%{customdata}<extra></extra>",
+            "hovertemplate": f"<b>%{{y}}</b><br>{name}: %{{customdata}}<extra></extra>",
         }
         for place, (name, course) in enumerate(courses.items())
     ]
@@ -313,8 +314,8 @@ def _thin_bars(name: str, lows: Sequence[float], highs: Sequence[float]) -> Spec
         "type": "bar",
         "orientation": "h",
         "name": name,
-        "x": [high - low for low, high in zip(lows, highs, strict=True)],
-        "base": list(lows),
+        "x": [round(high - low, 5) for low, high in zip(lows, highs, strict=True)],
+        "base": [round(low, 5) for low in lows],
         "y": list(range(len(lows))),
         "width": 0.09,
         "marker": {"color": TEXT, "opacity": 0.65},
@@ -332,9 +333,10 @@ def estimates(
 ) -> Spec:
     """Horizontal bars with the interval of each as a thin bar, and its number at the end of both.
 
-    Without `ends` no interval is known.
+    `hovers` say of each row what it is beside its label. Without `ends` no interval is known.
     """
     whole = bars(labels, middles, texts, colours, hovers)
+    whole["data"][0]["hovertemplate"] = "<b>%{y}</b><br>%{customdata}<extra></extra>"
     if ends is None:
         return whole
     lows, highs = ends
@@ -403,23 +405,23 @@ def matrix(
     columns: Sequence[str],
     shades: Sequence[Sequence[float | None]],
     texts: Sequence[Sequence[str]],
-    hovers: Sequence[Sequence[str]],
+    said: str,
     axis: str,
 ) -> Spec:
-    """A square of shaded cells (0 to 1), each with its number; cells without a shade stay empty.
+    """A square of shaded cells (0 to 1), each with its text; cells without a shade stay empty.
 
+    `said` is the hover of a cell: `%{y}` in it is its row, `%{x}` its column, `%{text}` its text.
     Columns are named above, upright where there is no room to write them level, as on a phone.
     """
     trace = {
         "type": "heatmap",
         "x": list(range(len(columns))),
         "y": list(range(len(rows))),
-        "z": [list(row) for row in shades],
+        "z": [[None if shade is None else round(shade, 3) for shade in row] for row in shades],
         "text": [list(row) for row in texts],
         "texttemplate": "%{text}",
         "textfont": {"color": TEXT},
-        "customdata": [list(row) for row in hovers],
-        "hovertemplate": "%{customdata}<extra></extra>",
+        "hovertemplate": f"{said}<extra></extra>",
         "hoverongaps": False,
         "colorscale": [[step / 9, f"#{11 + step:06d}"] for step in range(10)],
         "zmin": 0,

@@ -10,8 +10,7 @@ draw.opening(view)
 draw.figure(view, "ranges")
 if "stability" in view.figures:
     draw.figure(view, "stability")
-draw.table(view, "intervals")
-draw.table(view, "ranks")
+draw.tables(view, ("intervals", "ranks"))
 draw.figure(view, "effects")
 if "moves" in view.figures:
     draw.figure(view, "moves")

@@ -108,9 +108,8 @@ def _ranges(credit: pd.DataFrame, found: pd.DataFrame, scope: Scope, currency: s
             for name in drawn["channel"]
         ]
         hovers[each.title] = [
-            f"<b>{formats.label(name)}</b><br>{each.title}: {amount}, "
-            f"{formats.rate(share)} of all{span}"
-            for name, amount, share, span in zip(names, amounts, shares, spans, strict=True)
+            f"{amount}, {formats.rate(share)} of all{span}"
+            for amount, share, span in zip(amounts, shares, spans, strict=True)
         ]
     meaning = definition(KINDS[scope.kind])
     return Figure(

@@ -23,7 +23,7 @@ def by_pair(found: pd.DataFrame) -> Ends:
 
 
 def in_words(ends: Ends, model: str, channel: str, kind: str, currency: str) -> str:
-    """The interval of one amount as a line of a figure's hover; empty where it is not known."""
+    """The interval of one amount, to go on a sentence with; empty where it is not known."""
     row = ends.get((model, channel))
     if row is None:
         return ""
@@ -31,8 +31,8 @@ def in_words(ends: Ends, model: str, channel: str, kind: str, currency: str) -> 
         formats.money(row[end], currency) if kind == "collected" else formats.count(row[end])
         for end in ("low", "high")
     )
-    few = "<br>Fewer than about 30 people: a rough guess" if row["few"] else ""
-    return f"<br>{low} to {high} at 90%{few}"
+    few = " (few people: a guess)" if row["few"] else ""
+    return f"; {low} to {high} at 90%{few}"
 
 
 def of_shares(
@@ -60,7 +60,11 @@ def table(found: pd.DataFrame, scope: Scope) -> Table:
         ["place", "amount", "channel"], ascending=[True, False, True], ignore_index=True
     )
     titles = {name: model.title for name, model in MODELS.items()}
-    frame = frame.assign(model=frame["model"].map(titles))
+    # Names by number: a row for each model and channel would say each of them a dozen times.
+    frame = frame.assign(
+        model=frame["model"].map(titles).astype("category"),
+        channel=frame["channel"].astype("category"),
+    )
     written: Format = "money" if scope.kind == "collected" else "number"
     meaning = definition(KINDS[scope.kind])
     columns = (

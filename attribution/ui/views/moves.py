@@ -57,10 +57,7 @@ def _effects(frame: pd.DataFrame, kind: str) -> Figure:
             (drawn["low"].tolist(), drawn["high"].tolist()) if known else None,
             texts,
             [charts.channel_colour(name) for name in drawn["channel"]],
-            [
-                f"<b>{formats.label(name)}</b><br>{text} would be lost{span}"
-                for name, text, span in zip(names, texts, spans, strict=True)
-            ],
+            [f"{text} would be lost{span}" for text, span in zip(texts, spans, strict=True)],
         ),
         f"{said}{_order(frame)} All weeks, service lines and locations.",
         "The share of conversions that a Markov chain of all journeys loses where a channel leads "
@@ -117,16 +114,7 @@ def _matrix(wide: pd.DataFrame) -> charts.Spec:
         # The root lets one see small shares beside those of journeys that end.
         [[None if share is None else math.sqrt(share) for share in row] for row in shares],
         [["" if share is None else _percent(share) for share in row] for row in shares],
-        [
-            [
-                ""
-                if share is None
-                else f"<b>{formats.label(name)}</b>, then <b>{formats.label(then)}</b><br>"
-                f"{formats.rate(share)} of its next steps"
-                for then, share in zip(columns, row, strict=True)
-            ]
-            for name, row in zip(rows, shares, strict=True)
-        ],
+        "<b>%{y}</b>, then <b>%{x}</b><br>%{text} of its next steps",
         "comes next",
     )
 

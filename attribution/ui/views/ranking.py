@@ -45,16 +45,7 @@ def _matrix(beats: pd.DataFrame) -> charts.Spec:
         # From a toss-up, which is white, to certain.
         [[None if each is None else 2 * each - 1 for each in row] for row in pairs],
         [["" if each is None else _chance(each) for each in row] for row in pairs],
-        [
-            [
-                ""
-                if each is None
-                else f"<b>{formats.label(name)}</b> earns more than "
-                f"<b>{formats.label(other)}</b><br>{_chance(each)} of the time"
-                for other, each in zip(names[1:], row, strict=True)
-            ]
-            for name, row in zip(names, pairs, strict=False)
-        ],
+        "<b>%{y}</b> earns more than <b>%{x}</b><br>%{text} of the time",
         "earns more than",
     )
 
