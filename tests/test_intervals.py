@@ -172,7 +172,7 @@ def test_the_chosen_model_s_interval_is_drawn(marts):
     rows = rows.set_index("channel").loc[credit["channel"].head(len(bar["x"]))]
     spans = np.array(bar["x"]) / bar["x"][0]
     widths = (rows["high"] - rows["low"]).to_numpy()
-    assert spans == pytest.approx(widths / widths[0])
+    assert spans == pytest.approx(widths / widths[0], rel=2e-3)
 
 
 @pytest.mark.parametrize("scope", [RECENT, COLLECTED], ids=["booked", "collected"])
