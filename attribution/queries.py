@@ -242,8 +242,12 @@ def sessions_by_campaign(at: Marts, scope: Scope) -> pd.DataFrame:
 
 
 def credited_channels(at: Marts) -> frozenset[str]:
-    """The channels that any model ever credits with anything, in all weeks."""
-    return frozenset(at.ask(sa.select(CREDIT.c.channel).distinct())["channel"])
+    """The channels that any model ever credits for a touch, in all weeks.
+
+    The incremental model also credits channels that leave none.
+    """
+    touched = sa.select(CREDIT.c.channel).where(CREDIT.c.model != "incremental").distinct()
+    return frozenset(at.ask(touched)["channel"])
 
 
 def visited_channels(at: Marts) -> frozenset[str]:

@@ -231,10 +231,17 @@ def test_a_paid_channel_that_leaves_no_touch_has_no_credit(marts, monkeypatch):
     assert row.drop("spend").isna().all()
     assert "Offline media leaves no touch to credit" in view.notes[0]
     assert "Offline media" not in view.figures["return"].alt
+    # The incremental model needs no touch.
+    asked = channels.build(marts, replace(RECENT, model="incremental"))
+    row = asked.tables["channels"].frame.set_index("channel").loc["offline_media"]
+    assert row[["booked", "collected", "credit_low", "roas"]].notna().all()
+    assert not any("leaves no touch" in note for note in asked.notes)
 
 
 def test_which_channels_leave_traces_is_asked_of_all_weeks(marts, tables):
-    assert queries.credited_channels(marts) == set(tables["credit"]["channel"])
+    touched = tables["credit"].query("model != 'incremental'")
+    assert queries.credited_channels(marts) == set(touched["channel"])
+    assert "baseline" not in queries.credited_channels(marts)
     assert queries.visited_channels(marts) == set(tables["sessions"]["channel"])
 
 

@@ -293,6 +293,7 @@ def ranges(
             },
             "customdata": list(hovers[name]),
             "hovertemplate": f"<b>%{{y}}</b><br>{name}: %{{customdata}}<extra></extra>",
+            "cliponaxis": False,
         }
         for place, (name, course) in enumerate(courses.items())
     ]

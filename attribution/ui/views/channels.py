@@ -87,15 +87,19 @@ def _campaigns(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
     frame = frame.astype("float64")
     frame[counted] = frame[counted].fillna(0)
     frame.index = frame.index.set_names(grain)
-    return _rated(marts, scope, about, _untracked(marts, frame)).reset_index()
+    return _rated(marts, scope, about, _untracked(marts, scope, frame)).reset_index()
 
 
-def _untracked(marts: Marts, frame: pd.DataFrame) -> pd.DataFrame:
-    """Nothing is known, instead of nought, of what a channel that leaves no touch brought."""
+def _untracked(marts: Marts, scope: Scope, frame: pd.DataFrame) -> pd.DataFrame:
+    """Nothing is known, instead of nought, of what a channel that leaves no touch brought.
+
+    Unless the model needs no touch to tell.
+    """
     channel = frame.index.get_level_values("channel")
     credit = [*KINDS.values(), "conversions"]
     untouched = (frame["spend"] > 0) & ~channel.isin(queries.credited_channels(marts))
-    frame[credit] = frame[credit].mask(untouched)
+    if scope.model != credit_queries.INCREMENTAL:
+        frame[credit] = frame[credit].mask(untouched)
     frame["sessions"] = frame["sessions"].where(channel.isin(queries.visited_channels(marts)))
     return frame
 
