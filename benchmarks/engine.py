@@ -48,10 +48,10 @@ from range({touches}) as t(i)
 CONVERSIONS = """
 create table int_conversions as
 select
-    row_number() over (order by person_id, touched_at) as conversion_id,
+    row_number() over (order by mark) as conversion_id,
     'kept' as kind,
     person_id,
-    touched_at + to_seconds((hash(person_id * 31 + epoch(touched_at)::bigint, 6) % 1728000)::bigint) as decided_at,
+    touched_at + to_seconds((hash(mark, 6) % 1728000)::bigint) as decided_at,
     decided_at - interval 30 day as opens_at,
     null::timestamptz as closed_at,
     false as drops_direct,
@@ -59,15 +59,15 @@ select
     0 as gap_seconds,
     null::timestamptz as lead_at,
     null::timestamptz as booked_at,
-    list_value('ortho', 'dental', 'skin', 'primary')[1 + (hash(person_id * 31 + epoch(touched_at)::bigint, 7) % 4)::int]
+    list_value('ortho', 'dental', 'skin', 'primary')[1 + (hash(mark, 7) % 4)::int]
         as service_line,
-    list_value('north', 'south', 'east')[1 + (hash(person_id * 31 + epoch(touched_at)::bigint, 8) % 3)::int] as "location",
+    list_value('north', 'south', 'east')[1 + (hash(mark, 8) % 3)::int] as "location",
     date_trunc('week', decided_at)::date as "week",
     'USD' as currency,
     1::bigint as conversions,
-    (hash(person_id * 31 + epoch(touched_at)::bigint, 9) % 500000000)::bigint as value_micros
-from int_touches
-where hash(person_id * 31 + epoch(touched_at)::bigint, 77) % 1000 < 15
+    (hash(mark, 9) % 500000000)::bigint as value_micros
+from (select *, person_id * 31 + epoch(touched_at)::bigint as mark from int_touches) as marked
+where hash(mark, 77) % 1000 < 15
 """
 MAP = """
 create table int_channel_map as
