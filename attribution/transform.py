@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from attribution.errors import TransformError
 from attribution.models.credit import credit_sql
 from attribution.models.learned import learned_weights
+from attribution.models.maturity import cohort_maturity
 from attribution.paths import SQL
 
 LAYERS = ("staging", "intermediate", "marts")
@@ -29,7 +30,10 @@ _DIALECTS = {"postgresql": "postgres"}
 
 Solve = Callable[[pd.DataFrame], pd.DataFrame]
 # What SQL counts and Python solves: the model's rows go through the function, which has a few.
-SOLVED: dict[str, Solve] = {"int_learned_weights": learned_weights}
+SOLVED: dict[str, Solve] = {
+    "int_learned_weights": learned_weights,
+    "int_maturity": cohort_maturity,
+}
 
 
 @dataclass(frozen=True, slots=True)
