@@ -429,9 +429,11 @@ def test_what_enters_a_channel_of_the_flows_leaves_it(marts):
     assert (into[between] == out[between]).all()
 
 
-def test_journeys_to_other_kinds_are_not_followed(marts):
-    view = journeys.build(marts, replace(RECENT, kind="collected"))
-    assert "not to collected" in view.empty
+@pytest.mark.parametrize("kind", ["kept", "collected"])
+def test_of_other_kinds_only_the_weeks_are_followed(marts, kind):
+    view = journeys.build(marts, replace(RECENT, kind=kind))
+    assert list(view.figures) == ["cohorts"]
+    assert f"not to {METRICS[KINDS[kind]].title.lower()}" in view.notes[0]
 
 
 @pytest.mark.parametrize("build", BUILDS)

@@ -8,7 +8,7 @@ that has arrived by each age. How much a lead brings in the end is taken from th
 each with the part of it that has had the time to show.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 
 MATURE = 0.9  # a cohort of which less has arrived is immature
 NEARNESS = 0.9  # what a week says of the level of the next one, beside what that one says itself
+MEMORY = 52  # weeks of calendar that lags are learned from: habits and systems change
 PRIOR = 50.0  # leads' worth of all service lines that is mixed into each line
 MONEY = "collected"
 _Z = 1.6448536269514722  # 90% of a normal distribution lies within so many deviations
@@ -37,12 +38,18 @@ class Triangle:
 
     @property
     def window(self) -> int:
-        return self.arrived.shape[1] - 1
+        return int(self.arrived.shape[1]) - 1
 
     @property
     def seen(self) -> NDArray[np.bool_]:
         """Which lags each cohort is old enough to have shown."""
         return np.arange(self.window + 1) <= self.ages[:, None]
+
+    @property
+    def recent(self) -> NDArray[np.bool_]:
+        """Which lags of each cohort fell into the weeks that the lags are learned from."""
+        back = self.ages[:, None] - np.arange(self.window + 1)
+        return np.asarray((back >= 0) & (back < MEMORY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +110,16 @@ def estimates(triangles: list[Triangle]) -> list[Estimate]:
     """Each service line's cohorts, a small line leaning on all lines together."""
     whole = _together(triangles)
     # What a lead brings: the unit in which the prior is stated, so money may be in any.
-    unit = _over(whole.arrived.sum(), whole.entered.sum())
+    unit = _over(_so_far(whole).sum(), whole.entered.sum())
     if not unit > 0:
         return [_nothing(triangle) for triangle in triangles]
     shape = pattern(whole)
-    level = _level(whole, shape)
-    errors = [_errors(triangle, pattern(triangle, shape, unit), level) for triangle in triangles]
-    pooled = _spread(errors, unit, counted=whole.counted)
-    found = []
-    for triangle, misses in zip(triangles, errors, strict=True):
-        own = pattern(triangle, shape, unit)
-        found.append(_estimate(triangle, own, _level(triangle, own, level), misses, pooled))
-    return found
+    shapes = [pattern(triangle, shape, unit) for triangle in triangles]
+    levels = _levels(triangles, shape, shapes)
+    misses = _misses(triangles, shape, shapes)
+    pooled = _pooled(misses, unit, counted=whole.counted)
+    every = zip(triangles, shapes, levels, misses, strict=True)
+    return [_estimate(*each, pooled) for each in every]
 
 
 def pattern(triangle: Triangle, shape: Array | None = None, unit: float = 0.0) -> Array:
@@ -123,8 +128,8 @@ def pattern(triangle: Triangle, shape: Array | None = None, unit: float = 0.0) -
     With the `shape` of all lines, `PRIOR` leads that behave as it says are added.
     """
     until = np.cumsum(triangle.arrived, axis=1)
-    new = (triangle.arrived * triangle.seen).sum(axis=0)
-    all_ = (until * triangle.seen).sum(axis=0)
+    new = (triangle.arrived * triangle.recent).sum(axis=0)
+    all_ = (until * triangle.recent).sum(axis=0)
     if shape is not None:
         weight = PRIOR * unit
         new = new + weight * np.diff(shape, prepend=0.0)
@@ -135,17 +140,22 @@ def pattern(triangle: Triangle, shape: Array | None = None, unit: float = 0.0) -
     return np.append(later, 1.0)
 
 
-def _level(triangle: Triangle, shape: Array, all_lines: Array | None = None) -> Array:
-    """What each cohort brings for one who entered it, from the cohorts around it.
+def _levels(triangles: list[Triangle], shape: Array, shapes: list[Array]) -> list[Array]:
+    """What each cohort brings for one who entered it, by service line."""
+    whole = _level(_together(triangles), shape)
+    pairs = zip(triangles, shapes, strict=True)
+    return [_level(triangle, own, whole) for triangle, own in pairs]
 
-    A generalized Cape Cod: what has arrived over those who have had the time, weighted by nearness.
-    """
-    arrived, timely = _so_far(triangle), triangle.entered * _at(shape, triangle.ages)
-    near = _nearness(len(arrived))
-    above, below = near @ arrived, near @ timely
+
+def _level(triangle: Triangle, shape: Array, all_lines: Array | None = None) -> Array:
+    """A generalized Cape Cod: what has arrived over those who have had the time, by nearness."""
+    near = NEARNESS ** np.abs(triangle.ages[:, None] - triangle.ages[None, :])
+    above = near @ _so_far(triangle)
+    below = near @ (triangle.entered * _at(shape, triangle.ages))
     if all_lines is not None:
         above, below = above + PRIOR * all_lines, below + PRIOR
-    return np.clip(np.divide(above, below, out=np.zeros_like(above), where=below > 0), 0.0, None)
+    brought = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+    return np.asarray(np.maximum(brought, 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,39 +166,48 @@ class _Misses:
     foretold: Array
 
 
-def _errors(triangle: Triangle, shape: Array, level: Array) -> _Misses:
-    """How wrong the method would have been of these cohorts when they were younger."""
-    window, rows = triangle.window, len(triangle.entered)
-    until = np.cumsum(triangle.arrived, axis=1)
-    squares, foretold = np.zeros(window + 1), np.zeros(window + 1)
-    youngest = int(triangle.ages.min(initial=0))
-    for back in range(1, int(triangle.ages.max(initial=0)) - youngest):
-        known = rows - back
-        ages = triangle.ages[:known] - back
-        then = Triangle(
-            triangle.entered[:known],
-            ages,
-            triangle.arrived[:known] * (np.arange(window + 1) <= ages[:, None]),
-            triangle.counted,
-        )
-        young = np.flatnonzero((ages >= 0) & (ages < window) & (then.entered > 0))
-        if not len(young):
-            continue
-        rates = _level(then, shape, level[:known])
-        now = np.minimum(triangle.ages[young], window)
-        came = until[young, now] - until[young, ages[young]]
-        due = then.entered[young] * rates[young] * (shape[now] - shape[ages[young]])
-        np.add.at(squares, ages[young], (came - due) ** 2)
-        np.add.at(foretold, ages[young], due)
-    return _Misses(squares, foretold)
+def _misses(triangles: list[Triangle], shape: Array, shapes: list[Array]) -> list[_Misses]:
+    """How wrong the method would have been of these cohorts when they were younger, by line."""
+    length = triangles[0].window + 1
+    found = [_Misses(np.zeros(length), np.zeros(length)) for _ in triangles]
+    ages = triangles[0].ages
+    for weeks in np.unique(ages[(ages > 0) & (ages <= MEMORY)]):
+        earlier = [_earlier(triangle, int(weeks)) for triangle in triangles]
+        levels = _levels(earlier, shape, shapes)
+        for each, then, own, level, total in zip(
+            triangles, earlier, shapes, levels, found, strict=True
+        ):
+            _add_misses(each, then, own, level, total)
+    return found
 
 
-def _spread(errors: list[_Misses], unit: float, *, counted: bool) -> Array:
+def _add_misses(now: Triangle, then: Triangle, shape: Array, level: Array, total: _Misses) -> None:
+    young = np.flatnonzero((then.ages < then.window) & (then.entered > 0))
+    age = then.ages[young]
+    reached = np.minimum(now.ages[young], now.window)
+    came = np.cumsum(now.arrived[young], axis=1)
+    place = np.arange(len(young))
+    due = then.entered[young] * level[young] * (shape[reached] - shape[age])
+    np.add.at(total.squares, age, (came[place, reached] - came[place, age] - due) ** 2)
+    np.add.at(total.foretold, age, due)
+
+
+def _earlier(triangle: Triangle, weeks: int) -> Triangle:
+    """What was known so many weeks ago; rows are by week, so the newest are gone."""
+    old = triangle.ages >= weeks
+    ages = triangle.ages[old] - weeks
+    then = Triangle(triangle.entered[old], ages, triangle.arrived[old], triangle.counted)
+    return replace(then, arrived=then.arrived * then.seen)
+
+
+def _pooled(misses: list[_Misses], unit: float, *, counted: bool) -> Array:
     """By age: the variance of what is still to come over its mean, of all lines together."""
-    squares = sum((each.squares for each in errors), np.zeros(1))
-    foretold = sum((each.foretold for each in errors), np.zeros(1))
+    squares = np.sum([each.squares for each in misses], axis=0)
+    foretold = np.sum([each.foretold for each in misses], axis=0)
+    # Without any past to judge by: people as a Poisson count, money by a few sizes of its parts.
     usual = _over(squares.sum(), foretold.sum()) or (1.0 if counted else 4.0 * unit)
-    return np.divide(squares, foretold, out=np.full_like(squares, usual), where=foretold > 0)
+    ratio = np.divide(squares, foretold, out=np.full_like(squares, usual), where=foretold > 0)
+    return np.asarray(ratio, dtype=np.float64)
 
 
 def _estimate(
@@ -201,33 +220,31 @@ def _estimate(
     spread = (misses.squares[age] + weight * pooled[age]) / np.maximum(
         misses.foretold[age] + weight, 1e-300
     )
-    low, high = _interval(due, spread)
+    low, high = _interval(due, spread, 0.5 if triangle.counted else 0.0)
     most = np.where(triangle.counted, np.maximum(triangle.entered - arrived, 0.0), np.inf)
     open_ = triangle.ages < triangle.window
-    return Estimate(
-        *(
-            np.round(arrived + np.where(open_, np.minimum(part, most), 0.0), _DIGITS)
-            for part in (due, low, high)
-        ),
-        np.round(maturity, _DIGITS),
-    )
+    ends = (np.where(open_, np.minimum(part, most), 0.0) for part in (due, low, high))
+    expected, lowest, highest = (np.round(arrived + part, _DIGITS) for part in ends)
+    return Estimate(expected, lowest, highest, np.round(maturity, _DIGITS))
 
 
-def _interval(mean: Array, spread: Array) -> tuple[Array, Array]:
-    """The 5% and 95% points of a gamma distribution, as Wilson and Hilferty approximate them."""
+def _interval(mean: Array, spread: Array, half: float) -> tuple[Array, Array]:
+    """The 5% and 95% points of a gamma distribution, as Wilson and Hilferty approximate them.
+
+    Counts are whole: `half` is half of the step from one to the next.
+    """
     shape = np.divide(mean, spread, out=np.zeros_like(mean), where=spread > 0)
     ninth = 1.0 / (9.0 * np.maximum(shape, 1e-9))
-    ends = [
-        mean * np.maximum(1.0 - ninth + side * np.sqrt(ninth), 0.0) ** 3 for side in (-_Z, _Z)
-    ]
-    return np.where(mean > 0, ends[0], 0.0), np.where(mean > 0, ends[1], 0.0)
+    ends = [mean * np.maximum(1.0 - ninth + side * np.sqrt(ninth), 0.0) ** 3 for side in (-_Z, _Z)]
+    low, high = (np.where(mean > 0, end, 0.0) for end in ends)
+    return np.maximum(low - half, 0.0), high + half * (mean > 0)
 
 
 def _together(triangles: list[Triangle]) -> Triangle:
     return Triangle(
-        sum((each.entered for each in triangles), np.zeros(1)),
+        np.sum([each.entered for each in triangles], axis=0),
         triangles[0].ages,
-        sum((each.arrived for each in triangles), np.zeros((1, 1))),
+        np.sum([each.arrived for each in triangles], axis=0),
         triangles[0].counted,
     )
 
@@ -244,11 +261,6 @@ def _so_far(triangle: Triangle) -> Array:
 def _at(shape: Array, ages: NDArray[np.int64]) -> Array:
     share = shape[np.clip(ages, 0, len(shape) - 1)]
     return np.where(ages < 0, 0.0, share)
-
-
-def _nearness(rows: int) -> Array:
-    place = np.arange(rows)
-    return np.asarray(NEARNESS ** np.abs(place[:, None] - place[None, :]), dtype=np.float64)
 
 
 def _over(above: float, below: float) -> float:

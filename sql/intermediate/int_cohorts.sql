@@ -1,17 +1,27 @@
 -- Each week's leads, bookings and visits, and how many weeks later they went on to the next stage.
 -- grain: kind_from, kind_to, service_line, week, lag_weeks
--- inputs: int_conversions, stg_appointment, about, setting_credit, setting_report
+-- inputs: int_conversions, int_reach, stg_appointment, setting_credit, setting_report
 --
 -- A lead is followed by its person to the first booking, kept visit and visit as a new patient, a
 -- booking to its own visit, and money to the visit it pays for and to the person's latest lead
 -- before that visit. `arrived` counts what came so many weeks later, once for each lead or booking;
 -- where money is what comes, it is micros of the report's currency. What comes after the window
--- is not counted: `lag_weeks` is at most `window_weeks`. `age_weeks` is how many weeks the
--- data can have seen by now, below nought where the later stage is not yet reported that far.
+-- is not counted: `lag_weeks` is at most `window_weeks`. `age_weeks` is for how many
+-- weeks a cohort has been seen, below nought where the later stage is not reported that far.
 -- Who cannot be identified cannot be followed. A cell of fewer than eleven leads, bookings or
 -- visits is part of the service line 'other', so that no row singles anybody out.
 
 with
+
+lookbacks as (
+
+    select
+        kind,
+        max(lookback_days) as lookback_days
+    from setting_credit
+    group by 1
+
+),
 
 pairs as (
 
@@ -24,20 +34,12 @@ pairs as (
             else cast(ceil(tos.lookback_days / 7.0) as integer)
         end as window_weeks,
         tos.lookback_days
-    from setting_credit as froms
-    cross join setting_credit as tos
+    from lookbacks as froms
+    cross join lookbacks as tos
     where
         (froms.kind = 'lead' and tos.kind in ('booked', 'kept', 'new_patient', 'collected'))
         or (froms.kind = 'booked' and tos.kind = 'kept')
         or (froms.kind = 'kept' and tos.kind = 'collected')
-
-),
-
-complete as (
-
-    select cast(value as date) as week
-    from about
-    where key = 'last_week'
 
 ),
 
@@ -47,11 +49,12 @@ reach as (
     select
         int_conversions.kind as kind_to,
         case
-            when max(int_conversions.week) < min(complete.week) then max(int_conversions.week)
-            else min(complete.week)
+            when max(int_conversions.week) < min(int_reach.last_week)
+                then max(int_conversions.week)
+            else min(int_reach.last_week)
         end as last_week
     from int_conversions
-    cross join complete
+    cross join int_reach
     group by 1
 
 ),
@@ -66,10 +69,10 @@ recent as (
         int_conversions.service_line,
         int_conversions.week
     from int_conversions
-    cross join complete
+    cross join int_reach
     where
         int_conversions.kind <> 'collected'
-        and int_conversions.week > complete.week - interval '156' week
+        and int_conversions.week > int_reach.last_week - interval '156' week
 
 ),
 
@@ -273,8 +276,8 @@ cells as (
     from entered
     inner join pairs on entered.kind_from = pairs.kind_from
     inner join reach on pairs.kind_to = reach.kind_to
-    cross join complete
-    where entered.week <= complete.week
+    cross join int_reach
+    where entered.week <= int_reach.last_week
 
 ),
 

@@ -1,17 +1,20 @@
 """Overview: are we winning patients at a price that pays, and what changed?"""
 
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 
 import pandas as pd
 
 from attribution import queries
+from attribution.cohort_queries import reported_weeks
 from attribution.metrics import KINDS, definition, ratio
 from attribution.paths import Home
 from attribution.queries import WEEK, About, Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.scope import before
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured
+from attribution.ui.views import arriving
 from attribution.ui.views.notes import UNASSIGNED, money_left_out
 
 QUESTION = "Are we winning patients at a price that pays, and what changed?"
@@ -38,12 +41,12 @@ def build(marts: Marts, scope: Scope) -> View:
     return View(
         QUESTION,
         metrics=tuple(_metric(name, now, then) for name in SHOWN),
-        figures=_figures(now, about),
+        figures=_figures(marts, scope, now, about),
         tables={
             "weekly": _weekly_table(now),
             "service_lines": _service_lines(marts, scope, about),
         },
-        notes=_notes(marts, scope, about, earlier),
+        notes=(*_notes(marts, scope, about, earlier), *_late(now)),
         currency=about.currency,
     )
 
@@ -53,6 +56,8 @@ class _Course:
     title: str
     names: tuple[str, ...]
     help: str
+    kind: str  # what leads of the newest weeks still owe
+    owed: str  # in words
 
 
 def _weekly(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
@@ -63,7 +68,14 @@ def _weekly(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
     frame["spend"] = spend
     every = [scope.since + number * WEEK for number in range(scope.weeks)]
     frame = frame.reindex(index=every, columns=["spend", *COUNTS, "collected"], fill_value=0)
-    return _with_ratios(frame.fillna(0).rename_axis("week"))
+    frame = frame.fillna(0).rename_axis("week")
+    # What a source has not yet reported is not nought, and must not look like a collapse.
+    kinds = {name: kind for kind, name in KINDS.items()} | {"spend": "spend"}
+    reported = reported_weeks(marts)
+    weeks = pd.DatetimeIndex(frame.index)
+    for name in frame:
+        frame[name] = frame[name].where(weeks <= reported.get(kinds[str(name)], weeks[-1]))
+    return _with_ratios(frame)
 
 
 def _wide(seen: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -84,7 +96,7 @@ def _with_ratios(frame: pd.DataFrame) -> pd.DataFrame:
 def _metric(name: str, now: pd.DataFrame, then: pd.DataFrame | None) -> Metric:
     meaning = definition(name)
     recent = now[name].iloc[-MAX_STEPS:]
-    course = tuple(None if pd.isna(value) else float(value) for value in recent)
+    course = tuple(_known(recent))
     return Metric(
         name,
         meaning.title,
@@ -108,14 +120,29 @@ def _overall(name: str, frame: pd.DataFrame) -> float | None:
     return float(frame[name].sum())
 
 
-def _figures(now: pd.DataFrame, about: About) -> dict[str, Figure]:
+def _figures(marts: Marts, scope: Scope, now: pd.DataFrame, about: About) -> dict[str, Figure]:
     steps, by = (now, "week") if len(now) <= MAX_STEPS else (_by_four_weeks(now), "four weeks")
-    demand = _Course(f"Patients by {by}", COUNTS, "Leads, visits and new patients.")
-    money = _Course(f"Money by {by}", ("collected", "spend"), "Collected against media spend.")
     sign = formats.symbol(about.currency)
+    courses = {
+        "demand": _Course(
+            f"Patients by {by}",
+            COUNTS,
+            "Leads, visits and new patients.",
+            "new_patient",
+            "leads still becoming patients",
+        ),
+        "money": _Course(
+            f"Money by {by}",
+            ("collected", "spend"),
+            "Collected against media spend.",
+            "collected",
+            "leads still bringing money",
+        ),
+    }
+    young = {each.kind: arriving.since(marts, scope, each.kind) for each in courses.values()}
     return {
-        "demand": _figure(demand, steps, ""),
-        "money": _figure(money, steps, sign),
+        name: _figure(course, steps, sign if name == "money" else "", young[course.kind])
+        for name, course in courses.items()
     }
 
 
@@ -123,23 +150,35 @@ def _by_four_weeks(now: pd.DataFrame) -> pd.DataFrame:
     """Sums of four weeks each, counted from the newest; what is left over at the start is cut."""
     kept = now.iloc[len(now) % 4 :]
     step = [week for week in kept.index[::4] for _ in range(4)]
-    return kept[["spend", *COUNTS, "collected"]].groupby(step).sum()
+    return kept[["spend", *COUNTS, "collected"]].groupby(step).sum(min_count=4)
 
 
-def _figure(course: _Course, now: pd.DataFrame, sign: str) -> Figure:
+def _figure(course: _Course, now: pd.DataFrame, sign: str, young: date | None) -> Figure:
     weeks = [f"{week}" for week in now.index]
-    lines = {definition(name).title: now[name].tolist() for name in course.names}
+    lines = {definition(name).title: _known(now[name]) for name in course.names}
     parts = [
-        f"{title} {sign}{values[0]:,.0f} → {sign}{values[-1]:,.0f}"
+        f"{title} {sign}{ends[0]:,.0f} → {sign}{ends[-1]:,.0f}"
         for title, values in lines.items()
+        if (ends := [value for value in values if value is not None])
     ]
+    words = f"First to last of {len(weeks)} points: {', '.join(parts)}."
+    shaded = None
+    if young is not None:
+        # Of steps of several weeks, the one that the first such week is in.
+        first = max((week for week in weeks if week <= f"{young}"), default=weeks[0])
+        shaded = (first, course.owed)
+        words += f" Shaded from {formats.day(first)} on: {course.owed}."
     return Figure(
         course.title,
-        charts.weekly_lines(weeks, lines, sign),
-        f"First to last of {len(weeks)} points: {', '.join(parts)}.",
+        charts.weekly_lines(weeks, lines, sign, shaded),
+        words,
         course.help,
         "weekly",
     )
+
+
+def _known(course: pd.Series) -> list[float | None]:
+    return [None if pd.isna(value) else float(value) for value in course]
 
 
 def _weekly_table(now: pd.DataFrame) -> Table:
@@ -194,7 +233,24 @@ def _notes(marts: Marts, scope: Scope, about: About, earlier: Scope | None) -> t
             "Blended CAC and ROAS set all media spend against all patients and all money "
             "collected, whatever brought them; Channels sets it against credit."
         ),
+        *arriving.note(marts, scope, about.last_week, ("new_patient", "collected")),
         *money_left_out(marts, scope, about),
+    )
+
+
+def _late(now: pd.DataFrame) -> tuple[str, ...]:
+    """Which lines end before the period does, because nothing later is reported yet."""
+    ends = {
+        definition(name).title: now[name].last_valid_index()
+        for name in ("spend", *COUNTS, "collected")
+        if pd.isna(now[name].iloc[-1])
+    }
+    return tuple(
+        f"{title}: nothing after the week of {formats.day(week)} is reported yet, so later weeks "
+        "are left out."
+        if week is not None
+        else f"{title}: nothing is reported of these weeks yet."
+        for title, week in ends.items()
     )
 
 
