@@ -115,7 +115,7 @@ def weekly_lines(
     if arriving and len(weeks) > 1:
         since, words = arriving
         layout["shapes"] = [_shade(since, weeks[-1])]
-        layout["annotations"] = [*notes, _above(since, words)]
+        layout["annotations"] = [*notes, _above(words)]
         layout["margin"]["t"] = 24
     return {"data": traces, "layout": layout}
 
@@ -124,8 +124,8 @@ def cohort_bars(
     weeks: Sequence[str],
     arrived: Sequence[float],
     coming: Sequence[float],
-    below: Sequence[float],
-    above: Sequence[float],
+    below: Sequence[float | None],
+    above: Sequence[float | None],
     hovers: Sequence[str],
     *,
     axis: Spec,
@@ -133,8 +133,8 @@ def cohort_bars(
 ) -> Spec:
     """A bar for each week, solid for what has come, hatched on top for what is still expected.
 
-    `below` and `above` are how far the interval of the whole bar reaches; from the week `immature`
-    on bars are marked as such.
+    `below` and `above` are how far the interval of the whole bar reaches, None where there is none
+    to see; from the week `immature` on bars are marked as such.
     """
     solid = {
         "type": "bar",
@@ -170,7 +170,13 @@ def cohort_bars(
         "barmode": "stack",
         "bargap": 0.25,
         "showlegend": True,
-        "legend": {"orientation": "h", "x": 0, "y": 1.1, "yanchor": "bottom"},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 1.1,
+            "yanchor": "bottom",
+            "traceorder": "normal",
+        },
         "margin": {"l": 0, "r": 8, "t": 24, "b": 0},
         "xaxis": {
             "type": "date",
@@ -181,7 +187,7 @@ def cohort_bars(
         "yaxis": {"rangemode": "tozero", "nticks": 6, "fixedrange": True, **axis},
     }
     if immature:
-        layout["annotations"] = [_above(immature, "still arriving →")]
+        layout["annotations"] = [_above("still arriving")]
         layout["shapes"] = [_border(immature)]
     return {"data": [solid, hatched], "layout": layout}
 
@@ -521,13 +527,14 @@ def _border(week: str) -> Spec:
     }
 
 
-def _above(week: str, words: str) -> Spec:
+def _above(words: str) -> Spec:
+    """Words above the newest weeks, which are those that they are about."""
     return {
-        "xref": "x",
+        "xref": "paper",
         "yref": "paper",
-        "x": week,
+        "x": 1,
         "y": 1,
-        "xanchor": "left",
+        "xanchor": "right",
         "yanchor": "bottom",
         "text": words,
         "showarrow": False,

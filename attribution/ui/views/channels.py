@@ -278,7 +278,7 @@ def _notes(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
         notes.append("Sessions are not known by service line or location, so none are shown.")
     kinds = dict.fromkeys((scope.kind, "new_patient", "collected"))
     kinds.pop("lead", None)  # a lead is there as soon as it is asked for
-    young = arriving.note(marts, scope, about.last_week, tuple(kinds))
+    young = arriving.note(arriving.young_leads(marts, scope, *kinds), about.last_week)
     return (*notes, *young, *other_currencies(marts, scope, about))
 
 

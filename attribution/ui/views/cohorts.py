@@ -5,11 +5,12 @@ from collections.abc import Callable
 import pandas as pd
 
 from attribution import queries
+from attribution.cohort_queries import cohorts_by_week
 from attribution.metrics import Format, definition, ratio
+from attribution.models.maturity import MATURE
 from attribution.queries import Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Table, measured, records
-from attribution.ui.views import arriving
 
 # A lead is followed to the chosen conversion; where that is the lead itself, to its booking.
 _PAIRS = {
@@ -19,6 +20,8 @@ _PAIRS = {
     "new_patient": ("lead", "new_patient"),
     "collected": ("kept", "collected"),
 }
+LEAST_REACH = 0.01  # of the expected number: a shorter interval would be a blot on the bar
+_TO = {"booked": "booked visits", "kept": "kept visits", "new_patient": "new patients"}
 _BECAME = {"booked": "booked", "kept": "kept a visit", "new_patient": "became new patients"}
 
 
@@ -26,8 +29,8 @@ def became(marts: Marts, scope: Scope) -> tuple[Figure, Table] | None:
     """The figure and its table; None where no week of the scope has anybody to follow."""
     kind_from, kind_to = _PAIRS[scope.kind]
     about = queries.about(marts)
-    frame = arriving.by_week(marts, scope, kind_from, kind_to)
-    frame = frame[frame["entered"] > 0].reset_index(drop=True)
+    frame = cohorts_by_week(marts, scope, kind_from, kind_to)
+    frame = frame.assign(immature=frame["maturity"] < MATURE)
     if frame.empty:
         return None
     if kind_to == "collected":
@@ -49,7 +52,7 @@ def _shares(frame: pd.DataFrame, kind_to: str) -> tuple[Figure, Table]:
         measured("maturity"),
         _immature(),
     )
-    table = _table(f"What became of each week's leads: {done}", columns, shown)
+    table = _table(f"What became of each week's leads: {_TO[kind_to]}", columns, shown)
     help_ = (
         f"Share of each week's leads that {done}. Solid has happened; hatched is still expected, "
         "from how long earlier leads of the service line took; the line holds the final share "
@@ -136,16 +139,28 @@ def _drawn(
             lines.append(f"Still arriving: {formats.rate(row['maturity'])} mature")
         hovers.append("<br>".join(lines))
     young = shown.loc[shown["immature"], "week"]
+    below, above = _reach(shown)
     return charts.cohort_bars(
         [str(week) for week in shown["week"]],
         shown["arrived"].tolist(),
         (shown["expected"] - shown["arrived"]).tolist(),
-        (shown["expected"] - shown["low"]).tolist(),
-        (shown["high"] - shown["expected"]).tolist(),
+        below,
+        above,
         hovers,
         axis=axis,
         immature=None if young.empty else str(young.iloc[0]),
     )
+
+
+def _reach(shown: pd.DataFrame) -> tuple[list[float | None], list[float | None]]:
+    """How far below and above the expected number its interval goes, where that can be seen."""
+    below, above = shown["expected"] - shown["low"], shown["high"] - shown["expected"]
+    seen = (below + above) > LEAST_REACH * shown["expected"]
+
+    def drawn(end: pd.Series) -> list[float | None]:
+        return [float(part) if shows else None for part, shows in zip(end, seen, strict=True)]
+
+    return drawn(below), drawn(above)
 
 
 def _ends(format_: Format) -> tuple[Column, ...]:

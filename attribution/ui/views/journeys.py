@@ -6,7 +6,7 @@ from itertools import pairwise
 import pandas as pd
 
 from attribution import queries
-from attribution.metrics import KINDS, definition, ratio
+from attribution.metrics import definition, ratio
 from attribution.paths import Home
 from attribution.queries import PERCENTILES, STEPS, Marts, Scope, first_of_quarter
 from attribution.ui import charts, formats
@@ -293,8 +293,8 @@ def _nothing(scope: Scope) -> str:
 
 
 def _not_followed(scope: Scope) -> str:
-    chosen = definition(KINDS[scope.kind]).title
+    chosen = {"kept": "kept visits", "collected": "money collected"}[scope.kind]
     return (
-        f"Paths are followed to leads, bookings and new patients, not to {chosen.lower()}. "
+        f"Paths are followed to leads, bookings and new patients, not to {chosen}. "
         "Choose one of these as the conversion to see them."
     )

@@ -33,20 +33,25 @@ def overview(home: Home, generation: int, scope: Scope) -> View:
 def build(marts: Marts, scope: Scope) -> View:
     """The page's view: headline numbers against the period before, courses, service lines."""
     about = queries.about(marts)
-    now = _weekly(marts, scope, about)
+    now = _reported(marts, _weekly(marts, scope, about))
     if not now[list(SHOWN[:6])].to_numpy(dtype="float64", na_value=0).any():
         return View(QUESTION, currency=about.currency, empty=_nothing(scope))
+    young = arriving.young_leads(marts, scope, "new_patient", "collected")
     earlier = before(scope, about)
     then = None if earlier is None else _weekly(marts, earlier, about)
     return View(
         QUESTION,
         metrics=tuple(_metric(name, now, then) for name in SHOWN),
-        figures=_figures(marts, scope, now, about),
+        figures=_figures(now, about, young),
         tables={
             "weekly": _weekly_table(now),
             "service_lines": _service_lines(marts, scope, about),
         },
-        notes=(*_notes(marts, scope, about, earlier), *_late(now)),
+        notes=(
+            *_notes(marts, scope, about, earlier),
+            *arriving.note(young, about.last_week),
+            *_late(now),
+        ),
         currency=about.currency,
     )
 
@@ -68,14 +73,17 @@ def _weekly(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
     frame["spend"] = spend
     every = [scope.since + number * WEEK for number in range(scope.weeks)]
     frame = frame.reindex(index=every, columns=["spend", *COUNTS, "collected"], fill_value=0)
-    frame = frame.fillna(0).rename_axis("week")
-    # What a source has not yet reported is not nought, and must not look like a collapse.
-    kinds = {name: kind for kind, name in KINDS.items()} | {"spend": "spend"}
-    reported = reported_weeks(marts)
+    return _with_ratios(frame.fillna(0).rename_axis("week"))
+
+
+def _reported(marts: Marts, frame: pd.DataFrame) -> pd.DataFrame:
+    """Without what a source has not reported yet: that is not nought, nor a collapse."""
+    ends = {KINDS.get(kind, kind): week for kind, week in reported_weeks(marts).items()}
     weeks = pd.DatetimeIndex(frame.index)
-    for name in frame:
-        frame[name] = frame[name].where(weeks <= reported.get(kinds[str(name)], weeks[-1]))
-    return _with_ratios(frame)
+    late = [name for name, week in ends.items() if name in frame and week < weeks[-1]]
+    if not late:
+        return frame
+    return _with_ratios(frame.assign(**{n: frame[n].where(weeks <= ends[n]) for n in late}))
 
 
 def _wide(seen: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -120,7 +128,7 @@ def _overall(name: str, frame: pd.DataFrame) -> float | None:
     return float(frame[name].sum())
 
 
-def _figures(marts: Marts, scope: Scope, now: pd.DataFrame, about: About) -> dict[str, Figure]:
+def _figures(now: pd.DataFrame, about: About, young: dict[str, pd.DataFrame]) -> dict[str, Figure]:
     steps, by = (now, "week") if len(now) <= MAX_STEPS else (_by_four_weeks(now), "four weeks")
     sign = formats.symbol(about.currency)
     courses = {
@@ -139,9 +147,10 @@ def _figures(marts: Marts, scope: Scope, now: pd.DataFrame, about: About) -> dic
             "leads still bringing money",
         ),
     }
-    young = {each.kind: arriving.since(marts, scope, each.kind) for each in courses.values()}
     return {
-        name: _figure(course, steps, sign if name == "money" else "", young[course.kind])
+        name: _figure(
+            course, steps, sign if name == "money" else "", arriving.since(young, course.kind)
+        )
         for name, course in courses.items()
     }
 
@@ -233,7 +242,6 @@ def _notes(marts: Marts, scope: Scope, about: About, earlier: Scope | None) -> t
             "Blended CAC and ROAS set all media spend against all patients and all money "
             "collected, whatever brought them; Channels sets it against credit."
         ),
-        *arriving.note(marts, scope, about.last_week, ("new_patient", "collected")),
         *money_left_out(marts, scope, about),
     )
 
