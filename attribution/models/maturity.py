@@ -22,7 +22,8 @@ MEMORY = 52  # weeks of calendar that lags are learned from: habits and systems 
 PRIOR = 50.0  # leads' worth of all service lines that is mixed into each line
 MONEY = "collected"
 _Z = 1.6448536269514722  # 90% of a normal distribution lies within so many deviations
-_DIGITS = 6  # more would show the order in which numbers were added
+# More digits would show the order in which numbers were added; money is in millionths.
+_DIGITS = {True: 6, False: -3}
 _GRAIN = ["kind_from", "kind_to", "service_line", "week"]
 _ANSWERS = ("expected", "low", "high", "maturity")
 
@@ -223,9 +224,12 @@ def _estimate(
     low, high = _interval(due, spread, 0.5 if triangle.counted else 0.0)
     most = np.where(triangle.counted, np.maximum(triangle.entered - arrived, 0.0), np.inf)
     open_ = triangle.ages < triangle.window
-    ends = (np.where(open_, np.minimum(part, most), 0.0) for part in (due, low, high))
-    expected, lowest, highest = (np.round(arrived + part, _DIGITS) for part in ends)
-    return Estimate(expected, lowest, highest, np.round(maturity, _DIGITS))
+    ends = (np.minimum(part, most) for part in (due, low, high))
+    expected, lowest, highest = (
+        np.where(open_, np.round(arrived + part, _DIGITS[triangle.counted]), arrived)
+        for part in ends
+    )
+    return Estimate(expected, lowest, highest, np.round(maturity, 6))
 
 
 def _interval(mean: Array, spread: Array, half: float) -> tuple[Array, Array]:
@@ -236,7 +240,8 @@ def _interval(mean: Array, spread: Array, half: float) -> tuple[Array, Array]:
     shape = np.divide(mean, spread, out=np.zeros_like(mean), where=spread > 0)
     ninth = 1.0 / (9.0 * np.maximum(shape, 1e-9))
     ends = [mean * np.maximum(1.0 - ninth + side * np.sqrt(ninth), 0.0) ** 3 for side in (-_Z, _Z)]
-    low, high = (np.where(mean > 0, end, 0.0) for end in ends)
+    # Of a very skew distribution the approximation's upper end can fall below the mean.
+    low, high = np.minimum(ends[0], mean), np.maximum(ends[1], mean)
     return np.maximum(low - half, 0.0), high + half * (mean > 0)
 
 
@@ -250,8 +255,8 @@ def _together(triangles: list[Triangle]) -> Triangle:
 
 
 def _nothing(triangle: Triangle) -> Estimate:
-    nought = np.zeros(len(triangle.entered))
-    return Estimate(nought, nought, nought, np.where(triangle.ages < triangle.window, 0.0, 1.0))
+    so_far = _so_far(triangle)
+    return Estimate(so_far, so_far, so_far, np.where(triangle.ages < triangle.window, 0.0, 1.0))
 
 
 def _so_far(triangle: Triangle) -> Array:
