@@ -4,7 +4,7 @@ from datetime import date
 
 import pandas as pd
 
-from attribution.cohort_queries import MONEY, cohorts_by_week
+from attribution.cohort_queries import MONEY, cohorts_by_week, reported_weeks
 from attribution.metrics import KINDS, definition, ratio
 from attribution.models.maturity import MATURE
 from attribution.queries import WEEK, Marts, Scope
@@ -40,6 +40,20 @@ def note(young: dict[str, pd.DataFrame], last_week: date) -> tuple[str, ...]:
             "and better where it was just cut."
         )
     return (said,)
+
+
+def unreported(marts: Marts, scope: Scope) -> dict[str, date]:
+    """The last week reported of each number whose sources end before the scope does."""
+    ends = {KINDS.get(kind, kind): day for kind, day in reported_weeks(marts).items()}
+    return {name: day.date() for name, day in ends.items() if day.date() < scope.until}
+
+
+def unreported_note(ends: dict[str, date]) -> tuple[str, ...]:
+    """A sentence for each number that stops early, so that nobody takes it for a fall."""
+    return tuple(
+        f"{definition(name).title}: nothing after the week of {formats.day(day)} is reported yet."
+        for name, day in ends.items()
+    )
 
 
 def _owed(rows: pd.DataFrame, kind: str, last_week: date) -> str:

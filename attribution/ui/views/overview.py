@@ -7,7 +7,6 @@ from functools import lru_cache
 import pandas as pd
 
 from attribution import queries
-from attribution.cohort_queries import reported_weeks
 from attribution.metrics import KINDS, definition, ratio
 from attribution.paths import Home
 from attribution.queries import WEEK, About, Marts, Scope
@@ -33,12 +32,19 @@ def overview(home: Home, generation: int, scope: Scope) -> View:
 def build(marts: Marts, scope: Scope) -> View:
     """The page's view: headline numbers against the period before, courses, service lines."""
     about = queries.about(marts)
-    now = _reported(marts, _weekly(marts, scope, about))
+    ends = arriving.unreported(marts, scope)
+    now = _without_unreported(_weekly(marts, scope, about), ends)
     if not now[list(SHOWN[:6])].to_numpy(dtype="float64", na_value=0).any():
         return View(QUESTION, currency=about.currency, empty=_nothing(scope))
     young = arriving.young_leads(marts, scope, "new_patient", "collected")
     earlier = before(scope, about)
-    then = None if earlier is None else _weekly(marts, earlier, about)
+    then = None
+    if earlier is not None:
+        # Compared are the same weeks of both periods.
+        back = scope.since - earlier.since
+        then = _without_unreported(
+            _weekly(marts, earlier, about), {name: end - back for name, end in ends.items()}
+        )
     return View(
         QUESTION,
         metrics=tuple(_metric(name, now, then) for name in SHOWN),
@@ -50,7 +56,7 @@ def build(marts: Marts, scope: Scope) -> View:
         notes=(
             *_notes(marts, scope, about, earlier),
             *arriving.note(young, about.last_week),
-            *_late(now),
+            *arriving.unreported_note(ends),
         ),
         currency=about.currency,
     )
@@ -76,14 +82,12 @@ def _weekly(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
     return _with_ratios(frame.fillna(0).rename_axis("week"))
 
 
-def _reported(marts: Marts, frame: pd.DataFrame) -> pd.DataFrame:
-    """Without what a source has not reported yet: that is not nought, nor a collapse."""
-    ends = {KINDS.get(kind, kind): week for kind, week in reported_weeks(marts).items()}
-    weeks = pd.DatetimeIndex(frame.index)
-    late = [name for name, week in ends.items() if name in frame and week < weeks[-1]]
-    if not late:
-        return frame
-    return _with_ratios(frame.assign(**{n: frame[n].where(weeks <= ends[n]) for n in late}))
+def _without_unreported(frame: pd.DataFrame, ends: dict[str, date]) -> pd.DataFrame:
+    """What a source has not reported yet is not nought, and must not look like a collapse."""
+    weeks = pd.Series(frame.index, index=frame.index)
+    return _with_ratios(
+        frame.assign(**{name: frame[name].where(weeks <= end) for name, end in ends.items()})
+    )
 
 
 def _wide(seen: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -120,11 +124,13 @@ def _metric(name: str, now: pd.DataFrame, then: pd.DataFrame | None) -> Metric:
 def _overall(name: str, frame: pd.DataFrame) -> float | None:
     """A number over all weeks: ratios are of the sums, not means of the weeks' ratios."""
     if name == "blended_cac":
-        if not frame["spend"].sum():
+        known = frame[["spend", "new_patients"]].dropna()
+        if not known["spend"].sum():
             return None
-        return ratio(float(frame["spend"].sum()), float(frame["new_patients"].sum()))
+        return ratio(float(known["spend"].sum()), float(known["new_patients"].sum()))
     if name == "blended_roas":
-        return ratio(float(frame["collected"].sum()), float(frame["spend"].sum()))
+        known = frame[["collected", "spend"]].dropna()
+        return ratio(float(known["collected"].sum()), float(known["spend"].sum()))
     return float(frame[name].sum())
 
 
@@ -243,22 +249,6 @@ def _notes(marts: Marts, scope: Scope, about: About, earlier: Scope | None) -> t
             "collected, whatever brought them; Channels sets it against credit."
         ),
         *money_left_out(marts, scope, about),
-    )
-
-
-def _late(now: pd.DataFrame) -> tuple[str, ...]:
-    """Which lines end before the period does, because nothing later is reported yet."""
-    ends = {
-        definition(name).title: now[name].last_valid_index()
-        for name in ("spend", *COUNTS, "collected")
-        if pd.isna(now[name].iloc[-1])
-    }
-    return tuple(
-        f"{title}: nothing after the week of {formats.day(week)} is reported yet, so later weeks "
-        "are left out."
-        if week is not None
-        else f"{title}: nothing is reported of these weeks yet."
-        for title, week in ends.items()
     )
 
 
