@@ -151,7 +151,8 @@ def cohort_bars(
         "y": list(coming),
         "marker": {
             "color": "#000012",  # a pale colour of the sequential palette
-            "line": {"color": colour(1), "width": 0.8},
+            # An outline of nothing would be a blot on the bar below.
+            "line": {"color": colour(1), "width": [0.8 if more > 0 else 0 for more in coming]},
             "pattern": {"shape": "/", "size": 6, "solidity": 0.25, "fgcolor": colour(1)},
         },
         "error_y": {
