@@ -463,13 +463,14 @@ def test_each_week_s_leads_are_followed_to_what_they_became(marts, tables, lines
 
 def test_bars_of_young_weeks_are_whole_and_marked(marts):
     view = journeys.build(marts, RECENT)
-    solid, hatched = view.figures["cohorts"].spec["data"]
+    solid, hatched, reach = view.figures["cohorts"].spec["data"]
     table = view.tables["cohorts"].frame.sort_values("week")
     tops = [one + other for one, other in zip(solid["y"], hatched["y"], strict=True)]
     assert tops == pytest.approx(table["cohort_final"].tolist())
     assert hatched["y"][0] == 0 < hatched["y"][-1]
-    assert hatched["error_y"]["array"][0] is None
-    assert hatched["error_y"]["array"][-1] > 0
+    assert reach["x"] == [f"{LAST - timedelta(weeks=1)}", f"{LAST}"]
+    assert reach["y"] == pytest.approx(tops[-2:])
+    assert all(above > 0 for above in reach["error_y"]["array"])
     (border,) = view.figures["cohorts"].spec["layout"]["shapes"]
     assert border["x0"] == "2026-11-05 12:00:00"  # half a bar before the Monday of the first
     assert "newest 2 weeks" in view.figures["cohorts"].alt

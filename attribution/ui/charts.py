@@ -155,11 +155,22 @@ def cohort_bars(
             "line": {"color": colour(1), "width": [0.8 if more > 0 else 0 for more in coming]},
             "pattern": {"shape": "/", "size": 6, "solidity": 0.25, "fgcolor": colour(1)},
         },
+    }
+    seen = [place for place, reach in enumerate(above) if reach is not None]
+    # Bars would draw a cap also where there is no interval to see.
+    reach = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [weeks[place] for place in seen],
+        "y": [arrived[place] + coming[place] for place in seen],
+        "marker": {"opacity": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
         "error_y": {
             "type": "data",
             "symmetric": False,
-            "array": list(above),
-            "arrayminus": list(below),
+            "array": [above[place] for place in seen],
+            "arrayminus": [below[place] for place in seen],
             "color": TEXT,
             "thickness": 1.2,
             "width": 3,
@@ -190,7 +201,7 @@ def cohort_bars(
     if immature:
         layout["annotations"] = [_above("still arriving")]
         layout["shapes"] = [_border(immature)]
-    return {"data": [solid, hatched], "layout": layout}
+    return {"data": [solid, hatched, reach], "layout": layout}
 
 
 def bars(
