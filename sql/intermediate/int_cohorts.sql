@@ -13,6 +13,7 @@
 
 with
 
+-- One window for all service lines, which lean on one another: the longest of any.
 lookbacks as (
 
     select
