@@ -189,12 +189,19 @@ def test_the_attribution_page_shows_how_sure_it_is(open_page: OPEN):
     expect(page.get_by_text("How sure each model's credit is")).to_be_visible()
     expect(page.get_by_text("What follows a channel on the way to booked visits")).to_be_visible()
     # The names of a cell's row and column, which are told by their places, are in its hover.
+    page.set_viewport_size({"width": 1440, "height": 5000})
+    page.wait_for_load_state("networkidle")
     cell = page.locator(".heatmap-label").first
-    cell.scroll_into_view_if_needed(timeout=PATIENCE_MS)
-    at = cell.bounding_box()
-    assert at
-    page.mouse.move(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
     said = page.locator(".hoverlayer .hovertext").first
+    for _ in range(20):  # a figure is drawn again when the page has found its size
+        expect(cell).to_be_visible(timeout=PATIENCE_MS)
+        at = cell.bounding_box()
+        if at:
+            page.mouse.move(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
+        page.wait_for_timeout(250)
+        if said.is_visible():
+            break
+        page.mouse.move(5, 5)
     expect(said).to_contain_text(
         re.compile(r"^[A-Z][a-z ]+ earns more than [A-Z][A-Za-z ]+(<1%|\d+%|>99%) of the time$"),
         timeout=PATIENCE_MS,
