@@ -23,7 +23,7 @@ from attribution.models.credit import credit_sql
 from attribution.models.learned import learned_weights
 from attribution.paths import SQL
 
-LAYERS = ("staging", "intermediate", "marts")
+LAYERS = ("staging", "intermediate", "marts", "people")
 # SQLGlot's names for engines that SQLAlchemy calls otherwise.
 _DIALECTS = {"postgresql": "postgres"}
 

@@ -48,6 +48,7 @@ class CreditSettings:
     milestone_each: float = 0.3
     half_life_days: float = 7.0
     uncounted_touches: Sequence[str] = _UNCOUNTED  # kinds of touchpoint that earn no credit
+    keep_journeys: bool = True  # keep what single touches are credited with
 
 
 def credit_settings(table: Mapping[str, Any]) -> CreditSettings:
@@ -73,6 +74,8 @@ def credit_settings(table: Mapping[str, Any]) -> CreditSettings:
             continue
         problems += [f"{name}.{key} is not a conversion" for key in per_kind if key not in KINDS]
         problems += [f"{name}.{key} must be {what}" for key in per_kind if not kind(per_kind[key])]
+    if not _is_flag(table.get("keep_journeys", True)):
+        problems.append("keep_journeys must be true or false")
     uncounted = table.get("uncounted_touches", [])
     if not isinstance(uncounted, list) or not all(isinstance(kind, str) for kind in uncounted):
         problems.append('uncounted_touches must be a list such as ["impression", "email_open"]')
@@ -136,6 +139,7 @@ def setting_report(settings: CreditSettings, currency: str) -> pd.DataFrame:
             "timezone": [settings.timezone],
             "lead_gap_days": [settings.lead_gap_days],
             "new_patient_days": [settings.new_patient_days],
+            "keep_journeys": [settings.keep_journeys],
         }
     )
 
