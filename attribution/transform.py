@@ -19,8 +19,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from attribution.errors import TransformError
-from attribution.models.credit import credit_sql
+from attribution.models.credit import credit_groups_sql, credit_leans_sql, credit_sql
 from attribution.models.learned import learned_weights
+from attribution.models.shares import shares_sql
 from attribution.paths import SQL
 
 LAYERS = ("staging", "intermediate", "marts", "people")
@@ -30,6 +31,13 @@ _DIALECTS = {"postgresql": "postgres"}
 Solve = Callable[[pd.DataFrame], pd.DataFrame]
 # What SQL counts and Python solves: the model's rows go through the function, which has a few.
 SOLVED: dict[str, Solve] = {"int_learned_weights": learned_weights}
+# Models whose SQL is written from the registry of credit models.
+WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (
+    ("int_shares", "intermediate", shares_sql),
+    ("credit", "marts", credit_sql),
+    ("credit_groups", "marts", credit_groups_sql),
+    ("credit_leans", "marts", credit_leans_sql),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,8 @@ def load_models(folder: Path = SQL) -> list[Model]:
         for path in sorted((folder / layer).glob("*.sql"))
     ]
     models = [replace(model, solve=SOLVED.get(model.name)) for model in models]
-    return in_order([*models, read_model("credit", "marts", credit_sql())])
+    made = [read_model(name, layer, write()) for name, layer, write in WRITTEN]
+    return in_order([*models, *made])
 
 
 def load_checks(folder: Path = SQL) -> list[Model]:
