@@ -20,7 +20,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from attribution.errors import TransformError
 from attribution.models.credit import credit_groups_sql, credit_leans_sql, credit_sql
+from attribution.models.journey_credit import adds_up_sql, journey_credit_sql
 from attribution.models.learned import learned_weights
+from attribution.models.positions import channel_shares_sql, companions_sql, positions_sql
 from attribution.models.shares import shares_sql
 from attribution.paths import SQL
 
@@ -37,6 +39,13 @@ WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("credit", "marts", credit_sql),
     ("credit_groups", "marts", credit_groups_sql),
     ("credit_leans", "marts", credit_leans_sql),
+    ("int_channel_shares", "intermediate", channel_shares_sql),
+    ("positions", "marts", positions_sql),
+    ("companions", "marts", companions_sql),
+    ("journey_credit", "people", journey_credit_sql),
+)
+WRITTEN_CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
+    ("journey_shares_add_up", adds_up_sql),
 )
 
 
@@ -89,11 +98,12 @@ def load_models(folder: Path = SQL) -> list[Model]:
 
 
 def load_checks(folder: Path = SQL) -> list[Model]:
-    """Every check of `folder`: a query that must return no rows."""
-    return [
+    """Every check of `folder` and those written: a query that must return no rows."""
+    checks = [
         read_model(path.stem, "checks", path.read_text("utf-8"))
         for path in sorted((folder / "checks").glob("*.sql"))
     ]
+    return [*checks, *(read_model(name, "checks", write()) for name, write in WRITTEN_CHECKS)]
 
 
 def in_order(models: Iterable[Model]) -> list[Model]:

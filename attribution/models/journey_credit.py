@@ -1,0 +1,67 @@
+"""The SQL of what single touches are credited with, and of the check that it adds up.
+
+The table is of people: it is published apart from the marts, for those who may see people.
+"""
+
+from collections.abc import Mapping
+
+from attribution.models import MODELS
+from attribution.models.rules import CreditModel
+from attribution.models.shares import select, written
+
+GRAIN = ("conversion_id", "step")
+_OF_CONVERSION = (
+    *("conversion_id", "kind", "person_id", "week", "service_line", "location", "currency"),
+    *("conversions", "value_micros"),
+)
+_OF_TOUCH = ("step", "steps", "days_before")
+
+
+def shared(models: Mapping[str, CreditModel] = MODELS) -> tuple[str, ...]:
+    """The models that give shares to touches, in order."""
+    return tuple(name for name, model in models.items() if model.weight)
+
+
+def journey_credit_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
+    """The table `journey_credit`: a row for each touch, a column of shares for each model."""
+    columns = [
+        *(f"int_conversions.{column}" for column in _OF_CONVERSION),
+        *(f"int_journey_touches.{column}" for column in _OF_TOUCH),
+        *("int_channel_map.channel", "int_channel_map.campaign"),
+        *(f"int_shares.{name}_share" for name in shared(models)),
+    ]
+    source = (
+        "from int_shares\ninner join int_journey_touches\n    on\n"
+        "        int_shares.conversion_id = int_journey_touches.conversion_id\n"
+        "        and int_shares.step = int_journey_touches.step\n"
+        "inner join int_conversions\n"
+        "    on int_shares.conversion_id = int_conversions.conversion_id\n"
+        "inner join int_channel_map on int_shares.map_id = int_channel_map.map_id\n"
+        "cross join setting_report\nwhere setting_report.keep_journeys"
+    )
+    inputs = ["int_channel_map", "int_conversions", "int_journey_touches", "int_shares"]
+    return (
+        written(
+            "What each touch of a credited conversion is given under each model.",
+            GRAIN,
+            [*inputs, "setting_report"],
+            {"final": select(columns, source)},
+        )
+        + f"order by {', '.join(GRAIN)}\n"
+    )
+
+
+def adds_up_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
+    """The check `journey_shares_add_up`: the conversions whose shares are not one."""
+    wrong = "\n    or ".join(f"sum({name}_share) <> 1" for name in shared(models))
+    journeys = select(
+        ["conversion_id"],
+        "from journey_credit\ngroup by conversion_id\nhaving\n"
+        f"    count(*) <> max(steps)\n    or min(step) <> 1\n    or {wrong}",
+    )
+    steps = "\n".join(f"    {line}" if line else "" for line in journeys.splitlines())
+    return (
+        "-- The shares of every journey's touches add up to one under each model.\n"
+        "-- inputs: journey_credit\n\n"
+        f"with\n\nfinal as (\n\n{steps}\n\n)\n\nselect * from final\n"
+    )
