@@ -5,21 +5,22 @@
 """
 
 from collections.abc import Mapping
+from textwrap import indent
 
 from attribution.models import MODELS
 from attribution.models.rules import CreditModel
 from attribution.models.shares import select, written
 
-POSITIONS = ("alone", "first", "middle", "last", "both")
+PLACES = ("alone", "first", "middle", "last", "both")
 _CELL = ("service_line", "location", "quarter", "currency")
 # `both` began the journey and ended it, with another channel between.
-_POSITION = """case
+_PLACE = """case
     when touches = steps then 'alone'
     when first_step = 1 and last_step = steps then 'both'
     when first_step = 1 then 'first'
     when last_step = steps then 'last'
     else 'middle'
-end as position"""
+end as place"""
 
 
 def channel_shares_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
@@ -36,8 +37,8 @@ def channel_shares_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
 def positions_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
     """The mart `positions`: how many journeys a channel began, ended or was alone in."""
     kept = ["int_conversions.kind", "int_channel_shares.channel", *_cell()]
-    columns = [*kept, "int_channel_shares.position", *_numbers(models, "int_channel_shares")]
-    grain = ("kind", "channel", *_CELL, "position")
+    columns = [*kept, "int_channel_shares.place", *_numbers(models, "int_channel_shares")]
+    grain = ("kind", "channel", *_CELL, "place")
     source = (
         "from int_channel_shares\ninner join int_conversions\n"
         "    on int_channel_shares.conversion_id = int_conversions.conversion_id\n"
@@ -111,13 +112,9 @@ def _placed(models: list[str]) -> str:
         "from channels",
     )
     return select(
-        ["conversion_id", "channel", _POSITION, "touches", *sums],
-        f"from (\n\n{_indented(steps)}\n\n) as journeys",
+        ["conversion_id", "channel", _PLACE, "touches", *sums],
+        f"from (\n\n{indent(steps, '    ')}\n\n) as journeys",
     )
-
-
-def _indented(sql: str) -> str:
-    return "\n".join(f"    {line}" for line in sql.splitlines())
 
 
 def _cell() -> list[str]:

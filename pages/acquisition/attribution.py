@@ -1,6 +1,6 @@
 """Attribution: what each channel is credited with under every model, side by side."""
 
-from attribution.ui import draw, frame
+from attribution.ui import draw, draw_why, frame
 from attribution.ui.views.attribution import attribution
 
 context = frame.context()
@@ -11,3 +11,4 @@ draw.figure(view, "ranges")
 draw.table(view, "ranks")
 draw.figure(view, "effects")
 draw.notes(view)
+draw_why.section(context, view)
