@@ -14,6 +14,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,6 +26,7 @@ from attribution.models.learned import learned_weights
 from attribution.models.positions import channel_shares_sql, companions_sql, positions_sql
 from attribution.models.shares import shares_sql
 from attribution.paths import SQL
+from attribution.raw import fetch, lent
 
 LAYERS = ("staging", "intermediate", "marts", "people")
 # SQLGlot's names for engines that SQLAlchemy calls otherwise.
@@ -199,9 +201,7 @@ def in_dialect(connection: Connection, sql: str) -> str:
 def _create(connection: Connection, model: Model) -> None:
     query = _body(in_dialect(connection, model.sql))
     if model.solve is not None:
-        result = connection.exec_driver_sql(query)
-        counts = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
-        _write(connection, model, model.solve(counts))
+        _write(connection, model, model.solve(_fetched(connection, query)))
     elif connection.dialect.name == "duckdb":
         connection.exec_driver_sql(f"create or replace table {model.name} as\n{query}")
     else:
@@ -209,18 +209,38 @@ def _create(connection: Connection, model: Model) -> None:
         connection.exec_driver_sql(f"create table {model.name} as\n{query}")
 
 
+def _fetched(connection: Connection, query: str) -> pd.DataFrame:
+    """The rows of a query by column, with its types; in no order."""
+    if connection.dialect.name == "duckdb":
+        frame: pd.DataFrame = fetch(connection, query).to_pandas()
+        return frame
+    result = connection.exec_driver_sql(query)
+    return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+
+
 def _write(connection: Connection, model: Model, frame: pd.DataFrame) -> None:
+    """Make a table of what Python solved: text, whole numbers, numbers, flags and days."""
+    if connection.dialect.name == "duckdb":
+        arrow = pa.Table.from_pandas(frame, preserve_index=False)
+        # A column that holds nothing has no type of its own: it is text, as all else that is not
+        # a number.
+        known = [f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in arrow.schema]
+        arrow = arrow.cast(pa.schema(known))
+        with lent(connection, arrow) as incoming:
+            connection.exec_driver_sql(f"create or replace table {model.name} as from {incoming}")
+        return
+    kinds = {"f": sa.Double, "i": sa.BigInteger, "b": sa.Boolean, "M": sa.Date}
     columns = [
-        sa.Column(f"{name}", sa.Double() if kind.kind == "f" else sa.Text())
-        for name, kind in frame.dtypes.items()
+        sa.Column(f"{name}", kinds.get(kind.kind, sa.Text)()) for name, kind in frame.dtypes.items()
     ]
     table = sa.Table(model.name, sa.MetaData(), *columns)
     connection.exec_driver_sql(f"drop table if exists {model.name}")
     table.create(connection)
     if len(frame):
-        names = table.c.keys()
-        rows = zip(*(frame[name].tolist() for name in names), strict=True)
-        connection.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in rows])
+        rows = zip(*(frame[name].tolist() for name in frame), strict=True)
+        connection.execute(
+            table.insert(), [dict(zip(table.c.keys(), r, strict=True)) for r in rows]
+        )
 
 
 def _duplicates(connection: Connection, model: Model) -> int:
