@@ -20,8 +20,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from attribution.errors import TransformError
+from attribution.models.checks import journey_shares_add_up, positions_equal_credit
 from attribution.models.credit import credit_groups_sql, credit_leans_sql, credit_sql
-from attribution.models.journey_credit import adds_up_sql, journey_credit_sql
+from attribution.models.journey_credit import journey_credit_sql
 from attribution.models.learned import learned_weights
 from attribution.models.positions import channel_shares_sql, companions_sql, positions_sql
 from attribution.models.shares import shares_sql
@@ -47,7 +48,8 @@ WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("journey_credit", "people", journey_credit_sql),
 )
 WRITTEN_CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
-    ("journey_shares_add_up", adds_up_sql),
+    ("journey_shares_add_up", journey_shares_add_up),
+    ("positions_equal_credit", positions_equal_credit),
 )
 
 

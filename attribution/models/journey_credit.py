@@ -1,4 +1,4 @@
-"""The SQL of what single touches are credited with, and of the check that it adds up.
+"""The SQL of what single touches are credited with.
 
 The table is of people: it is published apart from the marts, for those who may see people.
 """
@@ -48,20 +48,4 @@ def journey_credit_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
             {"final": select(columns, source)},
         )
         + f"order by {', '.join(GRAIN)}\n"
-    )
-
-
-def adds_up_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
-    """The check `journey_shares_add_up`: the conversions whose shares are not one."""
-    wrong = "\n    or ".join(f"sum({name}_share) <> 1" for name in shared(models))
-    journeys = select(
-        ["conversion_id"],
-        "from journey_credit\ngroup by conversion_id\nhaving\n"
-        f"    count(*) <> max(steps)\n    or min(step) <> 1\n    or {wrong}",
-    )
-    steps = "\n".join(f"    {line}" if line else "" for line in journeys.splitlines())
-    return (
-        "-- The shares of every journey's touches add up to one under each model.\n"
-        "-- inputs: journey_credit\n\n"
-        f"with\n\nfinal as (\n\n{steps}\n\n)\n\nselect * from final\n"
     )
