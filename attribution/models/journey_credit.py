@@ -37,14 +37,16 @@ def journey_credit_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
         "inner join int_conversions\n"
         "    on int_shares.conversion_id = int_conversions.conversion_id\n"
         "inner join int_channel_map on int_shares.map_id = int_channel_map.map_id\n"
-        "cross join setting_report\nwhere setting_report.keep_journeys"
+        # Joined and not asked for as a whole: a cross join is planned as one of all conversions
+        # with all channels while the tables are new.
+        "inner join setting_kept on int_conversions.kind = setting_kept.kind"
     )
     inputs = ["int_channel_map", "int_conversions", "int_journey_touches", "int_shares"]
     return (
         written(
             "What each touch of a credited conversion is given under each model.",
             GRAIN,
-            [*inputs, "setting_report"],
+            [*inputs, "setting_kept"],
             {"final": select(columns, source)},
         )
         + f"order by {', '.join(GRAIN)}\n"

@@ -128,6 +128,7 @@ def setting_tables(settings: CreditSettings, currency: str = "USD") -> dict[str,
         "setting_model": setting_model(settings),
         "setting_silence": setting_silence(),
         "setting_uncounted": setting_uncounted(settings),
+        "setting_kept": setting_kept(settings),
     }
 
 
@@ -139,7 +140,6 @@ def setting_report(settings: CreditSettings, currency: str) -> pd.DataFrame:
             "timezone": [settings.timezone],
             "lead_gap_days": [settings.lead_gap_days],
             "new_patient_days": [settings.new_patient_days],
-            "keep_journeys": [settings.keep_journeys],
         }
     )
 
@@ -174,6 +174,12 @@ def setting_model(settings: CreditSettings) -> pd.DataFrame:
 def setting_uncounted(settings: CreditSettings) -> pd.DataFrame:
     """The kinds of touchpoint that are no step of a journey, one a row."""
     return pd.DataFrame({"kind": pd.Series(list(settings.uncounted_touches), dtype="str")})
+
+
+def setting_kept(settings: CreditSettings) -> pd.DataFrame:
+    """The kinds of conversion whose single journeys are kept, one a row."""
+    kinds = KINDS if settings.keep_journeys else ()
+    return pd.DataFrame({"kind": pd.Series(list(kinds), dtype="str")})
 
 
 def setting_silence() -> pd.DataFrame:
