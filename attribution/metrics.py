@@ -293,7 +293,7 @@ def _why() -> tuple[Definition, ...]:
     return (
         Definition(
             "part_of",
-            "Journeys it was part of",
+            "Its journeys",
             "Converted journeys of the chosen kind with at least one touch of the channel.",
             "Counted in the quarters that the period touches.",
             "count",

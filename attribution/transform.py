@@ -6,6 +6,8 @@ its grain (proved unique after it is built) and its inputs (which order the buil
     -- What was converted, week by week.
     -- grain: kind, week
     -- inputs: int_conversions
+
+Where Python solves what SQL counted, `beside` names whole tables that it reads too.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,8 +24,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from attribution.errors import TransformError
 from attribution.models.checks import journey_shares_add_up, positions_equal_credit
 from attribution.models.credit import credit_groups_sql, credit_leans_sql, credit_sql
+from attribution.models.incremental import draws_of
+from attribution.models.incremental_shares import shares_of
 from attribution.models.journey_credit import journey_credit_sql
-from attribution.models.learned import learned_weights
+from attribution.models.learned import markov_weights, shapley_weights
+from attribution.models.orders import markov_orders
 from attribution.models.positions import channel_shares_sql, companions_sql, positions_sql
 from attribution.models.shares import shares_sql
 from attribution.paths import SQL
@@ -33,9 +38,15 @@ LAYERS = ("staging", "intermediate", "marts", "people")
 # SQLGlot's names for engines that SQLAlchemy calls otherwise.
 _DIALECTS = {"postgresql": "postgres"}
 
-Solve = Callable[[pd.DataFrame], pd.DataFrame]
+Solve = Callable[..., pd.DataFrame]
 # What SQL counts and Python solves: the model's rows go through the function, which has a few.
-SOLVED: dict[str, Solve] = {"int_learned_weights": learned_weights}
+SOLVED: dict[str, Solve] = {
+    "int_incremental_draws": draws_of,
+    "int_incremental_shares": shares_of,
+    "int_markov_orders": markov_orders,
+    "int_markov": markov_weights,
+    "int_shapley_rate": shapley_weights,
+}
 # Models whose SQL is written from the registry of credit models.
 WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("int_shares", "intermediate", shares_sql),
@@ -64,6 +75,7 @@ class Model:
     inputs: tuple[str, ...]
     sql: str
     solve: Solve | None = None
+    beside: tuple[str, ...] = ()
 
 
 def read_model(name: str, layer: str, sql: str) -> Model:
@@ -78,7 +90,7 @@ def read_model(name: str, layer: str, sql: str) -> Model:
             header.append(line.removeprefix("--").strip())
     said = {
         word: tuple(part.strip() for part in line.removeprefix(f"{word}:").split(","))
-        for word in ("grain", "inputs")
+        for word in ("grain", "inputs", "beside")
         for line in header
         if line.startswith(f"{word}:")
     }
@@ -86,7 +98,8 @@ def read_model(name: str, layer: str, sql: str) -> Model:
     if not header or not header[0].endswith(".") or missing:
         needs = " and ".join(missing) or "first sentence"
         raise TransformError(f"{layer}/{name}.sql has no {needs} in its header; add it at the top.")
-    return Model(name, layer, header[0], said.get("grain", ()), said.get("inputs", ()), sql)
+    grain, inputs, beside = (said.get(word, ()) for word in ("grain", "inputs", "beside"))
+    return Model(name, layer, header[0], grain, inputs, sql, beside=beside)
 
 
 def load_models(folder: Path = SQL) -> list[Model]:
@@ -117,7 +130,7 @@ def in_order(models: Iterable[Model]) -> list[Model]:
         if model.name in by_name:
             raise TransformError(f"Two SQL models are called {model.name}; rename one.")
         by_name[model.name] = model
-    graph = {name: set(model.inputs) & set(by_name) for name, model in by_name.items()}
+    graph = {name: {*model.inputs, *model.beside} & set(by_name) for name, model in by_name.items()}
     try:
         return [by_name[name] for name in TopologicalSorter(graph).static_order()]
     except CycleError as error:
@@ -203,7 +216,9 @@ def in_dialect(connection: Connection, sql: str) -> str:
 def _create(connection: Connection, model: Model) -> None:
     query = _body(in_dialect(connection, model.sql))
     if model.solve is not None:
-        _write(connection, model, model.solve(_fetched(connection, query)))
+        beside = [f"select * from {table}" for table in model.beside]
+        frames = [_fetched(connection, sql) for sql in (query, *beside)]
+        _write(connection, model, model.solve(*frames))
     elif connection.dialect.name == "duckdb":
         connection.exec_driver_sql(f"create or replace table {model.name} as\n{query}")
     else:

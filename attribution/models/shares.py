@@ -9,28 +9,27 @@ what was given away up to and with the touch: money is handed out by it, in whol
 from collections.abc import Mapping
 from textwrap import indent
 
-from attribution.models import MODELS
+from attribution.models import WEIGHED
 from attribution.models.rules import COLUMNS, CreditModel
 
 _INPUTS = ("int_journey_touches", "setting_model")
 _LEARNED = "int_learned_weights"
 
 
-def shares_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
+def shares_sql(models: Mapping[str, CreditModel] = WEIGHED) -> str:
     """The model `int_shares`, header and all."""
-    weighed = {name: model for name, model in models.items() if model.weight}
     steps = {
-        "parameters": _parameters(weighed),
-        **_learned(weighed),
-        "weighed": _weighed(weighed),
-        "reached": _reached(weighed),
-        "given": _given(weighed),
-        "final": _final(weighed),
+        "parameters": _parameters(models),
+        **_learned(models),
+        "weighed": _weighed(models),
+        "reached": _reached(models),
+        "given": _given(models),
+        "final": _final(models),
     }
     return written(
         "What each model gives each touch of a journey: shares that add up to one.",
         ("conversion_id", "step"),
-        [*_INPUTS, *([_LEARNED, "int_channel_map"] if "learned" in steps else [])],
+        [*_INPUTS, *([_LEARNED] if "learned" in steps else [])],
         steps,
     )
 
@@ -62,20 +61,14 @@ def _parameters(models: Mapping[str, CreditModel]) -> str:
 
 
 def _learned(models: Mapping[str, CreditModel]) -> dict[str, str]:
-    """A row for each kind and pair of channel and campaign, a column for each learned model."""
+    """A row for each kind and channel, a column for each learned model."""
     columns = [
-        f"max(\n    case when {_LEARNED}.model = '{model.name}' then {_LEARNED}.weight end\n)"
-        f" as {model.learned_column}"
+        f"max(case when model = '{model.name}' then weight end) as {model.learned_column}"
         for model in models.values()
         if model.learned
     ]
-    source = (
-        f"from {_LEARNED}\n"
-        f"inner join int_channel_map on {_LEARNED}.channel = int_channel_map.channel\n"
-        f"group by {_LEARNED}.kind, int_channel_map.map_id"
-    )
-    kept = [f"{_LEARNED}.kind", "int_channel_map.map_id"]
-    return {"learned": select([*kept, *columns], source)} if columns else {}
+    source = f"from {_LEARNED}\ngroup by kind, channel_id"
+    return {"learned": select(["kind", "channel_id", *columns], source)} if columns else {}
 
 
 def _weighed(models: Mapping[str, CreditModel]) -> str:
@@ -85,7 +78,7 @@ def _weighed(models: Mapping[str, CreditModel]) -> str:
     if learned:
         source += (
             "\nleft join learned\n    on\n        int_journey_touches.kind = learned.kind\n"
-            "        and int_journey_touches.map_id = learned.map_id"
+            "        and int_journey_touches.channel_id = learned.channel_id"
         )
     journey = select([*own, "parameters.*", *learned], source)
     columns = [

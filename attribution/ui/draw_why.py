@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from attribution.models import MODELS
+from attribution.models import BASELINE, MODELS
 from attribution.models.journey_credit import shared
 from attribution.ui import access, draw, formats
 from attribution.ui.frame import Context
@@ -18,7 +18,7 @@ MAX_STOPS = 8  # of a journey that are drawn; those in the middle of more are on
 
 def section(context: Context, view: View) -> None:
     """The question about one channel, chosen here; the one on which models differ most at first."""
-    channels = list(view.tables["credit"].frame["channel"])
+    channels = [name for name in view.tables["credit"].frame["channel"] if name != BASELINE]
     usual = context.scope.model if context.scope.model in shared() else DEFAULT_MODEL
     st.markdown(f"##### {QUESTION}")
     with st.grid(2, min_column_width=168, gap="small"):
