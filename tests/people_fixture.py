@@ -6,12 +6,11 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
+from attribution.models import WEIGHED
+
 CHANNELS = ("paid_search", "email", "direct", "display", "organic_search")
 PLACES = ("alone", "first", "middle", "last", "both")
-MODELS = (
-    *("first", "last", "last_non_direct", "linear", "position", "milestone", "time_decay"),
-    *("markov", "shapley_sum"),
-)
+MODELS = tuple(WEIGHED)
 KINDS = ("booked", "lead", "collected")
 WEEKS = [date(2026, 11, 16) - timedelta(weeks=back) for back in range(12)]
 WAYS = (
