@@ -13,6 +13,10 @@ from attribution.ui.scope import DEFAULT_MODEL
 from attribution.ui.view import View
 from attribution.ui.views.why import ENDS, LEAST, QUESTION, Example, Stop, examples, why
 
+_SHARING = (
+    "Models that share out journeys. Incremental credit is what would not have come without a "
+    "channel: it is not made of shares, so single journeys do not explain it."
+)
 MAX_STOPS = 8  # of a journey that are drawn; those in the middle of more are only counted
 
 
@@ -23,7 +27,7 @@ def section(context: Context, view: View) -> None:
     st.markdown(f"##### {QUESTION}")
     with st.grid(2, min_column_width=168, gap="small"):
         channel = _chosen("Channel", "why", channels, channels[0], formats.title)
-        model = _chosen("Credit model", "why_model", shared(), usual, _title)
+        model = _chosen("Credit model", "why_model", shared(), usual, _title, _SHARING)
     scope = replace(context.scope, model=model)
     told = why(context.home, context.generation, scope, channel)
     if told.empty:
@@ -44,7 +48,12 @@ def section(context: Context, view: View) -> None:
 
 
 def _chosen(
-    label: str, key: str, options: Sequence[str], usual: str, titled: Callable[[str], str]
+    label: str,
+    key: str,
+    options: Sequence[str],
+    usual: str,
+    titled: Callable[[str], str],
+    explained: str | None = None,
 ) -> str:
     # What was chosen under other filters may not be among the options any more.
     if st.session_state.get(key, usual) not in options:
@@ -55,6 +64,7 @@ def _chosen(
         index=list(options).index(usual),
         format_func=titled,
         key=key,
+        help=explained,
         bind="query-params",
     )
     return chosen if chosen in options else usual
