@@ -64,7 +64,8 @@ class People:
         """The answer to one statement."""
         with self._engine.connect() as connection:
             result = connection.execute(statement)
-            return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+            # As tuples: pandas asks each row of SQLAlchemy's for what it does not have.
+            return pd.DataFrame(map(tuple, result), columns=list(result.keys()))
 
 
 def people(home: Home, generation: int, permit: Permit) -> People:

@@ -33,7 +33,7 @@ def write_journeys(parts: Iterable[pd.DataFrame], out: Path) -> int:
         for part in parts:
             if not rows:
                 writer.writerow(part.columns)
-            cells = [list(map(_writer(str(name)), part[name])) for name in part.columns]
+            cells = [list(map(_writer(str(name)), part[name].tolist())) for name in part.columns]
             writer.writerows(zip(*cells, strict=True))
             rows += len(part)
     return rows
