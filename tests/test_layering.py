@@ -79,7 +79,7 @@ def test_only_those_who_show_a_permit_read_people():
     assert reading("attribution.people") == {
         "attribution/reports/export.py",
         "attribution/ui/access.py",
-        "attribution/ui/views/why.py",
+        "attribution/ui/views/examples.py",
     }
 
 

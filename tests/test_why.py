@@ -15,7 +15,7 @@ from attribution.models import MODELS
 from attribution.models.journey_credit import shared
 from attribution.paths import PAGES, SHELL, Home
 from attribution.queries import Marts, Scope
-from attribution.ui.views import attribution, why
+from attribution.ui.views import attribution, examples, why
 
 RECENT = Scope(made_up.weeks()[-13], made_up.LAST_WEEK, model="linear")
 NARROW = replace(RECENT, service_lines=("cardiology",), locations=("North",))
@@ -155,7 +155,7 @@ def test_shares_that_would_tell_a_small_number_are_kept_back(marts, monkeypatch)
 
 def test_examples_span_the_range_and_add_up(home):
     scope = replace(RECENT, model="linear")
-    shown = why.examples(home, 1, scope, "email")
+    shown = examples.examples(home, 1, scope, "email")
     having = [way for way in made_up_people.WAYS if "email" in way]
     assert len(shown) == len(having)
     shares = [each.shares["linear"] for each in shown]
@@ -179,19 +179,19 @@ def test_examples_are_the_commonest_of_each_band_in_turn():
             "journeys": [90, 80, 70, 60, 50, 40],
         }
     )
-    picked = why.spanning(ways, most=4)
+    picked = examples.spanning(ways, most=4)
     assert list(picked["conversion_id"]) == [0, 3, 5, 4]
-    assert list(why.spanning(ways, most=5)["conversion_id"]) == [0, 1, 3, 5, 4]
+    assert list(examples.spanning(ways, most=5)["conversion_id"]) == [0, 1, 3, 5, 4]
 
 
 def test_examples_are_the_same_each_time(home):
-    first = why.examples(home, 1, RECENT, "display")
-    why._examples.cache_clear()
-    assert why.examples(home, 1, RECENT, "display") == first
+    first = examples.examples(home, 1, RECENT, "display")
+    examples._examples.cache_clear()
+    assert examples.examples(home, 1, RECENT, "display") == first
 
 
 def test_examples_hold_no_number_of_a_person(home):
-    told = repr(why.examples(home, 1, RECENT, "email"))
+    told = repr(examples.examples(home, 1, RECENT, "email"))
     people = made_up_people.tables()["journeys"]["person_id"]
     assert not [number for number in people if str(number) in told]
     assert "person" not in told
@@ -206,10 +206,10 @@ def copied(home: Home, folder) -> Home:
 
 def test_what_was_shown_before_is_refused_once_the_demo_is_over(home, tmp_path):
     copy = copied(home, tmp_path)
-    assert why.examples(copy, 1, RECENT, "email")
+    assert examples.examples(copy, 1, RECENT, "email")
     copy.config.write_text('currency = "USD"\n')
     with pytest.raises(NotAllowed):
-        why.examples(copy, 1, RECENT, "email")
+        examples.examples(copy, 1, RECENT, "email")
 
 
 def open_page(at_home, monkeypatch, **address) -> AppTest:

@@ -11,7 +11,8 @@ from attribution.ui import access, draw, formats
 from attribution.ui.frame import Context
 from attribution.ui.scope import DEFAULT_MODEL
 from attribution.ui.view import View
-from attribution.ui.views.why import ENDS, LEAST, QUESTION, Example, Stop, examples, why
+from attribution.ui.views.examples import ENDS, Example, Stop, examples
+from attribution.ui.views.why import LEAST, QUESTION, why
 
 _SHARING = (
     "Models that share out journeys. Incremental credit is what would not have come without a "

@@ -1,41 +1,24 @@
-"""Why a channel gets its credit: where in journeys it stood, beside whom, and journeys as examples.
+"""Why a channel gets its credit: where in journeys it stood, and beside whom; of marts only."""
 
-What is of many journeys comes from the marts. Examples are journeys of single people: the permit
-to see people is asked for each time, also where they have been read before.
-"""
-
-from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
 from typing import Any
 
 import pandas as pd
 
-from attribution import people, queries
+from attribution import queries
 from attribution.metrics import KINDS, definition, ratio
 from attribution.models import MODELS
 from attribution.models.journey_credit import shared
 from attribution.models.positions import PLACES
 from attribution.paths import Home
-from attribution.people import Permit
 from attribution.queries import Marts, Scope, first_of_quarter
-from attribution.ui import access, charts, formats
+from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records
 
 QUESTION = "Why did this channel get this credit?"
 LEAST = 11  # journeys: fewer are told together with others, or not at all
-MAX_EXAMPLES = 8
 MAX_COMPANIONS = 12
-_BANDS = 4  # of shares, so that examples span them
 OTHER = "other"
-# What one journey ends in, as a word for it alone.
-ENDS = {
-    "lead": "Lead",
-    "booked": "Booked",
-    "kept": "Kept visit",
-    "new_patient": "New patient",
-    "collected": "Payment",
-}
 _STOOD = {
     "alone": "Alone",
     "first": "First of several",
@@ -46,36 +29,10 @@ _STOOD = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Touches of one channel in a row, and how many days before the conversion they were."""
-
-    channel: str
-    touches: int
-    first_days: float
-    last_days: float
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One journey: its way, what it led to, and the channel's share of it under every model."""
-
-    stops: tuple[Stop, ...]
-    kind: str
-    week: object
-    journeys: int  # that took the same way
-    shares: dict[str, float]
-
-
 @lru_cache(maxsize=128)
 def why(home: Home, generation: int, scope: Scope, channel: str) -> View:
     """The section's view of one generation; built once for each scope and channel."""
     return build(queries.marts(home, generation), scope, channel)
-
-
-def examples(home: Home, generation: int, scope: Scope, channel: str) -> tuple[Example, ...]:
-    """Journeys that the channel was part of; raises NotAllowed where people may not be seen."""
-    return _examples(home, generation, scope, channel, access.permit(home))
 
 
 def build(marts: Marts, scope: Scope, channel: str) -> View:
@@ -276,55 +233,3 @@ def _amount(value: float, scope: Scope, currency: str) -> str:
 
 def _short(model: str) -> str:
     return MODELS[model].title
-
-
-@lru_cache(maxsize=128)
-def _examples(
-    home: Home, generation: int, scope: Scope, channel: str, permit: Permit
-) -> tuple[Example, ...]:
-    at = people.people(home, generation, permit)
-    ways = spanning(people.typical(at, scope, channel))
-    if ways.empty:
-        return ()
-    touches = records(people.touches(at, list(ways["conversion_id"])))
-    journeys = {
-        number: list(steps)
-        for number, steps in groupby(touches, key=lambda touch: touch["conversion_id"])
-    }
-    return tuple(
-        Example(
-            _stops(journeys[row["conversion_id"]]),
-            scope.kind,
-            row["week"],
-            int(row["journeys"]),
-            _given(journeys[row["conversion_id"]], channel),
-        )
-        for row in records(ways)
-    )
-
-
-def spanning(ways: pd.DataFrame, most: int = MAX_EXAMPLES) -> pd.DataFrame:
-    """The commonest ways of every band of shares in turn; the largest share first."""
-    band = (ways["share"] * _BANDS).astype("int64").clip(upper=_BANDS - 1)
-    turn = ways.groupby(band, sort=False).cumcount()
-    first = ways.assign(turn=turn).sort_values(
-        ["turn", "journeys", "conversion_id"], ascending=[True, False, True]
-    )
-    return (
-        first.head(most)
-        .drop(columns="turn")
-        .sort_values(["share", "journeys", "conversion_id"], ascending=[False, False, True])
-    )
-
-
-def _stops(touches: list[dict[str, Any]]) -> tuple[Stop, ...]:
-    runs = (list(run) for _channel, run in groupby(touches, key=lambda touch: touch["channel"]))
-    return tuple(
-        Stop(run[0]["channel"], len(run), run[0]["days_before"], run[-1]["days_before"])
-        for run in runs
-    )
-
-
-def _given(touches: list[dict[str, Any]], channel: str) -> dict[str, float]:
-    own = [touch for touch in touches if touch["channel"] == channel]
-    return {name: sum(touch[f"{name}_share"] for touch in own) for name in shared()}
