@@ -132,6 +132,39 @@ def test_what_is_folded_cannot_be_told_from_the_rest(journeys, shown):
     assert list(why._folded(frame(*journeys), "name")["journeys"]) == shown
 
 
+def stood(**journeys: int) -> pd.DataFrame:
+    """What `queries.positions` answers, made up; a half of everything is given."""
+    counts = pd.Series(journeys, dtype="int64")
+    given = {model: counts.to_numpy() / 2 for model in shared()}
+    whole = counts.astype("float64").to_numpy()
+    return pd.DataFrame(
+        {"place": counts.index, "journeys": counts.to_numpy(), "whole": whole, **given}
+    )
+
+
+def test_the_number_alone_does_not_give_back_what_was_folded(marts, monkeypatch):
+    """It is told as a headline too, so it must not be in the row of others."""
+    rows = stood(alone=26, first=88, middle=61, last=47, both=3)
+    monkeypatch.setattr(queries, "positions", lambda *_: rows)
+    view = why.build(marts, RECENT, "email")
+    assert metrics(view)["alone_rate"] == pytest.approx(26 / 225)
+    shown = view.tables["why_positions"].frame.set_index("place")["part_of"]
+    assert shown.to_dict() == {
+        "Alone": 26,
+        "First of several": 88,
+        "Between others": 61,
+        "Other positions": 50,
+    }
+    assert "in other positions" in view.notes[0]
+
+
+def test_where_too_few_had_company_nothing_is_told_of_it(marts, monkeypatch):
+    monkeypatch.setattr(queries, "positions", lambda *_: stood(alone=54, both=4))
+    view = why.build(marts, RECENT, "email")
+    assert list(view.tables["why_positions"].frame["part_of"]) == [58]
+    assert metrics(view)["alone_rate"] is metrics(view)["shared_share"] is None
+
+
 def test_a_channel_of_few_journeys_is_not_told_of(marts):
     view = why.build(marts, RECENT, "carrier_pigeon")
     assert "Carrier pigeon was part of fewer than 11 journeys" in view.empty
@@ -139,14 +172,7 @@ def test_a_channel_of_few_journeys_is_not_told_of(marts):
 
 
 def test_shares_that_would_tell_a_small_number_are_kept_back(marts, monkeypatch):
-    rows = pd.DataFrame(
-        {
-            "place": ["alone", "first", "last"],
-            "journeys": [4, 30, 30],
-            "whole": [4.0, 30.0, 30.0],
-            **{model: [4.0, 15.0, 15.0] for model in shared()},
-        }
-    )
+    rows = stood(alone=4, first=30, last=30)
     monkeypatch.setattr(queries, "positions", lambda *_: rows)
     told = metrics(why.build(marts, RECENT, "email"))
     assert (told["alone_rate"], told["shared_share"]) == (None, None)

@@ -18,7 +18,7 @@ from attribution.ui.view import Column, Figure, Metric, Table, View, measured, r
 QUESTION = "Why did this channel get this credit?"
 LEAST = 11  # journeys: fewer are told together with others, or not at all
 MAX_COMPANIONS = 12
-OTHER = "other"
+OTHER, ALONE = "other", "alone"
 _STOOD = {
     "alone": "Alone",
     "first": "First of several",
@@ -43,7 +43,7 @@ def build(marts: Marts, scope: Scope, channel: str) -> View:
     if total < LEAST:
         return View(QUESTION, currency=currency, empty=_too_few(scope, channel))
     pairs = queries.companions(marts, scope, channel, currency)
-    folded = _folded(positions, "place")
+    folded = _folded(positions, "place", spared=ALONE)
     order = {name: place for place, name in enumerate((*PLACES, OTHER))}
     folded = folded.sort_values("place", key=lambda names: names.map(order), ignore_index=True)
     return View(
@@ -63,12 +63,15 @@ def build(marts: Marts, scope: Scope, channel: str) -> View:
     )
 
 
-def _folded(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+def _folded(frame: pd.DataFrame, name: str, spared: str = "") -> pd.DataFrame:
     """Rows by journeys, most first, with small ones as one that is not small either.
 
-    The sum of all is known, so one row left out could be told from the rest.
+    The sum of all is known, so one row left out could be told from the rest. The `spared` one,
+    which is told elsewhere too, is first unless it is small: others are folded before it.
     """
     rows = frame.sort_values(["journeys", name], ascending=[False, True], ignore_index=True)
+    front = (rows[name] == spared) & (rows["journeys"] >= LEAST)
+    rows = pd.concat([rows[front], rows[~front]], ignore_index=True)
     small = int((rows["journeys"] < LEAST).sum())
     while 0 < small < len(rows) and rows["journeys"].tail(small).sum() < LEAST:
         small += 1
@@ -82,7 +85,7 @@ def _folded(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def _metrics(positions: pd.DataFrame, model: str) -> tuple[Metric, ...]:
-    beside = positions[positions["place"] != "alone"]
+    beside = positions[positions["place"] != ALONE]
     journeys = float(positions["journeys"].sum())
     alone = journeys - float(beside["journeys"].sum())
     # A number of 1 to 10 could be told from a share and its whole.
@@ -139,12 +142,12 @@ def _most(rows: list[dict[str, Any]], parts: list[float], model: str) -> str:
     share = formats.rate(ratio(row[model], row["whole"]))
     there = (
         "and every model gives it all"
-        if row["place"] == "alone"
+        if row["place"] == ALONE
         else f"where it gets {share} of a journey on average"
     )
     return (
         f"{formats.rate(part)} of its credit under {_short(model)} comes from journeys in which "
-        f"it was {_STOOD[row['place']].lower()}, {there}."
+        f"it was {_stands(row['place'])}, {there}."
     )
 
 
@@ -201,7 +204,7 @@ def _rates(over: pd.Series, under: pd.Series) -> pd.Series:
 
 def _summary(positions: pd.DataFrame, scope: Scope, channel: str, total: int) -> str:
     parts = [
-        f"{formats.rate(row['journeys'] / total)} {_STOOD[row['place']].lower()}"
+        f"{formats.rate(row['journeys'] / total)} {_stands(row['place'])}"
         for row in records(positions)
     ]
     end = definition(KINDS[scope.kind]).title.lower()
@@ -217,6 +220,11 @@ def _counted(scope: Scope) -> str:
         f"Counted by whole quarter: those that the period touches, from {since}. Rows of fewer "
         f"than {LEAST} journeys are told together."
     )
+
+
+def _stands(place: str) -> str:
+    """A position as part of a sentence."""
+    return "in other positions" if place == OTHER else _STOOD[place].lower()
 
 
 def _too_few(scope: Scope, channel: str) -> str:
