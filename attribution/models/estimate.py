@@ -27,12 +27,13 @@ class Interval:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A model's credit by channel; `value` is None where the file has none."""
+    """A model's credit by channel, and by what else it names; `value` is None where there is none."""
 
     conversions: Interval
     value: Interval | None
     removal_effect: Floats | None = None
     note: str = ""
+    others: tuple[str, ...] = ()  # rows after the channels
 
 
 @dataclass(frozen=True)

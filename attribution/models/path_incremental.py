@@ -1,0 +1,314 @@
+"""Incremental credit from paths alone: what would not have come without the channel.
+
+A logistic regression learns how each channel moves the odds of a conversion, from journeys that
+converted and journeys that did not. A channel's removal effect is the share of conversions that
+is lost when the channel is taken out of every journey. What stays when all are out is the
+`baseline`: it would have come anyway. The rest is shared in proportion to removal effects.
+
+Paths do not say who was going to come anyway and clicked on the way. Where paths of the very same
+channels convert differently, something hidden is at work. Effects are then taken to be off by as
+much, at random: they are pulled towards what a channel usually does, and intervals widen.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+from scipy.special import expit, log_ndtr
+
+from attribution.errors import BadInput
+from attribution.models.estimate import (
+    Z,
+    Estimate,
+    Influence,
+    Interval,
+    as_counts,
+    no_interval,
+    share_variance,
+)
+from attribution.models.games import Sets, numbered_sets
+from attribution.models.logistic import Fit, design_of, fit, hidden_spread
+from attribution.models.paths import Codes, Floats, Paths, Tally, added
+
+BASELINE = "baseline"
+USUAL_EFFECT = 1.0  # a channel multiplies the odds by up to e, usually; and does no harm
+_COVARIANCE_CHANNELS = 6_000
+_CHUNK_CELLS = 2_000_000
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What each channel does to the log odds."""
+
+    signed: Floats  # pulled towards nil
+    credited: Floats  # none below nil
+    pull: Floats  # of `signed` by what was fitted
+    slope: Floats  # of `credited` by `signed`
+    hidden: Floats  # the variance that is not from sampling
+
+
+def incremental(paths: Paths, held: frozenset[str], *, intervals: bool = True) -> Estimate:
+    """Credit by removal effects, and the baseline; the channels `held` are part of it.
+
+    Value is shared as conversions are in each set of channels; where refunds make a path's value
+    negative, as all conversions are.
+    """
+    if not (paths.tally.nulls > 0).any():
+        raise BadInput(
+            "incremental compares journeys that converted with those that did not: "
+            "it needs a column nulls that is not 0 everywhere."
+        )
+    number, sets = numbered_sets(paths)
+    fitted = _fitted(sets, paths.untouched)
+    kept = np.array([name.casefold() in held for name in paths.channels], dtype=bool)
+    spread = hidden_spread(number, paths.tally.conversions, paths.tally.nulls, fitted.chance)
+    covariance = fitted.covariance() if len(kept) <= _COVARIANCE_CHANNELS else None
+    effects = _effects(fitted, covariance, spread, kept)
+    covariance = covariance if intervals else None
+    counts = as_counts(sets.tally)
+    won = _credited(fitted, effects, counts, covariance)
+    value = None
+    if paths.has_value:
+        value = _valued(fitted, effects, sets.tally, covariance, won)
+    return Estimate(
+        won.interval,
+        value,
+        np.append(won.removed / float(counts.value.sum()), np.nan),
+        _note(paths, won.interval, effects, kept, spread, covariance is not None),
+        (BASELINE,),
+    )
+
+
+def _fitted(sets: Sets, untouched: Tally | None) -> Fit:
+    """The regression; journeys without a touch say what happens without any channel."""
+    design = design_of(sets.members, sets.starts, sets.size)
+    conversions, nulls = sets.tally.conversions, sets.tally.nulls
+    if untouched is None or not untouched.nulls[0]:
+        return fit(design, conversions, nulls)
+    nobody = design_of(np.zeros(0, dtype=np.int64), np.array([0, 0]), sets.size)
+    both = fit(
+        scipy.sparse.csr_array(scipy.sparse.vstack([design, nobody])),
+        np.append(conversions, untouched.conversions),
+        np.append(nulls, untouched.nulls),
+    )
+    return Fit(both.effects, both.chance[:-1], design, both.information)
+
+
+def _effects(fitted: Fit, covariance: Floats | None, spread: float, kept: np.ndarray) -> Effects:
+    """What is known of each effect, once it cannot be below nil.
+
+    An effect that is below nil beyond doubt is harm, and is nil. Any other is what it is on
+    average over what it may be: a channel that seems to do nothing may do a little.
+    """
+    found = fitted.effects[:-1]
+    sampling = fitted.rough_variances() if covariance is None else np.diag(covariance)[:-1]
+    doubt = sampling + spread**2
+    pull = USUAL_EFFECT**2 / (USUAL_EFFECT**2 + doubt)
+    signed, deviation = pull * found, np.sqrt(pull * doubt)
+    height = signed / deviation
+    ratio = np.exp(-(height**2) / 2 - np.log(2 * np.pi) / 2 - log_ndtr(height))
+    harmless = height > -Z
+    credited = np.where(harmless, signed + deviation * ratio, 0.0)
+    slope = np.where(harmless, np.clip(1 - ratio * (ratio + height), 0.0, 1.0), 0.0)
+    free = ~kept
+    return Effects(
+        signed * free,
+        np.maximum(credited, 0.0) * free,
+        pull * free,
+        slope * free,
+        np.maximum(pull * doubt - pull**2 * sampling, 0.0) * free,
+    )
+
+
+@dataclass(frozen=True)
+class _Credit:
+    interval: Interval  # of each channel, and of the baseline last
+    removed: Floats
+
+
+class _Removal:
+    """What a tally loses without each channel, and without all; how that leans on the effects."""
+
+    def __init__(self, fitted: Fit, effects: Floats, tally: Tally) -> None:
+        design, size = fitted.design, fitted.channels
+        inside = design.indices < size
+        self.owner = np.repeat(np.arange(design.shape[0]), np.diff(design.indptr))[inside]
+        self.member = design.indices[inside].astype(np.int64)
+        self._design, self._value = design, tally.value
+        self.odds = np.log(fitted.chance) - np.log1p(-fitted.chance)
+        self._chance = fitted.chance
+        left = expit(self.odds[self.owner] - effects[self.member])
+        stays = left / self._chance[self.owner]
+        worth = tally.value[self.owner]
+        self.lost = 1 - stays  # of each pair of set and channel
+        self.of_channel = added(self.member, worth * self.lost, size)
+        self.own = added(self.member, worth * stays * (1 - left), size)
+        self._pairs = worth * stays * (self._chance[self.owner] - left)
+        joint = added(self.owner, effects[self.member], design.shape[0])
+        alone = expit(self.odds - joint)
+        self.stays = alone / self._chance  # of each set, without all of them
+        self.base = float(tally.value @ self.stays)
+        self._alone = tally.value * self.stays * (self._chance - alone)
+        leaning = tally.value * self.stays * (1 - alone)
+        self.base_own = -added(self.member, leaning[self.owner], size)
+
+    def through_odds(self) -> Floats:
+        """How each channel's loss moves with the fitted effects, other than through its own."""
+        size = self._design.shape[1] - 1
+        shape = (self._design.shape[0], size)
+        pairs = scipy.sparse.csr_array((self._pairs, (self.owner, self.member)), shape=shape)
+        moved: Floats = -(pairs.T @ self._design).toarray()
+        return moved
+
+    def base_through_odds(self) -> Floats:
+        """The same for what stays without all channels."""
+        moved: Floats = self._design.T @ self._alone
+        return moved
+
+
+def _credited(
+    fitted: Fit, effects: Effects, tally: Tally, covariance: Floats | None
+) -> _Credit:
+    total = float(tally.value.sum())
+    found = _Removal(fitted, effects.credited, tally)
+    lost = float(found.of_channel.sum())
+    rate = (total - found.base) / lost if lost > 0 else 0.0
+    base = found.base if lost > 0 else total
+    centre = np.append(found.of_channel * rate, base)
+    if covariance is None:
+        return _Credit(no_interval(centre), found.of_channel)
+    signed = _Removal(fitted, effects.signed, tally)
+    raw = np.append(signed.of_channel * rate, base)
+    leaning = _Leaning(found, signed, effects, rate, max(lost, 1e-300))
+    reach = Z * np.sqrt(leaning.variance(fitted, effects, tally, covariance, raw, total))
+    low = np.minimum(np.maximum(raw - reach, 0.0), centre)
+    high = np.maximum(np.minimum(raw + reach, max(total, 0.0)), centre)
+    return _Credit(Interval(centre, low, high), found.of_channel)
+
+
+class _Leaning:
+    """How credits, and the baseline last, move with effects and with one journey more.
+
+    A credit is what the channel loses, times what all lose jointly, over the sum of what each
+    loses: f_c (V - B) / F.
+    """
+
+    def __init__(
+        self, found: _Removal, signed: _Removal, effects: Effects, rate: float, lost: float
+    ) -> None:
+        self._found, self._signed, self._rate, self._lost = found, signed, rate, lost
+        self._share = signed.of_channel / lost
+        size = len(effects.signed)
+        sum_own, base_own = found.own * effects.slope, found.base_own * effects.slope
+        #: by the effects themselves, and by what was fitted
+        self.by_effect = self._joined(np.diag(signed.own), sum_own, base_own)
+        fitted = np.zeros((size, size + 1))
+        fitted[:, :-1] = np.diag(signed.own * effects.pull)
+        self.by_fit = self._joined(
+            fitted + signed.through_odds(),
+            np.append(sum_own * effects.pull, 0.0) + found.through_odds().sum(axis=0),
+            np.append(base_own * effects.pull, 0.0) + found.base_through_odds(),
+        )
+
+    def _joined(self, channel: Floats, whole: Floats, base: Floats) -> Floats:
+        moved = self._rate * channel
+        moved -= np.outer(self._share, self._rate * whole + base)
+        return np.vstack([moved, base])
+
+    def _by_value(self, rows: slice) -> Floats:
+        """What one more of value in each set adds to each credit."""
+        size, signed, found = len(self._share), self._signed, self._found
+        among = (found.owner >= rows.start) & (found.owner < rows.stop)
+        owner, member = found.owner[among] - rows.start, found.member[among]
+        stays = found.stays[rows]
+        summed = added(owner, found.lost[among], len(stays))
+        slopes = np.empty((len(stays), size + 1))
+        slopes[:, :-1] = np.outer((1 - stays) - self._rate * summed, self._share)
+        slopes[owner, member] += self._rate * signed.lost[among]
+        slopes[:, -1] = stays
+        return slopes
+
+    def variance(
+        self,
+        fitted: Fit,
+        effects: Effects,
+        tally: Tally,
+        covariance: Floats,
+        credit: Floats,
+        total: float,
+    ) -> Floats:
+        """Of each credit: from journeys that came by chance, and from what is hidden."""
+        if not total > 0:
+            return np.zeros(len(credit))
+        spread: Floats = self.by_effect**2 @ effects.hidden
+        share, moves = credit / total, covariance @ self.by_fit.T
+        for rows in _chunks(len(tally.value), len(credit)):
+            steps = fitted.design[rows] @ moves / total
+            chance = fitted.chance[rows][:, None]
+            influence = Influence(
+                (1 - chance) * steps, (self._by_value(rows) - share) / total, -chance * steps
+            )
+            part = tally.take(np.arange(rows.start, rows.stop))
+            spread += share_variance(share, total, influence, part)
+        return spread
+
+
+def _chunks(rows: int, columns: int) -> Iterator[slice]:
+    size = max(1, _CHUNK_CELLS // columns)
+    for since in range(0, rows, size):
+        yield slice(since, min(since + size, rows))
+
+
+def _valued(
+    fitted: Fit, effects: Effects, tally: Tally, covariance: Floats | None, won: _Credit
+) -> Interval:
+    if (tally.value >= 0).all() and tally.value.any():
+        return _credited(fitted, effects, tally, covariance).interval
+    total, counted = float(tally.value.sum()), float(won.interval.centre.sum())
+    scale = total / counted
+    centre = won.interval.centre * scale
+    ends = won.interval.low * scale, won.interval.high * scale
+    # The sum of values is unsure by itself, each channel in proportion to its part.
+    by_sum = Z * np.sqrt(float(tally.squares.sum())) * won.interval.centre / counted
+    low, high = np.minimum(*ends), np.maximum(*ends)
+    return Interval(
+        centre,
+        centre - np.hypot(centre - low, by_sum),
+        centre + np.hypot(high - centre, by_sum),
+    )
+
+
+def _note(
+    paths: Paths,
+    won: Interval,
+    effects: Effects,
+    kept: np.ndarray,
+    spread: float,
+    with_interval: bool,
+) -> str:
+    total = float(won.centre.sum())
+    said = (
+        "incremental: only an experiment knows what would have come anyway; these paths say "
+        f"{won.centre[-1]:,.0f} of {total:,.0f} conversions with a touch"
+    )
+    if with_interval:
+        said += f", and with 90% between {won.low[-1]:,.0f} and {won.high[-1]:,.0f}"
+    if spread:
+        said += (
+            "; paths with the same channels convert differently, their odds by a factor of "
+            f"{np.exp(spread):.2g}, so something that paths do not hold is at work, and the "
+            "intervals allow for as much"
+        )
+    harmful = _named(paths, ~kept & (effects.credited == 0))
+    if harmful:
+        said += f"; no credit for {harmful}, with which fewer convert"
+    if kept.any():
+        said += f"; {_named(paths, kept)} cannot be switched off and counts as baseline"
+    return said
+
+
+def _named(paths: Paths, chosen: np.ndarray) -> str:
+    numbers: Codes = np.flatnonzero(chosen)
+    names = ", ".join(paths.channels[number] for number in numbers[:5])
+    return names + (f" and {len(numbers) - 5} more" if len(numbers) > 5 else "")
