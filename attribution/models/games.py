@@ -57,11 +57,6 @@ class Game:
 
 def distinct_sets(paths: Paths) -> Sets:
     """The journeys by the set of channels they touched."""
-    return numbered_sets(paths)[1]
-
-
-def numbered_sets(paths: Paths) -> tuple[Codes, Sets]:
-    """The number of each path's set of channels, and the sets."""
     _, path, channel = paths.cells
     rng = np.random.default_rng(20)  # only names sets; different sets must not share a name
     if len(paths.channels) <= EXACT_CHANNELS:
@@ -81,7 +76,7 @@ def numbered_sets(paths: Paths) -> tuple[Codes, Sets]:
     ends = np.cumsum(sizes)
     members = channel[np.repeat(starts - (ends - sizes), sizes) + np.arange(ends[-1])]
     tally = paths.tally.grouped(number, size)
-    return number, Sets(members, np.concatenate([[0], ends]), len(paths.channels), tally)
+    return Sets(members, np.concatenate([[0], ends]), len(paths.channels), tally)
 
 
 def exact(sets: Sets, tally: Tally, intervals: bool) -> Game:

@@ -1,6 +1,6 @@
-"""Logistic regression on sets of channels, with a ridge prior, by Newton's method.
+"""Logistic regression on the channels of journeys, with a ridge prior, by Newton's method.
 
-Journeys that touched the same channels are one row, so a million journeys are some ten thousand
+Journeys that touched the same channels alike are one row, so a million journeys are some ten thousand
 rows. Every step is exact linear algebra: the same counts always give the same answer.
 """
 
@@ -12,7 +12,7 @@ import scipy.sparse
 import scipy.sparse.linalg
 from scipy.special import expit
 
-from attribution.models.paths import Codes, Floats, added
+from attribution.models.paths import Codes, Floats
 
 PRIOR_SPREAD = 2.5  # of a channel's effect on the log odds: weak, but it keeps every effect finite
 _STEPS = 100
@@ -28,6 +28,7 @@ class Fit:
     chance: Floats  # of a conversion, of each set
     design: scipy.sparse.csr_array  # a row for each set; the last column is 1
     information: scipy.sparse.csc_array
+    log_posterior: float
 
     @property
     def channels(self) -> int:
@@ -48,18 +49,19 @@ class Fit:
         return variances
 
 
-def design_of(members: Codes, starts: Codes, channels: int) -> scipy.sparse.csr_array:
-    """A row for each set of channels: 1 for each member, and 1 for the intercept."""
-    sizes = np.diff(starts) + 1
-    ends = np.cumsum(sizes)
+def design_of(
+    members: Codes, amounts: Floats, starts: Codes, channels: int
+) -> scipy.sparse.csr_array:
+    """A row for each set of channels: the amount of each member, and 1 for the intercept."""
+    ends = np.cumsum(np.diff(starts) + 1)
     columns = np.full(int(ends[-1]), channels, dtype=np.int64)
+    cells = np.ones(len(columns))
     inside = np.ones(len(columns), dtype=bool)
     inside[ends - 1] = False
     columns[inside] = members
+    cells[inside] = amounts
     pointers = np.concatenate([[0], ends])
-    return scipy.sparse.csr_array(
-        (np.ones(len(columns)), columns, pointers), shape=(len(sizes), channels + 1)
-    )
+    return scipy.sparse.csr_array((cells, columns, pointers), shape=(len(ends), channels + 1))
 
 
 def fit(design: scipy.sparse.csr_array, conversions: Floats, nulls: Floats) -> Fit:
@@ -84,7 +86,7 @@ def fit(design: scipy.sparse.csr_array, conversions: Floats, nulls: Floats) -> F
             break
     chance = expit(design @ effects)
     information = _information(design, journeys * chance * (1 - chance), precision)
-    return Fit(effects, chance, design, information)
+    return Fit(effects, chance, design, information, best)
 
 
 def _log_odds(won: float, lost: float) -> float:
@@ -107,7 +109,7 @@ def _information(
     design: scipy.sparse.csr_array, weight: Floats, precision: Floats
 ) -> scipy.sparse.csc_array:
     weighted = design.copy()
-    weighted.data = np.repeat(weight, np.diff(design.indptr))
+    weighted.data = design.data * np.repeat(weight, np.diff(design.indptr))
     return scipy.sparse.csc_array(design.T @ weighted + scipy.sparse.diags_array(precision))
 
 
@@ -146,8 +148,3 @@ def hidden_spread(
     if excess <= 3 * np.sqrt(2 * scale):
         return 0.0
     return float(np.sqrt(excess / scale))
-
-
-def totals_by_member(design: scipy.sparse.csr_array, amounts: Floats) -> Floats:
-    """The amounts of a matrix's cells, added up by column, the intercept's left out."""
-    return added(design.indices, amounts, design.shape[1])[:-1]
