@@ -72,7 +72,9 @@ def _logistic(
     chance = expit(odds)
     won = rng.random(journeys) < chance
     helpful = np.maximum(effects, 0.0)
-    without = np.array([(chance - expit(odds - e * m)).sum() for e, m in zip(helpful, met.T)])
+    without = np.array(
+        [(chance - expit(odds - e * m)).sum() for e, m in zip(helpful, met.T, strict=True)]
+    )
     names = [f"channel_{number:02d}" for number in range(channels)]
     return World(
         name,

@@ -41,7 +41,7 @@ def figures(result, model):
     return chosen[["conversions", "conversions_low", "conversions_high", "value", "removal_effect"]]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(frame=frames, order=st.integers(1, 3))
 def test_credit_adds_up_and_lies_in_its_interval(frame, order):
     result = attribute(frame, "all", order)
@@ -54,7 +54,7 @@ def test_credit_adds_up_and_lies_in_its_interval(frame, order):
             assert (rows[column] >= -1e-9).all()
             assert (rows[f"{column}_low"] <= rows[column] + 1e-9).all()
             assert (rows[f"{column}_high"] >= rows[column] - 1e-9).all()
-        assert rows["removal_effect"].notna().any() == (model == "markov")
+        assert rows["removal_effect"].notna().any() == (model in ("markov", "incremental"))
         assert rows["order"].notna().all() == (model == "markov")
 
 
@@ -132,7 +132,7 @@ def test_conversions_without_a_touch_are_nobodys(model):
     frame = pd.DataFrame({"path": ["a > b", ""], "conversions": [2, 3], "nulls": [1, 1]})
     credit = attribute(frame, model).set_index("channel")["conversions"]
     assert credit["unattributed"] == 3
-    assert credit[["a", "b"]].sum() == pytest.approx(2)
+    assert credit.drop("unattributed").sum() == pytest.approx(2)
 
 
 @pytest.mark.parametrize("model", PATH_MODELS)
@@ -181,15 +181,16 @@ def test_grouped_and_single_rows_give_one_answer(model):
 def test_only_untouched_conversions(model):
     frame = pd.DataFrame({"path": ["", "a"], "conversions": [3, 0], "nulls": [0, 4]})
     credit = attribute(frame, model).set_index("channel")["conversions"]
-    assert credit.to_dict() == {"a": 0.0, "unattributed": 3.0}
+    baseline = {"baseline": 0.0} if model == "incremental" else {}
+    assert credit.to_dict() == {"a": 0.0, "unattributed": 3.0} | baseline
     alone = attribute(frame.head(1), model)
-    assert alone["channel"].tolist() == ["unattributed"]
+    assert alone["channel"].tolist() == [*baseline, "unattributed"]
 
 
 def test_a_channel_without_conversions_stays_listed():
     frame = pd.DataFrame({"path": ["a", "b"], "conversions": [3, 0], "nulls": [2, 4]})
     result = attribute(frame)
-    assert (result.groupby("model")["channel"].nunique() == 2).all()
+    assert {"a", "b"} <= set.intersection(*result.groupby("model")["channel"].agg(set))
     assert result["conversions"].notna().all()
 
 
@@ -198,7 +199,7 @@ def test_models_are_chosen_by_name():
     assert attribute(frame, ["last", "first"])["model"].tolist() == ["last", "first"]
     with pytest.raises(BadInput, match="no model 'lats'"):
         attribute(frame, "lats")
-    with pytest.raises(BadInput, match="warehouse"):
+    with pytest.raises(BadInput, match=r"incremental .* column nulls"):
         attribute(frame, "incremental")
     with pytest.raises(BadInput, match="order"):
         attribute(frame, "markov", 5)

@@ -27,7 +27,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A model's credit by channel, and by what else it names; `value` is None where there is none."""
+    """A model's credit by channel; `value` is None where the file has none."""
 
     conversions: Interval
     value: Interval | None

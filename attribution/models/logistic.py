@@ -1,7 +1,7 @@
 """Logistic regression on the channels of journeys, with a ridge prior, by Newton's method.
 
-Journeys that touched the same channels alike are one row, so a million journeys are some ten thousand
-rows. Every step is exact linear algebra: the same counts always give the same answer.
+Journeys that touched the same channels alike are one row, so a million journeys are some ten
+thousand rows. Every step is exact linear algebra: the same counts always give the same answer.
 """
 
 from dataclasses import dataclass
@@ -129,9 +129,7 @@ def _solve(information: scipy.sparse.csc_array, slope: Floats) -> Floats:
     return direction
 
 
-def hidden_spread(
-    group: Codes, conversions: Floats, nulls: Floats, chance: Floats
-) -> float:
+def hidden_spread(group: Codes, conversions: Floats, nulls: Floats, chance: Floats) -> float:
     """By how much log odds differ between the paths of one set, beyond what chance does.
 
     Over all pairs of journeys of one path, how far both lie from what the fit expects, in the same

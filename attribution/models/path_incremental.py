@@ -19,10 +19,10 @@ from scipy.special import expit, log_ndtr
 
 from attribution.errors import BadInput
 from attribution.models.estimate import (
-    Z,
     Estimate,
     Influence,
     Interval,
+    Z,
     as_counts,
     no_interval,
     share_variance,
@@ -107,7 +107,9 @@ def _fitted(paths: Paths, amounts: Floats) -> tuple[Fit, Codes, Tally]:
     rest = paths.untouched
     if rest is None or not rest.nulls[0]:
         return fit(design, tally.conversions, tally.nulls), number, tally
-    nobody = design_of(np.zeros(0, dtype=np.int64), np.zeros(0), np.array([0, 0]), design.shape[1] - 1)
+    nobody = design_of(
+        np.zeros(0, dtype=np.int64), np.zeros(0), np.array([0, 0]), design.shape[1] - 1
+    )
     both = fit(
         scipy.sparse.csr_array(scipy.sparse.vstack([design, nobody])),
         np.append(tally.conversions, rest.conversions),
@@ -206,9 +208,7 @@ class _Removal:
         return moved
 
 
-def _credited(
-    fitted: Fit, effects: Effects, tally: Tally, covariance: Floats | None
-) -> _Credit:
+def _credited(fitted: Fit, effects: Effects, tally: Tally, covariance: Floats | None) -> _Credit:
     total = float(tally.value.sum())
     found = _Removal(fitted, effects.credited, tally)
     lost = float(found.of_channel.sum())

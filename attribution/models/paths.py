@@ -26,6 +26,7 @@ _DENSE_CELLS = 30_000_000
 # A path that holds one of these and not the separator was written by another tool.
 _OTHER_SEPARATORS = (" -> ", "->", "→", "|", ";", ",", "»")
 _SCATTER = np.uint64(0x9E3779B97F4A7C15)
+_GATHER = np.uint64(pow(0x9E3779B97F4A7C15, -1, 1 << 64))
 
 
 @dataclass(frozen=True)
@@ -157,21 +158,17 @@ def encode(
     if not len(texts):
         raise BadInput("There are no rows: at least one path with its conversions is needed.")
     _check_numbers(numbers, first_row)
-    coded = texts.dictionary_encode()
-    rows = coded.indices.to_numpy().astype(np.int64)
-    codes, starts, channels = _split(coded.dictionary, rows, separator, first_row)
-    tally = _row_tally(numbers, len(texts)).grouped(rows, len(starts) - 1)
+    codes, starts, channels = _split(texts, separator, first_row)
+    tally, untouched = _row_tally(numbers, len(texts)), None
     touched = np.diff(starts) > 0
-    untouched = None
     if not touched.all():
         empty = tally.take(~touched)
         untouched = empty.grouped(np.zeros(len(empty.conversions), dtype=np.int64), 1)
-    starts = np.append(starts[:-1][touched], starts[-1])
-    paths = Paths(
-        channels, codes, starts, tally.take(touched), untouched,
-        "value" in numbers, "nulls" in numbers,
-    )  # fmt: skip
-    return _in_canonical_order(paths)
+        tally = tally.take(touched)
+        starts = np.append(starts[:-1][touched], starts[-1])
+    rows = Paths(channels, codes, starts, tally, untouched, "value" in numbers, "nulls" in numbers)
+    number, example = _distinct(rows)
+    return replace(rows.take(example), tally=tally.grouped(number, len(example)))
 
 
 def _check_numbers(numbers: dict[str, Floats], first_row: int) -> None:
@@ -210,44 +207,50 @@ def _totals(groups: Codes, amounts: Floats, size: int) -> Floats:
     return added(groups, amounts, size)
 
 
-def _split(
-    texts: pa.Array, rows: Codes, separator: str, first_row: int
-) -> tuple[Codes, Codes, tuple[str, ...]]:
+def _split(texts: pa.Array, separator: str, first_row: int) -> tuple[Codes, Codes, tuple[str, ...]]:
     lists = pc.split_pattern(texts, separator)
-    names = lists.flatten()
     starts = lists.offsets.to_numpy().astype(np.int64)
-    coded = names.dictionary_encode()
-    trimmed = pc.utf8_trim_whitespace(coded.dictionary).to_pylist()
+    coded = lists.flatten().dictionary_encode()
+    names = pc.utf8_trim_whitespace(coded.dictionary).to_pylist()
     codes = coded.indices.to_numpy().astype(np.int64)
-    blank = np.array([not name for name in trimmed], dtype=bool)[codes]
-    alone = np.repeat(np.diff(starts) == 1, np.diff(starts))
-
-    def row_of(touches: NDArray[np.bool_]) -> int:
-        path = int(np.searchsorted(starts, int(np.argmax(touches)), side="right")) - 1
-        return int(np.argmax(rows == path))
-
-    if (blank & ~alone).any():
-        place = _place(row_of(blank & ~alone), first_row, "path")
-        raise BadInput(f"{place} has an empty channel between two separators.")
-    foreign = _foreign_separator(trimmed, separator, bool(alone.all()))
-    if foreign:
-        wrong = np.array([foreign in name for name in trimmed], dtype=bool)[codes]
-        place = _place(row_of(wrong), first_row, "path")
-        raise BadInput(
-            f"{place} seems to be separated by {foreign!r} and not by {separator!r}; "
-            "name the separator that the file uses."
-        )
-    kept = ~blank
+    _check_names(names, codes, starts, separator, first_row)
+    channels = sorted({name for name in names if name})
+    number = {name: index for index, name in enumerate(channels)}
+    codes = np.array([number.get(name, -1) for name in names], dtype=np.int64)[codes]
+    if all(names):
+        return codes, starts, tuple(channels)
+    kept = codes >= 0
     lengths = np.diff(starts) * kept[starts[:-1]]
-    channels = sorted({name for name in trimmed if name})
-    if UNATTRIBUTED in channels:
+    return codes[kept], np.concatenate([[0], np.cumsum(lengths)]), tuple(channels)
+
+
+def _check_names(
+    names: list[str], codes: Codes, starts: Codes, separator: str, first_row: int
+) -> None:
+    """Refuse what was meant for another separator, or is no path."""
+
+    def refuse(wrong: NDArray[np.bool_], reason: str) -> None:
+        row = int(np.searchsorted(starts, int(np.argmax(wrong)), side="right")) - 1
+        raise BadInput(f"{_place(row, first_row, 'path')} {reason}")
+
+    alone = len(codes) == len(starts) - 1
+    if not all(names):
+        blank = np.array([not name for name in names], dtype=bool)[codes]
+        amid = blank & np.repeat(np.diff(starts) > 1, np.diff(starts))
+        if amid.any():
+            refuse(amid, "has an empty channel between two separators.")
+    foreign = _foreign_separator(names, separator, alone)
+    if foreign:
+        refuse(
+            np.array([foreign in name for name in names], dtype=bool)[codes],
+            f"seems to be separated by {foreign!r} and not by {separator!r}; "
+            "name the separator that the file uses.",
+        )
+    if UNATTRIBUTED in names:
         raise BadInput(
             f"A channel is called {UNATTRIBUTED!r}, the name of the row for journeys without "
             "a touch; rename the channel."
         )
-    number = {name: index for index, name in enumerate(channels)}
-    renumbered = np.array([number.get(name, -1) for name in trimmed], dtype=np.int64)
-    return renumbered[codes[kept]], np.concatenate([[0], np.cumsum(lengths)]), tuple(channels)
 
 
 def _foreign_separator(names: list[str], separator: str, all_alone: bool) -> str:
@@ -259,11 +262,47 @@ def _foreign_separator(names: list[str], separator: str, all_alone: bool) -> str
     return next((s for s in _OTHER_SEPARATORS if any(s in name for name in names)), "")
 
 
-def _in_canonical_order(paths: Paths) -> Paths:
-    """The same paths in an order that does not depend on the order of the rows."""
-    if not len(paths.lengths):
-        return paths
-    powers = np.cumprod(np.full(int(paths.lengths.max()), _SCATTER))
-    spread = (paths.codes.astype(np.uint64) + np.uint64(1)) * powers[paths.steps]
-    marks = np.add.reduceat(spread, paths.starts[:-1])
-    return paths.take(np.lexsort((paths.tally.nulls, paths.tally.conversions, marks)))
+def _distinct(rows: Paths) -> tuple[Codes, Codes]:
+    """Number the distinct paths: each row's number, and a row for each number.
+
+    Paths are told apart by a number made of their channels. Its order has nothing to do with the
+    order of the rows, so neither has any result. Should two paths get the same number, they are
+    told apart one by one instead.
+    """
+    if not len(rows.lengths):
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    marks = _marks(rows)
+    order = np.argsort(marks)
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = marks[order][1:] != marks[order][:-1]
+    number = np.empty(len(order), dtype=np.int64)
+    number[order] = np.cumsum(new) - 1
+    example = order[new]
+    twin = example[number]
+    same = np.array_equal(rows.lengths, rows.lengths[twin])
+    if same and len(example) < len(order):
+        shift = np.repeat(rows.starts[twin] - rows.starts[:-1], rows.lengths)
+        shift += np.arange(len(shift))
+        same = np.array_equal(rows.codes, rows.codes[shift])
+    return (number, example) if same else _distinct_one_by_one(rows)
+
+
+def _marks(rows: Paths) -> NDArray[np.uint64]:
+    """The channels of each path as digits of a number, to a base that scatters them."""
+    powers = np.cumprod(np.full(len(rows.codes), _SCATTER))
+    back = np.cumprod(np.full(len(rows.codes), _GATHER))
+    powers *= rows.codes.astype(np.uint64) + np.uint64(1)
+    digits: NDArray[np.uint64] = np.add.reduceat(powers, rows.starts[:-1])
+    digits *= back[rows.starts[:-1]]
+    return digits
+
+
+def _distinct_one_by_one(rows: Paths) -> tuple[Codes, Codes]:
+    ends = zip(rows.starts[:-1], rows.starts[1:], strict=True)
+    names = [rows.codes[since:until].tobytes() for since, until in ends]
+    example = {name: row for row, name in enumerate(names)}
+    number = {name: index for index, name in enumerate(sorted(example))}
+    return (
+        np.array([number[name] for name in names], dtype=np.int64),
+        np.array([example[name] for name in sorted(example)], dtype=np.int64),
+    )
