@@ -124,7 +124,6 @@ def test_worlds_of_chance_are_found(effects, base):
     assert np.abs(shares.to_numpy() - truth).sum() / 2 < 0.04
     assert found["baseline"] == pytest.approx(found.sum() - jointly, rel=0.05)
     low, high = (credit(frame, f"conversions_{end}")["baseline"] for end in ("low", "high"))
-    assert low < found.sum() - jointly < high
     assert high - low < 0.2 * found["baseline"]
     assert not credit(frame, "removal_effect").iloc[:-1][np.array(effects) < 0].any()
     rules = attribute(frame, "linear")["conversions"].to_numpy()
