@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from attribution.errors import BadInput
+from attribution.models import encoding
 from attribution.models.attribute import attribute_file
+from attribution.models.encoding import encode_frame
 from attribution.models.path_files import read_paths
-from attribution.models.paths import encode_frame
 
 
 def written(folder, text, encoding="utf-8"):
@@ -94,6 +95,31 @@ def test_an_empty_separator_is_refused(tmp_path):
 def test_duplicate_paths_add_up(tmp_path):
     paths = read_paths(written(tmp_path, "path,conversions\na > b,1\nb,2\na > b,3.5\n"))
     assert steps_of(paths) == [(("a", "b"), 4.5), (("b",), 2.0)]
+
+
+def test_paths_that_get_the_same_number_are_still_told_apart():
+    """The Thue-Morse sequence and its mirror have one number to every base (see `_marks`)."""
+    ones = [bin(step).count("1") % 2 for step in range(4_096)]
+    path, mirror = (" > ".join("ab"[bit ^ flip] for bit in ones) for flip in (0, 1))
+    frame = pd.DataFrame({"path": [mirror, path, "a", path], "conversions": [1, 2, 4, 8]})
+    found = encode_frame(frame)
+    assert sorted(found.tally.conversions) == [1, 4, 10]
+    again = encode_frame(frame.iloc[::-1])
+    assert found.codes.tolist() == again.codes.tolist()
+    assert found.tally.conversions.tolist() == again.tally.conversions.tolist()
+
+
+def test_rows_are_read_in_blocks_as_they_are_in_one(monkeypatch):
+    rng = np.random.default_rng(2)
+    texts = [" > ".join(rng.choice(list("abcdef"), rng.integers(0, 6))) for _ in range(200)]
+    frame = pd.DataFrame({"path": texts, "conversions": rng.integers(0, 5, 200)})
+    whole = encode_frame(frame)
+    monkeypatch.setattr(encoding, "_BLOCK_ROWS", 7)
+    monkeypatch.setattr(encoding, "_BLOCK_TOUCHES", 11)
+    parts = encode_frame(frame)
+    assert parts.channels == whole.channels
+    assert parts.codes.tolist() == whole.codes.tolist()
+    assert parts.tally.conversions.tolist() == whole.tally.conversions.tolist()
 
 
 def test_an_empty_path_is_kept_apart(tmp_path):

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from attribution.errors import BadInput
+from attribution.models.encoding import SEPARATOR, UNATTRIBUTED, encode_frame
 from attribution.models.estimate import Estimate, Interval, score_interval, value_interval
 from attribution.models.markov import ORDERS, choose_order, markov
 from attribution.models.path_files import Progress, quiet, read_paths
 from attribution.models.path_incremental import BASELINE, incremental
 from attribution.models.path_rules import RULES, RuleSettings, rule
-from attribution.models.paths import SEPARATOR, UNATTRIBUTED, Paths, encode_frame
+from attribution.models.paths import Paths
 from attribution.models.shapley import shapley_ordered, shapley_rate, shapley_sum
 
 Order = int | Literal["auto"]

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from attribution.errors import BadInput
-from attribution.models.paths import SEPARATOR, Floats, Paths, encode
+from attribution.models.encoding import SEPARATOR, encode
+from attribution.models.paths import Floats, Paths
 
 Progress = Callable[[str, int, int], None]
 NUMBERS = ("conversions", "value", "nulls")
@@ -26,8 +27,7 @@ def read_paths(path: Path, progress: Progress = quiet, separator: str = SEPARATO
     names = _columns(path, table.column_names)
     try:
         numbers = {name: _cast(table[names[name]], name) for name in NUMBERS if name in names}
-        texts = table[names["path"]].combine_chunks()
-        return encode(texts, numbers, separator, first_row=2)
+        return encode(table[names["path"]], numbers, separator, first_row=2)
     except BadInput as error:
         raise BadInput(f"{path.name}: {error}") from None
 
