@@ -4,7 +4,9 @@ A file of the same name in the home folder takes the place of the one that ships
 """
 
 import csv
+import math
 import re
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +14,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from attribution.errors import BadInput
-from attribution.models.parameters import setting_tables
+from attribution.models.parameters import KINDS, setting_tables
 from attribution.paths import SQL
 from attribution.raw import lent
 from attribution.settings import Settings
@@ -30,7 +32,10 @@ def read(name: str, own: Path | None = None) -> pd.DataFrame:
     missing = [column for column in shipped.columns if column not in edited.columns]
     if missing:
         raise BadInput(f"{own} lacks the column {missing[0]!r}; the shipped {name}.csv has it.")
-    _prove(own, edited)
+    if name == "lift_tests":
+        _prove_tests(own, edited)
+    else:
+        _prove(own, edited)
     return edited[list(shipped.columns)]
 
 
@@ -59,6 +64,45 @@ def _prove(path: Path, rules: pd.DataFrame) -> None:
                 raise BadInput(
                     f"{path}, line {number}: {column} is not a regular expression: {error}."
                 ) from None
+
+
+def _prove_tests(path: Path, tests: pd.DataFrame) -> None:
+    """A test that says nothing, or cannot be so, would pull a channel's credit somewhere wrong."""
+    for number, test in enumerate(tests.to_dict("records"), start=2):
+        where = f"{path}, line {number}"
+        said = {name: str(value).strip() for name, value in test.items()}
+        if said["kind"] not in KINDS:
+            raise BadInput(f"{where}: kind {said['kind']!r} is none of {', '.join(KINDS)}.")
+        if not said["channel"]:
+            raise BadInput(f"{where}: channel is empty; name the channel that was tested.")
+        days = {name: _day(where, name, said[name]) for name in ("first_day", "last_day")}
+        if days["last_day"] < days["first_day"]:
+            raise BadInput(f"{where}: last_day {said['last_day']} is before first_day.")
+        _number(where, "increment", said["increment"])
+        if _number(where, "standard_error", said["standard_error"]) <= 0:
+            raise BadInput(
+                f"{where}: standard_error {said['standard_error']!r} must be above 0; without one "
+                "nobody knows how much the test tells."
+            )
+
+
+def _day(where: str, column: str, text: str) -> date:
+    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            pass
+    raise BadInput(f"{where}: {column} {text!r} is not a day such as 2026-03-31.")
+
+
+def _number(where: str, column: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise BadInput(f"{where}: {column} {text!r} is not a number.")
+    return number
 
 
 def _rows(path: Path) -> pd.DataFrame:

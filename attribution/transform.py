@@ -6,6 +6,8 @@ its grain (proved unique after it is built) and its inputs (which order the buil
     -- What was converted, week by week.
     -- grain: kind, week
     -- inputs: int_conversions
+
+Where Python solves what SQL counted, `beside` names whole tables that it reads too.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,22 +16,41 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from attribution.errors import TransformError
-from attribution.models.credit import credit_sql
-from attribution.models.learned import learned_weights
+from attribution.models.credit import credit_groups_sql, credit_leans_sql, credit_sql
+from attribution.models.incremental import draws_of
+from attribution.models.incremental_shares import shares_of
+from attribution.models.learned import markov_weights, shapley_weights
+from attribution.models.orders import markov_orders
+from attribution.models.shares import shares_sql
 from attribution.paths import SQL
+from attribution.raw import fetch, lent
 
 LAYERS = ("staging", "intermediate", "marts")
 # SQLGlot's names for engines that SQLAlchemy calls otherwise.
 _DIALECTS = {"postgresql": "postgres"}
 
-Solve = Callable[[pd.DataFrame], pd.DataFrame]
+Solve = Callable[..., pd.DataFrame]
 # What SQL counts and Python solves: the model's rows go through the function, which has a few.
-SOLVED: dict[str, Solve] = {"int_learned_weights": learned_weights}
+SOLVED: dict[str, Solve] = {
+    "int_incremental_draws": draws_of,
+    "int_incremental_shares": shares_of,
+    "int_markov_orders": markov_orders,
+    "int_markov": markov_weights,
+    "int_shapley_rate": shapley_weights,
+}
+# Models whose SQL is written from the registry of credit models.
+WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (
+    ("int_shares", "intermediate", shares_sql),
+    ("credit", "marts", credit_sql),
+    ("credit_groups", "marts", credit_groups_sql),
+    ("credit_leans", "marts", credit_leans_sql),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +64,7 @@ class Model:
     inputs: tuple[str, ...]
     sql: str
     solve: Solve | None = None
+    beside: tuple[str, ...] = ()
 
 
 def read_model(name: str, layer: str, sql: str) -> Model:
@@ -57,7 +79,7 @@ def read_model(name: str, layer: str, sql: str) -> Model:
             header.append(line.removeprefix("--").strip())
     said = {
         word: tuple(part.strip() for part in line.removeprefix(f"{word}:").split(","))
-        for word in ("grain", "inputs")
+        for word in ("grain", "inputs", "beside")
         for line in header
         if line.startswith(f"{word}:")
     }
@@ -65,7 +87,8 @@ def read_model(name: str, layer: str, sql: str) -> Model:
     if not header or not header[0].endswith(".") or missing:
         needs = " and ".join(missing) or "first sentence"
         raise TransformError(f"{layer}/{name}.sql has no {needs} in its header; add it at the top.")
-    return Model(name, layer, header[0], said.get("grain", ()), said.get("inputs", ()), sql)
+    grain, inputs, beside = (said.get(word, ()) for word in ("grain", "inputs", "beside"))
+    return Model(name, layer, header[0], grain, inputs, sql, beside=beside)
 
 
 def load_models(folder: Path = SQL) -> list[Model]:
@@ -76,7 +99,8 @@ def load_models(folder: Path = SQL) -> list[Model]:
         for path in sorted((folder / layer).glob("*.sql"))
     ]
     models = [replace(model, solve=SOLVED.get(model.name)) for model in models]
-    return in_order([*models, read_model("credit", "marts", credit_sql())])
+    made = [read_model(name, layer, write()) for name, layer, write in WRITTEN]
+    return in_order([*models, *made])
 
 
 def load_checks(folder: Path = SQL) -> list[Model]:
@@ -94,7 +118,7 @@ def in_order(models: Iterable[Model]) -> list[Model]:
         if model.name in by_name:
             raise TransformError(f"Two SQL models are called {model.name}; rename one.")
         by_name[model.name] = model
-    graph = {name: set(model.inputs) & set(by_name) for name, model in by_name.items()}
+    graph = {name: {*model.inputs, *model.beside} & set(by_name) for name, model in by_name.items()}
     try:
         return [by_name[name] for name in TopologicalSorter(graph).static_order()]
     except CycleError as error:
@@ -180,9 +204,9 @@ def in_dialect(connection: Connection, sql: str) -> str:
 def _create(connection: Connection, model: Model) -> None:
     query = _body(in_dialect(connection, model.sql))
     if model.solve is not None:
-        result = connection.exec_driver_sql(query)
-        counts = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
-        _write(connection, model, model.solve(counts))
+        beside = [f"select * from {table}" for table in model.beside]
+        frames = [_fetched(connection, sql) for sql in (query, *beside)]
+        _write(connection, model, model.solve(*frames))
     elif connection.dialect.name == "duckdb":
         connection.exec_driver_sql(f"create or replace table {model.name} as\n{query}")
     else:
@@ -190,18 +214,38 @@ def _create(connection: Connection, model: Model) -> None:
         connection.exec_driver_sql(f"create table {model.name} as\n{query}")
 
 
+def _fetched(connection: Connection, query: str) -> pd.DataFrame:
+    """The rows of a query by column, with its types; in no order."""
+    if connection.dialect.name == "duckdb":
+        frame: pd.DataFrame = fetch(connection, query).to_pandas()
+        return frame
+    result = connection.exec_driver_sql(query)
+    return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+
+
 def _write(connection: Connection, model: Model, frame: pd.DataFrame) -> None:
+    """Make a table of what Python solved: text, whole numbers, numbers, flags and days."""
+    if connection.dialect.name == "duckdb":
+        arrow = pa.Table.from_pandas(frame, preserve_index=False)
+        # A column that holds nothing has no type of its own: it is text, as all else that is not
+        # a number.
+        known = [f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in arrow.schema]
+        arrow = arrow.cast(pa.schema(known))
+        with lent(connection, arrow) as incoming:
+            connection.exec_driver_sql(f"create or replace table {model.name} as from {incoming}")
+        return
+    kinds = {"f": sa.Double, "i": sa.BigInteger, "b": sa.Boolean, "M": sa.Date}
     columns = [
-        sa.Column(f"{name}", sa.Double() if kind.kind == "f" else sa.Text())
-        for name, kind in frame.dtypes.items()
+        sa.Column(f"{name}", kinds.get(kind.kind, sa.Text)()) for name, kind in frame.dtypes.items()
     ]
     table = sa.Table(model.name, sa.MetaData(), *columns)
     connection.exec_driver_sql(f"drop table if exists {model.name}")
     table.create(connection)
     if len(frame):
-        names = table.c.keys()
-        rows = zip(*(frame[name].tolist() for name in names), strict=True)
-        connection.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in rows])
+        rows = zip(*(frame[name].tolist() for name in frame), strict=True)
+        connection.execute(
+            table.insert(), [dict(zip(table.c.keys(), r, strict=True)) for r in rows]
+        )
 
 
 def _duplicates(connection: Connection, model: Model) -> int:

@@ -4,7 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
+from fractions import Fraction
+from itertools import combinations, pairwise
+from math import factorial
 
 import numpy as np
 
@@ -39,8 +41,10 @@ class Journey:
     marks: list[int]
 
 
-def weights(model: str, journey: Journey, effects: Mapping[str, float]) -> list[float]:
-    """What each touch of a journey weighs; `effects` are removal effects by channel."""
+def weights(
+    model: str, journey: Journey, learned: Mapping[str, Mapping[str, float]]
+) -> list[float]:
+    """What each touch of a journey weighs; `learned` is the weight of channels by model."""
     days, marks = journey.days, journey.marks
     direct = [channel == "direct" for channel in journey.channels]
     last = len(days) - 1
@@ -62,7 +66,10 @@ def weights(model: str, journey: Journey, effects: Mapping[str, float]) -> list[
         rest = marks.count(0)
         return [0.3 * mark if mark else 0.1 / rest for mark in marks]
     if model == "markov":
-        return [effects.get(channel) or 1e-6 for channel in journey.channels]
+        return [learned["markov"].get(channel) or 1e-6 for channel in journey.channels]
+    if model == "shapley_rate":
+        values = learned["shapley_rate"]
+        return [(values.get(c) or 1e-6) / journey.channels.count(c) for c in journey.channels]
     if model == "shapley_sum":
         return [1 / journey.channels.count(channel) for channel in journey.channels]
     return [0.5 ** (day / 7) for day in days]
@@ -92,6 +99,29 @@ def removal_effects(
     return {s: 1 - chance(s) / chance("") for s in states if s != "start"} if won else {}
 
 
+def rate_values(won: Sequence[Sequence[str]], lost: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Shapley values of the conversion rate by their definition, the largest 1, none below 0."""
+    channels = sorted({channel for path in (*won, *lost) for channel in path})
+
+    def rate(coalition: frozenset[str]) -> Fraction:
+        gains, nulls = (sum(coalition >= set(path) for path in paths) for paths in (won, lost))
+        return Fraction(gains, gains + nulls) if gains + nulls else Fraction(0)
+
+    size, values = len(channels), {}
+    for channel in channels:
+        others = [c for c in channels if c != channel]
+        value = Fraction(0)
+        for count in range(size):
+            part = Fraction(factorial(count) * factorial(size - count - 1), factorial(size))
+            for chosen in combinations(others, count):
+                value += part * (rate(frozenset((*chosen, channel))) - rate(frozenset(chosen)))
+        values[channel] = value
+    largest = max(values.values(), default=Fraction(0))
+    if not won or largest <= 0:
+        return {}
+    return {channel: round(float(max(v, 0) / largest), 12) for channel, v in values.items()}
+
+
 def lost_paths(
     times: list[datetime],
     channels: list[str],
@@ -99,16 +129,14 @@ def lost_paths(
     until: datetime,
     lookback: timedelta,
 ) -> list[list[str]]:
-    """Runs of touches since the last conversion that had time to convert and did not."""
-    paths: list[list[str]] = []
-    before = None
+    """Runs of touches since the last conversion whose lookback ran out before the data end."""
+    runs: list[list[tuple[datetime, str]]] = []
     for time, channel in zip(times, channels, strict=True):
-        if (since is None or time > since) and time + lookback <= until:
-            if before is None or time - before > lookback:
-                paths.append([])
-            paths[-1].append(channel)
-            before = time
-    return paths
+        if since is None or time > since:
+            if not runs or time - runs[-1][-1][0] > lookback:
+                runs.append([])
+            runs[-1].append((time, channel))
+    return [[c for _, c in run] for run in runs if run[-1][0] + lookback <= until]
 
 
 def milestones(
@@ -184,29 +212,38 @@ def credit(
     settings: CreditSettings,
 ) -> dict[tuple[str, str, str], tuple[float, float]]:
     """(model, kind, channel) -> conversions and value in micros."""
-    every = [t.at for touches, *_ in people for t in touches]
     won: dict[str, list[list[str]]] = defaultdict(list)
     lost: dict[str, list[list[str]]] = defaultdict(list)
     journeys: list[Journey] = []
-    for touches, appointments, payments in people:
+    found = [moments(*person, settings) for person in people]
+    every = [t.at for touches, *_ in people for t in touches]
+    every += [moment.at for own in found for moment in own]
+    for (touches, _, _), mine in zip(people, found, strict=True):
         ordered = sorted(touches, key=lambda t: (t.at, t.touch_id))
-        found = moments(touches, appointments, payments, settings)
-        own = journeys_of(ordered, found, settings)
+        own = journeys_of(ordered, mine, settings)
         journeys += own
         for journey in own:
             if journey.channels and journey.moment.counted:
                 won[journey.moment.kind].append(journey.channels)
         for kind in KINDS:
-            last = max((m.at for m in found if m.kind == kind), default=None)
+            last = max((m.at for m in mine if m.kind == kind), default=None)
+            if kind == "new_patient" and last:
+                continue  # who is a patient cannot become a new one
             times, channels = [t.at for t in ordered], [channel_of(t) for t in ordered]
             lookback = settings.lookback_days[kind] * DAY
             lost[kind] += lost_paths(times, channels, last, max(every), lookback) if every else []
-    effects = {kind: removal_effects(won[kind], lost[kind]) for kind in KINDS}
+    learned = {
+        kind: {
+            "markov": removal_effects(won[kind], lost[kind]),
+            "shapley_rate": rate_values(won[kind], lost[kind]),
+        }
+        for kind in KINDS
+    }
     total: dict[tuple[str, str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
     for journey in journeys:
         moment = journey.moment
         for model in models:
-            share = weights(model, journey, effects[moment.kind]) or [1.0]
+            share = weights(model, journey, learned[moment.kind]) or [1.0]
             for channel, weight in zip(journey.channels or ["unattributed"], share, strict=True):
                 cell = total[model, moment.kind, channel]
                 cell[0] += moment.counted * weight / sum(share)

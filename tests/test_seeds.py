@@ -53,3 +53,34 @@ def test_a_rule_that_cannot_work_is_named(tmp_path, text, sentence):
     with pytest.raises(BadInput, match=r"channel_rules\.csv") as caught:
         seeds.read("channel_rules", own(tmp_path, text))
     assert sentence in str(caught.value)
+
+
+TESTS = "channel,kind,location,first_day,last_day,increment,standard_error,note\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ("video,leads,,2026-01-05,2026-02-01,120,40,", "line 2: kind 'leads' is none of lead"),
+        (",lead,,2026-01-05,2026-02-01,120,40,", "line 2: channel is empty"),
+        ("video,lead,,05.01.2026,2026-02-01,120,40,", "first_day '05.01.2026' is not a day"),
+        ("video,lead,,2026-02-30,2026-03-01,120,40,", "first_day '2026-02-30' is not a day"),
+        ("video,lead,,2026-02-05,2026-02-01,120,40,", "last_day 2026-02-01 is before first_day"),
+        ("video,lead,,2026-01-05,2026-02-01,many,40,", "increment 'many' is not a number"),
+        ("video,lead,,2026-01-05,2026-02-01,nan,40,", "increment 'nan' is not a number"),
+        ("video,lead,,2026-01-05,2026-02-01,120,0,", "standard_error '0' must be above 0"),
+    ],
+)
+def test_a_lift_test_that_cannot_be_is_named(tmp_path, row, sentence):
+    path = tmp_path / "lift_tests.csv"
+    path.write_text(TESTS + row + "\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"lift_tests\.csv") as caught:
+        seeds.read("lift_tests", path)
+    assert sentence in str(caught.value)
+
+
+def test_lift_tests_take_the_place_of_none(tmp_path):
+    path = tmp_path / "lift_tests.csv"
+    path.write_text(TESTS + "video,lead,north,2026-01-05,2026-02-01,-12.5,40,dark\n", "utf-8")
+    assert len(seeds.read("lift_tests", tmp_path / "absent.csv")) == 0
+    assert seeds.read("lift_tests", path)["increment"].tolist() == ["-12.5"]

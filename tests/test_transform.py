@@ -124,6 +124,7 @@ ROWS = [
 ]
 SPOILS = {
     "credit_adds_up": "update credit set value_micros = value_micros + 10000",
+    "incremental_adds_up": "update int_incremental set value_micros = value_micros + 10000",
     "conversions_are_all_counted": "delete from raw_payment",
     "spend_equals_what_was_loaded": "insert into raw_ad_spend (currency, spend_micros)"
     " values ('USD', 1)",

@@ -11,6 +11,7 @@ from attribution.demo.web import (
     LINE_NAMES,
     PLACE_NAMES,
     local_time,
+    shown_own_number,
     tags_of,
     visit_cookies,
 )
@@ -23,7 +24,6 @@ def calls(world: World) -> pd.DataFrame:
     person, week, lever, line = (asked[n] for n in ("person", "week", "lever", "line"))
     draws = world.folk.draws
     cookie = visit_cookies(world, person, week, lever)
-    swapped = draws.uniform(127, asked["start"], person) < 0.5  # number shown to one visitor only
     tracked = pd.DataFrame(
         {
             "call_id": names.record_ids("CAL", person, asked["start"]),
@@ -31,7 +31,7 @@ def calls(world: World) -> pd.DataFrame:
             "seconds": (60 + 420 * draws.uniform(128, week, person)).astype(np.int64),
             "answered": True,
             "phone": _phones(world, person),
-            "client_id": names.client_ids(np.where(swapped, cookie, -1)),
+            "client_id": names.client_ids(np.where(shown_own_number(world, asked), cookie, -1)),
             "first_time_caller": asked["known"] == 0,
             **tags_of(world, lever, person, line, week),
             "tags": np.where(asked["booked"] == 1, "appointment|qualified", "qualified"),

@@ -15,6 +15,7 @@ from attribution.demo.web import (
     LINE_NAMES,
     PLACE_NAMES,
     local_time,
+    shown_own_number,
     typed_emails,
     visit_cookies,
 )
@@ -38,10 +39,9 @@ def contacts(world: World) -> pd.DataFrame:
     created = asked["minute"] + np.where(way == FORM, 1, 9)
     kept = _first_kept(world)[person]
     became = (kept >= 0) & (kept >= created)
-    swapped = draws.uniform(127, asked["start"], person) < 0.5
-    seen = (way == FORM) | ((way == TRACKED_CALL) & swapped)
+    seen = (way == FORM) | ((way == TRACKED_CALL) & shown_own_number(world, asked))
     cookie = visit_cookies(world, person, asked["week"], asked["lever"])
-    tells = (way == FORM) | (draws.uniform(160, 0, person) < 0.6)
+    tells = (way == FORM) | (draws.uniform(160, 0, person) < world.knobs.recorded(0.6))
     original = np.array([_ORIGINAL.get(name, "OFFLINE") for name in LEVERS], dtype=object)
     source = np.where(way == CALL, "OFFLINE", original[asked["lever"]])
     since = local_time(world, created)
@@ -54,7 +54,7 @@ def contacts(world: World) -> pd.DataFrame:
             "updated_at": np.where(became, reached, since),
             "email": names.where(tells, typed_emails(world, person)),
             "phone": names.where(
-                (way != FORM) | (draws.uniform(161, 0, person) < 0.7),
+                (way != FORM) | (draws.uniform(161, 0, person) < world.knobs.recorded(0.7)),
                 names.formatted(names.phone_numbers(world.folk), "national")[person],
             ),
             "client_id": names.where(seen, names.client_ids(cookie)),

@@ -21,8 +21,8 @@ def persons(world: World) -> pd.DataFrame:
     """Everyone who ever had an appointment; most, not all, left an address and a number."""
     folk = world.folk
     at = np.unique(world.visits["person"])
-    mailed = folk.draws.uniform(190, 0, at) < 0.92
-    phoned = folk.draws.uniform(191, 0, at) < 0.96
+    mailed = folk.draws.uniform(190, 0, at) < world.knobs.recorded(0.92)
+    phoned = folk.draws.uniform(191, 0, at) < world.knobs.recorded(0.96)
     phone = names.formatted(names.phone_numbers(folk), "dashed")[at]
     sex = np.array(["female", "male"], dtype=object)
     zips = np.array(["601", "602", "603", "604", "605", "606"], dtype=object)

@@ -16,6 +16,7 @@ AWARENESS_KEPT = 0.80  # from week to week
 _AWARENESS = {"video": 0.150, "paid_social": 0.050, "offline_media": 0.050, "direct_mail": 0.12,
               "display": 0.004, "organic_social": 0.03, "email": 0.02}  # fmt: skip
 RETARGETED_WEEKS = 4
+_VISITED_LATELY = 0.17  # of all people, in a usual week
 STREAM = {name: 40 + 4 * number for name, number in LEVER.items()}
 
 
@@ -42,7 +43,8 @@ class Moment:
 
 def impressions(folk: Folk, plan: Plan, now: Moment, off: frozenset[str], week: Week) -> None:
     """Fill `week.seen` for media that people are shown."""
-    level, web = now.level, folk.activity
+    aim, web = folk.knobs.confounding, folk.activity
+    level = aim * now.level  # as far as platforms can tell
 
     def show(lever: str, rate: Floats) -> None:
         if lever not in off:
@@ -58,18 +60,20 @@ def impressions(folk: Folk, plan: Plan, now: Moment, off: frozenset[str], week: 
     show("offline_media", 0.22 * pressed("offline_media", 0.8))
     show("direct_mail", 0.075 * pressed("direct_mail", 0.8))
     recent = now.visited >= now.week - RETARGETED_WEEKS
-    show("display", 1.3 * pressed("display", 0.6) * recent * np.minimum(web, 2.0))
+    # Retargeting that does not aim shows as many ads, to anyone.
+    chased = np.maximum(aim * recent + (1 - aim) * _VISITED_LATELY, 0.0)
+    show("display", 1.3 * pressed("display", 0.6) * chased * np.minimum(web, 2.0))
     # One newsletter in four weeks, each person in their own week.
     turn = (now.week + folk.ids) % 4 == 0
     show("email", 0.42 * (turn & folk.takes_email & (now.patient | now.known)))
 
 
-def awareness_gained(week: Week, size: int) -> Floats:
+def awareness_gained(folk: Folk, week: Week) -> Floats:
     """How much the name sticks, from what was seen this week."""
-    gained = np.zeros(size)
+    gained = np.zeros(len(folk.ids))
     for lever, strength in _AWARENESS.items():
         if lever in week.seen:
-            gained[week.seen[lever]] += strength
+            gained[week.seen[lever]] += strength * folk.knobs.effect(lever)
     return gained
 
 
@@ -125,13 +129,15 @@ def searches(folk: Folk, plan: Plan, now: Moment, off: frozenset[str], week: Wee
 
 def other_visits(folk: Folk, plan: Plan, now: Moment, off: frozenset[str], week: Week) -> None:
     """Typed addresses, listings, partner sites and physicians' referrals."""
-    habit = np.sqrt(folk.activity)
-    direct = 0.010 * now.patient + 0.003 * habit
-    direct = direct + now.level * (0.06 + 0.34 * now.halo + 0.12 * now.patient)
+    habit, by_itself = np.sqrt(folk.activity), folk.knobs.baseline
+    direct = by_itself * (0.010 * now.patient + 0.003 * habit)
+    known = by_itself * 0.12 * now.patient
+    direct = direct + now.level * (by_itself * 0.06 + 0.34 * now.halo + known)
     rates = {"direct": -np.expm1(-direct)}
     for lever, base in (("directory", 0.070), ("referral_web", 0.040)):
         rates[lever] = now.level * base * plan.strength[lever][now.week][folk.place] ** 0.5
-    rates["referral_physician"] = now.level * np.where(folk.line == 0, 0.035, 0.014)
+    referred = by_itself * np.where(folk.line == 0, 0.035, 0.014)
+    rates["referral_physician"] = now.level * referred
     for lever, rate in rates.items():
         if lever not in off:
             drawn = folk.draws.uniform(STREAM[lever], now.week)

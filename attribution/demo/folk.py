@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from attribution.demo.draws import Bools, Draws, Floats, Ints, pick
+from attribution.demo.knobs import STANDARD, Knobs
 
 PAYERS = ("commercial", "medicare", "medicaid", "self_pay")
 
@@ -27,11 +28,13 @@ class Folk:
     patient: Bools  # before the first day
     silent_weeks: Floats  # since their last visit, for those patients
     lapsed: Bools  # of those patients: have no next visit planned
+    knobs: Knobs  # of the world they live in
 
 
-def folk_of(seed: int, ids: Ints) -> Folk:
+def folk_of(seed: int, ids: Ints, knobs: Knobs = STANDARD) -> Folk:
     """Make the people with these numbers; each is the same in every list that holds them."""
     draws = Draws(seed, ids)
+    bias = knobs.confounding
     patient = draws.uniform(9) < 0.42
     lapsed = patient & (draws.uniform(10) < 0.42)
     recent = 2 + 20 * draws.uniform(11)
@@ -43,7 +46,7 @@ def folk_of(seed: int, ids: Ints) -> Folk:
         line=pick(draws.uniform(2), (0.19, 0.20, 0.26, 0.35)),
         payer=pick(draws.uniform(3), (0.54, 0.21, 0.15, 0.10)),
         birth_year=(2007 - 72 * draws.uniform(4) ** 0.8).astype(np.int64),
-        activity=np.clip(np.exp(0.7 * draws.normal(5) - 0.245), 0.05, 5.0),
+        activity=np.clip(np.exp(0.7 * bias * draws.normal(5) - 0.245 * bias**2), 0.05, 5.0),
         need=np.clip(np.exp(0.5 * draws.normal(6) - 0.125), 0.2, 4.0),
         follower=draws.uniform(7) < 0.12,
         takes_email=draws.uniform(8) < 0.82,
@@ -51,4 +54,5 @@ def folk_of(seed: int, ids: Ints) -> Folk:
         patient=patient,
         silent_weeks=np.where(lapsed, long_ago, recent),
         lapsed=lapsed,
+        knobs=knobs,
     )

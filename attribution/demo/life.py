@@ -4,6 +4,8 @@ People do not touch each other, and each draw belongs to one person. So a run ov
 people gives exactly what a run over all of them gives for those people.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from attribution.demo import care, exposure, winback
@@ -12,7 +14,7 @@ from attribution.demo.draws import Bools, Draws, Floats, Ints, pick
 from attribution.demo.exposure import STREAM, Moment, Week
 from attribution.demo.folk import Folk
 from attribution.demo.log import BOOKED, FULFILLED, Log
-from attribution.demo.market import LEVER, Calendar, Plan
+from attribution.demo.market import LEVER, Calendar, Pause, Plan
 
 _NEED_PER_WEEK = 0.0155
 # How readily a visit by each way turns into an inquiry, at full urgency.
@@ -41,11 +43,13 @@ class Life:
         calendar: Calendar,
         off: frozenset[str],
         *,
+        pauses: Sequence[Pause] = (),
         record_touches: bool = True,
     ) -> None:
         size = len(folk.ids)
         self.record_touches = record_touches
         self.folk, self.plan, self.weeks, self.off = folk, plan, calendar.weeks, off
+        self.knobs, self.pauses = folk.knobs, pauses
         self.campaigns = winback.campaigns(calendar)
         self.log = Log()
         self.line = np.full(size, -1)  # of the need they have now, or -1
@@ -118,11 +122,12 @@ class Life:
         halo = -np.expm1(-self.awareness)
         now = Moment(week, self.level, self.patient, self.known, self.visited, halo)
         reached = Week()
-        exposure.impressions(self.folk, self.plan, now, self.off, reached)
-        exposure.clicks(self.folk, now, self.off, reached)
-        exposure.searches(self.folk, self.plan, now, self.off, reached)
-        exposure.other_visits(self.folk, self.plan, now, self.off, reached)
-        gained = exposure.awareness_gained(reached, len(self.level))
+        off = self.off | {p.lever for p in self.pauses if p.first <= week <= p.last}
+        exposure.impressions(self.folk, self.plan, now, off, reached)
+        exposure.clicks(self.folk, now, off, reached)
+        exposure.searches(self.folk, self.plan, now, off, reached)
+        exposure.other_visits(self.folk, self.plan, now, off, reached)
+        gained = exposure.awareness_gained(self.folk, reached)
         self.awareness = exposure.AWARENESS_KEPT * self.awareness + gained
         line = np.where(self.line >= 0, self.line, self.folk.line)
         for lever, at in reached.seen.items():
@@ -143,18 +148,20 @@ class Life:
 
     def _inquire(self, week: int, reached: Week) -> None:
         """Visits of people in need add up until they ask for an appointment."""
-        rate = np.zeros(len(self.level))
+        rate, effect = np.zeros(len(self.level)), self.knobs.effect
         for lever, at in reached.visits.items():
-            rate[at] += _CONVERTS[lever]
-        rate[reached.brand_organic] += _CONVERTS["brand"] - _CONVERTS["organic_search"]
+            rate[at] += _CONVERTS[lever] * effect(lever)
+        keener = _CONVERTS["brand"] - _CONVERTS["organic_search"]
+        rate[reached.brand_organic] += keener * effect("organic_search")
         halo = -np.expm1(-self.awareness)
         rate *= 1 + 0.30 * halo
         if "display" in reached.seen:
-            rate[reached.seen["display"]] *= _RETARGETING_HELPS
+            rate[reached.seen["display"]] *= _RETARGETING_HELPS ** effect("display")
         for lever, adds in (("direct_mail", 0.06), ("offline_media", 0.012)):
             if lever in reached.seen:
-                rate[reached.seen[lever]] += adds
-        rate += 0.012 + 0.065 * halo + 0.03 * self.patient  # walk in or call unprompted
+                rate[reached.seen[lever]] += adds * effect(lever)
+        by_itself = self.knobs.baseline  # walk in or call unprompted
+        rate += by_itself * 0.012 + 0.065 * halo + by_itself * 0.03 * self.patient
         self.hazard += rate * self.level
         at = np.flatnonzero((self.line >= 0) & (self.hazard > self.limit))
         if len(at):
@@ -258,7 +265,8 @@ class Life:
             treated = draws.uniform(36, campaign.number, at) >= campaign.holdout
             self.assigned[at] = week
             if not {campaign.channel, campaign.name} & self.off:
-                self.boost[at[treated]] = campaign.extra_hazard(silent[at[treated]])
+                extra = campaign.extra_hazard(silent[at[treated]])
+                self.boost[at[treated]] = extra * self.knobs.effect(campaign.channel)
                 self.boost_from[at[treated]] = week
             self.log.messages.add(
                 self.folk.ids[at], week, campaign.number, treated.astype(np.int64),

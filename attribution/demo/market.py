@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from attribution.demo.draws import Draws, Floats
+from attribution.demo.knobs import STANDARD, Knobs
 
 LINES = ("orthopedics", "dermatology", "dental", "primary_care")
 LOCATIONS = ("north", "central", "south")
@@ -95,15 +96,27 @@ class Plan:
     strength: dict[str, Floats]  # lever -> week, place
 
 
-def plan_of(seed: int, calendar: Calendar) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A lever that is off for some weeks, the last one included."""
+
+    lever: str
+    first: int
+    last: int
+
+
+def plan_of(seed: int, calendar: Calendar, knobs: Knobs = STANDARD) -> Plan:
     """Budgets that follow demand, with flights and local swings that a planner would make."""
+    for lever in sorted(knobs.levers() - LEVER.keys()):
+        raise ValueError(f"there is no lever {lever!r} to turn a knob of")
     season = seasons(calendar.middle())
     demand = season.mean(axis=1) / season.mean()
     strength = {}
     for number, lever in enumerate(PAID):
-        swing = _swings(seed, number, calendar.weeks)
-        follow = 1 + _FOLLOWS_DEMAND[lever] * (demand - 1)
-        strength[lever] = follow[:, None] * swing * _flights(lever, calendar.weeks)
+        swing = _swings(seed, number, calendar.weeks) ** knobs.swings
+        follow = 1 + knobs.confounding * _FOLLOWS_DEMAND[lever] * (demand - 1)
+        usual = follow[:, None] * swing * _flights(lever, calendar.weeks)
+        strength[lever] = knobs.budget(lever) * usual
     return Plan(season, strength)
 
 

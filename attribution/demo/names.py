@@ -6,7 +6,7 @@ E-mail addresses end in example.org; phone numbers have the exchange 555, which 
 import numpy as np
 import numpy.typing as npt
 
-from attribution.demo.draws import Bools, Draws, Floats, Ints
+from attribution.demo.draws import Bools, Draws, Ints
 from attribution.demo.folk import Folk
 
 Texts = npt.NDArray[np.object_]
@@ -16,7 +16,8 @@ _AREAS = np.array(
      276, 281, 301, 302]
 )  # fmt: skip
 _SHARES_PHONE, _SHARES_EMAIL = 0.03, 0.02
-LOST_COOKIE = 0.13
+_SLIPS = 0.012  # in typed addresses
+_LOST_COOKIE, _OTHER_DEVICE = 0.13, 0.28
 
 
 def texts(values: Ints, form: str) -> Texts:
@@ -32,13 +33,13 @@ def where(condition: Bools, values: Texts) -> Texts:
 
 def emails(folk: Folk) -> Texts:
     """One address each; a few people use that of someone in the family."""
-    shares = folk.draws.uniform(110) < _SHARES_EMAIL
+    shares = folk.draws.uniform(110) < folk.knobs.lost(_SHARES_EMAIL)
     return texts(np.where(shares, folk.ids ^ 1, folk.ids), "p%06d@example.org")
 
 
 def phone_numbers(folk: Folk) -> Ints:
     """Ten digits each; some families share a line."""
-    shares = folk.draws.uniform(111) < _SHARES_PHONE
+    shares = folk.draws.uniform(111) < folk.knobs.lost(_SHARES_PHONE)
     owner = np.where(shares, folk.ids ^ 1, folk.ids)
     area = _AREAS[owner % len(_AREAS)]
     turn = owner // len(_AREAS)
@@ -59,13 +60,12 @@ def formatted(numbers: Ints, style: str) -> Texts:
     return np.array([form % parts for parts in split], dtype=object)
 
 
-def mistyped(addresses: Texts, drawn: Floats) -> Texts:
-    """Some addresses as people type them into forms: in capitals, or with a slip."""
-    out = addresses.copy()
+def typed(folk: Folk) -> Texts:
+    """Addresses as people type them into forms: some in capitals, some with the same slip."""
+    out, drawn = emails(folk), folk.draws.uniform(126)
+    slips = folk.knobs.lost(_SLIPS)
     for position in np.flatnonzero(drawn < 0.05).tolist():
-        if out[position] is None:
-            continue
-        slip = drawn[position] < 0.012
+        slip = drawn[position] < slips
         out[position] = (
             out[position].replace("example", "exmaple") if slip else out[position].upper()
         )
@@ -82,16 +82,18 @@ def contact_ids(people: Ints) -> Texts:
     return texts(100_000 + people * 7, "%d")
 
 
-def cookies(draws: Draws, at: Ints, week: Ints, stream: int) -> Ints:
+def cookies(folk: Folk, at: Ints, week: Ints, stream: int) -> Ints:
     """Which cookie a visit carries: new ones come every few months and with each device.
 
     The number is unique to the person at this position; -1 where consent was refused or the
     browser threw it away.
     """
+    draws, knobs = folk.draws, folk.knobs
     life = 10 + (30 * draws.uniform(112, 0, at)).astype(np.int64)
-    age = (week + (life * draws.uniform(113, 0, at)).astype(np.int64)) // life
-    device = (draws.uniform(stream, week, at) < 0.28).astype(np.int64)
-    lost = draws.uniform(stream + 1, week, at) < LOST_COOKIE
+    worn = (knobs.tracking * week).astype(np.int64)
+    age = (worn + (life * draws.uniform(113, 0, at)).astype(np.int64)) // life % 32
+    device = (draws.uniform(stream, week, at) < knobs.lost(_OTHER_DEVICE)).astype(np.int64)
+    lost = draws.uniform(stream + 1, week, at) < knobs.lost(_LOST_COOKIE)
     return np.where(lost, -1, at * 64 + age * 2 + device)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from attribution.demo.config import config_toml
 from attribution.demo.files import write_all
+from attribution.demo.knobs import STANDARD, Knobs
 from attribution.demo.labels import CAMPAIGN, SHORT, campaign_name
 from attribution.demo.market import LINES, LOCATIONS
 from attribution.demo.tables import tables_of
@@ -44,13 +45,16 @@ def simulate(
     until: date | None = None,
     days: int = _TWO_YEARS,
     processes: int | None = None,
+    knobs: Knobs = STANDARD,
+    off: frozenset[str] = frozenset(),
 ) -> Summary:
     """Write `drop/`, `caretrace.toml`, `campaign_rules.csv` and `truth.json` into `folder`.
 
     The last day is the last Sunday up to `until`, or up to yesterday; `days` is rounded down to
-    whole weeks. The same arguments write the same bytes. No part of the pipeline reads the truth.
+    whole weeks. `knobs` and `off` make another world than the demo's. The same arguments write the
+    same bytes. No part of the pipeline reads the truth.
     """
-    lived = world(people, seed, until=until, days=days)
+    lived = world(people, seed, off, until=until, days=days, knobs=knobs)
     tables = tables_of(lived)
     drop = folder / "drop"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -135,6 +139,8 @@ def _simulated(truth: Path) -> tuple[int, int, str, str] | None:
     """People, seed, first and last day of the world whose truth this is; it is written last."""
     try:
         found = json.loads(truth.read_text(encoding="utf-8"))
+        if {"knobs", "off"} & found.keys():
+            return None  # another world than the demo's
         return found["people"], found["seed"], found["first_day"], found["last_day"]
     except (OSError, ValueError, KeyError):
         return None

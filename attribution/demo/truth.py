@@ -16,6 +16,7 @@ from attribution.demo import winback
 from attribution.demo.clock import DAY, WEEK
 from attribution.demo.draws import Bools, Ints
 from attribution.demo.folk import folk_of
+from attribution.demo.knobs import Knobs
 from attribution.demo.log import FULFILLED
 from attribution.demo.market import LEVER, MARKETING, PAID, SWITCHES, Calendar, weekly_spend
 from attribution.demo.worlds import KINDS, World, levers_off, live
@@ -42,6 +43,8 @@ class Run:
     size: int
     seed: int
     calendar: Calendar
+    knobs: Knobs
+    levers: frozenset[str]  # off in this run, with those that are off in the world anyway
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,18 @@ def truth_of(actual: World, *, processes: int | None = None) -> dict[str, Any]:
     channels = [*SWITCHES, "paid_search:brand", "paid_search:nonbrand"]
     names = [BASELINE, *channels, *(campaign.name for campaign in actual.campaigns)]
     size, calendar = len(actual.folk.ids), actual.calendar
-    runs = [Run(n, _touched(actual, n), size, actual.seed, calendar) for n in names]
+    runs = [
+        Run(
+            name, _touched(actual, name), size, actual.seed, calendar, actual.knobs,
+            actual.off | _levers(name),
+        )
+        for name in names
+    ]  # fmt: skip
     without = dict(zip(names, _counted(runs, processes), strict=True))
     total, baseline = actual.totals(), without[BASELINE].totals
     return {
         "estimand": _ESTIMAND,
+        **_unusual(actual),
         "people": size,
         "seed": actual.seed,
         "first_day": calendar.start.isoformat(),
@@ -80,6 +90,12 @@ def truth_of(actual: World, *, processes: int | None = None) -> dict[str, Any]:
             for number, campaign in enumerate(actual.campaigns)
         },
     }
+
+
+def _unusual(actual: World) -> dict[str, Any]:
+    """How the world differs from the demo; the demo says nothing."""
+    about: dict[str, Any] = {"knobs": actual.knobs.changed(), "off": sorted(actual.off)}
+    return {name: value for name, value in about.items() if value}
 
 
 def _levers(off: str) -> frozenset[str]:
@@ -109,8 +125,8 @@ def _counted(runs: Sequence[Run], processes: int | None) -> list[Counted]:
 
 def _count(run: Run) -> Counted:
     people = np.arange(run.size) if run.people is None else run.people
-    folk = folk_of(run.seed, people)
-    lived = live(folk, run.seed, run.calendar, _levers(run.off), record_touches=False)
+    folk = folk_of(run.seed, people, run.knobs)
+    lived = live(folk, run.seed, run.calendar, run.levers, record_touches=False)
     campaign = next((n for n, c in enumerate(lived.campaigns) if c.name == run.off), None)
     return Counted(lived.totals(), None if campaign is None else _kept_after(lived, campaign))
 
@@ -122,7 +138,7 @@ def _share(part: float, whole: float) -> float:
 def _channel(actual: World, run: Run, without: Counted) -> dict[str, Any]:
     total = actual.totals(run.people)
     lost = {kind: round(total[kind] - without.totals[kind], 2) for kind in KINDS}
-    levers = _levers(run.off) & set(PAID)
+    levers = _levers(run.off) & set(PAID) - actual.off
     size = len(actual.folk.ids)
     spend = sum(float(weekly_spend(actual.plan, lever, size).sum()) for lever in sorted(levers))
     roas = round(lost["collected"] / spend, 3) if spend else None

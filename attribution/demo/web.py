@@ -9,6 +9,7 @@ from attribution.demo.ads import other_source
 from attribution.demo.clock import browse_minute
 from attribution.demo.draws import Bools, Draws, Ints
 from attribution.demo.exposure import STREAM
+from attribution.demo.log import Columns
 from attribution.demo.market import LEVER, LEVERS, LINES, LOCATIONS, TIMEZONE
 from attribution.demo.names import Texts
 from attribution.demo.worlds import FORM, World, ways
@@ -19,6 +20,7 @@ _CLICK_PREFIX = {"google": "gclid", "bing": "msclkid", "facebook": "fbclid", "in
 _SEEN_SHARE = {"display": 0.34, "email": 0.55, "direct_mail": 0.15}
 _SEEN_KIND = {"display": "impression", "email": "email_open", "direct_mail": "direct_mail"}
 _UTM_LOST = 0.05
+_OWN_NUMBER = 0.5  # of tracked calls
 LINE_NAMES = np.array(LINES, dtype=object)
 PLACE_NAMES = np.array(LOCATIONS, dtype=object)
 
@@ -37,10 +39,15 @@ def visit_cookies(world: World, person: Ints, week: Ints, lever: Ints) -> Ints:
     numbers = np.full(len(person), -1)
     for name in np.unique(lever).tolist():
         mine = np.flatnonzero(lever == name)
-        numbers[mine] = names.cookies(
-            world.folk.draws, person[mine], week[mine], 140 + 2 * int(name)
-        )
+        numbers[mine] = names.cookies(world.folk, person[mine], week[mine], 140 + 2 * int(name))
     return numbers
+
+
+def shown_own_number(world: World, asked: Columns) -> Bools:
+    """Which callers saw a number shown to one visitor only, so that the call has a cookie."""
+    drawn = world.folk.draws.uniform(127, asked["start"], asked["person"])
+    swapped: Bools = drawn < world.knobs.recorded(_OWN_NUMBER)
+    return swapped
 
 
 def touchpoints(world: World) -> pd.DataFrame:
@@ -60,7 +67,7 @@ def tags_of(world: World, lever: Ints, person: Ints, line: Ints, week: Ints) -> 
     searched = np.isin(lever, [LEVER["brand"], LEVER["nonbrand"]])
     campaign = labels.campaign_names(lever, line, world.folk.place[person], other * searched)
     lost = np.isin(lever, [LEVER[n] for n in _CLICKED])
-    lost &= world.folk.draws.uniform(122, week, person) < _UTM_LOST
+    lost &= world.folk.draws.uniform(122, week, person) < world.knobs.lost(_UTM_LOST)
     source = np.where(lost, "(direct)", source)
     medium = np.where(lost, "(none)", medium)
     campaign = names.where(~lost & (campaign != ""), campaign)
@@ -160,7 +167,7 @@ def _mail_of(world: World, person: Ints, known: Bools) -> Texts:
 
 def _seen(world: World, lever: str) -> pd.DataFrame:
     """Impressions, openings and letters: the part of them that leaves a trace."""
-    share = _SEEN_SHARE[lever]
+    share = world.knobs.recorded(_SEEN_SHARE[lever])
     touches = world.touches
     rows = np.flatnonzero(touches["lever"] == -1 - LEVER[lever])
     person, week = touches["person"][rows], touches["week"][rows]
@@ -200,8 +207,7 @@ def _forms(world: World) -> pd.DataFrame:
 
 def typed_emails(world: World, person: Ints) -> Texts:
     """Addresses as people type them; each makes the same slip each time."""
-    drawn = world.folk.draws.uniform(126)
-    return names.mistyped(names.emails(world.folk), drawn)[person]
+    return names.typed(world.folk)[person]
 
 
 def web_sessions(world: World, touches: pd.DataFrame) -> pd.DataFrame:

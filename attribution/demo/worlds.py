@@ -1,6 +1,6 @@
 """One run of the simulated health system, and what it counts up to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -9,13 +9,16 @@ import numpy as np
 from attribution.demo.clock import DAY, WEEK, office_minute
 from attribution.demo.draws import Bools, Floats, Ints
 from attribution.demo.folk import Folk, folk_of
+from attribution.demo.knobs import STANDARD, Knobs
 from attribution.demo.life import Life
 from attribution.demo.log import FULFILLED, Columns
-from attribution.demo.market import CHANNEL_OF, LEVER, LEVERS, Calendar, Plan, plan_of
+from attribution.demo.market import CHANNEL_OF, LEVER, LEVERS, Calendar, Pause, Plan, plan_of
 from attribution.demo.money import payments
 from attribution.demo.winback import Winback
 
 FORM, TRACKED_CALL, CALL = range(3)
+# Of inquiries that follow a visit: web forms, and calls whose number tells nothing.
+_FORMS, _UNTRACKED = 0.62, 0.10
 # As the credit settings have them by default.
 _LEAD_GAP_DAYS = 30
 _NEW_PATIENT_DAYS = 1095
@@ -38,28 +41,44 @@ class World:
     touches: Columns
     messages: Columns
 
-    def totals(self, people: Ints | None = None) -> dict[str, float]:
-        """Conversions of each kind within the simulated weeks; collected is in dollars."""
-        counts = {kind: int(rows.sum()) for kind, rows in self._conversions(people).items()}
-        paid = self.payments["minute"] >= 0
+    @property
+    def knobs(self) -> Knobs:
+        """How this world differs from the standard one."""
+        return self.folk.knobs
+
+    def totals(
+        self, people: Ints | None = None, weeks: tuple[int, int] | None = None
+    ) -> dict[str, float]:
+        """Conversions of each kind; collected is in dollars.
+
+        Only those of some `people`, or from the first to the last of `weeks`, where given.
+        """
+        first, last = weeks or (0, self.calendar.weeks - 1)
+
+        def inside(minute: Ints) -> Bools:
+            return (minute >= first * WEEK) & (minute < (last + 1) * WEEK)
+
+        counted = self._conversions(people)
+        counts = {kind: int((rows & inside(when)).sum()) for kind, (rows, when) in counted.items()}
+        paid = inside(self.payments["minute"])
         if people is not None:
             paid &= np.isin(self.visits["person"][self.payments["visit"]], people)
         return counts | {"collected": int(self.payments["cents"][paid].sum()) / 100}
 
-    def _conversions(self, people: Ints | None) -> dict[str, Bools]:
-        last, visits = self.calendar.weeks * WEEK, self.visits
+    def _conversions(self, people: Ints | None) -> dict[str, tuple[Bools, Ints]]:
+        """Which inquiries or visits are conversions of a kind, and when each would be."""
+        visits = self.visits
         leads, among = _leads(self), np.ones(len(visits["person"]), dtype=bool)
         if people is not None:
             among = np.isin(visits["person"], people)
             leads &= np.isin(self.inquiries["person"], people)
         kept = among & (visits["status"] == FULFILLED)
         since = _since_last(visits["person"], visits["starts_at"], kept)
-        counted = kept & (visits["starts_at"] >= 0)
         return {
-            "lead": leads,
-            "booked": among & (visits["booked_at"] >= 0) & (visits["booked_at"] < last),
-            "kept": counted,
-            "new_patient": counted & (since >= _NEW_PATIENT_DAYS * DAY),
+            "lead": (leads, self.inquiries["minute"]),
+            "booked": (among, visits["booked_at"]),
+            "kept": (kept, visits["starts_at"]),
+            "new_patient": (kept & (since >= _NEW_PATIENT_DAYS * DAY), visits["starts_at"]),
         }
 
 
@@ -88,7 +107,9 @@ def ways(world: World) -> Ints:
     at = np.searchsorted(folk.ids, asked["person"])
     drawn = folk.draws.uniform(130, asked["start"], at)
     web = (asked["lever"] >= 0) & (asked["lever"] != LEVER["referral_physician"])
-    return np.where(web & (drawn < 0.62), FORM, np.where(web & (drawn < 0.90), TRACKED_CALL, CALL))
+    tracked = max(1 - world.knobs.lost(_UNTRACKED), _FORMS)
+    calls = np.where(web & (drawn < tracked), TRACKED_CALL, CALL)
+    return np.where(web & (drawn < _FORMS), FORM, calls)
 
 
 def calendar_of(until: date | None, days: int) -> Calendar:
@@ -115,18 +136,25 @@ def world(
     *,
     until: date | None = None,
     days: int = 730,
+    knobs: Knobs = STANDARD,
 ) -> World:
     """Live the whole time once, with the channels (or winback campaigns) in `off` switched off."""
     calendar = calendar_of(until, days)
-    return live(folk_of(seed, np.arange(people)), seed, calendar, levers_off(off))
+    return live(folk_of(seed, np.arange(people), knobs), seed, calendar, levers_off(off))
 
 
 def live(
-    folk: Folk, seed: int, calendar: Calendar, off: frozenset[str], *, record_touches: bool = True
+    folk: Folk,
+    seed: int,
+    calendar: Calendar,
+    off: frozenset[str],
+    *,
+    pauses: Sequence[Pause] = (),
+    record_touches: bool = True,
 ) -> World:
-    """The same for given people and levers."""
-    plan = plan_of(seed, calendar)
-    life = Life(folk, plan, calendar, off, record_touches=record_touches)
+    """The same for given people and levers; a pause switches a lever off for some weeks."""
+    plan = plan_of(seed, calendar, folk.knobs)
+    life = Life(folk, plan, calendar, off, pauses=pauses, record_touches=record_touches)
     log = life.run()
     visits = _in_order(_with_history(folk, log.visits.columns(), calendar))
     return World(

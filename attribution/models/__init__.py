@@ -8,6 +8,7 @@ from attribution.models.rules import (
     MARKOV,
     MILESTONE,
     POSITION,
+    SHAPLEY_RATE,
     SHAPLEY_SUM,
     TIME_DECAY,
     CreditModel,
@@ -20,6 +21,6 @@ MODELS: dict[str, CreditModel] = {
     model.name: model
     for model in (
         *(FIRST, LAST, LAST_NON_DIRECT, LINEAR, POSITION, MILESTONE, TIME_DECAY),
-        *(MARKOV, SHAPLEY_SUM),
+        *(MARKOV, SHAPLEY_SUM, SHAPLEY_RATE),
     )
 }

@@ -1,135 +1,130 @@
-"""The SQL of the `credit` mart, written from the registry so that all models run in one pass.
+"""The SQL of the marts made from `int_shares`: `credit`, `credit_groups` and `credit_leans`.
 
-A journey's credit is handed out along its steps: after each step the model has given away the
-share `reached / total`, rounded to twelve decimals, and a touch gets what its step added. So the
-shares of a journey add up to exactly one, and the whole micros of its value to exactly the
-value, whatever the order in which the engine adds.
+All models are in one row of each; `credit` turns them into a row each. Whole micros are handed
+out by what was given away up to a touch, so money adds up as shares do.
 """
 
 from collections.abc import Mapping
 from textwrap import indent
 
 from attribution.models import MODELS
-from attribution.models.rules import COLUMNS, CreditModel
+from attribution.models.rules import CreditModel
+from attribution.models.shares import select, written
 
 GRAIN = ("model", "kind", "channel", "campaign", "service_line", "location", "week", "currency")
-_INPUTS = ("int_channel_map", "int_conversions", "int_journey_touches", "setting_model")
-_LEARNED = "int_learned_weights"
+_CELL = ("kind", "service_line", "location", "week", "currency")
+# People are put into so many groups; leaving out one after the other says how sure credit is.
+GROUPS = 100
 
 
 def credit_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
-    """The model `credit`, header and all."""
+    """The mart `credit`, header and all."""
+    weighed = {name: model for name, model in models.items() if model.weight}
     steps = {
-        "parameters": _parameters(models),
-        **_learned(models),
-        "weighed": _weighed(models),
-        "reached": _reached(models),
-        "shared": _shared(models),
-        "credited": _credited(models),
+        "credited": _credited(weighed),
         "nobody": _NOBODY,
-        "named": _named(models),
+        "named": _named(weighed),
         "final": _FINAL,
     }
-    inputs = [*_INPUTS, _LEARNED] if "learned" in steps else _INPUTS
-    ctes = ",\n\n".join(
-        f"{name} as (\n\n{indent(sql.strip(chr(10)), '    ')}\n\n)" for name, sql in steps.items()
-    )
-    return (
-        "-- What each channel and campaign is credited with under each model, week by week.\n"
-        f"-- grain: {', '.join(GRAIN)}\n"
-        f"-- inputs: {', '.join(inputs)}\n\n"
-        f"with\n\n{ctes}\n\nselect * from final\norder by {', '.join(GRAIN)}\n"
+    return _mart(
+        "What each channel and campaign is credited with under each model, week by week.",
+        GRAIN,
+        ["int_channel_map", "int_conversions", "int_shares"],
+        steps,
     )
 
 
-def _parameters(models: Mapping[str, CreditModel]) -> str:
-    columns = [
-        f"max(case when model = '{model.name}' and parameter = '{parameter}' then amount end)"
-        f" as {model.parameter_column(parameter)}"
-        for model in models.values()
-        for parameter in model.parameters
-    ] or ["count(*) as parameters"]
-    return _select(columns, "from setting_model")
-
-
-def _learned(models: Mapping[str, CreditModel]) -> dict[str, str]:
-    """A row for each kind and pair of channel and campaign, a column for each learned model."""
-    columns = [
-        f"max(\n    case when {_LEARNED}.model = '{model.name}' then {_LEARNED}.weight end\n)"
-        f" as {model.learned_column}"
-        for model in models.values()
-        if model.learned
-    ]
+def credit_groups_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
+    """The mart `credit_groups`: credit by channel for each of a hundred groups of people."""
+    columns = [*(f"int_conversions.{c}" for c in _CELL[:1]), "int_channel_map.channel"]
+    columns += [f"int_conversions.{column}" for column in _CELL[1:]]
+    columns.append(f"cast(int_conversions.person_id % {GROUPS} as integer) as person_group")
+    for name in (n for n, model in models.items() if model.weight):
+        conversions, value = _handed_out(name)
+        columns.append(f"cast({conversions} as double) as {name}_conversions")
+        columns.append(f"cast({value} as bigint) as {name}_value")
     source = (
-        f"from {_LEARNED}\n"
-        f"inner join int_channel_map on {_LEARNED}.channel = int_channel_map.channel\n"
-        f"group by {_LEARNED}.kind, int_channel_map.map_id"
+        "from int_shares\ninner join int_conversions\n"
+        "    on int_shares.conversion_id = int_conversions.conversion_id\n"
+        "inner join int_channel_map on int_shares.map_id = int_channel_map.map_id\n"
+        "group by 1, 2, 3, 4, 5, 6, 7"
     )
-    kept = [f"{_LEARNED}.kind", "int_channel_map.map_id"]
-    return {"learned": _select([*kept, *columns], source)} if columns else {}
-
-
-def _weighed(models: Mapping[str, CreditModel]) -> str:
-    own = [f"int_journey_touches.{column}" for column in ("conversion_id", "map_id", *COLUMNS)]
-    learned = [f"learned.{model.learned_column}" for model in models.values() if model.learned]
-    source = "from int_journey_touches\ncross join parameters"
-    if learned:
-        source += (
-            "\nleft join learned\n    on\n        int_journey_touches.kind = learned.kind\n"
-            "        and int_journey_touches.map_id = learned.map_id"
-        )
-    journey = _select([*own, "parameters.*", *learned], source)
-    columns = [
-        f"cast({model.weight} as decimal(18, 12)) as {name}_weight"
-        for name, model in models.items()
-    ]
-    return _select(
-        ["conversion_id", "map_id", "step", *columns],
-        f"from (\n\n{indent(journey, '    ')}\n\n) as journeys",
+    return _mart(
+        "What each channel is credited with, apart for each of a hundred groups of people.",
+        ("kind", "channel", *_CELL[1:], "person_group"),
+        ["int_channel_map", "int_conversions", "int_shares"],
+        {"final": select(columns, source)},
     )
 
 
-def _reached(models: Mapping[str, CreditModel]) -> str:
-    columns = []
-    for name in models:
-        upto = "rows between unbounded preceding and current row"
-        window = f"partition by conversion_id order by step\n    {upto}"
-        columns.append(f"{name}_weight")
-        columns.append(f"sum({name}_weight) over (\n    {window}\n) as {name}_reached")
-        columns.append(f"sum({name}_weight) over (partition by conversion_id) as {name}_total")
-    return _select(["conversion_id", "map_id", *columns], "from weighed")
+def credit_leans_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
+    """The mart `credit_leans`: how credit moves between two channels when their weights do.
 
-
-def _shared(models: Mapping[str, CreditModel]) -> str:
-    columns = []
-    for name in models:
-        for sum_, share in (
-            (f"{name}_reached", f"{name}_upto"),
-            (f"{name}_reached - {name}_weight", f"{name}_before"),
+    With shares s of a journey, ds_c / d log w_k = s_c ([c = k] - s_k): the product of two shares,
+    added up over journeys, is what both the one gains and the other loses.
+    """
+    learned = [name for name, model in models.items() if model.learned]
+    by_channel = select(
+        [
+            "int_shares.conversion_id",
+            "int_channel_map.channel",
+            *(f"cast(sum(int_shares.{n}_share) as decimal(18, 12)) as {n}_share" for n in learned),
+        ],
+        "from int_shares\n"
+        "inner join int_channel_map on int_shares.map_id = int_channel_map.map_id\ngroup by 1, 2",
+    )
+    columns = ["int_conversions.kind", "channels.channel", "rivals.channel as rival"]
+    columns += [f"int_conversions.{column}" for column in _CELL[1:]]
+    for name in learned:
+        both = f"cast(channels.{name}_share * rivals.{name}_share as decimal(18, 12))"
+        for amount, result, kind in (
+            ("conversions", "conversions", "double"),
+            ("value_micros", "value", "bigint"),
         ):
-            quotient = f"cast({sum_} as double) / cast({name}_total as double)"
-            columns.append(f"cast({quotient} as decimal(18, 12)) as {share}")
-    return _select(["conversion_id", "map_id", *columns], "from reached")
+            product = f"int_conversions.{amount} * {both}"
+            whole = product if kind == "double" else f"cast(round({product}) as bigint)"
+            columns.append(f"cast(sum({whole}) as {kind}) as {name}_{result}")
+    source = (
+        "from channels\ninner join channels as rivals\n    on\n"
+        "        channels.conversion_id = rivals.conversion_id\n"
+        "        and channels.channel < rivals.channel\n"
+        "inner join int_conversions on channels.conversion_id = int_conversions.conversion_id\n"
+        "group by 1, 2, 3, 4, 5, 6, 7"
+    )
+    return _mart(
+        "How far two channels share journeys, by the learned models: what one gains of the other.",
+        ("kind", "channel", "rival", *_CELL[1:]),
+        ["int_channel_map", "int_conversions", "int_shares"],
+        {"channels": by_channel, "final": select(columns, source)},
+    )
+
+
+def _mart(sentence: str, grain: tuple[str, ...], inputs: list[str], steps: dict[str, str]) -> str:
+    return written(sentence, grain, inputs, steps) + f"order by {', '.join(grain)}\n"
+
+
+def _handed_out(name: str) -> tuple[str, str]:
+    """Conversions and micros of a group of touches under a model."""
+    conversions = f"sum(int_conversions.conversions * int_shares.{name}_share)"
+    upto = f"int_shares.{name}_upto"
+    until, before = (
+        f"cast(round(int_conversions.value_micros * cast({given} as double)) as bigint)"
+        for given in (upto, f"({upto} - int_shares.{name}_share)")
+    )
+    return conversions, f"sum(\n    {until}\n    - {before}\n)"
 
 
 def _credited(models: Mapping[str, CreditModel]) -> str:
-    kept = ["kind", "service_line", "location", "week", "currency"]
     columns = []
     for name in models:
-        share = f"shared.{name}_upto - shared.{name}_before"
-        columns.append(f"sum(int_conversions.conversions * ({share})) as {name}_conversions")
-        upto, before = (
-            "cast(round(int_conversions.value_micros"
-            f" * cast(shared.{name}_{end} as double)) as bigint)"
-            for end in ("upto", "before")
-        )
-        columns.append(f"sum(\n    {upto}\n    - {before}\n) as {name}_value")
-    groups = "\n".join(f"    int_conversions.{column}," for column in kept)
-    return _select(
-        ["shared.map_id", *(f"int_conversions.{column}" for column in kept), *columns],
-        "from shared\ninner join int_conversions\n"
-        "    on shared.conversion_id = int_conversions.conversion_id\n"
-        f"group by\n{groups}\n    shared.map_id",
+        conversions, value = _handed_out(name)
+        columns += [f"{conversions} as {name}_conversions", f"{value} as {name}_value"]
+    groups = "\n".join(f"    int_conversions.{column}," for column in _CELL)
+    return select(
+        ["int_shares.map_id", *(f"int_conversions.{column}" for column in _CELL), *columns],
+        "from int_shares\ninner join int_conversions\n"
+        "    on int_shares.conversion_id = int_conversions.conversion_id\n"
+        f"group by\n{groups}\n    int_shares.map_id",
     )
 
 
@@ -137,21 +132,21 @@ def _named(models: Mapping[str, CreditModel]) -> str:
     names = "\nunion all\n".join(f"select '{name}' as model" for name in models)
     columns = [
         "models.model",
-        *(f"credited.{column}" for column in GRAIN[1:] if column not in ("channel", "campaign")),
+        *(f"credited.{column}" for column in _CELL),
         "int_channel_map.channel",
         "int_channel_map.campaign",
         _choice(models, "conversions"),
         _choice(models, "value"),
     ]
-    attributed = _select(
+    attributed = select(
         columns,
         f"from credited\ncross join (\n\n{indent(names, '    ')}\n\n) as models\n"
         "inner join int_channel_map on credited.map_id = int_channel_map.map_id",
     )
-    nobody = _select(
+    nobody = select(
         [
             "models.model",
-            *(f"nobody.{column}" for column in GRAIN[1:] if column not in ("channel", "campaign")),
+            *(f"nobody.{column}" for column in _CELL),
             "'unattributed' as channel",
             "'' as campaign",
             "nobody.conversions",
@@ -167,10 +162,6 @@ def _choice(models: Mapping[str, CreditModel], what: str) -> str:
     return f"case models.model\n{arms}\nend as {'value_micros' if what == 'value' else what}"
 
 
-def _select(columns: list[str], rest: str) -> str:
-    return "select\n" + ",\n".join(indent(column, "    ") for column in columns) + f"\n{rest}"
-
-
 _NOBODY = """
 select
     int_conversions.kind,
@@ -181,11 +172,11 @@ select
     cast(sum(int_conversions.conversions) as decimal(38, 12)) as conversions,
     sum(int_conversions.value_micros) as value_micros
 from int_conversions
-left join int_journey_touches
+left join int_shares
     on
-        int_conversions.conversion_id = int_journey_touches.conversion_id
-        and int_journey_touches.step = 1
-where int_journey_touches.conversion_id is null
+        int_conversions.conversion_id = int_shares.conversion_id
+        and int_shares.step = 1
+where int_shares.conversion_id is null
 group by 1, 2, 3, 4, 5
 """
 

@@ -35,6 +35,22 @@ _SILENCE = (
 _UNCOUNTED = ("impression", "email_open")
 
 
+# What a journey is, kind by kind; a service line may have its own of each.
+JOURNEY_SETTINGS = ("lookback_days", "after_previous", "direct", "collapse", "min_gap_minutes")
+DIRECT = ("step", "alone")
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """What one service line has of its own; kinds that are not named are as everywhere."""
+
+    lookback_days: Mapping[str, int] = field(default_factory=dict)
+    after_previous: Mapping[str, bool] = field(default_factory=dict)
+    direct: Mapping[str, str] = field(default_factory=dict)
+    collapse: Mapping[str, bool] = field(default_factory=dict)
+    min_gap_minutes: Mapping[str, int] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class CreditSettings:
     """The numbers behind conversions and credit; the defaults suit a health system."""
@@ -44,9 +60,15 @@ class CreditSettings:
     new_patient_days: int = 1095
     lookback_days: Mapping[str, int] = field(default_factory=lambda: _LOOKBACK_DAYS)
     after_previous: Mapping[str, bool] = field(default_factory=lambda: _AFTER_PREVIOUS)
+    # "alone": a direct visit is a step only of journeys that have nothing else.
+    direct: Mapping[str, str] = field(default_factory=dict)
+    collapse: Mapping[str, bool] = field(default_factory=dict)  # a channel again is no new step
+    min_gap_minutes: Mapping[str, int] = field(default_factory=dict)  # nor is it sooner than this
+    service_lines: Mapping[str, LineSettings] = field(default_factory=dict)
     position_ends: float = 0.4
     milestone_each: float = 0.3
     half_life_days: float = 7.0
+    markov_order: int | str = "auto"  # 1 to 4, or the order that foretells journeys best
     uncounted_touches: Sequence[str] = _UNCOUNTED  # kinds of touchpoint that earn no credit
 
 
@@ -63,25 +85,62 @@ def credit_settings(table: Mapping[str, Any]) -> CreditSettings:
         for name in numbers
         if name in table and not _is_number(table[name])
     ]
-    for name, kind, what in (
-        ("lookback_days", _is_days, "days from 1 to 730"),
-        ("after_previous", _is_flag, "true or false"),
-    ):
-        per_kind = table.get(name, {})
-        if not isinstance(per_kind, Mapping):
-            problems.append(f"{name} must be a table with {what} per kind of conversion")
-            continue
-        problems += [f"{name}.{key} is not a conversion" for key in per_kind if key not in KINDS]
-        problems += [f"{name}.{key} must be {what}" for key in per_kind if not kind(per_kind[key])]
+    journeys = _journey_settings(table, "", problems)
+    lines = table.get("service_lines", {})
+    if not isinstance(lines, Mapping):
+        problems.append("service_lines must be a table with a table for each service line")
+        lines = {}
+    own = {str(name): _line_settings(str(name), line, problems) for name, line in lines.items()}
     uncounted = table.get("uncounted_touches", [])
     if not isinstance(uncounted, list) or not all(isinstance(kind, str) for kind in uncounted):
         problems.append('uncounted_touches must be a list such as ["impression", "email_open"]')
     if not problems:
-        settings = CreditSettings(**{name: table[name] for name in table})
+        told = {name: table[name] for name in table} | journeys
+        settings = CreditSettings(**told | ({"service_lines": own} if own else {}))
         problems += _impossible(settings)
         if not problems:
             return settings
     raise ValueError("; ".join(problems))
+
+
+def _line_settings(name: str, line: Any, problems: list[str]) -> LineSettings:
+    where = f"service_lines.{name}"
+    if not isinstance(line, Mapping):
+        problems.append(f"{where} must be a table")
+        return LineSettings()
+    unknown = sorted(line.keys() - set(JOURNEY_SETTINGS))
+    problems += [f"{where}.{setting} is not a setting of a service line" for setting in unknown]
+    return LineSettings(**_journey_settings(line, f"{where}.", problems))
+
+
+def _journey_settings(
+    table: Mapping[str, Any], where: str, problems: list[str]
+) -> dict[str, dict[str, Any]]:
+    """The settings of journeys by kind; those of all kinds at once may be one value."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, fits, what in (
+        ("lookback_days", _is_days, "days from 1 to 730"),
+        ("after_previous", _is_flag, "true or false"),
+        ("direct", lambda value: value in DIRECT, '"step" or "alone"'),
+        ("collapse", _is_flag, "true or false"),
+        ("min_gap_minutes", _is_minutes, "minutes from 0 to 10080"),
+    ):
+        if name not in table:
+            continue
+        told = table[name]
+        if not isinstance(told, Mapping):
+            if name in ("lookback_days", "after_previous"):
+                problems.append(f"{where}{name} must be a table with {what} per kind of conversion")
+                continue
+            told = dict.fromkeys(KINDS, told)
+        named = told.keys() - set(KINDS)
+        problems += [f"{where}{name}.{key} is not a conversion" for key in sorted(named)]
+        wrong = [key for key in told if key not in named and not fits(told[key])]
+        alike = len(wrong) == len(KINDS)
+        problems += [f"{where}{name} must be {what}"] if alike else []
+        problems += [] if alike else [f"{where}{name}.{key} must be {what}" for key in wrong]
+        found[name] = dict(told)
+    return found
 
 
 def _impossible(settings: CreditSettings) -> list[str]:
@@ -91,6 +150,8 @@ def _impossible(settings: CreditSettings) -> list[str]:
     # Three milestones take the same; 1/3 each leaves nothing for the rest.
     if not 0 < settings.milestone_each <= 1 / 3:
         problems.append("milestone_each must be above 0 and at most a third")
+    if settings.markov_order not in (1, 2, 3, 4, "auto") or settings.markov_order is True:
+        problems.append('markov_order must be 1, 2, 3, 4 or "auto"')
     if settings.half_life_days <= 0:
         problems.append("half_life_days must be above 0")
     if settings.lead_gap_days < 0 or settings.new_patient_days < 1:
@@ -108,6 +169,10 @@ def _is_number(value: object) -> bool:
 
 def _is_days(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 730
+
+
+def _is_minutes(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 10080
 
 
 def _is_flag(value: object) -> bool:
@@ -141,18 +206,30 @@ def setting_report(settings: CreditSettings, currency: str) -> pd.DataFrame:
 
 
 def setting_credit(settings: CreditSettings) -> pd.DataFrame:
-    """Per kind of conversion: how far back a journey reaches, and whether the last one ends it."""
-    return pd.DataFrame(
-        {
-            "kind": list(KINDS),
-            "lookback_days": [
-                int(settings.lookback_days.get(kind, _LOOKBACK_DAYS[kind])) for kind in KINDS
-            ],
-            "after_previous": [
-                bool(settings.after_previous.get(kind, _AFTER_PREVIOUS[kind])) for kind in KINDS
-            ],
-        }
+    """Per kind of conversion and service line ('' for all that are not named): what a journey is.
+
+    Columns: kind, service_line, lookback_days, after_previous, drops_direct, collapses,
+    gap_seconds.
+    """
+    everywhere = LineSettings(
+        lookback_days=_LOOKBACK_DAYS | dict(settings.lookback_days),
+        after_previous=_AFTER_PREVIOUS | dict(settings.after_previous),
+        direct=dict.fromkeys(KINDS, "step") | dict(settings.direct),
+        collapse=dict.fromkeys(KINDS, False) | dict(settings.collapse),
+        min_gap_minutes=dict.fromkeys(KINDS, 0) | dict(settings.min_gap_minutes),
     )
+    rows = []
+    for line, own in {"": LineSettings(), **settings.service_lines}.items():
+        for kind in KINDS:
+            days, closes, direct, collapses, gap = (
+                getattr(own, name).get(kind, getattr(everywhere, name)[kind])
+                for name in JOURNEY_SETTINGS
+            )
+            rows.append((kind, line, days, closes, direct == "alone", collapses, 60 * gap))
+    columns = ["kind", "service_line", "lookback_days", "after_previous"]
+    frame = pd.DataFrame(rows, columns=[*columns, "drops_direct", "collapses", "gap_seconds"])
+    flags = dict.fromkeys(("after_previous", "drops_direct", "collapses"), "bool")
+    return frame.astype({"lookback_days": "int64", "gap_seconds": "int64"} | flags)
 
 
 def setting_model(settings: CreditSettings) -> pd.DataFrame:
@@ -162,6 +239,12 @@ def setting_model(settings: CreditSettings) -> pd.DataFrame:
             ("position", "ends", float(settings.position_ends)),
             ("milestone", "each", float(settings.milestone_each)),
             ("time_decay", "half_life_days", float(settings.half_life_days)),
+            # Nought: the order is chosen.
+            (
+                "markov",
+                "order",
+                float(settings.markov_order) if settings.markov_order != "auto" else 0.0,
+            ),
         ],
         columns=["model", "parameter", "amount"],
     )

@@ -122,3 +122,11 @@ SHAPLEY_SUM = CreditModel(
     "The same credit to every channel of the journey, however often it touched.",
     "1.0 / channel_touches",
 )
+
+SHAPLEY_RATE = CreditModel(
+    "shapley_rate",
+    "Shapley value of the rate",
+    "Credit by how much a channel raises the share of journeys that convert.",
+    "coalesce(shapley_rate_learned, 0.000001) / channel_touches",
+    learned=True,
+)

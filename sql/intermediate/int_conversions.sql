@@ -3,7 +3,9 @@
 -- inputs: int_inquiries, int_visits, int_payments, stg_appointment, setting_report, setting_credit
 --
 -- `week` is when it is counted; `decided_at` is when touches stop mattering; touches count from
--- `opens_at` and, where `closed_at` is not null, only after it: the one before of its kind.
+-- `opens_at` and, where `closed_at` is not null, only after it: the one before of its kind. What
+-- else makes a journey (`drops_direct`, `collapses`, `gap_seconds`) comes from the settings of
+-- the kind, or those of the service line where it has its own.
 -- Payments of one person for one visit in one week are one row. A refund takes money away and
 -- is not counted as a conversion.
 
@@ -210,8 +212,14 @@ final as (
         gathered.person_id,
         gathered.decided_at,
         gathered.decided_at
-        - cast(setting_credit.lookback_days as integer) * interval '1' day as opens_at,
-        case when setting_credit.after_previous then spaced.previous_at end as closed_at,
+        - cast(coalesce(own.lookback_days, every.lookback_days) as integer) * interval '1' day
+            as opens_at,
+        case
+            when coalesce(own.after_previous, every.after_previous) then spaced.previous_at
+        end as closed_at,
+        coalesce(own.drops_direct, every.drops_direct) as drops_direct,
+        coalesce(own.collapses, every.collapses) as collapses,
+        coalesce(own.gap_seconds, every.gap_seconds) as gap_seconds,
         gathered.service_line,
         gathered.location,
         gathered.week,
@@ -219,7 +227,10 @@ final as (
         gathered.conversions,
         gathered.value_micros
     from gathered
-    inner join setting_credit on gathered.kind = setting_credit.kind
+    inner join setting_credit as every
+        on gathered.kind = every.kind and every.service_line = ''
+    left join setting_credit as own
+        on gathered.kind = own.kind and gathered.service_line = own.service_line
     left join spaced
         on
             gathered.kind = spaced.kind

@@ -2,13 +2,18 @@
 -- grain: conversion_id, step
 -- inputs: int_conversions, int_touches
 --
--- A touch at the very moment of the decision counts. Steps run from 1 to `steps`; `days_apart`
--- is how long before the journey's last touch a touch was; `last_non_direct_step` is the last
--- step where it all was direct. `milestone` counts what a touch was of these: the journey's
--- first, the last one up to the lead, the last one up to the booking; `milestone_touches` is how
--- many touches of the journey were any. The booking is the last one of the journey's span up to
--- the decision, the lead the last one up to the booking; nobody books on the way to a lead.
--- `channel_touches` is how many touches of the journey were of the touch's channel.
+-- A touch at the very moment of the decision counts. Two touches of one instant are ordered by
+-- where they come from and then by their key, so a refresh always finds the same order. Steps run
+-- from 1 to `steps`; `days_apart` is how long before the journey's last touch a touch was;
+-- `last_non_direct_step` is the last step where it all was direct. `milestone` counts what a
+-- touch was of these: the journey's first, the last one up to the lead, the last one up to the
+-- booking; `milestone_touches` is how many touches of the journey were any. The booking is the
+-- last one of the journey's span up to the decision, the lead the last one up to the booking;
+-- nobody books on the way to a lead. `channel_touches` is how many touches of the journey were of
+-- the touch's channel, and `before_1` to `before_4` the channels before it, 0 where there was none.
+--
+-- What is no step: a direct visit beside others where the settings say so (`drops_direct`); the
+-- channel of the touch before once more (`collapses`), or sooner than the gap after it.
 
 with
 
@@ -37,6 +42,9 @@ spanned as (
         int_conversions.decided_at,
         int_conversions.opens_at,
         int_conversions.closed_at,
+        int_conversions.drops_direct,
+        int_conversions.collapses,
+        int_conversions.gap_seconds,
         moments.lead_at,
         case
             when
@@ -65,6 +73,9 @@ conversions as (
         spanned.decided_at,
         spanned.opens_at,
         spanned.closed_at,
+        spanned.drops_direct,
+        spanned.collapses,
+        spanned.gap_seconds,
         spanned.booked_at,
         case when spanned.booked_at is null then spanned.lead_at else moments.lead_at end
             as lead_at
@@ -79,10 +90,16 @@ joined as (
     select
         conversions.conversion_id,
         conversions.kind,
-        int_touches.touch_number,
+        conversions.drops_direct,
+        conversions.collapses,
+        conversions.gap_seconds,
+        int_touches.touched_at,
+        int_touches.origin,
+        int_touches.record_id,
+        int_touches.source,
+        int_touches.account,
         int_touches.map_id,
         int_touches.channel_id,
-        int_touches.previous_channel_id,
         int_touches.is_direct,
         int_touches.touched_at <= conversions.lead_at as is_before_lead,
         int_touches.touched_at <= conversions.booked_at as is_before_booking,
@@ -103,69 +120,137 @@ joined as (
 
 ),
 
-spans as (
+named as (
 
     select
         conversion_id,
-        min(touch_number) as first_number,
-        max(touch_number) as last_number,
-        max(case when not is_direct then touch_number end) as last_named_number,
-        coalesce(max(case when is_before_lead then touch_number end), 0) as lead_number,
-        coalesce(max(case when is_before_booking then touch_number end), 0) as booked_number,
-        min(days_before) as last_days_before
+        count(*) as touches
     from joined
+    where drops_direct and not is_direct
     group by conversion_id
 
 ),
 
-channels as (
+chosen as (
+
+    select
+        joined.*,
+        lag(joined.channel_id) over (
+            partition by joined.conversion_id
+            order by
+                joined.touched_at,
+                joined.record_id,
+                joined.origin,
+                joined.source,
+                joined.account
+        ) as before_id,
+        lag(joined.days_before) over (
+            partition by joined.conversion_id
+            order by
+                joined.touched_at,
+                joined.record_id,
+                joined.origin,
+                joined.source,
+                joined.account
+        ) as before_days
+    from joined
+    left join named on joined.conversion_id = named.conversion_id
+    where not (joined.is_direct and named.touches is not null)
+
+),
+
+numbered as (
 
     select
         conversion_id,
+        kind,
+        map_id,
         channel_id,
-        cast(count(*) as integer) as channel_touches
-    from joined
-    group by conversion_id, channel_id
+        is_direct,
+        is_before_lead,
+        is_before_booking,
+        days_before,
+        row_number() over (
+            partition by conversion_id
+            order by touched_at, record_id, origin, source, account
+        ) as step,
+        lag(channel_id, 1) over (
+            partition by conversion_id
+            order by touched_at, record_id, origin, source, account
+        ) as before_1,
+        lag(channel_id, 2) over (
+            partition by conversion_id
+            order by touched_at, record_id, origin, source, account
+        ) as before_2,
+        lag(channel_id, 3) over (
+            partition by conversion_id
+            order by touched_at, record_id, origin, source, account
+        ) as before_3,
+        lag(channel_id, 4) over (
+            partition by conversion_id
+            order by touched_at, record_id, origin, source, account
+        ) as before_4
+    from chosen
+    where
+        before_id is null
+        or before_id <> channel_id
+        or not (collapses or (before_days - days_before) * 86400 < gap_seconds)
+
+),
+
+spans as (
+
+    select
+        conversion_id,
+        kind,
+        map_id,
+        channel_id,
+        is_direct,
+        days_before,
+        step,
+        before_1,
+        before_2,
+        before_3,
+        before_4,
+        count(*) over (partition by conversion_id) as steps,
+        max(case when not is_direct then step end) over (partition by conversion_id)
+            as named_step,
+        max(case when is_before_lead then step else 0 end) over (partition by conversion_id)
+            as lead_step,
+        max(case when is_before_booking then step else 0 end) over (partition by conversion_id)
+            as booked_step,
+        min(days_before) over (partition by conversion_id) as last_days_before,
+        count(*) over (partition by conversion_id, channel_id) as channel_touches
+    from numbered
 
 ),
 
 final as (
 
     select
-        joined.conversion_id,
-        joined.kind,
-        cast(joined.touch_number - spans.first_number + 1 as integer) as step,
-        cast(spans.last_number - spans.first_number + 1 as integer) as steps,
-        cast(joined.days_before as double) as days_before,
-        cast(joined.days_before - spans.last_days_before as double) as days_apart,
-        joined.is_direct,
-        cast(
-            coalesce(spans.last_named_number, spans.last_number) - spans.first_number + 1
-            as integer
-        ) as last_non_direct_step,
-        case when joined.touch_number = spans.first_number then 1 else 0 end
-        + case when joined.touch_number = spans.lead_number then 1 else 0 end
-        + case when joined.touch_number = spans.booked_number then 1 else 0 end as milestone,
+        conversion_id,
+        kind,
+        cast(step as integer) as step,
+        cast(steps as integer) as steps,
+        cast(days_before as double) as days_before,
+        cast(days_before - last_days_before as double) as days_apart,
+        is_direct,
+        cast(coalesce(named_step, steps) as integer) as last_non_direct_step,
+        case when step = 1 then 1 else 0 end
+        + case when step = lead_step then 1 else 0 end
+        + case when step = booked_step then 1 else 0 end as milestone,
         1
-        + case when spans.lead_number > spans.first_number then 1 else 0 end
-        + case
-            when
-                spans.booked_number > spans.first_number
-                and spans.booked_number <> spans.lead_number
-                then 1
-            else 0
-        end as milestone_touches,
-        joined.map_id,
-        joined.channel_id,
-        case when joined.touch_number > spans.first_number then joined.previous_channel_id end
-            as previous_channel_id,
-        channels.channel_touches
-    from joined
-    inner join spans on joined.conversion_id = spans.conversion_id
-    inner join channels
-        on
-            joined.conversion_id = channels.conversion_id
-            and joined.channel_id = channels.channel_id
+        + case when lead_step > 1 then 1 else 0 end
+        + case when booked_step > 1 and booked_step <> lead_step then 1 else 0 end
+            as milestone_touches,
+        map_id,
+        channel_id,
+        coalesce(before_1, 0) as before_1,
+        coalesce(before_2, 0) as before_2,
+        coalesce(before_3, 0) as before_3,
+        coalesce(before_4, 0) as before_4,
+        cast(channel_touches as integer) as channel_touches
+    from spans
 
 )
 

@@ -1,20 +1,26 @@
 -- What each learned model learned that a touch of each channel weighs.
--- grain: model, kind, channel
--- inputs: int_transitions
---
--- The transitions below are solved exactly in `attribution/models/learned.py`; its answer is the
--- table. The weight under `markov` is the channel's removal effect.
+-- grain: model, kind, channel_id
+-- inputs: int_markov, int_shapley_rate
 
 with
 
 final as (
 
     select
+        'markov' as model,
         kind,
-        origin,
-        target,
-        journeys
-    from int_transitions
+        channel_id,
+        weight
+    from int_markov
+    where person_group = -1 and weight > 0
+    union all
+    select
+        'shapley_rate' as model,
+        kind,
+        channel_id,
+        weight
+    from int_shapley_rate
+    where person_group = -1 and weight > 0
 
 )
 

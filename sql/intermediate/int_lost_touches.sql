@@ -1,160 +1,166 @@
--- The touches of the journeys that ended without a conversion, counted back from the last.
--- grain: person_id, back
--- inputs: stg_touchpoint, stg_call, stg_message, int_contact_touches, int_channel_map,
---   int_campaigns, int_lost_journeys, int_service_lines,
---   setting_uncounted
+-- The touches of the journeys that led to nothing, each with the channels before it.
+-- grain: person_id, kinds, journey, step
+-- inputs: int_touches, int_lost_spans, int_conversions
 --
--- Numbered once for each person, from the end, whatever the kind: all journeys of a person end
--- with the same touch. `back_run` counts stretches of one channel. Touches of one instant are
--- ordered by numbers, so a refresh always finds the same order.
+-- A journey is lost when no touch and no conversion followed its last touch within the lookback,
+-- and the data reach beyond that. A longer pause begins another journey. `before_1` is the channel
+-- of the touch before, and so on; 0 is none. Touches of one instant are in the order of their keys.
 
 with
 
-spans as (
+moments as (
 
-    select
-        person_id,
-        min(opens_second) as opens_second
-    from int_lost_journeys
-    group by person_id
+    select extract(epoch from max(touched_at)) as second
+    from int_touches
+    union all
+    select extract(epoch from max(decided_at)) as second
+    from int_conversions
 
 ),
 
-touched as (
+reach as (
 
-    select
-        stg_touchpoint.person_id,
-        stg_touchpoint.touched_at,
-        stg_touchpoint.kind,
-        stg_touchpoint.utm_source,
-        stg_touchpoint.utm_medium,
-        stg_touchpoint.utm_campaign,
-        stg_touchpoint.campaign_id,
-        stg_touchpoint.service_line
-    from stg_touchpoint
-    left join setting_uncounted on stg_touchpoint.kind = setting_uncounted.kind
-    where setting_uncounted.kind is null
-    union all
-    select
-        person_id,
-        started_at as touched_at,
-        'call' as kind,
-        utm_source,
-        utm_medium,
-        utm_campaign,
-        campaign_id,
-        service_line
-    from stg_call
-    union all
-    select
-        person_id,
-        touched_at,
-        'contact' as kind,
-        utm_source,
-        utm_medium,
-        utm_campaign,
-        '' as campaign_id,
-        '' as service_line
-    from int_contact_touches
-    union all
-    select
-        person_id,
-        sent_at as touched_at,
-        'outreach' as kind,
-        '' as utm_source,
-        utm_medium,
-        flow as utm_campaign,
-        '' as campaign_id,
-        '' as service_line
-    from stg_message
-    where was_sent and purpose = 'marketing'
-    union all
-    select
-        person_id,
-        clicked_at as touched_at,
-        'outreach' as kind,
-        '' as utm_source,
-        utm_medium,
-        flow as utm_campaign,
-        '' as campaign_id,
-        '' as service_line
-    from stg_message
-    where was_sent and purpose = 'marketing' and clicked_at is not null
+    select max(second) as until_second
+    from moments
 
 ),
 
--- What a touch does not say of its service line, its campaign does.
-mapped as (
+placed as (
 
     select
-        int_channel_map.kind,
-        int_channel_map.utm_source,
-        int_channel_map.utm_medium,
-        int_channel_map.utm_campaign,
-        int_channel_map.campaign_id,
-        int_channel_map.channel_id,
-        int_service_lines.line_id
-    from int_channel_map
-    left join int_campaigns on int_channel_map.campaign = int_campaigns.campaign
-    left join int_service_lines on int_campaigns.service_line = int_service_lines.service_line
+        spans.person_id,
+        spans.kinds,
+        spans.lookback_seconds,
+        spans.collapses,
+        spans.gap_seconds,
+        cast(extract(epoch from int_touches.touched_at) as double) as touched_second,
+        int_touches.record_id,
+        int_touches.origin,
+        int_touches.source,
+        int_touches.account,
+        int_touches.channel_id,
+        int_touches.line_id
+    from int_touches
+    inner join int_lost_spans as spans on int_touches.person_id = spans.person_id
+    where
+        not (spans.drops_direct and int_touches.is_direct)
+        and (
+            spans.closed_second is null
+            or extract(epoch from int_touches.touched_at) > spans.closed_second
+        )
 
 ),
 
-numbered as (
+followed as (
 
     select
-        touched.person_id,
-        extract(epoch from touched.touched_at) as touched_second,
-        mapped.channel_id,
-        coalesce(int_service_lines.line_id, mapped.line_id) as line_id
-    from touched
-    inner join spans
-        on
-            touched.person_id = spans.person_id
-            and extract(epoch from touched.touched_at) >= spans.opens_second
-    inner join mapped
-        on
-            touched.kind = mapped.kind
-            and touched.utm_source = mapped.utm_source
-            and touched.utm_medium = mapped.utm_medium
-            and touched.utm_campaign = mapped.utm_campaign
-            and touched.campaign_id = mapped.campaign_id
-    left join int_service_lines on touched.service_line = int_service_lines.service_line
+        *,
+        lag(touched_second) over (
+            partition by person_id, kinds
+            order by touched_second, record_id, origin, source, account
+        ) as before_second,
+        lag(channel_id) over (
+            partition by person_id, kinds
+            order by touched_second, record_id, origin, source, account
+        ) as before_id
+    from placed
 
 ),
 
-ordered as (
+chosen as (
+
+    select
+        *,
+        case
+            when before_second is null or touched_second - before_second > lookback_seconds
+                then 1
+            else 0
+        end as begins
+    from followed
+    where
+        before_id is null
+        or before_id <> channel_id
+        or touched_second - before_second > lookback_seconds
+        or not (collapses or touched_second - before_second < gap_seconds)
+
+),
+
+journeys as (
 
     select
         person_id,
+        kinds,
+        lookback_seconds,
+        touched_second,
+        record_id,
+        origin,
+        source,
+        account,
+        channel_id,
+        line_id,
+        sum(begins) over (
+            partition by person_id, kinds
+            order by touched_second, record_id, origin, source, account
+            rows between unbounded preceding and current row
+        ) as journey
+    from chosen
+
+),
+
+steps as (
+
+    select
+        person_id,
+        kinds,
+        lookback_seconds,
         touched_second,
         channel_id,
         line_id,
+        journey,
         row_number() over (
-            partition by person_id order by touched_second desc, channel_id desc, line_id desc
-        ) as back,
-        lag(channel_id) over (
-            partition by person_id order by touched_second desc, channel_id desc, line_id desc
-        ) as next_channel_id
-    from numbered
+            partition by person_id, kinds, journey
+            order by touched_second, record_id, origin, source, account
+        ) as step,
+        max(touched_second) over (partition by person_id, kinds, journey) as last_second,
+        count(*) over (partition by person_id, kinds, journey) as steps,
+        lag(channel_id, 1) over (
+            partition by person_id, kinds, journey
+            order by touched_second, record_id, origin, source, account
+        ) as before_1,
+        lag(channel_id, 2) over (
+            partition by person_id, kinds, journey
+            order by touched_second, record_id, origin, source, account
+        ) as before_2,
+        lag(channel_id, 3) over (
+            partition by person_id, kinds, journey
+            order by touched_second, record_id, origin, source, account
+        ) as before_3,
+        lag(channel_id, 4) over (
+            partition by person_id, kinds, journey
+            order by touched_second, record_id, origin, source, account
+        ) as before_4
+    from journeys
 
 ),
 
 final as (
 
     select
-        person_id,
-        back,
-        touched_second,
-        channel_id,
-        next_channel_id,
-        line_id,
-        sum(case when channel_id = next_channel_id then 0 else 1 end) over (
-            partition by person_id
-            order by back
-            rows between unbounded preceding and current row
-        ) as back_run
-    from ordered
+        steps.person_id,
+        steps.kinds,
+        cast(steps.journey as integer) as journey,
+        cast(steps.step as integer) as step,
+        cast(steps.steps as integer) as steps,
+        steps.last_second + steps.lookback_seconds as ended_second,
+        steps.channel_id,
+        coalesce(steps.before_1, 0) as before_1,
+        coalesce(steps.before_2, 0) as before_2,
+        coalesce(steps.before_3, 0) as before_3,
+        coalesce(steps.before_4, 0) as before_4,
+        steps.line_id
+    from steps
+    cross join reach
+    where steps.last_second + steps.lookback_seconds <= reach.until_second
 
 )
 

@@ -1,91 +1,176 @@
 -- Each journey to a lead, a booking or a new patient in one row: its channels, length and end.
 -- grain: journey_id
--- inputs: int_steps, int_conversions, int_lost_journeys, int_service_lines
+-- inputs: int_journey_touches, int_conversions, int_lost_touches, int_kinds, int_service_lines,
+--   setting_report
 --
 -- Touches of one channel in a row are one step. A path has up to four: where there are more,
--- the first and the last three. 0 is no step. A lost journey is for the service line that its
--- last touch with one speaks for, and counts in the quarter in which it was given up.
+-- the first and the last three. 0 is no step. `journeys` is how many conversions a journey ended
+-- in: two bookings of one moment are two. A lost journey is for the service line that its last
+-- touch with one speaks for, and counts in the quarter in which it was given up. Its number is
+-- below nought, so that it is none of a conversion.
 
 with
 
-gathered as (
+won_stretches as (
 
     select
-        journey_id,
-        max(journeys) as journeys,
-        count(*) as touches,
-        max(back_run) as runs,
-        max(days_before) as days,
-        -- Two numbers in one, so that the largest carries its channel (or its line) along.
-        max(back * 1048576 + channel_id) % 1048576 as first_channel_id,
-        min(back * 1048576 + line_id) % 1048576 as line_id,
-        max(case when back_run = 1 then channel_id end) as last_channel_id,
-        max(case when back_run = 2 then channel_id end) as second_last_channel_id,
-        max(case when back_run = 3 then channel_id end) as third_last_channel_id
-    from int_steps
-    group by journey_id
+        touches.conversion_id,
+        touches.steps,
+        touches.days_before,
+        touches.channel_id,
+        row_number() over (
+            partition by touches.conversion_id order by touches.step desc
+        ) as back,
+        count(*) over (partition by touches.conversion_id) as stretches
+    from int_journey_touches as touches
+    where
+        touches.kind in ('lead', 'booked', 'new_patient')
+        and touches.channel_id <> touches.before_1
 
 ),
 
-paths as (
+won as (
 
     select
-        journey_id,
-        journeys,
-        touches,
-        days,
-        line_id,
-        cast(first_channel_id as integer) as step_1,
-        case
-            when runs >= 4 then third_last_channel_id
-            when runs = 3 then second_last_channel_id
-            when runs = 2 then last_channel_id
-            else 0
-        end as step_2,
-        case
-            when runs >= 4 then second_last_channel_id
-            when runs = 3 then last_channel_id
-            else 0
-        end as step_3,
-        case when runs >= 4 then last_channel_id else 0 end as step_4
-    from gathered
+        conversion_id,
+        max(steps) as touches,
+        max(stretches) as stretches,
+        max(days_before) as days,
+        max(case when back = stretches then channel_id end) as first_id,
+        max(case when back = 1 then channel_id end) as last_id,
+        max(case when back = 2 then channel_id end) as second_last_id,
+        max(case when back = 3 then channel_id end) as third_last_id
+    from won_stretches
+    group by conversion_id
+
+),
+
+lost_stretches as (
+
+    select
+        person_id,
+        kinds,
+        journey,
+        steps,
+        ended_second,
+        channel_id,
+        row_number() over (
+            partition by person_id, kinds, journey order by step desc
+        ) as back,
+        count(*) over (partition by person_id, kinds, journey) as stretches
+    from int_lost_touches
+    where channel_id <> before_1
+
+),
+
+lost_lines as (
+
+    select
+        person_id,
+        kinds,
+        journey,
+        -- Two numbers in one, so that the largest carries its line along.
+        max(cast(step as bigint) * 1048576 + line_id) % 1048576 as line_id
+    from int_lost_touches
+    group by person_id, kinds, journey
+
+),
+
+lost as (
+
+    select
+        person_id,
+        kinds,
+        journey,
+        max(steps) as touches,
+        max(stretches) as stretches,
+        max(ended_second) as ended_second,
+        max(case when back = stretches then channel_id end) as first_id,
+        max(case when back = 1 then channel_id end) as last_id,
+        max(case when back = 2 then channel_id end) as second_last_id,
+        max(case when back = 3 then channel_id end) as third_last_id
+    from lost_stretches
+    group by person_id, kinds, journey
+
+),
+
+together as (
+
+    select
+        won.conversion_id as journey_id,
+        int_conversions.kind,
+        'converted' as outcome,
+        int_conversions.service_line,
+        int_conversions.week as ended_on,
+        int_conversions.conversions as journeys,
+        won.touches,
+        won.days,
+        won.stretches,
+        won.first_id,
+        won.last_id,
+        won.second_last_id,
+        won.third_last_id
+    from won
+    inner join int_conversions on won.conversion_id = int_conversions.conversion_id
+    union all
+    select
+        -row_number() over (
+            order by int_kinds.kind, lost.person_id, lost.kinds, lost.journey
+        ) as journey_id,
+        int_kinds.kind,
+        'lost' as outcome,
+        coalesce(int_service_lines.service_line, 'unassigned') as service_line,
+        cast(
+            to_timestamp(lost.ended_second) at time zone setting_report.timezone as date
+        ) as ended_on,
+        1 as journeys,
+        lost.touches,
+        cast(null as double) as days,
+        lost.stretches,
+        lost.first_id,
+        lost.last_id,
+        lost.second_last_id,
+        lost.third_last_id
+    from lost
+    cross join setting_report
+    inner join int_kinds
+        on
+            (lost.kinds & int_kinds.bit) > 0
+            and int_kinds.kind in ('lead', 'booked', 'new_patient')
+    inner join lost_lines
+        on
+            lost.person_id = lost_lines.person_id
+            and lost.kinds = lost_lines.kinds
+            and lost.journey = lost_lines.journey
+    left join int_service_lines on lost_lines.line_id = int_service_lines.line_id
 
 ),
 
 final as (
 
     select
-        paths.journey_id,
-        int_conversions.kind,
-        'converted' as outcome,
-        int_conversions.service_line,
-        cast(date_trunc('quarter', int_conversions.week) as date) as quarter,
-        paths.step_1,
-        paths.step_2,
-        paths.step_3,
-        paths.step_4,
-        paths.journeys,
-        paths.touches,
-        paths.days
-    from paths
-    inner join int_conversions on paths.journey_id = int_conversions.conversion_id
-    union all
-    select
-        paths.journey_id,
-        int_lost_journeys.kind,
-        'lost' as outcome,
-        coalesce(int_service_lines.service_line, 'unassigned') as service_line,
-        cast(date_trunc('quarter', int_lost_journeys.ended_on) as date) as quarter,
-        paths.step_1,
-        paths.step_2,
-        paths.step_3,
-        paths.step_4,
-        paths.journeys,
-        paths.touches,
-        paths.days
-    from paths
-    inner join int_lost_journeys on paths.journey_id = int_lost_journeys.journey_id
-    left join int_service_lines on paths.line_id = int_service_lines.line_id
+        journey_id,
+        kind,
+        outcome,
+        service_line,
+        cast(date_trunc('quarter', ended_on) as date) as quarter,
+        first_id as step_1,
+        case
+            when stretches >= 4 then third_last_id
+            when stretches = 3 then second_last_id
+            when stretches = 2 then last_id
+            else 0
+        end as step_2,
+        case
+            when stretches >= 4 then second_last_id
+            when stretches = 3 then last_id
+            else 0
+        end as step_3,
+        case when stretches >= 4 then last_id else 0 end as step_4,
+        journeys,
+        touches,
+        days
+    from together
 
 )
 

@@ -1,12 +1,11 @@
--- The touches of everybody, numbered in the order they happened, with the ones beside each.
--- grain: person_id, touch_number
+-- The touches of everybody: when, by which channel and campaign, and for which service line.
+-- grain: person_id, touched_at, origin, record_id, source, account
 -- inputs: stg_touchpoint, stg_call, stg_message, int_contact_touches, int_channel_map,
---   setting_uncounted
+--   int_campaigns, int_service_lines, setting_uncounted
 --
--- Most touches lead nowhere; what leads nowhere is learned from them too. Two touches at one
--- instant are ordered by where they come from and then by their key, so a refresh always finds
--- the same order. Reminders of a visit (purpose treatment or operations) are service, not
--- marketing. Touches that only say that something was shown (setting_uncounted) are no steps.
+-- Reminders of a visit (purpose treatment or operations) are service, not marketing. Touches that
+-- only say that something was shown (setting_uncounted) are no steps. What a touch does not say
+-- of its service line, its campaign does.
 
 with
 
@@ -23,7 +22,8 @@ touched as (
         stg_touchpoint.utm_source,
         stg_touchpoint.utm_medium,
         stg_touchpoint.utm_campaign,
-        stg_touchpoint.campaign_id
+        stg_touchpoint.campaign_id,
+        stg_touchpoint.service_line
     from stg_touchpoint
     left join setting_uncounted on stg_touchpoint.kind = setting_uncounted.kind
     where setting_uncounted.kind is null
@@ -39,7 +39,8 @@ touched as (
         utm_source,
         utm_medium,
         utm_campaign,
-        campaign_id
+        campaign_id,
+        service_line
     from stg_call
     union all
     select
@@ -53,7 +54,8 @@ touched as (
         utm_source,
         utm_medium,
         utm_campaign,
-        '' as campaign_id
+        '' as campaign_id,
+        '' as service_line
     from int_contact_touches
     union all
     select
@@ -67,7 +69,8 @@ touched as (
         '' as utm_source,
         utm_medium,
         flow as utm_campaign,
-        '' as campaign_id
+        '' as campaign_id,
+        '' as service_line
     from stg_message
     where was_sent and purpose = 'marketing'
     union all
@@ -82,7 +85,8 @@ touched as (
         '' as utm_source,
         utm_medium,
         flow as utm_campaign,
-        '' as campaign_id
+        '' as campaign_id,
+        '' as service_line
     from stg_message
     where was_sent and purpose = 'marketing' and clicked_at is not null
 
@@ -91,48 +95,44 @@ touched as (
 mapped as (
 
     select
-        touched.person_id,
-        touched.touched_at,
-        touched.origin,
-        touched.record_id,
-        touched.source,
-        touched.account,
+        int_channel_map.kind,
+        int_channel_map.utm_source,
+        int_channel_map.utm_medium,
+        int_channel_map.utm_campaign,
+        int_channel_map.campaign_id,
         int_channel_map.map_id,
         int_channel_map.channel_id,
-        int_channel_map.channel = 'direct' as is_direct
-    from touched
-    inner join int_channel_map
-        on
-            touched.kind = int_channel_map.kind
-            and touched.utm_source = int_channel_map.utm_source
-            and touched.utm_medium = int_channel_map.utm_medium
-            and touched.utm_campaign = int_channel_map.utm_campaign
-            and touched.campaign_id = int_channel_map.campaign_id
-    where touched.person_id is not null
+        int_channel_map.channel = 'direct' as is_direct,
+        int_service_lines.line_id
+    from int_channel_map
+    left join int_campaigns on int_channel_map.campaign = int_campaigns.campaign
+    left join int_service_lines on int_campaigns.service_line = int_service_lines.service_line
 
 ),
 
 final as (
 
     select
-        person_id,
-        row_number() over (
-            partition by person_id order by touched_at, origin, record_id, source, account
-        ) as touch_number,
-        touched_at,
-        map_id,
-        channel_id,
-        is_direct,
-        lag(channel_id) over (
-            partition by person_id order by touched_at, origin, record_id, source, account
-        ) as previous_channel_id,
-        lag(touched_at) over (
-            partition by person_id order by touched_at, origin, record_id, source, account
-        ) as previous_at,
-        lead(touched_at) over (
-            partition by person_id order by touched_at, origin, record_id, source, account
-        ) as next_at
-    from mapped
+        touched.person_id,
+        touched.touched_at,
+        touched.origin,
+        touched.record_id,
+        touched.source,
+        touched.account,
+        mapped.map_id,
+        mapped.channel_id,
+        mapped.is_direct,
+        coalesce(int_service_lines.line_id, mapped.line_id) as line_id
+    from touched
+    inner join mapped
+        on
+            touched.kind = mapped.kind
+            and touched.utm_source = mapped.utm_source
+            and touched.utm_medium = mapped.utm_medium
+            and touched.utm_campaign = mapped.utm_campaign
+            and touched.campaign_id = mapped.campaign_id
+    left join int_service_lines on touched.service_line = int_service_lines.service_line
+    where touched.person_id is not null
 
 )
 

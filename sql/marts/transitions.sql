@@ -1,6 +1,6 @@
 -- How often a journey went from one channel to the next, from its start to its end.
 -- grain: kind, from_channel, to_channel
--- inputs: int_steps, int_paths, int_channel_map
+-- inputs: int_states, int_channel_map
 --
 -- Journeys begin at '(start)' and end at '(conversion)' or, given up, at '(null)'. A pair that was
 -- seen fewer than eleven times goes by way of 'other', so what enters a channel leaves it.
@@ -16,26 +16,35 @@ channels as (
 
 ),
 
+moves as (
+
+    select
+        kind,
+        before_1 as from_id,
+        channel_id as to_id,
+        journeys
+    from int_states
+    where kind in ('lead', 'booked', 'new_patient')
+    union all
+    select
+        kind,
+        channel_id as from_id,
+        case when is_won then 0 else -1 end as to_id,
+        journeys
+    from int_states
+    where is_last and kind in ('lead', 'booked', 'new_patient')
+
+),
+
 numbered as (
 
     select
-        int_paths.kind,
-        0 as from_id,
-        int_paths.step_1 as to_id,
-        sum(int_paths.journeys) as moves
-    from int_paths
-    group by 1, 2, 3
-    union all
-    select
-        int_paths.kind,
-        int_steps.channel_id as from_id,
-        coalesce(
-            int_steps.next_channel_id, case when int_paths.outcome = 'lost' then -1 else 0 end
-        ) as to_id,
-        sum(int_steps.journeys) as moves
-    from int_steps
-    inner join int_paths on int_steps.journey_id = int_paths.journey_id
-    group by 1, 2, 3
+        kind,
+        from_id,
+        to_id,
+        cast(sum(journeys) as bigint) as moves
+    from moves
+    group by kind, from_id, to_id
 
 ),
 

@@ -1,0 +1,134 @@
+"""Draws from the posterior: coefficients that are not negative, over all settings of the media.
+
+What carries over and how soon a channel saturates is not known. So settings are walked over, one
+channel at a time, each chosen with the probability that the evidence gives it.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from attribution.models.incremental_design import (
+    AWARENESS,
+    Floats,
+    Intensities,
+    Media,
+    Node,
+    Setting,
+)
+from attribution.models.incremental_fit import Fitted, Panel, Prior, Term, fit
+from attribution.models.incremental_groups import Groups
+
+DRAWS = 100
+_INNER = 10  # draws behind each published one; their mean is the estimate
+_SWEEPS = 3
+_MOVES = 25
+_KEPT = {True: (0.4, 0.6, 0.8, 0.9), False: (0.0, 0.3, 0.6)}
+_POWERS = (0.5, 0.7, 0.9)
+
+
+class Fits:
+    """Fits of one kind at any settings, each made once and started from the one before."""
+
+    def __init__(
+        self,
+        panel: Panel,
+        intensities: Intensities,
+        groups: Groups,
+        prior: Prior,
+        terms: Sequence[Term],
+    ) -> None:
+        self.panel, self.intensities, self.groups = panel, intensities, groups
+        self.prior, self.terms = prior, terms
+        self._fits: dict[Node, Fitted] = {}
+        self._last: tuple[Floats, Floats] | None = None
+
+    def intensity(self, node: Node) -> Floats:
+        """Channel x group x week."""
+        return self.groups.averaged(self.intensities.at(node))
+
+    def fit(self, node: Node) -> Fitted:
+        if node not in self._fits:
+            found = fit(self.panel, self.intensity(node), self.prior, self.terms, self._last)
+            # From exactly zero a coefficient would need a step of its own to be let go.
+            self._last = found.courses, np.maximum(found.coefficients, 1e-3)
+            self._fits[node] = found
+        return self._fits[node]
+
+    def choose(self, nodes: Sequence[Node], rng: np.random.Generator) -> Node:
+        """One of the nodes, with the probability that the evidence gives it."""
+        return nodes[int(rng.choice(len(nodes), p=self.weights(nodes)))]
+
+    def weights(self, nodes: Sequence[Node]) -> Floats:
+        evidence = np.array([self.fit(node).evidence for node in nodes])
+        weight: Floats = np.exp(evidence - evidence.max())
+        weight /= weight.sum()
+        return weight
+
+
+def usual(media: Sequence[Media]) -> Node:
+    """Where the walk begins."""
+    return Node(tuple(Setting(0.6 if one.channel in AWARENESS else 0.3, 0.7) for one in media))
+
+
+def walked(fits: Fits, rng: np.random.Generator) -> list[tuple[Node, float]]:
+    """Settings and their weights: how often a walk was there, its first sweep apart."""
+    node, seen = usual(fits.intensities.media), Counter[Node]()
+    for sweep in range(_SWEEPS):
+        for number, one in enumerate(fits.intensities.media):
+            now = node.settings[number]
+            kept = [replace(now, kept=value) for value in _KEPT[one.channel in AWARENESS]]
+            node = fits.choose([_with(node, number, setting) for setting in kept], rng)
+            powers = [replace(node.settings[number], power=value) for value in _POWERS]
+            node = fits.choose([_with(node, number, setting) for setting in powers], rng)
+            if sweep:
+                seen[node] += 1
+    return [(one, count / seen.total()) for one, count in seen.items()]
+
+
+def _with(node: Node, number: int, setting: Setting) -> Node:
+    settings = (*node.settings[:number], setting, *node.settings[number + 1 :])
+    return replace(node, settings=settings)
+
+
+def drawn(
+    fits: Fits, nodes: Sequence[tuple[Node, float]], rng: np.random.Generator
+) -> tuple[list[Node], Floats]:
+    """The published draws: the node of each, and draw x channel coefficients.
+
+    Nodes get their share of draws. What is published has, channel by channel, the mean of ten
+    times as many.
+    """
+    reached = np.cumsum([weight for _, weight in nodes])
+    at = np.searchsorted(reached / reached[-1], (np.arange(DRAWS * _INNER) + 0.5) / DRAWS / _INNER)
+    blocks = []
+    for number, (node, _) in enumerate(nodes):
+        size = int((at == number).sum())
+        if size:
+            found = fits.fit(node)
+            blocks.append(truncated(found.centre, found.covariance, size, rng))
+    everything = np.concatenate(blocks)
+    picked = everything[_INNER // 2 :: _INNER]
+    mean = picked.mean(axis=0)
+    published = picked * (everything.mean(axis=0) / np.where(mean > 0, mean, 1.0))
+    return [nodes[number][0] for number in at[_INNER // 2 :: _INNER]], published
+
+
+def truncated(centre: Floats, covariance: Floats, size: int, rng: np.random.Generator) -> Floats:
+    """Draws of a normal that is cut off at zero, by moving one coordinate at a time."""
+    from scipy.special import ndtr, ndtri
+
+    precision = np.linalg.inv(covariance)
+    sd = 1 / np.sqrt(np.diag(precision))
+    drawn = np.tile(np.maximum(centre, 0.3 * sd), (size, 1))
+    for _ in range(_MOVES):
+        for at in range(len(centre)):
+            off = drawn - centre
+            pull = off @ precision[at] - off[:, at] * precision[at, at]
+            mean = centre[at] - pull * sd[at] ** 2
+            inside = ndtr(np.maximum(mean / sd[at], -30))
+            part = np.clip(rng.uniform(size=size) * inside, 1e-300, 1 - 1e-16)
+            drawn[:, at] = np.maximum(mean - sd[at] * ndtri(part), 0.0)
+    return drawn

@@ -1,0 +1,122 @@
+-- What each campaign brought that would not have come without it, and what would have: baseline.
+-- grain: kind, channel, campaign, service_line, location, week, currency
+-- inputs: int_panel_conversions, int_incremental_shares
+--
+-- In every cell the channels and the baseline are what was converted, to the micro. Channels get
+-- their share rounded down, so the baseline is never below nothing; refunds are the baseline's.
+
+with
+
+shared as (
+
+    select
+        int_panel_conversions.kind,
+        int_incremental_shares.channel,
+        int_incremental_shares.campaign,
+        int_panel_conversions.service_line,
+        int_panel_conversions.location,
+        int_panel_conversions.week,
+        int_panel_conversions.currency,
+        cast(
+            int_panel_conversions.conversions
+            * cast(int_incremental_shares.share as decimal(18, 12)) as decimal(38, 12)
+        ) as conversions,
+        case
+            when int_panel_conversions.value_micros > 0
+                then cast(
+                    floor(
+                        int_panel_conversions.value_micros
+                        * cast(int_incremental_shares.share as decimal(18, 12))
+                    ) as bigint
+                )
+            else 0
+        end as value_micros
+    from int_panel_conversions
+    inner join int_incremental_shares
+        on
+            int_panel_conversions.kind = int_incremental_shares.kind
+            and int_panel_conversions.service_line = int_incremental_shares.service_line
+            and int_panel_conversions.location = int_incremental_shares.location
+            and int_panel_conversions.week = cast(int_incremental_shares.week as date)
+
+),
+
+taken as (
+
+    select
+        kind,
+        service_line,
+        location,
+        week,
+        currency,
+        sum(conversions) as conversions,
+        sum(value_micros) as value_micros
+    from shared
+    group by 1, 2, 3, 4, 5
+
+),
+
+baseline as (
+
+    select
+        int_panel_conversions.kind,
+        'baseline' as channel,
+        '' as campaign,
+        int_panel_conversions.service_line,
+        int_panel_conversions.location,
+        int_panel_conversions.week,
+        int_panel_conversions.currency,
+        cast(
+            int_panel_conversions.conversions - coalesce(taken.conversions, 0) as decimal(38, 12)
+        ) as conversions,
+        cast(
+            int_panel_conversions.value_micros - coalesce(taken.value_micros, 0) as bigint
+        ) as value_micros
+    from int_panel_conversions
+    left join taken
+        on
+            int_panel_conversions.kind = taken.kind
+            and int_panel_conversions.service_line = taken.service_line
+            and int_panel_conversions.location = taken.location
+            and int_panel_conversions.week = taken.week
+            and int_panel_conversions.currency = taken.currency
+
+),
+
+together as (
+
+    select
+        kind,
+        channel,
+        campaign,
+        service_line,
+        location,
+        week,
+        currency,
+        conversions,
+        value_micros
+    from shared
+    union all
+    select
+        kind,
+        channel,
+        campaign,
+        service_line,
+        location,
+        week,
+        currency,
+        conversions,
+        value_micros
+    from baseline
+
+),
+
+final as (
+
+    select *
+    from together
+    where conversions <> 0 or value_micros <> 0
+
+)
+
+select * from final

@@ -1,0 +1,308 @@
+"""Incremental credit: worked by hand, its laws, and that it finds what a known panel hides."""
+
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from warehouse_fixtures import Warehouse, ad, appointment, at
+
+from attribution.models.incremental import draws_of
+from attribution.models.incremental_design import Media, cells_of, media_of
+from attribution.models.incremental_draws import truncated
+from attribution.models.incremental_evidence import holdout_increments, weeks_tested
+from attribution.models.incremental_shares import shares_of
+from attribution.transform import run_checks
+
+MONDAY = np.datetime64("2025-01-06")
+PLACES = ("north", "central", "south", "west")
+ARMS = ["kind", "channel", "campaign", "arm", "returned", "people", "counted", "squares",
+        "afterwards"]  # fmt: skip
+TESTS = ["channel", "kind", "location", "first_day", "last_day", "increment", "standard_error"]
+
+
+def week(number):
+    return (MONDAY + 7 * number).astype(object)
+
+
+def media_rows(spend):
+    """`spend`: channel -> place x week of dollars; one campaign for each channel and place."""
+    rows = [
+        (channel, f"{channel}_{PLACES[p]}", "unassigned", PLACES[p], week(w), "USD",
+         round(dollars * 1_000_000), 0, 0, 0)
+        for channel, table in spend.items()
+        for p, course in enumerate(table)
+        for w, dollars in enumerate(course)
+        if dollars > 0
+    ]  # fmt: skip
+    columns = ["channel", "campaign", "service_line", "location", "week", "currency",
+               "spend_micros", "impressions", "clicks", "messages"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def conversion_rows(counts, kind="lead"):
+    rows = [
+        (kind, "dental", PLACES[p], week(w), int(count))
+        for p, course in enumerate(counts)
+        for w, count in enumerate(course)
+    ]
+    columns = ["kind", "service_line", "location", "week", "conversions"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def fitted(conversions, media, holdouts=(), tests=()):
+    journeys = pd.DataFrame(columns=["kind", "channel", "has_media", "journeys"])
+    return draws_of(
+        conversions,
+        media,
+        journeys,
+        pd.DataFrame(list(holdouts), columns=ARMS),
+        pd.DataFrame(list(tests), columns=TESTS),
+    )
+
+
+def increments(draws, kind="lead"):
+    return draws[draws["kind"] == kind].pivot(index="draw", columns="channel", values="increment")
+
+
+def hidden(seed, weeks=90):
+    """A panel of the model's own kind: what is pressed, what came, and what each channel brought.
+
+    Coefficients are drawn from what the model believes beforehand, so intervals must hold.
+    """
+    rng = np.random.default_rng(seed)
+    shape = (len(PLACES), weeks)
+    blocks = np.repeat(rng.uniform(0.2, 1.8, (3, len(PLACES), weeks // 5)), 5, axis=2)
+    spend = dict(zip(("directory", "paid_search", "video"), 100 * blocks, strict=True))
+    media = media_rows(spend)
+    ones = conversion_rows(np.ones(shape))
+    channels = media_of(media, cells := cells_of(ones, media))
+    truth, added = {}, np.zeros(shape)
+    for one in channels:
+        kept = 0.8 if one.channel == "video" else 0.3
+        pressed = one.intensity(kept, 0.7, 0, cells.size)
+        truth[one.channel] = abs(rng.normal()) * 0.16 * pressed
+        added += truth[one.channel]
+    # Cells are in the order of their names.
+    level = rng.uniform(60, 140, (len(PLACES), 1))
+    season = 1 + 0.15 * np.sin(np.arange(weeks) / 52 * 2 * np.pi)
+    parts = {name: level * season * part for name, part in truth.items()}
+    counts = rng.poisson(level * season * (1 + added))
+    order = np.argsort(np.argsort(PLACES))  # places as named -> their cells
+    return conversion_rows(counts[order]), media, {n: part.sum() for n, part in parts.items()}
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return hidden(1)
+
+
+@pytest.fixture(scope="module")
+def draws(panel):
+    return fitted(*panel[:2])
+
+
+def test_a_share_worked_by_hand():
+    """Constant pressure is an intensity of 1; a coefficient of 0.25 is then 0.25 / 1.25 = 20%."""
+    media = media_rows({"video": np.full((1, 8), 100.0)})
+    second = media.assign(campaign="other", spend_micros=media["spend_micros"] // 4)
+    counts = conversion_rows(np.full((1, 8), 10))
+    draw = pd.DataFrame(
+        [("lead", "video", 0, 0.5, 0.7, 0, 0.25)],
+        columns=["kind", "channel", "draw", "kept", "power", "delay", "coefficient"],
+    )
+    shares = shares_of(draw, counts, pd.concat([media, second]))
+    found = shares.groupby("campaign")["share"].unique()
+    assert found["video_north"] == pytest.approx([0.16])
+    assert found["other"] == pytest.approx([0.04])
+    assert len(shares) == 16
+
+
+def test_what_was_seen_fades_by_hand():
+    pressure = np.zeros((1, 1, 8))
+    pressure[0, 0, 4] = 8.0
+    carried = Media("video", ("one",), pressure).carried(0.5)
+    assert carried[0, 0].tolist() == [0, 0, 0, 0, 4, 2, 1, 0.5]
+
+
+def test_a_holdout_worked_by_hand():
+    """300 of 1,000 treated came and 20 of 100 held out: 10 points, so 100 who would not have."""
+    arms = pd.DataFrame(
+        [
+            ("lead", "outreach_sms", "recall", "treated", 0, 1000, 300, 300, 0),
+            ("lead", "outreach_sms", "recall", "holdout", 0, 100, 20, 20, 0),
+        ],
+        columns=ARMS,
+    )
+    [(channel, increment, error)] = holdout_increments(arms)
+    assert channel == "outreach_sms"
+    assert increment == pytest.approx(100.0)
+    assert error == pytest.approx(1000 * (0.3 * 0.7 / 1000 + 0.2 * 0.8 / 100) ** 0.5)
+
+
+def test_visits_that_follow_are_told_from_the_first_by_hand():
+    """Who came within 90 days has 1 visit then and 3 in all, who did not has 0 and 1: 2 for 1."""
+    arms = pd.DataFrame(
+        [
+            ("kept", "outreach_sms", "recall", "treated", 1, 300, 300, 300, 600),
+            ("kept", "outreach_sms", "recall", "treated", 0, 700, 0, 0, 700),
+            ("kept", "outreach_sms", "recall", "holdout", 1, 20, 20, 20, 40),
+            ("kept", "outreach_sms", "recall", "holdout", 0, 80, 0, 0, 80),
+        ],
+        columns=ARMS,
+    )
+    [(_, increment, _)] = holdout_increments(arms)
+    assert increment == pytest.approx(200.0)
+
+
+def test_a_test_sees_its_days_and_places(panel):
+    cells = cells_of(*panel[:2])
+    weight = weeks_tested(cells, "south", "2025-01-08", "2025-01-14")  # Wednesday to Tuesday
+    south = cells.locations.index("south")
+    assert weight[south, :3] == pytest.approx([5 / 7, 2 / 7, 0])
+    assert weight.sum() == pytest.approx(1.0)
+
+
+def test_draws_of_a_cut_normal_have_its_mean():
+    rng = np.random.default_rng(3)
+    found = truncated(np.array([0.0, 5.0]), np.diag([1.0, 0.01]), 4000, rng)
+    assert found.min() >= 0
+    assert found.mean(axis=0) == pytest.approx([(2 / np.pi) ** 0.5, 5.0], abs=0.03)
+
+
+def test_intervals_hold_what_a_known_panel_hides():
+    held, errors, equal = [], [], []
+    for seed in range(2, 10):
+        conversions, media, truth = hidden(seed)
+        found = increments(fitted(conversions, media))
+        low, high, mean = found.quantile(0.05), found.quantile(0.95), found.mean()
+        whole, brought = conversions["conversions"].sum(), sum(truth.values())
+        for channel, true in truth.items():
+            held.append(low[channel] <= true <= high[channel])
+            errors.append((mean[channel] - true) / whole)
+            equal.append((brought / 3 - true) / whole)
+    assert 0.75 <= np.mean(held) <= 1.0
+    # Better than knowing the total and nothing of who it was.
+    assert np.std(errors) < 0.75 * np.std(equal)
+
+
+def test_channels_never_bring_less_than_nothing_or_more_than_came(panel, draws):
+    found = increments(draws)
+    assert (found >= 0).all(axis=None)
+    assert (found.sum(axis=1) < panel[0]["conversions"].sum()).all()
+    assert len(found) == 100
+
+
+def test_the_same_panel_in_another_order_gives_the_same_draws(panel, draws):
+    conversions, media, _ = panel
+    again = fitted(conversions.sample(frac=1, random_state=1), media.sample(frac=1, random_state=2))
+    pd.testing.assert_frame_equal(again, draws)
+
+
+def test_another_unit_of_money_changes_nothing(panel, draws):
+    conversions, media, _ = panel
+    cents = fitted(conversions, media.assign(spend_micros=media["spend_micros"] * 100))
+    assert increments(cents).mean().to_numpy() == pytest.approx(
+        increments(draws).mean().to_numpy(), rel=1e-6
+    )
+
+
+def test_a_channel_that_was_never_on_gets_nothing(panel):
+    conversions, media, _ = panel
+    off = media[media["channel"] == "video"].assign(channel="display", spend_micros=0)
+    assert "display" not in set(fitted(conversions, pd.concat([media, off]))["channel"])
+
+
+def test_a_test_pulls_towards_itself_and_narrows(panel, draws):
+    before = increments(draws)["paid_search"]
+    target = 0.5 * before.mean() + 100
+    sure = ("paid_search", "lead", "", "2025-01-06", "2026-12-31", target, 0.1 * before.std())
+    vague = (*sure[:-1], 100 * before.std())
+    near = increments(fitted(*panel[:2], tests=[sure]))["paid_search"]
+    far = increments(fitted(*panel[:2], tests=[vague]))["paid_search"]
+    assert abs(near.mean() - target) < 0.25 * abs(before.mean() - target)
+    assert near.std() < 0.35 * before.std()
+    assert abs(far.mean() - before.mean()) < 0.25 * before.std()
+
+
+@pytest.mark.parametrize("weeks", [0, 12])
+def test_too_short_a_panel_says_nothing(panel, weeks):
+    conversions, media, _ = panel
+    early = [rows[rows["week"] < week(weeks)] for rows in (conversions, media)]
+    assert fitted(*early).empty
+
+
+def test_one_place_is_learned_from_its_weeks(panel):
+    conversions, media, _ = panel
+    alone = [rows[rows["location"] == "north"] for rows in (conversions, media)]
+    found = fitted(*alone)
+    assert set(found["places"]) == {1}
+    assert set(found["channel"]) == {"directory", "paid_search", "video"}
+
+
+@pytest.fixture(scope="module")
+def built():
+    """Two places, forty weeks; the north presses with search every other month."""
+    rows, number = [], 0
+    for w in range(40):
+        monday = at("2025-01-06") + timedelta(weeks=w)
+        on = (w // 8) % 2 == 0
+        for place in ("north", "south"):
+            pressed = on == (place == "north")
+            rows.append(ad(f"search_{place}", monday, "90" if pressed else "10"))
+            for _ in range(12 if pressed else 8):
+                number += 1
+                booked = monday + timedelta(hours=number % 150)
+                visit = booked + timedelta(days=3)
+                rows.append(
+                    appointment(
+                        f"a{number}", f"p{number}", booked, visit, location=place,
+                        service_line="dental",
+                    )
+                )  # fmt: skip
+    warehouse = Warehouse()
+    yield warehouse.build(*rows)
+    warehouse.close()
+
+
+def test_the_warehouse_adds_up(built):
+    run_checks(built.connection)
+    brought = dict(built.rows("select channel, conversions from incremental where kind = 'booked'"))
+    [(booked,)] = built.rows("select sum(conversions) from conversions where kind = 'booked'")
+    assert brought["paid_search"] > 0.02 * booked
+    assert sum(brought.values()) == pytest.approx(booked, abs=1e-6)
+    [(evidence, method)] = built.rows(
+        "select evidence, method from incremental where kind = 'booked' and channel = 'paid_search'"
+    )
+    assert (evidence, method) == ("panel", "places and weeks")
+
+
+def test_draws_are_multiples_with_mean_one(built):
+    means = built.rows("select channel, avg(multiplier) from incremental_draws group by channel")
+    assert {channel for channel, _ in means} == {"baseline", "paid_search"}
+    assert [mean for _, mean in means] == pytest.approx([1.0, 1.0])
+    low, high, mid = built.rows(
+        "select low, high, conversions from incremental"
+        " where kind = 'booked' and channel = 'paid_search'"
+    )[0]
+    assert 0 <= low < mid < high
+
+
+def test_campaigns_get_what_they_pressed_where_they_are(built):
+    places = built.rows(
+        "select distinct campaign, location from int_incremental where channel = 'paid_search'"
+    )
+    assert set(places) == {("search_north", "north"), ("search_south", "south")}
+
+
+def test_little_data_is_all_baseline():
+    warehouse = Warehouse()
+    when = at("2026-01-05")
+    warehouse.build(ad("search", when, "5"), appointment("a", "p", when, when))
+    found = warehouse.rows("select channel, conversions, evidence, method from incremental"
+                           " where kind = 'booked' order by channel")  # fmt: skip
+    assert found == [
+        ("baseline", 1.0, "not identified", "none"),
+        ("paid_search", 0.0, "not identified", "none"),
+    ]
+    warehouse.close()
