@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attribution import analyst
+from attribution.cli import main
 from attribution.errors import BadInput
 from attribution.models.attribute import COLUMNS, PATH_MODELS, attribute
 from attribution.models.path_rules import RuleSettings
@@ -63,7 +64,8 @@ def test_credit_adds_up_and_lies_in_its_interval(frame, order):
 def test_order_of_rows_and_splitting_a_row_change_nothing(frame, data):
     result = attribute(frame, "all", 2)
     shuffled = data.draw(st.permutations(range(len(frame))))
-    pd.testing.assert_frame_equal(attribute(frame.iloc[list(shuffled)], "all", 2), result)
+    again = attribute(frame.iloc[list(shuffled)], "all", 2)
+    pd.testing.assert_frame_equal(again, result, check_exact=True)
     halves = frame.assign(**{c: frame[c] / 2 for c in ("conversions", "value", "nulls")})
     again = attribute(pd.concat([halves, halves]), "all", 2)
     for model in PATH_MODELS:
@@ -146,6 +148,16 @@ def test_fractions_and_conversions_without_value_count(model):
     assert result["value"].sum() == pytest.approx(10)
     if model != "shapley_rate":
         assert (result["conversions"] > 0).all()
+
+
+@pytest.mark.parametrize("model", PATH_MODELS)
+def test_value_of_a_path_that_nobody_took_is_shared_all_the_same(model):
+    frame = pd.DataFrame(
+        {"path": ["a", "b"], "conversions": [1, 0], "value": [0.0, 7.0], "nulls": [1, 0]}
+    )
+    result = attribute(frame, model)
+    assert result["value"].sum() == pytest.approx(7.0)
+    assert np.isfinite(result[["value", "value_low", "value_high"]]).all(axis=None)
 
 
 @pytest.mark.parametrize("model", PATH_MODELS)
@@ -247,6 +259,43 @@ def test_the_command_writes_csv_and_json(tmp_path, capfdbinary):
     assert rows[1]["conversions"] == 2.0
     assert rows[1]["order"] is None
     assert set(rows[0]) == set(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--model", "lats"], "no model 'lats'"),
+        (["--model", ""], "No model"),
+        (["--order", "5"], "1, 2, 3, 4 or auto"),
+        (["--order", "second"], "1, 2, 3, 4 or auto"),
+        (["--separator", "  "], "separator"),
+        (["--out", "nowhere/answer.csv"], "no folder nowhere"),
+    ],
+)
+def test_the_command_refuses_with_two(tmp_path, capfd, monkeypatch, arguments, reason):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "paths.csv").write_text("path,conversions\na,1\n", encoding="utf-8")
+    assert main(["attribute", "paths.csv", *arguments]) == 2
+    said = capfd.readouterr()
+    assert not said.out
+    assert reason in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_the_command_does_all_models_and_says_what_it_leaves_out(tmp_path, capfd):
+    source = tmp_path / "paths.csv"
+    source.write_text("path,conversions,nulls\na > b,20,10\nb,10,30\n", encoding="utf-8")
+    assert main(["attribute", str(source), "--order", "auto"]) == 0
+    said = capfd.readouterr()
+    found = pd.read_csv(io.StringIO(said.out))
+    assert tuple(found.columns) == COLUMNS
+    assert list(found["model"].unique()) == list(PATH_MODELS)
+    assert "only an experiment knows" in said.err
+    source.write_text("path,conversions\na > b,20\nb,10\n", encoding="utf-8")
+    assert main(["attribute", str(source), "--model", "all", "--format", "json"]) == 0
+    said = capfd.readouterr()
+    assert "shapley_rate and incremental were left out" in said.err
+    assert {"shapley_rate", "incremental"}.isdisjoint(row["model"] for row in json.loads(said.out))
 
 
 WORKED = {

@@ -31,7 +31,17 @@ def steps_of(paths):
     ("text", "reason"),
     [
         ("", "is empty"),
+        ("\n  \n", "is empty"),
+        ("\ufeff", "is empty"),
+        ("path,conversions", "no rows"),
         ("path,conversions\n", "no rows"),
+        ("path;conversions\na > b;1\n", "separated by ';'; save it with commas"),
+        ("path\tconversions\na > b\t1\n", "separated by .* save it with commas"),
+        ("path,conversions\na,1\nb,1e16\n", "Row 3, column conversions, is larger"),
+        ("path,conversions,value\na,1,-1e300\n", "Row 2, column value, is larger"),
+        ('path,conversions\na,"1,000"\n', "Row 2, column conversions, is not a number"),
+        ("path,conversions\na,Infinity\n", "Row 2, column conversions, is not a number"),
+        ("path,conversions\na,1\nb\n", "Row 3 of paths.csv has 1 fields .* header has 2"),
         ("path\na\n", "no column conversions; its header is path"),
         ("channel,count\na,1\n", "no column path and no column conversions"),
         ("path,conversions\na,1\nb,-2\n", "Row 3, column conversions, is negative"),
@@ -44,6 +54,8 @@ def steps_of(paths):
         ("path,conversions\na,1\nb > > c,1\n", "Row 3, column path,"),
         ("path,conversions\na,1\nb > ,1\n", "Row 3, column path,"),
         ("path,conversions\na,1\na>b,1\n", "Row 3, column path, seems to be separated by '>'"),
+        ("path,conversions\na,1\na -> b,1\n", "Row 3, column path, seems .* by ' -> '"),
+        ("path,conversions\na > b,1\na>c,1\n", "Row 3, column path, seems .* by '>'"),
         ("path,conversions\na,1\na | b,1\n", r"Row 3, column path, seems .* by '\|'"),
         ("path,conversions\na,0\nb,0\n", "0 in every row"),
         ("path,conversions\na,1\na,b,1\n", "Row 3 of paths.csv has 3 fields .* header has 2"),
@@ -62,9 +74,18 @@ def test_a_missing_file_is_named(tmp_path):
         read_paths(tmp_path / "nowhere.csv")
 
 
-def test_other_encodings_are_refused_kindly(tmp_path):
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_other_encodings_are_refused_kindly(tmp_path, encoding):
     with pytest.raises(BadInput, match="not UTF-8"):
-        read_paths(written(tmp_path, "path,conversions\nCafé,1\n", "latin-1"))
+        read_paths(written(tmp_path, "path,conversions\nCafé,1\n", encoding))
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_lines_may_end_in_any_way(tmp_path, ending):
+    lines = ["\ufeffpath,conversions,nulls", "a > b,2,1", "b,1,4", ""]
+    paths = read_paths(written(tmp_path, ending.join(lines)))
+    assert steps_of(paths) == [(("a", "b"), 2.0), (("b",), 1.0)]
+    assert sorted(paths.tally.nulls) == [1.0, 4.0]
 
 
 def test_unicode_quotes_and_commas_survive(tmp_path):

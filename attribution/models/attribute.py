@@ -96,7 +96,7 @@ def attribute_paths(
 def chosen_models(model: str | Sequence[str]) -> list[str]:
     """The names of the models asked for; "all" is every one."""
     names = [model] if isinstance(model, str) else list(model)
-    if names == ["all"]:
+    if "all" in names:
         return list(PATH_MODELS)
     if unknown := [name for name in names if name not in PATH_MODELS]:
         raise BadInput(

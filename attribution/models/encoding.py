@@ -19,6 +19,7 @@ from attribution.models.paths import Codes, Floats, Paths, Tally
 SEPARATOR = " > "
 UNATTRIBUTED = "unattributed"
 
+LARGEST = 1e15  # beyond, a double cannot tell one conversion more
 _BLOCK_ROWS = 1 << 16
 _BLOCK_TOUCHES = 1 << 18
 # A path that holds one of these and not the separator was written by another tool.
@@ -109,6 +110,10 @@ def _check_numbers(numbers: dict[str, Floats], first_row: int) -> None:
         if wrong.any():
             place = _place(int(np.argmax(wrong)), first_row, name)
             raise BadInput(f"{place} is not a number; write 0 where there was nothing.")
+        large = np.abs(column) > LARGEST
+        if large.any():
+            place = _place(int(np.argmax(large)), first_row, name)
+            raise BadInput(f"{place} is larger than any count or sum of money can be.")
         if name != "value" and (column < 0).any():
             place = _place(int(np.argmax(column < 0)), first_row, name)
             raise BadInput(f"{place} is negative, and a count cannot be.")
@@ -187,12 +192,16 @@ def _check_names(names: list[str], rows: _Rows, separator: str, first_row: int) 
 
 
 def _foreign_separator(names: list[str], separator: str, all_alone: bool) -> str:
+    """What seems to stand between channels instead, or nothing."""
+
+    def found(mark: str) -> bool:
+        return any(mark in name for name in names)
+
     mark = separator.strip()
-    if mark != separator and any(mark in name for name in names):
-        return mark
-    if not all_alone:
-        return ""
-    return next((s for s in _OTHER_SEPARATORS if any(s in name for name in names)), "")
+    longer = [other for other in _OTHER_SEPARATORS if mark in other and other != separator]
+    if mark != separator and found(mark):
+        return next(filter(found, longer), mark)
+    return next(filter(found, _OTHER_SEPARATORS), "") if all_alone else ""
 
 
 def _distinct(rows: _Rows) -> tuple[Codes, Codes]:

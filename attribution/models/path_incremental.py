@@ -329,10 +329,10 @@ def _note(
     total = float(won.centre.sum())
     said = (
         "incremental: only an experiment knows what would have come anyway; these paths say "
-        f"{won.centre[-1]:,.0f} of {total:,.0f} conversions with a touch"
+        f"{_told(won.centre[-1])} of {_told(total)} conversions with a touch"
     )
     if with_interval:
-        said += f", and with 90% between {won.low[-1]:,.0f} and {won.high[-1]:,.0f}"
+        said += f", and with 90% between {_told(won.low[-1])} and {_told(won.high[-1])}"
     if spread:
         said += (
             "; paths with the same channels convert differently, their odds by a factor of "
@@ -345,6 +345,10 @@ def _note(
     if kept.any():
         said += f"; {_named(paths, kept)} cannot be switched off and counts as baseline"
     return said
+
+
+def _told(amount: float) -> str:
+    return f"{amount:,.0f}" if amount >= 100 else f"{amount:.3g}"
 
 
 def _named(paths: Paths, chosen: np.ndarray) -> str:
