@@ -10,25 +10,23 @@ channels convert differently, something hidden is at work. Effects are then take
 much, at random: they are pulled towards what a channel usually does, and intervals widen.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse
-from scipy.special import expit, log_ndtr
+from scipy.special import log_ndtr
 
 from attribution.errors import BadInput
 from attribution.models.estimate import (
     Estimate,
-    Influence,
     Interval,
     Z,
     as_counts,
     no_interval,
-    share_variance,
 )
 from attribution.models.logistic import Fit, design_of, fit, hidden_spread
-from attribution.models.paths import Codes, Floats, Paths, Tally, added
+from attribution.models.paths import Codes, Floats, Paths, Tally
+from attribution.models.removal import Effects, Leaning, Removal
 
 BASELINE = "baseline"
 USUAL_EFFECT = 2.0  # on the log odds; no effect is taken to be below nil
@@ -36,18 +34,6 @@ USUAL_EFFECT = 2.0  # on the log odds; no effect is taken to be below nil
 # same ones. How much more that is was found in simulated worlds (benchmarks/path_accuracy.py).
 HIDDEN_FOR_SHOWN = 4.0
 _COVARIANCE_CHANNELS = 6_000
-_CHUNK_CELLS = 2_000_000
-
-
-@dataclass(frozen=True)
-class Effects:
-    """What each channel does to the log odds."""
-
-    signed: Floats  # pulled towards nil
-    credited: Floats  # none below nil
-    pull: Floats  # of `signed` by what was fitted
-    slope: Floats  # of `credited` by `signed`
-    hidden: Floats  # the variance that is not from sampling
 
 
 def incremental(paths: Paths, held: frozenset[str], *, intervals: bool = True) -> Estimate:
@@ -59,7 +45,7 @@ def incremental(paths: Paths, held: frozenset[str], *, intervals: bool = True) -
     if not (paths.tally.nulls > 0).any():
         raise BadInput(
             "incremental compares journeys that converted with those that did not: "
-            "it needs a column nulls that is not 0 everywhere."
+            "it needs a column nulls that is above 0 for some path with a touch."
         )
     fitted, number, tally = _best_fit(paths)
     kept = np.array([name.casefold() in held for name in paths.channels], dtype=bool)
@@ -167,136 +153,22 @@ class _Credit:
     removed: Floats
 
 
-class _Removal:
-    """What a tally loses without each channel, and without all; how that leans on the effects."""
-
-    def __init__(self, fitted: Fit, effects: Floats, tally: Tally) -> None:
-        design, size = fitted.design, fitted.channels
-        inside = design.indices < size
-        self.owner = np.repeat(np.arange(design.shape[0]), np.diff(design.indptr))[inside]
-        self.member = design.indices[inside].astype(np.int64)
-        amount = design.data[inside]
-        self._design = design
-        self.odds = design @ fitted.effects
-        self._chance = fitted.chance
-        left = expit(self.odds[self.owner] - effects[self.member] * amount)
-        stays = left / self._chance[self.owner]
-        worth = tally.value[self.owner]
-        self.lost = 1 - stays  # of each pair of row and channel
-        self.of_channel = added(self.member, worth * self.lost, size)
-        self.own = added(self.member, worth * stays * (1 - left) * amount, size)
-        self._pairs = worth * stays * (self._chance[self.owner] - left)
-        joint = added(self.owner, effects[self.member] * amount, design.shape[0])
-        alone = expit(self.odds - joint)
-        self.stays = alone / self._chance  # of each set, without all of them
-        self.base = float(tally.value @ self.stays)
-        self._alone = tally.value * self.stays * (self._chance - alone)
-        leaning = tally.value * self.stays * (1 - alone)
-        self.base_own = -added(self.member, leaning[self.owner] * amount, size)
-
-    def through_odds(self) -> Floats:
-        """How each channel's loss moves with the fitted effects, other than through its own."""
-        size = self._design.shape[1] - 1
-        shape = (self._design.shape[0], size)
-        pairs = scipy.sparse.csr_array((self._pairs, (self.owner, self.member)), shape=shape)
-        moved: Floats = -(pairs.T @ self._design).toarray()
-        return moved
-
-    def base_through_odds(self) -> Floats:
-        """The same for what stays without all channels."""
-        moved: Floats = self._design.T @ self._alone
-        return moved
-
-
 def _credited(fitted: Fit, effects: Effects, tally: Tally, covariance: Floats | None) -> _Credit:
     total = float(tally.value.sum())
-    found = _Removal(fitted, effects.credited, tally)
+    found = Removal(fitted, effects.credited, tally)
     lost = float(found.of_channel.sum())
     rate = (total - found.base) / lost if lost > 0 else 0.0
     base = found.base if lost > 0 else total
     centre = np.append(found.of_channel * rate, base)
     if covariance is None:
         return _Credit(no_interval(centre), found.of_channel)
-    signed = _Removal(fitted, effects.signed, tally)
+    signed = Removal(fitted, effects.signed, tally)
     raw = np.append(signed.of_channel * rate, base)
-    leaning = _Leaning(found, signed, effects, rate, max(lost, 1e-300))
+    leaning = Leaning(found, signed, effects, rate, max(lost, 1e-300))
     reach = Z * np.sqrt(leaning.variance(fitted, effects, tally, covariance, raw, total))
     low = np.minimum(np.maximum(raw - reach, 0.0), centre)
     high = np.maximum(np.minimum(raw + reach, max(total, 0.0)), centre)
     return _Credit(Interval(centre, low, high), found.of_channel)
-
-
-class _Leaning:
-    """How credits, and the baseline last, move with effects and with one journey more.
-
-    A credit is what the channel loses, times what all lose jointly, over the sum of what each
-    loses: f_c (V - B) / F.
-    """
-
-    def __init__(
-        self, found: _Removal, signed: _Removal, effects: Effects, rate: float, lost: float
-    ) -> None:
-        self._found, self._signed, self._rate, self._lost = found, signed, rate, lost
-        self._share = signed.of_channel / lost
-        size = len(effects.signed)
-        sum_own, base_own = found.own * effects.slope, found.base_own * effects.slope
-        #: by the effects themselves, and by what was fitted
-        self.by_effect = self._joined(np.diag(signed.own), sum_own, base_own)
-        fitted = np.zeros((size, size + 1))
-        fitted[:, :-1] = np.diag(signed.own * effects.pull)
-        self.by_fit = self._joined(
-            fitted + signed.through_odds(),
-            np.append(sum_own * effects.pull, 0.0) + found.through_odds().sum(axis=0),
-            np.append(base_own * effects.pull, 0.0) + found.base_through_odds(),
-        )
-
-    def _joined(self, channel: Floats, whole: Floats, base: Floats) -> Floats:
-        moved = self._rate * channel
-        moved -= np.outer(self._share, self._rate * whole + base)
-        return np.vstack([moved, base])
-
-    def _by_value(self, rows: slice) -> Floats:
-        """What one more of value in each set adds to each credit."""
-        size, signed, found = len(self._share), self._signed, self._found
-        among = (found.owner >= rows.start) & (found.owner < rows.stop)
-        owner, member = found.owner[among] - rows.start, found.member[among]
-        stays = found.stays[rows]
-        summed = added(owner, found.lost[among], len(stays))
-        slopes = np.empty((len(stays), size + 1))
-        slopes[:, :-1] = np.outer((1 - stays) - self._rate * summed, self._share)
-        slopes[owner, member] += self._rate * signed.lost[among]
-        slopes[:, -1] = stays
-        return slopes
-
-    def variance(
-        self,
-        fitted: Fit,
-        effects: Effects,
-        tally: Tally,
-        covariance: Floats,
-        credit: Floats,
-        total: float,
-    ) -> Floats:
-        """Of each credit: from journeys that came by chance, and from what is hidden."""
-        if not total > 0:
-            return np.zeros(len(credit))
-        spread: Floats = self.by_effect**2 @ effects.hidden
-        share, moves = credit / total, covariance @ self.by_fit.T
-        for rows in _chunks(len(tally.value), len(credit)):
-            steps = fitted.design[rows] @ moves / total
-            chance = fitted.chance[rows][:, None]
-            influence = Influence(
-                (1 - chance) * steps, (self._by_value(rows) - share) / total, -chance * steps
-            )
-            part = tally.take(np.arange(rows.start, rows.stop))
-            spread += share_variance(share, total, influence, part)
-        return spread
-
-
-def _chunks(rows: int, columns: int) -> Iterator[slice]:
-    size = max(1, _CHUNK_CELLS // columns)
-    for since in range(0, rows, size):
-        yield slice(since, min(since + size, rows))
 
 
 def _valued(
