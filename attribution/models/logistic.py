@@ -116,6 +116,8 @@ def _information(
 def _solve(information: scipy.sparse.csc_array, slope: Floats) -> Floats:
     if len(slope) <= _DIRECT_COLUMNS:
         dense = information.toarray()
+        # Of huge counts the prior, which alone tells some effects apart, is lost in rounding.
+        dense[np.diag_indices_from(dense)] *= 1 + 1e-11
         solved: Floats = scipy.linalg.solve(dense, slope, assume_a="pos")
         return solved
     diagonal = information.diagonal()
