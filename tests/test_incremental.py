@@ -8,7 +8,7 @@ import pytest
 from warehouse_fixtures import Warehouse, ad, appointment, at
 
 from attribution.models.incremental import draws_of
-from attribution.models.incremental_design import Media, cells_of, media_of
+from attribution.models.incremental_design import carried, cells_of, media_of
 from attribution.models.incremental_draws import truncated
 from attribution.models.incremental_evidence import holdout_increments, weeks_tested
 from attribution.models.incremental_shares import shares_of
@@ -119,10 +119,9 @@ def test_a_share_worked_by_hand():
 
 
 def test_what_was_seen_fades_by_hand():
-    pressure = np.zeros((1, 1, 8))
-    pressure[0, 0, 4] = 8.0
-    carried = Media("video", ("one",), pressure).carried(0.5)
-    assert carried[0, 0].tolist() == [0, 0, 0, 0, 4, 2, 1, 0.5]
+    course = np.zeros(8)
+    course[4] = 8.0
+    assert carried(course, 0.5).tolist() == [0, 0, 0, 0, 4, 2, 1, 0.5]
 
 
 def test_a_holdout_worked_by_hand():

@@ -254,7 +254,7 @@ def _frame(kind: _Kind, draws: Draws, usual_size: float = 1.0) -> pd.DataFrame:
         increments = (kind.intensities.shares(node, row) * kind.counts).sum(axis=(1, 2))
         rows += [
             (kind.name, one.channel, draw, setting.kept, setting.power, node.delay,
-             round(float(row[at]), 12), round(float(increments[at]), 9),
+             round(float(row[at]), 9), round(float(increments[at]), 6),
              round(float(known[at]), 6), *heard[at], places, weeks)
             for at, (one, setting) in enumerate(zip(media, node.settings, strict=True))
         ]  # fmt: skip
