@@ -12,7 +12,7 @@ from attribution.models.incremental_design import carried, cells_of, media_of
 from attribution.models.incremental_draws import truncated
 from attribution.models.incremental_evidence import holdout_increments, weeks_tested
 from attribution.models.incremental_shares import shares_of
-from attribution.transform import run_checks
+from attribution.transform import checksum, run_checks
 
 MONDAY = np.datetime64("2025-01-06")
 PLACES = ("north", "central", "south", "west")
@@ -274,6 +274,13 @@ def test_the_warehouse_adds_up(built):
         "select evidence, method from incremental where kind = 'booked' and channel = 'paid_search'"
     )
     assert (evidence, method) == ("panel", "places and weeks")
+
+
+def test_built_again_it_is_the_same(built):
+    names = ("int_incremental", "incremental", "incremental_draws")
+    before = [checksum(built.connection, name) for name in names]
+    built.rebuild()
+    assert [checksum(built.connection, name) for name in names] == before
 
 
 def test_draws_are_multiples_with_mean_one(built):
