@@ -5,6 +5,7 @@ else follows from them: each channel's share of a cell's conversions in a week, 
 how sure it is. What no channel brought is the baseline. See docs/incremental.md.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,7 +23,7 @@ from attribution.models.incremental_design import (
     spending_of,
 )
 from attribution.models.incremental_draws import Fits, drawn, usual, walked
-from attribution.models.incremental_evidence import terms_of
+from attribution.models.incremental_evidence import FOLLOWS_A_VISIT, terms_of
 from attribution.models.incremental_fit import Panel, Prior, Term, fit
 from attribution.models.incremental_groups import Groups, courses_of, groups_of
 
@@ -62,6 +63,7 @@ class _Kind:
     groups: Groups
     terms: Sequence[Term]
     spending: Mapping[str, float]
+    tested: Mapping[int, int]  # channel -> lift tests of the first kind, heard through it
 
     @property
     def delays(self) -> tuple[int, ...]:
@@ -83,7 +85,8 @@ class _Kind:
     def heard(self, channel: int, *, by_person: bool) -> int:
         """How many experiments there are on a channel."""
         mine = [term for term in self.terms if term.channel == channel]
-        return sum(term.by_person == by_person for term in mine)
+        own = sum(term.by_person == by_person for term in mine)
+        return own if by_person else own + self.tested.get(channel, 0)
 
     def fits(self, prior: Prior, scatter: float) -> Fits:
         weeks = self.counts.shape[1]
@@ -156,12 +159,17 @@ def _kinds(
         return []
     intensities, groups = Intensities(channels, cells), groups_of(cells)
     spending = spending_of(media)
-    kinds = []
+    kinds: list[_Kind] = []
     for name in sorted(set(conversions["kind"]), key=_rank):
         counts = counts_of(conversions[conversions["kind"] == name], cells)
         if counts.sum() >= _FEWEST_CONVERSIONS:
             terms = terms_of(name, cells, channels, holdouts, tests)
-            kinds.append(_Kind(name, counts, intensities, groups, terms, spending))
+            tested: Mapping[int, int] = {}
+            if kinds and name in FOLLOWS_A_VISIT:
+                # A test ends and visits go on, so it counts too few of them.
+                tested = Counter(term.channel for term in kinds[0].terms if not term.by_person)
+                terms = [one for one in terms if one.by_person or one.channel not in tested]
+            kinds.append(_Kind(name, counts, intensities, groups, terms, spending, tested))
     return kinds
 
 
