@@ -237,7 +237,7 @@ def test_reminders_holdouts_and_unsent_messages_are_no_touches(warehouse, more):
         message("m", "ann", "reminder", NOON - DAY, **more),
         appointment("a", "ann", NOON, NOON, "booked"),
     )
-    assert warehouse.rows("select distinct channel from credit") == [("unattributed",)]
+    assert warehouse.rows("select distinct channel from credit where model = 'last'") == [("unattributed",)]
     assert warehouse.rows("select * from int_touches") == []
 
 
@@ -250,7 +250,7 @@ def test_to_have_been_shown_something_is_no_step(warehouse, kind, channel):
         touch("t", "ann", NOON - DAY, kind=kind),
         appointment("a", "ann", NOON, NOON, "booked"),
     )
-    assert warehouse.rows("select distinct channel from credit where kind = 'booked'") == [
+    assert warehouse.rows("select distinct channel from credit where kind = 'booked' and model = 'last'") == [
         (channel,)
     ]
 
@@ -261,7 +261,7 @@ def test_what_counts_as_a_step_is_a_setting():
         touch("t", "ann", NOON - DAY, kind="impression"),
         appointment("a", "ann", NOON, NOON, "booked"),
     )
-    assert own.rows("select distinct channel from credit where kind = 'booked'") == [
+    assert own.rows("select distinct channel from credit where kind = 'booked' and model = 'last'") == [
         ("paid_search",)
     ]
     own.close()

@@ -2,6 +2,7 @@
 
 from attribution.models.rules import (
     FIRST,
+    INCREMENTAL,
     LAST,
     LAST_NON_DIRECT,
     LINEAR,
@@ -14,13 +15,17 @@ from attribution.models.rules import (
     CreditModel,
 )
 
-__all__ = ["MODELS", "CreditModel"]
+__all__ = ["BASELINE", "MODELS", "WEIGHED", "CreditModel"]
 
 # The order is the order of the page's choice.
 MODELS: dict[str, CreditModel] = {
     model.name: model
     for model in (
         *(FIRST, LAST, LAST_NON_DIRECT, LINEAR, POSITION, MILESTONE, TIME_DECAY),
-        *(MARKOV, SHAPLEY_SUM, SHAPLEY_RATE),
+        *(MARKOV, SHAPLEY_SUM, SHAPLEY_RATE, INCREMENTAL),
     )
 }
+# Those that share a journey's credit among its touches.
+WEIGHED = {name: model for name, model in MODELS.items() if model.weight}
+# The channel of what would have come without any marketing, under `incremental`.
+BASELINE = "baseline"

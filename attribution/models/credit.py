@@ -1,13 +1,14 @@
 """The SQL of the marts made from `int_shares`: `credit`, `credit_groups` and `credit_leans`.
 
-All models are in one row of each; `credit` turns them into a row each. Whole micros are handed
-out by what was given away up to a touch, so money adds up as shares do.
+All models are in one row of each; `credit` turns them into a row each, and adds the model that is
+no share of a journey: `int_incremental`, as it is. Whole micros are handed out by what was given
+away up to a touch, so money adds up as shares do.
 """
 
 from collections.abc import Mapping
 from textwrap import indent
 
-from attribution.models import MODELS
+from attribution.models import WEIGHED
 from attribution.models.rules import CreditModel
 from attribution.models.shares import select, written
 
@@ -17,29 +18,28 @@ _CELL = ("kind", "service_line", "location", "week", "currency")
 GROUPS = 100
 
 
-def credit_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
+def credit_sql(models: Mapping[str, CreditModel] = WEIGHED) -> str:
     """The mart `credit`, header and all."""
-    weighed = {name: model for name, model in models.items() if model.weight}
     steps = {
-        "credited": _credited(weighed),
+        "credited": _credited(models),
         "nobody": _NOBODY,
-        "named": _named(weighed),
+        "named": f"{_named(models)}\nunion all\n{_INCREMENTAL}",
         "final": _FINAL,
     }
     return _mart(
         "What each channel and campaign is credited with under each model, week by week.",
         GRAIN,
-        ["int_channel_map", "int_conversions", "int_shares"],
+        ["int_channel_map", "int_conversions", "int_shares", "int_incremental"],
         steps,
     )
 
 
-def credit_groups_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
+def credit_groups_sql(models: Mapping[str, CreditModel] = WEIGHED) -> str:
     """The mart `credit_groups`: credit by channel for each of a hundred groups of people."""
     columns = [*(f"int_conversions.{c}" for c in _CELL[:1]), "int_channel_map.channel"]
     columns += [f"int_conversions.{column}" for column in _CELL[1:]]
     columns.append(f"cast(int_conversions.person_id % {GROUPS} as integer) as person_group")
-    for name in (n for n, model in models.items() if model.weight):
+    for name in models:
         conversions, value = _handed_out(name)
         columns.append(f"cast({conversions} as double) as {name}_conversions")
         columns.append(f"cast({value} as bigint) as {name}_value")
@@ -57,7 +57,7 @@ def credit_groups_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
     )
 
 
-def credit_leans_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
+def credit_leans_sql(models: Mapping[str, CreditModel] = WEIGHED) -> str:
     """The mart `credit_leans`: how credit moves between two channels when their weights do.
 
     With shares s of a journey, ds_c / d log w_k = s_c ([c = k] - s_k): the product of two shares,
@@ -179,6 +179,21 @@ left join int_shares
 where int_shares.conversion_id is null
 group by 1, 2, 3, 4, 5
 """
+
+_INCREMENTAL = """
+select
+    'incremental' as model,
+    kind,
+    service_line,
+    location,
+    week,
+    currency,
+    channel,
+    campaign,
+    conversions,
+    value_micros
+from int_incremental
+""".strip()
 
 _FINAL = """
 select

@@ -26,7 +26,7 @@ class CreditModel:
     """A weight per touch: `weight` is SQL over `COLUMNS` and the columns of its `parameters`.
 
     Where `learned`, the weight may also read `learned_column`: what was learned of the channel of
-    the touch, null where that was nothing.
+    the touch, null where that was nothing. A model without a weight is a table of its own.
     """
 
     name: str
@@ -129,4 +129,12 @@ SHAPLEY_RATE = CreditModel(
     "Credit by how much a channel raises the share of journeys that convert.",
     "coalesce(shapley_rate_learned, 0.000001) / channel_touches",
     learned=True,
+)
+
+# Not a weight of touches: channels that nobody clicks bring people too, and some come anyway.
+INCREMENTAL = CreditModel(
+    "incremental",
+    "Incremental",
+    "What would not have come without the channel, by places and weeks; the rest is baseline.",
+    "",
 )

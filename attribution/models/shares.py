@@ -9,23 +9,22 @@ what was given away up to and with the touch: money is handed out by it, in whol
 from collections.abc import Mapping
 from textwrap import indent
 
-from attribution.models import MODELS
+from attribution.models import WEIGHED
 from attribution.models.rules import COLUMNS, CreditModel
 
 _INPUTS = ("int_journey_touches", "setting_model")
 _LEARNED = "int_learned_weights"
 
 
-def shares_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
+def shares_sql(models: Mapping[str, CreditModel] = WEIGHED) -> str:
     """The model `int_shares`, header and all."""
-    weighed = {name: model for name, model in models.items() if model.weight}
     steps = {
-        "parameters": _parameters(weighed),
-        **_learned(weighed),
-        "weighed": _weighed(weighed),
-        "reached": _reached(weighed),
-        "given": _given(weighed),
-        "final": _final(weighed),
+        "parameters": _parameters(models),
+        **_learned(models),
+        "weighed": _weighed(models),
+        "reached": _reached(models),
+        "given": _given(models),
+        "final": _final(models),
     }
     return written(
         "What each model gives each touch of a journey: shares that add up to one.",
