@@ -67,7 +67,7 @@ class _Kind:
 
     @property
     def delays(self) -> tuple[int, ...]:
-        return _AT_ONCE if self.name in ("lead", "booked") else _LATER
+        return _AT_ONCE if self.name == "lead" else _LATER
 
     def half_normal(self) -> Prior:
         """Half-normal, wider for channels with more money."""
