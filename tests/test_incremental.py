@@ -312,3 +312,19 @@ def test_little_data_is_all_baseline():
         ("paid_search", 0.0, "not identified", "none"),
     ]
     warehouse.close()
+
+
+def test_a_users_lift_test_is_heard_and_named(built):
+    asked = (
+        "select conversions, low, high, evidence from incremental"
+        " where kind = 'booked' and channel = 'paid_search'"
+    )
+    [(before, low, high, _)] = built.rows(asked)
+    test = ["paid_search", "booked", "", "2025-01-06", "2025-10-12", "10", "4", "dark"]
+    empty = built.frame("select * from lift_tests")
+    built.replace("lift_tests", pd.DataFrame([test], columns=empty.columns))
+    [(after, nearer, further, evidence)] = built.rebuild().rows(asked)
+    built.replace("lift_tests", empty)
+    assert evidence == "panel and lift test"
+    assert abs(after - 10) < 0.5 * abs(before - 10)
+    assert further - nearer < high - low

@@ -44,7 +44,10 @@ _WARM_UP = 10  # weeks: what was on before them is not known, so they are not fi
 _USUAL_SUM = 0.28
 _BY_SPEND = 0.25  # with sixteen times the money a channel is expected to bring twice as much
 _ALIKE = 0.25  # how far a channel's effect on one kind may be from that on another
-_AT_ONCE, _LATER = (0, 2), (2, 4, 8)
+# Weeks that conversions come after what brought them. Some bookings come with the lead, and some
+# follow a visit.
+_DELAYS = {"lead": (0, 2), "booked": (0, 2, 4, 8)}
+_LATER = (2, 4, 8)
 _BESIDE = 0.35  # how far that may be from what journeys say of all channels together
 _UNSURE = 0.2  # of all channels together, whatever the fit says
 _MOST_NODES = 6
@@ -67,7 +70,7 @@ class _Kind:
 
     @property
     def delays(self) -> tuple[int, ...]:
-        return _AT_ONCE if self.name == "lead" else _LATER
+        return _DELAYS.get(self.name, _LATER)
 
     def half_normal(self) -> Prior:
         """Half-normal, wider for channels with more money."""
