@@ -289,6 +289,55 @@ def _journeys() -> tuple[Definition, ...]:
     )
 
 
+def _cohorts() -> tuple[Definition, ...]:
+    return (
+        Definition(
+            "cohort_size",
+            "In the week",
+            "How many leads, or kept visits, the week brought: those whose course is followed.",
+            "Only of people who can be identified.",
+            "count",
+            "neither",
+        ),
+        Definition(
+            "cohort_rate",
+            "So far",
+            "Share of the week's leads that have gone on to the chosen conversion so far.",
+            "Gone on within the lookback ÷ leads of the week.",
+            "rate",
+        ),
+        Definition(
+            "cohort_final",
+            "Expected",
+            "Share of the week's leads that will have gone on once all have had the time.",
+            "(So far + those still expected from the lags of earlier weeks) ÷ leads of the week.",
+            "rate",
+        ),
+        Definition(
+            "visit_money",
+            "So far",
+            "Money that has been collected for the week's kept visits so far.",
+            "Counted in the week of the visit, not of the posting.",
+            "money",
+        ),
+        Definition(
+            "visit_money_final",
+            "Expected",
+            "Money that the week's kept visits will have brought a year after.",
+            "So far + what is still expected from the lags of earlier weeks.",
+            "money",
+        ),
+        Definition(
+            "maturity",
+            "Maturity",
+            "Share of the final number that has usually arrived by a week of this age.",
+            "Below 90% the week is immature: what it shows so far is not its result.",
+            "rate",
+            "neither",
+        ),
+    )
+
+
 METRICS: dict[str, Definition] = {
     each.name: each
     for each in (
@@ -299,6 +348,7 @@ METRICS: dict[str, Definition] = {
         *_credited(),
         *_funnel(),
         *_journeys(),
+        *_cohorts(),
     )
 }
 

@@ -26,6 +26,7 @@ from attribution.models.credit import credit_groups_sql, credit_leans_sql, credi
 from attribution.models.incremental import draws_of
 from attribution.models.incremental_shares import shares_of
 from attribution.models.learned import markov_weights, shapley_weights
+from attribution.models.maturity import cohort_maturity
 from attribution.models.orders import markov_orders
 from attribution.models.shares import shares_sql
 from attribution.paths import SQL
@@ -43,6 +44,7 @@ SOLVED: dict[str, Solve] = {
     "int_markov_orders": markov_orders,
     "int_markov": markov_weights,
     "int_shapley_rate": shapley_weights,
+    "int_maturity": cohort_maturity,
 }
 # Models whose SQL is written from the registry of credit models.
 WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (

@@ -77,6 +77,7 @@ def tables() -> dict[str, pd.DataFrame]:
         "paths": _paths(random),
         "path_lags": _path_lags(random),
         "transitions": _transitions(),
+        "cohorts": _cohorts(),
         "unmapped": _unmapped(),
         "rejected": _rejected(),
         "coverage": _coverage(),
@@ -276,6 +277,33 @@ def _transitions() -> pd.DataFrame:
         )
     ]
     return pd.DataFrame(rows, columns=["kind", "from_channel", "to_channel", "moves"])
+
+
+STAGES = (
+    ("lead", "booked", 3, 0.5),
+    ("lead", "kept", 6, 0.4),
+    ("lead", "new_patient", 9, 0.25),
+    ("lead", "collected", 20, 120e6),
+    ("booked", "kept", 6, 0.8),
+    ("kept", "collected", 12, 250e6),
+)
+
+
+def _cohorts() -> pd.DataFrame:
+    """Cohorts whose share `1 / lag` arrives each week, so that one of that many weeks is whole."""
+    frame = _grid(stage=range(len(STAGES)), service_line=SERVICE_LINES, week=weeks())
+    for place, name in enumerate(("kind_from", "kind_to", "lag", "rate")):
+        frame[name] = [STAGES[stage][place] for stage in frame["stage"]]
+    frame["age_weeks"] = [(LAST_WEEK - week).days // 7 for week in frame["week"]]
+    frame["entered"] = 40 + frame["age_weeks"] % 7
+    frame["maturity"] = ((frame["age_weeks"] + 1) / frame["lag"]).clip(upper=1.0)
+    whole = frame["entered"] * frame["rate"]
+    frame["arrived"] = (whole * frame["maturity"]).round().astype("int64")
+    still = (whole - frame["arrived"]).where(frame["maturity"] < 1, 0.0).clip(lower=0.0)
+    for name, times in (("expected", 1.0), ("low", 0.7), ("high", 1.4)):
+        frame[name] = frame["arrived"] + still * times
+    frame["is_immature"] = frame["maturity"] < 0.9
+    return frame.drop(columns=["stage", "lag", "rate"])
 
 
 def _unmapped() -> pd.DataFrame:

@@ -109,14 +109,17 @@ def lost(warehouse, settings, *touches):
         *rows, appointment("a", "zoe", BOOKED + 800 * DAY, BOOKED + 801 * DAY, "booked")
     )
     found = warehouse.rows(
-        "select journey, step, steps, channel from int_lost_touches"
+        "select journey, is_last, before_1 = 0, channel from int_lost_touches"
         " inner join (select distinct channel_id, channel from int_channel_map) using (channel_id)"
-        " where (kinds & 2) > 0 order by journey, step"
+        " where (kinds & 2) > 0 order by place"
     )
     journeys: dict[object, list[object]] = {}
-    for journey, step, count, channel in found:
+    for (journey, is_last, is_first, channel), follower in zip(
+        found, [*found[1:], (None,)], strict=True
+    ):
+        assert is_first == (journey not in journeys)
+        assert is_last == (follower[0] != journey)
         journeys.setdefault(journey, []).append(channel)
-        assert step == len(journeys[journey]) <= count
     return list(journeys.values())
 
 

@@ -237,7 +237,9 @@ def test_reminders_holdouts_and_unsent_messages_are_no_touches(warehouse, more):
         message("m", "ann", "reminder", NOON - DAY, **more),
         appointment("a", "ann", NOON, NOON, "booked"),
     )
-    assert warehouse.rows("select distinct channel from credit where model = 'last'") == [("unattributed",)]
+    assert warehouse.rows("select distinct channel from credit where model = 'last'") == [
+        ("unattributed",)
+    ]
     assert warehouse.rows("select * from int_touches") == []
 
 
@@ -250,9 +252,9 @@ def test_to_have_been_shown_something_is_no_step(warehouse, kind, channel):
         touch("t", "ann", NOON - DAY, kind=kind),
         appointment("a", "ann", NOON, NOON, "booked"),
     )
-    assert warehouse.rows("select distinct channel from credit where kind = 'booked' and model = 'last'") == [
-        (channel,)
-    ]
+    assert warehouse.rows(
+        "select distinct channel from credit where kind = 'booked' and model = 'last'"
+    ) == [(channel,)]
 
 
 def test_what_counts_as_a_step_is_a_setting():
@@ -261,9 +263,9 @@ def test_what_counts_as_a_step_is_a_setting():
         touch("t", "ann", NOON - DAY, kind="impression"),
         appointment("a", "ann", NOON, NOON, "booked"),
     )
-    assert own.rows("select distinct channel from credit where kind = 'booked' and model = 'last'") == [
-        ("paid_search",)
-    ]
+    assert own.rows(
+        "select distinct channel from credit where kind = 'booked' and model = 'last'"
+    ) == [("paid_search",)]
     own.close()
 
 

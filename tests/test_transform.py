@@ -135,6 +135,8 @@ SPOILS = {
     " where kind = 'new_patient'",
     "weeks_begin_on_monday": "update credit set week = week + 1",
     "no_identifiers_in_marts": "update credit set campaign = 'ann@example.org'",
+    "cohorts_are_possible": "insert into cohorts (kind_to, entered, arrived, expected, low, high,"
+    " maturity) values ('kept', 11, 12, 12, 12, 12, 1)",
     "channel_rules_name_known_channels": "update channel_rules set channel = 'sky'",
 }
 

@@ -23,6 +23,7 @@ from attribution.ui.freshness import look_up
 from attribution.ui.scope import before, scope_of
 from attribution.ui.view import View
 from attribution.ui.views import (
+    arriving,
     attribution,
     channels,
     data_health,
@@ -429,9 +430,102 @@ def test_what_enters_a_channel_of_the_flows_leaves_it(marts):
     assert (into[between] == out[between]).all()
 
 
-def test_journeys_to_other_kinds_are_not_followed(marts):
-    view = journeys.build(marts, replace(RECENT, kind="collected"))
-    assert "not to collected" in view.empty
+@pytest.mark.parametrize("kind", ["kept", "collected"])
+def test_of_other_kinds_only_the_weeks_are_followed(marts, kind):
+    view = journeys.build(marts, replace(RECENT, kind=kind))
+    assert list(view.figures) == ["cohorts"]
+    assert "Choose one of these" in view.notes[0]
+    assert {"cohorts"} == view.tables.keys()
+
+
+def of_leads(tables, kind, lines=LINES, scope=RECENT):
+    """The cohorts of leads of a scope, followed to a kind of conversion."""
+    frame = tables["cohorts"].query("kind_from == 'lead' and kind_to == @kind")
+    weeks = frame["week"].between(scope.since, scope.until)
+    return frame[weeks & frame["service_line"].isin(lines)]
+
+
+@pytest.mark.parametrize("lines", [(), ("cardiology", "dermatology")], ids=["all", "two lines"])
+def test_each_week_s_leads_are_followed_to_what_they_became(marts, tables, lines):
+    view = journeys.build(marts, replace(RECENT, service_lines=lines))
+    rows = of_leads(tables, "booked", lines or LINES).groupby("week")
+    shown = view.tables["cohorts"].frame.set_index("week").sort_index()
+    assert shown["cohort_size"].tolist() == rows["entered"].sum().tolist()
+    share = rows["arrived"].sum() / rows["entered"].sum()
+    assert shown["cohort_rate"].tolist() == pytest.approx(share.tolist())
+    final = rows["expected"].sum() / rows["entered"].sum()
+    assert shown["cohort_final"].tolist() == pytest.approx(final.tolist())
+    miss = rows.apply(lambda each: ((each["high"] - each["expected"]) ** 2).sum()) ** 0.5
+    reach = (shown["high"] - shown["cohort_final"]) * shown["cohort_size"]
+    assert reach.tolist() == pytest.approx(miss.tolist())
+    assert shown["immature"].tolist() == [False] * 11 + [True] * 2
+
+
+def test_bars_of_young_weeks_are_whole_and_marked(marts):
+    view = journeys.build(marts, RECENT)
+    solid, hatched, reach = view.figures["cohorts"].spec["data"]
+    table = view.tables["cohorts"].frame.sort_values("week")
+    tops = [one + other for one, other in zip(solid["y"], hatched["y"], strict=True)]
+    assert tops == pytest.approx(table["cohort_final"].tolist())
+    assert hatched["y"][0] == 0 < hatched["y"][-1]
+    assert reach["x"] == [f"{LAST - timedelta(weeks=1)}", f"{LAST}"]
+    assert reach["y"] == pytest.approx(tops[-2:])
+    assert all(above > 0 for above in reach["error_y"]["array"])
+    (border,) = view.figures["cohorts"].spec["layout"]["shapes"]
+    assert border["x0"] == "2026-11-05 12:00:00"  # half a bar before the Monday of the first
+    assert "newest 2 weeks" in view.figures["cohorts"].alt
+
+
+def test_of_money_visits_are_followed(marts, tables):
+    frame = tables["cohorts"].query("kind_from == 'kept' and kind_to == 'collected'")
+    frame = frame[frame["week"].between(RECENT.since, RECENT.until)]
+    shown = journeys.build(marts, replace(RECENT, kind="collected")).tables["cohorts"].frame
+    assert shown["visit_money"].sum() == pytest.approx(frame["arrived"].sum() / 1e6)
+    assert shown["visit_money_final"].sum() == pytest.approx(frame["expected"].sum() / 1e6)
+
+
+def test_what_leads_still_owe_is_said_with_its_weeks(marts, tables):
+    owed = of_leads(tables, "new_patient").query("maturity < 0.9")
+    missing = 1 - owed["arrived"].sum() / owed["expected"].sum()
+    first = formats.day(min(owed["week"]))
+    said = f"about {missing:.0%} of the new patients from leads of the last 8 weeks (from {first})"
+    for view in (overview.build(marts, RECENT), channels.build(marts, RECENT)):
+        assert any(said in note and "CAC and ROAS" in note for note in view.notes)
+
+
+def test_old_weeks_owe_nothing(marts):
+    old = Scope(LAST - timedelta(weeks=40), LAST - timedelta(weeks=28))
+    view = overview.build(marts, old)
+    assert not any("Not all in yet" in note for note in view.notes)
+    assert "shapes" not in view.figures["demand"].spec["layout"]
+    assert not any("Not all in yet" in note for note in channels.build(marts, old).notes)
+
+
+def test_young_weeks_are_shaded_on_overview(marts):
+    figures = overview.build(marts, RECENT).figures
+    (shade,) = figures["demand"].spec["layout"]["shapes"]
+    assert (shade["x0"], shade["x1"]) == (f"{LAST - timedelta(weeks=7)}", f"{LAST}")
+    assert "Shaded from 28 Sep 2026" in figures["demand"].alt
+
+
+def test_weeks_that_a_source_has_not_reported_are_no_collapse(marts, monkeypatch):
+    whole = overview.build(marts, RECENT)
+    ends = {"collected": pd.Timestamp(LAST - timedelta(weeks=3))}
+    monkeypatch.setattr(arriving, "reported_weeks", lambda _: ends)
+    view = overview.build(marts, RECENT)
+    line = view.figures["money"].spec["data"][0]
+    assert line["name"] == "Collected"
+    assert line["y"][-3:] == [None, None, None]
+    assert line["y"][-4] > 0
+    assert metric(view, "collected") == pytest.approx(sum(line["y"][:-3]))
+    weekly = whole.tables["weekly"].frame.iloc[3:]
+    assert metric(view, "blended_roas") == pytest.approx(
+        weekly["collected"].sum() / weekly["spend"].sum()
+    )
+    card, before_ = (next(m for m in v.metrics if m.name == "collected") for v in (view, whole))
+    assert card.before < before_.before
+    assert any("Collected: nothing after the week of 26 Oct 2026" in note for note in view.notes)
+    assert view.tables["weekly"].frame["blended_roas"].isna().tolist()[:4] == [True] * 3 + [False]
 
 
 @pytest.mark.parametrize("build", BUILDS)

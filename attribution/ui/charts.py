@@ -6,6 +6,7 @@ whatever the order or the filter.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from math import log10
 from typing import Any
 
@@ -61,12 +62,18 @@ def channel_colour(channel: str) -> str:
 
 
 def weekly_lines(
-    weeks: Sequence[str], courses: Mapping[str, Sequence[float | None]], prefix: str = ""
+    weeks: Sequence[str],
+    courses: Mapping[str, Sequence[float | None]],
+    prefix: str = "",
+    arriving: tuple[str, str] | None = None,
 ) -> Spec:
-    """One line for each course, named at its right end instead of in a legend."""
+    """One line for each course, named at its right end instead of in a legend.
+
+    From the week `arriving` on the ground is shaded, with what is still arriving in words.
+    """
     traces: list[Spec] = []
     notes: list[Spec] = []
-    ends = _spread({name: course[-1] or 0 for name, course in courses.items()})
+    ends = _spread({name: _last(course) for name, course in courses.items()})
     for slot, (name, course) in enumerate(courses.items(), start=1):
         traces.append(
             {
@@ -105,7 +112,96 @@ def weekly_lines(
         },
         "yaxis": {"rangemode": "tozero", "tickprefix": prefix, "tickformat": "~s", "nticks": 6},
     }
+    if arriving and len(weeks) > 1:
+        since, words = arriving
+        layout["shapes"] = [_shade(since, weeks[-1])]
+        layout["annotations"] = [*notes, _above(words)]
+        layout["margin"]["t"] = 24
     return {"data": traces, "layout": layout}
+
+
+def cohort_bars(
+    weeks: Sequence[str],
+    arrived: Sequence[float],
+    coming: Sequence[float],
+    below: Sequence[float | None],
+    above: Sequence[float | None],
+    hovers: Sequence[str],
+    *,
+    axis: Spec,
+    immature: str | None,
+) -> Spec:
+    """A bar for each week, solid for what has come, hatched on top for what is still expected.
+
+    `below` and `above` are how far the interval of the whole bar reaches, None where there is none
+    to see; from the week `immature` on bars are marked as such.
+    """
+    solid = {
+        "type": "bar",
+        "name": "So far",
+        "x": list(weeks),
+        "y": list(arrived),
+        "marker": {"color": colour(1)},
+        "customdata": list(hovers),
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    hatched = {
+        **solid,
+        "name": "Still expected",
+        "y": list(coming),
+        "marker": {
+            "color": "#000012",  # a pale colour of the sequential palette
+            # An outline of nothing would be a blot on the bar below.
+            "line": {"color": colour(1), "width": [0.8 if more > 0 else 0 for more in coming]},
+            "pattern": {"shape": "/", "size": 6, "solidity": 0.25, "fgcolor": colour(1)},
+        },
+    }
+    seen = [place for place, reach in enumerate(above) if reach is not None]
+    # Bars would draw a cap also where there is no interval to see.
+    reach = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [weeks[place] for place in seen],
+        "y": [arrived[place] + coming[place] for place in seen],
+        "marker": {"opacity": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [above[place] for place in seen],
+            "arrayminus": [below[place] for place in seen],
+            "color": TEXT,
+            "thickness": 1.2,
+            "width": 3,
+        },
+    }
+    layout = {
+        **_LAYOUT,
+        "height": 340,
+        "barmode": "stack",
+        "bargap": 0.25,
+        "showlegend": True,
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 1.1,
+            "yanchor": "bottom",
+            "traceorder": "normal",
+        },
+        "margin": {"l": 0, "r": 8, "t": 24, "b": 0},
+        "xaxis": {
+            "type": "date",
+            "tickvals": _some(weeks),
+            "tickformat": "%-d %b",
+            "fixedrange": True,
+        },
+        "yaxis": {"rangemode": "tozero", "nticks": 6, "fixedrange": True, **axis},
+    }
+    if immature:
+        layout["annotations"] = [_above("still arriving")]
+        layout["shapes"] = [_border(immature)]
+    return {"data": [solid, hatched, reach], "layout": layout}
 
 
 def bars(
@@ -410,6 +506,56 @@ def percentiles(
     }
     # The sequential colours of the theme: pale for all, stronger for the middle half.
     return {"data": [bar(0, 4, 0.12, 8), bar(1, 3, 0.42, 15), middle], "layout": layout}
+
+
+def _shade(since: str, until: str) -> Spec:
+    return {
+        "type": "rect",
+        "xref": "x",
+        "yref": "paper",
+        "x0": since,
+        "x1": until,
+        "y0": 0,
+        "y1": 1,
+        "line": {"width": 0},
+        "fillcolor": GREY,
+        "opacity": 0.12,
+        "layer": "below",
+    }
+
+
+def _border(week: str) -> Spec:
+    """A line between a week's bar and the one before: three and a half days before its Monday."""
+    before = (datetime.fromisoformat(week) - timedelta(hours=84)).isoformat(sep=" ")
+    return {
+        "type": "line",
+        "xref": "x",
+        "yref": "paper",
+        "x0": before,
+        "x1": before,
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": GREY, "width": 1, "dash": "dot"},
+    }
+
+
+def _above(words: str) -> Spec:
+    """Words above the newest weeks, which are those that they are about."""
+    return {
+        "xref": "paper",
+        "yref": "paper",
+        "x": 1,
+        "y": 1,
+        "xanchor": "right",
+        "yanchor": "bottom",
+        "text": words,
+        "showarrow": False,
+        "font": {"size": 11, "color": GREY},
+    }
+
+
+def _last(course: Sequence[float | None]) -> float:
+    return next((value for value in reversed(course) if value is not None), 0.0)
 
 
 def _names(labels: Sequence[str]) -> Spec:

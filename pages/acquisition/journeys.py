@@ -10,8 +10,12 @@ view = journeys(context.home, context.generation, context.scope)
 
 draw.opening(view)
 draw.metrics(view)
-with st.grid(2, min_column_width=420, gap="small"):
-    draw.figure(view, "flows")
-    draw.figure(view, "lags")
-draw.table(view, "paths")
+if "flows" in view.figures:
+    with st.grid(2, min_column_width=420, gap="small"):
+        draw.figure(view, "flows")
+        draw.figure(view, "lags")
+if "cohorts" in view.figures:
+    draw.figure(view, "cohorts")
+if "paths" in view.tables:
+    draw.table(view, "paths")
 draw.notes(view)

@@ -5,7 +5,9 @@
 -- `week` is when it is counted; `decided_at` is when touches stop mattering; touches count from
 -- `opens_at` and, where `closed_at` is not null, only after it: the one before of its kind. What
 -- else makes a journey (`drops_direct`, `collapses`, `gap_seconds`) comes from the settings of
--- the kind, or those of the service line where it has its own.
+-- the kind, or those of the service line where it has its own. `booked_at` is the last booking of
+-- the span up to the decision, `lead_at` the last lead up to that booking (or up to the decision);
+-- nobody books on the way to a lead.
 -- Payments of one person for one visit in one week are one row. A refund takes money away and
 -- is not counted as a conversion.
 
@@ -195,19 +197,24 @@ spaced as (
 
 ),
 
-final as (
+reached as (
+
+    select distinct
+        person_id,
+        decided_at,
+        max(case when kind = 'lead' then decided_at end) over (
+            partition by person_id order by decided_at
+        ) as lead_at,
+        max(case when kind = 'booked' then decided_at end) over (
+            partition by person_id order by decided_at
+        ) as booked_at
+    from moments
+
+),
+
+opened as (
 
     select
-        row_number() over (
-            order by
-                gathered.kind,
-                gathered.decided_at,
-                gathered.person_id,
-                gathered.service_line,
-                gathered.location,
-                gathered.week,
-                gathered.currency
-        ) as conversion_id,
         gathered.kind,
         gathered.person_id,
         gathered.decided_at,
@@ -220,6 +227,8 @@ final as (
         coalesce(own.drops_direct, every.drops_direct) as drops_direct,
         coalesce(own.collapses, every.collapses) as collapses,
         coalesce(own.gap_seconds, every.gap_seconds) as gap_seconds,
+        reached.lead_at,
+        case when gathered.kind <> 'lead' then reached.booked_at end as booked_at,
         gathered.service_line,
         gathered.location,
         gathered.week,
@@ -236,6 +245,61 @@ final as (
             gathered.kind = spaced.kind
             and gathered.person_id = spaced.person_id
             and gathered.decided_at = spaced.decided_at
+    left join reached
+        on
+            gathered.person_id = reached.person_id
+            and gathered.decided_at = reached.decided_at
+
+),
+
+spanned as (
+
+    select
+        *,
+        case
+            when booked_at >= opens_at and (closed_at is null or booked_at > closed_at)
+                then booked_at
+        end as own_booked_at
+    from opened
+
+),
+
+final as (
+
+    select
+        row_number() over (
+            order by
+                spanned.kind,
+                spanned.decided_at,
+                spanned.person_id,
+                spanned.service_line,
+                spanned.location,
+                spanned.week,
+                spanned.currency
+        ) as conversion_id,
+        spanned.kind,
+        spanned.person_id,
+        spanned.decided_at,
+        spanned.opens_at,
+        spanned.closed_at,
+        spanned.drops_direct,
+        spanned.collapses,
+        spanned.gap_seconds,
+        case
+            when spanned.own_booked_at is null then spanned.lead_at else reached.lead_at
+        end as lead_at,
+        spanned.own_booked_at as booked_at,
+        spanned.service_line,
+        spanned.location,
+        spanned.week,
+        spanned.currency,
+        spanned.conversions,
+        spanned.value_micros
+    from spanned
+    left join reached
+        on
+            spanned.person_id = reached.person_id
+            and spanned.own_booked_at = reached.decided_at
 
 )
 

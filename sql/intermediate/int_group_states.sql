@@ -30,7 +30,7 @@ lost as (
     select
         kinds,
         cast(person_id % 100 as integer) as person_group,
-        step = steps as is_last,
+        is_last,
         channel_id,
         before_1,
         before_2,

@@ -2,120 +2,46 @@
 -- grain: conversion_id, step
 -- inputs: int_conversions, int_touches
 --
--- A touch at the very moment of the decision counts. Two touches of one instant are ordered by
--- where they come from and then by their key, so a refresh always finds the same order. Steps run
--- from 1 to `steps`; `days_apart` is how long before the journey's last touch a touch was;
--- `last_non_direct_step` is the last step where it all was direct. `milestone` counts what a
--- touch was of these: the journey's first, the last one up to the lead, the last one up to the
--- booking; `milestone_touches` is how many touches of the journey were any. The booking is the
--- last one of the journey's span up to the decision, the lead the last one up to the booking;
--- nobody books on the way to a lead. `channel_touches` is how many touches of the journey were of
--- the touch's channel, and `before_1` to `before_4` the channels before it, 0 where there was none.
+-- A touch at the very moment of the decision counts. Steps run from 1 to `steps`; `days_apart` is
+-- how long before the journey's last touch a touch was; `last_non_direct_step` is the last step
+-- where it all was direct. `milestone` counts what a touch was of these: the journey's first, the
+-- last one up to the lead, the last one up to the booking; `milestone_touches` is how many touches
+-- of the journey were any. `channel_touches` is how many touches of the journey were of the
+-- touch's channel; `before_1` to `before_4` are the channels before it, 0 where there was none.
 --
 -- What is no step: a direct visit beside others where the settings say so (`drops_direct`); the
 -- channel of the touch before once more (`collapses`), or sooner than the gap after it.
 
 with
 
-moments as (
-
-    select distinct
-        person_id,
-        decided_at,
-        max(case when kind = 'lead' then decided_at end) over (
-            partition by person_id order by decided_at
-        ) as lead_at,
-        max(case when kind = 'booked' then decided_at end) over (
-            partition by person_id order by decided_at
-        ) as booked_at
-    from int_conversions
-    where person_id is not null
-
-),
-
-spanned as (
+joined as (
 
     select
         int_conversions.conversion_id,
         int_conversions.kind,
-        int_conversions.person_id,
-        int_conversions.decided_at,
-        int_conversions.opens_at,
-        int_conversions.closed_at,
         int_conversions.drops_direct,
         int_conversions.collapses,
         int_conversions.gap_seconds,
-        moments.lead_at,
-        case
-            when
-                int_conversions.kind <> 'lead'
-                and moments.booked_at >= int_conversions.opens_at
-                and (
-                    int_conversions.closed_at is null
-                    or moments.booked_at > int_conversions.closed_at
-                )
-                then moments.booked_at
-        end as booked_at
-    from int_conversions
-    inner join moments
-        on
-            int_conversions.person_id = moments.person_id
-            and int_conversions.decided_at = moments.decided_at
-
-),
-
-conversions as (
-
-    select
-        spanned.conversion_id,
-        spanned.kind,
-        spanned.person_id,
-        spanned.decided_at,
-        spanned.opens_at,
-        spanned.closed_at,
-        spanned.drops_direct,
-        spanned.collapses,
-        spanned.gap_seconds,
-        spanned.booked_at,
-        case when spanned.booked_at is null then spanned.lead_at else moments.lead_at end
-            as lead_at
-    from spanned
-    left join moments
-        on spanned.person_id = moments.person_id and spanned.booked_at = moments.decided_at
-
-),
-
-joined as (
-
-    select
-        conversions.conversion_id,
-        conversions.kind,
-        conversions.drops_direct,
-        conversions.collapses,
-        conversions.gap_seconds,
         int_touches.touched_at,
-        int_touches.origin,
-        int_touches.record_id,
-        int_touches.source,
-        int_touches.account,
+        int_touches.tie,
         int_touches.map_id,
         int_touches.channel_id,
         int_touches.is_direct,
-        int_touches.touched_at <= conversions.lead_at as is_before_lead,
-        int_touches.touched_at <= conversions.booked_at as is_before_booking,
+        int_touches.touched_at <= int_conversions.lead_at as is_before_lead,
+        int_touches.touched_at <= int_conversions.booked_at as is_before_booking,
         (
-            extract(epoch from conversions.decided_at)
+            extract(epoch from int_conversions.decided_at)
             - extract(epoch from int_touches.touched_at)
         ) / 86400 as days_before
     from int_touches
-    inner join conversions
+    inner join int_conversions
         on
-            int_touches.person_id = conversions.person_id
-            and int_touches.touched_at <= conversions.decided_at
-            and int_touches.touched_at >= conversions.opens_at
+            int_touches.person_id = int_conversions.person_id
+            and int_touches.touched_at <= int_conversions.decided_at
+            and int_touches.touched_at >= int_conversions.opens_at
             and (
-                conversions.closed_at is null
-                or int_touches.touched_at > conversions.closed_at
+                int_conversions.closed_at is null
+                or int_touches.touched_at > int_conversions.closed_at
             )
 
 ),
@@ -131,28 +57,28 @@ named as (
 
 ),
 
-chosen as (
+placed as (
 
     select
-        joined.*,
+        joined.conversion_id,
+        joined.kind,
+        joined.collapses,
+        joined.gap_seconds,
+        joined.map_id,
+        joined.channel_id,
+        joined.is_direct,
+        joined.is_before_lead,
+        joined.is_before_booking,
+        joined.days_before,
+        row_number() over (
+            partition by joined.conversion_id order by joined.touched_at, joined.tie
+        ) as place,
         lag(joined.channel_id) over (
-            partition by joined.conversion_id
-            order by
-                joined.touched_at,
-                joined.record_id,
-                joined.origin,
-                joined.source,
-                joined.account
-        ) as before_id,
+            partition by joined.conversion_id order by joined.touched_at, joined.tie
+        ) as last_id,
         lag(joined.days_before) over (
-            partition by joined.conversion_id
-            order by
-                joined.touched_at,
-                joined.record_id,
-                joined.origin,
-                joined.source,
-                joined.account
-        ) as before_days
+            partition by joined.conversion_id order by joined.touched_at, joined.tie
+        ) as last_days
     from joined
     left join named on joined.conversion_id = named.conversion_id
     where not (joined.is_direct and named.touches is not null)
@@ -170,31 +96,16 @@ numbered as (
         is_before_lead,
         is_before_booking,
         days_before,
-        row_number() over (
-            partition by conversion_id
-            order by touched_at, record_id, origin, source, account
-        ) as step,
-        lag(channel_id, 1) over (
-            partition by conversion_id
-            order by touched_at, record_id, origin, source, account
-        ) as before_1,
-        lag(channel_id, 2) over (
-            partition by conversion_id
-            order by touched_at, record_id, origin, source, account
-        ) as before_2,
-        lag(channel_id, 3) over (
-            partition by conversion_id
-            order by touched_at, record_id, origin, source, account
-        ) as before_3,
-        lag(channel_id, 4) over (
-            partition by conversion_id
-            order by touched_at, record_id, origin, source, account
-        ) as before_4
-    from chosen
+        row_number() over (partition by conversion_id order by place) as step,
+        lag(channel_id, 1) over (partition by conversion_id order by place) as before_1,
+        lag(channel_id, 2) over (partition by conversion_id order by place) as before_2,
+        lag(channel_id, 3) over (partition by conversion_id order by place) as before_3,
+        lag(channel_id, 4) over (partition by conversion_id order by place) as before_4
+    from placed
     where
-        before_id is null
-        or before_id <> channel_id
-        or not (collapses or (before_days - days_before) * 86400 < gap_seconds)
+        last_id is null
+        or last_id <> channel_id
+        or not (collapses or (last_days - days_before) * 86400 < gap_seconds)
 
 ),
 

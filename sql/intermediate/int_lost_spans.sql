@@ -5,7 +5,9 @@
 -- A kind of conversion is a bit of `kinds`: 1 lead, 2 booked, 4 kept, 8 new_patient, 16 collected.
 -- Most people never converted, and kinds with the same settings have the same span. Touches count
 -- after the last conversion of the kind; who became a new patient cannot become one again. Of what
--- service line it would have been nobody knows, so the settings are those of all lines.
+-- service line it would have been nobody knows, so the settings are those of all lines. Direct
+-- visits are dropped of people who ever touched another channel. `last_second` is that of the last
+-- touch.
 
 with
 
@@ -46,7 +48,8 @@ people as (
 
     select
         person_id,
-        max(case when is_direct then 0 else 1 end) = 1 as has_named
+        extract(epoch from max(touched_at)) as last_second,
+        extract(epoch from max(case when not is_direct then touched_at end)) as named_second
     from int_touches
     group by person_id
 
@@ -78,7 +81,13 @@ final as (
         alike.kinds,
         cast(null as double) as closed_second,
         alike.lookback_seconds,
-        alike.drops_direct and people.has_named as drops_direct,
+        alike.drops_direct and people.named_second is not null as drops_direct,
+        cast(
+            case
+                when alike.drops_direct then coalesce(people.named_second, people.last_second)
+                else people.last_second
+            end as double
+        ) as last_second,
         alike.collapses,
         alike.gap_seconds
     from people
@@ -91,7 +100,13 @@ final as (
         cast(sum(kinds.bit) as integer) as kinds,
         cast(converted.closed_second as double) as closed_second,
         kinds.lookback_seconds,
-        kinds.drops_direct and people.has_named as drops_direct,
+        kinds.drops_direct and people.named_second is not null as drops_direct,
+        cast(
+            case
+                when kinds.drops_direct then coalesce(people.named_second, people.last_second)
+                else people.last_second
+            end as double
+        ) as last_second,
         kinds.collapses,
         kinds.gap_seconds
     from people
@@ -102,7 +117,8 @@ final as (
     where kinds.kind <> 'new_patient' or converted.person_id is null
     group by
         people.person_id,
-        people.has_named,
+        people.named_second,
+        people.last_second,
         converted.closed_second,
         kinds.lookback_seconds,
         kinds.drops_direct,

@@ -1,31 +1,31 @@
 -- The touches of the journeys that led to nothing, each with the channels before it.
--- grain: person_id, kinds, journey, step
+-- grain: person_id, kinds, place
 -- inputs: int_touches, int_lost_spans, int_conversions
 --
 -- A journey is lost when no touch and no conversion followed its last touch within the lookback,
--- and the data reach beyond that. A longer pause begins another journey. `before_1` is the channel
--- of the touch before, and so on; 0 is none. Touches of one instant are in the order of their keys.
+-- and the data reach beyond that. A longer pause begins another journey. `place` orders a person's
+-- touches; `before_1` is the channel of the touch before in the journey, and so on; 0 is none.
 
 with
 
 moments as (
 
-    select extract(epoch from max(touched_at)) as second
+    select extract(epoch from max(touched_at)) as until_second
     from int_touches
     union all
-    select extract(epoch from max(decided_at)) as second
+    select extract(epoch from max(decided_at)) as until_second
     from int_conversions
 
 ),
 
 reach as (
 
-    select max(second) as until_second
+    select cast(max(until_second) as double) as until_second
     from moments
 
 ),
 
-placed as (
+followed as (
 
     select
         spans.person_id,
@@ -33,15 +33,23 @@ placed as (
         spans.lookback_seconds,
         spans.collapses,
         spans.gap_seconds,
+        spans.last_second + spans.lookback_seconds > reach.until_second as is_open,
+        int_touches.touched_at,
         cast(extract(epoch from int_touches.touched_at) as double) as touched_second,
-        int_touches.record_id,
-        int_touches.origin,
-        int_touches.source,
-        int_touches.account,
+        int_touches.tie,
         int_touches.channel_id,
-        int_touches.line_id
+        int_touches.line_id,
+        lag(cast(extract(epoch from int_touches.touched_at) as double)) over (
+            partition by spans.person_id, spans.kinds
+            order by int_touches.touched_at, int_touches.tie
+        ) as last_touched_second,
+        lag(int_touches.channel_id) over (
+            partition by spans.person_id, spans.kinds
+            order by int_touches.touched_at, int_touches.tie
+        ) as last_id
     from int_touches
     inner join int_lost_spans as spans on int_touches.person_id = spans.person_id
+    cross join reach
     where
         not (spans.drops_direct and int_touches.is_direct)
         and (
@@ -51,116 +59,106 @@ placed as (
 
 ),
 
-followed as (
-
-    select
-        *,
-        lag(touched_second) over (
-            partition by person_id, kinds
-            order by touched_second, record_id, origin, source, account
-        ) as before_second,
-        lag(channel_id) over (
-            partition by person_id, kinds
-            order by touched_second, record_id, origin, source, account
-        ) as before_id
-    from placed
-
-),
-
 chosen as (
-
-    select
-        *,
-        case
-            when before_second is null or touched_second - before_second > lookback_seconds
-                then 1
-            else 0
-        end as begins
-    from followed
-    where
-        before_id is null
-        or before_id <> channel_id
-        or touched_second - before_second > lookback_seconds
-        or not (collapses or touched_second - before_second < gap_seconds)
-
-),
-
-journeys as (
 
     select
         person_id,
         kinds,
         lookback_seconds,
+        is_open,
+        touched_at,
         touched_second,
-        record_id,
-        origin,
-        source,
-        account,
+        tie,
         channel_id,
         line_id,
-        sum(begins) over (
-            partition by person_id, kinds
-            order by touched_second, record_id, origin, source, account
+        -- Whether a journey begins here, and the channel beside it: two numbers in one, since each
+        -- look at an earlier touch costs as much as the other.
+        2 * channel_id + case
+            when last_id is null or touched_second - last_touched_second > lookback_seconds then 1
+            else 0
+        end as code
+    from followed
+    where
+        last_id is null
+        or last_id <> channel_id
+        or touched_second - last_touched_second > lookback_seconds
+        or not (collapses or touched_second - last_touched_second < gap_seconds)
+
+),
+
+numbered as (
+
+    select
+        person_id,
+        kinds,
+        lookback_seconds,
+        is_open,
+        touched_second,
+        channel_id,
+        line_id,
+        row_number() over (
+            partition by person_id, kinds order by touched_at, tie
+        ) as place,
+        sum(code % 2) over (
+            partition by person_id, kinds order by touched_at, tie
             rows between unbounded preceding and current row
-        ) as journey
+        ) as journey,
+        lead(code) over (
+            partition by person_id, kinds order by touched_at, tie
+        ) as next_code,
+        max(case when code % 2 = 1 then touched_second end) over (
+            partition by person_id, kinds
+        ) as last_begin_second,
+        code,
+        lag(code, 1) over (
+            partition by person_id, kinds order by touched_at, tie
+        ) as code_1,
+        lag(code, 2) over (
+            partition by person_id, kinds order by touched_at, tie
+        ) as code_2,
+        lag(code, 3) over (
+            partition by person_id, kinds order by touched_at, tie
+        ) as code_3,
+        lag(code, 4) over (
+            partition by person_id, kinds order by touched_at, tie
+        ) as code_4
     from chosen
 
 ),
 
-steps as (
+-- How far back the journey's begin lies, if no more than four touches.
+reached as (
 
     select
-        person_id,
-        kinds,
-        lookback_seconds,
-        touched_second,
-        channel_id,
-        line_id,
-        journey,
-        row_number() over (
-            partition by person_id, kinds, journey
-            order by touched_second, record_id, origin, source, account
-        ) as step,
-        max(touched_second) over (partition by person_id, kinds, journey) as last_second,
-        count(*) over (partition by person_id, kinds, journey) as steps,
-        lag(channel_id, 1) over (
-            partition by person_id, kinds, journey
-            order by touched_second, record_id, origin, source, account
-        ) as before_1,
-        lag(channel_id, 2) over (
-            partition by person_id, kinds, journey
-            order by touched_second, record_id, origin, source, account
-        ) as before_2,
-        lag(channel_id, 3) over (
-            partition by person_id, kinds, journey
-            order by touched_second, record_id, origin, source, account
-        ) as before_3,
-        lag(channel_id, 4) over (
-            partition by person_id, kinds, journey
-            order by touched_second, record_id, origin, source, account
-        ) as before_4
-    from journeys
+        *,
+        case
+            when code % 2 = 1 then 0
+            when code_1 % 2 = 1 then 1
+            when code_2 % 2 = 1 then 2
+            when code_3 % 2 = 1 then 3
+            else 4
+        end as remembered
+    from numbered
+    where not (is_open and touched_second >= last_begin_second)
 
 ),
 
 final as (
 
     select
-        steps.person_id,
-        steps.kinds,
-        cast(steps.journey as integer) as journey,
-        cast(steps.step as integer) as step,
-        cast(steps.steps as integer) as steps,
-        steps.last_second + steps.lookback_seconds as ended_second,
-        steps.channel_id,
-        coalesce(steps.before_1, 0) as before_1,
-        coalesce(steps.before_2, 0) as before_2,
-        coalesce(steps.before_3, 0) as before_3,
-        coalesce(steps.before_4, 0) as before_4,
-        steps.line_id
-    from steps
-    cross join reach
-    where steps.last_second + steps.lookback_seconds <= reach.until_second
+        person_id,
+        kinds,
+        cast(place as integer) as place,
+        cast(journey as integer) as journey,
+        coalesce(next_code, 1) % 2 = 1 as is_last,
+        touched_second + lookback_seconds as ended_second,
+        channel_id,
+        case when remembered >= 1 then code_1 // 2 else 0 end as before_1,
+        case when remembered >= 2 then code_2 // 2 else 0 end as before_2,
+        case when remembered >= 3 then code_3 // 2 else 0 end as before_3,
+        case when remembered >= 4 then code_4 // 2 else 0 end as before_4,
+        line_id
+    from reached
 
 )
 

@@ -51,11 +51,9 @@ lost_stretches as (
         person_id,
         kinds,
         journey,
-        steps,
-        ended_second,
         channel_id,
         row_number() over (
-            partition by person_id, kinds, journey order by step desc
+            partition by person_id, kinds, journey order by place desc
         ) as back,
         count(*) over (partition by person_id, kinds, journey) as stretches
     from int_lost_touches
@@ -63,14 +61,16 @@ lost_stretches as (
 
 ),
 
-lost_lines as (
+lost_ends as (
 
     select
         person_id,
         kinds,
         journey,
+        count(*) as touches,
+        max(ended_second) as ended_second,
         -- Two numbers in one, so that the largest carries its line along.
-        max(cast(step as bigint) * 1048576 + line_id) % 1048576 as line_id
+        max(cast(place as bigint) * 1048576 + line_id) % 1048576 as line_id
     from int_lost_touches
     group by person_id, kinds, journey
 
@@ -82,9 +82,7 @@ lost as (
         person_id,
         kinds,
         journey,
-        max(steps) as touches,
         max(stretches) as stretches,
-        max(ended_second) as ended_second,
         max(case when back = stretches then channel_id end) as first_id,
         max(case when back = 1 then channel_id end) as last_id,
         max(case when back = 2 then channel_id end) as second_last_id,
@@ -121,10 +119,10 @@ together as (
         'lost' as outcome,
         coalesce(int_service_lines.service_line, 'unassigned') as service_line,
         cast(
-            to_timestamp(lost.ended_second) at time zone setting_report.timezone as date
+            to_timestamp(lost_ends.ended_second) at time zone setting_report.timezone as date
         ) as ended_on,
         1 as journeys,
-        lost.touches,
+        lost_ends.touches,
         cast(null as double) as days,
         lost.stretches,
         lost.first_id,
@@ -137,12 +135,12 @@ together as (
         on
             (lost.kinds & int_kinds.bit) > 0
             and int_kinds.kind in ('lead', 'booked', 'new_patient')
-    inner join lost_lines
+    inner join lost_ends
         on
-            lost.person_id = lost_lines.person_id
-            and lost.kinds = lost_lines.kinds
-            and lost.journey = lost_lines.journey
-    left join int_service_lines on lost_lines.line_id = int_service_lines.line_id
+            lost.person_id = lost_ends.person_id
+            and lost.kinds = lost_ends.kinds
+            and lost.journey = lost_ends.journey
+    left join int_service_lines on lost_ends.line_id = int_service_lines.line_id
 
 ),
 

@@ -1,11 +1,13 @@
 -- The touches of everybody: when, by which channel and campaign, and for which service line.
--- grain: person_id, touched_at, origin, record_id, source, account
+-- grain: person_id, touched_at, tie
 -- inputs: stg_touchpoint, stg_call, stg_message, int_contact_touches, int_channel_map,
 --   int_campaigns, int_service_lines, setting_uncounted
 --
 -- Reminders of a visit (purpose treatment or operations) are service, not marketing. Touches that
 -- only say that something was shown (setting_uncounted) are no steps. What a touch does not say
--- of its service line, its campaign does.
+-- of its service line, its campaign does. Two touches of one instant are told apart by `tie`, in
+-- the order of where they come from and then of their key, so a refresh always finds the same
+-- order; only they are sorted by text.
 
 with
 
@@ -110,7 +112,7 @@ mapped as (
 
 ),
 
-final as (
+placed as (
 
     select
         touched.person_id,
@@ -133,6 +135,58 @@ final as (
             and touched.campaign_id = mapped.campaign_id
     left join int_service_lines on touched.service_line = int_service_lines.service_line
     where touched.person_id is not null
+
+),
+
+instants as (
+
+    select
+        person_id,
+        touched_at
+    from placed
+    group by person_id, touched_at
+    having count(*) > 1
+
+),
+
+ties as (
+
+    select
+        placed.person_id,
+        placed.touched_at,
+        placed.origin,
+        placed.record_id,
+        placed.source,
+        placed.account,
+        row_number() over (
+            partition by placed.person_id, placed.touched_at
+            order by placed.origin, placed.record_id, placed.source, placed.account
+        ) as tie
+    from placed
+    inner join instants
+        on placed.person_id = instants.person_id and placed.touched_at = instants.touched_at
+
+),
+
+final as (
+
+    select
+        placed.person_id,
+        placed.touched_at,
+        cast(coalesce(ties.tie, 1) as integer) as tie,
+        placed.map_id,
+        placed.channel_id,
+        placed.is_direct,
+        placed.line_id
+    from placed
+    left join ties
+        on
+            placed.person_id = ties.person_id
+            and placed.touched_at = ties.touched_at
+            and placed.origin = ties.origin
+            and placed.record_id = ties.record_id
+            and placed.source = ties.source
+            and placed.account = ties.account
 
 )
 

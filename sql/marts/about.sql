@@ -1,39 +1,12 @@
 -- What the whole report is about: its currency, its time zone and the weeks it reaches over.
 -- grain: key
--- inputs: setting_report, int_conversions, int_costs, int_visits, sessions
+-- inputs: setting_report, int_conversions, int_reach, int_visits
 --
 -- `last_week` is the last week that is complete: the data reach its Sunday. `visits_since` says
 -- how far the record goes back: nobody can be told from a new patient before it plus the years
 -- that make a patient new.
 
 with
-
-days as (
-
-    select week as day
-    from int_conversions
-    union all
-    select day
-    from int_costs
-    union all
-    select week as day
-    from sessions
-    union all
-    select cast(int_visits.visited_at at time zone setting_report.timezone as date) as day
-    from int_visits
-    cross join setting_report
-
-),
-
-reach as (
-
-    select
-        cast(date_trunc('week', min(day)) as date) as first_week,
-        cast(date_trunc('week', max(day) - interval '6' day) as date) as last_week,
-        max(day) as last_day
-    from days
-
-),
 
 visits as (
 
@@ -69,17 +42,17 @@ final as (
     select
         'first_week' as key,
         cast(first_week as varchar) as value
-    from reach
+    from int_reach
     union all
     select
         'last_week' as key,
         cast(last_week as varchar) as value
-    from reach
+    from int_reach
     union all
     select
         'last_day' as key,
         cast(last_day as varchar) as value
-    from reach
+    from int_reach
     union all
     select
         'people' as key,

@@ -12,6 +12,7 @@ from attribution.paths import Home
 from attribution.queries import About, Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records
+from attribution.ui.views import arriving
 from attribution.ui.views.notes import UNASSIGNED, other_currencies
 
 QUESTION = "Which channels and campaigns bring patients at a price that pays?"
@@ -275,7 +276,11 @@ def _notes(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
     ]
     if _filtered(scope):
         notes.append("Sessions are not known by service line or location, so none are shown.")
-    return (*notes, *other_currencies(marts, scope, about))
+    kinds = dict.fromkeys((scope.kind, "new_patient", "collected"))
+    kinds.pop("lead", None)  # a lead is there as soon as it is asked for
+    young = arriving.note(arriving.young_leads(marts, scope, *kinds), about.last_week)
+    late = arriving.unreported_note(arriving.unreported(marts, scope))
+    return (*notes, *young, *late, *other_currencies(marts, scope, about))
 
 
 def _no_touch(whole: pd.DataFrame) -> tuple[str, ...]:

@@ -6,11 +6,12 @@ from itertools import pairwise
 import pandas as pd
 
 from attribution import queries
-from attribution.metrics import KINDS, definition, ratio
+from attribution.metrics import definition, ratio
 from attribution.paths import Home
 from attribution.queries import PERCENTILES, STEPS, Marts, Scope, first_of_quarter
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records
+from attribution.ui.views.cohorts import became
 
 QUESTION = "How do patients reach us, and how long does it take?"
 FOLLOWED = ("lead", "booked", "new_patient")
@@ -30,21 +31,30 @@ def journeys(home: Home, generation: int, scope: Scope) -> View:
 
 
 def build(marts: Marts, scope: Scope) -> View:
-    """The page's view: figures `flows` and `lags`, tables `paths`, `flows` and `lags`."""
-    if scope.kind not in FOLLOWED:
-        return View(QUESTION, empty=_not_followed(scope))
-    every = queries.paths(marts, scope)
-    if every.empty:
+    """The page's view: figures `flows`, `lags` and `cohorts`, tables of the same names and `paths`.
+
+    Where the chosen kind is one to which no journeys are followed, only `cohorts`.
+    """
+    figures: dict[str, Figure] = {}
+    tables: dict[str, Table] = {}
+    metrics: tuple[Metric, ...] = ()
+    followed = scope.kind in FOLLOWED
+    every = queries.paths(marts, scope) if followed else pd.DataFrame()
+    if not every.empty:
+        lags = queries.path_lags(marts, scope)
+        days = pooled(lags[lags["measure"] == "days"], ["service_line"])
+        moves = _flows(every, _ENDS[scope.kind])
+        metrics = _metrics(every, lags)
+        figures = {"flows": _drawn_flows(moves, every), "lags": _drawn_lags(days)}
+        tables = {"paths": _paths(every), "flows": _flow_table(moves), "lags": _lag_table(days)}
+    found = became(marts, scope)
+    if found:
+        figures["cohorts"], tables["cohorts"] = found
+    if not figures:
         return View(QUESTION, empty=_nothing(scope))
-    lags = queries.path_lags(marts, scope)
-    days = pooled(lags[lags["measure"] == "days"], ["service_line"])
-    moves = _flows(every, _ENDS[scope.kind])
+    notes = _notes(scope) if metrics else (() if followed else (_not_followed(scope),))
     return View(
-        QUESTION,
-        metrics=_metrics(every, lags),
-        figures={"flows": _drawn_flows(moves, every), "lags": _drawn_lags(days)},
-        tables={"paths": _paths(every), "flows": _flow_table(moves), "lags": _lag_table(days)},
-        notes=_notes(scope),
+        QUESTION, metrics, figures, tables, notes=notes, currency=queries.about(marts).currency
     )
 
 
@@ -283,8 +293,8 @@ def _nothing(scope: Scope) -> str:
 
 
 def _not_followed(scope: Scope) -> str:
-    chosen = definition(KINDS[scope.kind]).title
+    chosen = {"kept": "kept visits", "collected": "money collected"}[scope.kind]
     return (
-        f"Journeys are followed to leads, bookings and new patients, not to {chosen.lower()}. "
-        "Choose one of these as the conversion."
+        f"Paths are followed to leads, bookings and new patients, not to {chosen}. "
+        "Choose one of these as the conversion to see them."
     )

@@ -1,6 +1,7 @@
 """Overview: are we winning patients at a price that pays, and what changed?"""
 
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 
 import pandas as pd
@@ -12,6 +13,7 @@ from attribution.queries import WEEK, About, Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.scope import before
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured
+from attribution.ui.views import arriving
 from attribution.ui.views.notes import UNASSIGNED, money_left_out
 
 QUESTION = "Are we winning patients at a price that pays, and what changed?"
@@ -30,20 +32,32 @@ def overview(home: Home, generation: int, scope: Scope) -> View:
 def build(marts: Marts, scope: Scope) -> View:
     """The page's view: headline numbers against the period before, courses, service lines."""
     about = queries.about(marts)
-    now = _weekly(marts, scope, about)
+    ends = arriving.unreported(marts, scope)
+    now = _without_unreported(_weekly(marts, scope, about), ends)
     if not now[list(SHOWN[:6])].to_numpy(dtype="float64", na_value=0).any():
         return View(QUESTION, currency=about.currency, empty=_nothing(scope))
+    young = arriving.young_leads(marts, scope, "new_patient", "collected")
     earlier = before(scope, about)
-    then = None if earlier is None else _weekly(marts, earlier, about)
+    then = None
+    if earlier is not None:
+        # Compared are the same weeks of both periods.
+        back = scope.since - earlier.since
+        then = _without_unreported(
+            _weekly(marts, earlier, about), {name: end - back for name, end in ends.items()}
+        )
     return View(
         QUESTION,
         metrics=tuple(_metric(name, now, then) for name in SHOWN),
-        figures=_figures(now, about),
+        figures=_figures(now, about, young),
         tables={
             "weekly": _weekly_table(now),
             "service_lines": _service_lines(marts, scope, about),
         },
-        notes=_notes(marts, scope, about, earlier),
+        notes=(
+            *_notes(marts, scope, about, earlier),
+            *arriving.note(young, about.last_week),
+            *arriving.unreported_note(ends),
+        ),
         currency=about.currency,
     )
 
@@ -53,6 +67,8 @@ class _Course:
     title: str
     names: tuple[str, ...]
     help: str
+    kind: str  # what leads of the newest weeks still owe
+    owed: str  # in words
 
 
 def _weekly(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
@@ -64,6 +80,14 @@ def _weekly(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
     every = [scope.since + number * WEEK for number in range(scope.weeks)]
     frame = frame.reindex(index=every, columns=["spend", *COUNTS, "collected"], fill_value=0)
     return _with_ratios(frame.fillna(0).rename_axis("week"))
+
+
+def _without_unreported(frame: pd.DataFrame, ends: dict[str, date]) -> pd.DataFrame:
+    """What a source has not reported yet is not nought, and must not look like a collapse."""
+    weeks = pd.Series(frame.index, index=frame.index)
+    return _with_ratios(
+        frame.assign(**{name: frame[name].where(weeks <= end) for name, end in ends.items()})
+    )
 
 
 def _wide(seen: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -84,7 +108,7 @@ def _with_ratios(frame: pd.DataFrame) -> pd.DataFrame:
 def _metric(name: str, now: pd.DataFrame, then: pd.DataFrame | None) -> Metric:
     meaning = definition(name)
     recent = now[name].iloc[-MAX_STEPS:]
-    course = tuple(None if pd.isna(value) else float(value) for value in recent)
+    course = tuple(_known(recent))
     return Metric(
         name,
         meaning.title,
@@ -100,22 +124,40 @@ def _metric(name: str, now: pd.DataFrame, then: pd.DataFrame | None) -> Metric:
 def _overall(name: str, frame: pd.DataFrame) -> float | None:
     """A number over all weeks: ratios are of the sums, not means of the weeks' ratios."""
     if name == "blended_cac":
-        if not frame["spend"].sum():
+        known = frame[["spend", "new_patients"]].dropna()
+        if not known["spend"].sum():
             return None
-        return ratio(float(frame["spend"].sum()), float(frame["new_patients"].sum()))
+        return ratio(float(known["spend"].sum()), float(known["new_patients"].sum()))
     if name == "blended_roas":
-        return ratio(float(frame["collected"].sum()), float(frame["spend"].sum()))
+        known = frame[["collected", "spend"]].dropna()
+        return ratio(float(known["collected"].sum()), float(known["spend"].sum()))
     return float(frame[name].sum())
 
 
-def _figures(now: pd.DataFrame, about: About) -> dict[str, Figure]:
+def _figures(now: pd.DataFrame, about: About, young: dict[str, pd.DataFrame]) -> dict[str, Figure]:
     steps, by = (now, "week") if len(now) <= MAX_STEPS else (_by_four_weeks(now), "four weeks")
-    demand = _Course(f"Patients by {by}", COUNTS, "Leads, visits and new patients.")
-    money = _Course(f"Money by {by}", ("collected", "spend"), "Collected against media spend.")
     sign = formats.symbol(about.currency)
+    courses = {
+        "demand": _Course(
+            f"Patients by {by}",
+            COUNTS,
+            "Leads, visits and new patients.",
+            "new_patient",
+            "leads still becoming patients",
+        ),
+        "money": _Course(
+            f"Money by {by}",
+            ("collected", "spend"),
+            "Collected against media spend.",
+            "collected",
+            "leads still bringing money",
+        ),
+    }
     return {
-        "demand": _figure(demand, steps, ""),
-        "money": _figure(money, steps, sign),
+        name: _figure(
+            course, steps, sign if name == "money" else "", arriving.since(young, course.kind)
+        )
+        for name, course in courses.items()
     }
 
 
@@ -123,23 +165,35 @@ def _by_four_weeks(now: pd.DataFrame) -> pd.DataFrame:
     """Sums of four weeks each, counted from the newest; what is left over at the start is cut."""
     kept = now.iloc[len(now) % 4 :]
     step = [week for week in kept.index[::4] for _ in range(4)]
-    return kept[["spend", *COUNTS, "collected"]].groupby(step).sum()
+    return kept[["spend", *COUNTS, "collected"]].groupby(step).sum(min_count=4)
 
 
-def _figure(course: _Course, now: pd.DataFrame, sign: str) -> Figure:
+def _figure(course: _Course, now: pd.DataFrame, sign: str, young: date | None) -> Figure:
     weeks = [f"{week}" for week in now.index]
-    lines = {definition(name).title: now[name].tolist() for name in course.names}
+    lines = {definition(name).title: _known(now[name]) for name in course.names}
     parts = [
-        f"{title} {sign}{values[0]:,.0f} → {sign}{values[-1]:,.0f}"
+        f"{title} {sign}{ends[0]:,.0f} → {sign}{ends[-1]:,.0f}"
         for title, values in lines.items()
+        if (ends := [value for value in values if value is not None])
     ]
+    words = f"First to last of {len(weeks)} points: {', '.join(parts)}."
+    shaded = None
+    if young is not None:
+        # Of steps of several weeks, the one that the first such week is in.
+        first = max((week for week in weeks if week <= f"{young}"), default=weeks[0])
+        shaded = (first, course.owed)
+        words += f" Shaded from {formats.day(first)} on: {course.owed}."
     return Figure(
         course.title,
-        charts.weekly_lines(weeks, lines, sign),
-        f"First to last of {len(weeks)} points: {', '.join(parts)}.",
+        charts.weekly_lines(weeks, lines, sign, shaded),
+        words,
         course.help,
         "weekly",
     )
+
+
+def _known(course: pd.Series) -> list[float | None]:
+    return [None if pd.isna(value) else float(value) for value in course]
 
 
 def _weekly_table(now: pd.DataFrame) -> Table:

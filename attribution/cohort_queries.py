@@ -1,0 +1,74 @@
+"""What the pages ask of the mart of cohorts: what came so far, and what is still expected."""
+
+import pandas as pd
+import sqlalchemy as sa
+
+from attribution.queries import CONVERSIONS, MICROS, SPEND, Marts, Scope
+
+MONEY = "collected"
+_AMOUNTS = ("arrived", "expected", "low", "high")
+COHORTS = sa.table(
+    "cohorts",
+    *map(sa.column, ("kind_from", "kind_to", "service_line", "week", "age_weeks", "entered")),
+    *map(sa.column, (*_AMOUNTS, "maturity", "is_immature")),
+)
+
+
+def cohorts_by_week(at: Marts, scope: Scope, kind_from: str, *kinds_to: str) -> pd.DataFrame:
+    """Cohorts of the scope's weeks, all its service lines together.
+
+    Columns: kind_to, week, entered, arrived, expected, low, high, maturity. Money is in the
+    report's currency. Service lines miss independently of one another, so their intervals add up
+    as the roots of their squares; maturity is weighed by what is expected.
+    """
+    mart = COHORTS.c
+    sums = {
+        **{name: mart[name] for name in ("entered", "arrived", "expected")},
+        "below": (mart.expected - mart.low) * (mart.expected - mart.low),
+        "above": (mart.high - mart.expected) * (mart.high - mart.expected),
+        "ripe": mart.maturity * mart.expected,
+    }
+    statement = (
+        sa.select(
+            mart.kind_to,
+            mart.week,
+            *(sa.cast(sa.func.sum(each), sa.Double).label(name) for name, each in sums.items()),
+            sa.func.avg(mart.maturity).label("maturity"),
+        )
+        .where(
+            mart.kind_from == kind_from,
+            mart.kind_to.in_(kinds_to),
+            mart.week.between(scope.since, scope.until),
+            *([mart.service_line.in_(scope.service_lines)] if scope.service_lines else []),
+        )
+        .group_by(mart.kind_to, mart.week)
+        .order_by(mart.kind_to, mart.week)
+    )
+    frame = at.ask(statement).astype(dict.fromkeys((*sums, "maturity"), "float64"))
+    expected = frame["expected"]
+    unit = frame["kind_to"].map({MONEY: float(MICROS)}).fillna(1.0)
+    return pd.DataFrame(
+        {
+            "kind_to": frame["kind_to"],
+            "week": frame["week"],
+            "entered": frame["entered"],
+            "arrived": frame["arrived"] / unit,
+            "expected": expected / unit,
+            "low": (expected - frame["below"] ** 0.5) / unit,
+            "high": (expected + frame["above"] ** 0.5) / unit,
+            "maturity": (frame["ripe"] / expected.where(expected > 0)).fillna(frame["maturity"]),
+        }
+    )
+
+
+def reported_weeks(at: Marts) -> dict[str, pd.Timestamp]:
+    """The last week of which anything is known, by kind of conversion and of spend.
+
+    A source may end earlier than others: what it would have said of later weeks is not nought.
+    """
+    kind, week = CONVERSIONS.c.kind, CONVERSIONS.c.week
+    seen = at.ask(sa.select(kind, sa.func.max(week).label("week")).group_by(kind))
+    spent = at.ask(sa.select(sa.func.max(SPEND.c.week).label("week"))).assign(kind="spend")
+    known = pd.concat([seen, spent]).dropna(subset=["week"])
+    pairs = zip(known["kind"], known["week"], strict=True)
+    return {str(name): pd.Timestamp(day) for name, day in pairs}

@@ -1,0 +1,73 @@
+"""What leads of the newest weeks still owe: patients and money that have yet to arrive."""
+
+from datetime import date
+
+import pandas as pd
+
+from attribution.cohort_queries import MONEY, cohorts_by_week, reported_weeks
+from attribution.metrics import KINDS, definition, ratio
+from attribution.models.maturity import MATURE
+from attribution.queries import WEEK, Marts, Scope
+from attribution.ui import formats
+
+_JUDGED = {"new_patient": "CAC", MONEY: "ROAS"}
+
+
+def young_leads(marts: Marts, scope: Scope, *kinds: str) -> dict[str, pd.DataFrame]:
+    """By kind, the weeks of the scope whose leads are too young to judge by what they brought."""
+    frame = cohorts_by_week(marts, scope, "lead", *kinds)
+    young = frame[frame["maturity"] < MATURE]
+    return {kind: rows for kind in kinds if len(rows := young[young["kind_to"] == kind])}
+
+
+def since(young: dict[str, pd.DataFrame], kind: str) -> date | None:
+    """The first week of leads too young; None where there is none."""
+    return pd.Timestamp(young[kind]["week"].iloc[0]).date() if kind in young else None
+
+
+def note(young: dict[str, pd.DataFrame], last_week: date) -> tuple[str, ...]:
+    """A sentence on how much of each kind is not in yet, and what that does to ratios."""
+    owed = {kind: words for kind, rows in young.items() if (words := _owed(rows, kind, last_week))}
+    if not owed:
+        return ()
+    said = f"Not all in yet: {formats.several(owed.values())}."
+    judged = [name for kind, name in _JUDGED.items() if kind in owed]
+    if judged:
+        sets, looks = ("set", "they look") if len(judged) > 1 else ("sets", "it looks")
+        said += (
+            f" Until then {formats.several(judged)} {sets} the spend of these weeks against what "
+            f"earlier leads bring, so {looks} worse than the truth where spend has just grown, "
+            "and better where it was just cut."
+        )
+    return (said,)
+
+
+def unreported(marts: Marts, scope: Scope) -> dict[str, date]:
+    """The last week reported of each number whose sources end before the scope does."""
+    ends = {KINDS.get(kind, kind): day for kind, day in reported_weeks(marts).items()}
+    return {name: day.date() for name, day in ends.items() if day.date() < scope.until}
+
+
+def unreported_note(ends: dict[str, date]) -> tuple[str, ...]:
+    """A sentence for each number that stops early, so that nobody takes it for a fall."""
+    return tuple(
+        f"{definition(name).title}: nothing after the week of {formats.day(day)} is reported yet."
+        for name, day in ends.items()
+    )
+
+
+def _owed(rows: pd.DataFrame, kind: str, last_week: date) -> str:
+    come = ratio(float(rows["arrived"].sum()), float(rows["expected"].sum()))
+    if come is None:
+        return ""
+    what = "money collected" if kind == MONEY else definition(KINDS[kind]).title.lower()
+    return f"about {1 - come:.0%} of the {what} from {_leads(rows, last_week)}"
+
+
+def _leads(rows: pd.DataFrame, last_week: date) -> str:
+    first, last = (pd.Timestamp(rows["week"].iloc[place]).date() for place in (0, -1))
+    number = (last - first) // WEEK + 1
+    if number == 1:
+        return f"leads of the week of {formats.day(first)}"
+    which = "the last " if last == last_week else ""
+    return f"leads of {which}{number} weeks (from {formats.day(first)})"

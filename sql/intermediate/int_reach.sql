@@ -1,0 +1,34 @@
+-- From which day to which the data reach, and the last week that they cover to its Sunday.
+-- grain: last_week
+-- inputs: int_conversions, int_costs, int_visits, stg_web_sessions, setting_report
+
+with
+
+days as (
+
+    select week as day
+    from int_conversions
+    union all
+    select day
+    from int_costs
+    union all
+    select cast(date_trunc('week', day) as date) as day
+    from stg_web_sessions
+    union all
+    select cast(int_visits.visited_at at time zone setting_report.timezone as date) as day
+    from int_visits
+    cross join setting_report
+
+),
+
+final as (
+
+    select
+        cast(date_trunc('week', min(day)) as date) as first_week,
+        cast(date_trunc('week', max(day) - interval '6' day) as date) as last_week,
+        max(day) as last_day
+    from days
+
+)
+
+select * from final
