@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pandas as pd
 
+from attribution.errors import BadInput
+
 if TYPE_CHECKING:
     from attribution.models.path_files import Progress
 
@@ -36,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
     """Attribute a file and write the answer; notes go to standard error."""
     from attribution.models.attribute import attribute_file
 
+    if options.out is not None and not options.out.absolute().parent.is_dir():
+        raise BadInput(f"There is no folder {options.out.parent} to write {options.out.name} into.")
     models = [name for part in options.model for name in part.split(",") if name]
     order = int(options.order) if options.order.isdigit() else options.order
     with _shown() as progress:

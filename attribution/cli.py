@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     export = commands.add_parser("export", help="write a report to a file")
-    export.add_argument("report", choices=["channels"])
+    export.add_argument("report", choices=["channels", "journeys"])
     export.add_argument("--format", choices=["csv", "xlsx"], default="csv")
     export.add_argument("--out", type=Path, help="the file to write (default: standard output)")
     export.add_argument("--model", default=None, help="credit model (position)")
@@ -87,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--until", type=_day, help="last day, as 2026-03-29")
     export.add_argument("--service-line", action="append", default=[])
     export.add_argument("--location", action="append", default=[])
+    export.add_argument(
+        "--people", action="store_true", help="yes, write journeys of single people to a file"
+    )
     export.set_defaults(run=_export)
 
     analyst.add_command(commands)
@@ -177,19 +180,28 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from attribution.reports.export import export_channels
+    from attribution.reports.export import export_channels, export_journeys
 
     _check_out(options)
-    content = export_channels(
-        _home(),
-        options.format,
-        model=options.model,
-        kind=options.kind,
-        since=options.since,
-        until=options.until,
-        service_lines=tuple(options.service_line),
-        locations=tuple(options.location),
-    )
+    asked = {
+        "model": options.model,
+        "kind": options.kind,
+        "since": options.since,
+        "until": options.until,
+        "service_lines": tuple(options.service_line),
+        "locations": tuple(options.location),
+    }
+    if options.report == "journeys":
+        _check_people(options)
+        rows = export_journeys(_home(), options.out, **asked)
+        print(
+            f"caretrace: {options.out} holds journeys of single people, under numbers that stand "
+            "for them: keep it as you keep patients' data.",
+            file=sys.stderr,
+        )
+        _say(f"Wrote {options.out}, {rows:,} touches.")
+        return 0
+    content = export_channels(_home(), options.format, **asked)
     if options.out is None:
         sys.stdout.buffer.write(content)
     else:
@@ -208,6 +220,23 @@ def _check_out(options: argparse.Namespace) -> None:
         raise BadInput(f"{out} is a folder. Name a file in it: --out {out / 'channels.csv'}.")
     elif not out.parent.is_dir():
         raise BadInput(f"There is no folder {out.parent} to write into. Make it, or change --out.")
+
+
+def _check_people(options: argparse.Namespace) -> None:
+    """Journeys of people go to a file, as CSV, and only where somebody said that they may."""
+    if not options.people:
+        raise BadInput(
+            "This report has a row for each touch of single people, under numbers that stand for "
+            "them. If you may see people, say so: --people."
+        )
+    if options.out is None:
+        raise BadInput(
+            "Name a file for the journeys, which only you will be able to read: --out journeys.csv."
+        )
+    if options.out.exists() and not options.out.is_file():
+        raise BadInput(f"{options.out} is no file. Name one that only you will be able to read.")
+    if options.format != "csv":
+        raise BadInput("Journeys are written as CSV, for programs. Leave --format out.")
 
 
 def _day(text: str) -> date:

@@ -357,6 +357,43 @@ def _cohorts() -> tuple[Definition, ...]:
     )
 
 
+def _why() -> tuple[Definition, ...]:
+    return (
+        Definition(
+            "part_of",
+            "Its journeys",
+            "Converted journeys of the chosen kind with at least one touch of the channel.",
+            "Counted in the quarters that the period touches.",
+            "count",
+            "neither",
+        ),
+        Definition(
+            "alone_rate",
+            "Alone",
+            "Share of those journeys in which no other channel touched: every model gives it all.",
+            "Journeys of this channel only ÷ journeys it was part of.",
+            "rate",
+            "neither",
+        ),
+        Definition(
+            "mean_share",
+            "Average share",
+            "What the model gives the channel of the journeys that it was part of.",
+            "Its credit ÷ all conversions, or all money, of those journeys.",
+            "rate",
+            "neither",
+        ),
+        Definition(
+            "shared_share",
+            "Share beside others",
+            "What the model gives the channel where other channels touched as well.",
+            "Its credit ÷ all conversions, or all money, of journeys in which it was not alone.",
+            "rate",
+            "neither",
+        ),
+    )
+
+
 METRICS: dict[str, Definition] = {
     each.name: each
     for each in (
@@ -369,6 +406,7 @@ METRICS: dict[str, Definition] = {
         *_funnel(),
         *_journeys(),
         *_cohorts(),
+        *_why(),
     )
 }
 

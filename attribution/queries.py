@@ -13,6 +13,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from attribution.ledger import Ledger
+from attribution.models.journey_credit import shared
 from attribution.paths import Home
 from attribution.warehouse import open_marts
 
@@ -86,6 +87,15 @@ PERCENTILES = ("p10", "p25", "p50", "p75", "p90")
 PATH_LAGS = _mart(
     "path_lags",
     *("kind", "service_line", "quarter", "measure", "journeys", "short_journeys", *PERCENTILES),
+)
+_SHARED = shared()
+_GIVEN = tuple(f"{name}_{what}" for name in _SHARED for what in ("conversions", "value"))
+_JOURNEYS = ("kind", "service_line", "location", "quarter", "currency", "journeys", "touches")
+POSITIONS = _mart(
+    "positions", *_JOURNEYS, "channel", "place", "conversions", "value_micros", *_GIVEN
+)
+COMPANIONS = _mart(
+    "companions", *_JOURNEYS, "channel", "companion", "conversions", "value_micros", *_GIVEN
 )
 UNMAPPED = _mart(
     "unmapped",
@@ -319,6 +329,61 @@ def path_lags(at: Marts, scope: Scope) -> pd.DataFrame:
     mart = PATH_LAGS
     statement = sa.select(*mart.c).where(*_quarters(mart, scope))
     return at.ask(statement.order_by(mart.c.service_line, mart.c.quarter, mart.c.measure))
+
+
+def positions(at: Marts, scope: Scope, channel: str, currency: str) -> pd.DataFrame:
+    """A channel's journeys by where in them it stood, in the quarters that the scope touches.
+
+    Columns: place, journeys, whole (the conversions, or the money, of those journeys) and for
+    each model what the channel is given of the whole.
+    """
+    return _given(at, POSITIONS, scope, currency, (POSITIONS.c.place,), _of(POSITIONS, channel))
+
+
+def companions(at: Marts, scope: Scope, channel: str, currency: str) -> pd.DataFrame:
+    """As `positions`, by the channels that share journeys with the channel, and the other way.
+
+    Columns: channel, companion, journeys, whole and the models; `channel` is the one credited.
+    """
+    pair = (COMPANIONS.c.channel, COMPANIONS.c.companion)
+    either = sa.or_(_of(COMPANIONS, channel), COMPANIONS.c.companion == channel)
+    return _given(at, COMPANIONS, scope, currency, pair, either)
+
+
+def _of(mart: sa.TableClause, channel: str) -> sa.ColumnElement[bool]:
+    return mart.c.channel == channel
+
+
+def _given(
+    at: Marts,
+    mart: sa.TableClause,
+    scope: Scope,
+    currency: str,
+    grain: Sequence[sa.ColumnClause[Any]],
+    chosen: sa.ColumnElement[bool],
+) -> pd.DataFrame:
+    money = scope.kind == "collected"
+    whole, what = ("value_micros", "value") if money else ("conversions", "conversions")
+    # Counts add up over currencies, money does not.
+    same = [mart.c.currency == currency] if money else []
+    unit = MICROS if money else 1
+    amounts = {"whole": whole, **{name: f"{name}_{what}" for name in _SHARED}}
+    statement = (
+        sa.select(
+            *grain,
+            _total(mart.c.journeys),
+            *(
+                sa.cast(sa.func.sum(mart.c[column]), sa.Double).label(name)
+                for name, column in amounts.items()
+            ),
+        )
+        .where(chosen, *_quarters(mart, scope), *_dimensions(mart, scope), *same)
+        .group_by(*grain)
+        .order_by(*grain)
+    )
+    frame = at.ask(statement)
+    frame[list(amounts)] = frame[list(amounts)].astype("float64") / unit
+    return frame
 
 
 def unmapped(at: Marts) -> pd.DataFrame:

@@ -248,12 +248,15 @@ class _Run:
             seeds.write(connection, self.settings)
             transform.build(connection, models, on_step=lambda name: self._say("models", name))
             note.rows = len(models)
-        marts = {model.name: model.grain for model in models if model.layer == "marts"}
+        marts, people = (
+            {model.name: model.grain for model in models if model.layer == layer}
+            for layer in ("marts", "people")
+        )
         with self._step("checks") as note, building.connect() as connection:
             transform.run_checks(connection)
-            checksums = {name: transform.checksum(connection, name) for name in marts}
-            note.rows = len(marts)
-        building.copy_marts(marts)
+            checksums = {name: transform.checksum(connection, name) for name in (*marts, *people)}
+            note.rows = len(checksums)
+        building.copy_marts(marts, people)
         return checksums
 
     def _say(self, step: str, message: str) -> None:

@@ -68,13 +68,16 @@ def _prove(path: Path, rules: pd.DataFrame) -> None:
 
 def _prove_tests(path: Path, tests: pd.DataFrame) -> None:
     """A test that says nothing, or cannot be so, would pull a channel's credit somewhere wrong."""
+    channels = set(_rows(SEEDS / "channel_rules.csv")["channel"])
     for number, test in enumerate(tests.to_dict("records"), start=2):
         where = f"{path}, line {number}"
         said = {name: str(value).strip() for name, value in test.items()}
         if said["kind"] not in KINDS:
             raise BadInput(f"{where}: kind {said['kind']!r} is none of {', '.join(KINDS)}.")
-        if not said["channel"]:
-            raise BadInput(f"{where}: channel is empty; name the channel that was tested.")
+        if said["channel"] not in channels:
+            raise BadInput(
+                f"{where}: channel {said['channel']!r} is none of {', '.join(sorted(channels))}."
+            )
         days = {name: _day(where, name, said[name]) for name in ("first_day", "last_day")}
         if days["last_day"] < days["first_day"]:
             raise BadInput(f"{where}: last_day {said['last_day']} is before first_day.")

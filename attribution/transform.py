@@ -22,17 +22,20 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from attribution.errors import TransformError
+from attribution.models.checks import journey_shares_add_up, positions_equal_credit
 from attribution.models.credit import credit_groups_sql, credit_leans_sql, credit_sql
 from attribution.models.incremental import draws_of
 from attribution.models.incremental_shares import shares_of
+from attribution.models.journey_credit import journey_credit_sql
 from attribution.models.learned import markov_weights, shapley_weights
 from attribution.models.maturity import cohort_maturity
 from attribution.models.orders import markov_orders
+from attribution.models.positions import channel_shares_sql, companions_sql, positions_sql
 from attribution.models.shares import shares_sql
 from attribution.paths import SQL
 from attribution.raw import fetch, lent
 
-LAYERS = ("staging", "intermediate", "marts")
+LAYERS = ("staging", "intermediate", "marts", "people")
 # SQLGlot's names for engines that SQLAlchemy calls otherwise.
 _DIALECTS = {"postgresql": "postgres"}
 
@@ -52,6 +55,14 @@ WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("credit", "marts", credit_sql),
     ("credit_groups", "marts", credit_groups_sql),
     ("credit_leans", "marts", credit_leans_sql),
+    ("int_channel_shares", "intermediate", channel_shares_sql),
+    ("positions", "marts", positions_sql),
+    ("companions", "marts", companions_sql),
+    ("journey_credit", "people", journey_credit_sql),
+)
+WRITTEN_CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
+    ("journey_shares_add_up", journey_shares_add_up),
+    ("positions_equal_credit", positions_equal_credit),
 )
 
 
@@ -106,11 +117,12 @@ def load_models(folder: Path = SQL) -> list[Model]:
 
 
 def load_checks(folder: Path = SQL) -> list[Model]:
-    """Every check of `folder`: a query that must return no rows."""
-    return [
+    """Every check of `folder` and those written: a query that must return no rows."""
+    checks = [
         read_model(path.stem, "checks", path.read_text("utf-8"))
         for path in sorted((folder / "checks").glob("*.sql"))
     ]
+    return [*checks, *(read_model(name, "checks", write()) for name, write in WRITTEN_CHECKS)]
 
 
 def in_order(models: Iterable[Model]) -> list[Model]:

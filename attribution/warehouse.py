@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -22,9 +23,11 @@ from attribution.paths import Home
 from attribution.raw import ensure_raw_tables
 
 KEPT_GENERATIONS = 4
-PRIVATE, MARTS = "private.duckdb", "marts.duckdb"
+PRIVATE, PEOPLE, MARTS = "private.duckdb", "people.duckdb", "marts.duckdb"
 # The default of 1.5 would silently replay a stale write-ahead log found beside the file.
 STORAGE_VERSION = "v1.5.0"
+Grains = Mapping[str, Sequence[str]]  # the columns of each table's grain, by its name
+_NO_TABLES: Grains = MappingProxyType({})
 _READER = {
     "access_mode": "read_only",
     "enable_external_access": "false",
@@ -52,6 +55,11 @@ def current_generation(home: Home) -> int | None:
 def open_marts(home: Home, generation: int) -> Engine:
     """The published marts of one generation, read-only, with everything else switched off."""
     return _open_reader(home.generation(generation) / MARTS)
+
+
+def open_people(home: Home, generation: int) -> Engine:
+    """The published journeys of single people, as locked down as the marts."""
+    return _open_reader(home.generation(generation) / PEOPLE)
 
 
 def open_private(home: Home, generation: int) -> Engine:
@@ -112,21 +120,28 @@ class Building:
         with self.engine.begin() as connection:
             yield connection
 
-    def copy_marts(self, grains: Mapping[str, Sequence[str]]) -> None:
-        """Write the marts into the file that pages will read, each ordered by its grain."""
-        path = self.folder / MARTS
+    def copy_marts(self, marts: Grains, people: Grains = _NO_TABLES) -> None:
+        """Write the files that readers open: aggregates into one, what is of people into another.
+
+        Each table is ordered by its grain.
+        """
+        self._copy(MARTS, marts)
+        self._copy(PEOPLE, people)
+
+    def _copy(self, name: str, grains: Grains) -> None:
+        path = self.folder / name
         path.unlink(missing_ok=True)
         with self.engine.connect() as connection:
             connection = connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.exec_driver_sql(
-                f"attach '{_quoted(path)}' as marts (storage_version '{STORAGE_VERSION}')"
+                f"attach '{_quoted(path)}' as copied (storage_version '{STORAGE_VERSION}')"
             )
             for table, grain in grains.items():
                 connection.exec_driver_sql(
-                    f'create table marts."{table}" as from "{table}" order by {", ".join(grain)}'
+                    f'create table copied."{table}" as from "{table}" order by {", ".join(grain)}'
                 )
-            connection.exec_driver_sql("checkpoint marts")
-            connection.exec_driver_sql("detach marts")
+            connection.exec_driver_sql("checkpoint copied")
+            connection.exec_driver_sql("detach copied")
 
     def close(self) -> None:
         """Make the generation durable. After this nothing in its folder changes any more."""
@@ -137,7 +152,7 @@ class Building:
         left = sorted(path.name for path in self.folder.glob("*.wal"))
         if left:
             raise StorageError(f"Generation {self.number} was not closed whole: {left} was left.")
-        for path in (self.folder / PRIVATE, self.folder / MARTS):
+        for path in (self.folder / name for name in (PRIVATE, PEOPLE, MARTS)):
             path.chmod(0o600)
             _sync(path)
         _sync(self.folder)

@@ -142,7 +142,7 @@ def tables(worlds: Sequence[World], kinds: Sequence[str]) -> str:
         parts.append("\n".join(lines))
     held = coverage(worlds, kinds)
     if len(held):
-        parts.append(_coverage_table(held))
+        parts.append(_coverage_table(held, kinds))
     return "\n\n".join(parts)
 
 
@@ -150,8 +150,8 @@ def _form(metric: str) -> str:
     return "{:+.0%}" if metric == "total_error" else "{:.2f}"
 
 
-def _coverage_table(held: pd.DataFrame) -> str:
-    rates = held.groupby(["channel", "kind"])["held"].mean().unstack()
+def _coverage_table(held: pd.DataFrame, kinds: Sequence[str]) -> str:
+    rates = held.groupby(["channel", "kind"])["held"].mean().unstack().reindex(columns=kinds)
     rates.loc["all"] = held.groupby("kind")["held"].mean()
     lines = [f"| 90% intervals hold | {' | '.join(rates.columns)} |"]
     lines.append("|---" * (len(rates.columns) + 1) + "|")

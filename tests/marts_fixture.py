@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pandas as pd
+import people_fixture as made_up_people
 
 from attribution.ledger import Ledger
 from attribution.paths import Home
@@ -46,24 +47,32 @@ CURRENCY = "USD"
 HOSTILE = "![x](http://evil.example/x.png) <script>alert(1)</script>"
 
 
-def make_home(folder: Path, *, spend_since: date | None = None) -> Home:
-    """Write marts, ledger and pointer of generation 1; the same on every call."""
+def make_home(folder: Path, *, spend_since: date | None = None, demo: bool = False) -> Home:
+    """Write marts, journeys, ledger and pointer of generation 1; the same on every call.
+
+    Its people are simulated ones where `demo`.
+    """
     generation = 1
     home = Home(folder)
     home.generation(generation).mkdir(parents=True)
-    home.config.write_text(f'currency = "{CURRENCY}"\n', encoding="utf-8")
-    database = duckdb.connect(str(home.generation(generation) / "marts.duckdb"))
-    for name, frame in tables().items():
-        if name == "spend" and spend_since:
-            frame = frame[frame["week"] >= spend_since]
-        database.register("frame", frame)
-        database.execute(f"create table {name} as select * from frame")
-        database.unregister("frame")
-    database.execute("checkpoint")
-    database.close()
+    said = f'currency = "{CURRENCY}"\n' + "demo = true\n" * demo
+    home.config.write_text(said, encoding="utf-8")
+    marts = tables()
+    if spend_since:
+        marts["spend"] = marts["spend"][marts["spend"]["week"] >= spend_since]
+    _write(home.generation(generation) / "marts.duckdb", marts)
+    _write(home.generation(generation) / "people.duckdb", made_up_people.tables())
     home.current.write_text(str(generation), encoding="ascii")
     _ledger(home, generation)
     return home
+
+
+def _write(path: Path, frames: dict[str, pd.DataFrame]) -> None:
+    with duckdb.connect(str(path)) as database:
+        for name, frame in frames.items():
+            database.register("frame", frame)
+            database.execute(f"create table {name} as select * from frame")
+            database.unregister("frame")
 
 
 def tables() -> dict[str, pd.DataFrame]:
@@ -88,6 +97,8 @@ def tables() -> dict[str, pd.DataFrame]:
         "paths": _paths(random),
         "path_lags": _path_lags(random),
         "transitions": _transitions(),
+        "positions": made_up_people.positions(KINDS, SERVICE_LINES, LOCATIONS, _quarters()),
+        "companions": made_up_people.companions(KINDS, SERVICE_LINES, LOCATIONS, _quarters()),
         "cohorts": _cohorts(),
         "unmapped": _unmapped(),
         "rejected": _rejected(),

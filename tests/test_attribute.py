@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attribution import analyst
+from attribution.cli import main
 from attribution.errors import BadInput
 from attribution.models.attribute import COLUMNS, PATH_MODELS, attribute
 from attribution.models.path_rules import RuleSettings
@@ -41,7 +42,7 @@ def figures(result, model):
     return chosen[["conversions", "conversions_low", "conversions_high", "value", "removal_effect"]]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(frame=frames, order=st.integers(1, 3))
 def test_credit_adds_up_and_lies_in_its_interval(frame, order):
     result = attribute(frame, "all", order)
@@ -54,7 +55,7 @@ def test_credit_adds_up_and_lies_in_its_interval(frame, order):
             assert (rows[column] >= -1e-9).all()
             assert (rows[f"{column}_low"] <= rows[column] + 1e-9).all()
             assert (rows[f"{column}_high"] >= rows[column] - 1e-9).all()
-        assert rows["removal_effect"].notna().any() == (model == "markov")
+        assert rows["removal_effect"].notna().any() == (model in ("markov", "incremental"))
         assert rows["order"].notna().all() == (model == "markov")
 
 
@@ -63,7 +64,8 @@ def test_credit_adds_up_and_lies_in_its_interval(frame, order):
 def test_order_of_rows_and_splitting_a_row_change_nothing(frame, data):
     result = attribute(frame, "all", 2)
     shuffled = data.draw(st.permutations(range(len(frame))))
-    pd.testing.assert_frame_equal(attribute(frame.iloc[list(shuffled)], "all", 2), result)
+    again = attribute(frame.iloc[list(shuffled)], "all", 2)
+    pd.testing.assert_frame_equal(again, result, check_exact=True)
     halves = frame.assign(**{c: frame[c] / 2 for c in ("conversions", "value", "nulls")})
     again = attribute(pd.concat([halves, halves]), "all", 2)
     for model in PATH_MODELS:
@@ -132,7 +134,7 @@ def test_conversions_without_a_touch_are_nobodys(model):
     frame = pd.DataFrame({"path": ["a > b", ""], "conversions": [2, 3], "nulls": [1, 1]})
     credit = attribute(frame, model).set_index("channel")["conversions"]
     assert credit["unattributed"] == 3
-    assert credit[["a", "b"]].sum() == pytest.approx(2)
+    assert credit.drop("unattributed").sum() == pytest.approx(2)
 
 
 @pytest.mark.parametrize("model", PATH_MODELS)
@@ -146,6 +148,16 @@ def test_fractions_and_conversions_without_value_count(model):
     assert result["value"].sum() == pytest.approx(10)
     if model != "shapley_rate":
         assert (result["conversions"] > 0).all()
+
+
+@pytest.mark.parametrize("model", PATH_MODELS)
+def test_value_of_a_path_that_nobody_took_is_shared_all_the_same(model):
+    frame = pd.DataFrame(
+        {"path": ["a", "b"], "conversions": [1, 0], "value": [0.0, 7.0], "nulls": [1, 0]}
+    )
+    result = attribute(frame, model)
+    assert result["value"].sum() == pytest.approx(7.0)
+    assert np.isfinite(result[["value", "value_low", "value_high"]]).all(axis=None)
 
 
 @pytest.mark.parametrize("model", PATH_MODELS)
@@ -181,15 +193,16 @@ def test_grouped_and_single_rows_give_one_answer(model):
 def test_only_untouched_conversions(model):
     frame = pd.DataFrame({"path": ["", "a"], "conversions": [3, 0], "nulls": [0, 4]})
     credit = attribute(frame, model).set_index("channel")["conversions"]
-    assert credit.to_dict() == {"a": 0.0, "unattributed": 3.0}
+    baseline = {"baseline": 0.0} if model == "incremental" else {}
+    assert credit.to_dict() == {"a": 0.0, "unattributed": 3.0} | baseline
     alone = attribute(frame.head(1), model)
-    assert alone["channel"].tolist() == ["unattributed"]
+    assert alone["channel"].tolist() == [*baseline, "unattributed"]
 
 
 def test_a_channel_without_conversions_stays_listed():
     frame = pd.DataFrame({"path": ["a", "b"], "conversions": [3, 0], "nulls": [2, 4]})
     result = attribute(frame)
-    assert (result.groupby("model")["channel"].nunique() == 2).all()
+    assert {"a", "b"} <= set.intersection(*result.groupby("model")["channel"].agg(set))
     assert result["conversions"].notna().all()
 
 
@@ -198,7 +211,7 @@ def test_models_are_chosen_by_name():
     assert attribute(frame, ["last", "first"])["model"].tolist() == ["last", "first"]
     with pytest.raises(BadInput, match="no model 'lats'"):
         attribute(frame, "lats")
-    with pytest.raises(BadInput, match="warehouse"):
+    with pytest.raises(BadInput, match=r"incremental .* column nulls"):
         attribute(frame, "incremental")
     with pytest.raises(BadInput, match="order"):
         attribute(frame, "markov", 5)
@@ -248,6 +261,43 @@ def test_the_command_writes_csv_and_json(tmp_path, capfdbinary):
     assert set(rows[0]) == set(COLUMNS)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--model", "lats"], "no model 'lats'"),
+        (["--model", ""], "No model"),
+        (["--order", "5"], "1, 2, 3, 4 or auto"),
+        (["--order", "second"], "1, 2, 3, 4 or auto"),
+        (["--separator", "  "], "separator"),
+        (["--out", "nowhere/answer.csv"], "no folder nowhere"),
+    ],
+)
+def test_the_command_refuses_with_two(tmp_path, capfd, monkeypatch, arguments, reason):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "paths.csv").write_text("path,conversions\na,1\n", encoding="utf-8")
+    assert main(["attribute", "paths.csv", *arguments]) == 2
+    said = capfd.readouterr()
+    assert not said.out
+    assert reason in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_the_command_does_all_models_and_says_what_it_leaves_out(tmp_path, capfd):
+    source = tmp_path / "paths.csv"
+    source.write_text("path,conversions,nulls\na > b,20,10\nb,10,30\n", encoding="utf-8")
+    assert main(["attribute", str(source), "--order", "auto"]) == 0
+    said = capfd.readouterr()
+    found = pd.read_csv(io.StringIO(said.out))
+    assert tuple(found.columns) == COLUMNS
+    assert list(found["model"].unique()) == list(PATH_MODELS)
+    assert "only an experiment knows" in said.err
+    source.write_text("path,conversions\na > b,20\nb,10\n", encoding="utf-8")
+    assert main(["attribute", str(source), "--model", "all", "--format", "json"]) == 0
+    said = capfd.readouterr()
+    assert "shapley_rate and incremental were left out" in said.err
+    assert {"shapley_rate", "incremental"}.isdisjoint(row["model"] for row in json.loads(said.out))
+
+
 WORKED = {
     "markov": {"email": 1.8947, "search": 1.5789, "social": 0.5263},
     "shapley_sum": {"email": 2.0, "search": 1.5, "social": 0.5},
@@ -271,3 +321,20 @@ def test_the_example_of_the_docs(model):
     if model == "markov":
         effects = {"email": 0.75, "search": 0.625, "social": 0.208333}
         assert result["removal_effect"].to_dict() == pytest.approx(effects, abs=1e-6)
+
+
+def test_the_incremental_example_of_the_docs():
+    """The prior moves what docs/models-learned.md works by hand by less than one conversion."""
+    frame = pd.DataFrame(
+        {
+            "path": ["", "search", "email", "search > email"],
+            "conversions": [100, 250, 200, 400],
+            "nulls": [900, 750, 900, 600],
+        }
+    )
+    result = attribute(frame, "incremental").set_index("channel")
+    by_hand = {"email": 213.1, "search": 326.9, "baseline": 310.0, "unattributed": 100.0}
+    assert result["conversions"].to_dict() == pytest.approx(by_hand, abs=1)
+    assert result["conversions"].round(1).tolist() == [212.7, 326.4, 310.8, 100.0]
+    effects = {"email": 0.282, "search": 0.433}
+    assert result["removal_effect"].dropna().to_dict() == pytest.approx(effects, abs=2e-3)

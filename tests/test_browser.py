@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import marts_fixture as made_up
 import page_server
+import people_fixture as made_up_people
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
@@ -38,7 +39,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    home = made_up.make_home(tmp_path_factory.mktemp("home"))
+    home = made_up.make_home(tmp_path_factory.mktemp("home"), demo=True)
     with page_server.serving(home) as at:
         yield at
 
@@ -111,6 +112,19 @@ def test_a_page_asks_nobody_else_and_fits_a_phone(open_page: OPEN, path: str):
         " return m.clientWidth <= 390 && m.scrollWidth <= m.clientWidth }",
         timeout=PATIENCE_MS,
     )
+
+
+def test_journeys_of_the_simulated_can_be_read_on_a_phone(open_page: OPEN):
+    page = open_page("attribution?why=Email&why_model=Linear")
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(page.get_by_text("Journeys of which Email was part")).to_be_visible(timeout=PATIENCE_MS)
+    ends = page.locator(".stMarkdownBadge", has_text="Booked")
+    expect(ends.first).to_be_visible(timeout=PATIENCE_MS)
+    assert ends.count() == sum("email" in way for way in made_up_people.WAYS)
+    chips = page.locator(".stMarkdownBadge")
+    inside = chips.evaluate_all("all => all.every(c => c.getBoundingClientRect().right <= 390)")
+    assert inside
+    assert page.get_by_text("Linear 50%").count() >= 2
 
 
 def test_the_policy_stops_a_request_elsewhere(open_page: OPEN):

@@ -15,6 +15,7 @@ from attribution.metrics import KINDS
 from attribution.models import MODELS
 from attribution.paths import Home
 from attribution.settings import connector, options_of
+from attribution.transform import load_models
 from connectors import SOURCES
 from connectors.contract import BY_TABLE
 from connectors.files import connect
@@ -123,7 +124,9 @@ def test_every_credit_model_is_described(model):
 
 def test_every_mart_and_kind_of_conversion_is_described():
     warehouse = (ROOT / "docs/warehouse.md").read_text(encoding="utf-8")
-    for name in ["credit", *(path.stem for path in ROOT.glob("sql/marts/*.sql")), *KINDS]:
+    apart = [model.name for model in load_models() if model.layer == "people"]
+    marts = [path.stem for path in ROOT.glob("sql/marts/*.sql")]
+    for name in ["credit", "positions", "companions", *marts, *apart, *KINDS]:
         assert f"`{name}`" in warehouse, name
 
 

@@ -8,11 +8,11 @@ import pytest
 from warehouse_fixtures import Warehouse, ad, appointment, at
 
 from attribution.models.incremental import draws_of
-from attribution.models.incremental_design import Media, cells_of, media_of
+from attribution.models.incremental_design import carried, cells_of, media_of
 from attribution.models.incremental_draws import truncated
 from attribution.models.incremental_evidence import holdout_increments, weeks_tested
 from attribution.models.incremental_shares import shares_of
-from attribution.transform import run_checks
+from attribution.transform import checksum, run_checks
 
 MONDAY = np.datetime64("2025-01-06")
 PLACES = ("north", "central", "south", "west")
@@ -119,10 +119,9 @@ def test_a_share_worked_by_hand():
 
 
 def test_what_was_seen_fades_by_hand():
-    pressure = np.zeros((1, 1, 8))
-    pressure[0, 0, 4] = 8.0
-    carried = Media("video", ("one",), pressure).carried(0.5)
-    assert carried[0, 0].tolist() == [0, 0, 0, 0, 4, 2, 1, 0.5]
+    course = np.zeros(8)
+    course[4] = 8.0
+    assert carried(course, 0.5).tolist() == [0, 0, 0, 0, 4, 2, 1, 0.5]
 
 
 def test_a_holdout_worked_by_hand():
@@ -277,6 +276,13 @@ def test_the_warehouse_adds_up(built):
     assert (evidence, method) == ("panel", "places and weeks")
 
 
+def test_built_again_it_is_the_same(built):
+    names = ("int_incremental", "incremental", "incremental_draws")
+    before = [checksum(built.connection, name) for name in names]
+    built.rebuild()
+    assert [checksum(built.connection, name) for name in names] == before
+
+
 def test_draws_are_multiples_with_mean_one(built):
     means = built.rows("select channel, avg(multiplier) from incremental_draws group by channel")
     assert {channel for channel, _ in means} == {"baseline", "paid_search"}
@@ -306,3 +312,19 @@ def test_little_data_is_all_baseline():
         ("paid_search", 0.0, "not identified", "none"),
     ]
     warehouse.close()
+
+
+def test_a_users_lift_test_is_heard_and_named(built):
+    asked = (
+        "select conversions, low, high, evidence from incremental"
+        " where kind = 'booked' and channel = 'paid_search'"
+    )
+    [(before, low, high, _)] = built.rows(asked)
+    test = ["paid_search", "booked", "", "2025-01-06", "2025-10-12", "10", "4", "dark"]
+    empty = built.frame("select * from lift_tests")
+    built.replace("lift_tests", pd.DataFrame([test], columns=empty.columns))
+    [(after, nearer, further, evidence)] = built.rebuild().rows(asked)
+    built.replace("lift_tests", empty)
+    assert evidence == "panel and lift test"
+    assert abs(after - 10) < 0.5 * abs(before - 10)
+    assert further - nearer < high - low

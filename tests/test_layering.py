@@ -16,6 +16,7 @@ FORBIDDEN = {
     "attribution/ui/views": {"streamlit", "plotly"},
     "attribution/queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/credit_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
+    "attribution/people.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/metrics.py": {"connectors", "streamlit", "plotly", "duckdb", "sqlalchemy"},
     "connectors": {"attribution", "outreach", "sqlalchemy", "streamlit", "pandas", "duckdb"},
 }
@@ -57,6 +58,30 @@ def test_only_its_layer_imports(package):
             name = path.relative_to(ROOT).as_posix()
             if package in imported(path):
                 assert name.startswith(ALLOWED[package]), f"{name} imports {package}"
+
+
+def reading(module: str) -> set[str]:
+    """The files of the product that import a module of ours, in whichever way."""
+    found = set()
+    for path in (path for place in SOURCES for path in files(place)):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            if module in names:
+                found.add(path.relative_to(ROOT).as_posix())
+    return found
+
+
+def test_only_those_who_show_a_permit_read_people():
+    """Whoever else imports the questions about people has not been looked at."""
+    assert reading("attribution.people") == {
+        "attribution/reports/export.py",
+        "attribution/ui/access.py",
+        "attribution/ui/views/examples.py",
+    }
 
 
 def test_pages_neither_compute_nor_query():

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from attribution.errors import BadInput
+from attribution.models import encoding
 from attribution.models.attribute import attribute_file
+from attribution.models.encoding import encode_frame
 from attribution.models.path_files import read_paths
-from attribution.models.paths import encode_frame
 
 
 def written(folder, text, encoding="utf-8"):
@@ -30,7 +31,17 @@ def steps_of(paths):
     ("text", "reason"),
     [
         ("", "is empty"),
+        ("\n  \n", "is empty"),
+        ("\ufeff", "is empty"),
+        ("path,conversions", "no rows"),
         ("path,conversions\n", "no rows"),
+        ("path;conversions\na > b;1\n", "separated by ';'; save it with commas"),
+        ("path\tconversions\na > b\t1\n", "separated by .* save it with commas"),
+        ("path,conversions\na,1\nb,1e16\n", "Row 3, column conversions, is larger"),
+        ("path,conversions,value\na,1,-1e300\n", "Row 2, column value, is larger"),
+        ('path,conversions\na,"1,000"\n', "Row 2, column conversions, is not a number"),
+        ("path,conversions\na,Infinity\n", "Row 2, column conversions, is not a number"),
+        ("path,conversions\na,1\nb\n", "Row 3 of paths.csv has 1 fields .* header has 2"),
         ("path\na\n", "no column conversions; its header is path"),
         ("channel,count\na,1\n", "no column path and no column conversions"),
         ("path,conversions\na,1\nb,-2\n", "Row 3, column conversions, is negative"),
@@ -43,6 +54,8 @@ def steps_of(paths):
         ("path,conversions\na,1\nb > > c,1\n", "Row 3, column path,"),
         ("path,conversions\na,1\nb > ,1\n", "Row 3, column path,"),
         ("path,conversions\na,1\na>b,1\n", "Row 3, column path, seems to be separated by '>'"),
+        ("path,conversions\na,1\na -> b,1\n", "Row 3, column path, seems .* by ' -> '"),
+        ("path,conversions\na > b,1\na>c,1\n", "Row 3, column path, seems .* by '>'"),
         ("path,conversions\na,1\na | b,1\n", r"Row 3, column path, seems .* by '\|'"),
         ("path,conversions\na,0\nb,0\n", "0 in every row"),
         ("path,conversions\na,1\na,b,1\n", "Row 3 of paths.csv has 3 fields .* header has 2"),
@@ -61,9 +74,18 @@ def test_a_missing_file_is_named(tmp_path):
         read_paths(tmp_path / "nowhere.csv")
 
 
-def test_other_encodings_are_refused_kindly(tmp_path):
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_other_encodings_are_refused_kindly(tmp_path, encoding):
     with pytest.raises(BadInput, match="not UTF-8"):
-        read_paths(written(tmp_path, "path,conversions\nCafé,1\n", "latin-1"))
+        read_paths(written(tmp_path, "path,conversions\nCafé,1\n", encoding))
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_lines_may_end_in_any_way(tmp_path, ending):
+    lines = ["\ufeffpath,conversions,nulls", "a > b,2,1", "b,1,4", ""]
+    paths = read_paths(written(tmp_path, ending.join(lines)))
+    assert steps_of(paths) == [(("a", "b"), 2.0), (("b",), 1.0)]
+    assert sorted(paths.tally.nulls) == [1.0, 4.0]
 
 
 def test_unicode_quotes_and_commas_survive(tmp_path):
@@ -94,6 +116,31 @@ def test_an_empty_separator_is_refused(tmp_path):
 def test_duplicate_paths_add_up(tmp_path):
     paths = read_paths(written(tmp_path, "path,conversions\na > b,1\nb,2\na > b,3.5\n"))
     assert steps_of(paths) == [(("a", "b"), 4.5), (("b",), 2.0)]
+
+
+def test_paths_that_get_the_same_number_are_still_told_apart():
+    """The Thue-Morse sequence and its mirror have one number to every base (see `_marks`)."""
+    ones = [bin(step).count("1") % 2 for step in range(4_096)]
+    path, mirror = (" > ".join("ab"[bit ^ flip] for bit in ones) for flip in (0, 1))
+    frame = pd.DataFrame({"path": [mirror, path, "a", path], "conversions": [1, 2, 4, 8]})
+    found = encode_frame(frame)
+    assert sorted(found.tally.conversions) == [1, 4, 10]
+    again = encode_frame(frame.iloc[::-1])
+    assert found.codes.tolist() == again.codes.tolist()
+    assert found.tally.conversions.tolist() == again.tally.conversions.tolist()
+
+
+def test_rows_are_read_in_blocks_as_they_are_in_one(monkeypatch):
+    rng = np.random.default_rng(2)
+    texts = [" > ".join(rng.choice(list("abcdef"), rng.integers(0, 6))) for _ in range(200)]
+    frame = pd.DataFrame({"path": texts, "conversions": rng.integers(0, 5, 200)})
+    whole = encode_frame(frame)
+    monkeypatch.setattr(encoding, "_BLOCK_ROWS", 7)
+    monkeypatch.setattr(encoding, "_BLOCK_TOUCHES", 11)
+    parts = encode_frame(frame)
+    assert parts.channels == whole.channels
+    assert parts.codes.tolist() == whole.codes.tolist()
+    assert parts.tally.conversions.tolist() == whole.tally.conversions.tolist()
 
 
 def test_an_empty_path_is_kept_apart(tmp_path):

@@ -38,11 +38,12 @@ def test_no_power_cut_loses_what_was_acknowledged(operations, tmp_path):
         lambda operation: False,
         lambda operation: "CURRENT" not in operation.path,
         lambda operation: not operation.path.endswith("marts.duckdb"),
+        lambda operation: not operation.path.endswith("people.duckdb"),
         lambda operation: "ledger" not in operation.path,
         lambda operation: operation.path != "",
         lambda operation: operation.path != "generations",
     ],
-    ids=["none", "pointer", "marts", "ledger", "home folder", "generations folder"],
+    ids=["none", "pointer", "marts", "people", "ledger", "home folder", "generations folder"],
 )
 def test_a_sync_that_is_left_out_is_noticed(operations, tmp_path, believed):
     """The harness finds faults: without any one of these syncs, some power cut breaks something."""

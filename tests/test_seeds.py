@@ -62,7 +62,7 @@ TESTS = "channel,kind,location,first_day,last_day,increment,standard_error,note\
     ("row", "sentence"),
     [
         ("video,leads,,2026-01-05,2026-02-01,120,40,", "line 2: kind 'leads' is none of lead"),
-        (",lead,,2026-01-05,2026-02-01,120,40,", "line 2: channel is empty"),
+        ("tv,lead,,2026-01-05,2026-02-01,120,40,", "line 2: channel 'tv' is none of call, "),
         ("video,lead,,05.01.2026,2026-02-01,120,40,", "first_day '05.01.2026' is not a day"),
         ("video,lead,,2026-02-30,2026-03-01,120,40,", "first_day '2026-02-30' is not a day"),
         ("video,lead,,2026-02-05,2026-02-01,120,40,", "last_day 2026-02-01 is before first_day"),

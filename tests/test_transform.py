@@ -135,6 +135,8 @@ SPOILS = {
     " where kind = 'new_patient'",
     "weeks_begin_on_monday": "update credit set week = week + 1",
     "no_identifiers_in_marts": "update credit set campaign = 'ann@example.org'",
+    "journey_shares_add_up": "update journey_credit set linear_share = linear_share / 2",
+    "positions_equal_credit": "update positions set linear_value = linear_value + 1",
     "cohorts_are_possible": "insert into cohorts (kind_to, entered, arrived, expected, low, high,"
     " maturity) values ('kept', 11, 12, 12, 12, 12, 1)",
     "channel_rules_name_known_channels": "update channel_rules set channel = 'sky'",

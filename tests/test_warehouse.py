@@ -19,7 +19,7 @@ def build(home, amount=None) -> Building:
     building = begin(home)
     amount = building.number if amount is None else amount
     with building.connect() as connection:
-        for mart in ("spend", "conversions"):
+        for mart in ("spend", "conversions", "journeys"):
             connection.exec_driver_sql(
                 f"create or replace table {mart} as select {amount} as amount from range(50)"
             )
@@ -27,7 +27,9 @@ def build(home, amount=None) -> Building:
 
 
 def finish(building: Building, home) -> int:
-    building.copy_marts({"spend": ("amount",), "conversions": ("amount",)})
+    building.copy_marts(
+        {"spend": ("amount",), "conversions": ("amount",)}, {"journeys": ("amount",)}
+    )
     building.close()
     publish(home, building.number)
     return building.number
@@ -81,10 +83,10 @@ def test_a_generation_is_for_its_owner_only(home):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_only_the_two_databases_are_left(home):
+def test_only_the_three_databases_are_left(home):
     number = publish_next(home)
     left = sorted(path.name for path in home.generation(number).iterdir())
-    assert left == ["marts.duckdb", "private.duckdb"]
+    assert left == ["marts.duckdb", "people.duckdb", "private.duckdb"]
 
 
 def test_the_next_generation_goes_on_from_the_published_one(home):

@@ -58,14 +58,14 @@ class World:
         def inside(minute: Ints) -> Bools:
             return (minute >= first * WEEK) & (minute < (last + 1) * WEEK)
 
-        counted = self._conversions(people)
+        counted = self.conversions(people)
         counts = {kind: int((rows & inside(when)).sum()) for kind, (rows, when) in counted.items()}
         paid = inside(self.payments["minute"])
         if people is not None:
             paid &= np.isin(self.visits["person"][self.payments["visit"]], people)
         return counts | {"collected": int(self.payments["cents"][paid].sum()) / 100}
 
-    def _conversions(self, people: Ints | None) -> dict[str, tuple[Bools, Ints]]:
+    def conversions(self, people: Ints | None = None) -> dict[str, tuple[Bools, Ints]]:
         """Which inquiries or visits are conversions of a kind, and when each would be."""
         visits = self.visits
         leads, among = _leads(self), np.ones(len(visits["person"]), dtype=bool)

@@ -8,16 +8,19 @@ import numpy as np
 import pandas as pd
 
 from attribution.errors import BadInput
+from attribution.models.encoding import SEPARATOR, UNATTRIBUTED, encode_frame
 from attribution.models.estimate import Estimate, Interval, score_interval, value_interval
 from attribution.models.markov import ORDERS, choose_order, markov
 from attribution.models.path_files import Progress, quiet, read_paths
+from attribution.models.path_incremental import BASELINE, incremental
 from attribution.models.path_rules import RULES, RuleSettings, rule
-from attribution.models.paths import SEPARATOR, UNATTRIBUTED, Paths, encode_frame
+from attribution.models.paths import Paths
 from attribution.models.shapley import shapley_ordered, shapley_rate, shapley_sum
 
 Order = int | Literal["auto"]
 
-LEARNED = ("markov", "shapley_sum", "shapley_rate", "shapley_ordered")
+LEARNED = ("markov", "shapley_sum", "shapley_rate", "shapley_ordered", "incremental")
+NEED_NULLS = ("shapley_rate", "incremental")
 PATH_MODELS = (*RULES, *LEARNED)
 COLUMNS = (
     "model",
@@ -76,12 +79,7 @@ def attribute_paths(
 ) -> pd.DataFrame:
     """The same for paths that were encoded before; `models` are names of `PATH_MODELS`."""
     _check_order(order)
-    if len(models) == len(PATH_MODELS) and not (paths.tally.nulls > 0).any():
-        # Nobody asked for it by name.
-        models = [name for name in models if name != "shapley_rate"]
-        notes = ["shapley_rate was left out: it needs journeys that did not convert (column nulls)"]
-    else:
-        notes = []
+    notes, models = _left_out(paths, models)
     rows = []
     for number, name in enumerate(models):
         progress(name, number, len(models))
@@ -98,12 +96,7 @@ def attribute_paths(
 def chosen_models(model: str | Sequence[str]) -> list[str]:
     """The names of the models asked for; "all" is every one."""
     names = [model] if isinstance(model, str) else list(model)
-    if "incremental" in names:
-        raise BadInput(
-            "incremental needs the warehouse's places and weeks and cannot be learned from a path "
-            f"file; choose from {', '.join(PATH_MODELS)}."
-        )
-    if names == ["all"]:
+    if "all" in names:
         return list(PATH_MODELS)
     if unknown := [name for name in names if name not in PATH_MODELS]:
         raise BadInput(
@@ -112,6 +105,20 @@ def chosen_models(model: str | Sequence[str]) -> list[str]:
     if not names:
         raise BadInput(f"No model was asked for; choose all, or from {', '.join(PATH_MODELS)}.")
     return list(dict.fromkeys(names))
+
+
+def _left_out(paths: Paths, models: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Notes on models that nobody asked for by name and this file cannot have; and the others."""
+    if BASELINE in paths.channels and "incremental" in models:
+        raise BadInput(
+            f"A channel is called {BASELINE!r}, the name of incremental's row for what would have "
+            "come anyway; rename the channel, or choose other models."
+        )
+    if set(models) != set(PATH_MODELS) or (paths.tally.nulls > 0).any():
+        return [], list(models)
+    note = "were left out: they need journeys that did not convert (column nulls)"
+    rest = [name for name in models if name not in NEED_NULLS]
+    return [f"{' and '.join(NEED_NULLS)} {note}"], rest
 
 
 def _check_order(order: Order) -> None:
@@ -127,36 +134,39 @@ def _order(paths: Paths, order: Order) -> int:
 
 def _estimate(paths: Paths, name: str, order: int, settings: RuleSettings) -> Estimate:
     if not (paths.tally.conversions > 0).any():
-        return _nothing(paths)
+        return _nothing(paths, (BASELINE,) if name == "incremental" else ())
     if name in RULES:
         return rule(paths, name, settings)
     if name == "markov":
         return markov(paths, order)
     if name == "shapley_rate":
         return shapley_rate(paths)
+    if name == "incremental":
+        return incremental(paths, settings.direct)
     return shapley_sum(paths) if name == "shapley_sum" else shapley_ordered(paths)
 
 
-def _nothing(paths: Paths) -> Estimate:
+def _nothing(paths: Paths, others: tuple[str, ...]) -> Estimate:
     """All conversions were without a touch: there is nothing to share among channels."""
     if paths.tally.value.any():
         raise BadInput(
             "Paths with touches have a value but no conversion, so no model can share it; "
             "give each value the conversions it came from."
         )
-    zero = np.zeros(len(paths.channels))
+    zero = np.zeros(len(paths.channels) + len(others))
     nobody = Interval(zero, zero, zero)
-    return Estimate(nobody, nobody if paths.has_value else None)
+    return Estimate(nobody, nobody if paths.has_value else None, others=others)
 
 
 def _rows(paths: Paths, name: str, order: int | None, estimate: Estimate) -> pd.DataFrame:
-    size = len(paths.channels)
+    names = [*paths.channels, *estimate.others]
+    size = len(names)
     effect = estimate.removal_effect
     frame = pd.DataFrame(
         {
             "model": pd.Series([name] * size, dtype="str"),
             "order": pd.array([order if order else pd.NA] * size, dtype="Int64"),
-            "channel": pd.Series(list(paths.channels), dtype="str"),
+            "channel": pd.Series(names, dtype="str"),
             **_spelled("conversions", estimate.conversions, size),
             **_spelled("value", estimate.value, size),
             "removal_effect": np.full(size, np.nan) if effect is None else effect,

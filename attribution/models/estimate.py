@@ -33,6 +33,7 @@ class Estimate:
     value: Interval | None
     removal_effect: Floats | None = None
     note: str = ""
+    others: tuple[str, ...] = ()  # rows after the channels
 
 
 @dataclass(frozen=True)

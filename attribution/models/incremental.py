@@ -5,6 +5,7 @@ else follows from them: each channel's share of a cell's conversions in a week, 
 how sure it is. What no channel brought is the baseline. See docs/incremental.md.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,7 +23,7 @@ from attribution.models.incremental_design import (
     spending_of,
 )
 from attribution.models.incremental_draws import Fits, drawn, usual, walked
-from attribution.models.incremental_evidence import terms_of
+from attribution.models.incremental_evidence import FOLLOWS_A_VISIT, terms_of
 from attribution.models.incremental_fit import Panel, Prior, Term, fit
 from attribution.models.incremental_groups import Groups, courses_of, groups_of
 
@@ -43,7 +44,10 @@ _WARM_UP = 10  # weeks: what was on before them is not known, so they are not fi
 _USUAL_SUM = 0.28
 _BY_SPEND = 0.25  # with sixteen times the money a channel is expected to bring twice as much
 _ALIKE = 0.25  # how far a channel's effect on one kind may be from that on another
-_AT_ONCE, _LATER = (0, 2), (2, 4, 8)
+# Weeks that conversions come after what brought them. Some bookings come with the lead, and some
+# follow a visit.
+_DELAYS = {"lead": (0, 2), "booked": (0, 2, 4, 8)}
+_LATER = (2, 4, 8)
 _BESIDE = 0.35  # how far that may be from what journeys say of all channels together
 _UNSURE = 0.2  # of all channels together, whatever the fit says
 _MOST_NODES = 6
@@ -62,10 +66,11 @@ class _Kind:
     groups: Groups
     terms: Sequence[Term]
     spending: Mapping[str, float]
+    tested: Mapping[int, int]  # channel -> lift tests of the first kind, heard through it
 
     @property
     def delays(self) -> tuple[int, ...]:
-        return _AT_ONCE if self.name in ("lead", "booked") else _LATER
+        return _DELAYS.get(self.name, _LATER)
 
     def half_normal(self) -> Prior:
         """Half-normal, wider for channels with more money."""
@@ -83,7 +88,8 @@ class _Kind:
     def heard(self, channel: int, *, by_person: bool) -> int:
         """How many experiments there are on a channel."""
         mine = [term for term in self.terms if term.channel == channel]
-        return sum(term.by_person == by_person for term in mine)
+        own = sum(term.by_person == by_person for term in mine)
+        return own if by_person else own + self.tested.get(channel, 0)
 
     def fits(self, prior: Prior, scatter: float) -> Fits:
         weeks = self.counts.shape[1]
@@ -156,12 +162,17 @@ def _kinds(
         return []
     intensities, groups = Intensities(channels, cells), groups_of(cells)
     spending = spending_of(media)
-    kinds = []
+    kinds: list[_Kind] = []
     for name in sorted(set(conversions["kind"]), key=_rank):
         counts = counts_of(conversions[conversions["kind"] == name], cells)
         if counts.sum() >= _FEWEST_CONVERSIONS:
             terms = terms_of(name, cells, channels, holdouts, tests)
-            kinds.append(_Kind(name, counts, intensities, groups, terms, spending))
+            tested: Mapping[int, int] = {}
+            if kinds and name in FOLLOWS_A_VISIT:
+                # A test ends and visits go on, so it counts too few of them.
+                tested = Counter(term.channel for term in kinds[0].terms if not term.by_person)
+                terms = [one for one in terms if one.by_person or one.channel not in tested]
+            kinds.append(_Kind(name, counts, intensities, groups, terms, spending, tested))
     return kinds
 
 
@@ -254,7 +265,7 @@ def _frame(kind: _Kind, draws: Draws, usual_size: float = 1.0) -> pd.DataFrame:
         increments = (kind.intensities.shares(node, row) * kind.counts).sum(axis=(1, 2))
         rows += [
             (kind.name, one.channel, draw, setting.kept, setting.power, node.delay,
-             round(float(row[at]), 12), round(float(increments[at]), 9),
+             round(float(row[at]), 9), round(float(increments[at]), 6),
              round(float(known[at]), 6), *heard[at], places, weeks)
             for at, (one, setting) in enumerate(zip(media, node.settings, strict=True))
         ]  # fmt: skip

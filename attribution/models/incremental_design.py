@@ -46,23 +46,21 @@ class Cells:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """What each campaign of a channel pressed with, per head: campaign x cell x week."""
+    """What a channel pressed with, per head: in all, and by each campaign where it speaks."""
 
     channel: str
+    pressure: Floats  # cell x week
     campaigns: tuple[str, ...]
-    pressure: Floats
-
-    def carried(self, kept: float) -> Floats:
-        """The same with what is left of the weeks before, `kept` of it from each to the next."""
-        return _faded(self.pressure, kept)
+    where: Bools  # campaign x cell
+    spent: Floats  # campaign x week, per head of its cells
 
     def intensity(self, kept: float, power: float, delay: int, size: Floats) -> Floats:
-        """All campaigns together, carried over, saturated, delayed; 1 in the mean over heads."""
-        pressed: Floats = self.carried(kept).sum(axis=0) ** power
+        """Carried over, saturated, delayed; 1 in the mean over heads and weeks."""
+        pressed: Floats = carried(self.pressure, kept) ** power
         if delay:
             # Two waits of half the length: few come at once, most around it, some much later.
             wait = (delay / 2) / (1 + delay / 2)
-            pressed = _faded(_faded(pressed, wait), wait)
+            pressed = carried(carried(pressed, wait), wait)
         mean = float((pressed.mean(axis=1) * size).sum() / size.sum())
         return pressed / mean if mean > 0 else pressed
 
@@ -114,14 +112,17 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values(list(frame.columns), ignore_index=True)
 
 
-def _faded(course: Floats, kept: float) -> Floats:
-    """What is left of earlier weeks beside this one's; weeks are the last axis."""
-    faded = np.empty_like(course)
+def carried(course: Floats, kept: float) -> Floats:
+    """This week's part and what is left of the weeks before, `kept` of it from each to the next.
+
+    Weeks are the last axis. What was on before the first is the mean of the first few.
+    """
+    left = np.empty_like(course)
     level = course[..., :_BEFORE].mean(axis=-1)
     for week in range(course.shape[-1]):
         level = kept * level + (1 - kept) * course[..., week]
-        faded[..., week] = level
-    return faded
+        left[..., week] = level
+    return left
 
 
 def cells_of(conversions: pd.DataFrame, media: pd.DataFrame) -> Cells:
@@ -164,23 +165,32 @@ def places_of(frame: pd.DataFrame, cells: Cells) -> tuple[Ints, Ints]:
 
 def media_of(media: pd.DataFrame, cells: Cells) -> list[Media]:
     """Every channel that pressed anywhere in the window, by name."""
-    made = []
-    for channel, rows in media.groupby("channel", sort=True):
-        measure = _measure(rows)
-        campaigns = tuple(sorted(set(rows["campaign"])))
-        pressure = np.zeros((len(campaigns), len(cells.lines), len(cells.weeks)))
-        _, week = places_of(rows, cells)
-        number = {campaign: at for at, campaign in enumerate(campaigns)}
-        groups = rows.groupby(["campaign", "service_line", "location"], sort=True).indices
-        for name, part in groups.items():
-            campaign, line, location = map(str, cast("tuple[str, str, str]", name))
-            mine = np.flatnonzero(cells.at(line, location))
-            if len(mine):
-                spent = np.bincount(week[part], measure[part], len(cells.weeks))
-                pressure[number[campaign], mine] += spent / cells.size[mine].sum()
-        if pressure.any():
-            made.append(Media(str(channel), campaigns, pressure))
-    return made
+    found = [_one_channel(str(name), rows, cells) for name, rows in media.groupby("channel")]
+    return [one for one in found if one.pressure.any()]
+
+
+def _one_channel(channel: str, rows: pd.DataFrame, cells: Cells) -> Media:
+    measure = _measure(rows)
+    _, week = places_of(rows, cells)
+    pressure = np.zeros((len(cells.lines), len(cells.weeks)))
+    names, where, spent = [], [], []
+    groups = rows.groupby(["campaign", "service_line", "location"], sort=True).indices
+    for key, part in groups.items():
+        campaign, line, location = map(str, cast("tuple[str, str, str]", key))
+        mine, inside = cells.at(line, location), part[week[part] >= 0]
+        if mine.any():
+            amount = np.bincount(week[inside], measure[inside], len(cells.weeks))
+            names.append(campaign)
+            where.append(mine)
+            spent.append(amount / cells.size[mine].sum())
+            pressure[mine] += spent[-1]
+    return Media(
+        channel,
+        pressure,
+        tuple(names),
+        np.array(where, dtype=bool).reshape(len(names), len(cells.lines)),
+        np.array(spent).reshape(len(names), len(cells.weeks)),
+    )
 
 
 def _measure(rows: pd.DataFrame) -> Floats:

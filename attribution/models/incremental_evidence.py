@@ -14,7 +14,7 @@ from attribution.models.incremental_fit import Term
 
 _FEWEST = 20  # people in an arm
 # What visits lead to comes later, so it is told from the visits that the campaign brought.
-_FOLLOWS_A_VISIT = frozenset(("booked", "kept", "collected"))
+FOLLOWS_A_VISIT = frozenset(("booked", "kept", "collected"))
 
 
 def terms_of(
@@ -82,7 +82,7 @@ def _difference(arms: pd.DataFrame) -> tuple[float, float]:
     # No arm is surer than one person more or less would make it.
     spread = ((totals["squares"] / people - mean**2) / people).clip(lower=1 / people**2)
     longer = 1.0
-    if arms["kind"].iloc[0] in _FOLLOWS_A_VISIT:
+    if arms["kind"].iloc[0] in FOLLOWS_A_VISIT:
         longer = _longer(arms)
     treated = float(people["treated"])
     increment = treated * float(mean["treated"] - mean["holdout"]) * longer

@@ -9,6 +9,7 @@ from attribution.models.incremental_design import (
     Intensities,
     Node,
     Setting,
+    carried,
     cells_of,
     counts_of,
     in_order,
@@ -58,20 +59,25 @@ def _by_campaign(
 ) -> pd.DataFrame:
     """One channel's share, over its campaigns by what each pressed with there."""
     media, cells = intensities.media[number], intensities.cells
-    carried = media.carried(kept)
-    whole = carried.sum(axis=0)
-    parts = carried / np.where(whole > 0, whole, 1.0) * share
-    parts = np.floor(parts * _DIGITS) / _DIGITS
-    campaign, cell, week = np.nonzero((parts > 0) & happened[None])
+    whole = carried(media.pressure, kept)
+    a_head = np.where((whole > 0) & happened, share / np.where(whole > 0, whole, 1.0), 0.0)
     lines, locations = np.array(cells.lines, object), np.array(cells.locations, object)
-    return pd.DataFrame(
-        {
-            "kind": kind,
-            "channel": media.channel,
-            "campaign": np.array(media.campaigns, object)[campaign],
-            "service_line": lines[cell],
-            "location": locations[cell],
-            "week": cells.weeks[week].astype("datetime64[s]"),
-            "share": parts[campaign, cell, week],
-        }
-    )
+    frames = []
+    for campaign, where, spent in zip(media.campaigns, media.where, media.spent, strict=True):
+        mine = np.flatnonzero(where)
+        part = np.floor(carried(spent, kept) * a_head[mine] * _DIGITS) / _DIGITS
+        cell, week = np.nonzero(part > 0)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "kind": kind,
+                    "channel": media.channel,
+                    "campaign": campaign,
+                    "service_line": lines[mine[cell]],
+                    "location": locations[mine[cell]],
+                    "week": cells.weeks[week].astype("datetime64[s]"),
+                    "share": part[cell, week],
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)

@@ -40,7 +40,8 @@ def markov(paths: Paths, order: int, *, intervals: bool = True, method: str = "a
         parts += [part] if fits else []
     chance, worth = (np.concatenate(column) for column in zip(*starts, strict=True))
     tally = paths.tally
-    by_value = bool((tally.value >= 0).all() and tally.value.any())
+    # Value of paths that nobody took, as the counts have it, reaches no state of the chain.
+    by_value = bool((tally.value >= 0).all() and worth[0] > 0)
     effect = _effect(chance)
     share = effect / effect.sum()
     value_share = _effect(worth) / _effect(worth).sum() if by_value else share

@@ -70,6 +70,7 @@ class CreditSettings:
     half_life_days: float = 7.0
     markov_order: int | str = "auto"  # 1 to 4, or the order that foretells journeys best
     uncounted_touches: Sequence[str] = _UNCOUNTED  # kinds of touchpoint that earn no credit
+    keep_journeys: bool = True  # keep what single touches are credited with
 
 
 def credit_settings(table: Mapping[str, Any]) -> CreditSettings:
@@ -85,6 +86,8 @@ def credit_settings(table: Mapping[str, Any]) -> CreditSettings:
         for name in numbers
         if name in table and not _is_number(table[name])
     ]
+    if not _is_flag(table.get("keep_journeys", True)):
+        problems.append("keep_journeys must be true or false")
     journeys = _journey_settings(table, "", problems)
     lines = table.get("service_lines", {})
     if not isinstance(lines, Mapping):
@@ -190,6 +193,7 @@ def setting_tables(settings: CreditSettings, currency: str = "USD") -> dict[str,
         "setting_model": setting_model(settings),
         "setting_silence": setting_silence(),
         "setting_uncounted": setting_uncounted(settings),
+        "setting_kept": setting_kept(settings),
     }
 
 
@@ -253,6 +257,12 @@ def setting_model(settings: CreditSettings) -> pd.DataFrame:
 def setting_uncounted(settings: CreditSettings) -> pd.DataFrame:
     """The kinds of touchpoint that are no step of a journey, one a row."""
     return pd.DataFrame({"kind": pd.Series(list(settings.uncounted_touches), dtype="str")})
+
+
+def setting_kept(settings: CreditSettings) -> pd.DataFrame:
+    """The kinds of conversion whose single journeys are kept, one a row."""
+    kinds = KINDS if settings.keep_journeys else ()
+    return pd.DataFrame({"kind": pd.Series(list(kinds), dtype="str")})
 
 
 def setting_silence() -> pd.DataFrame:

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from attribution.errors import BadInput
-from attribution.models.paths import SEPARATOR, Floats, Paths, encode
+from attribution.models.encoding import SEPARATOR, encode
+from attribution.models.paths import Floats, Paths
 
 Progress = Callable[[str, int, int], None]
 NUMBERS = ("conversions", "value", "nulls")
@@ -26,8 +27,7 @@ def read_paths(path: Path, progress: Progress = quiet, separator: str = SEPARATO
     names = _columns(path, table.column_names)
     try:
         numbers = {name: _cast(table[names[name]], name) for name in NUMBERS if name in names}
-        texts = table[names["path"]].combine_chunks()
-        return encode(texts, numbers, separator, first_row=2)
+        return encode(table[names["path"]], numbers, separator, first_row=2)
     except BadInput as error:
         raise BadInput(f"{path.name}: {error}") from None
 
@@ -36,8 +36,14 @@ def _read(path: Path, progress: Progress) -> pa.Table:
     if not path.is_file():
         raise BadInput(f"There is no file {path}; name a CSV file of paths.")
     size = path.stat().st_size
-    if not size:
-        raise BadInput(f"{path.name} is empty: it needs a header and at least one row.")
+    with path.open("rb") as file:
+        opening = file.read(1 << 16).removeprefix(b"\xef\xbb\xbf").strip()
+        if opening.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise BadInput(f"{path.name} is not UTF-8 text; save it as CSV in UTF-8.")
+        if not opening:
+            raise BadInput(f"{path.name} is empty: it needs a header and at least one row.")
+        if size < 1 << 16 and not set(opening) & set(b"\r\n"):
+            raise BadInput(f"{path.name} has no rows: it needs at least one below its header.")
     try:
         header = _header(path)
         with path.open("rb") as file:
@@ -90,6 +96,10 @@ def _columns(path: Path, header: list[str]) -> dict[str, str]:
         if name in found and name in ("path", *NUMBERS):
             raise BadInput(f"{path.name} has two columns {name}; keep one.")
         found[name] = column
+    if len(header) == 1 and (mark := next((m for m in ";\t|" if m in header[0]), "")):
+        raise BadInput(
+            f"The columns of {path.name} are separated by {mark!r}; save it with commas instead."
+        )
     if missing := [name for name in ("path", "conversions") if name not in found]:
         raise BadInput(
             f"{path.name} has no column {' and no column '.join(missing)}; its header is "

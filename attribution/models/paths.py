@@ -9,23 +9,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
-
-from attribution.errors import BadInput
-
-SEPARATOR = " > "
-UNATTRIBUTED = "unattributed"
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 _DENSE_CELLS = 30_000_000
-# A path that holds one of these and not the separator was written by another tool.
-_OTHER_SEPARATORS = (" -> ", "->", "→", "|", ";", ",", "»")
-_SCATTER = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -48,7 +37,7 @@ class Tally:
     def grouped(self, groups: Codes, size: int) -> "Tally":
         """The tallies added up by group."""
         columns = (self.conversions, self.nulls, self.value, self.squares)
-        return Tally(*(_totals(groups, column, size) for column in columns))
+        return Tally(*(totals(groups, column, size) for column in columns))
 
 
 @dataclass(frozen=True)
@@ -123,84 +112,8 @@ def added(groups: Codes, amounts: Floats, size: int) -> Floats:
     return np.bincount(groups, weights=amounts, minlength=size).astype(np.float64, copy=False)
 
 
-def encode_frame(frame: pd.DataFrame, separator: str = SEPARATOR) -> Paths:
-    """Journeys of a frame with columns `path`, `conversions` and optionally `value`, `nulls`."""
-    found = {str(name).strip().casefold(): name for name in frame.columns}
-    if missing := [name for name in ("path", "conversions") if name not in found]:
-        raise BadInput(
-            f"The frame has no column {' and no column '.join(missing)}; it has "
-            f"{', '.join(map(str, frame.columns)) or 'no columns at all'}."
-        )
-    texts = frame[found["path"]]
-    if pd.api.types.infer_dtype(texts, skipna=True) != "string":
-        known = texts.map(lambda text: isinstance(text, str) or bool(pd.isna(text)))
-        if not known.astype(bool).all():
-            raise BadInput(f"{_place(int(np.argmin(known)), 1, 'path')} is not a text.")
-        texts = texts.astype("str")
-    numbers: dict[str, Floats] = {}
-    for name in ("conversions", "value", "nulls"):
-        if name in found:
-            column = pd.to_numeric(frame[found[name]], errors="coerce")
-            numbers[name] = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    strings = pa.array(texts, type=pa.string(), from_pandas=True)
-    if isinstance(strings, pa.ChunkedArray):
-        strings = strings.combine_chunks()
-    return encode(strings.fill_null(""), numbers, separator)
-
-
-def encode(
-    texts: pa.Array, numbers: dict[str, Floats], separator: str = SEPARATOR, first_row: int = 1
-) -> Paths:
-    """Journeys of path texts and their numbers; `first_row` is what people call the first row."""
-    if not separator.strip():
-        raise BadInput("The separator between channels cannot be empty or only blanks.")
-    if not len(texts):
-        raise BadInput("There are no rows: at least one path with its conversions is needed.")
-    _check_numbers(numbers, first_row)
-    coded = texts.dictionary_encode()
-    rows = coded.indices.to_numpy().astype(np.int64)
-    codes, starts, channels = _split(coded.dictionary, rows, separator, first_row)
-    tally = _row_tally(numbers, len(texts)).grouped(rows, len(starts) - 1)
-    touched = np.diff(starts) > 0
-    untouched = None
-    if not touched.all():
-        empty = tally.take(~touched)
-        untouched = empty.grouped(np.zeros(len(empty.conversions), dtype=np.int64), 1)
-    starts = np.append(starts[:-1][touched], starts[-1])
-    paths = Paths(
-        channels, codes, starts, tally.take(touched), untouched,
-        "value" in numbers, "nulls" in numbers,
-    )  # fmt: skip
-    return _in_canonical_order(paths)
-
-
-def _check_numbers(numbers: dict[str, Floats], first_row: int) -> None:
-    for name, column in numbers.items():
-        wrong = ~np.isfinite(column)
-        if wrong.any():
-            place = _place(int(np.argmax(wrong)), first_row, name)
-            raise BadInput(f"{place} is not a number; write 0 where there was nothing.")
-        if name != "value" and (column < 0).any():
-            place = _place(int(np.argmax(column < 0)), first_row, name)
-            raise BadInput(f"{place} is negative, and a count cannot be.")
-    if not numbers["conversions"].any():
-        raise BadInput(
-            "Column conversions is 0 in every row: nobody converted, so there is no credit to give."
-        )
-
-
-def _place(index: int, first_row: int, column: str) -> str:
-    return f"Row {index + first_row:,}, column {column},"
-
-
-def _row_tally(numbers: dict[str, Floats], size: int) -> Tally:
-    conversions = numbers["conversions"]
-    value = numbers.get("value", np.zeros(size))
-    events = np.where(conversions > 0, conversions, 1.0)
-    return Tally(conversions, numbers.get("nulls", np.zeros(size)), value, value**2 / events)
-
-
-def _totals(groups: Codes, amounts: Floats, size: int) -> Floats:
+def totals(groups: Codes, amounts: Floats, size: int) -> Floats:
+    """The same, to the same last digit in whatever order the rows come."""
     # Fractions do not add up to the same last digit in every order, and the order of the rows
     # must not matter.
     if not np.array_equal(amounts, np.rint(amounts)):
@@ -208,62 +121,3 @@ def _totals(groups: Codes, amounts: Floats, size: int) -> Floats:
         order = some[np.argsort(amounts[some])]
         groups, amounts = groups[order], amounts[order]
     return added(groups, amounts, size)
-
-
-def _split(
-    texts: pa.Array, rows: Codes, separator: str, first_row: int
-) -> tuple[Codes, Codes, tuple[str, ...]]:
-    lists = pc.split_pattern(texts, separator)
-    names = lists.flatten()
-    starts = lists.offsets.to_numpy().astype(np.int64)
-    coded = names.dictionary_encode()
-    trimmed = pc.utf8_trim_whitespace(coded.dictionary).to_pylist()
-    codes = coded.indices.to_numpy().astype(np.int64)
-    blank = np.array([not name for name in trimmed], dtype=bool)[codes]
-    alone = np.repeat(np.diff(starts) == 1, np.diff(starts))
-
-    def row_of(touches: NDArray[np.bool_]) -> int:
-        path = int(np.searchsorted(starts, int(np.argmax(touches)), side="right")) - 1
-        return int(np.argmax(rows == path))
-
-    if (blank & ~alone).any():
-        place = _place(row_of(blank & ~alone), first_row, "path")
-        raise BadInput(f"{place} has an empty channel between two separators.")
-    foreign = _foreign_separator(trimmed, separator, bool(alone.all()))
-    if foreign:
-        wrong = np.array([foreign in name for name in trimmed], dtype=bool)[codes]
-        place = _place(row_of(wrong), first_row, "path")
-        raise BadInput(
-            f"{place} seems to be separated by {foreign!r} and not by {separator!r}; "
-            "name the separator that the file uses."
-        )
-    kept = ~blank
-    lengths = np.diff(starts) * kept[starts[:-1]]
-    channels = sorted({name for name in trimmed if name})
-    if UNATTRIBUTED in channels:
-        raise BadInput(
-            f"A channel is called {UNATTRIBUTED!r}, the name of the row for journeys without "
-            "a touch; rename the channel."
-        )
-    number = {name: index for index, name in enumerate(channels)}
-    renumbered = np.array([number.get(name, -1) for name in trimmed], dtype=np.int64)
-    return renumbered[codes[kept]], np.concatenate([[0], np.cumsum(lengths)]), tuple(channels)
-
-
-def _foreign_separator(names: list[str], separator: str, all_alone: bool) -> str:
-    mark = separator.strip()
-    if mark != separator and any(mark in name for name in names):
-        return mark
-    if not all_alone:
-        return ""
-    return next((s for s in _OTHER_SEPARATORS if any(s in name for name in names)), "")
-
-
-def _in_canonical_order(paths: Paths) -> Paths:
-    """The same paths in an order that does not depend on the order of the rows."""
-    if not len(paths.lengths):
-        return paths
-    powers = np.cumprod(np.full(int(paths.lengths.max()), _SCATTER))
-    spread = (paths.codes.astype(np.uint64) + np.uint64(1)) * powers[paths.steps]
-    marks = np.add.reduceat(spread, paths.starts[:-1])
-    return paths.take(np.lexsort((paths.tally.nulls, paths.tally.conversions, marks)))

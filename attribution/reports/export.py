@@ -2,22 +2,29 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from itertools import chain
+from pathlib import Path
 from typing import Literal
 
-from attribution import queries
+from attribution import people, queries
 from attribution.errors import BadInput
 from attribution.metrics import KINDS
 from attribution.models import MODELS
+from attribution.models.journey_credit import shared
 from attribution.paths import Home
+from attribution.people import Asked, Permit
 from attribution.queries import About, Scope
 from attribution.reports.about import about_report
 from attribution.reports.channels import channel_report
+from attribution.reports.journeys import write_journeys
 from attribution.ui.freshness import freshness
 from attribution.ui.scope import scope_of
 from attribution.ui.views.channels import channels
 from attribution.warehouse import current_generation
 
 TITLE = "Channel report"
+# Whoever runs the command can read the files that it reads.
+_OPERATOR = Permit("asked for on the command line of the computer that holds the data")
 
 
 def export_channels(
@@ -36,9 +43,7 @@ def export_channels(
     Whole weeks: those that hold `since` and `until`. Raises BadInput where something is asked
     for that the data do not have: a page falls back to its default, a script must not.
     """
-    generation = current_generation(home)
-    if generation is None:
-        raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
+    generation = _published(home)
     marts = queries.marts(home, generation)
     about, known = queries.about(marts), (queries.service_lines(marts), queries.locations(marts))
     said = {
@@ -51,6 +56,54 @@ def export_channels(
     scope = scope_of(about, said, service_lines=known[0], locations=known[1])
     view = channels(home, generation, scope)
     return channel_report(view, _about(home, generation, scope), fmt)
+
+
+def export_journeys(
+    home: Home,
+    out: Path,
+    *,
+    model: str | None = None,
+    kind: str | None = None,
+    since: date | None = None,
+    until: date | None = None,
+    service_lines: Sequence[str] = (),
+    locations: Sequence[str] = (),
+) -> int:
+    """Write what each touch of each conversion is given; returns how many touches there were.
+
+    Of every kind and model unless one is named. Whole weeks, as in the channel report.
+    """
+    generation = _published(home)
+    marts = queries.marts(home, generation)
+    if since and until and since > until:
+        raise BadInput(f"The period ends ({until}) before it begins ({since}). Swap the two days.")
+    asked = Asked(
+        kind=None if kind is None else _some("kind", (kind,), KINDS)[0],
+        since=since and _monday(since),
+        until=until and _monday(until),
+        service_lines=_some("service line", service_lines, queries.service_lines(marts)),
+        locations=_some("location", locations, queries.locations(marts)),
+    )
+    models = shared() if model is None else _some("model", (model,), shared())
+    parts = people.credited_touches(people.people(home, generation, _OPERATOR), asked, models)
+    first = next(parts, None)
+    if first is None:
+        raise BadInput(
+            "There is nothing to export: no conversion with a known touch is among what was asked "
+            "for, or `keep_journeys = false` in the settings keeps none."
+        )
+    return write_journeys(chain([first], parts), out)
+
+
+def _published(home: Home) -> int:
+    generation = current_generation(home)
+    if generation is None:
+        raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
+    return generation
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
 
 
 def _about(home: Home, generation: int, scope: Scope) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Attribution: what each channel is credited with under every model, and how sure that is."""
 
-from attribution.ui import draw, frame
+from attribution.ui import draw, draw_why, frame
 from attribution.ui.views.attribution import attribution
 
 context = frame.context()
@@ -15,3 +15,4 @@ draw.figure(view, "effects")
 if "moves" in view.figures:
     draw.figure(view, "moves")
 draw.notes(view)
+draw_why.section(context, view)

@@ -28,7 +28,7 @@ def main(folder: str, count: str, rows: str) -> None:
                     f"select {number} as generation, i as row, hash(i) as noise "
                     f"from range({int(rows)}) as t(i)"
                 )
-            building.copy_marts({"spend": ("row",)})
+            building.copy_marts({"spend": ("row",)}, {"spend": ("row",)})
             building.close()
             warehouse.publish(home, building.number)
             ledger.published(building.number, run, {}, "refresh")

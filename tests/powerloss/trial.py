@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from powerloss.replay import MODELS, Cut, Operation, cuts, read_log
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from attribution.errors import CaretraceError
 from attribution.ledger import Ledger
 from attribution.paths import Home
 from attribution.privacy import load_key
-from attribution.warehouse import begin, current_generation, open_marts
+from attribution.warehouse import begin, current_generation, open_marts, open_people
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -64,8 +65,9 @@ def fault(cut: Cut, *, and_goes_on: bool) -> str | None:
         if not cut.acknowledged <= published <= GENERATIONS:
             return f"{cut.acknowledged} were acknowledged, {published} is published"
         whole = (published, published, ROWS, ROWS - 1)
-        if published and (found := _marts(home, published)) != whole:
-            return f"generation {published} holds {found}"
+        for opened in (open_marts, open_people) if published else ():
+            if (found := _held(opened(home, published))) != whole:
+                return f"generation {published} holds {found}"
         with Ledger(home) as ledger:
             known = ledger.publications()["generation"].tolist()
         if known != list(range(len(known), 0, -1)) or len(known) < cut.acknowledged:
@@ -79,8 +81,7 @@ def fault(cut: Cut, *, and_goes_on: bool) -> str | None:
     return None
 
 
-def _marts(home: Home, generation: int) -> tuple[int, ...]:
-    engine = open_marts(home, generation)
+def _held(engine: Engine) -> tuple[int, ...]:
     try:
         with engine.connect() as connection:
             row = connection.exec_driver_sql(

@@ -1,0 +1,128 @@
+"""Made-up journeys of single people, and the marts that say where in journeys channels stood."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+
+from attribution.models import WEIGHED
+
+CHANNELS = ("paid_search", "email", "direct", "display", "organic_search")
+PLACES = ("alone", "first", "middle", "last", "both")
+MODELS = tuple(WEIGHED)
+KINDS = ("booked", "lead", "collected")
+WEEKS = [date(2026, 11, 16) - timedelta(weeks=back) for back in range(12)]
+WAYS = (
+    ("email",),
+    ("display", "email"),
+    ("email", "direct"),
+    ("direct", "email", "direct"),
+    ("paid_search", "paid_search", "email", "organic_search", "direct"),
+    tuple(CHANNELS[step % 5] for step in range(14)),
+    ("display",),
+)
+PER_WAY = 13  # journeys of each kind
+
+
+def tables() -> dict[str, pd.DataFrame]:
+    """The tables `journeys` and `journey_credit`."""
+    touches = _touches()
+    return {"journeys": _journeys(touches), "journey_credit": touches}
+
+
+def _touches() -> pd.DataFrame:
+    random = np.random.default_rng(11)
+    rows = []
+    number = 0
+    for kind in KINDS:
+        for way in WAYS:
+            for turn in range(PER_WAY):
+                number += 1
+                days = sorted(random.uniform(0, 80, len(way)), reverse=True)
+                value = 120_000_000 if kind == "collected" else 0
+                told = (number, kind, 10_000 + number, WEEKS[turn % 12], "cardiology", "North")
+                for step, channel in enumerate(way, start=1):
+                    shares = [_share(model, step, len(way)) for model in MODELS]
+                    place = (step, len(way), days[step - 1], channel, "(none)")
+                    rows.append((*told, "USD", 1, value, *place, *shares))
+    columns = ["conversion_id", "kind", "person_id", "week", "service_line", "location", "currency"]
+    columns += ["conversions", "value_micros", "step", "steps", "days_before"]
+    columns += ["channel", "campaign", *(f"{model}_share" for model in MODELS)]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _share(model: str, step: int, steps: int) -> float:
+    if model == "first":
+        return float(step == 1)
+    if model in ("last", "last_non_direct"):
+        return float(step == steps)
+    return 1 / steps
+
+
+def _journeys(touches: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for _number, steps in touches.groupby("conversion_id"):
+        stops = list(steps["channel"][steps["channel"] != steps["channel"].shift()])
+        path = stops if len(stops) <= 4 else [stops[0], *stops[-3:]]
+        first = steps.iloc[0]
+        path += [""] * (4 - len(path))
+        rows.append(
+            [*first[list(touches.columns[:9])], first["steps"], first["days_before"], *path]
+        )
+    names = [*touches.columns[:9], "steps", "days", "step_1", "step_2", "step_3", "step_4"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def positions(
+    kinds: Iterable[str], lines: Sequence[str], places: Sequence[str], quarters: Sequence[date]
+) -> pd.DataFrame:
+    """The mart `positions`; a channel at both ends is rare."""
+    frame = _cells(kinds, lines, places, quarters, channel=CHANNELS, place=PLACES)
+    rare = frame["place"] == "both"
+    return _counted(frame, np.where(rare, frame.index % 2, 3 + frame.index % 7))
+
+
+def companions(
+    kinds: Iterable[str], lines: Sequence[str], places: Sequence[str], quarters: Sequence[date]
+) -> pd.DataFrame:
+    """The mart `companions`."""
+    frame = _cells(kinds, lines, places, quarters, channel=CHANNELS, companion=CHANNELS)
+    frame = frame[frame["channel"] != frame["companion"]].reset_index(drop=True)
+    return _counted(frame, 1 + frame.index.to_numpy() % 5)
+
+
+def _cells(
+    kinds: Iterable[str],
+    lines: Sequence[str],
+    places: Sequence[str],
+    quarters: Sequence[date],
+    **more: Sequence[str],
+) -> pd.DataFrame:
+    dimensions = {
+        "kind": list(kinds),
+        "service_line": lines,
+        "location": places,
+        "quarter": quarters,
+        **more,
+    }
+    index = pd.MultiIndex.from_product(list(dimensions.values()), names=list(dimensions))
+    return index.to_frame(index=False).assign(currency="USD")
+
+
+def _counted(frame: pd.DataFrame, journeys: np.ndarray) -> pd.DataFrame:
+    random = np.random.default_rng(12)
+    money = frame["kind"] == "collected"
+    frame = frame.assign(
+        journeys=journeys,
+        touches=journeys * 2,
+        conversions=journeys,
+        value_micros=np.where(money, journeys * 90_000_000, 0),
+    )
+    for model in MODELS:
+        share = random.uniform(0.1, 0.9, len(frame))
+        if "place" in frame:
+            share = np.where(frame["place"] == "alone", 1.0, share)
+        frame[f"{model}_conversions"] = frame["conversions"] * share
+        frame[f"{model}_value"] = (frame["value_micros"] * share).astype("int64")
+    return frame
