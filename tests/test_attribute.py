@@ -42,7 +42,7 @@ def figures(result, model):
     return chosen[["conversions", "conversions_low", "conversions_high", "value", "removal_effect"]]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(frame=frames, order=st.integers(1, 3))
 def test_credit_adds_up_and_lies_in_its_interval(frame, order):
     result = attribute(frame, "all", order)
@@ -59,7 +59,7 @@ def test_credit_adds_up_and_lies_in_its_interval(frame, order):
         assert rows["order"].notna().all() == (model == "markov")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(frame=frames, data=st.data())
 def test_order_of_rows_and_splitting_a_row_change_nothing(frame, data):
     result = attribute(frame, "all", 2)
@@ -76,7 +76,7 @@ def test_order_of_rows_and_splitting_a_row_change_nothing(frame, data):
         )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(frame=frames)
 def test_renaming_channels_changes_nothing(frame):
     names = {"email": "zz email", "search": "Ä search", "social": "0"}
