@@ -117,6 +117,27 @@ def removal_effects(at: Marts, kind: str) -> pd.DataFrame:
     return at.ask(statement).astype({"low": "float64", "high": "float64"})
 
 
+def incremental_evidence(at: Marts, kind: str) -> pd.DataFrame:
+    """What incremental credit rests on, a row for each channel over the whole span.
+
+    Columns: channel, amount, low, high, evidence, method, weeks, places, known; no row where the
+    model has learned nothing of the kind.
+    """
+    mart = _mart(
+        "incremental", "kind", "channel", "conversions", "low", "high", "evidence", "method",
+        "weeks", "places", "known",
+    )  # fmt: skip
+    statement = (
+        sa.select(
+            mart.c.channel, mart.c.conversions.label("amount"), mart.c.low, mart.c.high,
+            mart.c.evidence, mart.c.method, mart.c.weeks, mart.c.places, mart.c.known,
+        )
+        .where(mart.c.kind == kind)
+        .order_by(mart.c.channel)
+    )  # fmt: skip
+    return at.ask(statement).astype(dict.fromkeys(("amount", "low", "high", "known"), "float64"))
+
+
 def transitions(at: Marts, kind: str) -> pd.DataFrame:
     """How often journeys moved between channels. Columns: from_channel, to_channel, moves."""
     mart = _mart("transitions", "kind", "from_channel", "to_channel", "moves")

@@ -89,6 +89,7 @@ def tables() -> dict[str, pd.DataFrame]:
         "credit_groups": groups,
         "credit_leans": _credit_leans(groups),
         "learned_groups": _learned_groups(np.random.default_rng(8)),
+        "incremental": _incremental(),
         "incremental_draws": _incremental_draws(np.random.default_rng(9)),
         "removal_effect": _removal_effect(),
         "spend": _spend(random),
@@ -204,6 +205,26 @@ def _learned_groups(random: np.random.Generator) -> pd.DataFrame:
     channels = sorted({channel for channel, _campaign in campaigns()})
     frame = _grid(model=LEARNED, kind=list(KINDS), channel=channels, person_group=range(100))
     return frame.assign(log_change=random.normal(0, 0.004, len(frame)))
+
+
+def _incremental() -> pd.DataFrame:
+    names = [*sorted({channel for channel, _campaign in campaigns()}), "baseline"]
+    frame = _grid(kind=list(KINDS), channel=names)
+    said = (
+        "panel",
+        "panel and holdout",
+        "panel and lift test",
+        "not identified",
+        "inside baseline",
+    )
+    rank = frame.index % len(names)
+    evidence = pd.Series([said[number % len(said)] for number in rank])
+    size = 400.0 / (1 + rank)
+    return frame.assign(
+        conversions=size, value_micros=0, low=size * 0.7, high=size * 1.4, share=0.05,
+        evidence=evidence.where(frame["channel"] != "baseline", "panel"),
+        method="places and weeks", weeks=58, places=3, known=0.8, lift_tests=0, holdouts=0,
+    )  # fmt: skip
 
 
 def _incremental_draws(random: np.random.Generator) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from attribution.models import MODELS
 from attribution.models.estimate import score_interval
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
-from attribution.ui import charts
+from attribution.ui import charts, formats
 from attribution.ui.views import attribution, channels, ranking
 
 LAST = made_up.LAST_WEEK
@@ -297,3 +297,17 @@ def test_display_and_video_can_be_told_apart():
     assert charts.channel_colour("display") != charts.channel_colour("video")
     families = {charts.channel_colour(name) for name in ("paid_search", "paid_social", "email")}
     assert charts.channel_colour("video") not in families | {charts.GREY}
+
+
+def test_incremental_credit_says_what_it_rests_on(marts):
+    view = attribution.build(marts, RECENT)
+    table = view.tables["evidence"]
+    rows = table.frame.set_index("channel")
+    assert table.frame["channel"].iloc[0] == "baseline"
+    assert "3 places over 58 weeks" in table.note
+    held = rows[rows["evidence"].str.contains("holdouts")].index
+    assert len(held)
+    note = next(note for note in view.notes if "calibrated" in note)
+    assert all(formats.title(channel) in note for channel in held)
+    assert (rows["low"] <= rows["amount"]).all()
+    assert (rows["amount"] <= rows["high"]).all()

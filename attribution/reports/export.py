@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from attribution import people, queries
+from attribution import people, queries, versions
 from attribution.errors import BadInput
 from attribution.metrics import KINDS
 from attribution.models import MODELS
@@ -99,6 +99,7 @@ def _published(home: Home) -> int:
     generation = current_generation(home)
     if generation is None:
         raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
+    versions.require(home, generation)
     return generation
 
 

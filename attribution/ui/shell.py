@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from attribution import settings
+from attribution import settings, versions
 from attribution.paths import PAGES
 from attribution.ui import draw, filters, frame
 from attribution.ui.face import face
@@ -39,6 +39,8 @@ USED = {
     "reactivation": frozenset({"period", "service", "location"}),
     "data-health": frozenset(),
 }
+# Data health stays: it shows the refresh that is due.
+NEEDS_MARTS = USED.keys() - {"data-health"}
 
 
 def main() -> None:
@@ -59,6 +61,9 @@ def main() -> None:
         )
         st.stop()
     name = page.url_path or FIRST_PAGE
+    if name in NEEDS_MARTS and not versions.fits(home, state.generation):
+        st.info(versions.SENTENCE, title="A refresh is due", icon=":material/update:")
+        st.stop()
     scope = filters.sidebar(home, state.generation, name, USED[name])
     frame.enter(frame.Context(home, state.generation, scope, state))
     try:

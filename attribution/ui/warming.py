@@ -2,6 +2,7 @@
 
 import plotly.io  # noqa: F401  the figures' way to the browser, a second to import
 
+from attribution import versions
 from attribution.paths import Home
 from attribution.ui import draw, filters  # noqa: F401
 from attribution.ui.scope import scope_of
@@ -14,9 +15,9 @@ from attribution.warehouse import current_generation
 
 
 def warm(home: Home) -> None:
-    """Build the default view of every page; nothing before the first generation."""
+    """Build the default view of every page, where a generation of this version is published."""
     generation = current_generation(home)
-    if generation is None:
+    if generation is None or not versions.fits(home, generation):
         return
     about, service_lines, locations = filters.choices(home, generation)
     scope = scope_of(about, {}, service_lines=service_lines, locations=locations)

@@ -10,7 +10,7 @@ draw.opening(view)
 draw.figure(view, "ranges")
 if "stability" in view.figures:
     draw.figure(view, "stability")
-draw.tables(view, ("intervals", "ranks"))
+draw.tables(view, ("intervals", "ranks", "evidence"))
 draw.figure(view, "effects")
 if "moves" in view.figures:
     draw.figure(view, "moves")

@@ -12,7 +12,7 @@ from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Table, View
-from attribution.ui.views import intervals, moves, ranking
+from attribution.ui.views import evidence, intervals, moves, ranking
 
 QUESTION = "Does the choice of credit model change the answer, and how sure is it?"
 MAX_ROWS = 16
@@ -48,6 +48,9 @@ def build(marts: Marts, scope: Scope) -> View:
         "intervals": intervals.table(found, scope),
         "effects": lost,
     }
+    rests = credit_queries.incremental_evidence(marts, scope.kind)
+    if not rests.empty:
+        tables["evidence"] = evidence.table(rests, scope)
     beats = credit_queries.rank_stability(marts, scope, about.currency, known)
     if not beats.empty:
         figures["stability"], tables["stability"] = ranking.stability(beats, scope)
@@ -58,7 +61,7 @@ def build(marts: Marts, scope: Scope) -> View:
         QUESTION,
         figures=figures,
         tables=tables,
-        notes=_notes(_models(found), beats, steps, scope),
+        notes=_notes(_models(found), rests, beats, steps, scope),
         currency=about.currency,
     )
 
@@ -185,7 +188,11 @@ def _rank_table(credit: pd.DataFrame) -> Table:
 
 
 def _notes(
-    models: list[str], beats: pd.DataFrame, steps: pd.DataFrame, scope: Scope
+    models: list[str],
+    rests: pd.DataFrame,
+    beats: pd.DataFrame,
+    steps: pd.DataFrame,
+    scope: Scope,
 ) -> tuple[str, ...]:
     asks = credit_queries.INCREMENTAL in models
     title = MODELS[credit_queries.INCREMENTAL].title
@@ -206,7 +213,8 @@ def _notes(
         ),
     ]
     if asks:
-        notes.append(f"Baseline is what would have come anyway, by {title}. It is no channel.")
+        said = f"Baseline is what would have come anyway, by {title}. It is no channel."
+        notes.append(f"{said} {evidence.calibrated(rests)}".strip())
     if beats.empty:
         notes.append(f"How sure {MODELS[scope.model].title} is will be known after a refresh.")
     if steps.empty:

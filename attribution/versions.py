@@ -1,0 +1,37 @@
+"""Whether a published generation has every table that this version's pages ask for.
+
+After an upgrade the published generation is the earlier version's until the next refresh.
+"""
+
+from functools import lru_cache
+
+import sqlalchemy as sa
+
+from attribution import queries
+from attribution.errors import StorageError
+from attribution.paths import SQL, Home
+
+# Marts whose SQL is written from the registry of credit models, so that no file is named so.
+WRITTEN = ("credit", "credit_groups", "credit_leans", "positions", "companions")
+SENTENCE = (
+    "What is published was built by another version of caretrace. Run `caretrace refresh` to "
+    "build it anew; nothing is lost."
+)
+
+
+@lru_cache(maxsize=8)
+def fits(home: Home, generation: int) -> bool:
+    """Whether a generation holds every mart of this version."""
+    tables = sa.table("tables", sa.column("table_name"), schema="information_schema")
+    held = queries.marts(home, generation).ask(sa.select(tables.c.table_name))["table_name"]
+    return _marts() <= set(held)
+
+
+def require(home: Home, generation: int) -> None:
+    """Raise StorageError, with what to do, for a generation of another version."""
+    if not fits(home, generation):
+        raise StorageError(SENTENCE)
+
+
+def _marts() -> set[str]:
+    return {path.stem for path in (SQL / "marts").glob("*.sql")} | set(WRITTEN)

@@ -1,0 +1,54 @@
+"""After an upgrade, pages and exports say that a refresh is due rather than fail."""
+
+import duckdb
+import marts_fixture as made_up
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from attribution import versions
+from attribution.errors import StorageError
+from attribution.paths import PAGES, SHELL, Home
+from attribution.reports.export import export_channels
+from attribution.transform import load_models
+from attribution.ui import warming
+
+
+@pytest.fixture
+def upgraded(tmp_path) -> Home:
+    """A home whose generation lacks a mart that came later."""
+    home = made_up.make_home(tmp_path / "home")
+    with duckdb.connect(str(home.generation(1) / "marts.duckdb")) as connection:
+        connection.execute("drop table cohorts")
+    return home
+
+
+def test_every_mart_is_asked_for():
+    marts = {model.name for model in load_models() if model.layer == "marts"}
+    assert versions._marts() == marts
+
+
+def test_a_generation_of_this_version_fits(tmp_path):
+    assert versions.fits(made_up.make_home(tmp_path / "home"), 1)
+
+
+def test_an_export_says_what_to_do(upgraded):
+    with pytest.raises(StorageError, match="Run `caretrace refresh`"):
+        export_channels(upgraded, "csv")
+
+
+@pytest.mark.parametrize(("page", "waits"), [("overview", True), ("data_health", False)])
+def test_a_page_says_that_a_refresh_is_due(upgraded, monkeypatch, page, waits):
+    monkeypatch.setenv("CARETRACE_HOME", str(upgraded.folder))
+    at = AppTest.from_file(str(SHELL), default_timeout=60)
+    at.run()
+    if page == "data_health":
+        at.switch_page(str(PAGES / "operations/data_health.py")).run()
+    assert not at.exception
+    assert [box.value for box in at.info if box.value == versions.SENTENCE] == (
+        [versions.SENTENCE] if waits else []
+    )
+
+
+def test_the_server_warms_without_it(upgraded):
+    warming.warm(upgraded)
+    assert not versions.fits(upgraded, 1)
