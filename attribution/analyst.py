@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     if options.out is not None and not options.out.absolute().parent.is_dir():
         raise BadInput(f"There is no folder {options.out.parent} to write {options.out.name} into.")
     models = [name for part in options.model for name in part.split(",") if name]
-    order = int(options.order) if options.order.isdigit() else options.order
+    order = int(options.order) if options.order.isdecimal() else options.order
     with _shown() as progress:
         result = attribute_file(options.paths, models, order, progress, separator=options.separator)
     for note in result.attrs["notes"]:

@@ -125,18 +125,25 @@ def rate_values(won: Sequence[Sequence[str]], lost: Sequence[Sequence[str]]) -> 
 def lost_paths(
     times: list[datetime],
     channels: list[str],
-    since: datetime | None,
+    converted: Sequence[datetime],
     until: datetime,
     lookback: timedelta,
 ) -> list[list[str]]:
-    """Runs of touches since the last conversion whose lookback ran out before the data end."""
-    runs: list[list[tuple[datetime, str]]] = []
-    for time, channel in zip(times, channels, strict=True):
-        if since is None or time > since:
-            if not runs or time - runs[-1][-1][0] > lookback:
-                runs.append([])
-            runs[-1].append((time, channel))
-    return [[c for _, c in run] for run in runs if run[-1][0] + lookback <= until]
+    """Runs of touches that no conversion followed within the lookback, nor may still follow."""
+    lost = []
+    for closed, following in pairwise([None, *sorted(set(converted)), None]):
+        runs: list[list[tuple[datetime, str]]] = []
+        for time, channel in zip(times, channels, strict=True):
+            if (closed is None or time > closed) and (following is None or time <= following):
+                if not runs or time - runs[-1][-1][0] > lookback:
+                    runs.append([])
+                runs[-1].append((time, channel))
+        if runs:
+            ends = runs[-1][-1][0] + lookback
+            if ends > until if following is None else ends >= following:
+                runs.pop()
+        lost += [[channel for _, channel in run] for run in runs]
+    return lost
 
 
 def milestones(
@@ -226,12 +233,16 @@ def credit(
             if journey.channels and journey.moment.counted:
                 won[journey.moment.kind].append(journey.channels)
         for kind in KINDS:
-            last = max((m.at for m in mine if m.kind == kind), default=None)
-            if kind == "new_patient" and last:
-                continue  # who is a patient cannot become a new one
-            times, channels = [t.at for t in ordered], [channel_of(t) for t in ordered]
+            converted = [m.at for m in mine if m.kind == kind]
+            earlier = ordered
+            if kind == "new_patient" and converted:
+                # Who is a patient cannot become a new one.
+                earlier = [t for t in ordered if t.at <= min(converted)]
+                converted = [min(converted)]
+            times, channels = [t.at for t in earlier], [channel_of(t) for t in earlier]
             lookback = settings.lookback_days[kind] * DAY
-            lost[kind] += lost_paths(times, channels, last, max(every), lookback) if every else []
+            if every:
+                lost[kind] += lost_paths(times, channels, converted, max(every), lookback)
     learned = {
         kind: {
             "markov": removal_effects(won[kind], lost[kind]),

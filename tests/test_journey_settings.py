@@ -149,6 +149,28 @@ def test_a_journey_that_may_still_convert_is_not_lost(warehouse):
     ]
 
 
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [(289, [["email"]]), (291, [["email"], ["paid_search"]]), (210, [["email"]])],
+)
+def test_a_journey_before_a_conversion_is_lost_unless_it_led_to_it(warehouse, days, expected):
+    """Email at day 0, search at day 200; the booking came within 90 days of search, or did not."""
+    warehouse.set(CreditSettings())
+    booked = BOOKED + days * DAY
+    warehouse.build(
+        touch("t0", "ann", BOOKED, MAIL),
+        touch("t1", "ann", BOOKED + 200 * DAY, SEARCH),
+        appointment("a", "ann", booked, booked + DAY, "booked"),
+        appointment("z", "zoe", BOOKED + 800 * DAY, BOOKED + 801 * DAY, "booked"),
+    )
+    found = warehouse.rows(
+        "select channel from int_lost_touches inner join"
+        " (select distinct channel_id, channel from int_channel_map) using (channel_id)"
+        " where (kinds & 2) > 0 order by span, place"
+    )
+    assert [[channel] for (channel,) in found] == expected
+
+
 def test_the_file_sets_them_for_a_kind_or_for_all():
     read = credit_settings(
         {

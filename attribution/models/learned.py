@@ -169,10 +169,13 @@ def learn_shapley_rate(sets: pd.DataFrame) -> Learned | None:
     tally = Tally(conversions, nulls, conversions, conversions)
     game = solve(Sets(members, starts, len(bit), tally), tally, intervals=True)
     largest = float(game.worth.max())
-    if game.influence is None or largest <= 0:
+    if largest <= 0:
         return None
+    weight = np.maximum(game.worth, 0.0) / largest
+    if game.influence is None:  # too many sets: the weights stand, how sure they are is not known
+        return Learned(bit + 1, weight, np.zeros((GROUPS, len(bit))))
     group = sets["person_group"].to_numpy(np.int64)
     gains = game.influence.fixed + game.influence.per_value
     change = -_by_group(group, number, won, len(masks)) @ gains
     change -= _by_group(group, number, lost, len(masks)) @ game.influence.null
-    return Learned(bit + 1, np.maximum(game.worth, 0.0) / largest, change / largest)
+    return Learned(bit + 1, weight, change / largest)

@@ -176,7 +176,7 @@ def held_out_likelihood(paths: Paths, order: int) -> float:
     for amounts in (tally.conversions, tally.nulls):
         ended = added(end, amounts, size)[end]
         total += float((amounts * (np.log(np.maximum(ended - 1, 0.0) + _PRIOR) - last)).sum())
-    return total / float(journeys.sum())
+    return total / max(float(journeys.sum()), 1.0)
 
 
 def _own_count(who: Codes, what: Codes, size: int) -> tuple[Floats, Codes]:

@@ -218,9 +218,10 @@ def _estimate(
     due = triangle.entered * level * (1.0 - maturity)
     age = np.clip(triangle.ages, 0, triangle.window)
     weight = PRIOR * level
-    spread = (misses.squares[age] + weight * pooled[age]) / np.maximum(
-        misses.foretold[age] + weight, 1e-300
-    )
+    # A line that nothing was ever foretold for has no spread of its own.
+    below = misses.foretold[age] + weight
+    above = misses.squares[age] + weight * pooled[age]
+    spread = np.divide(above, below, out=pooled[age], where=below > 0)
     low, high = _interval(due, spread, 0.5 if triangle.counted else 0.0)
     most = np.where(triangle.counted, np.maximum(triangle.entered - arrived, 0.0), np.inf)
     open_ = triangle.ages < triangle.window

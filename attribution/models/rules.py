@@ -1,7 +1,7 @@
 """The credit models of the warehouse: what each touch of a journey weighs.
 
 A weight is one SQL expression over the columns of a journey's touch (`COLUMNS`). The model's
-credit is the weight over the sum of the journey's weights. A weight is kept to twelve decimals,
+credit is the weight over the sum of the journey's weights. A weight is kept to sixteen decimals,
 so the largest of a journey should be near one.
 """
 

@@ -82,7 +82,7 @@ def _weighed(models: Mapping[str, CreditModel]) -> str:
         )
     journey = select([*own, "parameters.*", *learned], source)
     columns = [
-        f"cast({model.weight} as decimal(18, 12)) as {name}_weight"
+        f"cast({model.weight} as decimal(18, 16)) as {name}_weight"
         for name, model in models.items()
     ]
     return select(

@@ -38,12 +38,13 @@ lost_sets as (
     select
         person_id,
         kinds,
+        span,
         journey,
         bit_or(
             cast(power(2, least(channel_id, 62) - 1) as bigint)
         ) as channel_set
     from int_lost_touches
-    group by person_id, kinds, journey
+    group by person_id, kinds, span, journey
 
 ),
 

@@ -1,33 +1,27 @@
--- From when on nothing came of a person's touches: one span for kinds that are alike in it.
--- grain: person_id, kinds
--- inputs: int_touches, int_conversions, setting_credit
+-- Stretches of time in which a person converted to nothing; kinds that are alike in it share one.
+-- grain: person_id, kinds, span
+-- inputs: int_touches, int_conversions, int_kinds, setting_credit
 --
--- A kind of conversion is a bit of `kinds`: 1 lead, 2 booked, 4 kept, 8 new_patient, 16 collected.
--- Most people never converted, and kinds with the same settings have the same span. Touches count
--- after the last conversion of the kind; who became a new patient cannot become one again. Of what
--- service line it would have been nobody knows, so the settings are those of all lines. Direct
--- visits are dropped of people who ever touched another channel. `last_second` is that of the last
--- touch.
+-- A kind of conversion is a bit of `kinds` (see int_kinds). A span lies after one conversion of the
+-- kind (`closed_second`, null before the first) and before the next (`next_second`, null after the
+-- last); most people never converted, and have one. Kinds with the same settings and the same
+-- conversions share their spans. Who became a new patient cannot become one again. Of what service
+-- line it would have been nobody knows, so the settings are those of all lines.
 
 with
 
 kinds as (
 
     select
-        case kind
-            when 'lead' then 1
-            when 'booked' then 2
-            when 'kept' then 4
-            when 'new_patient' then 8
-            else 16
-        end as bit,
-        kind,
-        lookback_days * 86400 as lookback_seconds,
-        drops_direct,
-        collapses,
-        gap_seconds
+        int_kinds.bit,
+        int_kinds.kind,
+        setting_credit.lookback_days * 86400 as lookback_seconds,
+        setting_credit.drops_direct,
+        setting_credit.collapses,
+        setting_credit.gap_seconds
     from setting_credit
-    where service_line = ''
+    inner join int_kinds on setting_credit.kind = int_kinds.kind
+    where setting_credit.service_line = ''
 
 ),
 
@@ -48,46 +42,70 @@ people as (
 
     select
         person_id,
-        extract(epoch from max(touched_at)) as last_second,
-        extract(epoch from max(case when not is_direct then touched_at end)) as named_second
+        max(case when is_direct then 0 else 1 end) = 1 as has_named
     from int_touches
     group by person_id
 
 ),
 
-converted as (
+moments as (
 
-    select
+    select distinct
         person_id,
         kind,
-        extract(epoch from max(decided_at)) as closed_second
+        cast(extract(epoch from decided_at) as double) as second
     from int_conversions
     where person_id is not null
-    group by person_id, kind
 
 ),
 
 converters as (
 
     select distinct person_id
-    from converted
+    from moments
 
 ),
 
-final as (
+-- One row more than conversions: before the first, between two, after the last.
+edges as (
+
+    select
+        person_id,
+        kind,
+        lag(second) over (partition by person_id, kind order by second) as closed_second,
+        second as next_second
+    from moments
+    union all
+    select
+        person_id,
+        kind,
+        max(second) as closed_second,
+        cast(null as double) as next_second
+    from moments
+    group by person_id, kind
+    union all
+    select
+        converters.person_id,
+        kinds.kind,
+        cast(null as double) as closed_second,
+        cast(null as double) as next_second
+    from converters
+    cross join kinds
+    left join moments
+        on converters.person_id = moments.person_id and kinds.kind = moments.kind
+    where moments.person_id is null
+
+),
+
+spans as (
 
     select
         people.person_id,
         alike.kinds,
         cast(null as double) as closed_second,
+        cast(null as double) as next_second,
         alike.lookback_seconds,
-        alike.drops_direct and people.named_second is not null as drops_direct,
-        cast(
-            case
-                when alike.drops_direct then coalesce(people.named_second, people.last_second)
-                else people.last_second
-            end as double
-        ) as last_second,
+        alike.drops_direct and people.has_named as drops_direct,
         alike.collapses,
         alike.gap_seconds
     from people
@@ -96,34 +114,47 @@ final as (
     where converters.person_id is null
     union all
     select
-        people.person_id,
+        edges.person_id,
         cast(sum(kinds.bit) as integer) as kinds,
-        cast(converted.closed_second as double) as closed_second,
+        edges.closed_second,
+        edges.next_second,
         kinds.lookback_seconds,
-        kinds.drops_direct and people.named_second is not null as drops_direct,
-        cast(
-            case
-                when kinds.drops_direct then coalesce(people.named_second, people.last_second)
-                else people.last_second
-            end as double
-        ) as last_second,
+        kinds.drops_direct and people.has_named as drops_direct,
         kinds.collapses,
         kinds.gap_seconds
-    from people
-    inner join converters on people.person_id = converters.person_id
-    cross join kinds
-    left join converted
-        on people.person_id = converted.person_id and kinds.kind = converted.kind
-    where kinds.kind <> 'new_patient' or converted.person_id is null
+    from edges
+    inner join people on edges.person_id = people.person_id
+    inner join kinds on edges.kind = kinds.kind
+    where kinds.kind <> 'new_patient' or edges.closed_second is null
     group by
-        people.person_id,
-        people.named_second,
-        people.last_second,
-        converted.closed_second,
+        edges.person_id,
+        people.has_named,
+        edges.closed_second,
+        edges.next_second,
         kinds.lookback_seconds,
         kinds.drops_direct,
         kinds.collapses,
         kinds.gap_seconds
+
+),
+
+final as (
+
+    select
+        person_id,
+        kinds,
+        cast(
+            row_number() over (
+                partition by person_id, kinds order by closed_second nulls first
+            ) as integer
+        ) as span,
+        closed_second,
+        next_second,
+        lookback_seconds,
+        drops_direct,
+        collapses,
+        gap_seconds
+    from spans
 
 )
 

@@ -1,10 +1,12 @@
 -- The touches of the journeys that led to nothing, each with the channels before it.
--- grain: person_id, kinds, place
+-- grain: person_id, kinds, span, place
 -- inputs: int_touches, int_lost_spans, int_conversions
 --
 -- A journey is lost when no touch and no conversion followed its last touch within the lookback,
--- and the data reach beyond that. A longer pause begins another journey. `place` orders a person's
--- touches; `before_1` is the channel of the touch before in the journey, and so on; 0 is none.
+-- and the data reach beyond that. A longer pause, or a conversion, begins another journey. `place`
+-- orders the touches of a span; `before_1` is the channel of the touch before in the journey, and
+-- so on; 0 is none. Where the settings say so, direct visits are dropped of people who ever touched
+-- another channel.
 
 with
 
@@ -30,31 +32,35 @@ followed as (
     select
         spans.person_id,
         spans.kinds,
+        spans.span,
         spans.lookback_seconds,
+        spans.next_second,
         spans.collapses,
         spans.gap_seconds,
-        spans.last_second + spans.lookback_seconds > reach.until_second as is_open,
         int_touches.touched_at,
         cast(extract(epoch from int_touches.touched_at) as double) as touched_second,
         int_touches.tie,
         int_touches.channel_id,
         int_touches.line_id,
         lag(cast(extract(epoch from int_touches.touched_at) as double)) over (
-            partition by spans.person_id, spans.kinds
+            partition by spans.person_id, spans.kinds, spans.span
             order by int_touches.touched_at, int_touches.tie
         ) as last_touched_second,
         lag(int_touches.channel_id) over (
-            partition by spans.person_id, spans.kinds
+            partition by spans.person_id, spans.kinds, spans.span
             order by int_touches.touched_at, int_touches.tie
         ) as last_id
     from int_touches
     inner join int_lost_spans as spans on int_touches.person_id = spans.person_id
-    cross join reach
     where
         not (spans.drops_direct and int_touches.is_direct)
         and (
             spans.closed_second is null
             or extract(epoch from int_touches.touched_at) > spans.closed_second
+        )
+        and (
+            spans.next_second is null
+            or extract(epoch from int_touches.touched_at) <= spans.next_second
         )
 
 ),
@@ -64,8 +70,9 @@ chosen as (
     select
         person_id,
         kinds,
+        span,
         lookback_seconds,
-        is_open,
+        next_second,
         touched_at,
         touched_second,
         tie,
@@ -91,36 +98,38 @@ numbered as (
     select
         person_id,
         kinds,
+        span,
         lookback_seconds,
-        is_open,
+        next_second,
         touched_second,
         channel_id,
         line_id,
         row_number() over (
-            partition by person_id, kinds order by touched_at, tie
+            partition by person_id, kinds, span order by touched_at, tie
         ) as place,
         sum(code % 2) over (
-            partition by person_id, kinds order by touched_at, tie
+            partition by person_id, kinds, span order by touched_at, tie
             rows between unbounded preceding and current row
         ) as journey,
         lead(code) over (
-            partition by person_id, kinds order by touched_at, tie
+            partition by person_id, kinds, span order by touched_at, tie
         ) as next_code,
         max(case when code % 2 = 1 then touched_second end) over (
-            partition by person_id, kinds
+            partition by person_id, kinds, span
         ) as last_begin_second,
+        max(touched_second) over (partition by person_id, kinds, span) as last_second,
         code,
         lag(code, 1) over (
-            partition by person_id, kinds order by touched_at, tie
+            partition by person_id, kinds, span order by touched_at, tie
         ) as code_1,
         lag(code, 2) over (
-            partition by person_id, kinds order by touched_at, tie
+            partition by person_id, kinds, span order by touched_at, tie
         ) as code_2,
         lag(code, 3) over (
-            partition by person_id, kinds order by touched_at, tie
+            partition by person_id, kinds, span order by touched_at, tie
         ) as code_3,
         lag(code, 4) over (
-            partition by person_id, kinds order by touched_at, tie
+            partition by person_id, kinds, span order by touched_at, tie
         ) as code_4
     from chosen
 
@@ -130,16 +139,24 @@ numbered as (
 reached as (
 
     select
-        *,
+        numbered.*,
         case
-            when code % 2 = 1 then 0
-            when code_1 % 2 = 1 then 1
-            when code_2 % 2 = 1 then 2
-            when code_3 % 2 = 1 then 3
+            when numbered.code % 2 = 1 then 0
+            when numbered.code_1 % 2 = 1 then 1
+            when numbered.code_2 % 2 = 1 then 2
+            when numbered.code_3 % 2 = 1 then 3
             else 4
         end as remembered
     from numbered
-    where not (is_open and touched_second >= last_begin_second)
+    cross join reach
+    where
+        -- Only the last journey of a span can have converted, or may still convert.
+        numbered.touched_second < numbered.last_begin_second
+        or case
+            when numbered.next_second is null
+                then numbered.last_second + numbered.lookback_seconds <= reach.until_second
+            else numbered.last_second + numbered.lookback_seconds < numbered.next_second
+        end
 
 ),
 
@@ -148,6 +165,7 @@ final as (
     select
         person_id,
         kinds,
+        span,
         cast(place as integer) as place,
         cast(journey as integer) as journey,
         coalesce(next_code, 1) % 2 = 1 as is_last,

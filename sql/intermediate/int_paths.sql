@@ -50,12 +50,13 @@ lost_stretches as (
     select
         person_id,
         kinds,
+        span,
         journey,
         channel_id,
         row_number() over (
-            partition by person_id, kinds, journey order by place desc
+            partition by person_id, kinds, span, journey order by place desc
         ) as back,
-        count(*) over (partition by person_id, kinds, journey) as stretches
+        count(*) over (partition by person_id, kinds, span, journey) as stretches
     from int_lost_touches
     where channel_id <> before_1
 
@@ -66,13 +67,14 @@ lost_ends as (
     select
         person_id,
         kinds,
+        span,
         journey,
         count(*) as touches,
         max(ended_second) as ended_second,
         -- Two numbers in one, so that the largest carries its line along.
         max(cast(place as bigint) * 1048576 + line_id) % 1048576 as line_id
     from int_lost_touches
-    group by person_id, kinds, journey
+    group by person_id, kinds, span, journey
 
 ),
 
@@ -81,6 +83,7 @@ lost as (
     select
         person_id,
         kinds,
+        span,
         journey,
         max(stretches) as stretches,
         max(case when back = stretches then channel_id end) as first_id,
@@ -88,7 +91,7 @@ lost as (
         max(case when back = 2 then channel_id end) as second_last_id,
         max(case when back = 3 then channel_id end) as third_last_id
     from lost_stretches
-    group by person_id, kinds, journey
+    group by person_id, kinds, span, journey
 
 ),
 
@@ -113,7 +116,8 @@ together as (
     union all
     select
         -row_number() over (
-            order by int_kinds.kind, lost.person_id, lost.kinds, lost.journey
+            order by
+                int_kinds.kind, lost.person_id, lost.kinds, lost.span, lost.journey
         ) as journey_id,
         int_kinds.kind,
         'lost' as outcome,
@@ -139,6 +143,7 @@ together as (
         on
             lost.person_id = lost_ends.person_id
             and lost.kinds = lost_ends.kinds
+            and lost.span = lost_ends.span
             and lost.journey = lost_ends.journey
     left join int_service_lines on lost_ends.line_id = int_service_lines.line_id
 
