@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from attribution import queries
 from attribution.errors import StorageError
+from attribution.models import WEIGHED
 from attribution.paths import SQL, Home
 
 # Marts whose SQL is written from the registry of credit models, so that no file is named so.
@@ -21,10 +22,14 @@ SENTENCE = (
 
 @lru_cache(maxsize=8)
 def fits(home: Home, generation: int) -> bool:
-    """Whether a generation holds every mart of this version."""
-    tables = sa.table("tables", sa.column("table_name"), schema="information_schema")
-    held = queries.marts(home, generation).ask(sa.select(tables.c.table_name))["table_name"]
-    return _marts() <= set(held)
+    """Whether a generation holds every mart of this version, and every credit model."""
+    known = sa.table(
+        "columns", sa.column("table_name"), sa.column("column_name"), schema="information_schema"
+    )
+    held = queries.marts(home, generation).ask(sa.select(known.c.table_name, known.c.column_name))
+    columns = set(held.loc[held["table_name"] == "credit_groups", "column_name"])
+    models = {f"{name}_conversions" for name in WEIGHED}
+    return _marts() <= set(held["table_name"]) and models <= columns
 
 
 def require(home: Home, generation: int) -> None:

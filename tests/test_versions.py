@@ -31,6 +31,13 @@ def test_a_generation_of_this_version_fits(tmp_path):
     assert versions.fits(made_up.make_home(tmp_path / "home"), 1)
 
 
+def test_a_generation_without_a_model_does_not_fit(tmp_path):
+    home = made_up.make_home(tmp_path / "home")
+    with duckdb.connect(str(home.generation(1) / "marts.duckdb")) as connection:
+        connection.execute("alter table credit_groups drop column markov_conversions")
+    assert not versions.fits(home, 1)
+
+
 def test_an_export_says_what_to_do(upgraded):
     with pytest.raises(StorageError, match="Run `caretrace refresh`"):
         export_channels(upgraded, "csv")
