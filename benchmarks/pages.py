@@ -29,8 +29,8 @@ from page_browser import Load, cold_loads
 from page_client import Reader, Run
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("overview", "channels", "reactivation", "data-health")
-FILTERED = PAGES[:3]
+PAGES = ("overview", "channels", "attribution", "journeys", "reactivation", "data-health")
+FILTERED = ("overview", "channels", "attribution", "reactivation")  # journeys know no place
 SESSIONS = 20
 # Whatever has a row for each touchpoint or person has a column that tells them apart.
 SINGLES = """
