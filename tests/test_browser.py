@@ -115,7 +115,7 @@ def test_a_page_asks_nobody_else_and_fits_a_phone(open_page: OPEN, path: str):
 
 
 def test_journeys_of_the_simulated_can_be_read_on_a_phone(open_page: OPEN):
-    page = open_page("attribution?why=Email&why_model=Linear")
+    page = open_page("attribution?why_open=true&why=Email&why_model=Linear")
     page.set_viewport_size({"width": 390, "height": 844})
     expect(page.get_by_text("Journeys of which Email was part")).to_be_visible(timeout=PATIENCE_MS)
     ends = page.locator(".stMarkdownBadge", has_text="Booked")

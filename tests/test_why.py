@@ -241,7 +241,7 @@ def test_what_was_shown_before_is_refused_once_the_demo_is_over(home, tmp_path):
 def open_page(at_home, monkeypatch, **address) -> AppTest:
     monkeypatch.setenv("CARETRACE_HOME", str(at_home.folder))
     page = AppTest.from_file(str(SHELL), default_timeout=30)
-    for key, value in address.items():
+    for key, value in ({"why_open": "true"} | address).items():
         page.query_params[key] = value
     page.run()
     page.switch_page(str(PAGES / "acquisition/attribution.py")).run()
@@ -269,6 +269,12 @@ def test_the_page_tells_why_and_shows_journeys_of_the_simulated(home, monkeypatc
     whole = metrics(why.why(home, 1, replace(RECENT, model="last"), "email"))
     shown = {each.label: each.value for each in page.metric}
     assert shown["Average share"] == f"{whole['mean_share'] * 100:.1f}%"
+
+
+def test_the_question_is_closed_until_it_is_asked(home, monkeypatch):
+    page = open_page(home, monkeypatch, why_open="false")
+    assert "was part" not in said(page)
+    assert page.expander[-1].label == why.QUESTION
 
 
 def test_the_page_says_why_people_are_not_shown_elsewhere(home, tmp_path, monkeypatch):

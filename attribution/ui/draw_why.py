@@ -23,9 +23,16 @@ MAX_STOPS = 8  # of a journey that are drawn; those in the middle of more are on
 
 def section(context: Context, view: View) -> None:
     """The question about one channel, chosen here; the one on which models differ most at first."""
+    # Closed at first: most readers come for the figures above, and it is as much again to send.
+    asked = st.expander(QUESTION, key="why_open", on_change="rerun", bind="query-params")
+    if asked.open:
+        with asked:
+            _told(context, view)
+
+
+def _told(context: Context, view: View) -> None:
     channels = [name for name in view.tables["credit"].frame["channel"] if name != BASELINE]
     usual = context.scope.model if context.scope.model in shared() else DEFAULT_MODEL
-    st.markdown(f"##### {QUESTION}")
     with st.grid(2, min_column_width=168, gap="small"):
         channel = _chosen("Channel", "why", channels, channels[0], formats.title)
         model = _chosen("Credit model", "why_model", shared(), usual, _title, _SHARING)
