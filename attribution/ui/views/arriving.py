@@ -61,7 +61,8 @@ def thin_note(marts: Marts, scope: Scope, last_week: date, *kinds: str) -> tuple
 def too_few(lines: tuple[str, ...], entered: str) -> str:
     """The beginning of a sentence on service lines whose weeks are part of others."""
     has = "have" if len(lines) > 1 else "has"
-    return f"{formats.several([formats.title(line) for line in lines])} {has} too few {entered} a week"
+    named = formats.several(formats.title(line) for line in lines)
+    return f"{named} {has} too few {entered} a week"
 
 
 def unreported(marts: Marts, scope: Scope) -> dict[str, date]:
