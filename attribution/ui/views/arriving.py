@@ -53,8 +53,10 @@ def thin_note(marts: Marts, scope: Scope, last_week: date, *kinds: str) -> tuple
     if not owed:
         return ()
     return (
-        f"{too_few(thin, 'leads')} to estimate what is still to come. Of all service lines "
-        f"together, not all is in yet: {formats.several(owed)}.",
+        (
+            f"{too_few(thin, 'leads')} to estimate what is still to come. Of all service lines "
+            f"together, not all is in yet: {formats.several(owed)}."
+        ),
     )
 
 

@@ -47,8 +47,10 @@ def thin_note(marts: Marts, scope: Scope) -> tuple[str, ...]:
         return ()
     entered = "leads" if kind_from == "lead" else "kept visits"
     return (
-        f"{too_few(thin, entered)} (fewer than 11 in most) to show what became of each week's. "
-        "Choose all service lines to see them together.",
+        (
+            f"{too_few(thin, entered)} (fewer than 11 in most) to show what became of each week's. "
+            "Choose all service lines to see them together."
+        ),
     )
 
 
