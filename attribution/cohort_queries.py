@@ -64,6 +64,8 @@ def cohorts_by_week(at: Marts, scope: Scope, kind_from: str, *kinds_to: str) -> 
 
 def thin_lines(at: Marts, scope: Scope, kind_from: str) -> tuple[str, ...]:
     """The chosen service lines that have cohorts of their own in fewer than half of the weeks."""
+    if not scope.service_lines:
+        return ()
     mart = COHORTS.c
     statement = (
         sa.select(mart.service_line, sa.func.count(mart.week.distinct()).label("weeks"))
