@@ -3,9 +3,10 @@
 import pandas as pd
 import sqlalchemy as sa
 
-from attribution.queries import CONVERSIONS, MICROS, SPEND, Marts, Scope
+from attribution.queries import CONVERSIONS, MICROS, SPEND, Marts, Scope, about
 
 MONEY = "collected"
+PAUSE = pd.Timedelta(weeks=4)  # spend silent for longer has been paused: no source is so late
 _AMOUNTS = ("arrived", "expected", "low", "high")
 COHORTS = sa.table(
     "cohorts",
@@ -61,14 +62,32 @@ def cohorts_by_week(at: Marts, scope: Scope, kind_from: str, *kinds_to: str) -> 
     )
 
 
+def thin_lines(at: Marts, scope: Scope, kind_from: str) -> tuple[str, ...]:
+    """The chosen service lines that have cohorts of their own in fewer than half of the weeks."""
+    if not scope.service_lines:
+        return ()
+    mart = COHORTS.c
+    statement = (
+        sa.select(mart.service_line, sa.func.count(mart.week.distinct()).label("weeks"))
+        .where(mart.kind_from == kind_from, mart.week.between(scope.since, scope.until))
+        .group_by(mart.service_line)
+    )
+    found = at.ask(statement)
+    weeks = dict(zip(found["service_line"], found["weeks"], strict=True))
+    return tuple(line for line in scope.service_lines if weeks.get(line, 0) * 2 < scope.weeks)
+
+
 def reported_weeks(at: Marts) -> dict[str, pd.Timestamp]:
     """The last week of which anything is known, by kind of conversion and of spend.
 
     A source may end earlier than others: what it would have said of later weeks is not nought.
+    Of spend, a silence longer than `PAUSE` is a paused budget, and has no row.
     """
     kind, week = CONVERSIONS.c.kind, CONVERSIONS.c.week
     seen = at.ask(sa.select(kind, sa.func.max(week).label("week")).group_by(kind))
     spent = at.ask(sa.select(sa.func.max(SPEND.c.week).label("week"))).assign(kind="spend")
+    newest = pd.to_datetime(spent["week"])
+    spent = spent[newest >= pd.Timestamp(about(at).last_week) - PAUSE]
     known = pd.concat([seen, spent]).dropna(subset=["week"])
     pairs = zip(known["kind"], known["week"], strict=True)
     return {str(name): pd.Timestamp(day) for name, day in pairs}

@@ -248,8 +248,10 @@ def test_a_small_cell_is_part_of_other(warehouse):
     warehouse.build(*crowd(10), until(5))
     lines = {row[0] for row in cells(warehouse, "lead", "booked")}
     assert lines == {"other"}
+    assert cells(warehouse, "lead", "booked", "cohorts", "arrived") == []
     warehouse.build(*crowd(11), until(5))
     assert {row[0] for row in cells(warehouse, "lead", "booked")} == {"dental"}
+    assert cells(warehouse, "lead", "booked", "cohorts", "arrived")[0][-1] == 11
 
 
 def test_money_is_counted_by_its_visit_and_by_the_latest_lead(warehouse):

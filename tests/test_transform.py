@@ -138,7 +138,7 @@ SPOILS = {
     "journey_shares_add_up": "update journey_credit set linear_share = linear_share / 2",
     "positions_equal_credit": "update positions set linear_value = linear_value + 1",
     "cohorts_are_possible": "insert into cohorts (kind_to, entered, arrived, expected, low, high,"
-    " maturity) values ('kept', 11, 12, 12, 12, 12, 1)",
+    " maturity) values ('kept', 20, 12, 11, 11, 12, 1)",
     "channel_rules_name_known_channels": "update channel_rules set channel = 'sky'",
 }
 
@@ -154,6 +154,29 @@ def test_a_check_finds_what_it_is_for(name):
     run_checks(spoiled.connection)
     spoiled.run(SPOILS[name])
     with pytest.raises(TransformError, match=name):
+        run_checks(spoiled.connection)
+    spoiled.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "entered", "arrived", "expected", "low", "high"),
+    [
+        ("booked", 11, 12, 12, 12, 12),
+        ("kept", 20, 12, 11, 11, 12),
+        ("kept", 20, 5, 6, 7, 8),
+        ("kept", 20, 5, 8, 6, 7),
+        ("kept", 10, 5, 5, 5, 5),
+        ("collected", 20, 5_002_000, 5_000_000, 5_000_000, 5_000_000),
+    ],
+)
+def test_an_impossible_cohort_is_found(kind, entered, arrived, expected, low, high):
+    spoiled = Warehouse()
+    spoiled.build(*ROWS)
+    spoiled.run(
+        "insert into cohorts (kind_to, entered, arrived, expected, low, high, maturity) values"
+        f" ('{kind}', {entered}, {arrived}, {expected}, {low}, {high}, 1)"
+    )
+    with pytest.raises(TransformError, match="cohorts_are_possible"):
         run_checks(spoiled.connection)
     spoiled.close()
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from attribution import queries
+from attribution import cohort_queries, queries
 from attribution.ledger import Ledger
 from attribution.metrics import KINDS, METRICS, ratio
 from attribution.models import MODELS
@@ -498,6 +498,54 @@ def test_what_leads_still_owe_is_said_with_its_weeks(marts, tables):
     said = f"about {missing:.0%} of the new patients from leads of the last 8 weeks (from {first})"
     for view in (overview.build(marts, RECENT), channels.build(marts, RECENT)):
         assert any(said in note and "CAC and ROAS" in note for note in view.notes)
+
+
+def without_cohorts(monkeypatch, line):
+    """As where a service line is too small: its weeks are part of others in the mart."""
+    own = cohort_queries.COHORTS
+    rows = sa.select(*own.c).where(own.c.service_line != line)
+    monkeypatch.setattr(cohort_queries, "COHORTS", rows.subquery("cohorts"))
+
+
+def test_a_line_too_small_to_estimate_is_said_with_what_all_lines_owe(marts, monkeypatch):
+    scope = replace(RECENT, service_lines=("cardiology",))
+    whole = next(n for n in overview.build(marts, RECENT).notes if "Not all in yet" in n)
+    share = whole.split("Not all in yet: ")[1].split(" from leads")[0]
+    builds = (overview.build, channels.build)
+    assert not any("too few" in note for build in builds for note in build(marts, scope).notes)
+    without_cohorts(monkeypatch, "cardiology")
+    for build in builds:
+        (said,) = (note for note in build(marts, scope).notes if "too few" in note)
+        assert said.startswith("Cardiology has too few leads a week")
+        assert share in said
+        assert not any("too few" in note for note in build(marts, RECENT).notes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "entered"), [("booked", "leads"), ("kept", "leads"), ("collected", "kept visits")]
+)
+def test_journeys_say_which_lines_are_too_small_to_follow(marts, monkeypatch, kind, entered):
+    scope = replace(RECENT, kind=kind, service_lines=("cardiology",))
+    assert not any("too few" in note for note in journeys.build(marts, scope).notes)
+    without_cohorts(monkeypatch, "cardiology")
+    view = journeys.build(marts, scope)
+    assert "cohorts" not in view.figures
+    said = " ".join((*view.notes, view.empty or ""))
+    assert f"Cardiology has too few {entered} a week" in said
+
+
+def silent_spend(monkeypatch, weeks):
+    own = cohort_queries.SPEND
+    last = LAST - timedelta(weeks=weeks)
+    rows = sa.select(*own.c).where(own.c.week <= last)
+    monkeypatch.setattr(cohort_queries, "SPEND", rows.subquery("spend"))
+    return last
+
+
+@pytest.mark.parametrize(("weeks", "late"), [(0, False), (1, True), (4, True), (5, False)])
+def test_spend_silent_for_long_is_paused_and_not_late(marts, monkeypatch, weeks, late):
+    last = silent_spend(monkeypatch, weeks)
+    assert arriving.unreported(marts, RECENT) == ({"spend": last} if late else {})
 
 
 def test_old_weeks_owe_nothing(marts):

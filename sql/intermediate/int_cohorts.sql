@@ -9,7 +9,7 @@
 -- is not counted: `lag_weeks` is at most `window_weeks`. `age_weeks` is for how many
 -- weeks a cohort has been seen, below nought where the later stage is not reported that far.
 -- Who cannot be identified cannot be followed. A cell of fewer than eleven leads, bookings or
--- visits is part of the service line 'other', so that no row singles anybody out.
+-- visits is part of the service line 'other'. Where even that has fewer, the mart leaves it out.
 
 with
 

@@ -6,6 +6,8 @@
 -- 'collected' they are micros of the report's currency. Nine times of ten the final number lies
 -- from `low` to `high`. `maturity` is the share of the final that has arrived by a cohort's age,
 -- and below nine tenths `is_immature`: what has arrived so far must not be read as the result.
+-- A cohort of fewer than eleven, though of all small service lines together, is not shown, so that
+-- no row singles anybody out; the estimates of the others lean on it all the same.
 
 with
 
@@ -46,6 +48,7 @@ final as (
             and arrived.kind_to = int_maturity.kind_to
             and arrived.service_line = int_maturity.service_line
             and cast(arrived.week as varchar) = int_maturity.week
+    where arrived.entered >= 11
 
 )
 

@@ -1,10 +1,11 @@
 """What leads of the newest weeks still owe: patients and money that have yet to arrive."""
 
+from dataclasses import replace
 from datetime import date
 
 import pandas as pd
 
-from attribution.cohort_queries import MONEY, cohorts_by_week, reported_weeks
+from attribution.cohort_queries import MONEY, cohorts_by_week, reported_weeks, thin_lines
 from attribution.metrics import KINDS, definition, ratio
 from attribution.models.maturity import MATURE
 from attribution.queries import WEEK, Marts, Scope
@@ -40,6 +41,30 @@ def note(young: dict[str, pd.DataFrame], last_week: date) -> tuple[str, ...]:
             "and better where it was just cut."
         )
     return (said,)
+
+
+def thin_note(marts: Marts, scope: Scope, last_week: date, *kinds: str) -> tuple[str, ...]:
+    """Of chosen lines too small to estimate: that they are, and what all lines together owe."""
+    thin = thin_lines(marts, scope, "lead")
+    if not thin:
+        return ()
+    young = young_leads(marts, replace(scope, service_lines=()), *kinds)
+    owed = [words for kind, rows in young.items() if (words := _owed(rows, kind, last_week))]
+    if not owed:
+        return ()
+    return (
+        (
+            f"{too_few(thin, 'leads')} to estimate what is still to come. Of all service lines "
+            f"together, not all is in yet: {formats.several(owed)}."
+        ),
+    )
+
+
+def too_few(lines: tuple[str, ...], entered: str) -> str:
+    """The beginning of a sentence on service lines whose weeks are part of others."""
+    has = "have" if len(lines) > 1 else "has"
+    named = formats.several(formats.title(line) for line in lines)
+    return f"{named} {has} too few {entered} a week"
 
 
 def unreported(marts: Marts, scope: Scope) -> dict[str, date]:

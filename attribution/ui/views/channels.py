@@ -320,8 +320,9 @@ def _notes(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
     kinds = dict.fromkeys((scope.kind, "new_patient", "collected"))
     kinds.pop("lead", None)  # a lead is there as soon as it is asked for
     young = arriving.note(arriving.young_leads(marts, scope, *kinds), about.last_week)
+    thin = arriving.thin_note(marts, scope, about.last_week, *kinds)
     late = arriving.unreported_note(arriving.unreported(marts, scope))
-    return (*notes, *young, *late, *other_currencies(marts, scope, about))
+    return (*notes, *young, *thin, *late, *other_currencies(marts, scope, about))
 
 
 def _no_touch(whole: pd.DataFrame) -> tuple[str, ...]:

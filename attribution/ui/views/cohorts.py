@@ -5,12 +5,13 @@ from collections.abc import Callable
 import pandas as pd
 
 from attribution import queries
-from attribution.cohort_queries import cohorts_by_week
+from attribution.cohort_queries import cohorts_by_week, thin_lines
 from attribution.metrics import Format, definition, ratio
 from attribution.models.maturity import MATURE
 from attribution.queries import Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Table, measured, records
+from attribution.ui.views.arriving import too_few
 
 # A lead is followed to the chosen conversion; where that is the lead itself, to its booking.
 _PAIRS = {
@@ -36,6 +37,21 @@ def became(marts: Marts, scope: Scope) -> tuple[Figure, Table] | None:
     if kind_to == "collected":
         return _money(frame, about.currency)
     return _shares(frame, kind_to)
+
+
+def thin_note(marts: Marts, scope: Scope) -> tuple[str, ...]:
+    """That weeks of chosen service lines are too small to follow, and what to do about it."""
+    kind_from, _ = _PAIRS[scope.kind]
+    thin = thin_lines(marts, scope, kind_from)
+    if not thin:
+        return ()
+    entered = "leads" if kind_from == "lead" else "kept visits"
+    return (
+        (
+            f"{too_few(thin, entered)} (fewer than 11 in most) to show what became of each week's. "
+            "Choose all service lines to see them together."
+        ),
+    )
 
 
 def _shares(frame: pd.DataFrame, kind_to: str) -> tuple[Figure, Table]:

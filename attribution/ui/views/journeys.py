@@ -11,7 +11,7 @@ from attribution.paths import Home
 from attribution.queries import PERCENTILES, STEPS, Marts, Scope, first_of_quarter
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records
-from attribution.ui.views.cohorts import became
+from attribution.ui.views.cohorts import became, thin_note
 
 QUESTION = "How do patients reach us, and how long does it take?"
 FOLLOWED = ("lead", "booked", "new_patient")
@@ -51,8 +51,9 @@ def build(marts: Marts, scope: Scope) -> View:
     if found:
         figures["cohorts"], tables["cohorts"] = found
     if not figures:
-        return View(QUESTION, empty=_nothing(scope))
+        return View(QUESTION, empty=" ".join((_nothing(scope), *thin_note(marts, scope))))
     notes = _notes(scope) if metrics else (() if followed else (_not_followed(scope),))
+    notes += thin_note(marts, scope)
     return View(
         QUESTION, metrics, figures, tables, notes=notes, currency=queries.about(marts).currency
     )

@@ -56,6 +56,7 @@ def build(marts: Marts, scope: Scope) -> View:
         notes=(
             *_notes(marts, scope, about, earlier),
             *arriving.note(young, about.last_week),
+            *arriving.thin_note(marts, scope, about.last_week, "new_patient", "collected"),
             *arriving.unreported_note(ends),
         ),
         currency=about.currency,
