@@ -18,7 +18,7 @@ from warehouse_fixtures import Warehouse, ad, appointment, at, message
 from attribution.errors import BadInput
 from attribution.models.incremental_design import Intensities, cells_of, media_of, spending_of
 from attribution.models.incremental_evidence import holdout_increments, prove_tests
-from attribution.models.incremental_shares import _mean_shares, shares_of
+from attribution.models.incremental_shares import _left, _mean_shares, shares_of
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +43,14 @@ def test_weeks_before_the_first_conversion_are_not_weeks_of_none(whole):
 
 def test_a_year_of_media_before_the_first_conversion_changes_little(whole):
     conversions, media, _ = whole
-    rows = [media]
-    moved = media[media["week"] < week(52)]
-    rows.append(moved.assign(week=[day - timedelta(weeks=52) for day in moved["week"]]))
+    earlier = media[media["week"] < week(52)]
+    earlier = earlier.assign(
+        week=[day - timedelta(weeks=52) for day in earlier["week"]],
+        spend_micros=earlier["spend_micros"] * np.where(earlier["channel"] == "video", 3, 1),
+    )
     clipped, spread = brought(conversions, media)
-    found, _ = brought(conversions, pd.concat(rows))
-    assert (abs(found - clipped) < 1.2 * spread).all()
+    found, _ = brought(conversions, pd.concat([earlier, media]))
+    assert (abs(found - clipped) < spread).all()
     assert abs(found.sum() - clipped.sum()) < 0.06 * conversions["conversions"].sum()
 
 
@@ -125,6 +127,20 @@ def test_campaigns_share_all_that_their_channel_has(kept, delay):
         between = shares_of(draws, counts, media).query("channel == 'video'")
         days = between[between["week"] == pd.Timestamp(week(10))]
         assert set(days["campaign"]) == {"video_north"}
+
+
+def test_where_nothing_is_left_campaigns_share_by_all_their_weeks():
+    early, late = np.zeros((1, 20)), np.zeros((1, 20))
+    early[0, 4:7], late[0, 15:17] = 100.0, 50.0
+    media = pd.concat([media_rows({"video": early}), media_rows({"video": late})])
+    media["campaign"] = ["early"] * 3 + ["late"] * 2
+    counts = conversion_rows(np.full((1, 20), 10))
+    [one] = media_of(media, cells_of(counts, media))
+    first, last = _left(one, 0.0, 0.0)
+    assert first[0, 10] == pytest.approx(3 * last[0, 10])
+    assert last[0, 10] > 0
+    assert first[0, 1] > 0  # media begin with the early one
+    assert last[0, 1] == 0
 
 
 TEST = {"channel": "video", "kind": "lead", "location": "north", "first_day": "2025-02-01",
