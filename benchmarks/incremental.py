@@ -101,6 +101,7 @@ def scored(setting: Setting, people: int, *, tests: bool) -> pd.DataFrame:
         pd.DataFrame(journeys, columns=["kind", "channel", "has_media", "journeys"]),
         pd.DataFrame(columns=_ARMS),
         heard if tests else heard.iloc[:0],
+        pd.DataFrame({"currency": ["USD"]}),
     )
     seconds = time.process_time() - began
     rows = []

@@ -58,6 +58,7 @@ def fitted(conversions, media, holdouts=(), tests=()):
         journeys,
         pd.DataFrame(list(holdouts), columns=ARMS),
         pd.DataFrame(list(tests), columns=TESTS),
+        pd.DataFrame({"currency": ["USD"]}),
     )
 
 

@@ -20,10 +20,11 @@ from attribution.models.incremental_design import (
     counts_of,
     in_order,
     media_of,
+    span_of,
     spending_of,
 )
 from attribution.models.incremental_draws import Fits, drawn, usual, walked
-from attribution.models.incremental_evidence import FOLLOWS_A_VISIT, terms_of
+from attribution.models.incremental_evidence import FOLLOWS_A_VISIT, prove_tests, terms_of
 from attribution.models.incremental_fit import Panel, Prior, Term, fit
 from attribution.models.incremental_groups import Groups, courses_of, groups_of
 
@@ -76,7 +77,10 @@ class _Kind:
         """Half-normal, wider for channels with more money."""
         media = self.intensities.media
         paid = np.array([self.spending.get(one.channel, 0.0) for one in media])
-        size = np.maximum(paid, 0.01 * paid.max() if paid.max() > 0 else 1.0) ** _BY_SPEND
+        known = paid[~np.isnan(paid)]
+        most = known.max(initial=0.0)
+        size = np.maximum(paid, 0.01 * most if most > 0 else 1.0) ** _BY_SPEND
+        size[np.isnan(paid)] = size[paid > 0].mean() if most > 0 else 1.0
         scale = _USUAL_SUM / np.sqrt(len(size)) * size / size.mean()
         return self.prior(np.zeros(len(size)), np.diag(scale**2))
 
@@ -92,10 +96,12 @@ class _Kind:
         return own if by_person else own + self.tested.get(channel, 0)
 
     def fits(self, prior: Prior, scatter: float) -> Fits:
-        weeks = self.counts.shape[1]
-        seen = np.ones(weeks, dtype=bool)
-        seen[:_WARM_UP] = False
-        seen[-1] = False  # is hardly ever a whole one
+        weeks, span = self.counts.shape[1], span_of(self.counts)
+        # Before its first and after its last conversion a kind was not reported: nothing is known
+        # of those weeks, and they are no weeks without conversions.
+        seen = np.zeros(weeks, dtype=bool)
+        # The first and the last week are hardly ever whole ones.
+        seen[max(span.start + 1, _WARM_UP) : span.stop - 1] = True
         courses, _ = courses_of(self.groups, weeks)
         panel = Panel(self.groups.summed(self.counts), courses, seen, scatter)
         terms = [self.groups.term(term, self.counts) for term in self.terms]
@@ -116,21 +122,23 @@ def draws_of(
     journeys: pd.DataFrame,
     holdouts: pd.DataFrame,
     tests: pd.DataFrame,
+    report: pd.DataFrame,
 ) -> pd.DataFrame:
     """A hundred draws of every kind and channel that the panel can speak of; COLUMNS.
 
     `conversions` has kind, service_line, location, week, conversions; `media` channel, campaign,
     service_line, location, week, currency, spend_micros, impressions, clicks, messages; `journeys`
     kind, channel, has_media, journeys; `holdouts` and `tests` are as incremental_evidence reads
-    them. `known` is the part of the variance of
-    what is believed beforehand that is gone; `holdouts` and `lift_tests` are what was heard.
+    them, and `report` has the one currency of reports. `known` is the part of the variance of what
+    is believed beforehand that is gone; `holdouts` and `lift_tests` are what was heard.
     """
+    prove_tests(conversions, media, tests)
     if media.empty or conversions["conversions"].sum() < _FEWEST_CONVERSIONS:
         return _NOTHING.copy()
     conversions, media, journeys, holdouts, tests = (
         in_order(frame) for frame in (conversions, media, journeys, holdouts, tests)
     )
-    kinds = _kinds(conversions, media, holdouts, tests)
+    kinds = _kinds(conversions, media, holdouts, tests, str(report["currency"].iloc[0]))
     inside = conversions[conversions["week"] >= media["week"].min()]
     parts = _led_by_media(inside, journeys)
     frames = []
@@ -153,7 +161,11 @@ def draws_of(
 
 
 def _kinds(
-    conversions: pd.DataFrame, media: pd.DataFrame, holdouts: pd.DataFrame, tests: pd.DataFrame
+    conversions: pd.DataFrame,
+    media: pd.DataFrame,
+    holdouts: pd.DataFrame,
+    tests: pd.DataFrame,
+    currency: str,
 ) -> list[_Kind]:
     """The kinds with enough to learn from, the one to learn from first before the others."""
     cells = cells_of(conversions, media)
@@ -161,11 +173,12 @@ def _kinds(
     if not channels:
         return []
     intensities, groups = Intensities(channels, cells), groups_of(cells)
-    spending = spending_of(media)
+    spending = spending_of(media, currency)
     kinds: list[_Kind] = []
     for name in sorted(set(conversions["kind"]), key=_rank):
         counts = counts_of(conversions[conversions["kind"] == name], cells)
-        if counts.sum() >= _FEWEST_CONVERSIONS:
+        span = span_of(counts)
+        if counts.sum() >= _FEWEST_CONVERSIONS and span.stop - span.start >= _FEWEST_WEEKS:
             terms = terms_of(name, cells, channels, holdouts, tests)
             tested: Mapping[int, int] = {}
             if kinds and name in FOLLOWS_A_VISIT:
@@ -259,7 +272,8 @@ def _frame(kind: _Kind, draws: Draws, usual_size: float = 1.0) -> pd.DataFrame:
     before = _HALF_NORMAL * usual_size**2 / np.diag(kind.half_normal().precision)
     known = np.clip(1 - coefficients.var(axis=0) / before, 0.0, 1.0)
     heard = [[kind.heard(at, by_person=people) for people in (True, False)] for at in channels]
-    places, weeks = len(set(kind.intensities.cells.locations)), kind.counts.shape[1]
+    places, span = len(set(kind.intensities.cells.locations)), span_of(kind.counts)
+    weeks = span.stop - span.start
     rows = []
     for draw, (node, row) in enumerate(zip(nodes, coefficients, strict=True)):
         increments = (kind.intensities.shares(node, row) * kind.counts).sum(axis=(1, 2))

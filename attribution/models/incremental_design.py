@@ -6,7 +6,7 @@ speaks for, per head; it carries over from week to week and saturates.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -56,11 +56,7 @@ class Media:
 
     def intensity(self, kept: float, power: float, delay: int, size: Floats) -> Floats:
         """Carried over, saturated, delayed; 1 in the mean over heads and weeks."""
-        pressed: Floats = carried(self.pressure, kept) ** power
-        if delay:
-            # Two waits of half the length: few come at once, most around it, some much later.
-            wait = (delay / 2) / (1 + delay / 2)
-            pressed = carried(carried(pressed, wait), wait)
+        pressed = waited(carried(self.pressure, kept) ** power, delay)
         mean = float((pressed.mean(axis=1) * size).sum() / size.sum())
         return pressed / mean if mean > 0 else pressed
 
@@ -123,6 +119,15 @@ def carried(course: Floats, kept: float) -> Floats:
         level = kept * level + (1 - kept) * course[..., week]
         left[..., week] = level
     return left
+
+
+def waited(course: Floats, delay: float) -> Floats:
+    """The same, as many weeks later in the mean.
+
+    Two waits of half the length: few come at once, most around it, some much later.
+    """
+    wait = (delay / 2) / (1 + delay / 2)
+    return carried(carried(course, wait), wait) if delay else course
 
 
 def cells_of(conversions: pd.DataFrame, media: pd.DataFrame) -> Cells:
@@ -211,7 +216,22 @@ def _measure(rows: pd.DataFrame) -> Floats:
     return measured
 
 
-def spending_of(media: pd.DataFrame) -> Mapping[str, float]:
-    """Each channel's money, for the size that is expected of it before anything is seen."""
-    spent: Any = media.groupby("channel")["spend_micros"].sum()
-    return {str(channel): max(float(amount), 0.0) for channel, amount in spent.items()}
+def spending_of(media: pd.DataFrame, currency: str) -> Mapping[str, float]:
+    """Each channel's money in a currency, for the size that is expected of it beforehand.
+
+    NaN where it has money, and none of it in that currency: how much it is beside the others' is
+    not known.
+    """
+    spent = media[media["spend_micros"] > 0]
+    paid = spent[spent["currency"] == currency].groupby("channel")["spend_micros"].sum().to_dict()
+    elsewhere = set(spent["channel"]) - set(paid)
+    return {
+        str(channel): np.nan if channel in elsewhere else float(paid.get(channel, 0))
+        for channel in sorted(set(media["channel"]))
+    }
+
+
+def span_of(counts: Floats) -> slice:
+    """The weeks from the first to the last in which anything was counted in any cell."""
+    (weeks,) = np.nonzero(counts.any(axis=0))
+    return slice(int(weeks[0]), int(weeks[-1]) + 1) if len(weeks) else slice(0, 0)

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from attribution.models.incremental_design import Cells, Floats, Media
+from attribution.errors import BadInput
+from attribution.models.incremental_design import UNASSIGNED, WEEK, Cells, Floats, Media
 from attribution.models.incremental_fit import Term
 
 _FEWEST = 20  # people in an arm
@@ -34,6 +35,34 @@ def terms_of(
                 error = float(row["standard_error"])
                 terms.append(Term(at[row["channel"]], weight, float(row["increment"]), error))
     return terms
+
+
+def prove_tests(conversions: pd.DataFrame, media: pd.DataFrame, tests: pd.DataFrame) -> None:
+    """A test of a place or of days that the data do not know would never be heard: it is refused.
+
+    Nothing is refused before there are places, or media, to know it by.
+    """
+    places = set(conversions["location"]) | set(media["location"])
+    places -= {"", UNASSIGNED}
+    for row in tests.to_dict("records"):
+        location = str(row["location"])
+        test = f"lift_tests.csv: the test of {row['channel']} ({row['kind']})"
+        if places and location not in places | {"", UNASSIGNED}:
+            raise BadInput(
+                f"{test} is of the location {location!r}, which is none of "
+                f"{', '.join(sorted(places))}; correct it there."
+            )
+        if len(media):
+            first = np.datetime64(str(media["week"].min())[:10], "D")
+            end = np.datetime64(str(media["week"].max())[:10], "D") + WEEK
+            begins, ends = (
+                np.datetime64(str(row[name])[:10], "D") for name in ("first_day", "last_day")
+            )
+            if ends < first or begins >= end:
+                raise BadInput(
+                    f"{test} from {begins} to {ends} lies outside the weeks of media, {first} to "
+                    f"{end - np.timedelta64(1, 'D')}; correct its days, or load those weeks."
+                )
 
 
 def weeks_tested(cells: Cells, location: str, first_day: object, last_day: object) -> Floats:

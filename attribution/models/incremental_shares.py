@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from attribution.models.incremental_design import (
-    Bools,
     Floats,
     Intensities,
+    Media,
     Node,
     Setting,
     carried,
@@ -14,6 +14,7 @@ from attribution.models.incremental_design import (
     counts_of,
     in_order,
     media_of,
+    waited,
 )
 
 COLUMNS = {
@@ -36,8 +37,12 @@ def shares_of(draws: pd.DataFrame, conversions: pd.DataFrame, media: pd.DataFram
         happened = counts_of(counted.assign(conversions=1), cells) > 0
         for number, share in enumerate(_mean_shares(of_kind, intensities)):
             channel = intensities.media[number].channel
-            kept = float(of_kind.loc[of_kind["channel"] == channel, "kept"].mean())
-            frames.append(_by_campaign(str(kind), intensities, number, share, kept, happened))
+            mine = of_kind[of_kind["channel"] == channel]
+            usual = float(mine["kept"].mean()), float(mine["delay"].mean())
+            left = _left(intensities.media[number], *usual)
+            frames.append(
+                _by_campaign(str(kind), intensities, number, np.where(happened, share, 0.0), left)
+            )
     return pd.concat(frames, ignore_index=True).astype(COLUMNS)
 
 
@@ -54,18 +59,36 @@ def _mean_shares(draws: pd.DataFrame, intensities: Intensities) -> Floats:
     return mean
 
 
+def _left(media: Media, kept: float, delay: float) -> list[Floats]:
+    """What is left of each campaign's pressure, for each of its cells: cell x week.
+
+    Where nothing is left of any of them, what each pressed with in all the weeks stands there, so
+    that no part of the channel's share is lost.
+    """
+    left = [waited(carried(spent, kept), delay) for spent in media.spent]
+    whole = np.zeros_like(media.pressure)
+    for where, course in zip(media.where, left, strict=True):
+        whole[where] += course
+    return [
+        np.where(whole[where] > 0, course, spent.sum())
+        for where, course, spent in zip(media.where, left, media.spent, strict=True)
+    ]
+
+
 def _by_campaign(
-    kind: str, intensities: Intensities, number: int, share: Floats, kept: float, happened: Bools
+    kind: str, intensities: Intensities, number: int, share: Floats, left: list[Floats]
 ) -> pd.DataFrame:
-    """One channel's share, over its campaigns by what each pressed with there."""
+    """One channel's share, over its campaigns by what is left there of each one's pressure."""
     media, cells = intensities.media[number], intensities.cells
-    whole = carried(media.pressure, kept)
-    a_head = np.where((whole > 0) & happened, share / np.where(whole > 0, whole, 1.0), 0.0)
+    whole = np.zeros_like(media.pressure)
+    for where, course in zip(media.where, left, strict=True):
+        whole[where] += course
+    a_head = np.where(whole > 0, share / np.where(whole > 0, whole, 1.0), 0.0)
     lines, locations = np.array(cells.lines, object), np.array(cells.locations, object)
     frames = []
-    for campaign, where, spent in zip(media.campaigns, media.where, media.spent, strict=True):
+    for campaign, where, course in zip(media.campaigns, media.where, left, strict=True):
         mine = np.flatnonzero(where)
-        part = np.floor(carried(spent, kept) * a_head[mine] * _DIGITS) / _DIGITS
+        part = np.floor(course * a_head[mine] * _DIGITS) / _DIGITS
         cell, week = np.nonzero(part > 0)
         frames.append(
             pd.DataFrame(

@@ -1,7 +1,8 @@
 -- A hundred draws of what each channel brings, from the posterior of the incremental model.
 -- grain: kind, channel, draw
 -- inputs: int_panel_conversions
--- beside: int_panel_media, int_panel_journeys, int_panel_holdouts, int_lift_tests
+-- beside: int_panel_media, int_panel_journeys, int_panel_holdouts, int_lift_tests,
+--   setting_report
 --
 -- The conversions below are fitted in `attribution/models/incremental.py`, with the other inputs
 -- beside them. A draw is a coefficient, how media carry over (`kept`) and saturate (`power`), how

@@ -4,7 +4,8 @@
 --
 -- A person counts once per flow, at the first assignment. `counted` are conversions within 90
 -- days, `squares` their squares by person, `afterwards` later ones; `returned` is 1 for people
--- who kept a visit within the 90 days. Only campaigns that held somebody out are here.
+-- who kept a visit within the 90 days. Only channels that held somebody out are here, with all of
+-- their campaigns: the people of those without a holdout are told from those with one.
 
 with
 
@@ -24,15 +25,7 @@ assigned as (
 
 ),
 
-tested as (
-
-    select distinct flow
-    from assigned
-    where arm = 'holdout'
-
-),
-
-people as (
+mapped as (
 
     select
         int_channel_map.channel,
@@ -42,7 +35,6 @@ people as (
         assigned.arm,
         assigned.assigned_at
     from assigned
-    inner join tested on assigned.flow = tested.flow
     inner join int_channel_map
         on
             int_channel_map.kind = 'outreach'
@@ -51,6 +43,28 @@ people as (
             and assigned.flow = int_channel_map.utm_campaign
             and int_channel_map.campaign_id = ''
     where assigned.place = 1
+
+),
+
+tested as (
+
+    select distinct channel
+    from mapped
+    where arm = 'holdout'
+
+),
+
+people as (
+
+    select
+        mapped.channel,
+        mapped.campaign,
+        mapped.flow,
+        mapped.person_id,
+        mapped.arm,
+        mapped.assigned_at
+    from mapped
+    inner join tested on mapped.channel = tested.channel
 
 ),
 
