@@ -311,3 +311,48 @@ def test_incremental_credit_says_what_it_rests_on(marts):
     assert all(formats.title(channel) in note for channel in held)
     assert (rows["low"] <= rows["amount"]).all()
     assert (rows["amount"] <= rows["high"]).all()
+
+
+def test_credit_inside_baseline_is_unknown_and_not_nought(marts):
+    """A model that cannot tell of a channel must not make others seem to differ from it."""
+    (inside,) = made_up.INSIDE
+    view = attribution.build(marts, replace(RECENT, model="incremental"))
+    row = view.tables["credit"].frame.set_index("channel").loc[inside]
+    shares = row[[name for name in MODELS if name != "incremental"]].astype("float64")
+    assert pd.isna(row["incremental"])
+    total = credited(marts, RECENT).query("model == 'linear'")["amount"].sum()
+    assert row["spread"] == pytest.approx((shares.max() - shares.min()) / total)
+    ranks = view.tables["ranks"].frame.set_index("channel")
+    assert pd.isna(ranks.loc[inside, "incremental"])
+    own = ranks.loc[inside].drop(["places", "incremental"])
+    assert ranks.loc[inside, "places"] == own.max() - own.min()
+    assert inside not in set(view.tables["stability"].frame["channel"])
+    rows = view.tables["intervals"].frame
+    titled = rows[rows["model"] == MODELS["incremental"].title]
+    assert inside not in set(titled["channel"])
+    place = list(view.tables["credit"].frame["channel"]).index(inside)
+    traces = {each.get("name"): each for each in view.figures["ranges"].spec["data"]}
+    assert traces[MODELS["incremental"].title]["x"][place] is None
+    assert traces[MODELS["linear"].title]["x"][place] is not None
+
+
+def test_the_headline_leaves_out_a_model_that_cannot_tell():
+    drawn = pd.DataFrame(
+        {"channel": ["call"], "first": [30.0], "linear": [20.0], "incremental": [np.nan]}
+    ).assign(total=100.0)
+    said = attribution._widest(drawn, ["Call"])
+    assert "from 20.0% (Linear) to 30.0%" in said
+    assert "Incremental" not in said
+
+
+def test_channels_shows_credit_inside_baseline_as_unknown(marts):
+    (inside,) = made_up.INSIDE
+    rows = channels.build(marts, replace(RECENT, model="incremental")).tables
+    shown = ["leads", "booked", "kept", "new_patients", "collected", "cac", "credit_low"]
+    whole = rows["channels"].frame.set_index("channel")
+    assert whole.loc[inside, shown].isna().all()
+    assert whole.loc["offline_media", shown].notna().all()
+    parts = rows["campaigns"].frame.query("channel == @inside")
+    assert parts["booked"].isna().all()
+    other = channels.build(marts, RECENT).tables["channels"].frame.set_index("channel")
+    assert other.loc[inside, ["booked", "collected"]].notna().all()

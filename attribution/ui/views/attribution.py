@@ -1,5 +1,6 @@
 """Attribution: does the choice of credit model change the answer, and how sure is it?"""
 
+import math
 from functools import lru_cache
 
 import pandas as pd
@@ -33,7 +34,13 @@ def build(marts: Marts, scope: Scope) -> View:
     about = queries.about(marts)
     known = credit_queries.spreads(marts, scope, about.currency)
     found = credit_queries.credit_with_intervals(marts, scope, about.currency, known)
-    credit = _credit(found)
+    inside = credit_queries.incremental_resting_on(
+        marts, scope.kind, credit_queries.INSIDE_BASELINE
+    )
+    # Their credit is part of Baseline: not nought, but unknown.
+    untold = found["model"].eq(credit_queries.INCREMENTAL) & found["channel"].isin(inside)
+    found = found[~untold]
+    credit = _credit(found, inside)
     if credit.empty:
         span = formats.weeks(scope.since, scope.until, scope.weeks)
         hint = "Choose a longer period or fewer filters."
@@ -52,6 +59,9 @@ def build(marts: Marts, scope: Scope) -> View:
     if not rests.empty:
         tables["evidence"] = evidence.table(rests, scope)
     beats = credit_queries.rank_stability(marts, scope, about.currency, known)
+    if scope.model == credit_queries.INCREMENTAL:
+        left = [name for name in beats.index if name not in inside]
+        beats = beats.loc[left, left]
     if not beats.empty:
         figures["stability"], tables["stability"] = ranking.stability(beats, scope)
     steps = credit_queries.transitions(marts, scope.kind)
@@ -66,12 +76,18 @@ def build(marts: Marts, scope: Scope) -> View:
     )
 
 
-def _credit(found: pd.DataFrame) -> pd.DataFrame:
-    """A row for each channel, widest spread first: each model's credit and the spread of shares."""
+def _credit(found: pd.DataFrame, inside: frozenset[str] = frozenset()) -> pd.DataFrame:
+    """A row for each channel, widest spread first: each model's credit and the spread of shares.
+
+    What incremental credit cannot tell of the channels `inside` Baseline is missing.
+    """
     wide = found.pivot_table(index="channel", columns="model", values="amount", aggfunc="sum")
     wide = wide.reindex(columns=_models(found)).fillna(0.0).astype("float64")
     total = float(wide.sum().max()) if len(wide) else 0.0
     wide = wide.drop(index=[name for name in NO_CHANNEL if name in wide.index])
+    if credit_queries.INCREMENTAL in wide:
+        told = ~wide.index.isin(inside)
+        wide[credit_queries.INCREMENTAL] = wide[credit_queries.INCREMENTAL].where(told)
     wide = wide[(wide > 0).any(axis=1)]
     if wide.empty or total <= 0:
         return wide.iloc[:0]
@@ -89,8 +105,8 @@ def _models(credit: pd.DataFrame) -> list[str]:
 
 
 def _ranks(credit: pd.DataFrame) -> pd.DataFrame:
-    """Each channel's place under each model, 1 for most credit, as in the rows of `credit`."""
-    return credit[_models(credit)].rank(ascending=False, method="min").astype("int64")
+    """Each channel's place under each model, 1 for most credit; missing where its credit is."""
+    return credit[_models(credit)].rank(ascending=False, method="min").astype("Int64")
 
 
 def _ranges(credit: pd.DataFrame, found: pd.DataFrame, scope: Scope, currency: str) -> Figure:
@@ -100,7 +116,7 @@ def _ranges(credit: pd.DataFrame, found: pd.DataFrame, scope: Scope, currency: s
     courses, hovers = {}, {}
     for model in _models(credit):
         each = MODELS[model]
-        shares = [float(share) for share in drawn[model] / drawn["total"]]
+        shares = _known(drawn[model] / drawn["total"])
         amounts = [
             formats.money(value, currency) if scope.kind == "collected" else formats.count(value)
             for value in drawn[model]
@@ -132,9 +148,13 @@ def _ranges(credit: pd.DataFrame, found: pd.DataFrame, scope: Scope, currency: s
     )
 
 
+def _known(shares: pd.Series) -> list[float | None]:
+    return [None if math.isnan(share) else share for share in shares.astype("float64").tolist()]
+
+
 def _widest(drawn: pd.DataFrame, names: list[str]) -> str:
     first = drawn.iloc[0]
-    shares = first[_models(drawn)].astype("float64") / float(first["total"])
+    shares = first[_models(drawn)].astype("float64").dropna() / float(first["total"])
     return (
         f"Models differ most on {names[0]}: from {formats.rate(float(shares.min()))} "
         f"({MODELS[str(shares.idxmin())].title}) to {formats.rate(float(shares.max()))} "

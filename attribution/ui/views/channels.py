@@ -94,13 +94,20 @@ def _campaigns(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
 def _untracked(marts: Marts, scope: Scope, frame: pd.DataFrame) -> pd.DataFrame:
     """Nothing is known, instead of nought, of what a channel that leaves no touch brought.
 
-    Unless the model needs no touch to tell.
+    Unless the model needs no touch to tell; that one cannot tell of channels inside Baseline.
     """
     channel = frame.index.get_level_values("channel")
     credit = [*KINDS.values(), "conversions"]
     untouched = (frame["spend"] > 0) & ~channel.isin(queries.credited_channels(marts))
     if scope.model != credit_queries.INCREMENTAL:
         frame[credit] = frame[credit].mask(untouched)
+    else:
+        for kind, name in KINDS.items():
+            inside = channel.isin(
+                credit_queries.incremental_resting_on(marts, kind, credit_queries.INSIDE_BASELINE)
+            )
+            columns = [name, "conversions"] if kind == scope.kind else [name]
+            frame.loc[inside, columns] = float("nan")
     frame["sessions"] = frame["sessions"].where(channel.isin(queries.visited_channels(marts)))
     return frame
 
