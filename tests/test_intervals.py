@@ -356,3 +356,28 @@ def test_channels_shows_credit_inside_baseline_as_unknown(marts):
     assert parts["booked"].isna().all()
     other = channels.build(marts, RECENT).tables["channels"].frame.set_index("channel")
     assert other.loc[inside, ["booked", "collected"]].notna().all()
+
+
+def test_a_channel_of_which_too_little_is_known_is_not_said_to_pay(marts, tables):
+    rows = tables["incremental"].query("kind == 'collected' and evidence == 'not identified'")
+    unsure = set(rows["channel"])
+    asked = channels.build(marts, replace(RECENT, model="incremental"))
+    frame = asked.tables["channels"].frame
+    paid = frame[(frame["spend"] > 0) & (frame["collected"] > 0)]
+    sure = paid[~paid["channel"].isin(unsure)]
+    assert 0 < len(sure) < len(paid)
+    paying = int((sure["roas"] >= 1).sum())
+    caption = asked.figures["return"].alt
+    assert f"{paying} of {len(sure)} channels with spend and evidence earn" in caption
+    assert not any(formats.title(name) in caption for name in unsure)
+    assert "too little is known to tell" in asked.notes[0]
+    assert all(formats.title(name) in asked.notes[0] for name in unsure & set(frame["channel"]))
+    assert any("do not rank campaigns" in note for note in asked.notes)
+    other = channels.build(marts, RECENT)
+    assert not any("too little is known" in note for note in other.notes)
+
+
+def test_where_too_little_is_known_of_all_no_return_is_named():
+    drawn = pd.DataFrame({"channel": ["display"], "spend": [99], "roas": [3]})
+    said = channels._return_in_words(drawn, ["video"], 2.0, frozenset({"display", "video"}))
+    assert said == "Of no channel with spend is enough known to tell what it returns."

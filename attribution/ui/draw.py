@@ -1,6 +1,6 @@
 """Draws a view: the only place that turns plain values into Streamlit elements."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Literal
 
 import streamlit as st
@@ -95,13 +95,13 @@ def table(view: View, name: str) -> None:
         frame(shown, view.currency, key=f"table_{name}")
 
 
-def table_with_parts(view: View, whole: str, parts: str, by: str) -> None:
-    """A table, and below it the parts of the one row that the reader chooses."""
+def table_with_parts(view: View, whole: str, parts: str, by: str, but: Container[str] = ()) -> None:
+    """A table, and below it the parts of the one row that the reader chooses; `but` have none."""
     every, pieces = view.tables[whole], view.tables[parts]
     with st.container(border=True):
         st.markdown(f"**{formats.plain(every.title)}**")
         frame(every, view.currency, key=f"table_{whole}")
-        names = list(dict.fromkeys(every.frame[by]))
+        names = [name for name in dict.fromkeys(every.frame[by]) if name not in but]
         chosen = st.selectbox(
             f"Look inside a {by}",
             names,
