@@ -20,6 +20,8 @@ _CHIPS = {
     "empty": ("gray", ":material/hourglass_empty:"),
 }
 _NAME_WIDTHS = {"campaign": 200}
+# Numbers that may be long, and long headings: neither may be cut, a cut number is a wrong one.
+_NUMBER_WIDTHS = {"roas": 110, "roi": 165}
 _SENTENCES = ("message", "reason")
 _SHARES = ("rate", "points")
 _TALLEST = 20  # rows of a table that is shown without a scroll bar of its own
@@ -202,6 +204,8 @@ def _delta_colour(each: Metric) -> Literal["normal", "inverse", "off"]:
 def _column(column: Column, currency: str, *, pinned: bool) -> Any:
     config = st.column_config
     common: dict[str, Any] = {"label": column.title, "help": column.help or None, "pinned": pinned}
+    if column.name in _NUMBER_WIDTHS:
+        common["width"] = _NUMBER_WIDTHS[column.name]
     if column.format == "money":
         sign = formats.symbol(currency).replace("%", "%%")
         return config.NumberColumn(**common, format=f"{sign}%,.0f")
