@@ -381,3 +381,25 @@ def test_where_too_little_is_known_of_all_no_return_is_named():
     drawn = pd.DataFrame({"channel": ["display"], "spend": [99], "roas": [3]})
     said = channels._return_in_words(drawn, ["video"], 2.0, frozenset({"display", "video"}))
     assert said == "Of no channel with spend is enough known to tell what it returns."
+
+
+def test_what_is_in_no_row_is_said_with_the_ranges(marts):
+    found = credited(marts, RECENT).pivot_table(
+        index="channel", columns="model", values="amount", aggfunc="sum"
+    )
+    shares = found / found.sum()
+    lost = formats.rate(shares.loc["unattributed", "linear"])
+    anyway = formats.rate(shares.loc["baseline", "incremental"])
+    both = attribution._in_no_row(
+        credited(marts, RECENT).query("model in ['linear','incremental']")
+    )
+    expected = f"In no row: {lost} with no known touch; under Incremental {anyway} that would have"
+    assert expected in both
+    assert "would have come anyway" in attribution.build(marts, RECENT).figures["ranges"].alt
+
+
+def test_a_removal_effect_is_not_told_as_a_loss(marts):
+    figure = attribution.build(marts, RECENT).figures["effects"]
+    assert "of conversions of the chain run through" in figure.alt
+    assert "Not a lift: people find other ways." in figure.alt
+    assert "would be lost" not in str(figure.spec)

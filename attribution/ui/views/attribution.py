@@ -7,8 +7,8 @@ import pandas as pd
 
 from attribution import credit_queries, queries
 from attribution.credit_queries import NO_CHANNEL
-from attribution.metrics import KINDS, definition
-from attribution.models import MODELS
+from attribution.metrics import KINDS, definition, ratio
+from attribution.models import BASELINE, MODELS
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.ui import charts, formats
@@ -139,7 +139,7 @@ def _ranges(credit: pd.DataFrame, found: pd.DataFrame, scope: Scope, currency: s
             hovers,
             intervals.of_shares(drawn, ends, scope.model),
         ),
-        f"{_widest(drawn, names)} {_dependent(credit)}",
+        f"{_widest(drawn, names)} {_dependent(credit)}{_in_no_row(found)}",
         "The share of all conversions of the chosen kind, or of money collected, that each model "
         "credits to a channel. The grey bar reaches from the lowest to the highest, the thin dark "
         "one over the 90% interval of the chosen model; the channels on which models differ most "
@@ -160,6 +160,25 @@ def _widest(drawn: pd.DataFrame, names: list[str]) -> str:
         f"({MODELS[str(shares.idxmin())].title}) to {formats.rate(float(shares.max()))} "
         f"({MODELS[str(shares.idxmax())].title})."
     )
+
+
+def _in_no_row(found: pd.DataFrame) -> str:
+    """How much of the whole is credited to no channel."""
+    whole = found.groupby("model")["amount"].sum()
+    parts = []
+    lost = found[found["channel"] == "unattributed"].set_index("model")["amount"]
+    lost = (lost / whole.reindex(lost.index)).drop(credit_queries.INCREMENTAL, errors="ignore")
+    if (lost > 0).any():  # models that share out journeys agree on it
+        parts.append(f"{formats.rate(float(lost.max()))} with no known touch")
+    anyway = found[found["channel"] == BASELINE].set_index("model")["amount"]
+    share = ratio(
+        float(anyway.get(credit_queries.INCREMENTAL, 0.0)),
+        float(whole.get(credit_queries.INCREMENTAL, 0.0)),
+    )
+    if share:
+        title = MODELS[credit_queries.INCREMENTAL].title
+        parts.append(f"under {title} {formats.rate(share)} that would have come anyway")
+    return f" In no row: {'; '.join(parts)}." if parts else ""
 
 
 def _dependent(credit: pd.DataFrame) -> str:
