@@ -145,9 +145,31 @@ def test_the_page_says_which_channels_cannot_be_told_apart():
     beats.loc["paid_search", "directory"] = 0.62
     figure, _table = ranking.stability(beats, RECENT)
     assert "Paid search and Directory cannot be told apart (62%)." in figure.alt
+    assert "5 of 6 pairs are told apart" in figure.alt
+    beats.loc["paid_search", "email"] = 0.03  # the other one is ahead, as surely
+    beats.loc["paid_search", "video"] = 0.06
+    figure, _table = ranking.stability(beats, RECENT)
+    assert "4 of 6 pairs are told apart" in figure.alt
+    # What is not told apart must not be written as what is.
+    beats.loc["paid_search", "directory"] = 0.946
+    figure, _table = ranking.stability(beats, RECENT)
+    assert "Paid search and Directory cannot be told apart (94%)." in figure.alt
     beats.loc["paid_search", "directory"] = 0.951
     figure, _table = ranking.stability(beats, RECENT)
     assert "each channel is told apart from the next (at least 95%)" in figure.alt
+    beats.loc["paid_search", "directory"] = 0.57  # 100 times which is a little below 57
+    figure, _table = ranking.stability(beats, RECENT)
+    assert "(57%)" in figure.alt
+
+
+def test_where_how_sure_it_is_comes_from_is_said_of_each_model():
+    names = ["paid_search", "email"]
+    beats = pd.DataFrame(0.9, index=names, columns=names)
+    figure, _table = ranking.stability(beats, replace(RECENT, model="incremental"))
+    assert "from draws" in figure.help
+    assert "groups" not in figure.help
+    figure, _table = ranking.stability(beats, replace(RECENT, model="linear"))
+    assert "a hundred groups of people" in figure.help
 
 
 def test_the_interval_table_holds_every_model_the_chosen_one_first(marts):
