@@ -425,3 +425,9 @@ def test_a_removal_effect_is_not_told_as_a_loss(marts):
     assert "of conversions of the chain run through" in figure.alt
     assert "Not a lift: people find other ways." in figure.alt
     assert "would be lost" not in str(figure.spec)
+
+
+def test_baseline_rests_on_what_is_left(marts):
+    rows = attribution.build(marts, RECENT).tables["evidence"].frame.set_index("channel")
+    assert rows.loc["baseline", "evidence"] == "What is left"
+    assert (rows["evidence"] == "What is left").sum() == 1

@@ -236,6 +236,7 @@ def _notes(
     asks = credit_queries.INCREMENTAL in models
     title = MODELS[credit_queries.INCREMENTAL].title
     others = f"All models but {title}" if asks else "Models"
+    drawn = f" (under {title}, what it holds likely given what was seen)" if asks else ""
     notes = [
         (
             f"{others} share out what happened; none of them knows what would have happened "
@@ -247,8 +248,8 @@ def _notes(
             "row: all models that share out journeys agree on them."
         ),
         (
-            "An interval says how much credit would differ with other people like these, not how "
-            "wrong a model is: a sure answer to the wrong question stays wrong."
+            f"An interval says how much credit would differ with other people like these{drawn}, "
+            "not how wrong a model is: a sure answer to the wrong question stays wrong."
         ),
     ]
     if asks:
