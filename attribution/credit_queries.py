@@ -28,6 +28,8 @@ from attribution.queries import MICROS, Marts, Scope
 INCREMENTAL = "incremental"
 # Not channels: what no touch is known of, and what would have come without any marketing.
 NO_CHANNEL = ("unattributed", "baseline")
+# What the mart `incremental` says of channels it credits nothing, and of those it knows too little.
+INSIDE_BASELINE, NOT_IDENTIFIED = "inside baseline", "not identified"
 _SLICE = ("kind", "service_line", "location", "week", "currency")
 
 
@@ -136,6 +138,12 @@ def incremental_evidence(at: Marts, kind: str) -> pd.DataFrame:
         .order_by(mart.c.channel)
     )  # fmt: skip
     return at.ask(statement).astype(dict.fromkeys(("amount", "low", "high", "known"), "float64"))
+
+
+def incremental_resting_on(at: Marts, kind: str, evidence: str) -> frozenset[str]:
+    """The channels whose incremental credit of a kind rests on that evidence; Baseline is none."""
+    rows = incremental_evidence(at, kind)
+    return frozenset(rows.loc[rows["evidence"] == evidence, "channel"]) - {*NO_CHANNEL}
 
 
 def transitions(at: Marts, kind: str) -> pd.DataFrame:

@@ -143,7 +143,8 @@ def _web() -> tuple[Definition, ...]:
             "conversions",
             "Credited",
             "Conversions of the chosen kind credited to the channel by the chosen model.",
-            "Each conversion is shared among the touches before it and adds up to one.",
+            "Models share each conversion among the touches before it; Incremental shares all "
+            "conversions among channels and Baseline. Either adds up to what happened.",
             "number",
         ),
     )
@@ -181,14 +182,16 @@ def _sure() -> tuple[Definition, ...]:
             "credit_low",
             "Credited, low",
             "Lower end of the 90% interval of what the model credits of the chosen conversion.",
-            "From a hundred groups of people, each left out in turn; lows do not add up.",
+            "From a hundred groups of people, each left out in turn, or under Incremental from "
+            "draws of what it holds likely; lows do not add up.",
             "number",
         ),
         Definition(
             "credit_high",
             "Credited, high",
             "Upper end of the 90% interval of what the model credits of the chosen conversion.",
-            "From a hundred groups of people, each left out in turn; highs do not add up.",
+            "From a hundred groups of people, each left out in turn, or under Incremental from "
+            "draws of what it holds likely; highs do not add up.",
             "number",
         ),
     )
@@ -370,7 +373,8 @@ def _why() -> tuple[Definition, ...]:
         Definition(
             "alone_rate",
             "Alone",
-            "Share of those journeys in which no other channel touched: every model gives it all.",
+            "Share of those journeys in which no other channel touched: every model that shares "
+            "out journeys gives it all.",
             "Journeys of this channel only ÷ journeys it was part of.",
             "rate",
             "neither",

@@ -38,6 +38,7 @@ MODELS = (
     "incremental",
 )
 WEIGHED = MODELS[:-1]
+INSIDE = ("referral_physician",)  # nothing says how hard these press
 LEARNED = ("markov", "shapley_rate")
 KINDS = {"lead": 3.0, "booked": 2.0, "kept": 1.5, "new_patient": 0.8, "collected": 2.2}
 SILENCES = ("6-12", "12-18", "18-24", "24-36", "36+")
@@ -159,6 +160,10 @@ def _credit(random: np.random.Generator, conversions: pd.DataFrame) -> pd.DataFr
             piece["campaign"] = [known[i][1] for i in chosen]
             piece["conversions"] = (conversions["conversions"] * part).round(3)
             piece["value_micros"] = (conversions["value_micros"] * part).astype("int64")
+            if model == "incremental":  # part of what would have come anyway
+                inside = piece["channel"].isin(INSIDE)
+                piece["channel"] = piece["channel"].mask(inside, "baseline")
+                piece["campaign"] = piece["campaign"].mask(inside, "")
             left, money = left - piece["conversions"], money - piece["value_micros"]
             parts.append(piece.assign(model=model))
         rest = conversions.drop(columns=["people"]).assign(
@@ -215,11 +220,11 @@ def _incremental() -> pd.DataFrame:
         "panel and holdout",
         "panel and lift test",
         "not identified",
-        "inside baseline",
     )
     rank = frame.index % len(names)
     evidence = pd.Series([said[number % len(said)] for number in rank])
-    size = 400.0 / (1 + rank)
+    evidence = evidence.mask(frame["channel"].isin(INSIDE), "inside baseline")
+    size = (400.0 / (1 + rank)).where(evidence != "inside baseline", 0.0)
     return frame.assign(
         conversions=size, value_micros=0, low=size * 0.7, high=size * 1.4, share=0.05,
         evidence=evidence.where(frame["channel"] != "baseline", "panel"),

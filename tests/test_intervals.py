@@ -145,9 +145,31 @@ def test_the_page_says_which_channels_cannot_be_told_apart():
     beats.loc["paid_search", "directory"] = 0.62
     figure, _table = ranking.stability(beats, RECENT)
     assert "Paid search and Directory cannot be told apart (62%)." in figure.alt
+    assert "5 of 6 pairs are told apart" in figure.alt
+    beats.loc["paid_search", "email"] = 0.03  # the other one is ahead, as surely
+    beats.loc["paid_search", "video"] = 0.06
+    figure, _table = ranking.stability(beats, RECENT)
+    assert "4 of 6 pairs are told apart" in figure.alt
+    # What is not told apart must not be written as what is.
+    beats.loc["paid_search", "directory"] = 0.946
+    figure, _table = ranking.stability(beats, RECENT)
+    assert "Paid search and Directory cannot be told apart (94%)." in figure.alt
     beats.loc["paid_search", "directory"] = 0.951
     figure, _table = ranking.stability(beats, RECENT)
     assert "each channel is told apart from the next (at least 95%)" in figure.alt
+    beats.loc["paid_search", "directory"] = 0.57  # 100 times which is a little below 57
+    figure, _table = ranking.stability(beats, RECENT)
+    assert "(57%)" in figure.alt
+
+
+def test_where_how_sure_it_is_comes_from_is_said_of_each_model():
+    names = ["paid_search", "email"]
+    beats = pd.DataFrame(0.9, index=names, columns=names)
+    figure, _table = ranking.stability(beats, replace(RECENT, model="incremental"))
+    assert "from draws" in figure.help
+    assert "groups" not in figure.help
+    figure, _table = ranking.stability(beats, replace(RECENT, model="linear"))
+    assert "a hundred groups of people" in figure.help
 
 
 def test_the_interval_table_holds_every_model_the_chosen_one_first(marts):
@@ -311,3 +333,101 @@ def test_incremental_credit_says_what_it_rests_on(marts):
     assert all(formats.title(channel) in note for channel in held)
     assert (rows["low"] <= rows["amount"]).all()
     assert (rows["amount"] <= rows["high"]).all()
+
+
+def test_credit_inside_baseline_is_unknown_and_not_nought(marts):
+    """A model that cannot tell of a channel must not make others seem to differ from it."""
+    (inside,) = made_up.INSIDE
+    view = attribution.build(marts, replace(RECENT, model="incremental"))
+    row = view.tables["credit"].frame.set_index("channel").loc[inside]
+    shares = row[[name for name in MODELS if name != "incremental"]].astype("float64")
+    assert pd.isna(row["incremental"])
+    total = credited(marts, RECENT).query("model == 'linear'")["amount"].sum()
+    assert row["spread"] == pytest.approx((shares.max() - shares.min()) / total)
+    ranks = view.tables["ranks"].frame.set_index("channel")
+    assert pd.isna(ranks.loc[inside, "incremental"])
+    own = ranks.loc[inside].drop(["places", "incremental"])
+    assert ranks.loc[inside, "places"] == own.max() - own.min()
+    assert inside not in set(view.tables["stability"].frame["channel"])
+    rows = view.tables["intervals"].frame
+    titled = rows[rows["model"] == MODELS["incremental"].title]
+    assert inside not in set(titled["channel"])
+    place = list(view.tables["credit"].frame["channel"]).index(inside)
+    traces = {each.get("name"): each for each in view.figures["ranges"].spec["data"]}
+    assert traces[MODELS["incremental"].title]["x"][place] is None
+    assert traces[MODELS["linear"].title]["x"][place] is not None
+
+
+def test_the_headline_leaves_out_a_model_that_cannot_tell():
+    drawn = pd.DataFrame(
+        {"channel": ["call"], "first": [30.0], "linear": [20.0], "incremental": [np.nan]}
+    ).assign(total=100.0)
+    said = attribution._widest(drawn, ["Call"])
+    assert "from 20.0% (Linear) to 30.0%" in said
+    assert "Incremental" not in said
+
+
+def test_channels_shows_credit_inside_baseline_as_unknown(marts):
+    (inside,) = made_up.INSIDE
+    rows = channels.build(marts, replace(RECENT, model="incremental")).tables
+    shown = ["leads", "booked", "kept", "new_patients", "collected", "cac", "credit_low"]
+    whole = rows["channels"].frame.set_index("channel")
+    assert whole.loc[inside, shown].isna().all()
+    assert whole.loc["offline_media", shown].notna().all()
+    parts = rows["campaigns"].frame.query("channel == @inside")
+    assert parts["booked"].isna().all()
+    other = channels.build(marts, RECENT).tables["channels"].frame.set_index("channel")
+    assert other.loc[inside, ["booked", "collected"]].notna().all()
+
+
+def test_a_channel_of_which_too_little_is_known_is_not_said_to_pay(marts, tables):
+    rows = tables["incremental"].query("kind == 'collected' and evidence == 'not identified'")
+    unsure = set(rows["channel"])
+    asked = channels.build(marts, replace(RECENT, model="incremental"))
+    frame = asked.tables["channels"].frame
+    paid = frame[(frame["spend"] > 0) & (frame["collected"] > 0)]
+    sure = paid[~paid["channel"].isin(unsure)]
+    assert 0 < len(sure) < len(paid)
+    paying = int((sure["roas"] >= 1).sum())
+    caption = asked.figures["return"].alt
+    assert f"{paying} of {len(sure)} channels with spend and evidence earn" in caption
+    assert not any(formats.title(name) in caption for name in unsure)
+    assert "too little is known to tell" in asked.notes[0]
+    assert all(formats.title(name) in asked.notes[0] for name in unsure & set(frame["channel"]))
+    assert any("do not rank campaigns" in note for note in asked.notes)
+    other = channels.build(marts, RECENT)
+    assert not any("too little is known" in note for note in other.notes)
+
+
+def test_where_too_little_is_known_of_all_no_return_is_named():
+    drawn = pd.DataFrame({"channel": ["display"], "spend": [99], "roas": [3]})
+    said = channels._return_in_words(drawn, ["video"], 2.0, frozenset({"display", "video"}))
+    assert said == "Of no channel with spend is enough known to tell what it returns."
+
+
+def test_what_is_in_no_row_is_said_with_the_ranges(marts):
+    found = credited(marts, RECENT).pivot_table(
+        index="channel", columns="model", values="amount", aggfunc="sum"
+    )
+    shares = found / found.sum()
+    lost = formats.rate(shares.loc["unattributed", "linear"])
+    anyway = formats.rate(shares.loc["baseline", "incremental"])
+    both = attribution._in_no_row(
+        credited(marts, RECENT).query("model in ['linear','incremental']")
+    )
+    expected = f"In no row: {lost} with no known touch; under Incremental {anyway} that would have"
+    assert expected in both
+    assert "would have come anyway" in attribution.build(marts, RECENT).figures["ranges"].alt
+
+
+def test_a_removal_effect_is_not_told_as_a_loss(marts):
+    figure = attribution.build(marts, RECENT).figures["effects"]
+    assert "of conversions of the chain run through" in figure.alt
+    assert "Not a lift: people find other ways." in figure.alt
+    assert "would be lost" not in str(figure.spec)
+
+
+def test_baseline_rests_on_what_is_left(marts):
+    rows = attribution.build(marts, RECENT).tables["evidence"].frame.set_index("channel")
+    assert rows.loc["baseline", "evidence"] == "What is left"
+    assert (rows["evidence"] == "What is left").sum() == 1

@@ -308,3 +308,10 @@ def test_an_unknown_channel_in_the_address_is_not_believed(home, monkeypatch):
     assert not page.exception, page.exception
     assert page.selectbox(key="why").value != "carrier_pigeon"
     assert page.selectbox(key="why_model").value == "position"
+
+
+def test_the_page_says_that_another_model_tells_why(home, monkeypatch):
+    assert "is not made of shares" not in said(open_page(home, monkeypatch, model="linear"))
+    text = said(open_page(home, monkeypatch, model="incremental"))
+    assert "Incremental is not made of shares of journeys" in text
+    assert f"told under {MODELS['position'].title}" in text.replace("\\", "")

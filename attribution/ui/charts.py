@@ -351,18 +351,19 @@ def intervals(
 
 def ranges(
     labels: Sequence[str],
-    courses: Mapping[str, Sequence[float]],
+    courses: Mapping[str, Sequence[float | None]],
     hovers: Mapping[str, Sequence[str]],
     sure: tuple[str, Sequence[float], Sequence[float]] | None = None,
 ) -> Spec:
     """A row of dots for each label, a shape and colour for each course, on a bar of their reach.
 
+    A course has no dot where it is None.
     `hovers` say of each dot what it is beside its row and course.
     `sure` is a name and, for each row, between what and what one of the courses lies: a thin bar.
     """
     rows = list(range(len(labels)))
-    lows = [min(course[row] for course in courses.values()) for row in rows]
-    highs = [max(course[row] for course in courses.values()) for row in rows]
+    known = [[x for c in courses.values() if (x := c[row]) is not None] for row in rows]
+    lows, highs = [min(each) for each in known], [max(each) for each in known]
     reach = {
         "type": "bar",
         "orientation": "h",
@@ -379,7 +380,7 @@ def ranges(
             "type": "scatter",
             "mode": "markers",
             "name": name,
-            "x": [round(share, 5) for share in course],
+            "x": [None if share is None else round(share, 5) for share in course],
             "y": rows,
             "marker": {
                 "size": 9,

@@ -1,6 +1,6 @@
 """Draws a view: the only place that turns plain values into Streamlit elements."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Literal
 
 import streamlit as st
@@ -20,6 +20,8 @@ _CHIPS = {
     "empty": ("gray", ":material/hourglass_empty:"),
 }
 _NAME_WIDTHS = {"campaign": 200}
+# Numbers that may be long, and long headings: neither may be cut, a cut number is a wrong one.
+_NUMBER_WIDTHS = {"roas": 110, "roi": 165}
 _SENTENCES = ("message", "reason")
 _SHARES = ("rate", "points")
 _TALLEST = 20  # rows of a table that is shown without a scroll bar of its own
@@ -95,13 +97,13 @@ def table(view: View, name: str) -> None:
         frame(shown, view.currency, key=f"table_{name}")
 
 
-def table_with_parts(view: View, whole: str, parts: str, by: str) -> None:
-    """A table, and below it the parts of the one row that the reader chooses."""
+def table_with_parts(view: View, whole: str, parts: str, by: str, but: Container[str] = ()) -> None:
+    """A table, and below it the parts of the one row that the reader chooses; `but` have none."""
     every, pieces = view.tables[whole], view.tables[parts]
     with st.container(border=True):
         st.markdown(f"**{formats.plain(every.title)}**")
         frame(every, view.currency, key=f"table_{whole}")
-        names = list(dict.fromkeys(every.frame[by]))
+        names = [name for name in dict.fromkeys(every.frame[by]) if name not in but]
         chosen = st.selectbox(
             f"Look inside a {by}",
             names,
@@ -202,6 +204,8 @@ def _delta_colour(each: Metric) -> Literal["normal", "inverse", "off"]:
 def _column(column: Column, currency: str, *, pinned: bool) -> Any:
     config = st.column_config
     common: dict[str, Any] = {"label": column.title, "help": column.help or None, "pinned": pinned}
+    if column.name in _NUMBER_WIDTHS:
+        common["width"] = _NUMBER_WIDTHS[column.name]
     if column.format == "money":
         sign = formats.symbol(currency).replace("%", "%%")
         return config.NumberColumn(**common, format=f"{sign}%,.0f")

@@ -36,6 +36,9 @@ def _told(context: Context, view: View) -> None:
     with st.grid(2, min_column_width=168, gap="small"):
         channel = _chosen("Channel", "why", channels, channels[0], formats.title)
         model = _chosen("Credit model", "why_model", shared(), usual, _title, _SHARING)
+    if context.scope.model not in shared():
+        asked = f"{_title(context.scope.model)} is not made of shares of journeys"
+        st.caption(formats.prose(f"{asked}: what follows is told under {_title(model)}."))
     scope = replace(context.scope, model=model)
     told = why(context.home, context.generation, scope, channel)
     if told.empty:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from attribution.credit_queries import NO_CHANNEL
 from attribution.ui import draw, export, frame
 from attribution.ui.views.channels import channels
 
@@ -13,6 +14,6 @@ draw.metrics(view)
 with st.grid(2, min_column_width=420, gap="small"):
     draw.figure(view, "return")
     draw.figure(view, "credited")
-draw.table_with_parts(view, "channels", "campaigns", "channel")
+draw.table_with_parts(view, "channels", "campaigns", "channel", but=NO_CHANNEL)
 export.channels(view, context)
 draw.notes(view)

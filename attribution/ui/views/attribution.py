@@ -1,13 +1,14 @@
 """Attribution: does the choice of credit model change the answer, and how sure is it?"""
 
+import math
 from functools import lru_cache
 
 import pandas as pd
 
 from attribution import credit_queries, queries
 from attribution.credit_queries import NO_CHANNEL
-from attribution.metrics import KINDS, definition
-from attribution.models import MODELS
+from attribution.metrics import KINDS, definition, ratio
+from attribution.models import BASELINE, MODELS
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.ui import charts, formats
@@ -33,7 +34,13 @@ def build(marts: Marts, scope: Scope) -> View:
     about = queries.about(marts)
     known = credit_queries.spreads(marts, scope, about.currency)
     found = credit_queries.credit_with_intervals(marts, scope, about.currency, known)
-    credit = _credit(found)
+    inside = credit_queries.incremental_resting_on(
+        marts, scope.kind, credit_queries.INSIDE_BASELINE
+    )
+    # Their credit is part of Baseline: not nought, but unknown.
+    untold = found["model"].eq(credit_queries.INCREMENTAL) & found["channel"].isin(inside)
+    found = found[~untold]
+    credit = _credit(found, inside)
     if credit.empty:
         span = formats.weeks(scope.since, scope.until, scope.weeks)
         hint = "Choose a longer period or fewer filters."
@@ -52,6 +59,9 @@ def build(marts: Marts, scope: Scope) -> View:
     if not rests.empty:
         tables["evidence"] = evidence.table(rests, scope)
     beats = credit_queries.rank_stability(marts, scope, about.currency, known)
+    if scope.model == credit_queries.INCREMENTAL:
+        left = [name for name in beats.index if name not in inside]
+        beats = beats.loc[left, left]
     if not beats.empty:
         figures["stability"], tables["stability"] = ranking.stability(beats, scope)
     steps = credit_queries.transitions(marts, scope.kind)
@@ -66,12 +76,18 @@ def build(marts: Marts, scope: Scope) -> View:
     )
 
 
-def _credit(found: pd.DataFrame) -> pd.DataFrame:
-    """A row for each channel, widest spread first: each model's credit and the spread of shares."""
+def _credit(found: pd.DataFrame, inside: frozenset[str] = frozenset()) -> pd.DataFrame:
+    """A row for each channel, widest spread first: each model's credit and the spread of shares.
+
+    What incremental credit cannot tell of the channels `inside` Baseline is missing.
+    """
     wide = found.pivot_table(index="channel", columns="model", values="amount", aggfunc="sum")
     wide = wide.reindex(columns=_models(found)).fillna(0.0).astype("float64")
     total = float(wide.sum().max()) if len(wide) else 0.0
     wide = wide.drop(index=[name for name in NO_CHANNEL if name in wide.index])
+    if credit_queries.INCREMENTAL in wide:
+        told = ~wide.index.isin(inside)
+        wide[credit_queries.INCREMENTAL] = wide[credit_queries.INCREMENTAL].where(told)
     wide = wide[(wide > 0).any(axis=1)]
     if wide.empty or total <= 0:
         return wide.iloc[:0]
@@ -89,8 +105,8 @@ def _models(credit: pd.DataFrame) -> list[str]:
 
 
 def _ranks(credit: pd.DataFrame) -> pd.DataFrame:
-    """Each channel's place under each model, 1 for most credit, as in the rows of `credit`."""
-    return credit[_models(credit)].rank(ascending=False, method="min").astype("int64")
+    """Each channel's place under each model, 1 for most credit; missing where its credit is."""
+    return credit[_models(credit)].rank(ascending=False, method="min").astype("Int64")
 
 
 def _ranges(credit: pd.DataFrame, found: pd.DataFrame, scope: Scope, currency: str) -> Figure:
@@ -100,7 +116,7 @@ def _ranges(credit: pd.DataFrame, found: pd.DataFrame, scope: Scope, currency: s
     courses, hovers = {}, {}
     for model in _models(credit):
         each = MODELS[model]
-        shares = [float(share) for share in drawn[model] / drawn["total"]]
+        shares = _known(drawn[model] / drawn["total"])
         amounts = [
             formats.money(value, currency) if scope.kind == "collected" else formats.count(value)
             for value in drawn[model]
@@ -123,7 +139,7 @@ def _ranges(credit: pd.DataFrame, found: pd.DataFrame, scope: Scope, currency: s
             hovers,
             intervals.of_shares(drawn, ends, scope.model),
         ),
-        f"{_widest(drawn, names)} {_dependent(credit)}",
+        f"{_widest(drawn, names)} {_dependent(credit)}{_in_no_row(found)}",
         "The share of all conversions of the chosen kind, or of money collected, that each model "
         "credits to a channel. The grey bar reaches from the lowest to the highest, the thin dark "
         "one over the 90% interval of the chosen model; the channels on which models differ most "
@@ -132,14 +148,37 @@ def _ranges(credit: pd.DataFrame, found: pd.DataFrame, scope: Scope, currency: s
     )
 
 
+def _known(shares: pd.Series) -> list[float | None]:
+    return [None if math.isnan(share) else share for share in shares.astype("float64").tolist()]
+
+
 def _widest(drawn: pd.DataFrame, names: list[str]) -> str:
     first = drawn.iloc[0]
-    shares = first[_models(drawn)].astype("float64") / float(first["total"])
+    shares = first[_models(drawn)].astype("float64").dropna() / float(first["total"])
     return (
         f"Models differ most on {names[0]}: from {formats.rate(float(shares.min()))} "
         f"({MODELS[str(shares.idxmin())].title}) to {formats.rate(float(shares.max()))} "
         f"({MODELS[str(shares.idxmax())].title})."
     )
+
+
+def _in_no_row(found: pd.DataFrame) -> str:
+    """How much of the whole is credited to no channel."""
+    whole = found.groupby("model")["amount"].sum()
+    parts = []
+    lost = found[found["channel"] == "unattributed"].set_index("model")["amount"]
+    lost = (lost / whole.reindex(lost.index)).drop(credit_queries.INCREMENTAL, errors="ignore")
+    if (lost > 0).any():  # models that share out journeys agree on it
+        parts.append(f"{formats.rate(float(lost.max()))} with no known touch")
+    anyway = found[found["channel"] == BASELINE].set_index("model")["amount"]
+    share = ratio(
+        float(anyway.get(credit_queries.INCREMENTAL, 0.0)),
+        float(whole.get(credit_queries.INCREMENTAL, 0.0)),
+    )
+    if share:
+        title = MODELS[credit_queries.INCREMENTAL].title
+        parts.append(f"under {title} {formats.rate(share)} that would have come anyway")
+    return f" In no row: {'; '.join(parts)}." if parts else ""
 
 
 def _dependent(credit: pd.DataFrame) -> str:
@@ -197,6 +236,7 @@ def _notes(
     asks = credit_queries.INCREMENTAL in models
     title = MODELS[credit_queries.INCREMENTAL].title
     others = f"All models but {title}" if asks else "Models"
+    drawn = f" (under {title}, what it holds likely given what was seen)" if asks else ""
     notes = [
         (
             f"{others} share out what happened; none of them knows what would have happened "
@@ -208,8 +248,8 @@ def _notes(
             "row: all models that share out journeys agree on them."
         ),
         (
-            "An interval says how much credit would differ with other people like these, not how "
-            "wrong a model is: a sure answer to the wrong question stays wrong."
+            f"An interval says how much credit would differ with other people like these{drawn}, "
+            "not how wrong a model is: a sure answer to the wrong question stays wrong."
         ),
     ]
     if asks:

@@ -53,7 +53,7 @@ def build(marts: Marts, scope: Scope) -> View:
         QUESTION,
         metrics=_metrics(whole, scope),
         figures={
-            "return": _return(whole, about.currency),
+            "return": _return(whole, about.currency, _unsure(marts, scope, "collected")),
             "credited": _credited(whole, scope, about.currency),
         },
         tables={
@@ -61,7 +61,7 @@ def build(marts: Marts, scope: Scope) -> View:
             "campaigns": _table("Campaigns", parts, ("channel", "campaign")),
         },
         warnings=_warnings(campaigns, scope, about),
-        notes=(*_no_touch(whole), *_notes(marts, scope, about)),
+        notes=(*_untold(marts, scope, whole), *_notes(marts, scope, about)),
         currency=about.currency,
     )
 
@@ -94,13 +94,20 @@ def _campaigns(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
 def _untracked(marts: Marts, scope: Scope, frame: pd.DataFrame) -> pd.DataFrame:
     """Nothing is known, instead of nought, of what a channel that leaves no touch brought.
 
-    Unless the model needs no touch to tell.
+    Unless the model needs no touch to tell; that one cannot tell of channels inside Baseline.
     """
     channel = frame.index.get_level_values("channel")
     credit = [*KINDS.values(), "conversions"]
     untouched = (frame["spend"] > 0) & ~channel.isin(queries.credited_channels(marts))
     if scope.model != credit_queries.INCREMENTAL:
         frame[credit] = frame[credit].mask(untouched)
+    else:
+        for kind, name in KINDS.items():
+            inside = channel.isin(
+                credit_queries.incremental_resting_on(marts, kind, credit_queries.INSIDE_BASELINE)
+            )
+            columns = [name, "conversions"] if kind == scope.kind else [name]
+            frame.loc[inside, columns] = float("nan")
     frame["sessions"] = frame["sessions"].where(channel.isin(queries.visited_channels(marts)))
     return frame
 
@@ -208,7 +215,18 @@ def _metrics(whole: pd.DataFrame, scope: Scope) -> tuple[Metric, ...]:
     )
 
 
-def _return(whole: pd.DataFrame, currency: str) -> Figure:
+def _unsure(marts: Marts, scope: Scope, *kinds: str) -> frozenset[str]:
+    """The channels of which the scope's model knows too little to tell whether they pay."""
+    if scope.model != credit_queries.INCREMENTAL:
+        return frozenset()
+    rest = (
+        credit_queries.incremental_resting_on(marts, kind, credit_queries.NOT_IDENTIFIED)
+        for kind in kinds
+    )
+    return frozenset().union(*rest)
+
+
+def _return(whole: pd.DataFrame, currency: str, unsure: frozenset[str]) -> Figure:
     amounts = whole.assign(spend=whole["rated_spend"], collected=whole["rated_collected"])
     drawn = amounts[(amounts["spend"] > 0) & (amounts["collected"] > 0)].head(MAX_BUBBLES)
     least = LEAST_SHARE * float(amounts["spend"].sum())
@@ -235,7 +253,7 @@ def _return(whole: pd.DataFrame, currency: str) -> Figure:
     return Figure(
         "Spend against return",
         charts.spend_against_return(points, formats.symbol(currency), limits, len(whole)),
-        _return_in_words(drawn, list(unpaid["channel"]), least),
+        _return_in_words(drawn, list(unpaid["channel"]), least, unsure),
         "Money collected that the model credits to each channel, against what the channel cost. "
         "Above the dotted line a channel earns more than it costs. Both axes are logarithmic; "
         "the larger the dot, the more conversions of the chosen kind.",
@@ -243,16 +261,26 @@ def _return(whole: pd.DataFrame, currency: str) -> Figure:
     )
 
 
-def _return_in_words(drawn: pd.DataFrame, unpaid: list[str], least: float) -> str:
-    """The takeaway; a channel with hardly any spend is neither best nor worst."""
+def _return_in_words(
+    drawn: pd.DataFrame, unpaid: list[str], least: float, unsure: frozenset[str] = frozenset()
+) -> str:
+    """The takeaway; a channel with hardly any spend is neither best nor worst.
+
+    Those of which too little is known are not told of.
+    """
     nothing = ""
+    unpaid = [name for name in unpaid if name not in unsure]
     if unpaid:
         nothing = f" No money is credited to {formats.several(map(formats.title, unpaid))}."
     if drawn.empty:
         return f"No channel has both spend and money collected in this period.{nothing}"
+    drawn = drawn[~drawn["channel"].isin(unsure)]
+    if drawn.empty:
+        return f"Of no channel with spend is enough known to tell what it returns.{nothing}"
     ranked = records(drawn[drawn["spend"] >= least].sort_values("roas", ascending=False))
     paying = int((drawn["roas"] >= 1).sum())
-    said = f"{paying} of {len(drawn)} channels with spend earn at least what they cost."
+    which = "channels with spend and evidence" if unsure else "channels with spend"
+    said = f"{paying} of {len(drawn)} {which} earn at least what they cost."
     if not ranked:
         return f"{said}{nothing}"
     best, worst = ranked[0], ranked[-1]
@@ -323,6 +351,25 @@ def _notes(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
     thin = arriving.thin_note(marts, scope, about.last_week, *kinds)
     late = arriving.unreported_note(arriving.unreported(marts, scope))
     return (*notes, *young, *thin, *late, *other_currencies(marts, scope, about))
+
+
+def _untold(marts: Marts, scope: Scope, whole: pd.DataFrame) -> tuple[str, ...]:
+    """Of which channels the model cannot tell what they bring, and why."""
+    if scope.model != credit_queries.INCREMENTAL:
+        return _no_touch(whole)
+    # Evidence is of a conversion: returns stand on money collected, intervals on the chosen kind.
+    kinds = dict.fromkeys((scope.kind, "collected"))
+    unsure = _unsure(marts, scope, *kinds)
+    names = [formats.title(name) for name in whole["channel"] if name in unsure]
+    where = "(see Attribution, What incremental credit rests on)"
+    few = f"{formats.several(names)}: too little is known to tell {where}."
+    return (
+        *([few] if names else []),
+        (
+            "Baseline is what would have come anyway. Campaigns share their channel's increment "
+            "by money only: do not rank campaigns by it."
+        ),
+    )
 
 
 def _no_touch(whole: pd.DataFrame) -> tuple[str, ...]:

@@ -30,7 +30,8 @@ def table(rows: pd.DataFrame, scope: Scope) -> Table:
     # Money of several currencies does not add up; what it is learned from does.
     title = "Payments" if scope.kind == "collected" else definition(KINDS[scope.kind]).title
     frame = rows.assign(
-        evidence=rows["evidence"].map(_WORDS), first=rows["channel"] != BASELINE
+        evidence=rows["evidence"].map(_WORDS).mask(rows["channel"] == BASELINE, "What is left"),
+        first=rows["channel"] != BASELINE,
     ).sort_values(["first", "amount", "channel"], ascending=[True, False, True], ignore_index=True)
     columns = (
         Column("channel", "Channel"),

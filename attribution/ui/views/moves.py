@@ -1,4 +1,4 @@
-"""Where journeys go: what is lost without a channel, and what follows what."""
+"""Where journeys go: how much runs through a channel, and what follows what."""
 
 import math
 
@@ -48,7 +48,10 @@ def _effects(frame: pd.DataFrame, kind: str) -> Figure:
     ]
     said = "None."
     if names:
-        said = f"Without {names[0]}, {texts[0]} would be lost{spans[0]}; most of all."
+        said = (
+            f"{texts[0]} of conversions of the chain run through {names[0]}{spans[0]}; most of "
+            "all. Not a lift: people find other ways."
+        )
     return Figure(
         f"Removal effects on {kind.lower()}",
         charts.estimates(
@@ -57,12 +60,13 @@ def _effects(frame: pd.DataFrame, kind: str) -> Figure:
             (drawn["low"].tolist(), drawn["high"].tolist()) if known else None,
             texts,
             [charts.channel_colour(name) for name in drawn["channel"]],
-            [f"{text} would be lost{span}" for text, span in zip(texts, spans, strict=True)],
+            [f"{text} run through it{span}" for text, span in zip(texts, spans, strict=True)],
         ),
         f"{said}{_order(frame)} All weeks, service lines and locations.",
         "The share of conversions that a Markov chain of all journeys loses where a channel leads "
-        "to nothing, with its 90% interval. Learned from the whole span, so no filter but the "
-        "conversion changes it. Effects overlap and do not add up to 100%.",
+        "to nothing, with its 90% interval: not what would be lost without the channel. Learned "
+        "from the whole span, so no filter but the conversion changes it. Effects overlap and "
+        "do not add up to 100%.",
         "effects",
     )
 
@@ -73,7 +77,7 @@ def _order(frame: pd.DataFrame) -> str:
         return ""
     order = int(orders.iloc[0])
     steps = "only the last step" if order == 1 else f"the last {order} steps"
-    return f" The chain remembers {steps}; of orders 1 to 4 that tells unseen journeys best."
+    return f" The chain remembers {steps}."
 
 
 def _effects_table(frame: pd.DataFrame) -> Table:

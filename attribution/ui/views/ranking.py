@@ -1,9 +1,14 @@
 """Which channel really earns more: how often the order of two channels holds."""
 
+import math
+
+import numpy as np
 import pandas as pd
 
+from attribution.credit_queries import INCREMENTAL
 from attribution.metrics import KINDS, definition
 from attribution.models import MODELS
+from attribution.models.paths import Floats
 from attribution.queries import Scope
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Table
@@ -22,13 +27,19 @@ def stability(beats: pd.DataFrame, scope: Scope) -> tuple[Figure, Table]:
             _matrix(beats),
             _in_words(beats, MODELS[scope.model].title),
             "How often the row's channel would be credited with more than the column's, if other "
-            "people like these had come: from a hundred groups of people, each left out in turn. "
-            "50% is a toss-up; below 95% the two cannot be told apart. Channels with most credit "
-            "come first.",
+            f"people like these had come: {_source(scope.model)}. "
+            f"50% is a toss-up; below {TOLD_APART:.0%} the two cannot be told apart. Channels with "
+            "most credit come first.",
             "stability",
         ),
         _table(beats),
     )
+
+
+def _source(model: str) -> str:
+    if model == INCREMENTAL:
+        return "from draws of what the model holds likely, given what was seen"
+    return "from a hundred groups of people, each left out in turn"
 
 
 def _matrix(beats: pd.DataFrame) -> charts.Spec:
@@ -51,17 +62,20 @@ def _matrix(beats: pd.DataFrame) -> charts.Spec:
 
 
 def _in_words(beats: pd.DataFrame, model: str) -> str:
-    """Neighbours by credit whose order could as well be the other."""
+    """How many pairs' order holds, and the neighbours by credit whose order could be the other."""
     names = [formats.title(str(name)) for name in beats.index]
     if len(names) < 2:
         return f"Under {model} a single channel is credited; there is nothing to compare."
-    ahead = beats.to_numpy(dtype="float64").diagonal(1)
+    chances = beats.to_numpy(dtype="float64")
+    counted = _counted(chances[:MAX_CHANNELS, :MAX_CHANNELS])
+    ahead = chances.diagonal(1)
     pairs = [(float(chance), row) for row, chance in enumerate(ahead)]
     close = [(chance, row) for chance, row in pairs if chance < TOLD_APART]
     if not close:
         least = min(chance for chance, _row in pairs)
         return (
-            f"Under {model} each channel is told apart from the next (at least {_chance(least)})."
+            f"Under {model} {counted}; each channel is told apart from the next (at least "
+            f"{_chance(least)})."
         )
     said = [
         f"{names[row]} and {names[row + 1]} cannot be told apart ({_chance(chance)})"
@@ -70,7 +84,14 @@ def _in_words(beats: pd.DataFrame, model: str) -> str:
     rest = len(close) - _NAMED
     more = f" {rest} more such pairs follow." if rest > 1 else ""
     more = " One more such pair follows." if rest == 1 else more
-    return f"Under {model}, {formats.several(said)}.{more}"
+    return f"Under {model} {counted}. {formats.several(said)}.{more}"
+
+
+def _counted(chances: Floats) -> str:
+    """How many of the pairs that are drawn are told apart, whichever of the two is ahead."""
+    above = chances[np.triu_indices(len(chances), 1)]
+    apart = int((np.maximum(above, 1 - above) >= TOLD_APART).sum())
+    return f"{apart} of {len(above)} pairs {'is' if apart == 1 else 'are'} told apart"
 
 
 def _table(beats: pd.DataFrame) -> Table:
@@ -101,7 +122,11 @@ def _table(beats: pd.DataFrame) -> Table:
 
 
 def _chance(value: float) -> str:
-    """A chance in whole per cent; none is ever certain."""
+    """A chance in whole per cent, rounded down so that none seems surer than it is.
+
+    None is ever certain.
+    """
     if value > 0.99:
         return ">99%"
-    return "<1%" if value < 0.01 else f"{value:.0%}"
+    # What is a whole per cent but for the last digits of a double stays that.
+    return "<1%" if value < 0.01 else f"{math.floor(round(value * 100, 6))}%"

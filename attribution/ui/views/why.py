@@ -141,7 +141,7 @@ def _most(rows: list[dict[str, Any]], parts: list[float], model: str) -> str:
     part, row = max(zip(parts, rows, strict=True), key=lambda each: each[0])
     share = formats.rate(ratio(row[model], row["whole"]))
     there = (
-        "and every model gives it all"
+        "and every model that shares out journeys gives it all"
         if row["place"] == ALONE
         else f"where it gets {share} of a journey on average"
     )
