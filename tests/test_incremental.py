@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from warehouse_fixtures import Warehouse, ad, appointment, at
 
+from attribution.errors import BadInput
 from attribution.models.incremental import draws_of
 from attribution.models.incremental_design import carried, cells_of, media_of
 from attribution.models.incremental_draws import truncated
@@ -329,3 +330,13 @@ def test_a_users_lift_test_is_heard_and_named(built):
     assert evidence == "panel and lift test"
     assert abs(after - 10) < 0.5 * abs(before - 10)
     assert further - nearer < high - low
+
+
+def test_a_lift_test_of_nowhere_stops_the_refresh(built):
+    test = ["paid_search", "booked", "nroth", "2025-01-06", "2025-10-12", "10", "4", "dark"]
+    empty = built.frame("select * from lift_tests")
+    built.replace("lift_tests", pd.DataFrame([test], columns=empty.columns))
+    with pytest.raises(BadInput, match=r"lift_tests\.csv.*'nroth'.*north, south"):
+        built.rebuild()
+    built.run("delete from lift_tests")
+    built.rebuild()
