@@ -82,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--format", choices=["csv", "xlsx"], default="csv")
     export.add_argument("--out", type=Path, help="the file to write (default: standard output)")
     export.add_argument("--model", default=None, help="credit model (position)")
-    export.add_argument("--kind", default=None, help="conversion kind (booked)")
+    export.add_argument(
+        "--kind", default=None, help="conversion kind (channels: booked; journeys: all kinds)"
+    )
     export.add_argument("--since", type=_day, help="first day, as 2026-01-05")
     export.add_argument("--until", type=_day, help="last day, as 2026-03-29")
     export.add_argument("--service-line", action="append", default=[])

@@ -376,6 +376,8 @@ def test_channels_shows_credit_inside_baseline_as_unknown(marts):
     assert whole.loc["offline_media", shown].notna().all()
     parts = rows["campaigns"].frame.query("channel == @inside")
     assert parts["booked"].isna().all()
+    notes = channels.build(marts, replace(RECENT, model="incremental")).notes
+    assert any(f"{formats.title(inside)}: nothing says how hard" in note for note in notes)
     other = channels.build(marts, RECENT).tables["channels"].frame.set_index("channel")
     assert other.loc[inside, ["booked", "collected"]].notna().all()
 

@@ -21,7 +21,7 @@ _CHIPS = {
 }
 _NAME_WIDTHS = {"campaign": 200}
 # Numbers that may be long, and long headings: neither may be cut, a cut number is a wrong one.
-_NUMBER_WIDTHS = {"roas": 110, "roi": 165}
+_NUMBER_WIDTHS = {"roas": 92, "roi": 165}
 _SENTENCES = ("message", "reason")
 _SHARES = ("rate", "points")
 _TALLEST = 20  # rows of a table that is shown without a scroll bar of its own

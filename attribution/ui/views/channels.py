@@ -362,9 +362,15 @@ def _untold(marts: Marts, scope: Scope, whole: pd.DataFrame) -> tuple[str, ...]:
     unsure = _unsure(marts, scope, *kinds)
     names = [formats.title(name) for name in whole["channel"] if name in unsure]
     where = "(see Attribution, What incremental credit rests on)"
+    inside = credit_queries.incremental_resting_on(
+        marts, scope.kind, credit_queries.INSIDE_BASELINE
+    )
+    hidden = [formats.title(name) for name in whole["channel"] if name in inside]
+    within = f"{formats.several(hidden)}: nothing says how hard they press, so what they bring"
     few = f"{formats.several(names)}: too little is known to tell {where}."
     return (
         *([few] if names else []),
+        *([f"{within} is inside Baseline (—)."] if hidden else []),
         (
             "Baseline is what would have come anyway. Campaigns share their channel's increment "
             "by money only: do not rank campaigns by it."

@@ -69,11 +69,12 @@ def table(found: pd.DataFrame, scope: Scope) -> Table:
     meaning = definition(KINDS[scope.kind])
     columns = (
         Column("channel", "Channel"),
-        Column("model", "Credit model"),
         Column("amount", meaning.title, written, f"Credited by the model. {meaning.sentence}"),
         Column("low", "Low", written, "Lower end of the 90% interval."),
         Column("high", "High", written, "Upper end of the 90% interval."),
         Column("few", "Few people", "flag", FEW),
+        # On a phone the numbers come first: the rows begin with the chosen model.
+        Column("model", "Credit model"),
     )
     note = "" if len(frame) else "Intervals come with the next `caretrace refresh`."
     return Table(

@@ -179,7 +179,8 @@ def _drawn_flows(moves: pd.DataFrame, every: pd.DataFrame) -> Figure:
     words = f"{formats.rate(ratio(converted, total))} of {formats.count(total)} journeys converted."
     if len(first):
         share = formats.rate(ratio(float(first.max()), total))
-        words += f" {formats.title(str(first.idxmax()))} begins the most ({share})."
+        named = formats.title(str(first.idxmax()))
+        words += f" Of named channels, {named} begins the most ({share})."
     return Figure(
         "From first to last channel",
         charts.flows(
@@ -241,10 +242,7 @@ def _drawn_lags(days: pd.DataFrame) -> Figure:
     ]
     words = "Too few journeys converted to say how long they took."
     if rows:
-        order = sorted(zip(spans, names, strict=True), key=lambda each: each[0][2])
-        words = f"{order[0][1]} is quickest with a median of {_days(order[0][0][2])}."
-        if len(order) > 1:
-            words += f" {order[-1][1]} takes longest ({_days(order[-1][0][2])})."
+        words = _quickest(names, [span[2] for span in spans])
     return Figure(
         "Days from first touch to conversion",
         charts.percentiles([formats.short_label(name, 20) for name in names], spans, hovers),
@@ -252,6 +250,25 @@ def _drawn_lags(days: pd.DataFrame) -> Figure:
         "The thin line holds 8 of 10 converted journeys, the bar the middle half, the dot is the "
         f"median. {definition('journey_days').formula}",
         "lags",
+    )
+
+
+def _quickest(names: list[str], medians: list[float]) -> str:
+    """Which lines take least and most time; those that read the same are told together."""
+    texts = [_days(value) for value in medians]
+    least, most = (texts[medians.index(end)] for end in (min(medians), max(medians)))
+    if least == most:
+        if len(names) == 1:
+            return f"{names[0]} takes a median of {least}."
+        return f"All service lines take about as long: a median of {least}."
+    first, last = (
+        [name for name, text in zip(names, texts, strict=True) if text == end]
+        for end in (least, most)
+    )
+    quick, slow = "is" if len(first) == 1 else "are", "takes" if len(last) == 1 else "take"
+    return (
+        f"{formats.several(first)} {quick} quickest with a median of {least}. "
+        f"{formats.several(last)} {slow} longest ({most})."
     )
 
 
