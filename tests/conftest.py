@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 import attribution
@@ -14,6 +15,10 @@ from attribution.paths import Home
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
+
+# How long an example takes says more of the machine than of the code.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 # A package of the same name in site-packages would win over ours when run from elsewhere.
 assert Path(attribution.__file__).is_relative_to(ROOT), f"not ours: {attribution.__file__}"
