@@ -3,8 +3,7 @@
 -- inputs: int_combinations, int_campaign_names, channel_rules
 --
 -- A campaign is named as the ad platform names it, found by id, else by name in any case.
--- `channel_id` numbers the channels and `pair_id` their pairs with a campaign: many rows are
--- grouped by a number, not by text.
+-- `channel_id` numbers the channels: many rows are grouped by a number, not by text.
 -- Names that look like an address or an identifier are hidden: tags are typed by people.
 
 with
@@ -146,7 +145,6 @@ final as (
         utm_campaign,
         campaign_id,
         cast(dense_rank() over (order by channel) as integer) as channel_id,
-        cast(dense_rank() over (order by channel, campaign) as integer) as pair_id,
         channel,
         campaign
     from mapped
