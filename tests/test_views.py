@@ -31,6 +31,7 @@ from attribution.ui.views import (
     overview,
     reactivation,
 )
+from attribution.ui.views.cohorts import _share_in_words
 
 LAST = made_up.LAST_WEEK
 RECENT = Scope(LAST - timedelta(weeks=12), LAST)
@@ -765,3 +766,18 @@ def test_service_lines_that_read_the_same_are_not_told_apart():
         "Dental is quickest with a median of 9.0 days. Eyes and Heart take longest (20 days)."
     )
     assert journeys._quickest(["Dental"], [3.0]) == "Dental takes a median of 3.0 days."
+
+
+def test_older_and_newer_leads_are_compared_by_what_is_expected_of_them():
+    """54 of 100 booked and 58 are expected to; of the newest 30 of 100 have, and 59 will."""
+    frame = pd.DataFrame(
+        {
+            "entered": [100.0, 100.0],
+            "arrived": [54.0, 30.0],
+            "expected": [58.0, 59.0],
+            "immature": [False, True],
+        }
+    )
+    said = _share_in_words(frame, "booked")
+    assert "54.0% booked so far, and about 58.0% are expected to" in said
+    assert "30.0% have so far, and about 59.0% are expected to" in said

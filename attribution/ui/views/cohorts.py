@@ -81,10 +81,17 @@ def _shares(frame: pd.DataFrame, kind_to: str) -> tuple[Figure, Table]:
 
 def _share_in_words(frame: pd.DataFrame, done: str) -> str:
     young, old = frame[frame["immature"]], frame[~frame["immature"]]
-    settled = ratio(float(old["arrived"].sum()), float(old["entered"].sum()))
+    settled, most = (
+        ratio(float(old[name].sum()), float(old["entered"].sum()))
+        for name in ("arrived", "expected")
+    )
     said = []
-    if settled is not None:
-        said.append(f"Of leads that have had the time, {formats.rate(settled)} {done}.")
+    if settled is not None and most is not None:
+        # Some of these are still to come too: only what is expected of both compares.
+        said.append(
+            f"Of leads that have had most of the time, {formats.rate(settled)} {done} so far, and "
+            f"about {formats.rate(most)} are expected to."
+        )
     if len(young):
         size = float(young["entered"].sum())
         so_far, final = (float(young[name].sum()) / size for name in ("arrived", "expected"))
