@@ -105,6 +105,40 @@ class AdSpend(Row):
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimedConversions(Row):
+    """What an ad platform claims for one day: never mixed with what we observe or credit.
+
+    `action` and `window` are in the platform's words. Of one campaign's rows only those with
+    different actions and windows may be added up, and only where the platform does not count one
+    conversion under several.
+    """
+
+    spec = Spec(
+        "claimed_conversions",
+        ("campaign_id", "ad_group_id", "day", "action", "attribution_window", "counted_by"),
+        load="window",
+        day="day",
+    )
+
+    day: date
+    timezone: str
+    campaign_id: str
+    campaign: str
+    ad_group_id: str  # "" where the source has no such level
+    network: str  # as in AdSpend
+    medium: str
+    action: str  # lead, offsite_conversion.fb_pixel_lead, "Booking form" ...
+    attribution_window: str  # 7d_click, 1d_view, 30 days ...; "" where the platform does not say
+    counted_by: Annotated[
+        str, OneOf(("click", "view", "either"))
+    ]  # which kind of contact it counts
+    dated: Annotated[str, OneOf(("touch", "conversion"))]  # what its day is the day of
+    conversions: float
+    currency: str
+    value: MaybeAmount = None
+
+
+@dataclass(frozen=True, slots=True)
 class WebSessions(Row):
     """Visits to the web site on one day from one source, medium and campaign."""
 
@@ -225,6 +259,26 @@ class Person(Row):
     language: str | None = None
     deceased: bool = False
     updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link(Row):
+    """Two identifiers that a source says are one person: a lead that was converted, two records
+    that were merged, a web client that signed in.
+    """
+
+    spec = Spec("link", ("link_id",), newer="at")
+
+    link_id: RecordId
+    at: datetime
+    kind: str  # converted, merged, signed_in, submitted ...
+    patient_id: PatientId = None
+    crm_id: CrmId = None
+    other_crm_id: CrmId = None
+    email: Email = None
+    phone: Phone = None
+    client_id: ClientId = None
+    click_id: ClickId = None
 
 
 APPOINTMENT_STATES = ("proposed", "booked", "arrived", "fulfilled", "cancelled", "noshow")
@@ -398,8 +452,8 @@ class Environment(Row):
 
 
 ROWS: tuple[type[Row], ...] = (
-    AdSpend, WebSessions, Touchpoint, Contact, Deal, Person, Appointment, Encounter, Payment,
-    Call, Message, Preference, Feedback, Environment,
+    AdSpend, ClaimedConversions, WebSessions, Touchpoint, Contact, Deal, Person, Link,
+    Appointment, Encounter, Payment, Call, Message, Preference, Feedback, Environment,
 )  # fmt: skip
 BY_TABLE = {row.spec.table: row for row in ROWS}
 

@@ -166,6 +166,6 @@ def _handler(server: Loopback) -> type[BaseHTTPRequestHandler]:
                 if server._closing.wait(0.05):
                     return
 
-        do_GET = do_POST = _serve  # noqa: N815
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
 
     return Handler

@@ -1,0 +1,114 @@
+"""A vendor's web API asked through `connectors.rest`, against a server that misbehaves."""
+
+import pytest
+from servers.loopback import (
+    CUT,
+    DRIP,
+    HANG,
+    JSON_WITHOUT_ERROR,
+    RESET,
+    Loopback,
+    Reply,
+    Request,
+    as_html,
+    as_json,
+)
+
+from connectors.errors import SourceBusy, SourceChanged, SourceRefused, SourceUnreachable
+from connectors.patience import Passing, Patience
+from connectors.rest import Answer, Rest
+
+QUICK = Patience(attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.3, call_seconds=0.6)
+TOKEN = "loopback-secret-token"
+
+
+class Echo(Loopback):
+    """Says back what it was asked, to those who know the token."""
+
+    def answer(self, request: Request) -> Reply:
+        if request.headers.get("authorization") != f"Bearer {TOKEN}":
+            return as_json({"message": "no"}, 401)
+        return as_json({"path": request.path, "query": request.query, "body": request.json()})
+
+
+@pytest.fixture
+def server():
+    with Echo() as running:
+        yield running
+
+
+def rest(server, **changes):
+    given = {
+        "patience": QUICK,
+        "grant": "make a new token.",
+        "auth": lambda: {"authorization": f"Bearer {TOKEN}"},
+        "secrets": (TOKEN,),
+    }
+    return Rest("calls", "Acme", server.url, **given | changes)
+
+
+def test_a_question_is_answered(server):
+    api = rest(server)
+    assert api.get("/v1/calls", {"page": 2})["query"] == {"page": "2"}
+    assert api.post("v1/calls", {"a": 1})["body"] == {"a": 1}
+    assert api.get(f"{server.url}/next")["path"] == "/next"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [CUT, RESET, HANG, DRIP, JSON_WITHOUT_ERROR, as_html(502), as_json([1]), as_html(200)],
+)
+def test_what_may_pass_is_asked_again(server, failure):
+    server.fail(failure)
+    assert rest(server).get("/calls")["path"] == "/calls"
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("failure", [CUT, HANG, as_html(503), as_json([1])])
+def test_what_does_not_pass_is_told(server, failure):
+    server.fail(*[failure] * 3)
+    with pytest.raises(SourceUnreachable, match=r"^Acme.*again"):
+        rest(server).get("/calls")
+    assert len(server.requests) == 3
+
+
+def test_a_server_that_is_not_there_is_told(server):
+    server.__exit__()
+    with pytest.raises(SourceUnreachable, match="Acme did not answer"):
+        rest(server).get("/calls")
+
+
+def test_throttling_waits_as_long_as_asked(server):
+    server.fail(as_json({}, 429, {"retry-after": "0.01"}))
+    assert rest(server).get("/calls")["path"] == "/calls"
+    server.fail(as_json({}, 429, {"retry-after": "7200"}))
+    with pytest.raises(SourceBusy, match="in 2 hours"):
+        rest(server).get("/calls")
+
+
+def test_a_refusal_says_what_to_do(server):
+    with pytest.raises(SourceRefused, match=r"refused source 'calls' .*make a new token"):
+        rest(server, auth=dict).get("/calls")
+    assert len(server.requests) == 1
+
+
+def test_a_mistake_of_ours_is_told_in_the_vendors_words_without_the_token(server):
+    server.fail(as_json({"errors": [{"message": f"bad field for {TOKEN}"}]}, 400))
+    with pytest.raises(SourceChanged, match=r"bad field for \*\*\*"):
+        rest(server).get("/calls")
+
+
+def test_the_vendors_own_signs_come_first(server):
+    def reading(answer: Answer):
+        return Passing(SourceBusy("later"), 0.0) if b"soon" in answer.body else None
+
+    server.fail(as_json({"say": "soon"}, 400))
+    assert rest(server, reading=reading).get("/calls")["path"] == "/calls"
+
+
+def test_no_other_address_gets_the_token(server):
+    with pytest.raises(SourceChanged, match="another address"):
+        rest(server).get("http://127.0.0.1:1/next")
+    server.fail(Reply(302, headers={"location": "http://127.0.0.1:1/"}), on="GET /moved")
+    assert rest(server).get("/moved")["path"] == "/moved"
+    assert server.asked("/")[0].path == "/moved"
