@@ -17,6 +17,7 @@ SOURCES = {
     "ga4": "connectors.ga4",
     "hubspot": "connectors.hubspot",
     "meta_ads": "connectors.meta_ads",
+    "salesforce": "connectors.salesforce",
 }
 
 __all__ = [

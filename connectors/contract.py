@@ -220,6 +220,7 @@ class Contact(Row):
     preferred_channel: str | None = None
     service_line: str | None = None
     location: str | None = None
+    deleted: bool = False  # taken out of the CRM: no lead any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +366,7 @@ class Call(Row):
     service_line: str | None = None
     location: str | None = None
     updated_at: datetime | None = None
+    crm_id: CrmId = None
 
 
 @dataclass(frozen=True, slots=True)
