@@ -18,6 +18,7 @@ SOURCES = {
     "hubspot": "connectors.hubspot",
     "meta_ads": "connectors.meta_ads",
     "salesforce": "connectors.salesforce",
+    "zendesk_sell": "connectors.zendesk_sell",
 }
 
 __all__ = [

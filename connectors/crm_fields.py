@@ -6,12 +6,38 @@ row out; `rejected` says so without giving the value away.
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from connectors.shapes import shape_of
 from connectors.source import Rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The CRM's own fields that hold what it has no field for."""
+
+    patient_id: str | None = None
+    service_line: str | None = None
+    location: str | None = None
+    preferred_channel: str | None = None
+    lifecycle: str | None = None
+    utm_source: str | None = None
+    utm_medium: str | None = None
+    utm_campaign: str | None = None
+    click_id: str | None = None
+
+    def asked(self) -> tuple[str, ...]:
+        """Those that are set."""
+        names = (getattr(self, field.name) for field in fields(self))
+        return tuple(dict.fromkeys(name for name in names if name))
+
+
+def names(chosen: Mapping[str, Any]) -> Names:
+    """From a source's options: `patient_id_field` and so on, where it has them."""
+    return Names(**{f.name: chosen.get(f"{f.name}_field") or None for f in fields(Names)})
 
 
 class BadValue(Exception):

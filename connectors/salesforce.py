@@ -12,14 +12,14 @@ from functools import cache, partial
 from typing import Any
 
 from connectors.contract import TOUCH_KINDS, Row
-from connectors.crm_fields import BadValue, instant, rejected, text
+from connectors.crm_fields import BadValue, instant, names, rejected, text
 from connectors.errors import SourceMisconfigured
 from connectors.options import settings
 from connectors.patience import Patience
 from connectors.salesforce_failures import ObjectHidden, field_hidden
 from connectors.salesforce_objects import ALWAYS, CONVERTED, HISTORY, KINDS, ROLES
 from connectors.salesforce_query import Asked, Queries, Record
-from connectors.salesforce_rows import Names, call, contact, deal, lead, meeting, member
+from connectors.salesforce_rows import call, contact, deal, lead, meeting, member
 from connectors.salesforce_session import Session
 from connectors.source import ENDPOINT, Context, Cursor, Item, Option, Slice, Source
 
@@ -102,9 +102,7 @@ class Organisation:
         self._context = context
         self._chosen = chosen
         self._queries = Queries(session, int(chosen["bulk_rows"]))
-        self._names = Names(
-            **{name: chosen[f"{name}_field"] for name in Names.__dataclass_fields__}
-        )
+        self._names = names(chosen)
         self._campaign_kinds = {
             str(type_).lower(): kind for type_, kind in dict(chosen["campaign_kinds"]).items()
         }

@@ -5,12 +5,21 @@ another stays, and a link says who it became.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from connectors.contract import Call, Contact, Deal, Link, Preference, Row, Touchpoint
-from connectors.crm_fields import amount, as_json, first_times, flag, instant, lower, needed, text
+from connectors.crm_fields import (
+    Names,
+    amount,
+    as_json,
+    first_times,
+    flag,
+    instant,
+    lower,
+    needed,
+    text,
+)
 
 Record = Mapping[str, Any]
 
@@ -27,26 +36,6 @@ OTHER_KIND = "click"
 SENT_KINDS = frozenset({"direct_mail"})
 
 OPT_OUTS = {"HasOptedOutOfEmail": "email", "DoNotCall": "call"}
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The organisation's own fields that hold what Salesforce has no field for."""
-
-    patient_id: str | None = None
-    service_line: str | None = None
-    location: str | None = None
-    preferred_channel: str | None = None
-    lifecycle: str | None = None
-    utm_source: str | None = None
-    utm_medium: str | None = None
-    utm_campaign: str | None = None
-    click_id: str | None = None
-
-    def asked(self) -> tuple[str, ...]:
-        """Those that are set."""
-        names = (getattr(self, field.name) for field in fields(self))
-        return tuple(dict.fromkeys(name for name in names if name))
 
 
 def lead(of: Record, names: Names) -> list[Row]:
