@@ -1,17 +1,20 @@
 """Salesforce: the real client against an organisation on this machine."""
 
+import csv
 import dataclasses
 import json
 import logging
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from conftest import SHARED
 from servers.loopback import CUT, DRIP, HANG, JSON_WITHOUT_ERROR, RESET, Reply, as_html, as_json
 from servers.salesforce import (
     CLINIC,
+    FLAGS,
     GCLID,
     LINE,
     MRN,
@@ -24,6 +27,7 @@ from servers.salesforce import (
 )
 
 from connectors import salesforce, salesforce_query
+from connectors.columns import to_table
 from connectors.contract import Call, Contact, Deal, Link, Preference, Touchpoint
 from connectors.errors import (
     SourceBusy,
@@ -41,7 +45,6 @@ NOW = NOON + timedelta(minutes=30)
 EVERYTHING = (
     "leads", "contacts", "opportunities", "campaign_members", "calls", "meetings",
 )  # fmt: skip
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def days(count):
@@ -724,3 +727,65 @@ def test_a_missing_library_says_what_to_install(server, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "simple_salesforce", None)
     with pytest.raises(SourceMisconfigured, match=r"pip install 'caretrace\[salesforce\]'"):
         source(server)
+
+
+def as_said(row):
+    """A row of Fivetran's copy of an object as Salesforce itself names and writes it."""
+    said = {}
+    for column, value in row.items():
+        name = f"{column[:-2]}__c" if column.endswith("_c") else _camel(column)
+        if name in FLAGS:
+            said[name] = value.lower() == "true"
+        elif re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?", value):
+            day = name in ("CloseDate", "ConvertedDate", "ActivityDate")
+            said[name] = value[:10] if day else f"{value.replace(' ', 'T')}+0000"
+        else:
+            said[name] = value or None
+    stamp = said.get("SystemModstamp") or said.get("FivetranSynced")
+    return {"MasterRecordId": None, **said, "SystemModstamp": stamp}
+
+
+def _camel(column):
+    return "".join(part.title() for part in column.strip("_").split("_"))
+
+
+def real(name, **renamed):
+    with (SHARED / f"crm_salesforce_fivetran/sf_{name}_data.csv").open(encoding="utf-8") as file:
+        for number, row in enumerate(csv.DictReader(file)):
+            said = as_said(row)
+            said |= {to: said[old] for to, old in renamed.items()}
+            yield said | ({"Id": f"008000000000{number:03}"} if renamed else {})
+
+
+def test_real_records_load_without_a_reject(server):
+    tree = json.loads((SHARED / "sf_dreamhouse/contacts-data.json").read_text(encoding="utf-8"))
+    people = [
+        record(
+            "Contact",
+            n,
+            datetime(2019, 11, 5, tzinfo=UTC),
+            **{k: v for k, v in of.items() if k != "attributes"},
+        )
+        for n, of in enumerate(tree["records"])
+    ]
+    with SalesforceServer({}) as running:
+        running.put("Lead", *real("lead"))
+        running.put("Contact", *real("contact"), *people)
+        running.put("Opportunity", *({"ContactId": None, **row} for row in real("opportunity")))
+        history = {"OpportunityId": "Id", "CreatedDate": "FivetranStart"}
+        running.put("OpportunityHistory", *real("opportunity_history", **history))
+        running.put("Task", *real("task"))
+        running.put("Event", *real("event"))
+        running.extra = {name: {"gclid__c"} for name in ("Lead", "Contact")}
+        own = dict.fromkeys(OWN_FIELDS) | {"click_id_field": "gclid__c"}
+        when = {"first_day": date(2018, 12, 1), "now": datetime(2019, 12, 1, tzinfo=UTC)}
+        items = rows(running, **when, **own)
+    assert of(Rejected, items) == []
+    assert [len(of(row, items)) for row in (Contact, Deal, Link, Touchpoint, Call)] == [
+        10, 10, 1, 10, 0,
+    ]  # fmt: skip
+    for row in (Contact, Deal, Link, Touchpoint):
+        assert to_table(row, of(row, items)).num_rows
+    assert [d.stage == "deleted" for d in of(Deal, items)].count(True) == sum(
+        bool(r["IsDeleted"]) for r in real("opportunity")
+    )
