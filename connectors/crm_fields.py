@@ -65,7 +65,9 @@ def rejected(bad: BadValue, file: str, row_number: int, table: str) -> Rejected:
 def text(of: Mapping[str, Any], name: str | None) -> str | None:
     """A field without surrounding space; None where it is empty, absent or not asked for."""
     value = of.get(name) if name else None
-    return (str(value).strip() or None) if value is not None else None
+    if value is None:
+        return None
+    return (value if isinstance(value, str) else str(value)).strip() or None
 
 
 def lower(value: str | None) -> str | None:

@@ -214,7 +214,9 @@ class Queries:
             heads = answer.headers
             # Some fields hold NUL, which no CSV reader takes.
             body = answer.content.replace(b"\x00", b"").decode()
-            rows = list(csv.DictReader(io.StringIO(body, newline="")))
+            lines = csv.reader(io.StringIO(body, newline=""))
+            names = next(lines, [])
+            rows = [dict(zip(names, line, strict=True)) for line in lines]
             if heads.get("Sforce-NumberOfRecords") != str(len(rows)):
                 raise broken("a page without all its records")
             return rows, heads.get("Sforce-Locator") or "null"

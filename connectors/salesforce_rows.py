@@ -40,7 +40,7 @@ OPT_OUTS = {"HasOptedOutOfEmail": "email", "DoNotCall": "call"}
 
 def lead(of: Record, names: Names) -> list[Row]:
     """A lead, with its conversion."""
-    rows = _person(of, "lead", names, needed(of, "CreatedDate"), came=True)
+    rows = _person(of, "lead", names, None, came=True)
     became = text(of, "ConvertedContactId")
     if became and not _gone(of):
         at = instant(of, "ConvertedDate") or needed(of, "SystemModstamp")
@@ -70,6 +70,8 @@ def _person(
     """`came` is whether this record tells how the person came."""
     number, created = str(of["Id"]), needed(of, "CreatedDate")
     updated = needed(of, "SystemModstamp")
+    if kind == "lead":
+        lead_at = created
     since = min(created, lead_at) if lead_at else created
     touch_id = f"salesforce-{kind}-{number}"
     clicked = text(of, names.click_id) if came else None

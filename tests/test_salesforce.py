@@ -379,10 +379,10 @@ def test_a_second_load_is_the_same_and_a_changed_record_comes_again(server):
 
 
 @pytest.mark.parametrize("bulk_rows", [1, 20_000])
-def test_five_thousand_with_one_stamp_all_come_page_by_page(server, bulk_rows):
-    server.put("Lead", *(person("Lead", n, stamp=days(3)) for n in range(100, 5100)))
+def test_thousands_with_one_stamp_all_come_page_by_page(server, bulk_rows):
+    server.put("Lead", *(person("Lead", n, stamp=days(3)) for n in range(100, 2600)))
     found = of(Contact, rows(server, "leads", bulk_rows=bulk_rows))
-    assert len({c.contact_id for c in found}) == len(found) == 5002
+    assert len({c.contact_id for c in found}) == len(found) == 2502
 
 
 def test_new_fields_are_ignored(server):
@@ -447,10 +447,10 @@ BROKEN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("on", ["describe", "queryAll"])
 @pytest.mark.parametrize("reply", [*BROKEN, refusal("UNABLE_TO_LOCK_ROW")])
-def test_broken_answers_are_asked_again(server, reply, on):
-    server.fail(reply, on=on)
+def test_broken_answers_are_asked_again(server, reply):
+    server.fail(reply, on="describe")
+    server.fail(reply, on="queryAll")
     assert len(of(Contact, rows(server, "leads"))) == 2
 
 
@@ -460,12 +460,12 @@ def test_broken_answers_of_the_log_in_are_asked_again(server, reply):
     assert len(of(Contact, rows(server, "leads"))) == 2
 
 
-@pytest.mark.parametrize("on", ["jobs/query", "results"])
 @pytest.mark.parametrize("reply", [as_html(200), as_html(502), Reply(200), RESET, CUT])
-def test_broken_answers_of_jobs_are_asked_again(server, reply, on):
-    server.fail(reply, on=on)
+def test_broken_answers_of_jobs_are_asked_again(server, reply):
+    server.fail(reply, on="jobs/query/7")
+    server.fail(reply, on="results")
     assert len(of(Contact, rows(server, "leads", bulk_rows=1))) == 2
-    assert server.jobs == {} or on == "jobs/query"
+    assert server.jobs == {}
 
 
 @pytest.mark.parametrize("reply", [HANG, DRIP])

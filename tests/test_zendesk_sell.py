@@ -115,7 +115,7 @@ def test_leads_contacts_deals_calls_and_conversions_become_rows(server, plan_has
             updated_at=days(2),
             email="bo@example.org",
             phone="(212) 555-0102",
-            patient_id="MRN-1",
+            patient_id="MRN-2",
             lifecycle_stage="customer",
             preferred_channel="sms",
             service_line="orthopedics",

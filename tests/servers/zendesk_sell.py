@@ -44,7 +44,7 @@ def sample(today: date) -> Resources:
     def days(count: int) -> str:
         return at(noon - timedelta(days=count))
 
-    own = {MRN: "MRN-1", LINE: "orthopedics", CLINIC: "North", CHANNEL: "sms"}
+    own = {MRN: "MRN-2", LINE: "orthopedics", CLINIC: "North", CHANNEL: "sms"}
     return {
         "leads": [
             {
