@@ -15,6 +15,7 @@ SOURCES = {
     "files": "connectors.files",
     "fhir_files": "connectors.fhir_files",
     "ga4": "connectors.ga4",
+    "google_ads": "connectors.google_ads",
     "hubspot": "connectors.hubspot",
     "meta_ads": "connectors.meta_ads",
 }
