@@ -90,7 +90,7 @@ class Failures:
         return broken(type(failure).__name__)
 
     def _no_token(self, failure: Any) -> SourceError | Passing:
-        said = failure.args[1] if len(failure.args) > 1 else {}
+        said = failure.args[1] if len(failure.args) > 1 else None
         if failure.retryable or not isinstance(said, dict):  # a proxy's page refuses nothing
             return broken("its sign-in failed")
         return SourceRefused(
