@@ -18,6 +18,7 @@ SOURCES = {
     "google_ads": "connectors.google_ads",
     "hubspot": "connectors.hubspot",
     "meta_ads": "connectors.meta_ads",
+    "microsoft_ads": "connectors.microsoft_ads",
 }
 
 __all__ = [

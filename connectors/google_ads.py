@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from connectors.ad_levels import by_ad_group
 from connectors.contract import AdSpend, ClaimedConversions
 from connectors.errors import SourceChanged, SourceMisconfigured
 from connectors.google_ads_client import API_VERSION, Api, customer_number
@@ -164,7 +165,10 @@ class GoogleAds:
         days = {action: (click, view) for action, click, view in ask(LOOKBACKS, of_lookback)}
         answers = {"campaigns": campaigns, "ad_groups": groups, "claims": found}
         self._keep(account, window, answers)
-        yield from ad_spend(campaigns, groups, account)
+        yield from by_ad_group(
+            [ad_spend(spent, account) for spent in campaigns],
+            [ad_spend(spent, account) for spent in groups],
+        )
         yield from claimed(found, campaigns, days, account)
         total = self._sums(account, window)
         yield Total(AdSpend, "spend", total.micros / 1_000_000)

@@ -3,7 +3,6 @@
 Answers come as plain protobuf messages; each `of_...` takes out of one what its question asked for.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
@@ -139,26 +138,6 @@ def of_claim(row: Any) -> Claim:
     )
 
 
-def ad_spend(
-    campaigns: Iterable[Spent], groups: Iterable[Spent], account: Account
-) -> Iterator[AdSpend]:
-    """Every ad group's day, and what is left of a campaign's day on a row without an ad group.
-
-    What is left is all of a Performance Max campaign and nothing of most others, so that each
-    campaign's days add up to what Google says of the campaign, whatever kinds of it there are.
-    """
-    whole = {(spent.day, spent.campaign_id): spent for spent in campaigns}
-    in_groups: dict[tuple[str, str], list[Got]] = defaultdict(list)
-    for spent in groups:
-        in_groups[spent.day, spent.campaign_id].append(spent.got)
-        yield _row(spent, account)
-    for key, spent in whole.items():
-        left = _left(spent.got, in_groups[key])
-        # Fractions may leave a speck where the ad groups explain all; a day of mere views is none.
-        if any(left[:3]) or (not in_groups[key] and any(left)):
-            yield _row(spent._replace(got=left), account)
-
-
 def claimed(
     found: Iterable[Claim],
     campaigns: Iterable[Spent],
@@ -192,26 +171,8 @@ def money(value: float) -> Decimal:
     return Decimal(f"{value:.6f}")
 
 
-def _left(whole: Got, parts: Iterable[Got]) -> Got:
-    """What the parts do not explain; never less than nothing."""
-    micros, impressions, clicks, conversions, value = whole
-    for part in parts:
-        micros -= part.micros
-        impressions -= part.impressions
-        clicks -= part.clicks
-        conversions -= part.conversions
-        value -= part.value
-    # Fractions are added up in another order than Google's.
-    return Got(
-        max(0, micros),
-        max(0, impressions),
-        max(0, clicks),
-        max(0.0, round(conversions, 6)),
-        max(0.0, round(value, 6)),
-    )
-
-
-def _row(spent: Spent, account: Account) -> AdSpend:
+def ad_spend(spent: Spent, account: Account) -> AdSpend:
+    """A campaign's or an ad group's day as a row."""
     return AdSpend(
         day=date.fromisoformat(spent.day),
         timezone=account.timezone,

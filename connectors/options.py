@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 from connectors.errors import SourceMisconfigured
 from connectors.source import Context, Option
 
+# The names of this machine, to which a token may be sent in the clear.
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
 
 def settings(context: Context, options: Iterable[Option]) -> dict[str, Any]:
     """Every option's value or default; raises with all that are missing at once."""
@@ -33,8 +36,7 @@ def settings(context: Context, options: Iterable[Option]) -> dict[str, Any]:
 def _safe_address(source: str, name: str, address: str) -> str:
     """The address without its last slash; a token must not travel in the clear."""
     parts = urlsplit(address)
-    loopback = parts.hostname in {"127.0.0.1", "::1", "localhost"}
-    if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise SourceMisconfigured(
             f"The {name} of source '{source}' does not begin with https://; "
             "correct it in caretrace.toml (http:// is for this machine only)."
