@@ -22,6 +22,7 @@ from connectors.microsoft_ads_reports import Kind, Report, parsed, request, unpa
 from connectors.microsoft_login import Login
 from connectors.options import LOOPBACK
 from connectors.patience import Passing, Patience, patiently
+from connectors.rest import authorities
 from connectors.source import Window
 
 T = TypeVar("T")
@@ -51,7 +52,10 @@ class Api:
         self._failures = Failures(source, self._login, [chosen[name] for name in names])
         # A report lies at an address of its own that needs no token, so none goes there.
         self._plain = httpx.Client(
-            timeout=patience.socket_seconds, follow_redirects=False, trust_env=False
+            timeout=patience.socket_seconds,
+            follow_redirects=False,
+            trust_env=False,
+            verify=authorities(),
         )
         weakref.finalize(self, self._plain.close)
 

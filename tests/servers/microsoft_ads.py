@@ -193,7 +193,7 @@ class MicrosoftAdsServer(Loopback):
             f"Last Completed Available Day: {until:%m/%d/%Y} 11:59:00 PM (GMT)",
             "Report Aggregation: Daily",
             "Report Filter: ",
-            f"Potential Incomplete Data: {not self.complete}".lower().replace("p", "P", 1),
+            f"Potential Incomplete Data: {'false' if self.complete else 'true'}",
             f"Rows: {len(lines)}",
         ):
             out.writerow([words])
