@@ -743,17 +743,18 @@ def _names(labels: Sequence[str]) -> Spec:
 
 def _week_ticks(weeks: Sequence[str]) -> Spec:
     """Days and months of some weeks, with the year below the first and where it changes."""
-    chosen = _some(weeks)
+    # Four have room on a phone, where a fifth would turn all of them on their sides.
+    chosen = _some(weeks, 4)
     texts, year = [], ""
     for week in chosen:
         day = datetime.fromisoformat(week)
         text = f"{day.day} {day:%b}"
         texts.append(text if week[:4] == year else f"{text}<br>{week[:4]}")
         year = week[:4]
-    return {"tickvals": chosen, "ticktext": texts}
+    return {"tickvals": chosen, "ticktext": texts, "tickangle": 0}
 
 
-def _some(weeks: Sequence[str], most: int = 6) -> list[str]:
+def _some(weeks: Sequence[str], most: int) -> list[str]:
     """At most so many of the weeks, evenly, the last one among them."""
     step = -(-len(weeks) // most)
     return list(weeks[::-1][::step][::-1])
