@@ -73,6 +73,7 @@ def waits(monkeypatch):
 @pytest.fixture
 def server():
     with MicrosoftAdsServer(sample(TODAY)) as running:
+        running.job_states = ("Success",)
         yield running
 
 
@@ -339,15 +340,20 @@ def test_a_report_with_fewer_rows_than_it_says_is_not_loaded(server, spoil):
     ],
 )
 def test_a_download_that_is_cut_or_no_zip_is_fetched_again_from_a_fresh_address(server, reply):
-    server.job_states = ("Success",)
     server.fail(reply, on="/download/")
     assert len(rows(read(source(server).slices({})))) == 30
     assert len(server.asked(POLL)) == 4 + 4 + 1
 
 
-@pytest.mark.parametrize("on", ["Account/Query", SUBMIT, POLL, "oauth2"])
+BROKEN = [as_html(502), JSON_WITHOUT_ERROR, as_html(200), RESET, CUT, as_json([1])]
+
+
 @pytest.mark.parametrize(
-    "reply", [as_html(502), JSON_WITHOUT_ERROR, as_html(200), RESET, CUT, as_json([1])]
+    ("reply", "on"),
+    [
+        *[(reply, on) for reply in BROKEN for on in (SUBMIT, "Account/Query")],
+        *[(reply, on) for reply in (BROKEN[0], CUT) for on in (POLL, "oauth2")],
+    ],
 )
 def test_broken_answers_are_failures_and_asked_again(server, reply, on):
     server.fail(reply, on=on)
