@@ -21,8 +21,9 @@ def by_ad_group(campaigns: Iterable[AdSpend], groups: Iterable[AdSpend]) -> Iter
     """
     parts: dict[tuple[date, str], list[AdSpend]] = defaultdict(list)
     for row in groups:
-        parts[row.day, row.campaign_id].append(row)
-        yield row
+        if row.ad_group_id:  # one without is among what is left below
+            parts[row.day, row.campaign_id].append(row)
+            yield row
     for row in campaigns:
         explained = parts[row.day, row.campaign_id]
         left = _left(row, explained)

@@ -6,6 +6,7 @@ brought and sent with each call by ourselves, because a token that fails inside 
 server that is down.
 """
 
+import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -65,6 +66,8 @@ class Api:
     """What one source may ask of Google Ads."""
 
     def __init__(self, source: str, chosen: Mapping[str, Any], patience: Patience) -> None:
+        # gRPC would tell the terminal of every connection that a server closes in its good time.
+        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
         import grpc
 
         self._patience = patience

@@ -45,7 +45,14 @@ NORTH, SOUTH = "1234567890", "2234567890"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    patience = Patience(attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.4, call_seconds=5)
+    patience = Patience(attempts=3, first_wait=0.001, jitter=0, socket_seconds=10, call_seconds=20)
+    monkeypatch.setattr(google_ads, "PATIENCE", patience)
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Wait for an answer for a moment only."""
+    patience = dataclasses.replace(google_ads.PATIENCE, socket_seconds=0.4, call_seconds=0.8)
     monkeypatch.setattr(google_ads, "PATIENCE", patience)
 
 
@@ -116,6 +123,11 @@ def test_what_the_ad_groups_of_a_campaign_do_not_explain_is_kept_without_one(ser
 def test_the_type_of_a_campaign_is_its_medium(server, medium):
     server.customers[NORTH].rows = [spend(FIRST, medium=medium)]
     assert [row.medium for row in rows(read(source(server).slices({})))] == [medium]
+
+
+def test_a_type_that_google_adds_later_is_shown_as_unknown(server):
+    server.customers[NORTH].new_type = True
+    assert {row.medium for row in rows(read(source(server).slices({})))} == {"unknown"}
 
 
 def test_removed_campaigns_are_not_filtered_out(server):
@@ -228,9 +240,7 @@ def test_broken_answers_are_asked_again_from_the_start(server, fault, on):
     assert by_key(rows(items)) == by_key(server.customers[NORTH].rows)
 
 
-def test_a_question_that_hangs_is_asked_again(server, monkeypatch):
-    quick = dataclasses.replace(google_ads.PATIENCE, call_seconds=0.3)
-    monkeypatch.setattr(google_ads, "PATIENCE", quick)
+def test_a_question_that_hangs_is_asked_again(server, hasty):
     opened = source(server)
     server.fail_query(Fault(hangs=True, batches=1), on="FROM ad_group")
     assert len(rows(read(opened.slices({})))) == 30
@@ -305,7 +315,7 @@ def test_a_token_that_is_never_accepted_is_not_made_over_and_over(server):
 
 
 @pytest.mark.parametrize("reply", [HANG, as_html(502)])
-def test_a_token_endpoint_that_fails_is_asked_again(server, reply):
+def test_a_token_endpoint_that_fails_is_asked_again(server, hasty, reply):
     server.fail(reply)
     assert len(rows(read(source(server).slices({})))) == 30
 

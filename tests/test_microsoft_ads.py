@@ -57,9 +57,16 @@ def pauses():
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, pauses):
     patience = Patience(
-        attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.3, call_seconds=0.6,
+        attempts=3, first_wait=0.001, jitter=0, socket_seconds=10, call_seconds=20,
         sleep=pauses.append,
     )  # fmt: skip
+    monkeypatch.setattr(microsoft_ads, "PATIENCE", patience)
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Wait for an answer for a moment only."""
+    patience = replace(microsoft_ads.PATIENCE, socket_seconds=0.4, call_seconds=0.8)
     monkeypatch.setattr(microsoft_ads, "PATIENCE", patience)
 
 
@@ -330,7 +337,6 @@ def test_a_report_with_fewer_rows_than_it_says_is_not_loaded(server, spoil):
 @pytest.mark.parametrize(
     "reply",
     [
-        HANG,
         RESET,
         as_html(200),
         as_html(403),
@@ -360,9 +366,9 @@ def test_broken_answers_are_failures_and_asked_again(server, reply, on):
     assert len(rows(read(source(server).slices({})))) == 30
 
 
-@pytest.mark.parametrize("reply", [HANG, DRIP])
-def test_no_answer_in_time_is_asked_again(server, reply):
-    server.fail(reply, on=SUBMIT)
+@pytest.mark.parametrize(("reply", "on"), [(HANG, SUBMIT), (DRIP, SUBMIT), (HANG, "/download/")])
+def test_no_answer_in_time_is_asked_again(server, hasty, reply, on):
+    server.fail(reply, on=on)
     assert len(rows(read(source(server).slices({})))) == 30
 
 

@@ -97,6 +97,7 @@ class Customer:
     time_zone: str = "America/New_York"
     manager: bool = False
     lookback_days: int = 30
+    new_type: bool = False  # campaigns are of a type that this version does not know
 
 
 class GoogleAdsServer(Loopback):
@@ -202,8 +203,8 @@ class GoogleAdsServer(Loopback):
         service = _module("services.types.google_ads_service")
         sizes = range(0, len(rows), self.batch_rows)
         batches = [rows[start : start + self.batch_rows] for start in sizes]
-        # The real one sends an empty batch where there is nothing.
-        for number, batch in enumerate(batches or [[]]):
+        # Batches may be empty, in the middle and where there is nothing at all.
+        for number, batch in enumerate([*batches[:1], [], *batches[1:]]):
             if fault and number >= fault.batches:
                 self._break(context, fault)
             yield service.SearchGoogleAdsStreamResponse(results=batch, request_id="r")
@@ -274,6 +275,8 @@ def _selected(
             part, _, leaf = name.partition(".")
             if name in found:
                 setattr(getattr(row, part), leaf, found[name])
+        if customer.new_type:
+            types.GoogleAdsRow.pb(row).campaign.advertising_channel_type = 99
         yield row
 
 
