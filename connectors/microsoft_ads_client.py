@@ -20,13 +20,14 @@ from connectors.errors import SourceChanged, SourceMisconfigured, SourceUnreacha
 from connectors.microsoft_ads_failures import Failures, broken
 from connectors.microsoft_ads_reports import Kind, Report, parsed, request, unpacked
 from connectors.microsoft_login import Login
-from connectors.options import LOOPBACK
 from connectors.patience import Passing, Patience, patiently
 from connectors.rest import authorities
 from connectors.source import Window
 
 T = TypeVar("T")
 
+# Only on this machine may a report come in the clear.
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 REPORTING = "https://reporting.api.bingads.microsoft.com"
 CUSTOMERS = "https://clientcenter.api.bingads.microsoft.com"
 

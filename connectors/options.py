@@ -7,9 +7,6 @@ from urllib.parse import urlsplit
 from connectors.errors import SourceMisconfigured
 from connectors.source import Context, Option
 
-# The names of this machine, to which a token may be sent in the clear.
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
 
 def settings(context: Context, options: Iterable[Option]) -> dict[str, Any]:
     """Every option's value or default; raises with all that are missing at once."""
@@ -27,16 +24,16 @@ def settings(context: Context, options: Iterable[Option]) -> dict[str, Any]:
             f"Source '{context.name}' has no {' and no '.join(missing)}; "
             "set it in caretrace.toml, or in the environment if it is a secret."
         )
-    for name in values:
-        if name.endswith("endpoint") and values[name]:
-            values[name] = _safe_address(context.name, name, str(values[name]))
+    for name in [name for name in values if name.endswith("endpoint") and values[name]]:
+        values[name] = _safe_address(context.name, name, str(values[name]))
     return values
 
 
 def _safe_address(source: str, name: str, address: str) -> str:
     """The address without its last slash; a token must not travel in the clear."""
     parts = urlsplit(address)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+    loopback = parts.hostname in {"127.0.0.1", "::1", "localhost"}
+    if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
         raise SourceMisconfigured(
             f"The {name} of source '{source}' does not begin with https://; "
             "correct it in caretrace.toml (http:// is for this machine only)."
