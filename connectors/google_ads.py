@@ -21,6 +21,7 @@ from connectors.google_ads_questions import (
     ACCOUNT,
     LOOKBACKS,
     claims,
+    lags,
     spend_by_ad_group,
     spend_by_campaign,
     sums,
@@ -34,6 +35,7 @@ from connectors.google_ads_rows import (
     of_account,
     of_claim,
     of_got,
+    of_lag,
     of_lookback,
     of_spent,
 )
@@ -163,13 +165,14 @@ class GoogleAds:
         groups = ask(spend_by_ad_group(window), of_spent)
         found = ask(claims(window), of_claim)
         days = {action: (click, view) for action, click, view in ask(LOOKBACKS, of_lookback)}
-        answers = {"campaigns": campaigns, "ad_groups": groups, "claims": found}
+        late = ask(lags(window), of_lag)
+        answers = {"campaigns": campaigns, "ad_groups": groups, "claims": found, "lags": late}
         self._keep(account, window, answers)
         yield from by_ad_group(
             [ad_spend(spent, account) for spent in campaigns],
             [ad_spend(spent, account) for spent in groups],
         )
-        yield from claimed(found, campaigns, days, account)
+        yield from claimed(found, campaigns, days, late, account)
         total = self._sums(account, window)
         yield Total(AdSpend, "spend", total.micros / 1_000_000)
         yield Total(AdSpend, "impressions", total.impressions)

@@ -41,6 +41,12 @@ def claims(window: Window) -> str:
     return _question((*_DAY, *action, *_CLAIMED), "campaign", window)
 
 
+def lags(window: Window) -> str:
+    """How long after the click the conversions of each action came."""
+    lag = ("segments.conversion_action", "segments.conversion_lag_bucket", "metrics.conversions")
+    return _question(("campaign.id", "segments.date", *lag), "campaign", window)
+
+
 def sums(window: Window) -> str:
     """What the whole account got, by Google's own sum."""
     return _question(_GOT, "customer", window)

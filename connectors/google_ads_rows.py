@@ -4,6 +4,7 @@ Answers come as plain protobuf messages; each `of_...` takes out of one what its
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -27,6 +28,9 @@ MEDIUMS = {
     "DEMAND_GEN": "demand_gen",
 }
 COUNTED_BY = {"INTERACTION": "click", "IMPRESSION": "view"}
+# Google's numbers of its buckets: 2 is less than a day, 8 six to seven, 17 21 to 30 days; 0 and 1
+# are unknown.
+FIRST_BUCKET, LAST_OF_7_DAYS, LAST_OF_30_DAYS = 2, 8, 17
 VIEW_THROUGH = "view_through_conversions"
 
 
@@ -95,6 +99,28 @@ def of_lookback(row: Any) -> tuple[str, int, int]:
     )
 
 
+class Lag(NamedTuple):
+    """Conversions of one action on a campaign's day that came equally late."""
+
+    day: str
+    campaign_id: str
+    action_id: str
+    bucket: int
+    conversions: float
+
+
+def of_lag(row: Any) -> Lag:
+    """Conversions of one action, by how long after the click they came."""
+    said = row.segments
+    return Lag(
+        said.date,
+        str(row.campaign.id),
+        said.conversion_action,
+        said.conversion_lag_bucket,
+        row.metrics.conversions,
+    )
+
+
 def of_got(row: Any) -> Got:
     """The metrics of a row."""
     said = row.metrics
@@ -142,6 +168,7 @@ def claimed(
     found: Iterable[Claim],
     campaigns: Iterable[Spent],
     lookbacks: Mapping[str, tuple[int, int]],
+    lags: Iterable[Lag],
     account: Account,
 ) -> Iterator[ClaimedConversions]:
     """Claims by conversion action, and view-through conversions, which Google gives as a sum only.
@@ -149,7 +176,9 @@ def claimed(
     Actions of one name (of an account and of its manager) become one row.
     """
     rows: dict[tuple[str, ...], list[float]] = {}
+    actions: dict[str, str] = {}
     for claim in found:
+        actions[claim.action_id] = claim.action
         if not claim.conversions and not claim.value:
             continue
         window = _window(claim, lookbacks.get(claim.action_id))
@@ -157,13 +186,35 @@ def claimed(
         sums = rows.setdefault(key, [0.0, 0.0])
         sums[0] += claim.conversions
         sums[1] += claim.value
+    late = _late(lags, actions)
     for key, (conversions, value) in rows.items():
-        yield _claimed(key, account, conversions, money(value))
+        after_7, after_30 = late.get((key[0], key[1], key[4]), (None, None))
+        row = _claimed(key, account, conversions, money(value))
+        yield replace(row, share_after_7_days=after_7, share_after_30_days=after_30)
     for spent in campaigns:
         if spent.view_through:
             yield _claimed(
                 (*spent[:4], VIEW_THROUGH, "", "view"), account, float(spent.view_through), None
             )
+
+
+def _late(
+    lags: Iterable[Lag], actions: Mapping[str, str]
+) -> dict[tuple[str, str, str], tuple[float, float]]:
+    """By day, campaign and action: the shares that came after 7 and after 30 days."""
+    sums: dict[tuple[str, str, str], list[float]] = {}
+    for lag in lags:
+        if lag.bucket < FIRST_BUCKET or lag.conversions <= 0:
+            continue
+        key = (lag.day, lag.campaign_id, actions.get(lag.action_id, ""))
+        found = sums.setdefault(key, [0.0, 0.0, 0.0])
+        found[0] += lag.conversions
+        found[1] += lag.conversions if lag.bucket > LAST_OF_7_DAYS else 0.0
+        found[2] += lag.conversions if lag.bucket > LAST_OF_30_DAYS else 0.0
+    return {
+        key: (round(after_7 / whole, 6), round(after_30 / whole, 6))
+        for key, (whole, after_7, after_30) in sums.items()
+    }
 
 
 def money(value: float) -> Decimal:

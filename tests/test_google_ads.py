@@ -148,6 +148,25 @@ def test_claims_are_by_action_with_their_window_and_dated_by_the_click(server):
     assert {row.dated for row in found} == {"touch"}
 
 
+def test_claims_say_which_share_came_late(server):
+    day = TODAY - timedelta(days=1)
+    server.customers[NORTH].claims = [claim(day, "11", "Form", 8), claim(day, "12", "Call", 4)]
+    server.customers[NORTH].lags = {
+        "LESS_THAN_ONE_DAY": 0.25, "SIX_TO_SEVEN_DAYS": 0.25, "SEVEN_TO_EIGHT_DAYS": 0.125,
+        "TWENTY_ONE_TO_THIRTY_DAYS": 0.125, "THIRTY_TO_FORTY_FIVE_DAYS": 0.25,
+    }  # fmt: skip
+    found = rows(read(source(server).slices({})), ClaimedConversions)
+    late = {(row.share_after_7_days, row.share_after_30_days) for row in found}
+    assert late == {(0.5, 0.25)}
+    assert sum(row.conversions for row in found) == 12
+
+
+def test_lags_that_google_does_not_know_say_nothing(server):
+    server.customers[NORTH].lags = {"UNKNOWN": 1.0}
+    found = rows(read(source(server).slices({})), ClaimedConversions)
+    assert {row.share_after_7_days for row in found} == {None}
+
+
 def test_two_actions_of_one_name_are_one_row(server):
     day = TODAY - timedelta(days=1)
     server.customers[NORTH].claims = [claim(day, "11", "Call", 1), claim(day, "11", "Call", 2)]

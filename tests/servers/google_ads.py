@@ -45,7 +45,8 @@ FIELDS = {
     "customer": "id descriptive_name currency_code time_zone manager",
     "campaign": "id name advertising_channel_type",
     "ad_group": "id name",
-    "segments": "date conversion_action conversion_action_name conversion_attribution_event_type",
+    "segments": "date conversion_action conversion_action_name conversion_attribution_event_type "
+    "conversion_lag_bucket",
     "metrics": "cost_micros impressions clicks conversions conversions_value "
     "view_through_conversions",
     "conversion_action": "resource_name click_through_lookback_window_days "
@@ -97,6 +98,7 @@ class Customer:
     time_zone: str = "America/New_York"
     manager: bool = False
     lookback_days: int = 30
+    lags: dict[str, float] = field(default_factory=dict)  # bucket -> share of each claim
     new_type: bool = False  # campaigns are of a type that this version does not know
 
 
@@ -266,7 +268,11 @@ def _selected(
     customer: Customer, fields: list[str], resource: str, since: date, until: date
 ) -> Iterator[Any]:
     types = _module("services.types.google_ads_service")
-    for found in _found(customer, resource, since, until, "segments.conversion_action" in fields):
+    by_action = "segments.conversion_action" in fields
+    for found in _found(customer, resource, since, until, by_action):
+        if "segments.conversion_lag_bucket" in fields and customer.lags:
+            yield from _by_lag(types.GoogleAdsRow, found, customer.lags)
+            continue
         metrics = [name for name in fields if name.startswith("metrics.")]
         if metrics and "segments.date" in fields and not any(found.get(m) for m in metrics):
             continue
@@ -278,6 +284,18 @@ def _selected(
         if customer.new_type:
             types.GoogleAdsRow.pb(row).campaign.advertising_channel_type = 99
         yield row
+
+
+def _by_lag(row: Any, found: dict[str, Any], lags: dict[str, float]) -> Iterator[Any]:
+    """A claim in parts, each of which came equally late."""
+    for bucket, share in lags.items():
+        part = row()
+        part.campaign.id = found["campaign.id"]
+        part.segments.date = found["segments.date"]
+        part.segments.conversion_action = found["segments.conversion_action"]
+        part.segments.conversion_lag_bucket = bucket
+        part.metrics.conversions = share * found["metrics.conversions"]
+        yield part
 
 
 def _found(
