@@ -108,7 +108,10 @@ class MicrosoftAdsServer(Loopback):
         if request.path == "/common/oauth2/v2.0/token":
             return self._sign_in(request.form())
         if request.path.startswith("/download/"):
-            return self._download(request.path.split("/")[2])
+            number = request.path.split("/")[2]
+            if request.query.get("sig") != self._jobs[number]["signature"]:
+                return Reply(403, b"<Error><Code>AuthenticationFailed</Code></Error>")
+            return self._download(number)
         if refused := self._refusal(request):
             return refused
         asked = request.json()
@@ -177,7 +180,8 @@ class MicrosoftAdsServer(Loopback):
             state = "Pending" if job["outcome"] == "stuck" else job["outcome"]
         address = None
         if state == "Success" and self._lines(job["asked"]):
-            address = f"{self.url}/download/{number}?sig=loopback-signature"
+            job["signature"] = f"loopback-signature-{job['looks']}"  # the last address is good
+            address = f"{self.url}/download/{number}?sig={job['signature']}"
         return as_json({"ReportRequestStatus": {"ReportDownloadUrl": address, "Status": state}})
 
     def _download(self, number: str) -> Reply:
