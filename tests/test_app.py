@@ -128,10 +128,18 @@ SAFE = {
 
 
 @pytest.mark.parametrize("name", UNSAFE)
-def test_an_unsafe_setting_is_named(name):
-    server.refuse_unsafe_settings(SAFE.__getitem__)
+def test_an_unsafe_setting_is_named(name, home):
+    server.refuse_unsafe_settings(home, SAFE.__getitem__)
     with pytest.raises(SettingsError, match=name):
-        server.refuse_unsafe_settings((SAFE | {name: UNSAFE[name]}).__getitem__)
+        server.refuse_unsafe_settings(home, (SAFE | {name: UNSAFE[name]}).__getitem__)
+
+
+def test_real_people_are_not_served_without_a_sign_in(home):
+    home.config.write_text('currency = "USD"\n')
+    with pytest.raises(SettingsError, match="nobody can sign in"):
+        server.refuse_unsafe_settings(home, SAFE.__getitem__)
+    home.config.write_text("demo = true\n")
+    server.refuse_unsafe_settings(home, SAFE.__getitem__)
 
 
 def test_the_server_does_not_start_with_unsafe_settings(tmp_path):
