@@ -28,6 +28,7 @@ PEOPLE_SEEN = "people_view"  # single people were shown
 ROLLED_BACK = "rollback"
 SIGNED_IN = "sign_in"
 DENIED = "denied"
+REVOKED = "sessions_ended"
 
 _SEAL_LENGTH = 64
 _SEALED = ("number", "at", "actor", "action", "subject", "detail")

@@ -207,3 +207,21 @@ def test_the_server_names_the_address_as_it_is_typed():
     said = server.command(9000)
     assert said[said.index("--browser.serverAddress") + 1] == "localhost"
     assert said[said.index("--server.port") + 1] == "9000"
+
+
+def test_who_may_read_must_be_known(home):
+
+    async def nothing(*_: object) -> None:
+        raise AssertionError("let through")
+
+    said: list[dict[str, object]] = []
+
+    async def keep(message: dict[str, object]) -> None:
+        said.append(message)
+
+    asked = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")]}
+    home.config.write_text("demo = \n")
+    asyncio.run(server.Named(nothing, home)(asked, None, keep))
+    assert said[0]["status"] == 503
+    assert b"cannot be read" in said[1]["body"]
+    assert str(home.folder).encode() not in said[1]["body"]

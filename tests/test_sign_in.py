@@ -1,6 +1,5 @@
 """Sign-in and roles: a real server, a real browser, and a provider on loopback."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,11 +9,12 @@ from http.client import HTTPConnection
 import marts_fixture as made_up
 import page_server
 import pytest
-import websockets
 from cryptography.hazmat.primitives.asymmetric import rsa
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from servers.provider import Provider
 from test_browser import ARGUMENTS, CHROMIUM
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from attribution import audit
 from attribution.errors import SettingsError
@@ -22,7 +22,6 @@ from attribution.paths import Home
 from attribution.roles import EXPORT, OPERATE, PEOPLE, SEE, Reader, roles_of
 from attribution.sessions import Sessions
 from attribution.sign_in import SECRET_VARIABLE, sign_in
-from attribution.ui import server
 from attribution.ui.gate import FIRST_PAGE, safe_next
 
 PATIENCE_MS = 30_000
@@ -139,16 +138,11 @@ def test_health_is_open_and_says_nothing_of_the_data(served):
 
 @pytest.mark.parametrize("cookie", ["", "caretrace_session=made-up"])
 def test_a_raw_websocket_is_refused(served, cookie):
-    async def knock() -> int:
-        address = f"ws://127.0.0.1:{served.port}/_stcore/stream"
-        headers = {"Cookie": cookie} if cookie else {}
-        try:
-            async with websockets.connect(address, additional_headers=headers):
-                return 101
-        except websockets.exceptions.InvalidStatus as refused:
-            return refused.response.status_code
-
-    assert asyncio.run(knock()) == 403
+    headers = {"Cookie": cookie} if cookie else {}
+    address = f"ws://127.0.0.1:{served.port}/_stcore/stream"
+    with pytest.raises(InvalidStatus) as refused:
+        connect(address, additional_headers=headers, proxy=None).close()
+    assert refused.value.response.status_code == 403
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example"])
@@ -363,22 +357,3 @@ def test_the_secret_is_shown_to_nobody(home, monkeypatch):
     assert chosen is not None
     assert "hush" not in repr(chosen)
     assert (chosen.secure, chosen.cookie) == (True, "__Host-caretrace")
-
-
-def test_who_may_read_must_be_known(tmp_path_factory, monkeypatch):
-    home = made_up.make_home(tmp_path_factory.mktemp("home"))
-
-    async def nothing(*_: object) -> None:
-        raise AssertionError("let through")
-
-    said: list[dict[str, object]] = []
-
-    async def keep(message: dict[str, object]) -> None:
-        said.append(message)
-
-    asked = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")]}
-    home.config.write_text("demo = \n")
-    asyncio.run(server.Named(nothing, home)(asked, None, keep))
-    assert said[0]["status"] == 503
-    assert b"cannot be read" in said[1]["body"]
-    assert str(home.folder).encode() not in said[1]["body"]

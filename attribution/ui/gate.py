@@ -49,7 +49,7 @@ _PAGE = """<!doctype html>
 body {{ font: 16px/1.5 system-ui, sans-serif; display: grid; place-items: center;
   min-height: 100vh; margin: 0; background: light-dark(#f6f8fa, #0f141b);
   color: light-dark(#1b2430, #e6ebf2); }}
-main {{ width: min(22rem, calc(100vw - 3rem)); padding: 2rem; border-radius: 12px;
+main {{ box-sizing: border-box; width: min(24rem, 100vw - 2rem); padding: 2rem; border-radius: 12px;
   background: light-dark(#fff, #161d27); border: 1px solid light-dark(#d9dfe6, #2b3543); }}
 svg {{ height: 32px; width: auto; }}
 h1 {{ font-size: 1.25rem; margin: 1.25rem 0 .5rem; }}

@@ -14,7 +14,7 @@ from attribution import settings, versions
 from attribution.errors import NotAllowed
 from attribution.paths import PAGES
 from attribution.roles import OPERATE, SEE, Reader
-from attribution.ui import access, draw, filters, formats, frame
+from attribution.ui import access, draw, filters, frame
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
 
@@ -100,7 +100,8 @@ def _signed_in(reader: Reader) -> None:
     if reader is access.VISITOR:
         return
     with st.sidebar:
-        st.caption(f"Signed in as {formats.plain(reader.name)}")
+        # As text: as Markdown an address would become a link.
+        st.text(f"Signed in as {reader.name}")
         st.button("Sign out", on_click=st.logout, icon=":material/logout:")
 
 
