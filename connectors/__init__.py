@@ -12,6 +12,7 @@ from connectors.errors import (
 # kind in `caretrace.toml` -> module; imported only when a source of that kind is configured, so
 # that nobody needs a vendor's library for a source they do not have.
 SOURCES = {
+    "callrail": "connectors.callrail",
     "files": "connectors.files",
     "fhir_files": "connectors.fhir_files",
     "ga4": "connectors.ga4",
