@@ -16,8 +16,10 @@ SOURCES = {
     "files": "connectors.files",
     "fhir_files": "connectors.fhir_files",
     "ga4": "connectors.ga4",
+    "google_reviews": "connectors.google_reviews",
     "hubspot": "connectors.hubspot",
     "meta_ads": "connectors.meta_ads",
+    "yelp": "connectors.yelp",
 }
 
 __all__ = [
