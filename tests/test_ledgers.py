@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import HealthCheck, given, settings
 from raw_store import raw_store
 
 from connectors.contract import MICROS
@@ -188,6 +190,43 @@ def test_the_money_of_a_ledger_is_counted_once_however_often_it_comes(tmp_path):
         (tmp_path / "ledger-2.csv").write_text(later, encoding="utf-8")
         store.refresh(opened(tmp_path, MAPPING))
         assert store.ask(total) == [(790, 7)]
+
+
+CENTS = st.integers(-99_999_999, 99_999_999)
+LINES = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["Copay", "INSURANCE PAYMENT", "refund", "NSF Check", "Charge", "Write-Off"]
+        ),
+        CENTS,
+        st.sampled_from(["-{}", "({})", "{}-", "-${}"]),
+        st.sampled_from(["", "Yes", "no"]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40
+)
+@given(lines=LINES, receipts=st.sampled_from(["positive", "negative"]))
+def test_a_ledger_adds_up_to_what_came_less_what_went_back(tmp_path, lines, receipts):
+    text, came, back = LEDGER.splitlines()[0] + "\n", 0, 0
+    for number, (kind, cents, below_zero, void) in enumerate(lines):
+        plain = f"{abs(cents) // 100:,}.{abs(cents) % 100:02d}"
+        written = below_zero.format(plain) if cents < 0 else plain
+        text += f'{number},11/09/2026,1,{kind},"{written}",,,{void}\n'
+        if void == "Yes":
+            continue
+        if kind.lower() in ("copay", "insurance payment"):
+            came += cents if receipts == "positive" else -cents
+        elif kind.lower() in ("refund", "nsf check"):
+            back += abs(cents)
+    rows, rejected = load(tmp_path, text, changed(receipts_are=receipts))
+    assert rejected == []
+    assert sum(row["amount_micros"] for row in rows) == (came - back) * MICROS // 100
+    assert len(rows) == sum(kind not in ("Charge", "Write-Off") for kind, *_ in lines)
 
 
 @pytest.mark.parametrize(

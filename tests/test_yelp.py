@@ -199,3 +199,12 @@ def test_probe_tells_the_ratings(server):
 def test_settings_that_cannot_be_right_are_named(server, options, sentence):
     with pytest.raises(SourceMisconfigured, match=sentence):
         source(server, **options)
+
+
+def test_staging_has_a_row_for_each_place_and_day(server):
+    server.places["lake-west"] = place(0, 0)
+    with raw_store() as store:
+        store.refresh(source(server, businesses={"lake-north": "", "lake-west": "West"}))
+        store.stage("stg_reputation")
+        told = "select place, location, share_of_scale from stg_reputation order by place"
+        assert store.ask(told) == [("lake-north", "unassigned", 0.9), ("lake-west", "West", None)]
