@@ -96,6 +96,7 @@ def connect(context: Context) -> Source:
         auth=lambda: {"authorization": f'Token token="{key}"'},
         secrets=(key,),
         reading=reading,
+        stops_when_busy=True,
     )
     return Account(context, api, chosen)
 
@@ -123,7 +124,11 @@ class Account:
             for company in self._chosen["companies"] or ("",):
                 key = f"{kind} {company}".strip()
                 for window in open_windows(first, today, cursors.get(key)):
-                    days = {"start_date": f"{window.since}", "end_date": f"{window.until}"}
+                    # A day more: CallRail's days are of its account's time zone, not of ours.
+                    days = {
+                        "start_date": f"{window.since - timedelta(days=1)}",
+                        "end_date": f"{window.until}",
+                    }
                     if company:
                         days["company_id"] = company
                     cursor = settled_by(window, today, RESTATED_DAYS)

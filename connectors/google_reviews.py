@@ -87,6 +87,7 @@ def connect(context: Context) -> Source:
         auth=tokens.header,
         secrets=(chosen["client_secret"], chosen["refresh_token"]),
         reading=reading,
+        stops_when_busy=True,
     )
     return Reviews(context, api, places, comments=bool(chosen["comments"]))
 

@@ -72,8 +72,11 @@ class Places:
         told = []
         for place, location in self.locations.items():
             standing = ask(place)
-            stars = "no rating yet" if standing.rating is None else f"{standing.rating:g} of 5"
-            told.append(f"{location} {stars} from {standing.reviews:,} reviews")
+            if standing.rating is None:
+                told.append(f"{location} has no rating yet")
+            else:
+                stars = f"{round(standing.rating, 2):g} of 5"
+                told.append(f"{location} has {stars} (reviews: {standing.reviews:,})")
         return f"{self.vendor} answers; {'; '.join(told)}."
 
 

@@ -349,16 +349,30 @@ def test_no_answer_in_time_is_asked_again(server, reply):
     assert len(of(Call, read(source(server)))) == 1
 
 
-def test_a_limit_says_when_to_come_back(server):
+def test_a_limit_says_when_to_come_back_and_ends_the_source(server):
+    pieces = list(source(server).slices({}))
     server.fail(*[TOO_MANY] * 3, on="/calls.json")
-    with pytest.raises(SourceBusy, match=r"1,000 requests an hour and 10,000 a day.* in 1 hour"):
-        read(source(server))
+    words = r"1,000 requests an hour and 10,000 a day.* in 1 hour"
+    for piece in pieces:
+        with pytest.raises(SourceBusy, match=words):
+            list(piece.read())
+    assert len(server.asked("/calls.json")) == 3
+    assert not server.asked("/form_submissions.json")
+
+
+def test_a_limit_that_is_longer_than_we_wait_is_not_waited_for(server):
     server.fail(as_json({}, 429, {"retry-after": "7200"}), on="/calls.json")
-    before = len(server.requests)
     with pytest.raises(SourceBusy):
         read(source(server))
-    assert len(server.asked("/calls.json")) == 4
-    assert len(server.requests) == before + 2
+    assert len(server.asked("/calls.json")) == 1
+
+
+def test_windows_overlap_by_a_day_whatever_callrail_s_time_zone_is(server):
+    read(source(server, first_day=date(2026, 9, 20), forms=False))
+    days = [(r.query["start_date"], r.query["end_date"]) for r in server.asked("/calls.json")]
+    assert days == [
+        ("2026-09-19", "2026-09-30"), ("2026-09-30", "2026-10-31"), ("2026-10-31", "2026-11-24"),
+    ]  # fmt: skip
 
 
 def test_a_key_that_is_withdrawn_while_reading_says_what_to_do(server, caplog):

@@ -319,8 +319,7 @@ def test_a_mistake_is_told_without_secrets(server):
 
 def test_probe_tells_the_ratings(server):
     assert source(server).probe() == (
-        "Google Business Profile answers; North 3.5 of 5 from 2 reviews; "
-        "West no rating yet from 0 reviews."
+        "Google Business Profile answers; North has 3.5 of 5 (reviews: 2); West has no rating yet."
     )
 
 

@@ -182,7 +182,7 @@ def test_an_id_is_one_part_of_an_address(server):
 def test_probe_tells_the_ratings(server):
     server.places["lake-west"] = place(0, 0)
     assert source(server).probe() == (
-        "Yelp answers; North 4.5 of 5 from 120 reviews; West no rating yet from 0 reviews."
+        "Yelp answers; North has 4.5 of 5 (reviews: 120); West has no rating yet."
     )
 
 
