@@ -238,6 +238,7 @@ def test_a_call_that_arrives_between_two_pages_loses_none(server):
 def test_forms_are_read_to_the_last_page(server):
     server.forms = {f"FRM{n}": form(n) for n in range(251)}
     assert len(of(Touchpoint, read(source(server)))) == 251
+    assert [r.query["page"] for r in server.asked("/form_submissions.json")] == ["1", "2"]
 
 
 def test_an_empty_page_in_the_middle_is_no_end(server):

@@ -63,9 +63,9 @@ def mark(until=NOW, whole=TODAY):
     return {f"reviews {place}": said for place in (NORTH, WEST)}
 
 
-def many(count, *, day=10):
+def many(count, *, month=11):
     """Reviews, each a minute older than the one before."""
-    newest = datetime(2026, 11, day, 9, 0, tzinfo=UTC)
+    newest = datetime(2026, month, 10, 9, 0, tzinfo=UTC)
     times = [(newest - timedelta(minutes=n)).isoformat() for n in range(count)]
     return [review(n, at=at) for n, at in enumerate(times)]
 
@@ -126,9 +126,11 @@ def test_later_only_what_changed_in_the_last_month_is_read(server):
 
 
 def test_an_order_that_was_not_asked_for_is_read_to_the_end(server):
-    page = {"reviews": [review(7, at="2020-01-01T00:00:00Z"), review(8)], "nextPageToken": "0"}
+    old = "2020-01-01T00:00:00Z"
+    mixed = [review(7, at=old), review(8), review(9, at=old)]
+    page = {"reviews": mixed, "nextPageToken": "0"}
     server.fail(None, None, as_json(page), on="/reviews")
-    assert len(of(Feedback, read(source(server), mark()))) == 4
+    assert len(of(Feedback, read(source(server), mark()))) == 5
 
 
 def test_everything_is_read_again_once_a_month(server):
@@ -143,7 +145,7 @@ def test_everything_is_read_again_once_a_month(server):
 
 
 def test_reviews_that_google_leaves_out_are_said_and_asked_for_again(server):
-    server.places[NORTH] = many(120)
+    server.places[NORTH] = many(120, month=8)
     server.lost = {"R60", "R61"}
     with raw_store() as store:
         store.refresh(source(server))
