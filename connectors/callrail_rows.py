@@ -120,6 +120,7 @@ def _call(said: Mapping[str, Any], names: Names) -> Call:
         value=value,
         service_line=names.service_lines.get(company),
         location=names.locations.get(company),
+        tracking_number=_text(said, "tracking_phone_number"),
         outcome=outcome,
         lead_status=_text(said, "lead_status"),
     )

@@ -370,6 +370,7 @@ class Call(Row):
     service_line: str | None = None
     location: str | None = None
     updated_at: datetime | None = None
+    tracking_number: str | None = None  # the organisation's own number that was dialled, in clear
     outcome: Annotated[str | None, OneOf(CALL_OUTCOMES)] = None  # why it was not answered
     lead_status: str | None = None  # as the call tracker names it: good_lead, not_a_lead ...
 

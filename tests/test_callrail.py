@@ -78,6 +78,7 @@ def test_a_call_is_a_call(server):
         currency="USD",
         value=Decimal("120.50"),
         location="North",
+        tracking_number="+12125550100",
         outcome="answered",
         lead_status="g",
     )
