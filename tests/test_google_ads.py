@@ -22,7 +22,7 @@ from servers.google_ads import (
     sample,
     spend,
 )
-from servers.loopback import HANG, as_html
+from servers.loopback import HANG, as_html, as_json
 
 from connectors import google_ads
 from connectors.contract import AdSpend, ClaimedConversions
@@ -323,14 +323,10 @@ def test_a_consent_that_is_withdrawn_while_reading_is_not_hammered(server):
 
 
 def test_a_token_that_is_never_accepted_is_not_made_over_and_over(server):
-    server.fail_query(*[None] * 9)
-    opened = source(server)
-    server.answer = lambda _: __import__("servers.loopback").loopback.as_json(
-        {"access_token": "strange", "expires_in": 3599}
-    )
+    server.fail(as_json({"access_token": "strange", "expires_in": 3599}))
     with pytest.raises(SourceRefused, match="OAUTH_TOKEN_EXPIRED"):
-        list(opened.slices({}))
-    assert len(server.questions) == 1
+        list(source(server).slices({}))
+    assert (len(server.questions), len(server.asked("/token"))) == (1, 1)
 
 
 @pytest.mark.parametrize("reply", [HANG, as_html(502)])
