@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from connectors.contract import Call
 from connectors.shapes import shape_of
 from connectors.source import Rejected
 
@@ -133,3 +134,8 @@ def as_json(times: Mapping[str, datetime]) -> str | None:
         return None
     ordered = sorted(times.items(), key=lambda item: (item[1], item[0]))
     return json.dumps({stage: at.isoformat() for stage, at in ordered})
+
+
+def no_call(call_id: str, at: datetime, updated_at: datetime) -> Call:
+    """In place of a call that was deleted: of nobody, and, as spam does, it counts nowhere."""
+    return Call(call_id, at, seconds=0, answered=False, updated_at=updated_at, outcome="spam")

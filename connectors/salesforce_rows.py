@@ -18,6 +18,7 @@ from connectors.crm_fields import (
     instant,
     lower,
     needed,
+    no_call,
     text,
 )
 
@@ -224,13 +225,14 @@ def call(of: Record, *, undirected: bool) -> list[Row]:
     if not wanted or not flag(of, "IsClosed"):
         return []
     if _gone(of):
-        return [Call(call_id=number, started_at=at, seconds=0, answered=False, updated_at=updated)]
+        return [no_call(number, at, updated)]
     length = amount(of, "CallDurationInSeconds")
     row = Call(
         call_id=number,
         started_at=at,
         seconds=int(length or 0),
         answered=length is None or length > 0,
+        outcome="answered" if length else None,
         # Who called whom is not told: it is a contact, but not somebody's first asking.
         first_time_caller=None if direction else False,
         updated_at=updated,

@@ -11,7 +11,17 @@ from datetime import datetime
 from typing import Any
 
 from connectors.contract import Call, Contact, Deal, Link, Row
-from connectors.crm_fields import Names, amount, as_json, flag, instant, lower, needed, text
+from connectors.crm_fields import (
+    Names,
+    amount,
+    as_json,
+    flag,
+    instant,
+    lower,
+    needed,
+    no_call,
+    text,
+)
 
 Record = Mapping[str, Any]
 
@@ -119,6 +129,7 @@ def call(of: Record) -> Call | None:
         started_at=made,
         seconds=int(amount(of, "duration") or 0),
         answered=not flag(of, "missed"),
+        outcome="missed" if flag(of, "missed") else "answered",
         phone=text(of, "phone_number"),
         updated_at=instant(of, "updated_at") or made,
         crm_id=who,
@@ -149,7 +160,7 @@ def gone(kind: str, number: str, now: datetime) -> Row | None:
         case "deal":
             return Deal(number, created_at=now, updated_at=now, stage="deleted")
         case "call":
-            return Call(f"sell-{number}", now, seconds=0, answered=False, updated_at=now)
+            return no_call(f"sell-{number}", now, now)
         case _:
             return None
 

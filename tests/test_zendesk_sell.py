@@ -146,6 +146,7 @@ def test_leads_contacts_deals_calls_and_conversions_become_rows(server, plan_has
             answered=True,
             phone="+1 212 555 0102",
             updated_at=days(8),
+            outcome="answered",
             crm_id="1",
         )
     ]
