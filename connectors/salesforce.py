@@ -158,7 +158,9 @@ class Organisation:
         kind = KINDS[key]
         visible = self._visible(kind.name)
         left_out = set(self._chosen["leave_out"])
-        wanted = [f for f in (*ALWAYS, *kind.fields) if f"{kind.name}.{f}" not in left_out]
+        # A parent's field is called by its own object's name: Campaign.Type.
+        wanted = [f for f in kind.fields if not {f, f"{kind.name}.{f}"} & left_out]
+        wanted = [*ALWAYS, *wanted]
         if hidden := [name for name in wanted if not _sees(visible, name)]:
             raise field_hidden(self._context.name, [f"{kind.name}.{name}" for name in hidden])
         wanted += [name for name in kind.known if _sees(visible, name)]

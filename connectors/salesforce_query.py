@@ -105,14 +105,16 @@ class Queries:
 
     def _pages(self, soql: str) -> Iterator[list[Record]]:
         answer = self._query(soql)
-        total, read = int(answer["totalSize"]), 0
+        total, read, here = int(answer["totalSize"]), 0, ""
         while True:
             page = [_flat(record) for record in answer["records"]]
             read += len(page)
             yield page
             if answer["done"]:
                 break
-            answer = self._more(str(answer.get("nextRecordsUrl")))
+            before, here = here, str(answer.get("nextRecordsUrl"))
+            _moved(before, here)
+            answer = self._more(here)
         if read != total:
             raise SourceUnreachable(
                 f"Salesforce gave {read:,} records of a query where it counts {total:,}; refresh "
@@ -150,7 +152,9 @@ class Queries:
                 )
             locator, read = "", 0
             while locator != "null":
-                page, locator = self._results(job, locator)
+                before = locator
+                page, locator = self._results(job, before)
+                _moved(before, locator)
                 read += len(page)
                 yield page
             if read != processed:
@@ -241,6 +245,12 @@ def _asked(client: Any, method: str, path: str, accept: str, **how: Any) -> Any:
 
     headers = client.headers | {"Accept": accept}
     return call_salesforce(f"{client.bulk2_url}{path}", method, client.session, headers, **how)
+
+
+def _moved(before: str, after: str) -> None:
+    """A place that comes twice would be asked for without end."""
+    if before == after:
+        raise SourceUnreachable("Salesforce gave a page twice; refresh again later.")
 
 
 def _lookups(said: Record) -> list[Record]:

@@ -102,7 +102,8 @@ class Session:
 
 def _credentials(source: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """What the library's log-in is given; never a password."""
-    domain = str(options["domain"]).removeprefix("https://").removesuffix(".salesforce.com")
+    domain = str(options["domain"]).strip().removeprefix("https://").rstrip("/")
+    domain = domain.removesuffix(".salesforce.com")
     given = {"consumer_key": str(options["consumer_key"]), "domain": domain}
     if options["consumer_secret"]:
         if domain in ("login", "test"):

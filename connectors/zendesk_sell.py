@@ -18,7 +18,7 @@ from functools import cached_property, partial
 
 from connectors.contract import Call, Contact, Deal, Link, Row
 from connectors.crm_fields import BadValue, Names, instant, names, rejected
-from connectors.errors import SourceError, SourceMisconfigured
+from connectors.errors import SourceError, SourceMisconfigured, SourceUnreachable
 from connectors.options import settings
 from connectors.patience import Patience
 from connectors.source import ENDPOINT, Context, Cursor, Item, Option, Slice, Source
@@ -46,6 +46,8 @@ LAG = timedelta(minutes=5)
 OVERLAP = timedelta(minutes=10)
 # What is taken out of the queue before it is committed and acknowledged.
 AT_ONCE = 20_000
+# Pages of the queue that hold nothing; its end is told otherwise.
+MOST_EMPTY = 20
 PATIENCE = Patience()
 
 TABLES: dict[str, type[Row]] = {
@@ -147,11 +149,16 @@ class Account:
         if self._keys:
             # Read again: what was taken out of that session's queue comes only in another.
             self._session = self._api.start(device) or ""
-        self._keys, taken = [], 0
+        self._keys, taken, empty = [], 0, 0
         while self._session and taken < AT_ONCE:
             told = self._api.next_told(device, self._session)
             if told is None:
                 self._session = ""
+            empty = 0 if told else empty + 1
+            if empty > MOST_EMPTY:
+                raise SourceUnreachable(
+                    "Zendesk Sell's queue neither ends nor gives anything; refresh again later."
+                )
             for one in told or ():
                 taken += 1
                 yield from self._item(one.kind, self._whole(one), taken, deleted=one.deleted)

@@ -191,7 +191,7 @@ def test_a_deal_has_its_stages_its_contact_and_its_money(server):
 
 
 def test_open_deals_have_no_end_and_the_currency_is_the_record_s(server):
-    server.extra["Opportunity"] = {"CurrencyIsoCode", "RecordTypeId"}
+    server.extra["Opportunity"] = {"CurrencyIsoCode"}
     still_open = {"IsClosed": False, "IsWon": False, "CloseDate": "2027-01-31"}
     server.change(
         "Opportunity", 1, days(4), **still_open, CurrencyIsoCode="EUR", ContactId=None, Amount=0
@@ -417,6 +417,18 @@ def test_pages_that_do_not_add_up_are_refused(server):
         rows(server, "leads")
 
 
+def test_a_page_that_leads_to_itself_is_noticed(server):
+    path = "/services/data/v66.0/query/01gkept-0"
+    round_ = as_json({"totalSize": 2, "done": False, "records": [], "nextRecordsUrl": path})
+    server.fail(None, round_, round_, on="/query")
+    with pytest.raises(SourceUnreachable, match="gave a page twice"):
+        rows(server, "leads")
+    heads = {"Sforce-Locator": "7", "Sforce-NumberOfRecords": "0"}
+    server.fail(*[Reply(200, b'"Id"\n', heads)] * 2, on="results")
+    with pytest.raises(SourceUnreachable, match="gave a page twice"):
+        rows(server, "leads", bulk_rows=1)
+
+
 def test_a_next_page_elsewhere_is_not_asked(server):
     away = {"totalSize": 2, "done": False, "records": [], "nextRecordsUrl": "@evil.example/x"}
     server.fail(None, as_json(away), on="queryAll")
@@ -562,8 +574,8 @@ def test_a_session_that_ends_between_two_slices_is_renewed(server):
 
 def test_client_credentials_log_in_too(server):
     given = {
-        "consumer_secret": server.consumer_secret, "domain": "clinic.my", "private_key": None,
-        "username": None,
+        "consumer_secret": server.consumer_secret, "private_key": None, "username": None,
+        "domain": "https://clinic.my.salesforce.com/",
     }  # fmt: skip
     assert len(of(Contact, rows(server, "leads", **given))) == 2
     with pytest.raises(SourceRefused, match=r"refused the log-in.*invalid_client") as caught:
@@ -609,6 +621,21 @@ def test_a_hidden_field_is_named_and_can_be_left_out(server):
         rows(server, "leads")
     left = ["Lead.DoNotCall", "Lead.HasOptedOutOfEmail"]
     assert len(of(Contact, rows(server, "leads", leave_out=left))) == 2
+
+
+def test_a_parent_s_hidden_field_is_named_as_its_own_and_can_be_left_out(server):
+    server.hidden.add("Campaign.Type")
+    with pytest.raises(SourceRefused, match=r"does not show source 'crm' Campaign\.Type; give"):
+        rows(server, "campaign_members")
+    (touch,) = of(Touchpoint, rows(server, "campaign_members", leave_out=["Campaign.Type"]))
+    assert (touch.kind, touch.utm_campaign) == ("click", "Knee seminar")
+
+
+def test_a_record_type_is_the_pipeline(server):
+    server.extra["Opportunity"] = {"RecordTypeId"}
+    server.put("RecordType", {"Id": "012A", "Name": "Surgery"})
+    server.change("Opportunity", 1, days(5), RecordTypeId="012A")
+    assert of(Deal, rows(server, "opportunities"))[0].pipeline == "Surgery"
 
 
 def test_a_field_that_is_hidden_while_reading_is_named_without_the_query(server):

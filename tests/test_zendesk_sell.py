@@ -258,6 +258,15 @@ def test_what_the_queue_failed_to_hold_is_asked_for_singly(server):
     assert len(of(Deal, items)) == 1
 
 
+def test_an_empty_page_of_the_queue_is_not_its_end(server):
+    empty = as_json({"items": [], "meta": {"type": "collection", "count": 0}})
+    server.fail(empty, empty, on="queues/main")
+    assert len(of(Contact, rows(server))) == 2
+    server.fail(*[empty] * 30, on="queues/main")
+    with pytest.raises(SourceUnreachable, match="neither ends nor gives anything"):
+        rows(server)
+
+
 def test_deleted_records_say_nothing_of_anybody(server):
     cursors = {}
     rows(server, cursors)

@@ -57,6 +57,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
         *_SYSTEM, "WhoId", "TaskSubtype", "CallType", "CallDurationInSeconds", "IsClosed",
         "Subject",
     ),
+    "RecordType": ("Id", "Name"),
     "Event": (*_SYSTEM, "WhoId", "StartDateTime", "ActivityDate", "IsChild", "Subject"),
 }  # fmt: skip
 PREFIXES = {
@@ -68,7 +69,10 @@ FLAGS = {
     "IsDeleted", "IsConverted", "HasOptedOutOfEmail", "DoNotCall", "IsClosed", "IsWon",
     "IsPrimary", "HasResponded", "IsChild",
 }  # fmt: skip
-PARENTS = {"CampaignMember": {"Campaign": "CampaignId"}}
+PARENTS = {
+    "CampaignMember": {"Campaign": "CampaignId"},
+    "Opportunity": {"RecordType": "RecordTypeId"},
+}
 Tables = dict[str, dict[str, dict[str, Any]]]
 
 
@@ -302,11 +306,12 @@ class SalesforceServer(Loopback):
             return refusal("INVALID_TYPE", words)
         fields = [] if listed == "COUNT()" else listed.split(", ")
         for field in fields:
-            base = field.partition(".")[0]
-            known = self.visible(name) | set(PARENTS.get(name, {}))
-            if base not in known:
-                words = f"\n{soql}\n^\nERROR at Row:1:Column:8\nNo such column '{field}' on entity "
-                return refusal("INVALID_FIELD", f"{words}'{name}'. If you are attempting to use")
+            parent, dot, inner = field.rpartition(".")
+            object_ = parent or name
+            via = PARENTS.get(name, {}).get(parent) if dot else inner
+            if via not in self.visible(name) or inner not in self.visible(object_):
+                words = f"\n{soql}\n^\nERROR at Row:1:Column:8\nNo such column '{inner}' on entity "
+                return refusal("INVALID_FIELD", f"{words}'{object_}'. If you are attempting to")
         rows = [
             row
             for row in self.tables[name].values()
@@ -322,7 +327,7 @@ class SalesforceServer(Loopback):
         parent, dot, inner = field.partition(".")
         if not dot:
             return row.get(field)
-        found = self.tables[parent].get(str(row[PARENTS[name][parent]]), {})
+        found = self.tables[parent].get(str(row.get(PARENTS[name][parent])), {})
         return found.get(inner)
 
     def _query(self, soql: str, *, deleted: bool) -> Reply:
