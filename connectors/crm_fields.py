@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from connectors.contract import Call
-from connectors.shapes import shape_of
+from connectors.shapes import BadValue
 from connectors.source import Rejected
 
 
@@ -41,23 +41,13 @@ def names(chosen: Mapping[str, Any]) -> Names:
     return Names(**{f.name: chosen.get(f"{f.name}_field") or None for f in fields(Names)})
 
 
-class BadValue(Exception):
-    """A field that a contract row cannot hold."""
-
-    def __init__(self, column: str, value: str, reason: str) -> None:
-        super().__init__(reason)
-        self.column = column
-        self.value = value
-        self.reason = reason
-
-
 def rejected(bad: BadValue, file: str, row_number: int, table: str) -> Rejected:
     """What is said about the row that a bad value keeps out."""
     return Rejected(
         file=file,
         row_number=row_number,
         column=bad.column,
-        shape=shape_of(bad.value),
+        shape=bad.shape,
         reason=bad.reason,
         table=table,
     )

@@ -12,7 +12,7 @@ from functools import cache, partial
 from typing import Any
 
 from connectors.contract import TOUCH_KINDS, Row
-from connectors.crm_fields import BadValue, instant, names, rejected, text
+from connectors.crm_fields import instant, names, rejected, text
 from connectors.errors import SourceMisconfigured
 from connectors.options import settings
 from connectors.patience import Patience
@@ -21,6 +21,7 @@ from connectors.salesforce_objects import ALWAYS, CONVERTED, HISTORY, KINDS, ROL
 from connectors.salesforce_query import Asked, Queries, Record
 from connectors.salesforce_rows import call, contact, deal, lead, meeting, member
 from connectors.salesforce_session import Session
+from connectors.shapes import BadValue
 from connectors.source import ENDPOINT, Context, Cursor, Item, Option, Slice, Source
 
 OPTIONS = (

@@ -17,10 +17,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 
 from connectors.contract import Call, Contact, Deal, Link, Row
-from connectors.crm_fields import BadValue, Names, instant, names, rejected
+from connectors.crm_fields import Names, instant, names, rejected
 from connectors.errors import SourceError, SourceMisconfigured, SourceUnreachable
 from connectors.options import settings
 from connectors.patience import Patience
+from connectors.shapes import BadValue
 from connectors.source import ENDPOINT, Context, Cursor, Item, Option, Slice, Source
 from connectors.zendesk_sell_api import Record, Sell, Told
 from connectors.zendesk_sell_rows import Words, call, contact, conversion, deal, gone, lead
