@@ -15,6 +15,7 @@ SOURCES = {
     "files": "connectors.files",
     "fhir_files": "connectors.fhir_files",
     "ga4": "connectors.ga4",
+    "ga4_export": "connectors.ga4_export",
     "hubspot": "connectors.hubspot",
     "meta_ads": "connectors.meta_ads",
 }
