@@ -87,7 +87,7 @@ def _parquet(
     tops = {*_OWN, "event_params", *(path[0] for path in NESTED)}
     first = 1
     try:
-        for batch in file.iter_batches(BATCH, columns=[n for n in present if n in tops]):
+        for batch in file.iter_batches(BATCH // 8, columns=[n for n in present if n in tops]):
             numbers = pa.array(np.arange(first, first + len(batch)))
             yield {"number": numbers, **_columns(batch, wanted)}
             first += len(batch)
