@@ -12,12 +12,14 @@ from connectors.errors import (
 # kind in `caretrace.toml` -> module; imported only when a source of that kind is configured, so
 # that nobody needs a vendor's library for a source they do not have.
 SOURCES = {
+    "air_quality": "connectors.air_quality",
     "files": "connectors.files",
     "fhir_files": "connectors.fhir_files",
     "ga4": "connectors.ga4",
     "ga4_export": "connectors.ga4_export",
     "hubspot": "connectors.hubspot",
     "meta_ads": "connectors.meta_ads",
+    "pollen": "connectors.pollen",
 }
 
 __all__ = [
