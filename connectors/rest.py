@@ -6,9 +6,11 @@ Redirects are not followed, and no address outside the API's own is asked: each 
 """
 
 import json
+import ssl
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -74,6 +76,7 @@ class Rest:
         self._secrets = tuple(secrets)
         self._reading = reading
         self._client = httpx.Client(
+            verify=_tls(),
             timeout=patience.socket_seconds,
             follow_redirects=False,
             trust_env=False,  # neither a proxy nor a .netrc decides where patients' data goes
@@ -172,6 +175,12 @@ class Rest:
     def _broken(self, what: str, after: float | None = None) -> Passing:
         words = f"{self.vendor}'s answer was broken: {what}. Refresh again later."
         return Passing(SourceUnreachable(words), after)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """The certificates that are trusted: reading them takes longer than a question."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _message(said: Any) -> str:
