@@ -91,7 +91,7 @@ def _parquet(
             numbers = pa.array(np.arange(first, first + len(batch)))
             yield {"number": numbers, **_columns(batch, wanted)}
             first += len(batch)
-    except (pa.ArrowException, OSError, TypeError, KeyError) as error:
+    except (pa.ArrowException, OSError, TypeError, KeyError, AttributeError) as error:
         changed(name, f"is damaged after row {first:,}", error)
 
 

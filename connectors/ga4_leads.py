@@ -92,9 +92,9 @@ class Leads:
         said = [reasons[name] for name in reasons if lost[name]]
         if withheld:
             said.append("GA4 withheld small rows of this report: some leads are not in it")
-        for reason in said:
-            days = f"lead_touches {window.since} to {window.until}"
-            yield Rejected(days, 0, self.dimension, "", reason, Touchpoint.spec.table)
+        days = f"lead_touches {window.since} to {window.until}"
+        for number, reason in enumerate(said):
+            yield Rejected(days, number, self.dimension, "", reason, Touchpoint.spec.table)
 
 
 def leads_of(source: str, dimension: str, events: tuple[str, ...], id_is: str, kind: str) -> Leads:

@@ -385,6 +385,40 @@ def test_the_order_of_events_and_files_makes_no_difference(tmp_path_factory, ord
     assert loaded(folder, **options) == loaded(plain, **options)
 
 
+VISITS = st.lists(
+    st.tuples(
+        st.sampled_from(["1.1", "2.2", None]),
+        st.sampled_from([BEGAN, BEGAN + 7, None]),
+        st.integers(0, 50),  # minutes
+        st.sampled_from([None, "bing", "yelp", "(not set)"]),
+    ),
+    max_size=12,
+    unique_by=lambda each: each[:3],
+)
+
+
+@settings(max_examples=15)
+@given(told=VISITS)
+def test_visits_are_those_that_a_plain_loop_finds(tmp_path_factory, told):
+    expected = {}
+    for client, session, minutes, name in sorted(told, key=lambda each: each[2]):
+        if client and session:
+            visit = expected.setdefault(
+                (client, session), [NOON + timedelta(minutes=minutes), None]
+            )
+            visit[1] = visit[1] or (None if name == "(not set)" else name)
+    events = [
+        at_session(client=c, session=s, minutes=m, **({"source": n} if n else {}))
+        for c, s, m, n in told
+    ]
+    folder = tmp_path_factory.mktemp("visits")
+    write(folder / "events_20261124.ndjson", events)
+    found = sorted((r["client_id"], r["at"], r["utm_source"]) for r in loaded(folder))
+    assert found == sorted(
+        (client, at, name or "(direct)") for (client, _), (at, name) in expected.items()
+    )
+
+
 def test_probe_says_what_is_there(folder):
     assert source(folder).probe() == f"{folder} holds no table of GA4's export to read."
     write(folder / TABLE, [at_session()])

@@ -10,7 +10,7 @@ from test_ga4 import NOW, QUICK, source, visits
 from test_loading import Store
 
 from connectors import ga4
-from connectors.contract import Touchpoint, WebSessions
+from connectors.contract import Contact, Touchpoint, WebSessions
 from connectors.errors import (
     SourceBusy,
     SourceChanged,
@@ -115,6 +115,19 @@ def test_a_restated_month_leaves_no_ghost(server):
     load()
     assert store.ask(seen) == [("bing", 1), ("yelp", 1)]
     assert store.ask("select distinct crm_id = 'L-1' from raw_touchpoint") == [(False,)]
+    store.engine.dispose()
+
+
+def test_the_touch_is_of_the_crm_s_contact(server):
+    store = Store()
+    for piece in leads(server):
+        store.loader("web", "1").load(piece)
+    at = datetime(2026, 11, 20, 19, 5, tzinfo=UTC)
+    store.load(Contact("L-1", created_at=at, updated_at=at), source="crm")
+    assert store.ask(
+        "select t.at < c.created_at from raw_touchpoint as t "
+        "inner join raw_contact as c on t.identifier = c.identifier"
+    ) == [(True,)]
     store.engine.dispose()
 
 
