@@ -13,13 +13,18 @@ from connectors.errors import (
 # that nobody needs a vendor's library for a source they do not have.
 SOURCES = {
     "air_quality": "connectors.air_quality",
-    "files": "connectors.files",
+    "callrail": "connectors.callrail",
     "fhir_files": "connectors.fhir_files",
+    "files": "connectors.files",
     "ga4": "connectors.ga4",
     "ga4_export": "connectors.ga4_export",
+    "google_ads": "connectors.google_ads",
+    "google_reviews": "connectors.google_reviews",
     "hubspot": "connectors.hubspot",
     "meta_ads": "connectors.meta_ads",
+    "microsoft_ads": "connectors.microsoft_ads",
     "pollen": "connectors.pollen",
+    "yelp": "connectors.yelp",
 }
 
 __all__ = [

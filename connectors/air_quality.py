@@ -16,7 +16,7 @@ from connectors.contract import Environment
 from connectors.errors import SourceMisconfigured
 from connectors.options import settings
 from connectors.patience import Patience
-from connectors.places import PLACES, Place, places_of
+from connectors.watched_places import PLACES, Place, places_of
 from connectors.shapes import shape_of
 from connectors.source import (
     ENDPOINT,

@@ -13,7 +13,7 @@ from typing import Any
 from connectors.errors import SourceBusy, SourceChanged, SourceError, SourceRefused
 from connectors.options import redacted
 from connectors.patience import Passing, Patience, throttled
-from connectors.places import Place
+from connectors.watched_places import Place
 from connectors.rest import Answer, Rest
 from connectors.source import Context, Window
 
