@@ -16,7 +16,6 @@ from connectors.contract import Environment
 from connectors.errors import SourceMisconfigured
 from connectors.options import settings
 from connectors.patience import Patience
-from connectors.watched_places import PLACES, Place, places_of
 from connectors.shapes import shape_of
 from connectors.source import (
     ENDPOINT,
@@ -29,6 +28,7 @@ from connectors.source import (
     Source,
     Window,
 )
+from connectors.watched_places import PLACES, Place, places_of
 from connectors.windows import open_windows, settled_by
 
 OPTIONS = (

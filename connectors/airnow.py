@@ -12,9 +12,9 @@ from typing import Any
 from connectors.errors import SourceBusy, SourceChanged, SourceError, SourceRefused
 from connectors.options import redacted
 from connectors.patience import Passing, Patience
-from connectors.watched_places import Place
 from connectors.rest import Answer, Rest
 from connectors.source import Context, Window
+from connectors.watched_places import Place
 from connectors.windows import single_days
 
 ADDRESS = "https://www.airnowapi.org"

@@ -13,9 +13,9 @@ from typing import Any
 from connectors.errors import SourceBusy, SourceChanged, SourceError, SourceRefused
 from connectors.options import redacted
 from connectors.patience import Passing, Patience, throttled
-from connectors.watched_places import Place
 from connectors.rest import Answer, Rest
 from connectors.source import Context, Window
+from connectors.watched_places import Place
 
 FREE = "https://air-quality-api.open-meteo.com"
 PAID = "https://customer-air-quality-api.open-meteo.com"

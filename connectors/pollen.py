@@ -19,10 +19,10 @@ from connectors.errors import (
 )
 from connectors.options import settings
 from connectors.patience import Passing, Patience
-from connectors.watched_places import PLACES, Place, places_of
 from connectors.rest import Answer, Rest
 from connectors.shapes import shape_of
 from connectors.source import ENDPOINT, Context, Cursor, Item, Option, Rejected, Slice, Source
+from connectors.watched_places import PLACES, Place, places_of
 
 OPTIONS = (
     Option("api_key", "API key of a project with the Pollen API.", secret=True),
