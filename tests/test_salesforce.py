@@ -74,7 +74,7 @@ def server():
 
 
 def source(server, *objects, first_day=date(2026, 11, 1), now=NOW, **options):
-    given = server.options | OWN_FIELDS | {"objects": objects or EVERYTHING} | options
+    given = server.credentials | OWN_FIELDS | {"objects": objects or EVERYTHING} | options
     return salesforce.connect(Context("crm", "clinic", given, now, first_day))
 
 
@@ -494,7 +494,7 @@ def test_failures_that_stay_say_so_without_a_secret(server, caplog):
     said = f"{caught.value}{caplog.text}"
     assert "00Dloopback" not in said
     assert "example.org" not in str(caught.value)
-    assert "PRIVATE KEY" not in said
+    assert server.consumer_secret not in said
     assert caught.value.__context__ is None
 
 
@@ -572,28 +572,35 @@ def test_a_session_that_ends_between_two_slices_is_renewed(server):
     assert server.granted == 2
 
 
-def test_client_credentials_log_in_too(server):
-    given = {
-        "consumer_secret": server.consumer_secret, "private_key": None, "username": None,
-        "domain": "https://clinic.my.salesforce.com/",
-    }  # fmt: skip
-    assert len(of(Contact, rows(server, "leads", **given))) == 2
+def test_client_credentials_log_in(server):
+    assert len(of(Contact, rows(server, "leads", domain="https://clinic.my.salesforce.com/"))) == 2
     with pytest.raises(SourceRefused, match=r"refused the log-in.*invalid_client") as caught:
-        rows(server, "leads", **given | {"consumer_secret": "wrong-consumer-secret"})
+        rows(server, "leads", consumer_secret="wrong-consumer-secret")
     assert "wrong-consumer-secret" not in str(caught.value)
 
 
-def test_an_unapproved_user_is_told_what_to_approve(server):
+def test_a_signed_log_in_is_renewed_too(server):
+    signed = server.options | {"consumer_secret": None, "domain": "login"}
+    found = source(server, "leads", "contacts", **signed).slices({})
+    read([next(found)])
+    server.expire()
+    assert len(of(Contact, read(found))) == 2
+    assert server.granted == 2
+
+
+def test_an_unapproved_user_is_told_what_to_approve(server, caplog):
+    signed = server.options | {"consumer_secret": None, "username": "nobody@clinic.example"}
     with pytest.raises(SourceRefused, match="connected app is approved for its user") as caught:
-        rows(server, "leads", username="nobody@clinic.example")
-    assert "nobody@clinic" not in str(caught.value)
+        rows(server, "leads", **signed)
+    assert "nobody@clinic" not in f"{caught.value}{caplog.text}"
+    assert "PRIVATE KEY" not in f"{caught.value}{caplog.text}"
 
 
 def test_the_key_may_come_from_a_file(server, tmp_path):
     path = tmp_path / "key.pem"
     path.write_text(server.private_key)
-    given = {"private_key": None, "private_key_file": str(path)}
-    assert len(of(Contact, rows(server, "leads", **given))) == 2
+    signed = server.options | {"private_key": None, "private_key_file": str(path)}
+    assert len(of(Contact, rows(server, "leads", consumer_secret=None, **signed))) == 2
 
 
 def test_the_daily_limit_says_when_to_come_back(server, waits):
@@ -702,7 +709,7 @@ def test_a_broken_value_keeps_one_row_out(server, name, objects, changes, column
 
 def test_probe_counts(server):
     assert source(server, "leads", "opportunities").probe() == (
-        "Salesforce answers as login; leads: 2, opportunities: 1."
+        "Salesforce answers as clinic.my; leads: 2, opportunities: 1."
     )
     server.hidden.add("Opportunity.Amount")
     with pytest.raises(SourceRefused, match=r"Opportunity\.Amount"):
