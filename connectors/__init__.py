@@ -17,6 +17,7 @@ SOURCES = {
     "ga4": "connectors.ga4",
     "hubspot": "connectors.hubspot",
     "meta_ads": "connectors.meta_ads",
+    "spend_sheet": "connectors.spend_sheet",
 }
 
 __all__ = [

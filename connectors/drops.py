@@ -155,11 +155,19 @@ def _walk(folder: Path) -> Iterator[DropFile]:
 
 
 def _read(file: DropFile, plan: Plan, found: Print, cursor: str) -> Iterator[Item]:
+    yield from contents(file, found, plan.read)
+    yield Cursor(cursor)
+
+
+def contents(
+    file: DropFile, found: Print, read: Callable[[DropFile, BinaryIO], Iterable[Item]]
+) -> Iterator[Item]:
+    """What `read` makes of a file, as long as the file is what was `found`."""
     with opened(file) as stream:
         if _state(stream) != found.state:
             raise _unfinished(file)
         try:
-            yield from _capped(file, plan.read(file, stream))
+            yield from _capped(file, read(file, stream))
         except SourceError as error:
             if _state(stream) != found.state:
                 raise _unfinished(file) from error
@@ -170,7 +178,6 @@ def _read(file: DropFile, plan: Plan, found: Print, cursor: str) -> Iterator[Ite
             ) from error
         if _state(stream) != found.state:
             raise _unfinished(file)
-    yield Cursor(cursor)
 
 
 def _refuse(error: SourceError) -> Iterator[Item]:
