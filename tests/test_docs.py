@@ -132,8 +132,8 @@ def test_every_mart_and_kind_of_conversion_is_described():
 
 @pytest.mark.parametrize("kind", sorted(SOURCES))
 def test_every_setting_of_every_source_is_described(kind):
-    pages = [ROOT / "docs/sources.md", ROOT / "docs/sources-files.md", ROOT / "docs/start.md"]
-    text = "\n".join(page.read_text(encoding="utf-8") for page in pages if page.exists())
+    pages = [*sorted(ROOT.glob("docs/sources*.md")), ROOT / "docs/start.md"]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     for option in options_of(kind):
         ways = (f"`{option.name}`", f"\n{option.name} = ", f".{option.name}]", f".{option.name}]]")
         assert any(way in text for way in ways), option.name

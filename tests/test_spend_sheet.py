@@ -4,6 +4,7 @@ import io
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from threading import Lock
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +13,13 @@ import pytest
 import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import create_engine
+from sqlalchemy.pool import StaticPool
 from warehouse_fixtures import Warehouse, at, call, contact, touch
 
+from attribution.loading import Loader
+from attribution.privacy import Door
+from attribution.raw import ensure_raw_tables
 from connectors import spend_sheet
 from connectors.contract import AdSpend, TrackingCode
 from connectors.errors import SourceChanged, SourceMisconfigured
@@ -316,6 +322,40 @@ def test_numbers_and_codes_say_whose_they_are_from_when(tmp_path):
 )
 def test_a_vanity_number_is_written_as_everywhere(written, region, number):
     assert number_of(written, region) == number
+
+
+def test_what_a_corrected_sheet_no_longer_says_is_gone(tmp_path):
+    """Through the loader, with another source of the same kind of rows beside it."""
+    engine = create_engine("duckdb:///:memory:", poolclass=StaticPool)
+    with engine.begin() as connection:
+        ensure_raw_tables(connection)
+
+    def refresh(name="offline"):
+        loader = Loader(engine, Lock(), Door(b"k" * 32), name, "media", "run")
+        for piece in source(tmp_path).slices({}):
+            loader.load(piece)
+
+    def stored(what="source, campaign, spend_micros", table="ad_spend"):
+        with engine.begin() as connection:
+            rows = connection.exec_driver_sql(
+                f"select {what}, count(*) from raw_{table} group by all order by all"
+            )
+            return [tuple(row) for row in rows]
+
+    drop(tmp_path, RADIO, RADIO.replace("Spring", "Autumn"))
+    refresh("other")
+    refresh()
+    drop(tmp_path, RADIO.replace("700.00", "70.00").replace("KNEE26", "HIP26"))
+    refresh()
+    assert stored() == [
+        ("offline", "Spring knees", 10_000_000, 7),
+        ("other", "Autumn knees", 100_000_000, 7),
+        ("other", "Spring knees", 100_000_000, 7),
+    ]
+    assert stored("source, code", "tracking_code")[:2] == [
+        ("offline", "+15035550142", 1), ("offline", "hip26", 1),
+    ]  # fmt: skip
+    engine.dispose()
 
 
 # --- joined to the flight -------------------------------------------------------------------------
