@@ -8,6 +8,7 @@ import streamlit as st
 
 from attribution.reports.about import about_report
 from attribution.reports.channels import channel_report
+from attribution.reports.reconcile import reconcile_report
 from attribution.ui.frame import Context
 from attribution.ui.view import View
 
@@ -39,12 +40,29 @@ def channels(view: View, context: Context) -> None:
             )
 
 
-def file_name(context: Context, kind: str) -> str:
+def reconcile(view: View, context: Context) -> None:
+    """Offer claims, credit and causes of each campaign as CSV."""
+    title, mime, icon = _KINDS["csv"]
+    with st.popover("Export", icon=":material/download:", key="export"):
+        st.caption("The campaigns of this page under the chosen filters.")
+        st.download_button(
+            title,
+            lambda: reconcile_report(view),
+            file_name(context, "csv", "reconcile"),
+            mime,
+            key="export_csv",
+            on_click="ignore",
+            icon=icon,
+            width="stretch",
+        )
+
+
+def file_name(context: Context, kind: str, report: str = "channels") -> str:
     """A name with a random part: large downloads of one name and size can share an address."""
     if "export_id" not in st.session_state:
         st.session_state["export_id"] = secrets.token_hex(4)
     scope = context.scope
-    return f"channels-{scope.since}-{scope.until}-{st.session_state['export_id']}.{kind}"
+    return f"{report}-{scope.since}-{scope.until}-{st.session_state['export_id']}.{kind}"
 
 
 def _maker(view: View, about: dict[str, str], kind: Literal["csv", "xlsx"]) -> Callable[[], bytes]:
