@@ -417,7 +417,7 @@ def _claims() -> tuple[Definition, ...]:
         ),
         Definition(
             "claim_ratio",
-            "Claimed per credited",
+            "Over-claim",
             "How many conversions platforms claim for each that the model credits to them.",
             "Claimed ÷ attributed; undefined without credit.",
             "ratio",
@@ -466,9 +466,9 @@ def _causes() -> tuple[Definition, ...]:
         ),
         (
             "untracked",
-            "Lost tracking (estimate)",
+            "Lost tracking",
             "Clicks that the platform saw and we did not: no cookie, another device, a plain call.",
-            "Seen clicks × leads without a known touch ÷ leads with one, week by week.",
+            "An estimate: seen clicks × leads without a known touch ÷ leads with one.",
         ),
         (
             "late",
@@ -496,13 +496,13 @@ def _causes() -> tuple[Definition, ...]:
         ),
         (
             "other_platforms",
-            "Other platforms claim it too",
+            "Other platforms",
             "Parts of conversions that the model gives to another platform that claims them whole.",
             "Sum of that platform's shares in clicked conversions.",
         ),
         (
             "other_channels",
-            "Shared with other channels",
+            "Other channels",
             "Parts that the model gives to channels that claim nothing, such as e-mail or search.",
             "For one campaign also what goes to the platform's other campaigns.",
         ),

@@ -23,6 +23,7 @@ EMPTY = (
 WHOLE = ("claimed", "attributed", "any_touch", "last_touch")
 ESTIMATED = ("untracked", UNEXPLAINED)
 _TITLES = {"platform": "Platform", "channel": "Channel", "campaign": "Campaign", "week": "Week"}
+_CARDS = {"last_touch": "Observed"}
 _NAMED = {"attributed": "claim_attributed"}
 SETTLES = timedelta(weeks=4)  # what platforms report of younger days still changes
 SMALL = 0.05  # of a conversion: no cause to show
@@ -114,7 +115,7 @@ def _metrics(platforms: pd.DataFrame) -> tuple[Metric, ...]:
         UNEXPLAINED: float(total[UNEXPLAINED]),
     }
     return tuple(
-        Metric(name, each.title, value, None, each.format, each.help, each.better)
+        Metric(name, _CARDS.get(name, each.title), value, None, each.format, each.help, each.better)
         for name, value in values.items()
         for each in (definition(name),)
     )
