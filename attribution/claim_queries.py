@@ -13,6 +13,7 @@ from attribution.queries import Marts, Scope
 CAUSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "repeated": (("repeated",), ()),
     "viewed": (("viewed",), ()),
+    "again": (("again",), ()),
     "untracked": (("untracked",), ()),
     "late": ((), ("late",)),
     "unclaimed": ((), ("unclaimed",)),
@@ -26,7 +27,7 @@ UNEXPLAINED = "unexplained"
 AMOUNTS = ("claimed", "attributed", "any_touch", "last_touch")
 _CLAIMED = (
     *("claimed", "repeated", "viewed", "any_touch", "last_touch", "clicked", "clicked_dated"),
-    *("late", "unclaimed", "untracked"),
+    *("late", "unclaimed", "untracked", "again"),
 )
 _CREDITED = (
     *("attributed", "other_platforms", "other_channels", "own_campaigns", "window_gap"),

@@ -465,6 +465,12 @@ def _causes() -> tuple[Definition, ...]:
             "What the platform counts by view, without what is told twice.",
         ),
         (
+            "again",
+            "Asked again",
+            "Forms and calls after a click that are no new lead: of known callers, or soon again.",
+            "Inquiries within the lead gap and calls that are not the first; of leads only.",
+        ),
+        (
             "untracked",
             "Lost tracking",
             "Clicks that the platform saw and we did not: no cookie, another device, a plain call.",
@@ -515,7 +521,7 @@ def _causes() -> tuple[Definition, ...]:
         (
             "unexplained",
             "Unexplained",
-            "What is left: inquiries counted again, modelled ones, people not joined to a click.",
+            "What is left: modelled conversions, people whom nothing joins to their click.",
             "Claimed − attributed − all causes.",
         ),
     )

@@ -30,6 +30,7 @@ def claims(weeks: Sequence[date]) -> pd.DataFrame:
     never = frame["campaign"] == "Retargeting"
     frame["unclaimed"] = frame["clicked_dated"].where(never & ~newest, 0)
     seen = frame["clicked_dated"] - frame["late"] - frame["unclaimed"]
+    frame["again"] = dice.integers(0, 2, size) * ~never
     frame["untracked"] = (seen * 0.21).round(6)
     meta = frame["platform"] == "meta"
     frame["repeated"] = dice.integers(0, 3, size).astype("float64") * meta
@@ -39,7 +40,7 @@ def claims(weeks: Sequence[date]) -> pd.DataFrame:
     frame["claimed"] = frame["repeated"] + frame["viewed"] + click
     strange = _cells("", weeks).iloc[:3].assign(claimed=4.0)
     whole = pd.concat([frame, strange], ignore_index=True)
-    counts = ["clicked", "clicked_dated", "any_touch", "last_touch", "late", "unclaimed"]
+    counts = ["clicked", "clicked_dated", "any_touch", "last_touch", "late", "unclaimed", "again"]
     amounts = ["claimed", "repeated", "viewed", "narrower", "untracked"]
     whole[counts] = whole[counts].fillna(0).astype("int64")
     whole[amounts] = whole[amounts].fillna(0.0)

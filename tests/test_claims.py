@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from warehouse_fixtures import Warehouse, ad, at, touch
+from warehouse_fixtures import Warehouse, ad, at, call, contact, touch
 
 from attribution.models import WEIGHED
 from attribution.models.parameters import CreditSettings
@@ -173,6 +173,24 @@ def test_lost_tracking_is_as_much_as_leads_without_a_touch_would_make_of_it(ware
         claim("knees", NOON, 4),
     )
     assert claims(warehouse, "clicked_dated untracked") == (3, pytest.approx(0.999999, abs=1e-5))
+
+
+def test_who_asks_again_is_one_lead_to_us_and_several_claims(warehouse):
+    """The contact that the CRM makes, and the call back the same day, are the same inquiry."""
+    warehouse.build(
+        clicked("1", "ann", NOON - 5 * DAY, META, "knees"),
+        form("2", "ann", NOON - 4 * DAY),
+        contact("ann", NOON - 4 * DAY + timedelta(minutes=1), patient_id="ann"),
+        call("same", "ann", NOON - 3.5 * DAY, first_time_caller=False),
+        form("again", "ann", NOON - 2 * DAY),
+        call("known", "ann", NOON, first_time_caller=False),
+        call("missed", "ann", NOON + 1.5 * DAY, answered=False),
+        form("after the window", "ann", NOON + 9 * DAY),
+        claim("knees", NOON - 5 * DAY, 3),
+        claim("knees", NOON + 9 * DAY, 1),
+    )
+    run_checks(warehouse.connection)
+    assert claims(warehouse, "clicked again") == (1, 2)
 
 
 def test_a_platform_is_known_by_its_campaign_s_number_or_by_its_name_among_visits(warehouse):

@@ -1,7 +1,7 @@
 -- What platforms claim, beside what was observed: by platform, campaign and week.
 -- grain: kind, platform, channel, campaign, week
 -- inputs: int_claims, int_claimable, int_claim_terms, int_platforms, int_channel_map,
---   int_conversions, int_journey_touches
+--   int_conversions, int_journey_touches, int_asked_again
 --
 -- `claimed` counts all actions, `repeated` those that tell another action's conversions again,
 -- `viewed` the others that follow a view alone; `narrower` is inside `claimed` and in no sum. An
@@ -10,7 +10,8 @@
 -- the conversion; `clicked_dated` the same in the week in which the platform puts it, and of those
 -- `late` come after the platform's last day and `unclaimed` are of campaigns for which it claims
 -- nothing at all. `untracked` is what would be clicked beyond that, had leads without a known touch
--- come as the others did.
+-- come as the others did. `again` are inquiries after a click that are no lead of ours, in the week
+-- in which the platform puts them.
 
 with
 
@@ -119,7 +120,8 @@ counted as (
         0 as clicked_dated,
         0 as late,
         0 as unclaimed,
-        0 as untracked
+        0 as untracked,
+        0 as again
     from int_claims
     union all
     select
@@ -137,7 +139,8 @@ counted as (
         0 as clicked_dated,
         0 as late,
         0 as unclaimed,
-        0 as untracked
+        0 as untracked,
+        0 as again
     from seen
     inner join int_conversions on seen.conversion_id = int_conversions.conversion_id
     where seen.place = 1
@@ -157,7 +160,8 @@ counted as (
         0 as clicked_dated,
         0 as late,
         0 as unclaimed,
-        0 as untracked
+        0 as untracked,
+        0 as again
     from clicked
     union all
     select
@@ -175,8 +179,35 @@ counted as (
         conversions as clicked_dated,
         case when is_late then conversions else 0 end as late,
         case when is_unclaimed then conversions else 0 end as unclaimed,
-        case when is_late or is_unclaimed then 0 else conversions * lost_each end as untracked
+        case when is_late or is_unclaimed then 0 else conversions * lost_each end as untracked,
+        0 as again
     from clicked
+    union all
+    select
+        'lead' as kind,
+        int_asked_again.platform,
+        int_asked_again.map_id,
+        cast(date_trunc('week', int_asked_again.claim_day) as date) as week,
+        0 as claimed,
+        0 as repeated,
+        0 as viewed,
+        0 as narrower,
+        0 as any_touch,
+        0 as last_touch,
+        0 as clicked,
+        0 as clicked_dated,
+        0 as late,
+        0 as unclaimed,
+        0 as untracked,
+        1 as again
+    from int_asked_again
+    inner join int_channel_map on int_asked_again.map_id = int_channel_map.map_id
+    inner join campaigns
+        on
+            int_asked_again.platform = campaigns.platform
+            and int_channel_map.channel = campaigns.channel
+            and int_channel_map.campaign = campaigns.campaign
+            and campaigns.kind = 'lead'
 
 ),
 
@@ -198,7 +229,8 @@ final as (
         cast(sum(counted.clicked_dated) as bigint) as clicked_dated,
         cast(sum(counted.late) as bigint) as late,
         cast(sum(counted.unclaimed) as bigint) as unclaimed,
-        cast(sum(cast(counted.untracked as decimal(24, 6))) as double) as untracked
+        cast(sum(cast(counted.untracked as decimal(24, 6))) as double) as untracked,
+        cast(sum(counted.again) as bigint) as again
     from counted
     inner join int_channel_map on counted.map_id = int_channel_map.map_id
     group by 1, 2, 3, 4, 5

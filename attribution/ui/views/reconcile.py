@@ -94,7 +94,8 @@ def _table(
     title: str, frame: pd.DataFrame, names: tuple[str, ...], shown: tuple[str, ...]
 ) -> Table:
     keys = (Column(name, _TITLES[name], "day" if name == "week" else "text") for name in names)
-    numbers = (_measured(name) for name in (*WHOLE, *shown))
+    # What is left over stands before the causes, where no screen is too narrow for it.
+    numbers = (_measured(name) for name in (*WHOLE, UNEXPLAINED, *shown[:-1]))
     columns = (*keys, *numbers)
     frame = frame.assign(platform=frame["platform"].map(formats.title))
     return Table(title, columns, frame[[column.name for column in columns]])
@@ -211,6 +212,10 @@ def _notes(
     ]
     if absent:
         notes.append(f"Nothing in this period is due to: {formats.several(absent)}.")
+    notes.append(
+        "In the tables a cause is by how much it makes claims larger than credit: claimed, less "
+        "all causes and the unexplained, is attributed."
+    )
     notes.append(
         "Claims are what platforms say of themselves; no credit and no ratio on other pages is "
         "made of them."
