@@ -80,10 +80,11 @@ class Flights:
             for place in np.flatnonzero(fault.where).tolist():
                 wrong.setdefault(place, (f, fault.reason))
         taken: list[tuple[int, int, int, int, int]] = []
-        listed = {name: column.to_pylist() for name, column in rows.columns.items()}
-        for place, number in enumerate(rows.numbers.tolist()):
-            row = {name: values[place] for name, values in listed.items()}
-            if _is_blank(rows, place):
+        names = tuple(rows.columns)
+        listed = zip(*(column.to_pylist() for column in rows.columns.values()), strict=True)
+        for place, (number, values) in enumerate(zip(rows.numbers.tolist(), listed, strict=True)):
+            row = dict(zip(names, values, strict=True))
+            if row["spend"] is None and _is_blank(rows, place):
                 continue
             found = _not_a_flight(row) or wrong.get(place) or self._fault(row)
             if found is not None:
@@ -173,15 +174,12 @@ class Flights:
             "spend": spread(spend, lengths, span, place),
             "impressions": spread(impressions, lengths, span, place),
         }
-        self._days.append(days)
+        self._days.append(_added_up(days))
 
     def _spend(self) -> pa.Table:
         every = {name: np.concatenate([d[name] for d in self._days]) for name in self._days[0]}
-        order = np.lexsort((every["sheet"], every["day"], every["flight"]))
-        every = {name: column[order] for name, column in every.items()}
-        starts = _changes(every["flight"], every["day"], every["sheet"])
-        sums = {n: np.add.reduceat(every[n], starts) for n in ("spend", "impressions")}
-        flight, day = every["flight"][starts], every["day"][starts]
+        every = _added_up(every)
+        flight, day = every["flight"], every["day"]
         # Of each flight and day the last sheet's sum.
         ends = np.append(_changes(flight, day)[1:], len(flight)) - 1
         flight, day = flight[ends], day[ends]
@@ -195,14 +193,15 @@ class Flights:
         columns = {n: pa.array(texts, pa.string()).take(flight) for n, texts in said.items()}
         columns["timezone"] = pa.repeat(self.timezone, len(flight))
         columns["day"] = pa.array(day.astype("datetime64[D]"))
-        columns["spend_micros"] = pa.array(sums["spend"][ends])
-        columns["impressions"] = pa.array(sums["impressions"][ends])
+        columns["spend_micros"] = pa.array(every["spend"][ends])
+        columns["impressions"] = pa.array(every["impressions"][ends])
         columns["clicks"] = pa.repeat(pa.scalar(0, pa.int64()), len(flight))
         schema = arrow_schema(AdSpend)
         empty = {f.name: pa.nulls(len(flight), f.type) for f in schema if f.name not in columns}
         return pa.table(columns | empty).select(schema.names).cast(schema)
 
 
+@lru_cache(maxsize=4096)
 def slug(text: str) -> str:
     """A name as one lower-case word: what people write in two ways is one thing."""
     return re.sub(r"[^\w.]+", "_", text.strip().lower()).strip("_")
@@ -248,11 +247,22 @@ def _span(row: dict[str, Any]) -> tuple[date | None, date | None]:
 
 
 def _several(text: str | None) -> list[str]:
-    return [part.strip() for part in re.split(r"[|;]", text or "") if part.strip()]
+    if not text:
+        return []
+    return [part.strip() for part in re.split(r"[|;]", text) if part.strip()]
 
 
 def _ordinal(day: date) -> int:
     return (day - _EPOCH).days
+
+
+def _added_up(days: dict[str, Ints]) -> dict[str, Ints]:
+    """Amounts of the same flight, day and sheet as one, in that order."""
+    order = np.lexsort((days["sheet"], days["day"], days["flight"]))
+    days = {name: column[order] for name, column in days.items()}
+    starts = _changes(days["flight"], days["day"], days["sheet"])
+    keys = {name: days[name][starts] for name in ("flight", "day", "sheet")}
+    return keys | {n: np.add.reduceat(days[n], starts) for n in ("spend", "impressions")}
 
 
 def _changes(*columns: Ints) -> Ints:

@@ -64,7 +64,7 @@ def by_day(rows):
     return dict(days)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(-(10**18), 10**18), st.integers(0, 20_000), st.integers(1, 731)),

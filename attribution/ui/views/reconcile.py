@@ -177,7 +177,7 @@ def _causes(platforms: pd.DataFrame, shown: tuple[str, ...]) -> Table:
     frame.insert(0, "cause", [each.title for each in means])
     frame["reason"] = [each.help for each in means]
     columns = (
-        Column("cause", "From claimed to attributed"),
+        Column("cause", "Cause"),
         *numbers,
         Column("total", "All platforms", "number"),
         Column("reason", "What it is, and how it is computed"),
