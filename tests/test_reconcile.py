@@ -1,5 +1,6 @@
 """The page Reconcile says what the marts hold, and its causes add up to the difference."""
 
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -144,16 +145,17 @@ def test_the_export_holds_every_campaign(marts):
     assert len(lines) == 1 + len(view.tables["campaigns"].frame)
 
 
-def empty_home(folder: Path) -> Home:
-    home = made_up.make_home(folder)
-    with duckdb.connect(str(home.generation(1) / "marts.duckdb")) as database:
-        database.execute("delete from claims")
-        database.execute("delete from claim_credit")
-    return home
+def without(home: Home, folder: Path, gone: str) -> Home:
+    """A copy of the home in which the claims that fit a condition were never made."""
+    copy = Home(shutil.copytree(home.folder, folder))
+    with duckdb.connect(str(copy.generation(1) / "marts.duckdb")) as database:
+        for mart in ("claims", "claim_credit"):
+            database.execute(f"delete from {mart} where {gone}")
+    return copy
 
 
-def test_without_any_claim_the_page_says_what_would_bring_them(tmp_path):
-    view = reconcile.build(Marts(empty_home(tmp_path / "home"), 1), RECENT)
+def test_without_any_claim_the_page_says_what_would_bring_them(home, tmp_path):
+    view = reconcile.build(Marts(without(home, tmp_path / "home", "true"), 1), RECENT)
     assert "`meta_ads`" in view.empty
     assert "`claimed_conversions`" in view.empty
     assert not view.tables
@@ -161,14 +163,11 @@ def test_without_any_claim_the_page_says_what_would_bring_them(tmp_path):
         reconcile_report(view)
 
 
-def test_a_period_without_claims_asks_for_a_longer_one(tmp_path):
-    home = made_up.make_home(tmp_path / "home")
-    with duckdb.connect(str(home.generation(1) / "marts.duckdb")) as database:
-        for mart in ("claims", "claim_credit"):
-            database.execute(f"delete from {mart} where week > date '2026-01-01'")
-    view = reconcile.reconcile(home, 1, RECENT)
+def test_a_period_without_claims_asks_for_a_longer_one(home, tmp_path):
+    earlier = without(home, tmp_path / "home", "week > date '2026-01-01'")
+    view = reconcile.reconcile(earlier, 1, RECENT)
     assert view.empty.startswith("No platform claims leads in 24 Aug")
-    assert queries.about(Marts(home, 1)).last_week == LAST
+    assert queries.about(Marts(earlier, 1)).last_week == LAST
 
 
 def test_the_bridge_goes_from_the_first_amount_to_the_last_without_a_gap():
