@@ -2,13 +2,16 @@
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import streamlit as st
 
 from attribution.reports.about import about_report
 from attribution.reports.channels import channel_report
+from attribution.reports.export import audit_export
 from attribution.reports.reconcile import reconcile_report
+from attribution.ui import access
 from attribution.ui.frame import Context
 from attribution.ui.view import View
 
@@ -30,7 +33,7 @@ def channels(view: View, context: Context) -> None:
         for kind, (title, mime, icon) in _KINDS.items():
             st.download_button(
                 title,
-                _maker(view, about, kind),
+                _audited(context, kind, partial(channel_report, view, about, kind)),
                 file_name(context, kind),
                 mime,
                 key=f"export_{kind}",
@@ -43,11 +46,12 @@ def channels(view: View, context: Context) -> None:
 def reconcile(view: View, context: Context) -> None:
     """Offer claims, credit and causes of each campaign as CSV."""
     title, mime, icon = _KINDS["csv"]
+    make = _audited(context, "csv", lambda: reconcile_report(view), "reconcile report")
     with st.popover("Export", icon=":material/download:", key="export"):
         st.caption("The campaigns of this page under the chosen filters.")
         st.download_button(
             title,
-            lambda: reconcile_report(view),
+            make,
             file_name(context, "csv", "reconcile"),
             mime,
             key="export_csv",
@@ -65,5 +69,18 @@ def file_name(context: Context, kind: str, report: str = "channels") -> str:
     return f"{report}-{scope.since}-{scope.until}-{st.session_state['export_id']}.{kind}"
 
 
-def _maker(view: View, about: dict[str, str], kind: Literal["csv", "xlsx"]) -> Callable[[], bytes]:
-    return lambda: channel_report(view, about, kind)
+def _audited(
+    context: Context,
+    kind: Literal["csv", "xlsx"],
+    make: Callable[[], bytes],
+    report: str = "channel report",
+) -> Callable[[], bytes]:
+    """What makes a report, and writes down who took it away."""
+    reader = access.reader()
+
+    def made() -> bytes:
+        content = make()
+        audit_export(context.home, reader, context.generation, context.scope, kind, content, report)
+        return content
+
+    return made
