@@ -149,7 +149,8 @@ def test_a_channel_opens_into_its_campaigns(open_page):
 
 
 def test_a_platform_opens_into_its_campaigns(open_page):
-    at = open_page("reconcile", kind="lead", platform="Meta")
+    at = open_page("reconcile", platform="Meta")
+    assert any("so this page is about leads" in each.value for each in at.caption)
     tables = [each.value for each in at.dataframe]
     assert any("Heart month" in set(table.get("campaign", ())) for table in tables)
     assert any("From claimed to credited leads" in each.value for each in at.markdown)

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import claims_fixture
@@ -11,7 +12,7 @@ import marts_fixture as made_up
 import pandas as pd
 import pytest
 
-from attribution import claim_queries, queries
+from attribution import audit, claim_queries, queries
 from attribution.claim_queries import CAUSES, UNEXPLAINED
 from attribution.errors import BadInput
 from attribution.metrics import definition
@@ -19,7 +20,8 @@ from attribution.models import MODELS
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.reports.reconcile import reconcile_report
-from attribution.ui import charts
+from attribution.ui import charts, export, frame
+from attribution.ui.freshness import freshness
 from attribution.ui.views import reconcile
 
 LAST = made_up.LAST_WEEK
@@ -116,10 +118,10 @@ def test_a_cause_without_effect_is_named_and_not_shown(marts):
 def test_where_nothing_of_the_kind_is_claimed_the_page_is_about_what_is(marts):
     view = reconcile.build(marts, replace(RECENT, kind="booked"))
     assert view.question == "Why do platforms claim other leads than we credit them with?"
-    assert view.notes[0] == "Platforms claim no booked visits, so this page is about leads."
+    assert view.remark == "Platforms claim no booked visits, so this page is about leads."
     shown = reconcile.build(marts, RECENT)
     assert view.tables["platforms"].frame.equals(shown.tables["platforms"].frame)
-    assert not any("claim no" in note for note in shown.notes)
+    assert not shown.remark
 
 
 def test_what_still_moves_and_what_no_rule_names_is_said(marts, claimed):
@@ -143,6 +145,17 @@ def test_the_export_holds_every_campaign(marts):
     lines = reconcile_report(view).decode("utf-8-sig").splitlines()
     assert lines[0].startswith("platform,channel,campaign,claimed,attributed,")
     assert len(lines) == 1 + len(view.tables["campaigns"].frame)
+
+
+def test_the_export_is_written_down(home, marts, tmp_path):
+    copy = Home(shutil.copytree(home.folder, tmp_path / "home"))
+    view = reconcile.build(marts, RECENT)
+    context = frame.Context(copy, 1, RECENT, freshness(copy))
+    make = export.audited(context, "csv", lambda: reconcile_report(view), "reconcile report")
+    content = make()
+    (said,) = audit.entries(copy).to_dict("records")
+    assert (said["action"], said["subject"]) == ("export", "reconcile report")
+    assert sha256(content).hexdigest() in said["detail"]
 
 
 def without(home: Home, folder: Path, gone: str) -> Home:

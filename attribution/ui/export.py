@@ -33,7 +33,7 @@ def channels(view: View, context: Context) -> None:
         for kind, (title, mime, icon) in _KINDS.items():
             st.download_button(
                 title,
-                _audited(context, kind, partial(channel_report, view, about, kind)),
+                audited(context, kind, partial(channel_report, view, about, kind)),
                 file_name(context, kind),
                 mime,
                 key=f"export_{kind}",
@@ -46,7 +46,7 @@ def channels(view: View, context: Context) -> None:
 def reconcile(view: View, context: Context) -> None:
     """Offer claims, credit and causes of each campaign as CSV."""
     title, mime, icon = _KINDS["csv"]
-    make = _audited(context, "csv", lambda: reconcile_report(view), "reconcile report")
+    make = audited(context, "csv", lambda: reconcile_report(view), "reconcile report")
     with st.popover("Export", icon=":material/download:", key="export"):
         st.caption("The campaigns of this page under the chosen filters.")
         st.download_button(
@@ -69,7 +69,7 @@ def file_name(context: Context, kind: str, report: str = "channels") -> str:
     return f"{report}-{scope.since}-{scope.until}-{st.session_state['export_id']}.{kind}"
 
 
-def _audited(
+def audited(
     context: Context,
     kind: Literal["csv", "xlsx"],
     make: Callable[[], bytes],

@@ -68,7 +68,8 @@ def build(marts: Marts, scope: Scope) -> View:
             "weeks": _table("Weeks", weeks, ("week", "platform"), shown),
             "causes": _causes(platforms, shown),
         },
-        notes=_notes(marts, scope, asked, kinds, shown),
+        remark=_remark(asked, scope),
+        notes=_notes(marts, scope, kinds, shown),
         currency=queries.about(marts).currency,
     )
 
@@ -185,14 +186,16 @@ def _causes(platforms: pd.DataFrame, shown: tuple[str, ...]) -> Table:
     return Table("Causes", columns, frame[[column.name for column in columns]])
 
 
+def _remark(asked: str, scope: Scope) -> str:
+    if asked == scope.kind:
+        return ""
+    return f"Platforms claim no {_what(asked)}, so this page is about {_what(scope.kind)}."
+
+
 def _notes(
-    marts: Marts, scope: Scope, asked: str, kinds: dict[str, float], shown: tuple[str, ...]
+    marts: Marts, scope: Scope, kinds: dict[str, float], shown: tuple[str, ...]
 ) -> tuple[str, ...]:
     notes = []
-    if asked != scope.kind:
-        notes.append(
-            f"Platforms claim no {_what(asked)}, so this page is about {_what(scope.kind)}."
-        )
     since = scope.until - SETTLES + timedelta(weeks=1)
     young = claim_queries.claims_since(marts, scope, max(since, scope.since))
     if young:
