@@ -10,7 +10,7 @@ from warehouse_fixtures import Warehouse, ad, at, call, contact, touch
 
 from attribution.models import WEIGHED
 from attribution.models.parameters import CreditSettings
-from attribution.transform import run_checks
+from attribution.transform import build, load_checks, load_models, run_checks
 from connectors.contract import ClaimedConversions
 
 DAY = timedelta(days=1)
@@ -18,9 +18,32 @@ NOON = at("2024-05-15 12:00")  # a Wednesday
 WEEK = date(2024, 5, 13)
 
 
+def needed(*wanted):
+    """The models from which the wanted ones are built, in order."""
+    models = load_models()
+    kept = set(wanted)
+    for model in reversed(models):
+        if model.name in kept:
+            kept |= {*model.inputs, *model.beside}
+    return [model for model in models if model.name in kept]
+
+
+MODELS = needed("claims", "claim_credit", "credit")
+CHECKS = [check for check in load_checks() if check.name.startswith("claims_")]
+
+
+class Store(Warehouse):
+    """A warehouse of claims and credit alone, proved by the checks of claims."""
+
+    def rebuild(self):
+        build(self.connection, MODELS)
+        run_checks(self.connection, CHECKS)
+        return self
+
+
 @pytest.fixture(scope="module")
 def warehouse():
-    opened = Warehouse()
+    opened = Store()
     yield opened
     opened.close()
 
@@ -75,7 +98,6 @@ def test_a_conversion_that_two_platforms_claim_is_shared_by_what_the_model_says(
         claim("knees", NOON - 3 * DAY, 1),
         google("brand", NOON, 1),
     )
-    run_checks(warehouse.connection)
     assert claims(warehouse, "claimed clicked clicked_dated any_touch last_touch") == (
         2,
         2,
@@ -134,7 +156,6 @@ def test_views_and_repeats_are_told_apart_and_shorter_windows_counted_once(wareh
         claim("knees", NOON, 2, action=pixel, attribution_window="1d_view", counted_by="view"),
         claim("knees", NOON, 9, action="page_view"),
     )
-    run_checks(warehouse.connection)
     assert claims(warehouse, "claimed repeated viewed narrower", "kind = 'lead'") == (12, 6, 2, 3)
     assert claims(warehouse, "claimed", "kind = ''") == (9,)
 
@@ -146,7 +167,7 @@ def test_an_action_repeats_another_only_where_that_is_loaded(warehouse):
 
 def test_windows_of_both_sides_are_a_cause_where_they_differ():
     """Of one lead only our journey holds the click, of the other only the platform's window."""
-    narrow = Warehouse(CreditSettings(lookback_days={"lead": 10}))
+    narrow = Store(CreditSettings(lookback_days={"lead": 10}))
     narrow.build(
         clicked("1", "ann", NOON - 8 * DAY, META, "knees"),
         form("2", "ann", NOON),
@@ -155,7 +176,6 @@ def test_windows_of_both_sides_are_a_cause_where_they_differ():
         claim("knees", NOON, 1),
         google("brand", NOON, 1),
     )
-    run_checks(narrow.connection)
     assert claims(narrow, "clicked any_touch", "platform = 'meta'") == (0, 1)
     assert credit(narrow, "linear", "platform = 'meta'") == (0.5, 0, 0, 0, -0.5, 0)
     assert claims(narrow, "clicked any_touch", "platform = 'google'") == (1, 0)
@@ -189,7 +209,6 @@ def test_who_asks_again_is_one_lead_to_us_and_several_claims(warehouse):
         claim("knees", NOON - 5 * DAY, 3),
         claim("knees", NOON + 9 * DAY, 1),
     )
-    run_checks(warehouse.connection)
     assert claims(warehouse, "clicked again") == (1, 2)
 
 
@@ -232,7 +251,6 @@ def rows_of(people):
 def test_causes_are_what_a_sum_over_all_journeys_makes_them(warehouse, seed):
     people = some_journeys(seed)
     warehouse.build(*rows_of(people))
-    run_checks(warehouse.connection)
     assert_credit_is_that_of_the_campaigns(warehouse)
     for tag, platform, days in ((META, "meta", 7), (GOOGLE, "google", 30)):
         wanted = defaultdict(float)
@@ -276,6 +294,5 @@ def assert_credit_is_that_of_the_campaigns(warehouse):
 
 def test_where_no_platform_claims_anything_there_is_nothing(warehouse):
     warehouse.build(clicked("1", "ann", NOON, META, "knees"), form("2", "ann", NOON))
-    run_checks(warehouse.connection)
     assert warehouse.rows("select * from claims") == []
     assert warehouse.rows("select * from claim_credit") == []
