@@ -14,13 +14,13 @@ import pytest
 
 from attribution import audit, claim_queries, queries
 from attribution.claim_queries import CAUSES, UNEXPLAINED
-from attribution.errors import BadInput
+from attribution.errors import BadInput, NotAllowed
 from attribution.metrics import definition
 from attribution.models import MODELS
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.reports.reconcile import reconcile_report
-from attribution.ui import charts, export, frame
+from attribution.ui import access, charts, export, frame
 from attribution.ui.freshness import freshness
 from attribution.ui.views import reconcile
 
@@ -150,12 +150,15 @@ def test_the_export_holds_every_campaign(marts):
 def test_the_export_is_written_down(home, marts, tmp_path):
     copy = Home(shutil.copytree(home.folder, tmp_path / "home"))
     view = reconcile.build(marts, RECENT)
-    context = frame.Context(copy, 1, RECENT, freshness(copy))
+    context = frame.Context(copy, 1, RECENT, freshness(copy), access.VISITOR)
     make = export.audited(context, "csv", lambda: reconcile_report(view), "reconcile report")
     content = make()
     (said,) = audit.entries(copy).to_dict("records")
     assert (said["action"], said["subject"]) == ("export", "reconcile report")
     assert sha256(content).hexdigest() in said["detail"]
+    copy.config.write_text('currency = "USD"\n', encoding="utf-8")
+    with pytest.raises(NotAllowed):  # no simulated people, and nobody has signed in
+        export.audited(context, "csv", lambda: reconcile_report(view), "reconcile report")
 
 
 def without(home: Home, folder: Path, gone: str) -> Home:

@@ -11,6 +11,7 @@ from attribution.reports.about import about_report
 from attribution.reports.channels import channel_report
 from attribution.reports.export import audit_export
 from attribution.reports.reconcile import reconcile_report
+from attribution.roles import EXPORT
 from attribution.ui import access
 from attribution.ui.frame import Context
 from attribution.ui.view import View
@@ -26,7 +27,10 @@ _KINDS: dict[Literal["csv", "xlsx"], tuple[str, str, str]] = {
 
 
 def channels(view: View, context: Context) -> None:
-    """Offer the channel report of what the page shows."""
+    """Offer the channel report of what the page shows to those who may take it away."""
+    if not context.reader.may(EXPORT):
+        st.caption(access.NOT_EXPORTED)
+        return
     about = about_report("Channel report", context.generation, context.scope, context.freshness)
     with st.popover("Export", icon=":material/download:", key="export"):
         st.caption("The numbers of this page under the chosen filters.")
@@ -45,6 +49,9 @@ def channels(view: View, context: Context) -> None:
 
 def reconcile(view: View, context: Context) -> None:
     """Offer claims, credit and causes of each campaign as CSV."""
+    if not context.reader.may(EXPORT):
+        st.caption(access.NOT_EXPORTED)
+        return
     title, mime, icon = _KINDS["csv"]
     make = audited(context, "csv", lambda: reconcile_report(view), "reconcile report")
     with st.popover("Export", icon=":material/download:", key="export"):
@@ -76,11 +83,12 @@ def audited(
     report: str = "channel report",
 ) -> Callable[[], bytes]:
     """What makes a report, and writes down who took it away."""
-    reader = access.reader()
+    # Here, where there is a session: the file is made on another thread, outside any script.
+    reader = access.exporter(context.home)
 
     def made() -> bytes:
-        content = make()
-        audit_export(context.home, reader, context.generation, context.scope, kind, content, report)
+        content, scope = make(), context.scope
+        audit_export(context.home, reader.name, context.generation, scope, kind, content, report)
         return content
 
     return made

@@ -2,8 +2,9 @@
 -- grain: source, account, call_id
 -- inputs: raw_call, identity, stg_tracking_code, setting_report
 --
--- A number that a spend sheet gave to a campaign says where the call came from, unless the call
--- names a campaign itself. Ten digits without a country's code are a North American number.
+-- Calls that were marked as spam are kept raw, and counted nowhere. A number that a spend sheet
+-- gave to a campaign says where the call came from, unless the call names a campaign itself. Ten
+-- digits without a country's code are a North American number.
 
 with
 
@@ -30,6 +31,7 @@ dialled as (
                 then regexp_replace(raw.tracking_number, '[^0-9]', '', 'g')
         end as digits
     from raw_call as raw
+    where coalesce(raw.outcome, '') <> 'spam'
 
 ),
 
