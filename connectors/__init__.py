@@ -12,13 +12,18 @@ from connectors.errors import (
 # kind in `caretrace.toml` -> module; imported only when a source of that kind is configured, so
 # that nobody needs a vendor's library for a source they do not have.
 SOURCES = {
+    "air_quality": "connectors.air_quality",
     "callrail": "connectors.callrail",
-    "files": "connectors.files",
     "fhir_files": "connectors.fhir_files",
+    "files": "connectors.files",
     "ga4": "connectors.ga4",
+    "ga4_export": "connectors.ga4_export",
+    "google_ads": "connectors.google_ads",
     "google_reviews": "connectors.google_reviews",
     "hubspot": "connectors.hubspot",
     "meta_ads": "connectors.meta_ads",
+    "microsoft_ads": "connectors.microsoft_ads",
+    "pollen": "connectors.pollen",
     "spend_sheet": "connectors.spend_sheet",
     "yelp": "connectors.yelp",
 }

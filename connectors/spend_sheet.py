@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from zoneinfo import available_timezones
 
 from connectors.contract import AdSpend, TrackingCode
-from connectors.drops import Drop, DropFile, contents, fingerprint, kinds_of, matches
+from connectors.drops import Drop, DropFile, fingerprint, kinds_of, matches, whole
 from connectors.errors import SourceMisconfigured
 from connectors.files import reader_of
 from connectors.options import settings
@@ -124,4 +124,4 @@ class SpendSheets:
             for block in self.mapping.blocks(file.name, stream):
                 yield from flights.take(file.name, block)
 
-        return contents(file, fingerprint(file), read)
+        return whole(file, fingerprint(file), read)

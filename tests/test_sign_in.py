@@ -16,13 +16,15 @@ from test_browser import ARGUMENTS, CHROMIUM
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from attribution import audit
+from attribution import audit, doctor
 from attribution.errors import SettingsError
 from attribution.paths import Home
 from attribution.roles import EXPORT, OPERATE, PEOPLE, SEE, Reader, roles_of
 from attribution.sessions import Sessions
+from attribution.settings import load
 from attribution.sign_in import SECRET_VARIABLE, sign_in
 from attribution.ui.gate import FIRST_PAGE, safe_next
+from connectors.patience import Patience
 
 PATIENCE_MS = 30_000
 CONFIG = """currency = "USD"
@@ -348,6 +350,32 @@ def test_everything_that_is_wrong_is_said_at_once(home, monkeypatch):
         "idle_minutes must be a whole number from 1 to 720",
     ):
         assert words in str(told.value)
+
+
+def test_the_doctor_asks_the_provider(home, monkeypatch):
+    monkeypatch.setenv(SECRET_VARIABLE, "hush-hush")
+    monkeypatch.setattr(doctor, "PATIENCE", Patience(attempts=1, socket_seconds=2, call_seconds=4))
+
+    def found(issuer: str) -> tuple[bool, str]:
+        configured(home, CONFIG.format(issuer=issuer, address="https://a.example"))
+        [told] = [each for each in doctor.examine(load(home)) if each.subject == "sign-in"]
+        return told.fine, told.sentence
+
+    with Provider() as provider:
+        assert found(provider.url) == (True, "the provider answers.")
+        named = provider.url.replace("127.0.0.1", "localhost")
+        assert found(named)[1].startswith("what answers at issuer calls itself by another name")
+        assert found(f"{provider.url}/realms/x")[0] is False
+        gone = provider.url
+    fine, sentence = found(gone)
+    assert not fine
+    assert sentence.startswith("The identity provider did not answer")
+
+
+def test_without_a_sign_in_the_doctor_says_so(home):
+    configured(home, 'currency = "USD"\n')
+    [told] = [each for each in doctor.examine(load(home)) if each.subject == "sign-in"]
+    assert (told.fine, "nobody can sign in" in told.sentence) == (True, True)
 
 
 def test_the_secret_is_shown_to_nobody(home, monkeypatch):
