@@ -24,6 +24,7 @@ SOURCES = {
     "meta_ads": "connectors.meta_ads",
     "microsoft_ads": "connectors.microsoft_ads",
     "pollen": "connectors.pollen",
+    "spend_sheet": "connectors.spend_sheet",
     "yelp": "connectors.yelp",
 }
 
