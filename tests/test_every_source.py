@@ -42,6 +42,11 @@ ADS_SECRETS = {
     "client_secret": CLIENT_SECRET,
     "refresh_token": REFRESH_TOKEN,
 }
+MONDAY = TODAY - timedelta(days=TODAY.weekday() + 7)
+SHEET = (
+    "medium,campaign,week,spend,currency,number,code\n"
+    f"radio,Fall knees,{MONDAY},700.00,USD,+1 212 555 0177,KNEE\n"
+)
 PLACES = 'places = [["North clinic", 45.52, -122.68]]'
 
 
@@ -103,6 +108,12 @@ SOURCES_HERE = {
         ("touchpoint",),
         settings='folder = "{folder}"\ntimezone = "UTC"',
         drop=lambda folder: ga4_export.sample(TODAY, folder),
+    ),
+    "offline": Each(
+        "spend_sheet",
+        ("ad_spend", "tracking_code"),
+        settings='folder = "{folder}"\ntimezone = "America/Chicago"\ncurrency = "USD"',
+        drop=lambda folder: (folder / "radio.csv").write_text(SHEET),
     ),
     "calls": Each(
         "callrail",
