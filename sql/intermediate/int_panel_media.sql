@@ -22,7 +22,10 @@ messages as (
             and stg_message.utm_medium = int_channel_map.utm_medium
             and stg_message.flow = int_channel_map.utm_campaign
             and int_channel_map.campaign_id = ''
-    where stg_message.was_sent and stg_message.purpose = 'marketing'
+    where
+        stg_message.was_sent
+        and not stg_message.is_mailing
+        and stg_message.purpose = 'marketing'
 
 ),
 
