@@ -16,6 +16,7 @@ SOURCES = {
     "fhir_files": "connectors.fhir_files",
     "ga4": "connectors.ga4",
     "hubspot": "connectors.hubspot",
+    "message_events": "connectors.message_events",
     "meta_ads": "connectors.meta_ads",
 }
 

@@ -4,9 +4,9 @@
 --
 -- Events come in any order and from any source: the earliest of each kind counts, and what a
 -- machine opened or clicked does not. Events are told of the message that has their id: in their
--- own source, else in another if it has their channel too. The others are messages of their own, which
--- were not sent if they bounced or were dropped and nothing shows that they arrived. A flow is its
--- own campaign: messages have no tags, so the flow's name stands in for them.
+-- own source, else in another if it has their channel too. The others are messages of their own,
+-- which were not sent if they bounced or were dropped and nothing shows that they arrived. A flow
+-- is its own campaign: messages have no tags, so the flow's name stands in for them.
 
 with
 
@@ -28,7 +28,9 @@ folded as (
         min(case when raw.event = 'clicked' and not raw.machine then raw.at end) as clicked_at,
         min(case when raw.event = 'replied' then raw.at end) as replied_at,
         min(case when raw.event in ('bounced', 'dropped') then raw.at end) as bounced_at,
-        min(case when raw.event in ('unsubscribed', 'complained') then raw.at end) as unsubscribed_at,
+        min(
+            case when raw.event in ('unsubscribed', 'complained') then raw.at end
+        ) as unsubscribed_at,
         min(raw.currency) as currency,
         cast(sum(coalesce(raw.cost_micros, 0)) as bigint) as cost_micros
     from raw_message_event as raw
