@@ -423,9 +423,7 @@ class MessageEvent(Row):
     channel: str  # as in Message
     flow: str
     purpose: Annotated[str, OneOf(("treatment", "operations", "marketing"))] = "marketing"
-    mailing: bool = (
-        True  # sent to many: not the sending but a click is a touch, and has its own row
-    )
+    mailing: bool = True  # sent to many: to be sent is no touch, and a click has a touchpoint
     machine: bool = False  # opened or clicked by a mail proxy or a link scanner, not by the person
     email: Email = None
     phone: Phone = None
