@@ -13,7 +13,7 @@ from servers.hubspot import too_many as throttle
 from servers.loopback import CUT, DRIP, HANG, JSON_WITHOUT_ERROR, RESET, as_html, as_json
 
 from connectors import hubspot
-from connectors.contract import Contact, Deal, Touchpoint
+from connectors.contract import Contact, Deal, Link, Preference, Touchpoint
 from connectors.errors import (
     SourceBusy,
     SourceChanged,
@@ -204,7 +204,7 @@ def test_original_sources_become_utm_fields(word, first, second, expected):
 def test_the_first_load_is_cut_and_ends_five_minutes_ago(server):
     slices = list(source(server, first_day=date(2026, 10, 1)).slices({}))
     assert [s.cursor_key for s in slices] == ["contacts", "contacts", "deals", "deals"]
-    assert slices[0].rows == (Contact, Touchpoint)
+    assert slices[0].rows == (Contact, Touchpoint, Link, Preference)
     cursors = [item.value for item in read(slices) if isinstance(item, Cursor)]
     assert cursors == ["2026-11-01T00:00:00+00:00", "2026-11-24T02:55:00+00:00"] * 2
 
