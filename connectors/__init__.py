@@ -18,6 +18,7 @@ SOURCES = {
     "hubspot": "connectors.hubspot",
     "message_events": "connectors.message_events",
     "meta_ads": "connectors.meta_ads",
+    "smtp_log": "connectors.smtp_log",
     "twilio": "connectors.twilio",
 }
 
