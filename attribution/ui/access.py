@@ -16,6 +16,11 @@ REFUSED = (
 )
 
 
+def reader() -> str:
+    """Who reads, as the audit log names them. Nobody has signed in: the server is on loopback."""
+    return "reader at this computer"
+
+
 def may_see_people(home: Home) -> bool:
     """Whether this reader may see journeys of single people."""
     return face(home).demo

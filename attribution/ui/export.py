@@ -8,6 +8,8 @@ import streamlit as st
 
 from attribution.reports.about import about_report
 from attribution.reports.channels import channel_report
+from attribution.reports.export import audit_export
+from attribution.ui import access
 from attribution.ui.frame import Context
 from attribution.ui.view import View
 
@@ -29,7 +31,7 @@ def channels(view: View, context: Context) -> None:
         for kind, (title, mime, icon) in _KINDS.items():
             st.download_button(
                 title,
-                _maker(view, about, kind),
+                _maker(view, context, about, kind),
                 file_name(context, kind),
                 mime,
                 key=f"export_{kind}",
@@ -47,5 +49,14 @@ def file_name(context: Context, kind: str) -> str:
     return f"channels-{scope.since}-{scope.until}-{st.session_state['export_id']}.{kind}"
 
 
-def _maker(view: View, about: dict[str, str], kind: Literal["csv", "xlsx"]) -> Callable[[], bytes]:
-    return lambda: channel_report(view, about, kind)
+def _maker(
+    view: View, context: Context, about: dict[str, str], kind: Literal["csv", "xlsx"]
+) -> Callable[[], bytes]:
+    reader = access.reader()
+
+    def made() -> bytes:
+        content = channel_report(view, about, kind)
+        audit_export(context.home, reader, context.generation, context.scope, kind, content)
+        return content
+
+    return made
