@@ -26,6 +26,9 @@ EXPORTED = "export"  # a report of aggregates left the installation
 PEOPLE_EXPORTED = "people_export"  # a file about single people did
 PEOPLE_SEEN = "people_view"  # single people were shown
 ROLLED_BACK = "rollback"
+SIGNED_IN = "sign_in"
+DENIED = "denied"
+REVOKED = "sessions_ended"
 
 _SEAL_LENGTH = 64
 _SEALED = ("number", "at", "actor", "action", "subject", "detail")

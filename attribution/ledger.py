@@ -98,6 +98,18 @@ PUBLICATION = Table(
     Column("checksums", Text, nullable=False),
     Column("reason", Text, nullable=False),  # refresh rollback
 )
+SESSION = Table(
+    "session",
+    METADATA,
+    Column("id_hash", Text, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("groups", Text, nullable=False),
+    Column("began_at", Text, nullable=False),
+    Column("seen_at", Text, nullable=False),
+    Column("ended_at", Text),
+    Column("why", Text),  # expired signed out revoked
+)
 AUDIT = Table(
     "audit",
     METADATA,

@@ -12,14 +12,17 @@ from connectors.errors import (
 # kind in `caretrace.toml` -> module; imported only when a source of that kind is configured, so
 # that nobody needs a vendor's library for a source they do not have.
 SOURCES = {
+    "callrail": "connectors.callrail",
     "files": "connectors.files",
     "fhir_files": "connectors.fhir_files",
     "ga4": "connectors.ga4",
+    "google_reviews": "connectors.google_reviews",
     "hubspot": "connectors.hubspot",
     "message_events": "connectors.message_events",
     "meta_ads": "connectors.meta_ads",
     "smtp_log": "connectors.smtp_log",
     "twilio": "connectors.twilio",
+    "yelp": "connectors.yelp",
 }
 
 __all__ = [

@@ -342,6 +342,11 @@ class Payment(Row):
     updated_at: datetime | None = None
 
 
+# Spam is stored, so that a call that is marked later takes the place of what was loaded, but it
+# counts nowhere.
+CALL_OUTCOMES = ("answered", "voicemail", "missed", "abandoned", "spam")
+
+
 @dataclass(frozen=True, slots=True)
 class Call(Row):
     """A phone call to a (tracked) number."""
@@ -365,6 +370,9 @@ class Call(Row):
     service_line: str | None = None
     location: str | None = None
     updated_at: datetime | None = None
+    tracking_number: str | None = None  # the organisation's own number that was dialled, in clear
+    outcome: Annotated[str | None, OneOf(CALL_OUTCOMES)] = None  # why it was not answered
+    lead_status: str | None = None  # as the call tracker names it: good_lead, not_a_lead ...
     crm_id: CrmId = None
 
 
@@ -454,7 +462,10 @@ class Preference(Row):
 
 @dataclass(frozen=True, slots=True)
 class Feedback(Row):
-    """A score or review; its text stays in the private store."""
+    """One answer of one person: a score, a review; its text stays in the private store.
+
+    A survey of several questions is several rows with one `response_id`.
+    """
 
     spec = Spec("feedback", ("feedback_id",), newer="at")
 
@@ -470,6 +481,26 @@ class Feedback(Row):
     location: str | None = None
     provider: str | None = None
     comment: Annotated[str | None, Private()] = None
+    response_id: RecordRef = None  # the sheet or visit to the form that the answer is on
+    survey: str | None = None  # CG-CAHPS 3.1, HCAHPS, google ...
+    question: str | None = None  # the survey's own name of it: Q11, recommend ...
+    mode: str | None = None  # mail, phone, web ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reputation(Row):
+    """What a review platform said of one place on one day: its rating and how many reviews."""
+
+    spec = Spec("reputation", ("platform", "place", "day"), load="window", day="day")
+
+    day: date
+    timezone: str
+    platform: str  # google, yelp ...
+    place: str  # the platform's own id
+    rating: float | None  # None where nobody has rated it yet
+    scale_max: float
+    reviews: int
+    location: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -489,7 +520,7 @@ class Environment(Row):
 ROWS: tuple[type[Row], ...] = (
     AdSpend, ClaimedConversions, WebSessions, Touchpoint, Contact, Deal, Person, Link,
     Appointment, Encounter, Payment, Call, Message, MessageEvent, Preference, Feedback,
-    Environment,
+    Reputation, Environment,
 )  # fmt: skip
 BY_TABLE = {row.spec.table: row for row in ROWS}
 

@@ -14,7 +14,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from connectors.errors import SourceChanged, SourceError, SourceRefused, SourceUnreachable
+from connectors.errors import (
+    SourceBusy,
+    SourceChanged,
+    SourceError,
+    SourceRefused,
+    SourceUnreachable,
+)
 from connectors.options import redacted
 from connectors.patience import Passing, Patience, no_answer, patiently, retry_after, throttled
 
@@ -51,6 +57,8 @@ class Rest:
     `grant` is the sentence that says what to do when the API refuses us; `auth` is called before
     each request, so that it can bring a fresh token. `reading` comes first for every status that
     was not expected, so that a vendor's own signs of throttling or expiry are known.
+    `stops_when_busy` is for sources of many slices: once the API has stayed busy for longer than
+    we wait, the others are not asked for, or each would wait as long again.
     """
 
     def __init__(
@@ -64,6 +72,7 @@ class Rest:
         auth: Callable[[], Mapping[str, str]] = dict,
         secrets: Iterable[object] = (),
         reading: Reading = lambda _answer: None,
+        stops_when_busy: bool = False,
     ) -> None:
         self.source = source
         self.vendor = vendor
@@ -73,6 +82,8 @@ class Rest:
         self._auth = auth
         self._secrets = tuple(secrets)
         self._reading = reading
+        self._stops_when_busy = stops_when_busy
+        self._busy: str | None = None
         self._client = httpx.Client(
             timeout=patience.socket_seconds,
             follow_redirects=False,
@@ -123,7 +134,13 @@ class Rest:
                 raise self._refusal(answer)
             return read(answer)
 
-        return patiently(once, self._explain, self._patience)
+        if self._busy is not None:
+            raise SourceBusy(self._busy)
+        try:
+            return patiently(once, self._explain, self._patience)
+        except SourceBusy as busy:
+            self._busy = str(busy) if self._stops_when_busy else None
+            raise
 
     def _below(self, path: str) -> str:
         if not path.startswith(("http://", "https://")):

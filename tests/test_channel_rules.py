@@ -79,6 +79,21 @@ SPEND = [
     ("radio", "offline_media", "offline_media"),
     ("direct_mail", "direct_mail", "direct_mail"),
 ]
+# As call trackers name them.
+CALLS = [
+    ("Google Ads", "PPC", "paid_search"),
+    ("Google Ads Call Extension", "", "paid_search"),
+    ("Bing Ads", "", "paid_search"),
+    ("Google Organic", "organic", "organic_search"),
+    ("Google My Business", "organic", "directory"),
+    ("Google Business Profile", "", "directory"),
+    ("Facebook Ads", "PPC", "paid_social"),
+    ("healthgrades.com", "Referral", "directory"),
+    ("Billboard", "Offline", "offline_media"),
+    ("Direct Mail", "Offline", "direct_mail"),
+    ("Direct", "direct", "direct"),
+    ("Website Pool", "", "unmapped"),
+]
 KINDS = [
     ("referral", "referral_physician"),
     ("email_click", "email"),
@@ -109,6 +124,10 @@ def mapped():
     ]
     rows += [call("1", "ann", DAY), call("2", "ann", DAY, utm_source="google", utm_medium="cpc")]
     rows += [
+        call(f"x{i}", "ann", DAY, utm_source=source, utm_medium=medium)
+        for i, (source, medium, _) in enumerate(CALLS)
+    ]
+    rows += [
         message(f"m {way}", "ann", "spring", DAY, channel=way)
         for way in ("email", "sms", "direct_mail", "call")
     ]
@@ -126,6 +145,11 @@ def tag(text):
 @pytest.mark.parametrize(("source", "medium", "channel"), TOUCHES)
 def test_sessions_by_source_and_medium(mapped, source, medium, channel):
     assert mapped["session", tag(source), tag(medium)] == channel
+
+
+@pytest.mark.parametrize(("source", "medium", "channel"), CALLS)
+def test_calls_by_the_names_of_their_tracker(mapped, source, medium, channel):
+    assert mapped["call", source.lower(), medium.lower()] == channel
 
 
 @pytest.mark.parametrize(("source", "channel"), HUBSPOT)
