@@ -21,13 +21,12 @@ MEETING_PROPERTIES = (
 )  # fmt: skip
 
 # HubSpot's own outcomes of a call in which nobody was spoken to.
-_NOBODY = frozenset(
-    {
-        "9d9162e7-6cf3-4944-bf63-4dff82258764",  # busy
-        "b2cf5968-551e-4856-9783-52b3da59a7d0",  # left voicemail
-        "73a0d17f-1163-4015-bdd5-ec830791da20",  # no answer
-    }
-)
+_OUTCOMES = {
+    "9d9162e7-6cf3-4944-bf63-4dff82258764": "missed",  # busy
+    "b2cf5968-551e-4856-9783-52b3da59a7d0": "voicemail",  # left voicemail
+    "73a0d17f-1163-4015-bdd5-ec830791da20": "missed",  # no answer
+}
+_STATES = {"COMPLETED": "answered", "CANCELED": "abandoned"}
 
 
 def call(said: Mapping[str, Any], contact_id: str | None) -> Row | None:
@@ -36,15 +35,17 @@ def call(said: Mapping[str, Any], contact_id: str | None) -> Row | None:
     if text_of(of, "hs_call_direction") != "INBOUND":
         return None
     status = text_of(of, "hs_call_status") or "COMPLETED"
-    spoken = text_of(of, "hs_call_disposition") not in _NOBODY
+    logged = _OUTCOMES.get(text_of(of, "hs_call_disposition") or "")
+    outcome = logged or _STATES.get(status, "missed")
     return Call(
         call_id=f"hubspot-call-{said['id']}",
         started_at=needed_instant(of, "hs_timestamp"),
         seconds=_milliseconds(of, "hs_call_duration") // 1000,
-        answered=status == "COMPLETED" and spoken,
+        answered=outcome == "answered",
         phone=text_of(of, "hs_call_from_number"),
         updated_at=instant_of(of, MODIFIED),
         crm_id=contact_id,
+        outcome=outcome,
     )
 
 

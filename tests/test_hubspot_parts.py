@@ -63,6 +63,7 @@ def test_an_inbound_call_is_a_call_of_its_contact(server):
         Call(
             call_id="hubspot-call-901", started_at=AT, seconds=61, answered=True,
             phone="+12125550100", updated_at=AT, crm_id="1",
+            outcome="answered",
         )
     ]  # fmt: skip
 

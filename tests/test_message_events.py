@@ -3,9 +3,15 @@
 import gzip
 import json
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.pool import StaticPool
 
+from attribution.loading import Loader
+from attribution.privacy import Door
+from attribution.raw import cursors, ensure_raw_tables
 from connectors import message_events
 from connectors.contract import MessageEvent, Preference, Touchpoint
 from connectors.errors import SourceChanged, SourceMisconfigured
@@ -320,6 +326,35 @@ def test_probe_counts_files(tmp_path):
 def test_settings_that_cannot_be_right_are_named(tmp_path, options, sentence):
     with pytest.raises(SourceMisconfigured, match=sentence):
         source(tmp_path, **options)
+
+
+def test_two_refreshes_make_one_message_whose_times_are_the_earliest(tmp_path):
+    store = create_engine("duckdb:///:memory:", poolclass=StaticPool)
+    with store.begin() as connection:
+        connection.exec_driver_sql("set timezone = 'UTC'")
+        ensure_raw_tables(connection)
+    minute = 60
+    days = (
+        [sendgrid("open", sg_event_id="2", timestamp=UNIX + 9 * minute)],
+        [sendgrid("open", sg_event_id="1", timestamp=UNIX + 3 * minute), sendgrid("processed")],
+        [sendgrid("open", sg_event_id="2", timestamp=UNIX + 9 * minute)],
+    )
+    for number, records in enumerate(days):
+        (tmp_path / f"{number}.json").write_text(json.dumps(records))
+        with store.begin() as connection:
+            known = cursors(connection, "hooks", "main")
+        loader = Loader(store, Lock(), Door(b"k" * 32), "hooks", "main", "run")
+        loaded = [loader.load(piece).rows for piece in source(tmp_path).slices(known)]
+        # The last file has the content of the first, so there is nothing to read.
+        assert loaded == [[2], [3], []][number]
+    with store.begin() as connection:
+        found = connection.exec_driver_sql(
+            "select count(*), count(distinct message_id), min(\"at\") filter (event = 'opened'), "
+            "count(*) filter (message_id like '%abc%' or email like '%example%') "
+            "from raw_message_event"
+        ).one()
+    assert tuple(found) == (3, 1, NOON + timedelta(minutes=3), 0)
+    store.dispose()
 
 
 def test_an_event_that_comes_again_in_another_file_is_the_same_row(tmp_path):
