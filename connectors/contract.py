@@ -220,6 +220,7 @@ class Contact(Row):
     preferred_channel: str | None = None
     service_line: str | None = None
     location: str | None = None
+    deleted: bool = False  # taken out of the CRM: no lead any more
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ HubSpot's answers name people, so they are not kept as fetched.
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from connectors import hubspot_engagements as engagements
 from connectors.contract import Call, Contact, Deal, Link, Preference, Row, Touchpoint
 from connectors.errors import SourceMisconfigured, SourceRefused
-from connectors.flows import FLOWS, PURPOSES, Flow, flow_rules
+from connectors.flows import Flow, flow_rules
 from connectors.hubspot_api import Api
 from connectors.hubspot_failures import Failures, NotFound
 from connectors.hubspot_mail import Mail, suppressed
@@ -28,28 +29,14 @@ from connectors.hubspot_rows import (
     contact,
     deal,
     first_touch,
+    needed_instant,
 )
-from connectors.hubspot_wishes import MERGED, MERGED_AT, OPTOUTS, merges, wishes
+from connectors.hubspot_settings import OPTIONS, OPTOUTS, PARTS, problems
+from connectors.hubspot_wishes import MERGED, MERGED_AT, merges, wishes
 from connectors.message_rows import ROWS, BadValue
 from connectors.options import settings
 from connectors.patience import Patience
-from connectors.source import ENDPOINT, Context, Cursor, Item, Option, Rejected, Slice, Source
-
-OPTIONS = (
-    Option("access_token", "Private app token.", secret=True),
-    Option("load", "What to load, of contacts, deals, calls, emails, meetings, email_events.",
-           False, default=("contacts", "deals")),
-    Option("patient_id_property", "Contact property with the medical record number.", False),
-    Option("service_line_property", "Property of contacts and deals with the line.", False),
-    Option("location_property", "Property of contacts and deals with the location.", False),
-    Option("preferred_channel_property", "Contact property with the wished channel.", False),
-    Option("optouts", "Contact properties that opt out of e-mail, each with its purpose.", False),
-    Option("suppression_lists", "Lists whose members are to get no marketing e-mail.", False,
-           default=()),
-    FLOWS,
-    Option("api_version", "Version of HubSpot's API, year and month.", False, default="2026-03"),
-    ENDPOINT,
-)  # fmt: skip
+from connectors.source import Context, Cursor, Item, Rejected, Slice, Source
 
 # HubSpot restates nothing: what changes gets a new modification time. But its search index lags,
 # so the last minutes are left for later and the first are read twice. Events come later still.
@@ -62,16 +49,11 @@ EVENTS_OVERLAP = timedelta(days=1)
 SLICE = timedelta(days=31)
 EVENTS_SLICE = timedelta(days=7)
 
-PARTS = ("contacts", "deals", "calls", "emails", "meetings", "email_events")
 MODIFIED = {"contacts": "lastmodifieddate"}  # the others: hs_lastmodifieddate
 LOADED: dict[str, tuple[type[Row], ...]] = {
-    "contacts": (Contact, Touchpoint, Link, Preference),
-    "deals": (Deal,),
-    "calls": (Call,),
-    "emails": (Touchpoint,),
-    "meetings": (Touchpoint,),
-    "email_events": ROWS,
-}
+    "contacts": (Contact, Touchpoint, Link, Preference), "deals": (Deal,), "calls": (Call,),
+    "emails": (Touchpoint,), "meetings": (Touchpoint,), "email_events": ROWS,
+}  # fmt: skip
 ACTIVITIES: dict[str, tuple[tuple[str, ...], Callable[[Any, str | None], Row | None]]] = {
     "calls": (engagements.CALL_PROPERTIES, engagements.call),
     "emails": (engagements.EMAIL_PROPERTIES, engagements.email),
@@ -89,8 +71,8 @@ def connect(context: Context) -> Source:
             f"The api_version of source '{context.name}' is not a year and month as '2026-03'."
         )
     chosen["optouts"] = OPTOUTS if chosen["optouts"] is None else chosen["optouts"]
-    if problems := list(_problems(chosen)):
-        raise SourceMisconfigured(f"Source '{context.name}': {'; '.join(problems)}.")
+    if wrong := list(problems(chosen)):
+        raise SourceMisconfigured(f"Source '{context.name}': {'; '.join(wrong)}.")
     flows = flow_rules(context.name, chosen["flows"], Flow("(none)"))
     try:
         from hubspot_sdk import HubSpot
@@ -111,17 +93,6 @@ def connect(context: Context) -> Source:
     return Portal(context, api, chosen, Mail(api, flows))
 
 
-def _problems(chosen: Mapping[str, Any]) -> Iterator[str]:
-    load, lists, optouts = chosen["load"], chosen["suppression_lists"], chosen["optouts"]
-    if not isinstance(load, list | tuple) or not load or not set(load) <= set(PARTS):
-        yield f"load is no list of some of {', '.join(PARTS)}"
-    numbers = lists if isinstance(lists, list | tuple) else ["?"]
-    if not all(str(number).isascii() and str(number).isdigit() for number in numbers):
-        yield "suppression_lists is no list of numbers of lists"
-    if not isinstance(optouts, dict) or not set(optouts.values()) <= set(PURPOSES):
-        yield f"optouts is no table of contact property to one of {', '.join(PURPOSES)}"
-
-
 class Portal:
     """One HubSpot account."""
 
@@ -140,7 +111,7 @@ class Portal:
         )
 
     def slices(self, cursors: Mapping[str, str]) -> Iterator[Slice]:
-        """Each part's changes since its cursor, then the lists as they are now."""
+        """Each part's changes since its cursor, then what was archived and who is on the lists."""
         self._check_names()
         until = self._context.now - LAG
         for part in self._load:
@@ -158,6 +129,16 @@ class Portal:
                     read=partial(self._read, part, since, end),
                 )
                 since = end
+        if "contacts" in self._load:
+            since = datetime.combine(self._context.first_day, datetime.min.time(), UTC)
+            if "archived" in cursors:
+                since = datetime.fromisoformat(cursors["archived"]) - OVERLAP
+            yield Slice(
+                name="contacts archived",
+                rows=(Contact,),
+                cursor_key="archived",
+                read=partial(self._archived, since, until),
+            )
         for number in self._lists:
             yield Slice(
                 name=f"list {number}",
@@ -211,6 +192,23 @@ class Portal:
         for number, (said, make) in enumerate(self._records(part, since, until), start=1):
             yield from self._row_or_reject(part, number, partial(make, said))
         yield Cursor(until.isoformat())
+
+    def _archived(self, since: datetime, until: datetime) -> Iterator[Item]:
+        """Contacts that somebody put away: they are no leads any more."""
+        place = 0
+        for page in self._api.archived("contacts", self._properties("contacts")):
+            for said in page:
+                place += 1
+                make = partial(self._gone, said, since, until)
+                yield from self._row_or_reject("contacts", place, make)
+        yield Cursor(until.isoformat())
+
+    def _gone(self, said: dict[str, Any], since: datetime, until: datetime) -> Sequence[Item]:
+        at = needed_instant(said, "archivedAt")
+        if not since <= at <= until:
+            return []
+        row = contact(said, (), self._names)
+        return [replace(row, updated_at=max(at, row.updated_at), deleted=True)]
 
     def _members(self, number: str, until: datetime) -> Iterator[Item]:
         place = 0

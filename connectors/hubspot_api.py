@@ -13,6 +13,7 @@ PAGE = 200
 HISTORY_PAGE = 50  # a batch read with history takes no more
 EVENTS_PAGE = 1000
 MEMBERS_PAGE = 250
+ARCHIVED_PAGE = 100
 
 History = dict[str, Sequence[Mapping[str, Any]]]  # property -> its values, each with its time
 
@@ -103,17 +104,32 @@ class Api:
             if said.get("to")
         }
 
+    def archived(
+        self, kind: str, properties: Iterable[str], limit: int = ARCHIVED_PAGE
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Pages of what was archived, in order of id; HubSpot keeps it for ninety days."""
+        params: dict[str, Any] = {
+            "archived": "true",
+            "limit": limit,
+            "properties": ",".join(properties),
+        }
+        yield from self._pages(f"/crm/objects/{self._version}/{kind}", params, f"archived {kind}")
+
     def members(self, number: str, limit: int = MEMBERS_PAGE) -> Iterator[list[dict[str, Any]]]:
         """Pages of a list's members with the times they joined."""
         path = f"/crm/lists/{self._version}/{number}/memberships/join-order"
-        params: dict[str, Any] = {"limit": limit}
+        yield from self._pages(path, {"limit": limit}, f"list {number}")
+
+    def _pages(
+        self, path: str, params: dict[str, Any], what: str
+    ) -> Iterator[list[dict[str, Any]]]:
         while True:
             page = self.get(path, params, "results")
             yield page["results"]
             after = ((page.get("paging") or {}).get("next") or {}).get("after")
             if after is None:
                 return
-            params = self._onwards(params, "after", after, f"list {number}")
+            params = self._onwards(params, "after", after, what)
 
     def events(
         self, since: datetime, until: datetime, limit: int = EVENTS_PAGE

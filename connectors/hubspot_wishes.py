@@ -10,7 +10,6 @@ from connectors.hubspot_rows import instant_of, text_of
 
 # The second has times: `651:1592838000000;702:...`; the first has every merged contact.
 MERGED, MERGED_AT = "hs_merged_object_ids", "hs_calculated_merged_vids"
-OPTOUTS = {"hs_email_optout": "marketing"}
 
 
 def merges(said: Mapping[str, Any], row: Contact) -> Iterator[Row]:

@@ -1,4 +1,4 @@
--- Every contact of the CRM, with where the CRM says they first came from.
+-- Every contact that the CRM still has, with where the CRM says they first came from.
 -- grain: source, account, contact_id
 -- inputs: raw_contact, identity
 --
@@ -24,6 +24,7 @@ final as (
         coalesce(trim(raw.location), '') as location
     from raw_contact as raw
     left join identity on raw.identifier = identity.identifier
+    where not coalesce(raw.deleted, false)
 
 )
 

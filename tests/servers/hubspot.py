@@ -101,6 +101,8 @@ class HubSpotServer(Loopback):
             case ["crm", "objects", version, kind, *rest] if version == VERSION:
                 if kind not in self.scopes:
                     return self._no_scope(kind)
+                if not rest:
+                    return self._list(self.objects[kind], request.query)
                 if rest == ["search"]:
                     return self._search(self.objects[kind], request.json())
                 return self._batch(self.objects[kind], request.json())
@@ -143,6 +145,26 @@ class HubSpotServer(Loopback):
         if after + limit < len(found):
             reply["paging"] = {"next": {"after": str(after + limit)}}
         return as_json(reply)
+
+    def _list(self, objects: dict[str, dict[str, Any]], query: dict[str, str]) -> Reply:
+        """What was archived, or what was not, in order of id."""
+        gone = query.get("archived") == "true"
+        limit, after = min(int(query.get("limit", 10)), self.most), int(query.get("after", 0))
+        found = sorted((int(n), s) for n, s in objects.items() if s["archived"] == gone)
+        names = query.get("properties", "").split(",")
+        results = [
+            {
+                "id": str(number),
+                "properties": {name: said["properties"].get(name) for name in names},
+                "archived": gone,
+                **({"archivedAt": said.get("archivedAt")} if gone else {}),
+            }
+            for number, said in found[after : after + limit]
+        ]
+        body: dict[str, Any] = {"results": results}
+        if after + limit < len(found):
+            body["paging"] = {"next": {"after": str(after + limit)}}
+        return as_json(body)
 
     def _batch(self, objects: dict[str, dict[str, Any]], asked: dict[str, Any]) -> Reply:
         wanted = asked.get("propertiesWithHistory") or []
