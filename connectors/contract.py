@@ -136,6 +136,8 @@ class ClaimedConversions(Row):
     conversions: float
     currency: str
     value: MaybeAmount = None
+    share_after_7_days: float | None = None  # that came later after the touch, where told
+    share_after_30_days: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,11 @@ Redirects are not followed, and no address outside the API's own is asked: each 
 """
 
 import json
+import ssl
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -51,6 +53,12 @@ T = TypeVar("T")
 Reading = Callable[[Answer], SourceError | Passing | None]
 
 
+@cache
+def authorities() -> ssl.SSLContext:
+    """The authorities that vendors are trusted by; reading them takes longer than many a call."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Rest:
     """One API of one vendor, as one source is allowed to use it.
 
@@ -88,6 +96,7 @@ class Rest:
             timeout=patience.socket_seconds,
             follow_redirects=False,
             trust_env=False,  # neither a proxy nor a .netrc decides where patients' data goes
+            verify=authorities(),
         )
         # A source is not closed by those who read it: its connections end with it.
         weakref.finalize(self, self._client.close)
