@@ -53,7 +53,7 @@ class Spec:
     `load` is `window` (the source re-reads whole days, and what it says now replaces what it
     said) or `keyset` (of two rows with one key, the one with the later `newer` column wins, or
     the one that arrived later where there is no such column). `day` is the column that windows
-    are cut on.
+    are cut on; keyset rows may have one too, for sources that tell whole days anew.
     """
 
     table: str
@@ -176,7 +176,7 @@ TOUCH_KINDS = (
 class Touchpoint(Row):
     """One contact of one person with the organisation's marketing."""
 
-    spec = Spec("touchpoint", ("touch_id",), newer="at")
+    spec = Spec("touchpoint", ("touch_id",), day="source_day", newer="at")
 
     touch_id: RecordId
     at: datetime
@@ -195,6 +195,7 @@ class Touchpoint(Row):
     location: str | None = None
     currency: str | None = None
     cost: MaybeAmount = None
+    source_day: date | None = None  # the source's own day, where it tells whole days anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +271,7 @@ class Link(Row):
     that were merged, a web client that signed in.
     """
 
-    spec = Spec("link", ("link_id",), newer="at")
+    spec = Spec("link", ("link_id",), day="source_day", newer="at")
 
     link_id: RecordId
     at: datetime
@@ -282,6 +283,7 @@ class Link(Row):
     phone: Phone = None
     client_id: ClientId = None
     click_id: ClickId = None
+    source_day: date | None = None  # as in Touchpoint
 
 
 APPOINTMENT_STATES = ("proposed", "booked", "arrived", "fulfilled", "cancelled", "noshow")
@@ -518,6 +520,7 @@ class Environment(Row):
     pollen_grass: float | None = None
     pollen_weed: float | None = None
     air_quality_index: float | None = None
+    forecast_days: int | None = None  # how many days ahead the pollen was foretold; 0: on the day
 
 
 ROWS: tuple[type[Row], ...] = (
