@@ -26,6 +26,7 @@ SOURCES = {
     "microsoft_ads": "connectors.microsoft_ads",
     "pollen": "connectors.pollen",
     "smtp_log": "connectors.smtp_log",
+    "spend_sheet": "connectors.spend_sheet",
     "twilio": "connectors.twilio",
     "yelp": "connectors.yelp",
 }

@@ -102,6 +102,8 @@ class AdSpend(Row):
     clicks: int = 0
     claimed_conversions: float | None = None
     claimed_value: MaybeAmount = None
+    service_line: str | None = None  # what it was spent for, where the source says so
+    location: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,33 @@ class WebSessions(Row):
     sampled_share: float | None = None  # share of sessions that were read, 1 or None: all of them
     thresholded: bool = False  # rows may have been withheld for privacy
     other_row: bool = False  # the API folded rows into "(other)"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingCode(Row):
+    """A phone number or a code that a campaign was given: who uses it came by the campaign.
+
+    The number is the organisation's own and points at nobody, so it stays in clear. It is the
+    campaign's from `valid_from` to `valid_until`, or until another campaign is given it.
+    """
+
+    spec = Spec(
+        "tracking_code",
+        ("kind", "code", "campaign_id", "valid_from"),
+        load="window",
+        day="valid_from",
+    )
+
+    kind: Annotated[str, OneOf(("number", "code"))]
+    code: str  # a number as +15035550142, a code in lower case
+    valid_from: date
+    campaign_id: str  # as in AdSpend
+    campaign: str
+    network: str
+    medium: str
+    valid_until: date | None = None
+    service_line: str | None = None
+    location: str | None = None
 
 
 TOUCH_KINDS = (
@@ -524,7 +553,7 @@ class Environment(Row):
 
 
 ROWS: tuple[type[Row], ...] = (
-    AdSpend, ClaimedConversions, WebSessions, Touchpoint, Contact, Deal, Person, Link,
+    AdSpend, ClaimedConversions, WebSessions, TrackingCode, Touchpoint, Contact, Deal, Person, Link,
     Appointment, Encounter, Payment, Call, Message, MessageEvent, Preference, Feedback,
     Reputation, Environment,
 )  # fmt: skip
