@@ -21,10 +21,13 @@ SOURCES = {
     "google_ads": "connectors.google_ads",
     "google_reviews": "connectors.google_reviews",
     "hubspot": "connectors.hubspot",
+    "message_events": "connectors.message_events",
     "meta_ads": "connectors.meta_ads",
     "microsoft_ads": "connectors.microsoft_ads",
     "pollen": "connectors.pollen",
+    "smtp_log": "connectors.smtp_log",
     "spend_sheet": "connectors.spend_sheet",
+    "twilio": "connectors.twilio",
     "yelp": "connectors.yelp",
 }
 

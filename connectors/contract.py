@@ -252,6 +252,7 @@ class Contact(Row):
     preferred_channel: str | None = None
     service_line: str | None = None
     location: str | None = None
+    deleted: bool = False  # taken out of the CRM: no lead any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,6 +407,7 @@ class Call(Row):
     tracking_number: str | None = None  # the organisation's own number that was dialled, in clear
     outcome: Annotated[str | None, OneOf(CALL_OUTCOMES)] = None  # why it was not answered
     lead_status: str | None = None  # as the call tracker names it: good_lead, not_a_lead ...
+    crm_id: CrmId = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,6 +440,40 @@ class Message(Row):
     currency: str | None = None
     cost: MaybeAmount = None
     updated_at: datetime | None = None
+
+
+MESSAGE_EVENTS = (
+    "sent", "delivered", "deferred", "opened", "clicked", "replied", "bounced", "dropped",
+    "unsubscribed", "complained",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEvent(Row):
+    """One thing that happened to one message to one person.
+
+    Events come late, twice and in any order; a message is what they add up to. Where a `Message`
+    has the same id and channel they are told of it, else they are a message of their own.
+    """
+
+    spec = Spec("message_event", ("event_id",))
+
+    event_id: RecordId
+    message_id: RecordId
+    at: datetime
+    event: Annotated[str, OneOf(MESSAGE_EVENTS)]
+    channel: str  # as in Message
+    flow: str
+    purpose: Annotated[str, OneOf(("treatment", "operations", "marketing"))] = "marketing"
+    mailing: bool = True  # sent to many: to be sent is no touch, and a click has a touchpoint
+    machine: bool = False  # opened or clicked by a mail proxy or a link scanner, not by the person
+    email: Email = None
+    phone: Phone = None
+    crm_id: CrmId = None
+    patient_id: PatientId = None
+    reason: str | None = None  # why it bounced or was dropped: a status code, never a sentence
+    currency: str | None = None
+    cost: MaybeAmount = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -518,8 +554,8 @@ class Environment(Row):
 
 ROWS: tuple[type[Row], ...] = (
     AdSpend, ClaimedConversions, WebSessions, TrackingCode, Touchpoint, Contact, Deal, Person, Link,
-    Appointment, Encounter, Payment, Call, Message, Preference, Feedback, Reputation,
-    Environment,
+    Appointment, Encounter, Payment, Call, Message, MessageEvent, Preference, Feedback,
+    Reputation, Environment,
 )  # fmt: skip
 BY_TABLE = {row.spec.table: row for row in ROWS}
 

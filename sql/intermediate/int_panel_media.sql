@@ -25,7 +25,10 @@ messages as (
             and stg_message.flow = int_channel_map.utm_campaign
             and int_channel_map.campaign_id = ''
     left join int_campaigns on int_channel_map.campaign = int_campaigns.campaign
-    where stg_message.was_sent and stg_message.purpose = 'marketing'
+    where
+        stg_message.was_sent
+        and not stg_message.is_mailing
+        and stg_message.purpose = 'marketing'
 
 ),
 

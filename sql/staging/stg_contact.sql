@@ -1,4 +1,4 @@
--- Every contact of the CRM, with where the CRM says they first came from.
+-- Every contact that the CRM still has, with where the CRM says they first came from.
 -- grain: source, account, contact_id
 -- inputs: raw_contact, identity, stg_tracking_code, setting_report
 --
@@ -24,6 +24,7 @@ told as (
         coalesce(trim(raw.service_line), '') as service_line,
         coalesce(trim(raw.location), '') as location
     from raw_contact as raw
+    where not coalesce(raw.deleted, false)
 
 ),
 
