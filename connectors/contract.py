@@ -102,6 +102,8 @@ class AdSpend(Row):
     clicks: int = 0
     claimed_conversions: float | None = None
     claimed_value: MaybeAmount = None
+    service_line: str | None = None  # what it was spent for, where the source says so
+    location: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,33 @@ class WebSessions(Row):
     sampled_share: float | None = None  # share of sessions that were read, 1 or None: all of them
     thresholded: bool = False  # rows may have been withheld for privacy
     other_row: bool = False  # the API folded rows into "(other)"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingCode(Row):
+    """A phone number or a code that a campaign was given: who uses it came by the campaign.
+
+    The number is the organisation's own and points at nobody, so it stays in clear. It is the
+    campaign's from `valid_from` to `valid_until`, or until another campaign is given it.
+    """
+
+    spec = Spec(
+        "tracking_code",
+        ("kind", "code", "campaign_id", "valid_from"),
+        load="window",
+        day="valid_from",
+    )
+
+    kind: Annotated[str, OneOf(("number", "code"))]
+    code: str  # a number as +15035550142, a code in lower case
+    valid_from: date
+    campaign_id: str  # as in AdSpend
+    campaign: str
+    network: str
+    medium: str
+    valid_until: date | None = None
+    service_line: str | None = None
+    location: str | None = None
 
 
 TOUCH_KINDS = (
@@ -413,6 +442,40 @@ class Message(Row):
     updated_at: datetime | None = None
 
 
+MESSAGE_EVENTS = (
+    "sent", "delivered", "deferred", "opened", "clicked", "replied", "bounced", "dropped",
+    "unsubscribed", "complained",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEvent(Row):
+    """One thing that happened to one message to one person.
+
+    Events come late, twice and in any order; a message is what they add up to. Where a `Message`
+    has the same id and channel they are told of it, else they are a message of their own.
+    """
+
+    spec = Spec("message_event", ("event_id",))
+
+    event_id: RecordId
+    message_id: RecordId
+    at: datetime
+    event: Annotated[str, OneOf(MESSAGE_EVENTS)]
+    channel: str  # as in Message
+    flow: str
+    purpose: Annotated[str, OneOf(("treatment", "operations", "marketing"))] = "marketing"
+    mailing: bool = True  # sent to many: to be sent is no touch, and a click has a touchpoint
+    machine: bool = False  # opened or clicked by a mail proxy or a link scanner, not by the person
+    email: Email = None
+    phone: Phone = None
+    crm_id: CrmId = None
+    patient_id: PatientId = None
+    reason: str | None = None  # why it bounced or was dropped: a status code, never a sentence
+    currency: str | None = None
+    cost: MaybeAmount = None
+
+
 @dataclass(frozen=True, slots=True)
 class Preference(Row):
     """Whether a person may be reached by a channel for a purpose, and how they said so."""
@@ -490,9 +553,9 @@ class Environment(Row):
 
 
 ROWS: tuple[type[Row], ...] = (
-    AdSpend, ClaimedConversions, WebSessions, Touchpoint, Contact, Deal, Person, Link,
-    Appointment, Encounter, Payment, Call, Message, Preference, Feedback, Reputation,
-    Environment,
+    AdSpend, ClaimedConversions, WebSessions, TrackingCode, Touchpoint, Contact, Deal, Person, Link,
+    Appointment, Encounter, Payment, Call, Message, MessageEvent, Preference, Feedback,
+    Reputation, Environment,
 )  # fmt: skip
 BY_TABLE = {row.spec.table: row for row in ROWS}
 
