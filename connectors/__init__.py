@@ -13,6 +13,7 @@ from connectors.errors import (
 # that nobody needs a vendor's library for a source they do not have.
 SOURCES = {
     "files": "connectors.files",
+    "fhir": "connectors.fhir_server",
     "fhir_files": "connectors.fhir_files",
     "ga4": "connectors.ga4",
     "hubspot": "connectors.hubspot",

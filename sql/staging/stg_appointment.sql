@@ -1,6 +1,6 @@
 -- Every visit that was booked, and what became of it.
 -- grain: source, account, appointment_id
--- inputs: raw_appointment, identity
+-- inputs: raw_appointment, raw_withdrawn, identity
 
 with
 
@@ -19,6 +19,14 @@ final as (
         coalesce(nullif(trim(raw.location), ''), 'unassigned') as location
     from raw_appointment as raw
     left join identity on raw.identifier = identity.identifier
+    left join raw_withdrawn as withdrawn
+        on
+            raw.source = withdrawn.source
+            and raw.account = withdrawn.account
+            and withdrawn.table_name = 'appointment'
+            and raw.appointment_id = withdrawn.record_id
+            and withdrawn.withdrawn_at >= coalesce(raw.updated_at, raw.loaded_at)
+    where withdrawn.record_id is null
 
 )
 

@@ -1,6 +1,6 @@
 -- Every message of an outreach flow to one person, and every person who was held out.
 -- grain: source, account, message_id
--- inputs: raw_message, identity
+-- inputs: raw_message, raw_withdrawn, identity
 --
 -- A flow is its own campaign: messages have no tags, so the flow's name stands in for them.
 
@@ -26,6 +26,14 @@ final as (
         raw.cost_micros
     from raw_message as raw
     left join identity on raw.identifier = identity.identifier
+    left join raw_withdrawn as withdrawn
+        on
+            raw.source = withdrawn.source
+            and raw.account = withdrawn.account
+            and withdrawn.table_name = 'message'
+            and raw.message_id = withdrawn.record_id
+            and withdrawn.withdrawn_at >= coalesce(raw.updated_at, raw.loaded_at)
+    where withdrawn.record_id is null
 
 )
 
