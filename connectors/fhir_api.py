@@ -1,4 +1,4 @@
-"""A FHIR server asked patiently: every refusal names what was asked for, and no answer is quoted."""
+"""A FHIR server asked patiently: a refusal names what was asked for, and no answer is quoted."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -68,7 +68,7 @@ class Smart:
         if not self._found:
             rest = Rest(
                 self._source, "The FHIR server", self._base, patience=self._patience,
-                grant='its SMART configuration is closed; set auth = "bearer" if a gateway signs in.',
+                grant='set auth = "bearer" in caretrace.toml if a gateway signs in.',
             )  # fmt: skip
             found = rest.get(".well-known/smart-configuration")
             address = found.get("token_endpoint")

@@ -147,7 +147,8 @@ class Bulk:
                     request = entry.get("request") or {}
                     kind, _, own = str(request.get("url")).strip("/").rpartition("/")
                     if request.get("method") == "DELETE" and own:
-                        yield from deleted(kind.rpartition("/")[2], own, at)
+                        kind = kind.rpartition("/")[2]
+                        yield from deleted(kind, own, at, by_id=self._reading.system is None)
 
     def _no_errors(self, manifest: Mapping[str, Any]) -> None:
         """Refuse an export that says that something is missing from it."""

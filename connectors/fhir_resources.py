@@ -101,13 +101,14 @@ def mapped(
         yield Rejected(file, number, fault.element, shape, fault.reason, kind.table)
 
 
-def deleted(kind: str, own: str, at: datetime) -> Iterator[Row]:
+def deleted(kind: str, own: str, at: datetime, *, by_id: bool) -> Iterator[Row]:
     """What is left of a resource that the server has deleted.
 
-    A patient's e-mail, phone and the rest are blanked; the visits go with their own deletion.
+    A patient's e-mail, phone and the rest are blanked, if patients are known by their resources'
+    ids (`by_id`); the visits go with their own deletion.
     """
-    if kind == "Patient":
+    if kind == "Patient" and by_id:
         yield Person(patient_id=own, updated_at=at)
-    elif kind in KINDS:
+    elif kind in KINDS and kind != "Patient":
         for table, record in records_of(kind, own):
             yield Withdrawn(table, record, at, "deleted")

@@ -102,7 +102,8 @@ class Search:
                 if isinstance(request, dict) and request.get("method") == "DELETE":
                     own = str(request.get("url")).rstrip("/").rpartition("/")[2]
                     at = said.get("lastModified") if isinstance(said, dict) else None
-                    yield from deleted(kind, own, _when(at) or self._reading.rules.now)
+                    gone = _when(at) or self._reading.rules.now
+                    yield from deleted(kind, own, gone, by_id=self._reading.system is None)
 
 
 class _Count:

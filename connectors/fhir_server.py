@@ -50,7 +50,7 @@ def connect(context: Context) -> "FhirServer":
     chosen = given["resources"]
     if chosen:
         kinds = tuple(kind for kind in reading.kinds if kind in chosen)
-        reading = Reading(reading.system, kinds, reading.rules, f"{reading.key}{len(kinds)}")
+        reading = Reading(reading.system, kinds, reading.rules, f"{reading.key}:{','.join(kinds)}")
     smart = None
     if given["auth"] == "smart":
         key = key_text(context.name, given["private_key"], given["key_file"])
