@@ -43,7 +43,7 @@ both = pytest.mark.parametrize("mode", ["search", "bulk"])
 def patience(monkeypatch):
     """Waits that are only counted."""
     waits: list[float] = []
-    quick = Patience(attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.5, call_seconds=2,
+    quick = Patience(attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.2, call_seconds=2,
                      sleep=waits.append)  # fmt: skip
     monkeypatch.setattr(fhir_server, "PATIENCE", quick)
     return waits
@@ -81,8 +81,8 @@ def load(opened, cursors=None, until=None):
 
 
 def change(server, kind, own, **elements):
-    """A new version of a resource, half an hour after the others."""
-    server.clock = datetime.now(UTC) - timedelta(minutes=30)
+    """A new version of a resource, just before the time up to which a refresh reads."""
+    server.clock = datetime.now(UTC) - timedelta(minutes=6)
     server.put(server._held[kind][own] | elements)
 
 
@@ -122,11 +122,11 @@ def test_search_export_and_files_give_the_same_rows(tmp_path):
     found["files"] = load(fhir_files.connect(context))[:2]
     said = {mode: whole(rows) for mode, (rows, _) in found.items()}
     assert said["search"] == said["bulk"] == said["files"]
-    assert said["files"].total() > 100
-    assert {mode: Counter((r.column, r.reason) for r in rejected)
-            for mode, (_, rejected) in found.items()} == dict.fromkeys(
-        found, Counter({("Encounter.period.start", "is missing"): 1,
-                        ("Appointment.start", "is missing"): 1}))  # fmt: skip
+    assert said["files"].total() > 30
+    # HL7's examples show single elements: one of these says no time, another no start.
+    kept_out = [("Appointment.start", "is missing"), ("Encounter.period.start", "is missing")]
+    for _, rejected in found.values():
+        assert sorted((r.column, r.reason) for r in rejected) == kept_out
 
 
 def whole(rows):
@@ -158,8 +158,9 @@ def whole(rows):
 
 @both
 def test_patients_are_known_by_the_chosen_identifier_whatever_comes_first(server, mode):
-    server.put(*[server._held["Patient"][f"p{n}"] | {"identifier": [{"system": MRN, "value": f"00{n}"}]}
-                 for n in range(4)])  # fmt: skip
+    for n in range(4):
+        known = {"identifier": [{"system": MRN, "value": f"00{n}"}]}
+        server.put(server._held["Patient"][f"p{n}"] | known)
     opened = source(server, mode, patient_identifier_system=MRN, resources=["Encounter", "Consent"])
     rows, _, cursors = load(opened)
     assert {row.patient_id for row in rows[Encounter]} == {"000", "001", "002", "003"}
@@ -189,10 +190,8 @@ def test_a_second_refresh_brings_only_what_changed(server, mode):
     assert [row.status for row in rows[Appointment] if row.appointment_id == "a1"] == ["cancelled"]
     if mode == "bulk":
         assert sum(map(len, rows.values())) == 1
-        assert (
-            server.asked("$export")[1].query["_since"]
-            <= rows[Appointment][0].updated_at.isoformat()
-        )
+        since = datetime.fromisoformat(server.asked("$export")[1].query["_since"])
+        assert since <= rows[Appointment][0].updated_at
     assert load(source(server, mode), dict(cursors))[0].keys() <= {Appointment}
 
 
@@ -277,15 +276,13 @@ def test_the_client_signs_in_with_its_key(rsa_key, tmp_path):
 
 @both
 def test_a_token_that_ends_while_in_use_is_renewed(server, mode):
-    opened = source(server, mode)
-    slices = opened.slices({})
-    rows = [row for piece in (next(slices), next(slices)) for row in piece.read()]
-    server.expire_tokens()
-    for piece in slices:
-        rows += piece.read()
+    read = []
+    for piece in source(server, mode).slices({}):
+        read += piece.read()
         server.expire_tokens()
-    assert {row.record_id for row in rows if isinstance(row, Withdrawn)} or mode == "bulk"
-    assert len(server.asked("/auth/token")) > 1 or mode == "bulk"
+    assert sum(isinstance(item, Person) for item in read) == 4
+    slices = sum(isinstance(item, Cursor) for item in read)
+    assert len(server.asked("/auth/token")) == (2 if mode == "bulk" else slices)
 
 
 def test_a_token_is_renewed_before_it_expires(server):

@@ -39,7 +39,8 @@ def sample(today: date) -> list[Resource]:
         day = today - timedelta(days=20 - n)
         patient, visit = {"reference": f"Patient/p{n}"}, {"reference": f"Encounter/e{n}"}
         made += [
-            {"resourceType": "Patient", "id": f"p{n}", "gender": "female", "birthDate": "1970-02-03",
+            {"resourceType": "Patient", "id": f"p{n}", "gender": "female",
+             "birthDate": "1970-02-03",
              "name": [{"family": "Canary", "given": ["Clementine"]}],
              "telecom": [{"system": "email", "value": f"fhir-p{n}@example.org"}],
              "address": [{"line": ["9 Canary Row"], "postalCode": "01940"}]},
@@ -114,6 +115,7 @@ class FhirServer(Loopback):
         self._seen: set[str] = set()
         self._pages: dict[str, tuple[list[Resource], int, int]] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
+        self._asked = 0
         self.put(*resources)
 
     # --- what it holds
@@ -167,7 +169,7 @@ class FhirServer(Loopback):
                 return self._file(number, kind)
             case ["page", token]:
                 return self._page(token)
-            case [kind, *rest] if kind in self.refused:
+            case [kind, *_] if kind in self.refused:
                 return outcome(403, "forbidden", "Canary is none of your business")
             case [kind]:
                 return self._search(kind, request)
@@ -257,14 +259,17 @@ class FhirServer(Loopback):
     def _export(self, request: Request) -> Reply:
         if "respond-async" not in request.headers.get("prefer", ""):
             return outcome(400, "invalid", "exports are asynchronous")
-        number = f"j{len(self.jobs) + 1}"
+        self._asked += 1
+        number = f"j{self._asked}"
         since = request.query.get("_since", "")
         chosen = {
             kind: [r for r in self._held[kind].values() if r["meta"]["lastUpdated"] >= since]
             for kind in request.query["_type"].split(",")
         }
         gone = [g for g in self._gone if _said(g[2]) >= since] if since else []
-        self.jobs[number] = {"looks": 0, "files": chosen, "gone": gone, "at": _said(self.clock)}
+        # Just after the last thing that was stored.
+        reached = self.clock + timedelta(seconds=1)
+        self.jobs[number] = {"looks": 0, "files": chosen, "gone": gone, "at": _said(reached)}
         return Reply(202, b"", {"content-location": f"{self.base}/job/{number}"})
 
     def _job(self, request: Request, number: str) -> Reply:
@@ -283,10 +288,10 @@ class FhirServer(Loopback):
         output = [{"type": kind, "url": f"{where}/{kind}", "count": len(found)}
                   for kind, found in job["files"].items() if found]  # fmt: skip
         deleted = [{"type": "Bundle", "url": f"{where}/deleted"}] if job["gone"] else []
-        error = [{"type": "OperationOutcome", "url": f"{where}/error"}]
+        error = [{"type": "OperationOutcome", "url": f"{where}/error"}] * bool(self.export_warnings)
         return _ok({"transactionTime": job["at"], "request": f"{self.base}/$export",
                     "requiresAccessToken": True, "output": output, "deleted": deleted,
-                    "error": error if self.export_warnings else []}, "application/json")  # fmt: skip
+                    "error": error}, "application/json")  # fmt: skip
 
     def _file(self, number: str, kind: str) -> Reply:
         job = self.jobs[number]
