@@ -69,6 +69,7 @@ class _Stage:
         self.connection = connection
         self.loader = loader
         self.piece = piece
+        self.account = piece.account or loader.account
         self.rows = 0
         self.rejected: list[Rejected] = []
         self.totals: list[Total] = []
@@ -190,7 +191,7 @@ class _Stage:
         """Replace, merge, note rejects and move the cursor, in one transaction."""
         loader, connection = self.loader, self.connection
         stamp = {"run_id": loader.run_id, "loaded_at": datetime.now(UTC)}
-        owner = (loader.source, loader.account)
+        owner = (loader.source, self.account)
         with connection.begin():
             for row in self.piece.rows:
                 self._deduplicate(row)
@@ -208,7 +209,7 @@ class _Stage:
                 connection.exec_driver_sql(f"drop table {_staged(row)}")
             self._keep_rejected(stamp)
             if self.cursor is not None:
-                key = (*owner, self.piece.cursor_key)
+                key = (loader.source, loader.account, self.piece.cursor_key)
                 connection.exec_driver_sql(
                     "delete from cursor where source = ? and account = ? and cursor_key = ?", key
                 )
@@ -232,7 +233,7 @@ class _Stage:
     def _has_rows(self, row: type[Row]) -> bool:
         found = self.connection.exec_driver_sql(
             f"select 1 from raw_{row.spec.table} where source = ? and account = ? limit 1",
-            (self.loader.source, self.loader.account),
+            (self.loader.source, self.account),
         )
         return found.first() is not None
 
@@ -241,11 +242,11 @@ class _Stage:
         self.connection.exec_driver_sql(
             f"insert into raw_{row.spec.table} (source, account, {names}, run_id, loaded_at) "
             f"select ?, ?, {names}, ?, ? from {_staged(row)}",
-            (self.loader.source, self.loader.account, *stamp.values()),
+            (self.loader.source, self.account, *stamp.values()),
         )
 
     def _keep_rejected(self, stamp: Mapping[str, object]) -> None:
-        owner = (self.loader.source, self.loader.account)
+        owner = (self.loader.source, self.account)
         self.connection.exec_driver_sql(
             "delete from raw_rejected where source = ? and account = ? and slice = ?",
             (*owner, self.piece.name),

@@ -136,6 +136,8 @@ class ClaimedConversions(Row):
     conversions: float
     currency: str
     value: MaybeAmount = None
+    share_after_7_days: float | None = None  # that came later after the touch, where told
+    share_after_30_days: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,6 +386,11 @@ class Payment(Row):
     updated_at: datetime | None = None
 
 
+# Spam is stored, so that a call that is marked later takes the place of what was loaded, but it
+# counts nowhere.
+CALL_OUTCOMES = ("answered", "voicemail", "missed", "abandoned", "spam")
+
+
 @dataclass(frozen=True, slots=True)
 class Call(Row):
     """A phone call to a (tracked) number."""
@@ -407,6 +414,9 @@ class Call(Row):
     service_line: str | None = None
     location: str | None = None
     updated_at: datetime | None = None
+    tracking_number: str | None = None  # the organisation's own number that was dialled, in clear
+    outcome: Annotated[str | None, OneOf(CALL_OUTCOMES)] = None  # why it was not answered
+    lead_status: str | None = None  # as the call tracker names it: good_lead, not_a_lead ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,7 +471,10 @@ class Preference(Row):
 
 @dataclass(frozen=True, slots=True)
 class Feedback(Row):
-    """A score or review; its text stays in the private store."""
+    """One answer of one person: a score, a review; its text stays in the private store.
+
+    A survey of several questions is several rows with one `response_id`.
+    """
 
     spec = Spec("feedback", ("feedback_id",), newer="at")
 
@@ -477,6 +490,26 @@ class Feedback(Row):
     location: str | None = None
     provider: str | None = None
     comment: Annotated[str | None, Private()] = None
+    response_id: RecordRef = None  # the sheet or visit to the form that the answer is on
+    survey: str | None = None  # CG-CAHPS 3.1, HCAHPS, google ...
+    question: str | None = None  # the survey's own name of it: Q11, recommend ...
+    mode: str | None = None  # mail, phone, web ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reputation(Row):
+    """What a review platform said of one place on one day: its rating and how many reviews."""
+
+    spec = Spec("reputation", ("platform", "place", "day"), load="window", day="day")
+
+    day: date
+    timezone: str
+    platform: str  # google, yelp ...
+    place: str  # the platform's own id
+    rating: float | None  # None where nobody has rated it yet
+    scale_max: float
+    reviews: int
+    location: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -496,7 +529,7 @@ class Environment(Row):
 ROWS: tuple[type[Row], ...] = (
     AdSpend, ClaimedConversions, WebSessions, Touchpoint, Contact, Deal, Person, Link,
     Appointment, Encounter, CareCode, Withdrawn, Payment, Call, Message, Preference, Feedback,
-    Environment,
+    Reputation, Environment,
 )  # fmt: skip
 BY_TABLE = {row.spec.table: row for row in ROWS}
 

@@ -24,8 +24,8 @@ def settings(context: Context, options: Iterable[Option]) -> dict[str, Any]:
             f"Source '{context.name}' has no {' and no '.join(missing)}; "
             "set it in caretrace.toml, or in the environment if it is a secret."
         )
-    if values.get("endpoint"):
-        values["endpoint"] = _safe_address(context.name, str(values["endpoint"]))
+    for name in [name for name in values if name.endswith("endpoint") and values[name]]:
+        values[name] = _safe_address(context.name, name, str(values[name]))
     return values
 
 
@@ -36,11 +36,11 @@ def is_safe(address: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and loopback)
 
 
-def _safe_address(source: str, address: str) -> str:
+def _safe_address(source: str, name: str, address: str) -> str:
     """The address without its last slash; a token must not travel in the clear."""
     if not is_safe(address):
         raise SourceMisconfigured(
-            f"The endpoint of source '{source}' does not begin with https://; "
+            f"The {name} of source '{source}' does not begin with https://; "
             "correct it in caretrace.toml (http:// is for this machine only)."
         )
     return address.rstrip("/")

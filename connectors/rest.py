@@ -17,7 +17,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from connectors.errors import SourceChanged, SourceError, SourceRefused, SourceUnreachable
+from connectors.errors import (
+    SourceBusy,
+    SourceChanged,
+    SourceError,
+    SourceRefused,
+    SourceUnreachable,
+)
 from connectors.options import is_safe, redacted
 from connectors.patience import Passing, Patience, no_answer, patiently, retry_after, throttled
 
@@ -49,12 +55,20 @@ DOWNLOAD_SECONDS = 3600.0  # one file, which may be large
 Reading = Callable[[Answer], SourceError | Passing | None]
 
 
+@cache
+def authorities() -> ssl.SSLContext:
+    """The authorities that vendors are trusted by; reading them takes longer than many a call."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Rest:
     """One API of one vendor, as one source is allowed to use it.
 
     `grant` is the sentence that says what to do when the API refuses us; `auth` is called before
     each request, so that it can bring a fresh token. `reading` comes first for every status that
     was not expected, so that a vendor's own signs of throttling or expiry are known.
+    `stops_when_busy` is for sources of many slices: once the API has stayed busy for longer than
+    we wait, the others are not asked for, or each would wait as long again.
     """
 
     def __init__(
@@ -68,6 +82,7 @@ class Rest:
         auth: Callable[[], Mapping[str, str]] = dict,
         secrets: Iterable[object] = (),
         reading: Reading = lambda _answer: None,
+        stops_when_busy: bool = False,
     ) -> None:
         self.source = source
         self.vendor = vendor
@@ -77,11 +92,13 @@ class Rest:
         self._auth = auth
         self._secrets = tuple(secrets)
         self._reading = reading
+        self._stops_when_busy = stops_when_busy
+        self._busy: str | None = None
         self._client = httpx.Client(
             timeout=patience.socket_seconds,
-            verify=_trusted(),
             follow_redirects=False,
             trust_env=False,  # neither a proxy nor a .netrc decides where patients' data goes
+            verify=authorities(),
         )
         # A source is not closed by those who read it: its connections end with it.
         weakref.finalize(self, self._client.close)
@@ -129,7 +146,13 @@ class Rest:
                 raise self._refusal(answer)
             return read(answer)
 
-        return patiently(once, self._explain, self._patience)
+        if self._busy is not None:
+            raise SourceBusy(self._busy)
+        try:
+            return patiently(once, self._explain, self._patience)
+        except SourceBusy as busy:
+            self._busy = str(busy) if self._stops_when_busy else None
+            raise
 
     def download(
         self,
@@ -226,12 +249,6 @@ class Rest:
     def _broken(self, what: str, after: float | None = None) -> Passing:
         words = f"{self.vendor}'s answer was broken: {what}. Refresh again later."
         return Passing(SourceUnreachable(words), after)
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """Whom to trust; read once, as it takes a tenth of a second."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 def _message(said: Any) -> str:

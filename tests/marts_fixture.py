@@ -48,7 +48,7 @@ CURRENCY = "USD"
 HOSTILE = "![x](http://evil.example/x.png) <script>alert(1)</script>"
 
 
-def make_home(folder: Path, *, spend_since: date | None = None, demo: bool = False) -> Home:
+def make_home(folder: Path, *, spend_since: date | None = None, demo: bool = True) -> Home:
     """Write marts, journeys, ledger and pointer of generation 1; the same on every call.
 
     Its people are simulated ones where `demo`.

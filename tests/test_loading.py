@@ -408,3 +408,12 @@ Upstream.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 test_no_row_is_lost_or_doubled = Upstream.TestCase
+
+
+def test_a_slice_of_one_of_several_accounts_replaces_its_own_rows_only(store):
+    for account in ("north", "south", "north"):
+        piece = slice_of(ad(MONDAY), Cursor(account), name=account, window=MONTH, account=account)
+        store.loader().load(piece)
+    store.loader().load(slice_of(rows=(AdSpend,), name="south", window=MONTH, account="south"))
+    assert store.ask("select account, count(*) from raw_ad_spend group by 1") == [("north", 1)]
+    assert store.cursors() == {"north": "north", "south": "south"}

@@ -1,6 +1,8 @@
 -- Every phone call, with the source of the tracking number that was dialled.
 -- grain: source, account, call_id
 -- inputs: raw_call, identity
+--
+-- Calls that were marked as spam are kept raw, and counted nowhere.
 
 with
 
@@ -22,6 +24,7 @@ final as (
         coalesce(trim(raw.location), '') as location
     from raw_call as raw
     left join identity on raw.identifier = identity.identifier
+    where coalesce(raw.outcome, '') <> 'spam'
 
 )
 

@@ -2,7 +2,7 @@
 -- grain: source, account, table_name
 -- inputs: raw_ad_spend, raw_web_sessions, raw_touchpoint, raw_contact, raw_deal, raw_person,
 --   raw_appointment, raw_encounter, raw_care_code, raw_withdrawn, raw_payment, raw_call,
---   raw_message, raw_preference, raw_feedback, raw_environment
+--   raw_message, raw_preference, raw_feedback, raw_reputation, raw_environment
 --
 -- Days of instants are UTC days here: this says what was loaded, not when people came.
 
@@ -158,6 +158,16 @@ final as (
         cast(max(raw.at) at time zone 'UTC' as date) as last_day,
         count(*) as rows_loaded
     from raw_feedback as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'reputation' as table_name,
+        min(day) as first_day,
+        max(day) as last_day,
+        count(*) as rows_loaded
+    from raw_reputation
     group by source, account
     union all
     select
