@@ -356,7 +356,7 @@ class Withdrawn(Row):
     """A record that does not count, or no longer: deleted, entered in error, called off, unpaid.
 
     The row that it was before stays in its raw table and is left out in staging, until the record
-    comes again with a later `updated_at`.
+    comes again with a later `updated_at`; without one it stays left out.
     """
 
     spec = Spec("withdrawn", ("table_name", "record_id"), newer="withdrawn_at")

@@ -57,15 +57,17 @@ def consent(given: Element, links: Links, rules: Rules) -> Iterator[Row]:
         for purpose, permits in _provisions(given.part("provision")):
             # One "no" outweighs every "yes"; what was rejected was asked for and not given.
             said[purpose] = said.get(purpose, True) and permits and status == "active"
-    # In the order of PURPOSES.
-    nothing = withdrawn(given, rules, status if status != "active" else "no purpose")
+    reason = status if status != "active" else "no purpose"
+    nothing = {row.record_id: row for row in withdrawn(given, rules, reason)}
     at = given.instant("dateTime", rules.zone) or updated(given, rules) or rules.now
-    for purpose, none in zip(PURPOSES, nothing, strict=True):
+    for purpose in PURPOSES:
+        record = f"Consent/{given.needed_text('id')}/{purpose}"
         if purpose not in said:
-            yield none
+            if record in nothing:
+                yield nothing[record]
             continue
         yield Preference(
-            preference_id=f"Consent/{given.needed_text('id')}/{purpose}",
+            preference_id=record,
             channel="any",
             purpose=purpose,
             allowed=said[purpose],

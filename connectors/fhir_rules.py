@@ -10,6 +10,7 @@ from connectors.fhir_element import Element, Unmappable
 from connectors.fhir_groups import Groups
 from connectors.fhir_links import Links
 
+_FINAL = {"entered-in-error", "cancelled", "revoked", "not-done"}
 PURPOSES = ("treatment", "operations", "marketing")
 
 
@@ -55,8 +56,14 @@ def records_of(kind: str, own: str) -> list[tuple[str, str]]:
     return [("payment", f"{kind}/{own}")]
 
 
-def withdrawn(found: Element, rules: Rules, reason: str) -> Iterator[Row]:
-    """That a resource does not count as it now is, whatever it was before."""
-    at = updated(found, rules) or rules.now
+def withdrawn(found: Element, rules: Rules, reason: str) -> Iterator[Withdrawn]:
+    """That a resource does not count as it now is, whatever it was before.
+
+    One that does not say when it changed could never come back: of those only what is final is
+    withdrawn, not a claim that is yet to be paid.
+    """
+    at = updated(found, rules) or (rules.now if reason in _FINAL else None)
+    if at is None:
+        return
     for table, record in records_of(found.kind, found.needed_text("id")):
         yield Withdrawn(table, record, at, reason)

@@ -10,7 +10,8 @@ from connectors.contract import CareCode, Encounter, Withdrawn
 
 STAGED = ("stg_appointment", "stg_payment", "stg_care_code", "stg_encounter")
 MODELS = [model for model in load_models() if model.name in STAGED]
-BEFORE, AFTER = LOADED_AT - timedelta(days=1), LOADED_AT + timedelta(days=1)
+CHANGED = LOADED_AT
+BEFORE, AFTER = CHANGED - timedelta(days=1), CHANGED + timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +65,14 @@ def test_what_was_withdrawn_is_left_out_until_it_comes_again(staged):
     assert left == [("a1",), ("a2",)]
 
 
-def test_a_withdrawal_older_than_what_was_loaded_does_not_count(staged):
-    assert staged(visit(), gone("encounter", "v1", BEFORE)).rows(
+def test_a_withdrawal_counts_unless_the_record_changed_after_it(staged):
+    assert staged(visit(updated_at=CHANGED), gone("encounter", "v1", BEFORE)).rows(
         "select count(*) from stg_encounter"
     ) == [(1,)]
-    assert staged(visit(), gone("encounter", "v1", AFTER)).rows(
+    assert staged(visit(updated_at=CHANGED), gone("encounter", "v1", CHANGED)).rows(
+        "select count(*) from stg_encounter"
+    ) == [(0,)]
+    assert staged(visit(), gone("encounter", "v1", BEFORE)).rows(
         "select count(*) from stg_encounter"
     ) == [(0,)]
 
