@@ -16,7 +16,7 @@ loaded as (
             and raw.account = withdrawn.account
             and withdrawn.table_name = 'payment'
             and raw.payment_id = withdrawn.record_id
-            and (raw.updated_at is null or withdrawn.withdrawn_at >= raw.updated_at)
+            and (raw.updated_at is null or raw.updated_at <= withdrawn.withdrawn_at)
     where withdrawn.record_id is null
     union all
     select
@@ -30,7 +30,7 @@ loaded as (
             and raw.account = withdrawn.account
             and withdrawn.table_name = 'appointment'
             and raw.appointment_id = withdrawn.record_id
-            and (raw.updated_at is null or withdrawn.withdrawn_at >= raw.updated_at)
+            and (raw.updated_at is null or raw.updated_at <= withdrawn.withdrawn_at)
     where withdrawn.record_id is null and raw.status <> 'proposed'
 
 ),

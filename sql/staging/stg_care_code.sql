@@ -17,7 +17,7 @@ counted as (
             and raw.account = withdrawn.account
             and withdrawn.table_name = 'care_code'
             and raw.care_code_id = withdrawn.record_id
-            and (raw.updated_at is null or withdrawn.withdrawn_at >= raw.updated_at)
+            and (raw.updated_at is null or raw.updated_at <= withdrawn.withdrawn_at)
     where withdrawn.record_id is null
 
 ),
