@@ -174,7 +174,7 @@ class _Stage:
         window = self.piece.window
         if window is None:
             return
-        for row in [row for row in self.piece.rows if row.spec.load == "window"]:
+        for row in [row for row in self.piece.rows if row.spec.day is not None]:
             with self.connection.begin():
                 stray = self.connection.exec_driver_sql(
                     f'select min("{row.spec.day}") from {_staged(row)} '
@@ -195,12 +195,15 @@ class _Stage:
         with connection.begin():
             for row in self.piece.rows:
                 self._deduplicate(row)
-                if row.spec.load == "window" and self.piece.window is not None:
+                replaced = self.piece.window is not None and row.spec.day is not None
+                if self.piece.window is not None and replaced:
                     connection.exec_driver_sql(
                         f"delete from raw_{row.spec.table} where source = ? and account = ? "
                         f'and "{row.spec.day}" between ? and ?',
                         (*owner, self.piece.window.since, self.piece.window.until),
                     )
+                # A keyset row may have its key on a day outside the window.
+                if replaced and row.spec.load == "window":
                     self._insert(row, stamp)
                 elif self._has_rows(row):
                     connection.exec_driver_sql(_merge(row), (*owner, *stamp.values()))

@@ -1,6 +1,6 @@
 """Files: CSV, Parquet, XLSX and NDJSON in a folder, mapped to contract rows by caretrace.toml."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +18,15 @@ from connectors.dialect import Fault, NoSuchCast
 from connectors.drops import Drop, DropFile, Plan, kinds_of, matches, suffix_of
 from connectors.errors import SourceMisconfigured
 from connectors.mapping import FileMapping, file_mapping
-from connectors.readers import Block, mismatched, read_ndjson, read_parquet, unpacked
+from connectors.readers import (
+    Block,
+    Choose,
+    Layout,
+    mismatched,
+    read_ndjson,
+    read_parquet,
+    unpacked,
+)
 from connectors.row_checks import contradictions
 from connectors.shapes import shape_of
 from connectors.source import Columns, Context, Item, Option, Rejected, Slice
@@ -97,8 +105,7 @@ class Files:
         return Drop(self.name, self.folder, self._plan)
 
     def _plan(self, file: DropFile) -> Plan | None:
-        suffix = suffix_of(file.name)
-        if suffix not in _READERS and suffix not in _PACKED:
+        if reader_of(file.name) is None:
             return None
         fitting = [m for m in self.mappings if matches(file.name, m.match)]
         if not fitting:
@@ -106,6 +113,14 @@ class Files:
         rows = tuple(dict.fromkeys(mapping.row for mapping in fitting))
         key = "+".join(mapping.key for mapping in fitting)
         return Plan(rows, key, lambda f, stream: read(f, stream, fitting))
+
+
+def reader_of(name: str) -> Callable[[str, BinaryIO, Layout, Choose], Iterator[Block]] | None:
+    """What reads files of this name's format; None where nothing does."""
+    suffix = suffix_of(name)
+    if suffix not in _READERS and suffix not in _PACKED:
+        return None
+    return _READERS[f".{suffix.split('.')[1]}"]
 
 
 def read(file: DropFile, stream: BinaryIO, mappings: Sequence[FileMapping]) -> Iterator[Item]:

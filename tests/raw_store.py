@@ -27,6 +27,8 @@ class RawStore:
             ensure_raw_tables(connection)
         # Nobody is joined to anybody: staging shows every row as of an unknown person.
         self.ask("create table identity (identifier text, person_id bigint)")
+        self.ask("create table setting_report as select 'UTC' as timezone")
+        self.stage("stg_tracking_code")
 
     def refresh(self, source: Source) -> list[Loaded]:
         """Read what the source has to say since the cursors that the last refresh left."""

@@ -63,14 +63,20 @@ def export_channels(
 
 
 def audit_export(
-    home: Home, actor: str, generation: int, scope: Scope, fmt: str, content: bytes
+    home: Home,
+    actor: str,
+    generation: int,
+    scope: Scope,
+    fmt: str,
+    content: bytes,
+    report: str = "channel report",
 ) -> None:
-    """Write down who takes a channel report away, and which file it is."""
+    """Write down who takes a report away, and which file it is."""
     audit.record(
         home,
         actor,
         audit.EXPORTED,
-        "channel report",
+        report,
         format=fmt,
         generation=generation,
         filters=asdict(scope),

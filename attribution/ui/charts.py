@@ -253,6 +253,65 @@ def bars(
     return _figure([trace], layout)
 
 
+def bridge(
+    labels: Sequence[str],
+    steps: Sequence[float],
+    texts: Sequence[str],
+    hovers: Sequence[str],
+    unsure: Sequence[bool],
+) -> Spec:
+    """From the first amount to the last: each step between takes away or adds, from the top down.
+
+    The first and the last of `steps` are whole amounts. What is `unsure` is hatched.
+    """
+    starts, reach = [0.0], steps[0]
+    for step in steps[1:-1]:
+        starts.append(reach - step)
+        reach -= step
+    starts.append(0.0)
+    whole = [place in (0, len(steps) - 1) for place in range(len(steps))]
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "base": starts,
+        "x": list(steps),
+        "y": list(range(len(steps))),
+        "text": list(texts),
+        "textposition": "outside",
+        "textfont": {"color": TEXT},
+        "cliponaxis": False,
+        "marker": {
+            "color": [
+                colour(1) if is_whole else GREY if step >= 0 else colour(2)
+                for is_whole, step in zip(whole, steps, strict=True)
+            ],
+            "pattern": {
+                "shape": ["/" if hatched else "" for hatched in unsure],
+                "size": 6,
+                "solidity": 0.35,
+                "fillmode": "overlay",
+            },
+        },
+        "customdata": list(hovers),
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    ends = [*starts, *(start + step for start, step in zip(starts, steps, strict=True))]
+    least, most = min(ends), max(ends)
+    room = (most - least) * 0.16 or 1
+    layout = {
+        **_LAYOUT,
+        "height": 40 + ROW * len(labels),
+        "bargap": 0.35,
+        "xaxis": {
+            "visible": False,
+            "range": [least - (room if least < 0 else 0), most + room],
+            "fixedrange": True,
+        },
+        "yaxis": _names(labels),
+    }
+    return _figure([trace], layout)
+
+
 def spend_against_return(points: Sequence[Mapping[str, Any]], sign: str, rows: int) -> Spec:
     """Bubbles on two log axes with the line on which a channel earns what it costs.
 

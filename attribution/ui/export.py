@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import streamlit as st
@@ -9,6 +10,7 @@ import streamlit as st
 from attribution.reports.about import about_report
 from attribution.reports.channels import channel_report
 from attribution.reports.export import audit_export
+from attribution.reports.reconcile import reconcile_report
 from attribution.roles import EXPORT
 from attribution.ui import access
 from attribution.ui.frame import Context
@@ -35,7 +37,7 @@ def channels(view: View, context: Context) -> None:
         for kind, (title, mime, icon) in _KINDS.items():
             st.download_button(
                 title,
-                _maker(view, context, about, kind),
+                audited(context, kind, partial(channel_report, view, about, kind)),
                 file_name(context, kind),
                 mime,
                 key=f"export_{kind}",
@@ -45,23 +47,48 @@ def channels(view: View, context: Context) -> None:
             )
 
 
-def file_name(context: Context, kind: str) -> str:
+def reconcile(view: View, context: Context) -> None:
+    """Offer claims, credit and causes of each campaign as CSV."""
+    if not context.reader.may(EXPORT):
+        st.caption(access.NOT_EXPORTED)
+        return
+    title, mime, icon = _KINDS["csv"]
+    make = audited(context, "csv", lambda: reconcile_report(view), "reconcile report")
+    with st.popover("Export", icon=":material/download:", key="export"):
+        st.caption("The campaigns of this page under the chosen filters.")
+        st.download_button(
+            title,
+            make,
+            file_name(context, "csv", "reconcile"),
+            mime,
+            key="export_csv",
+            on_click="ignore",
+            icon=icon,
+            width="stretch",
+        )
+
+
+def file_name(context: Context, kind: str, report: str = "channels") -> str:
     """A name with a random part: large downloads of one name and size can share an address."""
     if "export_id" not in st.session_state:
         st.session_state["export_id"] = secrets.token_hex(4)
     scope = context.scope
-    return f"channels-{scope.since}-{scope.until}-{st.session_state['export_id']}.{kind}"
+    return f"{report}-{scope.since}-{scope.until}-{st.session_state['export_id']}.{kind}"
 
 
-def _maker(
-    view: View, context: Context, about: dict[str, str], kind: Literal["csv", "xlsx"]
+def audited(
+    context: Context,
+    kind: Literal["csv", "xlsx"],
+    make: Callable[[], bytes],
+    report: str = "channel report",
 ) -> Callable[[], bytes]:
+    """What makes a report, and writes down who took it away."""
     # Here, where there is a session: the file is made on another thread, outside any script.
     reader = access.exporter(context.home)
 
     def made() -> bytes:
-        content = channel_report(view, about, kind)
-        audit_export(context.home, reader.name, context.generation, context.scope, kind, content)
+        content, scope = make(), context.scope
+        audit_export(context.home, reader.name, context.generation, scope, kind, content, report)
         return content
 
     return made

@@ -28,6 +28,7 @@ SECTIONS = {
         ("acquisition/channels.py", "Channels", "channels"),
         ("acquisition/attribution.py", "Attribution", "attribution"),
         ("acquisition/journeys.py", "Journeys", "journeys"),
+        ("acquisition/reconcile.py", "Reconcile", "reconcile"),
     ),
     "Retention": (("retention/reactivation.py", "Reactivation", "reactivation"),),
     "Operations": (("operations/data_health.py", "Data health", "data-health"),),
@@ -39,6 +40,7 @@ USED = {
     "channels": filters.ALL,
     "attribution": filters.ALL,
     "journeys": frozenset({"period", "kind", "service"}),
+    "reconcile": frozenset({"period", "kind", "model"}),
     "reactivation": frozenset({"period", "service", "location"}),
     "data-health": frozenset(),
 }
