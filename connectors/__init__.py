@@ -26,10 +26,12 @@ SOURCES = {
     "meta_ads": "connectors.meta_ads",
     "microsoft_ads": "connectors.microsoft_ads",
     "pollen": "connectors.pollen",
+    "salesforce": "connectors.salesforce",
     "smtp_log": "connectors.smtp_log",
     "spend_sheet": "connectors.spend_sheet",
     "twilio": "connectors.twilio",
     "yelp": "connectors.yelp",
+    "zendesk_sell": "connectors.zendesk_sell",
 }
 
 __all__ = [

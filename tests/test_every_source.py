@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from servers import ga4_export
+from servers import ga4_export, hubspot, twilio
 from servers.callrail import CallRailServer
 from servers.environment import AirNowServer, OpenMeteoServer, PollenServer
 from servers.ga4 import Ga4Server
@@ -46,6 +46,27 @@ MONDAY = TODAY - timedelta(days=TODAY.weekday() + 7)
 SHEET = (
     "medium,campaign,week,spend,currency,number,code\n"
     f"radio,Fall knees,{MONDAY},700.00,USD,+1 212 555 0177,KNEE\n"
+)
+WEBHOOK = [
+    {
+        "email": "ann@example.org",
+        "timestamp": int(datetime.now(UTC).timestamp()) - 86_400,
+        "event": event,
+        "sg_event_id": f"sg-{event}",
+        "sg_message_id": "abc.recvd-1.0",
+    }
+    for event in ("processed", "delivered")
+]
+MAIL_LOG = "".join(
+    f"{TODAY - timedelta(days=2)}T10:00:0{second}-05:00 mx1 postfix/{said}\n"
+    for second, said in enumerate(
+        (
+            "cleanup[123]: 4XyZabc12: message-id=<m1@clinic.example>",
+            "qmgr[123]: 4XyZabc12: from=<news@clinic.example>, size=9, nrcpt=1 (queue active)",
+            "smtp[123]: 4XyZabc12: to=<ann@example.org>, dsn=2.0.0, status=sent (250 2.0.0 OK)",
+            "qmgr[123]: 4XyZabc12: removed",
+        )
+    )
 )
 PLACES = 'places = [["North clinic", 45.52, -122.68]]'
 
@@ -115,6 +136,35 @@ SOURCES_HERE = {
         settings='folder = "{folder}"\ntimezone = "America/Chicago"\ncurrency = "USD"',
         drop=lambda folder: (folder / "radio.csv").write_text(SHEET),
     ),
+    "crm": Each(
+        "hubspot",
+        ("call", "message_event", "touchpoint", "preference"),
+        lambda: hubspot.sample(hubspot.HubSpotServer(), TODAY),
+        'endpoint = "{s.url}"\nsuppression_lists = ["38"]\n'
+        'load = ["contacts", "deals", "calls", "emails", "meetings", "email_events"]',
+        lambda server: {"access_token": server.token},
+    ),
+    "texts": Each(
+        "twilio",
+        ("message_event", "preference"),
+        lambda: twilio.TwilioServer(twilio.sample(TODAY)),
+        'endpoint = "{s.url}"\naccount_sid = "{s.account}"\n'
+        'flows = [{{ match = "MG1*", flow = "recall", mailing = false }}]',
+        lambda server: {"auth_token": server.token},
+    ),
+    "hooks": Each(
+        "message_events",
+        ("message_event",),
+        settings='folder = "{folder}"',
+        drop=lambda folder: (folder / "sendgrid.json").write_text(json.dumps(WEBHOOK)),
+    ),
+    "mta": Each(
+        "smtp_log",
+        ("message_event",),
+        settings='folder = "{folder}"\ntimezone = "America/Chicago"\n'
+        'flows = [{{ match = "news@*", flow = "newsletter" }}]',
+        drop=lambda folder: (folder / "mail.log").write_text(MAIL_LOG),
+    ),
     "calls": Each(
         "callrail",
         ("call", "touchpoint", "link"),
@@ -160,7 +210,7 @@ SOURCES_HERE = {
     ),
 }
 # In tests/test_one_refresh.py, with a whole simulated health system behind them.
-ELSEWHERE = {"meta_ads", "hubspot", "files", "fhir_files"}
+ELSEWHERE = {"meta_ads", "files", "fhir_files"}
 
 
 @contextmanager
