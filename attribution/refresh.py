@@ -233,8 +233,14 @@ class _Run:
 
     def _join_identities(self, building: warehouse.Building) -> None:
         with self._step("identity") as note, identity.open_vault(self.settings.home) as vault:
+            namespaces = {
+                source.name: (source.patient_namespace, source.crm_namespace)
+                for source in self.settings.sources
+            }
             with building.connect() as connection:
-                found = identity.resolve(connection, vault, self.run_id, self.settings.identity)
+                found = identity.resolve(
+                    connection, vault, self.run_id, self.settings.identity, namespaces
+                )
             note.rows = found.people
             note.message = (
                 f"{found.identifiers:,} identifiers of {found.people:,} people; "
