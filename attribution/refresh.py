@@ -22,6 +22,7 @@ from attribution.ledger import Ledger, StepNote
 from attribution.loading import Loader
 from attribution.lock import only_one
 from attribution.paths import Home
+from attribution.placeholders import placeholders
 from attribution.privacy import Door, load_key
 from attribution.raw import cursors
 from attribution.settings import Settings, SourceSettings, connector, without_secrets
@@ -99,6 +100,7 @@ class _Run:
         self.run_id = run_id
         self.watch = watch
         self.key = load_key(settings.home)
+        self.placeholders = placeholders(settings.home.folder)
 
     def run(self) -> Outcome:
         home = self.settings.home
@@ -162,7 +164,15 @@ class _Run:
             self.watch(Event(step, "progress", loaded_rows))
             self.ledger.progress(self.run_id, step, loaded_rows)
 
-        door = Door(self.key, self.settings.region, source.patient_namespace, source.crm_namespace)
+        door = Door(
+            self.key,
+            self.settings.region,
+            source.patient_namespace,
+            source.crm_namespace,
+            self.placeholders,
+            self.settings.identity.plus_addresses,
+            self.settings.identity.gmail_dots,
+        )
         loader = Loader(
             building.engine,
             building.commits,

@@ -60,6 +60,8 @@ class IdentitySettings:
     max_contacts: int = 1  # of one CRM
     max_emails: int = 1
     max_duplicates: int = 3
+    plus_addresses: bool = False  # a+b@x.org is a@x.org
+    gmail_dots: bool = False  # dots in the names of gmail.com count for nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +170,13 @@ def _identity(told: _Told) -> IdentitySettings:
     default = IdentitySettings()
     limits = {
         name: own.get(name, int, getattr(default, name))
-        for name in IdentitySettings.__dataclass_fields__
+        for name in ("max_patients", "max_contacts", "max_emails", "max_duplicates")
     }
-    identity = IdentitySettings(**limits)
+    identity = IdentitySettings(
+        **limits,
+        plus_addresses=own.get("plus_addresses", bool, default.plus_addresses),
+        gmail_dots=own.get("gmail_dots", bool, default.gmail_dots),
+    )
     if min(limits.values()) < 1:
         told.problems.append(f"[identity] {' and '.join(limits)} must be 1 or more")
     return identity

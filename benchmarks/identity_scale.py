@@ -13,6 +13,8 @@ import os
 import resource
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine
@@ -85,35 +87,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("millions", type=float, nargs="?", default=10)
     people = int(parser.parse_args().millions * 1_000_000 / PER_PERSON) // 60 * 60
+    more = people // 100 // 60 * 60
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, the engine may take 2 GB")
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder))
-        engine = create_engine(
-            f"duckdb:///{folder}/scratch.duckdb",
-            connect_args={
-                "config": {
-                    "memory_limit": "2GB",
-                    "threads": 2,
-                    "temp_directory": f"{folder}/spill",
-                    "preserve_insertion_order": "false",
-                }
-            },
-            poolclass=StaticPool,
-        )
-        print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, the engine may take 2 GB")
-        more = people // 100 // 60 * 60
-        with engine.connect() as connection:
-            with connection.begin():
-                ensure_raw_tables(connection)
-                fill(connection, 0, people)
-            for name in ("first", "nothing new"):
-                with connection.begin():
-                    run(home, connection, name)
-            with connection.begin():
-                fill(connection, people, people + more)
-            with connection.begin():
-                run(home, connection, "a hundredth more")
-        engine.dispose()
+        with opened(folder) as connection:
+            ensure_raw_tables(connection)
+            fill(connection, 0, people)
+        for name in ("first", "nothing new"):
+            with opened(folder) as connection:
+                run(home, connection, name)
+        with opened(folder) as connection:
+            fill(connection, people, people + more)
+        with opened(folder) as connection:
+            run(home, connection, "a hundredth more")
         print(f"vault: {home.vault.stat().st_size / 1e6:,.0f} MB")
+
+
+@contextmanager
+def opened(folder: str) -> Iterator[Connection]:
+    """The scratch database, opened as a refresh opens its private store, and closed again."""
+    config = {
+        "memory_limit": "2GB",
+        "threads": 2,
+        "temp_directory": f"{folder}/spill",
+        "preserve_insertion_order": "false",
+    }
+    engine = create_engine(
+        f"duckdb:///{folder}/scratch.duckdb",
+        connect_args={"config": config},
+        poolclass=StaticPool,
+    )
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
 
 
 if __name__ == "__main__":
