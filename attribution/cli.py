@@ -94,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(run=_export)
 
+    identity = commands.add_parser("identity", help="say what makes records one person")
+    identity.add_argument("person", type=int, help="a person's number, as journeys have it")
+    identity.add_argument("--people", action="store_true", help="yes, show a single person")
+    identity.set_defaults(run=_identity)
+
     analyst.add_command(commands)
 
     rollback = commands.add_parser("rollback", help="go back to the generation before this one")
@@ -248,6 +253,17 @@ def _day(text: str) -> date:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a day: write year, month and day as 2026-01-05"
         ) from None
+
+
+def _identity(options: argparse.Namespace) -> int:
+    from attribution.explain import explain
+    from attribution.people import Permit
+
+    if not options.people:
+        raise BadInput("This is about a single person. If you may see people, say so: --people.")
+    for sentence in explain(_home(), Permit("the command line"), options.person):
+        _say(sentence)
+    return 0
 
 
 def _rollback(_options: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from attribution.identity_changes import causes, ensure_identity_tables, write_changes
-from attribution.identity_graph import Namespaces, Read, read_graph
+from attribution.identity_graph import Namespaces, Read, known_by, read_graph
 from attribution.identity_joining import REASONS, Joined, join
 from attribution.identity_numbers import moved, number_people
 from attribution.privacy import STRENGTH
@@ -105,4 +105,8 @@ def _write_shared(connection: Connection, read: Read, joined: Joined) -> None:
         }
     )
     with lent(connection, table) as name:
-        connection.exec_driver_sql(f"create or replace table identity_shared as from {name}")
+        connection.exec_driver_sql(
+            "create or replace table identity_shared as select distinct found.source, "
+            f"{name}.identifier, {name}.kind, {name}.reason from {name} "
+            f"inner join ({known_by()}) as found on {name}.identifier = found.identifier"
+        )

@@ -33,7 +33,7 @@ def ensure_identity_tables(connection: Connection) -> None:
     )
     connection.exec_driver_sql(
         "create table if not exists identity_shared "
-        "(identifier varchar, kind varchar, reason varchar)"
+        "(source varchar, identifier varchar, kind varchar, reason varchar)"
     )
     connection.exec_driver_sql(
         "create table if not exists identity_changes (number bigint, kind varchar, "

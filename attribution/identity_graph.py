@@ -72,6 +72,14 @@ def _columns() -> Iterator[tuple[type[Row], str, int]]:
                     yield row, spec.name, STRENGTH.index(spec.identifier)
 
 
+def known_by() -> str:
+    """SQL for every identifier with the source that knows it, as often as it says so."""
+    return " union all ".join(
+        f"select source, {name} as identifier from raw_{row.spec.table} where {name} is not null"
+        for row, name, _ in _columns()
+    )
+
+
 def _halves(column: str, high: str, low: str) -> str:
     return (
         f"cast('0x' || left({column}, 16) as ubigint) as {high}, "

@@ -10,6 +10,7 @@ import hmac
 import os
 import re
 import secrets
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -74,7 +75,7 @@ class Door:
 
         Tables whose rows carry no person get no `identifier`.
         """
-        strongest: dict[str, pa.ChunkedArray] = {}
+        strongest: dict[str, list[pa.ChunkedArray]] = defaultdict(list)
         for spec in contract_fields(row):
             if spec.identifier is None:
                 continue
@@ -82,10 +83,10 @@ class Door:
             number = table.schema.get_field_index(spec.name)
             table = table.set_column(number, arrow_schema(row).field(spec.name), hashed)
             if spec.identifier in STRENGTH:
-                strongest.setdefault(spec.identifier, hashed)
+                strongest[spec.identifier].append(hashed)
         if not strongest:
             return table
-        ordered = [strongest[kind] for kind in STRENGTH if kind in strongest]
+        ordered = [hashed for kind in STRENGTH for hashed in strongest.get(kind, [])]
         return table.append_column("identifier", pc.coalesce(*ordered))
 
     def _hash_column(self, kind: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
