@@ -409,7 +409,7 @@ def _joined() -> tuple[Definition, ...]:
         ),
         Definition(
             "touch_coverage",
-            "New patients with a touch",
+            "Touch known",
             "Share of new patients of the last twelve weeks before whose visit a touch is known.",
             "New patients with at least one touch in the lookback ÷ all new patients.",
             "rate",

@@ -49,7 +49,7 @@ def figures(marts: Marts) -> dict[str, Figure]:
         return {}
     rates = _rates(counts)
     names = [formats.label(name) for name in rates.index]
-    texts = [[formats.rate(v) if pd.notna(v) else "" for v in row] for row in rates.to_numpy()]
+    texts = [[f"{v:.0%}" if pd.notna(v) else "" for v in row] for row in rates.to_numpy()]
     shades = [[float(v) if pd.notna(v) else None for v in row] for row in rates.to_numpy()]
     spec = charts.matrix(
         names,
@@ -136,6 +136,7 @@ def _shared(frame: pd.DataFrame) -> Table:
         reason=frame["reason"].map(_REASONS),
         identifiers=frame["identifiers"].astype("float64"),
     )
+    shown = shown.sort_values("identifiers", ascending=False, na_position="last", kind="stable")
     note = (
         "Families share phones, and front desks and tablets are everybody's. Such an identifier "
         "joins nobody, and what is known only by it belongs to nobody. The limits are in "
