@@ -6,14 +6,16 @@ from attribution import settings
 from attribution.paths import SHELL
 from attribution.ui import server
 
-server.checked()
+home = settings.home()
+server.checked(home)
 app = st.App(
     SHELL,
     lifespan=server.lifespan,
-    routes=server.ROUTES,
-    middleware=server.MIDDLEWARE,
+    routes=server.routes(home),
+    middleware=server.middleware(home),
+    secrets=server.login(home),
     on_script_error=server.say_error,
 )
 
 if __name__ == "__main__":
-    server.serve(8501, settings.home())
+    server.serve(8501, home)

@@ -101,6 +101,19 @@ def _parser() -> argparse.ArgumentParser:
 
     analyst.add_command(commands)
 
+    log = commands.add_parser("audit", help="who saw people and who took reports away")
+    log.add_argument("what", choices=["show", "verify"])
+    log.add_argument("--last", type=int, default=20, help="how many entries to show (20)")
+    log.add_argument("--expect", help="a head of the log that was noted before: it must be in it")
+    log.set_defaults(run=_audit)
+
+    sessions = commands.add_parser("sessions", help="end the sessions of readers who signed in")
+    sessions.add_argument("what", choices=["end"])
+    who = sessions.add_mutually_exclusive_group(required=True)
+    who.add_argument("--reader", help="the reader's name, as the audit log has it")
+    who.add_argument("--all", action="store_true", help="those of everybody")
+    sessions.set_defaults(run=_sessions)
+
     rollback = commands.add_parser("rollback", help="go back to the generation before this one")
     rollback.set_defaults(run=_rollback)
     return parser
@@ -256,13 +269,44 @@ def _day(text: str) -> date:
 
 
 def _identity(options: argparse.Namespace) -> int:
+    from attribution import audit
     from attribution.explain import explain
     from attribution.people import Permit
 
     if not options.people:
         raise BadInput("This is about a single person. If you may see people, say so: --people.")
-    for sentence in explain(_home(), Permit("the command line"), options.person):
+    for sentence in explain(_home(), Permit("the command line", audit.operator()), options.person):
         _say(sentence)
+    return 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from attribution import audit
+
+    home = _home()
+    if not home.ledger.is_file():
+        raise BadInput(f"{home.folder} has no ledger yet. Run `caretrace refresh`.")
+    if options.what == "show":
+        for said in audit.entries(home, options.last).to_dict("records"):
+            who = f"{said['actor']}: {said['action']} of {said['subject']}"
+            _say(f"{said['number']} {said['at']} {who} {said['detail']}")
+        return 0
+    verdict = audit.verify(home, options.expect)
+    for problem in verdict.problems:
+        print(f"caretrace: {problem}", file=sys.stderr)
+    state = "BROKEN" if verdict.problems else "whole and unchanged"
+    _say(f"The audit log has {verdict.entries:,} entries and is {state}. Head: {verdict.head}")
+    return 1 if verdict.problems else 0
+
+
+def _sessions(options: argparse.Namespace) -> int:
+    from attribution import audit
+    from attribution.sessions import sessions
+
+    home, name = _home(), None if options.all else options.reader
+    audit.record(home, audit.operator(), audit.REVOKED, f"sessions of {name or 'everybody'}")
+    ended = sessions(home).end_all(name)
+    _say(f"{ended:,} sessions are over.")
     return 0
 
 

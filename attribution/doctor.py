@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 
 from attribution import warehouse
 from attribution.settings import (
@@ -13,9 +14,14 @@ from attribution.settings import (
     secret_variable,
     without_secrets,
 )
+from attribution.sign_in import sign_in
 from connectors import SOURCES
 from connectors.errors import SourceError
+from connectors.patience import Patience
+from connectors.rest import Rest
 from connectors.source import Context
+
+PATIENCE = Patience(attempts=2, socket_seconds=10, call_seconds=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,11 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at everything that a refresh will need; sources are asked their smallest question."""
-    return [*_home(settings), *(_source(settings, source) for source in settings.sources)]
+    return [
+        *_home(settings),
+        *_sign_in(settings),
+        *(_source(settings, source) for source in settings.sources),
+    ]
 
 
 def explain() -> str:
@@ -70,6 +80,39 @@ def _home(settings: Settings) -> Iterator[Finding]:
     )
     if not settings.sources:
         yield Finding("sources", False, "none is configured: add a [sources.<name>] table.")
+
+
+def _sign_in(settings: Settings) -> Iterator[Finding]:
+    """Whether the provider answers as one, and whether what asks it is installed."""
+    chosen = sign_in(settings.home)
+    if chosen is None:
+        if not settings.demo:
+            # Not a fault: reports can be all that is wanted.
+            advice = "nobody can sign in, so pages are not served: add [sign_in] for that."
+            yield Finding("sign-in", True, advice)
+        return
+    if find_spec("authlib") is None:
+        yield Finding("sign-in", False, "it needs a library: pip install 'caretrace[sign-in]'.")
+    provider = Rest(
+        "sign_in",
+        "The identity provider",
+        chosen.issuer,
+        patience=PATIENCE,
+        grant="correct issuer in [sign_in].",
+    )
+    try:
+        said = provider.get("/.well-known/openid-configuration")
+    except SourceError as error:
+        yield Finding("sign-in", False, str(error))
+        return
+    fine = said.get("issuer") == chosen.issuer and "authorization_endpoint" in said
+    yield Finding(
+        "sign-in",
+        fine,
+        "the provider answers."
+        if fine
+        else "what answers at issuer calls itself by another name: correct issuer in [sign_in].",
+    )
 
 
 def _source(settings: Settings, source: SourceSettings) -> Finding:

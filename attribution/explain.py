@@ -5,6 +5,7 @@ For whoever may see people. Sources, kinds of identifiers and days are said, nev
 
 import sqlalchemy as sa
 
+from attribution import audit
 from attribution.errors import BadInput
 from attribution.identity_changes import SPOKEN
 from attribution.paths import Home
@@ -29,6 +30,14 @@ def explain(home: Home, permit: Permit, person: int) -> list[str]:
     if generation is None:
         raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
     at = people(home, generation, permit)
+    audit.record(
+        home,
+        permit.reader or audit.operator(),
+        audit.PEOPLE_SEEN,
+        "what joins a person",
+        person=person,
+        generation=generation,
+    )
     links = at.ask(sa.select(*_LINKS.c).where(_LINKS.c.person_id == person))
     links["strength"] = links["kind"].map(list(SPOKEN).index)
     links = links.sort_values(["strength", "first_day", "source_a", "source_b"])

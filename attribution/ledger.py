@@ -11,7 +11,7 @@ import os
 import platform
 import secrets
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -98,7 +98,35 @@ PUBLICATION = Table(
     Column("checksums", Text, nullable=False),
     Column("reason", Text, nullable=False),  # refresh rollback
 )
+SESSION = Table(
+    "session",
+    METADATA,
+    Column("id_hash", Text, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("groups", Text, nullable=False),
+    Column("began_at", Text, nullable=False),
+    Column("seen_at", Text, nullable=False),
+    Column("ended_at", Text),
+    Column("why", Text),  # expired signed out revoked
+)
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("seal", Text, nullable=False),
+)
 TABLES = {table.name: table for table in METADATA.sorted_tables}
+# A guard against accidents; `attribution.audit` finds out what was done on purpose.
+_ONLY_ADDED = (
+    "create trigger if not exists audit_no_{change} before {change} on audit "
+    "begin select raise(abort, 'the audit log is only added to'); end"
+)
 _KILLED = "The process ended without a word."
 
 
@@ -135,6 +163,8 @@ class Ledger:
         if not TABLES.keys() <= set(inspect(self._engine).get_table_names()):
             with self._write() as connection:
                 METADATA.create_all(connection)
+                for change in ("update", "delete"):
+                    connection.exec_driver_sql(_ONLY_ADDED.format(change=change))
 
     def _connect_to_read(self) -> sqlite3.Connection:
         # Reading beside a write-ahead log needs its index; without a log there is nobody who
@@ -288,6 +318,30 @@ class Ledger:
                     reason=reason,
                 )
             )
+
+    def append_audit(
+        self,
+        entry_of: Callable[[int, str], Mapping[str, object]],
+        noted: Callable[[Mapping[str, object]], None],
+    ) -> None:
+        """Add to the audit log what `entry_of` makes of the next number and the last seal.
+
+        `noted` gets the entry once it is committed, before anybody can add another.
+        """
+        with self._sound(), self._lock.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            newest = select(AUDIT.c.number, AUDIT.c.seal).order_by(AUDIT.c.number.desc()).limit(1)
+            with self._engine.begin() as connection:
+                last = connection.execute(newest).one_or_none()
+                entry = entry_of(*((last.number + 1, last.seal) if last else (1, "")))
+                connection.execute(insert(AUDIT).values(entry))
+            noted(entry)
+
+    def audited(self, last: int | None = None) -> pd.DataFrame:
+        """The audit log's entries in order, or only the last so many."""
+        newest = select(AUDIT).order_by(AUDIT.c.number.desc())
+        found = self._frame(newest if last is None else newest.limit(last))
+        return found.iloc[::-1].reset_index(drop=True)
 
     def runs(self, limit: int = 20) -> pd.DataFrame:
         """The last runs, newest first; one whose process died is `killed`, not `running`."""

@@ -69,6 +69,7 @@ class _Stage:
         self.connection = connection
         self.loader = loader
         self.piece = piece
+        self.account = piece.account or loader.account
         self.rows = 0
         self.rejected: list[Rejected] = []
         self.totals: list[Total] = []
@@ -173,7 +174,7 @@ class _Stage:
         window = self.piece.window
         if window is None:
             return
-        for row in [row for row in self.piece.rows if row.spec.load == "window"]:
+        for row in [row for row in self.piece.rows if row.spec.day is not None]:
             with self.connection.begin():
                 stray = self.connection.exec_driver_sql(
                     f'select min("{row.spec.day}") from {_staged(row)} '
@@ -190,16 +191,19 @@ class _Stage:
         """Replace, merge, note rejects and move the cursor, in one transaction."""
         loader, connection = self.loader, self.connection
         stamp = {"run_id": loader.run_id, "loaded_at": datetime.now(UTC)}
-        owner = (loader.source, loader.account)
+        owner = (loader.source, self.account)
         with connection.begin():
             for row in self.piece.rows:
                 self._deduplicate(row)
-                if row.spec.load == "window" and self.piece.window is not None:
+                replaced = self.piece.window is not None and row.spec.day is not None
+                if self.piece.window is not None and replaced:
                     connection.exec_driver_sql(
                         f"delete from raw_{row.spec.table} where source = ? and account = ? "
                         f'and "{row.spec.day}" between ? and ?',
                         (*owner, self.piece.window.since, self.piece.window.until),
                     )
+                # A keyset row may have its key on a day outside the window.
+                if replaced and row.spec.load == "window":
                     self._insert(row, stamp)
                 elif self._has_rows(row):
                     connection.exec_driver_sql(_merge(row), (*owner, *stamp.values()))
@@ -208,7 +212,7 @@ class _Stage:
                 connection.exec_driver_sql(f"drop table {_staged(row)}")
             self._keep_rejected(stamp)
             if self.cursor is not None:
-                key = (*owner, self.piece.cursor_key)
+                key = (loader.source, loader.account, self.piece.cursor_key)
                 connection.exec_driver_sql(
                     "delete from cursor where source = ? and account = ? and cursor_key = ?", key
                 )
@@ -232,7 +236,7 @@ class _Stage:
     def _has_rows(self, row: type[Row]) -> bool:
         found = self.connection.exec_driver_sql(
             f"select 1 from raw_{row.spec.table} where source = ? and account = ? limit 1",
-            (self.loader.source, self.loader.account),
+            (self.loader.source, self.account),
         )
         return found.first() is not None
 
@@ -241,11 +245,11 @@ class _Stage:
         self.connection.exec_driver_sql(
             f"insert into raw_{row.spec.table} (source, account, {names}, run_id, loaded_at) "
             f"select ?, ?, {names}, ?, ? from {_staged(row)}",
-            (self.loader.source, self.loader.account, *stamp.values()),
+            (self.loader.source, self.account, *stamp.values()),
         )
 
     def _keep_rejected(self, stamp: Mapping[str, object]) -> None:
-        owner = (self.loader.source, self.loader.account)
+        owner = (self.loader.source, self.account)
         self.connection.exec_driver_sql(
             "delete from raw_rejected where source = ? and account = ? and slice = ?",
             (*owner, self.piece.name),

@@ -36,6 +36,10 @@ class Home:
         return self.folder / "ledger.sqlite"
 
     @property
+    def audit_heads(self) -> Path:
+        return self.folder / "audit.heads"
+
+    @property
     def vault(self) -> Path:
         return self.folder / "vault.sqlite"
 

@@ -38,9 +38,10 @@ _JOURNEYS = sa.table(
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """That its holder may see single people, and why."""
+    """That its holder may see single people, why, and who they are."""
 
     reason: str
+    reader: str = ""
 
 
 @dataclass(frozen=True, slots=True)

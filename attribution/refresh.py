@@ -16,7 +16,7 @@ from typing import Literal, NoReturn
 
 from sqlalchemy.exc import DBAPIError
 
-from attribution import identity, payloads, seeds, transform, warehouse
+from attribution import audit, identity, payloads, seeds, transform, warehouse
 from attribution.errors import CaretraceError, SettingsError, StorageError, told
 from attribution.ledger import Ledger, StepNote
 from attribution.loading import Loader
@@ -339,4 +339,5 @@ def rollback(home: Home) -> int:
     with only_one(home), Ledger(home) as ledger:
         number = warehouse.rollback(home)
         ledger.published(number, None, {}, "rollback")
-        return number
+    audit.record(home, audit.operator(), audit.ROLLED_BACK, f"generation {number}")
+    return number

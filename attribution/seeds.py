@@ -20,7 +20,8 @@ from attribution.raw import lent
 from attribution.settings import Settings
 
 SEEDS = SQL / "seeds"
-PATTERNS = {"kind", "utm_source", "utm_medium", "utm_campaign"}
+COUNTED = tuple(kind for kind in KINDS if kind != "collected")
+PATTERNS = {"kind", "utm_source", "utm_medium", "utm_campaign", "network", "action"}
 
 
 def read(name: str, own: Path | None = None) -> pd.DataFrame:
@@ -36,6 +37,8 @@ def read(name: str, own: Path | None = None) -> pd.DataFrame:
         _prove_tests(own, edited)
     else:
         _prove(own, edited)
+    if name == "claim_rules":
+        _prove_claims(own, edited)
     return edited[list(shipped.columns)]
 
 
@@ -64,6 +67,16 @@ def _prove(path: Path, rules: pd.DataFrame) -> None:
                 raise BadInput(
                     f"{path}, line {number}: {column} is not a regular expression: {error}."
                 ) from None
+
+
+def _prove_claims(path: Path, rules: pd.DataFrame) -> None:
+    """An action of a kind that nobody counts would be compared with nothing, unsaid."""
+    for number, kind in enumerate(rules["kind"], start=2):
+        if kind and kind not in COUNTED:
+            raise BadInput(
+                f"{path}, line {number}: kind {kind!r} is none of {', '.join(COUNTED)}; leave it "
+                "empty for an action that is no conversion."
+            )
 
 
 def _prove_tests(path: Path, tests: pd.DataFrame) -> None:

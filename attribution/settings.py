@@ -19,6 +19,7 @@ from phonenumbers import SUPPORTED_REGIONS
 from attribution.errors import SettingsError
 from attribution.models.parameters import CreditSettings, credit_settings
 from attribution.paths import Home
+from attribution.sign_in import sign_in
 from connectors import SOURCES
 from connectors.contract import TOUCH_KINDS
 from connectors.source import Option
@@ -97,7 +98,8 @@ def load(at: Home, *, today: date | None = None) -> Settings:
     document = _read(at.config)
     secrets = _read(at.secrets) if at.secrets.is_file() else {}
     told = _Told(document, [])
-    told.only(set(Settings.__dataclass_fields__) - {"home"})
+    # How readers sign in is read apart, by the server (attribution/sign_in.py).
+    told.only((set(Settings.__dataclass_fields__) - {"home"}) | {"sign_in"})
     first_day = told.get("first_day", date, (today or date.today()) - timedelta(days=731))  # noqa: DTZ011
     sources = (
         _source(at, name, table, secrets, told.problems)
@@ -120,6 +122,10 @@ def load(at: Home, *, today: date | None = None) -> Settings:
         )
     if settings.region not in SUPPORTED_REGIONS:
         told.problems.append(f"region = {settings.region!r} is not a country code such as 'US'")
+    try:
+        sign_in(at)
+    except SettingsError as error:
+        told.problems.append(str(error))
     if told.problems:
         lines = "\n".join(f"  - {problem}" for problem in told.problems)
         raise SettingsError(f"{at.config} needs attention:\n{lines}")

@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from attribution.errors import TransformError
 from attribution.identity_links import holding_sql
 from attribution.models.checks import journey_shares_add_up, positions_equal_credit
+from attribution.models.claim_credit import claim_credit_sql
 from attribution.models.credit import credit_groups_sql, credit_leans_sql, credit_sql
 from attribution.models.incremental import draws_of
 from attribution.models.incremental_shares import shares_of
@@ -56,6 +57,7 @@ WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("credit", "marts", credit_sql),
     ("credit_groups", "marts", credit_groups_sql),
     ("credit_leans", "marts", credit_leans_sql),
+    ("claim_credit", "marts", claim_credit_sql),
     ("int_channel_shares", "intermediate", channel_shares_sql),
     ("positions", "marts", positions_sql),
     ("companions", "marts", companions_sql),

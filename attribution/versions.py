@@ -13,7 +13,7 @@ from attribution.models import WEIGHED
 from attribution.paths import SQL, Home
 
 # Marts whose SQL is written from the registry of credit models, so that no file is named so.
-WRITTEN = ("credit", "credit_groups", "credit_leans", "positions", "companions")
+WRITTEN = ("credit", "credit_groups", "credit_leans", "claim_credit", "positions", "companions")
 SENTENCE = (
     "What is published was built by another version of caretrace. Run `caretrace refresh` to "
     "build it anew; nothing is lost."

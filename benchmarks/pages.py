@@ -29,7 +29,10 @@ from page_browser import Load, cold_loads
 from page_client import Reader, Run
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("overview", "channels", "attribution", "journeys", "reactivation", "data-health")
+PAGES = (
+    *("overview", "channels", "attribution", "journeys", "reconcile", "reactivation"),
+    "data-health",
+)
 FILTERED = ("overview", "channels", "attribution", "reactivation")  # journeys know no place
 SESSIONS = 20
 # Whatever has a row for each touchpoint or person has a column that tells them apart.

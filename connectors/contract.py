@@ -53,7 +53,7 @@ class Spec:
     `load` is `window` (the source re-reads whole days, and what it says now replaces what it
     said) or `keyset` (of two rows with one key, the one with the later `newer` column wins, or
     the one that arrived later where there is no such column). `day` is the column that windows
-    are cut on.
+    are cut on; keyset rows may have one too, for sources that tell whole days anew.
     """
 
     table: str
@@ -102,6 +102,8 @@ class AdSpend(Row):
     clicks: int = 0
     claimed_conversions: float | None = None
     claimed_value: MaybeAmount = None
+    service_line: str | None = None  # what it was spent for, where the source says so
+    location: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,8 @@ class ClaimedConversions(Row):
     conversions: float
     currency: str
     value: MaybeAmount = None
+    share_after_7_days: float | None = None  # that came later after the touch, where told
+    share_after_30_days: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +168,33 @@ class WebSessions(Row):
     other_row: bool = False  # the API folded rows into "(other)"
 
 
+@dataclass(frozen=True, slots=True)
+class TrackingCode(Row):
+    """A phone number or a code that a campaign was given: who uses it came by the campaign.
+
+    The number is the organisation's own and points at nobody, so it stays in clear. It is the
+    campaign's from `valid_from` to `valid_until`, or until another campaign is given it.
+    """
+
+    spec = Spec(
+        "tracking_code",
+        ("kind", "code", "campaign_id", "valid_from"),
+        load="window",
+        day="valid_from",
+    )
+
+    kind: Annotated[str, OneOf(("number", "code"))]
+    code: str  # a number as +15035550142, a code in lower case
+    valid_from: date
+    campaign_id: str  # as in AdSpend
+    campaign: str
+    network: str
+    medium: str
+    valid_until: date | None = None
+    service_line: str | None = None
+    location: str | None = None
+
+
 TOUCH_KINDS = (
     "impression", "click", "session", "form", "call", "email_open", "email_click", "sms", "chat",
     "referral", "direct_mail", "event",
@@ -174,7 +205,7 @@ TOUCH_KINDS = (
 class Touchpoint(Row):
     """One contact of one person with the organisation's marketing."""
 
-    spec = Spec("touchpoint", ("touch_id",), newer="at")
+    spec = Spec("touchpoint", ("touch_id",), day="source_day", newer="at")
 
     touch_id: RecordId
     at: datetime
@@ -193,6 +224,7 @@ class Touchpoint(Row):
     location: str | None = None
     currency: str | None = None
     cost: MaybeAmount = None
+    source_day: date | None = None  # the source's own day, where it tells whole days anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +252,7 @@ class Contact(Row):
     preferred_channel: str | None = None
     service_line: str | None = None
     location: str | None = None
+    deleted: bool = False  # taken out of the CRM: no lead any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +300,7 @@ class Link(Row):
     that were merged, a web client that signed in.
     """
 
-    spec = Spec("link", ("link_id",), newer="at")
+    spec = Spec("link", ("link_id",), day="source_day", newer="at")
 
     link_id: RecordId
     at: datetime
@@ -279,6 +312,7 @@ class Link(Row):
     phone: Phone = None
     client_id: ClientId = None
     click_id: ClickId = None
+    source_day: date | None = None  # as in Touchpoint
 
 
 APPOINTMENT_STATES = ("proposed", "booked", "arrived", "fulfilled", "cancelled", "noshow")
@@ -342,6 +376,11 @@ class Payment(Row):
     updated_at: datetime | None = None
 
 
+# Spam is stored, so that a call that is marked later takes the place of what was loaded, but it
+# counts nowhere.
+CALL_OUTCOMES = ("answered", "voicemail", "missed", "abandoned", "spam")
+
+
 @dataclass(frozen=True, slots=True)
 class Call(Row):
     """A phone call to a (tracked) number."""
@@ -365,6 +404,10 @@ class Call(Row):
     service_line: str | None = None
     location: str | None = None
     updated_at: datetime | None = None
+    tracking_number: str | None = None  # the organisation's own number that was dialled, in clear
+    outcome: Annotated[str | None, OneOf(CALL_OUTCOMES)] = None  # why it was not answered
+    lead_status: str | None = None  # as the call tracker names it: good_lead, not_a_lead ...
+    crm_id: CrmId = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,6 +442,40 @@ class Message(Row):
     updated_at: datetime | None = None
 
 
+MESSAGE_EVENTS = (
+    "sent", "delivered", "deferred", "opened", "clicked", "replied", "bounced", "dropped",
+    "unsubscribed", "complained",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEvent(Row):
+    """One thing that happened to one message to one person.
+
+    Events come late, twice and in any order; a message is what they add up to. Where a `Message`
+    has the same id and channel they are told of it, else they are a message of their own.
+    """
+
+    spec = Spec("message_event", ("event_id",))
+
+    event_id: RecordId
+    message_id: RecordId
+    at: datetime
+    event: Annotated[str, OneOf(MESSAGE_EVENTS)]
+    channel: str  # as in Message
+    flow: str
+    purpose: Annotated[str, OneOf(("treatment", "operations", "marketing"))] = "marketing"
+    mailing: bool = True  # sent to many: to be sent is no touch, and a click has a touchpoint
+    machine: bool = False  # opened or clicked by a mail proxy or a link scanner, not by the person
+    email: Email = None
+    phone: Phone = None
+    crm_id: CrmId = None
+    patient_id: PatientId = None
+    reason: str | None = None  # why it bounced or was dropped: a status code, never a sentence
+    currency: str | None = None
+    cost: MaybeAmount = None
+
+
 @dataclass(frozen=True, slots=True)
 class Preference(Row):
     """Whether a person may be reached by a channel for a purpose, and how they said so."""
@@ -419,7 +496,10 @@ class Preference(Row):
 
 @dataclass(frozen=True, slots=True)
 class Feedback(Row):
-    """A score or review; its text stays in the private store."""
+    """One answer of one person: a score, a review; its text stays in the private store.
+
+    A survey of several questions is several rows with one `response_id`.
+    """
 
     spec = Spec("feedback", ("feedback_id",), newer="at")
 
@@ -435,6 +515,26 @@ class Feedback(Row):
     location: str | None = None
     provider: str | None = None
     comment: Annotated[str | None, Private()] = None
+    response_id: RecordRef = None  # the sheet or visit to the form that the answer is on
+    survey: str | None = None  # CG-CAHPS 3.1, HCAHPS, google ...
+    question: str | None = None  # the survey's own name of it: Q11, recommend ...
+    mode: str | None = None  # mail, phone, web ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reputation(Row):
+    """What a review platform said of one place on one day: its rating and how many reviews."""
+
+    spec = Spec("reputation", ("platform", "place", "day"), load="window", day="day")
+
+    day: date
+    timezone: str
+    platform: str  # google, yelp ...
+    place: str  # the platform's own id
+    rating: float | None  # None where nobody has rated it yet
+    scale_max: float
+    reviews: int
+    location: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -449,11 +549,13 @@ class Environment(Row):
     pollen_grass: float | None = None
     pollen_weed: float | None = None
     air_quality_index: float | None = None
+    forecast_days: int | None = None  # how many days ahead the pollen was foretold; 0: on the day
 
 
 ROWS: tuple[type[Row], ...] = (
-    AdSpend, ClaimedConversions, WebSessions, Touchpoint, Contact, Deal, Person, Link,
-    Appointment, Encounter, Payment, Call, Message, Preference, Feedback, Environment,
+    AdSpend, ClaimedConversions, WebSessions, TrackingCode, Touchpoint, Contact, Deal, Person, Link,
+    Appointment, Encounter, Payment, Call, Message, MessageEvent, Preference, Feedback,
+    Reputation, Environment,
 )  # fmt: skip
 BY_TABLE = {row.spec.table: row for row in ROWS}
 

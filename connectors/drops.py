@@ -80,7 +80,7 @@ class Drop:
             try:
                 found = fingerprint(file)
             except SourceError as error:
-                yield self._slice(file, plan, partial(_refuse, error))
+                yield self._slice(file, plan, partial(refuse, error))
                 continue
             cursor = f"{found.sha256}:{plan.key}"
             if cursor not in seen:
@@ -154,12 +154,15 @@ def _walk(folder: Path) -> Iterator[DropFile]:
             yield DropFile(path, name, "is a pipe, socket or device")
 
 
-def _read(file: DropFile, plan: Plan, found: Print, cursor: str) -> Iterator[Item]:
+def whole(
+    file: DropFile, found: Print, read: Callable[[DropFile, BinaryIO], Iterable[Item]]
+) -> Iterator[Item]:
+    """What `read` makes of a file, which must be and stay what it was when it was hashed."""
     with opened(file) as stream:
         if _state(stream) != found.state:
             raise _unfinished(file)
         try:
-            yield from _capped(file, plan.read(file, stream))
+            yield from _capped(file, read(file, stream))
         except SourceError as error:
             if _state(stream) != found.state:
                 raise _unfinished(file) from error
@@ -170,10 +173,15 @@ def _read(file: DropFile, plan: Plan, found: Print, cursor: str) -> Iterator[Ite
             ) from error
         if _state(stream) != found.state:
             raise _unfinished(file)
+
+
+def _read(file: DropFile, plan: Plan, found: Print, cursor: str) -> Iterator[Item]:
+    yield from whole(file, found, plan.read)
     yield Cursor(cursor)
 
 
-def _refuse(error: SourceError) -> Iterator[Item]:
+def refuse(error: SourceError) -> Iterator[Item]:
+    """Raise an error where a slice is read, so that the other slices go on."""
     raise error
     yield  # makes this a generator, so that the error is raised where the slice is read
 

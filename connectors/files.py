@@ -1,6 +1,6 @@
 """Files: CSV, Parquet, XLSX and NDJSON in a folder, mapped to contract rows by caretrace.toml."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from connectors.blocks import classed, kept
 from connectors.cast import absent, cast
 from connectors.columns import arrow_schema
 from connectors.contract import Field
@@ -17,9 +18,19 @@ from connectors.dialect import Fault, NoSuchCast
 from connectors.drops import Drop, DropFile, Plan, kinds_of, matches, suffix_of
 from connectors.errors import SourceMisconfigured
 from connectors.mapping import FileMapping, file_mapping
-from connectors.readers import Block, mismatched, read_ndjson, read_parquet, unpacked
+from connectors.readers import (
+    Block,
+    Choose,
+    Layout,
+    mismatched,
+    read_ndjson,
+    read_parquet,
+    unpacked,
+)
+from connectors.row_checks import contradictions
 from connectors.shapes import shape_of
 from connectors.source import Columns, Context, Item, Option, Rejected, Slice
+from connectors.spans import Doubt, unlikely
 from connectors.xlsx_reader import read_xlsx
 
 OPTIONS = (
@@ -94,8 +105,7 @@ class Files:
         return Drop(self.name, self.folder, self._plan)
 
     def _plan(self, file: DropFile) -> Plan | None:
-        suffix = suffix_of(file.name)
-        if suffix not in _READERS and suffix not in _PACKED:
+        if reader_of(file.name) is None:
             return None
         fitting = [m for m in self.mappings if matches(file.name, m.match)]
         if not fitting:
@@ -103,6 +113,14 @@ class Files:
         rows = tuple(dict.fromkeys(mapping.row for mapping in fitting))
         key = "+".join(mapping.key for mapping in fitting)
         return Plan(rows, key, lambda f, stream: read(f, stream, fitting))
+
+
+def reader_of(name: str) -> Callable[[str, BinaryIO, Layout, Choose], Iterator[Block]] | None:
+    """What reads files of this name's format; None where nothing does."""
+    suffix = suffix_of(name)
+    if suffix not in _READERS and suffix not in _PACKED:
+        return None
+    return _READERS[f".{suffix.split('.')[1]}"]
 
 
 def read(file: DropFile, stream: BinaryIO, mappings: Sequence[FileMapping]) -> Iterator[Item]:
@@ -126,20 +144,48 @@ def rows_of(name: str, block: Block, mapping: FileMapping) -> Iterator[Item]:
     for misfit in block.misfits:
         yield Rejected(name, misfit.number, "", misfit.shape, misfit.reason, table)
     block = _without_empty_rows(block)
+    if not mapping.questions:
+        yield from _rows(name, block, mapping)
+        return
+    told: set[tuple[int, str]] = set()
+    for question, part in mapping.questions:
+        for item in _rows(name, question.answered(block), part):
+            # What is wrong with the whole response is not said again for each question.
+            if isinstance(item, Rejected):
+                if (item.row_number, item.column) in told:
+                    continue
+                told.add((item.row_number, item.column))
+            yield item
+
+
+def _rows(name: str, block: Block, mapping: FileMapping) -> Iterator[Item]:
+    faults: list[Doubt] = []
+    doubts: list[Doubt] = []
+    if mapping.ledger is not None:
+        block, unknown = mapping.ledger.money(block, mapping.header("amount"))
+        faults += [(mapping.ledger.type or "", fault) for fault in unknown]
     size = len(block.numbers)
     if not size:
         return
     columns: dict[str, pa.Array] = {}
-    faults: list[tuple[Field, Fault]] = []
     for f in mapping.fields:
         columns[f.name], found = _column(name, f, block, mapping)
-        faults += [(f, fault) for fault in found if fault.where.any()]
-    faults += _unpriced(mapping.fields, columns)
+        if f.name in mapping.spans or f.name == "minutes_waited":
+            label = mapping.spans[f.name].end if f.name in mapping.spans else mapping.header(f.name)
+            columns[f.name], found = _likely(columns[f.name], found, label)
+            doubts += found
+        else:
+            faults += found
+    wrong = contradictions(mapping.row, mapping.fields, columns)
+    faults += [(mapping.header(field), fault) for field, fault in wrong]
     good = np.ones(size, dtype=bool)
-    for f, fault in faults:
+    for column, fault in faults:
         new = fault.where & good
         good &= ~fault.where
-        yield from _rejects(name, block, mapping, f, Fault(new, fault.reason))
+        yield from _rejects(name, block, mapping, column, Fault(new, fault.reason))
+    for column, fault in doubts:
+        reason = f"{fault.reason}; the row was loaded without it"
+        yield from _rejects(name, block, mapping, column, Fault(fault.where & good, reason))
     whole = pa.Table.from_arrays(list(columns.values()), schema=arrow_schema(mapping.row))
     if not good.all():
         whole = whole.filter(pa.array(good))
@@ -149,21 +195,42 @@ def rows_of(name: str, block: Block, mapping: FileMapping) -> Iterator[Item]:
 
 def _column(
     name: str, f: Field, block: Block, mapping: FileMapping
-) -> tuple[pa.Array, list[Fault]]:
+) -> tuple[pa.Array, list[Doubt]]:
     size = len(block.numbers)
+    header = mapping.header(f.name)
+    if f.name in mapping.spans:
+        return mapping.spans[f.name].minutes(block, mapping.dialect)
     if f.name in mapping.constants:
         return pa.repeat(mapping.constants[f.name], size), []
-    parts = block.columns.get(mapping.columns.get(f.name, ""))
+    if mapping.question is not None and f.name == "score":
+        score, found = mapping.question.scored(block)
+        return score, [(mapping.question.header, fault) for fault in found]
+    parts = block.columns.get(header)
     if parts is None:
         return absent(f, size), []
     if f.name in mapping.values:
         parts = [_replaced(part, mapping.values[f.name]) for part in parts]
     try:
-        return cast(f, parts, mapping.dialect)
+        column, found = cast(f, parts, mapping.dialect)
     except NoSuchCast as error:
-        column = mapping.columns[f.name]
-        what = f"has {column!r} as {parts[0].type}, which cannot become {f.name} ({f.kind})"
+        what = f"has {header!r} as {parts[0].type}, which cannot become {f.name} ({f.kind})"
         mismatched(name, what, error)
+    if f.name in mapping.patterns:
+        column = classed(column, mapping.patterns[f.name], "other")
+    if f.name in mapping.suffixes:
+        column = pc.binary_join_element_wise(column, mapping.suffixes[f.name], "")
+    if mapping.ledger is not None and f.name == "amount":
+        column = mapping.ledger.signed(block, column)
+    return column, [(header, fault) for fault in found if fault.where.any()]
+
+
+def _likely(minutes: pa.Array, doubts: list[Doubt], column: str) -> tuple[pa.Array, list[Doubt]]:
+    """Waits without those that nobody can have had: the visit is true all the same."""
+    doubts = [*doubts, *((column, fault) for fault in unlikely(minutes))]
+    wrong = np.zeros(len(minutes), dtype=bool)
+    for _, fault in doubts:
+        wrong |= fault.where
+    return (pc.if_else(pa.array(wrong), None, minutes) if wrong.any() else minutes), doubts
 
 
 def _replaced(part: pa.Array, values: Mapping[str, str]) -> pa.Array:
@@ -184,31 +251,12 @@ def _without_empty_rows(block: Block) -> Block:
             if pa.types.is_string(part.type):
                 nothing = pc.or_(nothing, pc.fill_null(pc.equal(part, ""), True))
             empty &= np.asarray(nothing)
-    if not empty.any():
-        return block
-    kept = pa.array(~empty)
-    columns = {c: [part.filter(kept) for part in parts] for c, parts in block.columns.items()}
-    return Block(columns, block.numbers[~empty])
-
-
-def _unpriced(
-    fields: Iterable[Field], columns: Mapping[str, pa.Array]
-) -> Iterator[tuple[Field, Fault]]:
-    """Amounts in a row that does not say their currency."""
-    if "currency" not in columns or not columns["currency"].null_count:
-        return
-    missing = np.asarray(pc.is_null(columns["currency"]))
-    for f in fields:
-        if f.kind == "money":
-            where = missing & np.asarray(pc.is_valid(columns[f.name]))
-            if where.any():
-                yield f, Fault(where, "is an amount without a currency")
+    return kept(block, ~empty)
 
 
 def _rejects(
-    name: str, block: Block, mapping: FileMapping, f: Field, fault: Fault
+    name: str, block: Block, mapping: FileMapping, column: str, fault: Fault
 ) -> Iterator[Rejected]:
-    column = mapping.columns.get(f.name, f.name)
     parts = block.columns.get(column, [])
     for place in np.flatnonzero(fault.where):
         values = (part[int(place)].as_py() for part in parts)

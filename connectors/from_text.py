@@ -76,11 +76,11 @@ def _instant(_: Field, text: pa.Array, dialect: Dialect) -> Result:
 
 
 def _bare_amounts(text: pa.Array) -> pa.Array:
-    """Amounts without currency signs; (12.00) is accounting's way to write -12.00."""
+    """Amounts without currency signs; accounting writes -12.00 as (12.00) or as 12.00-."""
     sign = r"(?:[$€£¥]|[A-Z]{3}) ?"
     bare = pc.replace_substring_regex(text, rf"^(\(?[+-]?) ?{sign}([+-]?[\d.,])", r"\1\2")
     bare = pc.replace_substring_regex(bare, r"(\d) ?(?:[€£¥$]|[A-Z]{3})(\)?)$", r"\1\2")
-    return pc.replace_substring_regex(bare, r"^\(([^()+-]+)\)$", r"-\1")
+    return pc.replace_substring_regex(bare, r"^(?:\(([^()+-]+)\)|([\d.,]+) ?-)$", r"-\1\2")
 
 
 def _plain_numbers(text: pa.Array, dialect: Dialect) -> pa.Array:

@@ -1,27 +1,26 @@
-"""Google Analytics 4: visits to the web site by day, source, medium, campaign and landing group.
+"""Google Analytics 4: visits by day, source, campaign and landing group, and who became a lead.
 
-One report a month of days, paged to its own row count. What Google did to the numbers (sampled,
-withheld small rows, folded rows into "(other)") is kept on every row; a sampled month is read
-again day by day. The dimension asked for is `landingPage`, which has no query string: what
-visitors or links put behind the question mark never leaves Google.
+One report a month of days. What Google did to the numbers (sampled, withheld small rows, folded
+rows into "(other)") is kept on every row. The dimension asked for is `landingPage`, which has no
+query string: what visitors or links put behind the question mark never leaves Google. Where key
+events carry the CRM's number of a lead, the visits behind them become touches of that person.
 """
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
-from itertools import count
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from connectors.contract import WebSessions
-from connectors.errors import SourceChanged, SourceMisconfigured, SourceUnreachable
+from connectors.contract import Row, Touchpoint, WebSessions
+from connectors.errors import SourceChanged, SourceMisconfigured
+from connectors.ga4_leads import Leads, leads_of
+from connectors.ga4_report import KEY_EVENTS, Query, Report, Reports
 from connectors.google import Failures, service_account
 from connectors.options import settings
-from connectors.patience import Patience, patiently
+from connectors.patience import Patience
 from connectors.source import ENDPOINT, Context, Cursor, Item, Option, Slice, Source, Total, Window
-from connectors.windows import open_windows, settled_by, single_days
+from connectors.windows import open_windows, settled_by
 
 OPTIONS = (
     Option("property", "Number of the GA4 property (Admin, Property details), not 'G-...'."),
@@ -32,6 +31,14 @@ OPTIONS = (
         path=True,
     ),
     Option("credentials_json", "The service account's JSON key itself.", False, secret=True),
+    Option("key_events", "Key events that count; without it, all of them.", False),
+    Option("lead_id_dimension", "Dimension with the CRM's number of a lead.", False),
+    Option(
+        "lead_id_is", "What that number is: crm_id, click_id or client_id.", False, default="crm_id"
+    ),
+    Option(
+        "lead_touch", "What a lead's key event becomes: session or form.", False, default="session"
+    ),
     Option("page_rows", "Rows asked for at once, 1 to 100000.", False, default=50_000),
     ENDPOINT,
 )
@@ -40,12 +47,24 @@ OPTIONS = (
 RESTATED_DAYS = 14
 
 SCOPE = "https://www.googleapis.com/auth/analytics.readonly"
-DIMENSIONS = (
-    "date", "sessionSource", "sessionMedium", "sessionCampaignId", "sessionCampaignName",
-    "landingPage",
-)  # fmt: skip
-METRICS = ("sessions", "engagedSessions", "keyEvents")
 COLUMNS = ("sessions", "engaged_sessions", "key_events")
+
+
+def landing_group(page: str) -> str:
+    """The first part of a page's path: `/knee-pain/braces?x=1` is in `knee-pain`."""
+    if not page.startswith("/"):
+        return ""  # "(not set)", "(other)"
+    return page.split("?", 1)[0].split("#", 1)[0].strip("/").split("/", 1)[0]
+
+
+SESSIONS = Query(
+    "web_sessions",
+    ("date", "sessionSource", "sessionMedium", "sessionCampaignId", "sessionCampaignName",
+     "landingPage"),
+    ("sessions", "engagedSessions", KEY_EVENTS),
+    group=lambda key: (*key[:-1], landing_group(key[-1])),
+)  # fmt: skip
+CHOSEN_EVENTS = replace(SESSIONS, name="key_events", metrics=(KEY_EVENTS,))
 
 PATIENCE = Patience(attempts=5)
 
@@ -54,6 +73,16 @@ def connect(context: Context) -> Source:
     """Open the property with the real client, over REST so that the endpoint can be replaced."""
     chosen = settings(context, OPTIONS)
     property_id = _property_id(context.name, str(chosen["property"]))
+    events = _key_events(context.name, chosen["key_events"])
+    leads = None
+    if chosen["lead_id_dimension"]:
+        leads = leads_of(
+            context.name,
+            str(chosen["lead_id_dimension"]),
+            events,
+            str(chosen["lead_id_is"]),
+            str(chosen["lead_touch"]),
+        )
     try:
         from google.analytics.data_v1beta import BetaAnalyticsDataClient
     except ImportError:
@@ -65,161 +94,123 @@ def connect(context: Context) -> Source:
         transport="rest",
         client_options={"api_endpoint": chosen["endpoint"]} if chosen["endpoint"] else None,
     )
-    return Ga4(context, client, property_id, int(chosen["page_rows"]), PATIENCE)
-
-
-@dataclass(slots=True)
-class Report:
-    """One report over some days, whole."""
-
-    rows: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
-    totals: list[float] = field(default_factory=lambda: [0.0] * len(METRICS))
-    sampled_share: float | None = None
-    thresholded: bool = False
-    other_row: bool = False
+    failures = Failures(context.name, property_id)
+    reports = Reports(
+        client, property_id, int(chosen["page_rows"]), PATIENCE, failures, context.keep
+    )
+    return Ga4(context, reports, property_id, events, leads)
 
 
 class Ga4:
     """One property."""
 
     def __init__(
-        self, context: Context, client: Any, property_id: str, page_rows: int, patience: Patience
+        self,
+        context: Context,
+        reports: Reports,
+        property_id: str,
+        key_events: tuple[str, ...],
+        leads: Leads | None,
     ) -> None:
         self._context = context
-        self._client = client
+        self._reports = reports
         self._property = property_id
-        self._page_rows = page_rows
-        self._patience = patience
-        self._failures = Failures(context.name, property_id)
-        self._kept = count(1)
+        self._key_events = key_events
+        self._leads = leads
 
     def slices(self, cursors: Mapping[str, str]) -> Iterator[Slice]:
         """Months from the first day, then what is new and the last `RESTATED_DAYS` days."""
         zone = self._zone()
-        last_day = self._yesterday(zone)
-        cursor = cursors.get("web_sessions")
-        for window in open_windows(self._context.first_day, last_day, cursor):
-            yield Slice(
-                name=f"web_sessions {window.since} to {window.until}",
-                rows=(WebSessions,),
-                cursor_key="web_sessions",
-                read=partial(self._read, window, zone, settled_by(window, last_day, RESTATED_DAYS)),
-                window=window,
-            )
+        yield from self._months("web_sessions", WebSessions, cursors, zone, self._read)
+        if self._leads is not None:
+            yield from self._months("lead_touches", Touchpoint, cursors, zone, self._read_leads)
 
     def probe(self) -> str:
-        """How many sessions there were yesterday."""
+        """How many sessions there were yesterday, and how many leads are known by number."""
         zone = self._zone()
         day = self._yesterday(zone)
-        report = self._report(Window(day, day))
-        return (
-            f"GA4 property {self._property} ({zone}) had {report.totals[0]:.0f} sessions on {day}."
-        )
+        report = self._reports.report(SESSIONS, Window(day, day))
+        said = f"GA4 property {self._property} ({zone}) had {report.totals[0]:.0f} sessions"
+        if self._leads is not None:
+            window = Window(day, day)
+            report = self._reports.report(self._leads.query, window)
+            items = self._leads.items([report], zone, window)
+            found = sum(isinstance(item, Touchpoint) for item in items)
+            said += f" and {found} lead{'' if found == 1 else 's'} with a number"
+        return f"{said} on {day}."
+
+    def _months(
+        self,
+        name: str,
+        row: type[Row],
+        cursors: Mapping[str, str],
+        zone: str,
+        read: Callable[[Window, str], Iterator[Item]],
+    ) -> Iterator[Slice]:
+        last_day = self._yesterday(zone)
+        for window in open_windows(self._context.first_day, last_day, cursors.get(name)):
+            cursor = settled_by(window, last_day, RESTATED_DAYS)
+            yield Slice(
+                name=f"{name} {window.since} to {window.until}",
+                rows=(row,),
+                cursor_key=name,
+                read=partial(_then, read, window, zone, cursor),
+                window=window,
+            )
 
     def _yesterday(self, zone: str) -> date:
         return self._context.now.astimezone(ZoneInfo(zone)).date() - timedelta(days=1)
 
     def _zone(self) -> str:
-        """The property's time zone, which decides what a day is."""
         day = self._context.now.date()
-        return str(self._page(Window(day, day), 0, 1).metadata.time_zone)
+        return self._reports.zone(SESSIONS, Window(day, day))
 
-    def _read(self, window: Window, zone: str, cursor: Cursor) -> Iterator[Item]:
-        reports = [self._report(window)]
-        if reports[0].sampled_share is not None and window.since < window.until:
-            reports = [self._report(day) for day in single_days(window)]
+    def _read(self, window: Window, zone: str) -> Iterator[Item]:
+        reports = self._reports.whole(SESSIONS, window)
+        sums = [sum(r.totals[place] for r in reports) for place in range(len(COLUMNS))]
+        if self._key_events:
+            chosen = replace(CHOSEN_EVENTS, events=self._key_events)
+            counted = self._reports.whole(chosen, window)
+            sums[2] = sum(r.totals[0] for r in counted)
+            reports = list(_with_chosen(reports, counted))
         for report in reports:
             for key, values in report.rows.items():
                 yield _row(key, values, zone, report)
-        for column, place in zip(COLUMNS, range(len(COLUMNS)), strict=True):
-            yield Total(WebSessions, column, sum(r.totals[place] for r in reports))
-        yield cursor
+        for column, amount in zip(COLUMNS, sums, strict=True):
+            yield Total(WebSessions, column, amount)
 
-    def _report(self, window: Window) -> Report:
-        report = Report()
-        seen: set[tuple[str, ...]] = set()
-        said: int | None = None
-        while said is None or len(seen) < said:
-            answer = self._page(window, len(seen), self._page_rows)
-            if said is not None and answer.row_count != said:
-                raise SourceUnreachable(
-                    f"GA4 changed its report for {_days(window)} from {said} to "
-                    f"{answer.row_count} rows while it was read; refresh again."
-                )
-            said = answer.row_count
-            if not answer.rows and len(seen) < said:
-                raise SourceUnreachable(
-                    f"GA4 announced {said} rows for {_days(window)} and gave {len(seen)}; "
-                    "refresh again."
-                )
-            self._keep(window, answer)
-            self._add(report, answer, seen, window)
-        return report
+    def _read_leads(self, window: Window, zone: str) -> Iterator[Item]:
+        if self._leads is not None:
+            reports = self._reports.whole(self._leads.query, window)
+            yield from self._leads.items(reports, zone, window)
 
-    def _add(self, report: Report, answer: Any, seen: set[tuple[str, ...]], window: Window) -> None:
-        """Add one page; landing pages of one group become one row."""
-        for row in answer.rows:
-            raw = tuple(value.value for value in row.dimension_values)
-            if raw in seen:
-                raise SourceUnreachable(
-                    f"GA4 gave the same row of {_days(window)} on two pages; refresh again."
-                )
-            seen.add(raw)
-            values = report.rows.setdefault((*raw[:-1], landing_group(raw[-1])), [0.0] * 3)
-            for place, value in enumerate(row.metric_values):
-                values[place] += _number(value.value, METRICS[place])
-        if answer.totals:
-            report.totals = [
-                _number(value.value, METRICS[place])
-                for place, value in enumerate(answer.totals[0].metric_values)
-            ]
-        metadata = answer.metadata
-        shares = [s.samples_read_count / s.sampling_space_size for s in metadata.sampling_metadatas]
-        report.sampled_share = min(shares, default=None)
-        report.thresholded |= bool(metadata.subject_to_thresholding)
-        report.other_row |= bool(metadata.data_loss_from_other_row)
 
-    def _page(self, window: Window, offset: int, limit: int) -> Any:
-        from google.analytics.data_v1beta import types
+def _then(
+    read: Callable[[Window, str], Iterator[Item]], window: Window, zone: str, cursor: Cursor
+) -> Iterator[Item]:
+    yield from read(window, zone)
+    yield cursor
 
-        request = types.RunReportRequest(
-            property=f"properties/{self._property}",
-            date_ranges=[types.DateRange(start_date=f"{window.since}", end_date=f"{window.until}")],
-            dimensions=[types.Dimension(name=name) for name in DIMENSIONS],
-            metrics=[types.Metric(name=name) for name in METRICS],
-            # A fixed order, or pages could overlap.
-            order_bys=[
-                types.OrderBy(dimension=types.OrderBy.DimensionOrderBy(dimension_name=name))
-                for name in DIMENSIONS
-            ],
-            metric_aggregations=[types.MetricAggregation.TOTAL],
-            limit=limit,
-            offset=offset,
-            return_property_quota=True,
+
+def _with_chosen(reports: list[Report], counted: list[Report]) -> Iterator[Report]:
+    """Sessions with only the chosen key events; an event without a session keeps its own row."""
+    chosen = {key: values[0] for report in counted for key, values in report.rows.items()}
+    withheld = any(report.thresholded for report in counted)
+    folded = any(report.other_row for report in counted)
+    for report in reports:
+        rows = {
+            key: [sessions, engaged, chosen.pop(key, 0.0)]
+            for key, (sessions, engaged, _) in report.rows.items()
+        }
+        yield replace(
+            report,
+            rows=rows,
+            thresholded=report.thresholded or withheld,
+            other_row=report.other_row or folded,
         )
-        answer = patiently(
-            lambda: self._client.run_report(request, timeout=self._patience.socket_seconds),
-            self._failures.explain,
-            self._patience,
-        )
-        _check_shape(answer)
-        return answer
-
-    def _keep(self, window: Window, answer: Any) -> None:
-        """Keep the page as fetched, with landing pages cut to their group."""
-        payload = json.loads(type(answer).to_json(answer, indent=None))
-        for row in payload.get("rows", ()):
-            last = row["dimensionValues"][-1]
-            last["value"] = landing_group(last.get("value", ""))
-        name = f"{next(self._kept):06d}-web_sessions-{window.since}-{window.until}.json"
-        self._context.keep(name, json.dumps(payload).encode())
-
-
-def landing_group(page: str) -> str:
-    """The first part of a page's path: `/knee-pain/braces?x=1` is in `knee-pain`."""
-    if not page.startswith("/"):
-        return ""  # "(not set)", "(other)"
-    return page.split("?", 1)[0].split("#", 1)[0].strip("/").split("/", 1)[0]
+    rest = {key: [0.0, 0.0, value] for key, value in chosen.items()}
+    share = min((r.sampled_share for r in counted if r.sampled_share is not None), default=None)
+    yield Report(rest, [], share, withheld, folded)
 
 
 def _row(key: tuple[str, ...], values: list[float], zone: str, report: Report) -> WebSessions:
@@ -248,29 +239,6 @@ def _row(key: tuple[str, ...], values: list[float], zone: str, report: Report) -
     )
 
 
-def _check_shape(answer: Any) -> None:
-    """Columns are positional, so their names are checked; an empty object is not a report."""
-    if not answer.metadata.time_zone:
-        raise SourceChanged("GA4's report names no time zone; check the endpoint of the source.")
-    names = tuple(header.name for header in answer.dimension_headers)
-    metrics = tuple(header.name for header in answer.metric_headers)
-    if answer.rows and (names != DIMENSIONS or metrics != METRICS or not answer.totals):
-        raise SourceChanged(
-            "GA4's report has other columns or totals than we asked for; update caretrace."
-        )
-
-
-def _number(text: str, metric: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise SourceChanged(f"GA4 gave a value of {metric} that is not a number.") from None
-
-
-def _days(window: Window) -> str:
-    return f"{window.since} to {window.until}"
-
-
 def _property_id(source: str, given: str) -> str:
     number = given.removeprefix("properties/").strip()
     if number.upper().startswith("G-"):
@@ -284,3 +252,13 @@ def _property_id(source: str, given: str) -> str:
             "Property details."
         )
     return number
+
+
+def _key_events(source: str, given: object) -> tuple[str, ...]:
+    events = [] if given is None else given
+    if not isinstance(events, list | tuple) or not all(isinstance(e, str) for e in events):
+        raise SourceMisconfigured(
+            f"Source '{source}': key_events must be a list of event names, such as "
+            '["generate_lead"].'
+        )
+    return tuple(events)

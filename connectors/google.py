@@ -1,6 +1,7 @@
 """Google's service accounts, and what the failures of its Analytics API mean."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,18 @@ from connectors.patience import Passing, no_answer, retry_after, throttled
 
 # Google shuts a project out of a property for the rest of the hour at ten server errors.
 SERVER_ERRORS = 4
+_UNKNOWN = re.compile(r"Field (\S+) is not a valid (?:dimension|metric)")
+
+
+class UnknownField(SourceChanged):
+    """The property has no such dimension or metric."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"GA4 does not know {name}; register it under Admin, Custom definitions, or correct "
+            "it in caretrace.toml."
+        )
+        self.name = name
 
 
 def service_account(source: str, chosen: Mapping[str, Any], scope: str) -> Any:
@@ -83,6 +96,8 @@ class Failures:
             return error if self._server_errors >= SERVER_ERRORS else Passing(error)
         if status in (401, 403):
             return SourceRefused(self._refusal(status, words))
+        if found := _UNKNOWN.search(words):
+            return UnknownField(found[1])
         return SourceChanged(
             f"GA4 did not understand our request (status {status}): {redacted(words, ())}"
         )

@@ -1,59 +1,64 @@
-"""HubSpot: contacts with their original source and first touch, and deals with their stages.
+"""HubSpot: contacts and deals; calls, e-mails and meetings; marketing e-mails; opt-outs.
 
 The search API is asked for what changed between two instants, in order of the record's id, each
 page beginning after the last id of the one before. It never pages deeper than one page, so neither
 its limit of 10,000 results nor a bulk edit that gives more than that one timestamp can stop it.
-What search does not tell (stage history, a deal's contact) is read in batches.
+What search does not tell (history, the contact of a deal or a call) is read in batches.
 
 HubSpot's answers name people, so they are not kept as fetched.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
-from connectors.contract import Contact, Deal, Touchpoint
-from connectors.errors import SourceMisconfigured, SourceUnreachable
-from connectors.hubspot_failures import SCOPES, Failures, NotFound, broken
+from connectors import hubspot_engagements as engagements
+from connectors.contract import Call, Contact, Deal, Link, Preference, Row, Touchpoint
+from connectors.errors import SourceMisconfigured, SourceRefused
+from connectors.flows import Flow, flow_rules
+from connectors.hubspot_api import Api
+from connectors.hubspot_failures import Failures, NotFound
+from connectors.hubspot_mail import Mail, suppressed
 from connectors.hubspot_rows import (
     CONTACT_PROPERTIES,
     DEAL_PROPERTIES,
-    BadValue,
     Names,
     contact,
     deal,
     first_touch,
+    needed_instant,
 )
+from connectors.hubspot_settings import OPTIONS, OPTOUTS, PARTS, problems
+from connectors.hubspot_wishes import MERGED, MERGED_AT, merges, wishes
+from connectors.message_rows import ROWS, BadValue
 from connectors.options import settings
-from connectors.patience import Patience, patiently
-from connectors.shapes import shape_of
-from connectors.source import ENDPOINT, Context, Cursor, Item, Option, Rejected, Slice, Source
-
-OPTIONS = (
-    Option("access_token", "Private app token.", secret=True),
-    Option("patient_id_property", "Contact property with the medical record number.", False),
-    Option("service_line_property", "Property of contacts and deals with the line.", False),
-    Option("location_property", "Property of contacts and deals with the location.", False),
-    Option("preferred_channel_property", "Contact property with the wished channel.", False),
-    Option("api_version", "Version of HubSpot's API, year and month.", False, default="2026-03"),
-    ENDPOINT,
-)
+from connectors.patience import Patience
+from connectors.source import Context, Cursor, Item, Rejected, Slice, Source
 
 # HubSpot restates nothing: what changes gets a new modification time. But its search index lags,
-# so the last minutes are left for later and the first are read twice.
+# so the last minutes are left for later and the first are read twice. Events come later still.
 RESTATED_DAYS = 0
 LAG = timedelta(minutes=5)
 OVERLAP = timedelta(minutes=10)
+EVENTS_OVERLAP = timedelta(days=1)
 
 # A long first load is cut into slices that are committed one by one.
 SLICE = timedelta(days=31)
+EVENTS_SLICE = timedelta(days=7)
 
-MODIFIED = {"contacts": "lastmodifieddate", "deals": "hs_lastmodifieddate"}
-STAGE = {"contacts": "lifecyclestage", "deals": "dealstage"}
-PAGE = 200
-HISTORY_PAGE = 50  # a batch read with history takes no more
+MODIFIED = {"contacts": "lastmodifieddate"}  # the others: hs_lastmodifieddate
+LOADED: dict[str, tuple[type[Row], ...]] = {
+    "contacts": (Contact, Touchpoint, Link, Preference), "deals": (Deal,), "calls": (Call,),
+    "emails": (Touchpoint,), "meetings": (Touchpoint,), "email_events": ROWS,
+}  # fmt: skip
+ACTIVITIES: dict[str, tuple[tuple[str, ...], Callable[[Any, str | None], Row | None]]] = {
+    "calls": (engagements.CALL_PROPERTIES, engagements.call),
+    "emails": (engagements.EMAIL_PROPERTIES, engagements.email),
+    "meetings": (engagements.MEETING_PROPERTIES, engagements.meeting),
+}
 PATIENCE = Patience()
 
 
@@ -65,6 +70,10 @@ def connect(context: Context) -> Source:
         raise SourceMisconfigured(
             f"The api_version of source '{context.name}' is not a year and month as '2026-03'."
         )
+    chosen["optouts"] = OPTOUTS if chosen["optouts"] is None else chosen["optouts"]
+    if wrong := list(problems(chosen)):
+        raise SourceMisconfigured(f"Source '{context.name}': {'; '.join(wrong)}.")
+    flows = flow_rules(context.name, chosen["flows"], Flow("(none)"))
     try:
         from hubspot_sdk import HubSpot
     except ImportError:
@@ -78,64 +87,98 @@ def connect(context: Context) -> Source:
         timeout=PATIENCE.socket_seconds,
         max_retries=0,
     )
-    names = Names(
-        patient_id=chosen["patient_id_property"],
-        service_line=chosen["service_line_property"],
-        location=chosen["location_property"],
-        preferred_channel=chosen["preferred_channel_property"],
-    )
-    return Portal(context, client, version, names, PATIENCE)
+    parts = [*chosen["load"], *(["lists"] if chosen["suppression_lists"] else [])]
+    failures = Failures(context.name, client.access_token, parts)
+    api = Api(client, version, failures, PATIENCE)
+    return Portal(context, api, chosen, Mail(api, flows))
 
 
 class Portal:
     """One HubSpot account."""
 
-    def __init__(
-        self, context: Context, client: Any, version: str, names: Names, patience: Patience
-    ) -> None:
+    def __init__(self, context: Context, api: Api, chosen: Mapping[str, Any], mail: Mail) -> None:
         self._context = context
-        self._client = client
-        self._version = version
-        self._names = names
-        self._failures = Failures(context.name, client.access_token)
-        self._patience = patience
-
-    def slices(self, cursors: Mapping[str, str]) -> Iterator[Slice]:
-        """Contacts, then deals, that changed since their cursor."""
-        self._check_names()
-        until = self._context.now - LAG
-        for kind, rows in (("contacts", (Contact, Touchpoint)), ("deals", (Deal,))):
-            since = datetime.combine(self._context.first_day, datetime.min.time(), UTC)
-            if kind in cursors:
-                since = datetime.fromisoformat(cursors[kind]) - OVERLAP
-            while since < until:
-                end = min(since + SLICE, until)
-                yield Slice(
-                    name=f"{kind} changed {since:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}",
-                    rows=rows,
-                    cursor_key=kind,
-                    read=partial(self._read, kind, since, end),
-                )
-                since = end
-
-    def probe(self) -> str:
-        """How many contacts and deals there are."""
-        self._check_names()
-        found = {kind: self._search(kind, [], 1).get("total", 0) for kind in SCOPES}
-        return (
-            f"HubSpot account {self._details.get('portalId')} answers; "
-            f"contacts: {found['contacts']:,}, deals: {found['deals']:,}."
+        self._api = api
+        self._load = tuple(part for part in PARTS if part in chosen["load"])
+        self._lists = tuple(str(number) for number in chosen["suppression_lists"])
+        self._optouts: Mapping[str, str] = chosen["optouts"]
+        self._mail = mail
+        self._names = Names(
+            patient_id=chosen["patient_id_property"],
+            service_line=chosen["service_line_property"],
+            location=chosen["location_property"],
+            preferred_channel=chosen["preferred_channel_property"],
         )
 
-    @cached_property
-    def _details(self) -> dict[str, Any]:
-        return self._get(f"/account-info/{self._version}/details")
+    def slices(self, cursors: Mapping[str, str]) -> Iterator[Slice]:
+        """Each part's changes since its cursor, then what was archived and who is on the lists."""
+        self._check_names()
+        until = self._context.now - LAG
+        for part in self._load:
+            events = part == "email_events"
+            since = datetime.combine(self._context.first_day, datetime.min.time(), UTC)
+            if part in cursors:
+                overlap = EVENTS_OVERLAP if events else OVERLAP
+                since = datetime.fromisoformat(cursors[part]) - overlap
+            while since < until:
+                end = min(since + (EVENTS_SLICE if events else SLICE), until)
+                yield Slice(
+                    name=f"{part} changed {since:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}",
+                    rows=LOADED[part],
+                    cursor_key=part,
+                    read=partial(self._read, part, since, end),
+                )
+                since = end
+        if "contacts" in self._load:
+            since = datetime.combine(self._context.first_day, datetime.min.time(), UTC)
+            if "archived" in cursors:
+                since = datetime.fromisoformat(cursors["archived"]) - OVERLAP
+            yield Slice(
+                name="contacts archived",
+                rows=(Contact,),
+                cursor_key="archived",
+                read=partial(self._archived, since, until),
+            )
+        for number in self._lists:
+            yield Slice(
+                name=f"list {number}",
+                rows=(Preference,),
+                cursor_key=f"list:{number}",
+                read=partial(self._members, number, until),
+            )
+
+    def probe(self) -> str:
+        """How much there is of what is loaded, and what else the token would see."""
+        self._check_names()
+        found = [self._sight(part) for part in (*self._load, *(["lists"] * bool(self._lists)))]
+        more = [part for part in PARTS if part not in self._load and self._may_see(part)]
+        words = f"HubSpot account {self._api.details.get('portalId')} answers; {', '.join(found)}"
+        return f"{words}; load may also name {', '.join(more)}." if more else f"{words}."
+
+    def _sight(self, part: str) -> str:
+        """What one part holds; raises SourceRefused where the token may not see it."""
+        if part == "lists":
+            for number in self._lists:
+                next(self._api.members(number, 1))
+            return "lists: they answer"
+        if part == "email_events":
+            next(self._api.events(self._context.now - LAG, self._context.now, 1))
+            return "email_events: they answer"
+        return f"{part}: {self._api.count(part):,}"
+
+    def _may_see(self, part: str) -> bool:
+        try:
+            self._sight(part)
+        except (SourceRefused, NotFound):
+            return False
+        return True
 
     def _check_names(self) -> None:
         """HubSpot ignores unknown properties in a search, so a misspelt one would stay empty."""
-        for name in self._names.asked():
+        own = [name for name in self._optouts if name not in OPTOUTS]
+        for name in (*self._names.asked(), *own):
             try:
-                self._get(f"/crm/properties/{self._version}/contacts/{name}")
+                self._api.property_of_contacts(name)
             except NotFound:
                 missing = name
             else:
@@ -145,127 +188,110 @@ class Portal:
                 f"'{self._context.name}' asks for; correct its internal name in caretrace.toml."
             )
 
-    def _read(self, kind: str, since: datetime, until: datetime) -> Iterator[Item]:
-        number = 0
-        for page in self._changed(kind, since, until):
-            history = self._history(kind, [str(said["id"]) for said in page])
-            contacts = self._contacts_of(page) if kind == "deals" else {}
-            for said in page:
-                number += 1
-                if said.get("archived"):
-                    continue
-                past = history.get(str(said["id"]), ())
-                try:
-                    yield from self._rows(kind, said, past, contacts.get(str(said["id"])))
-                except BadValue as bad:
-                    yield Rejected(
-                        file=f"HubSpot {kind}",
-                        row_number=number,
-                        column=bad.column,
-                        shape=shape_of(bad.value),
-                        reason=bad.reason,
-                        table="contact" if kind == "contacts" else "deal",
-                    )
+    def _read(self, part: str, since: datetime, until: datetime) -> Iterator[Item]:
+        for number, (said, make) in enumerate(self._records(part, since, until), start=1):
+            yield from self._row_or_reject(part, number, partial(make, said))
         yield Cursor(until.isoformat())
 
-    def _rows(
-        self, kind: str, said: dict[str, Any], past: Sequence[Any], contact_id: str | None
-    ) -> list[Item]:
-        if kind == "deals":
-            currency = str(self._details.get("companyCurrency") or "USD")
-            return [deal(said, past, contact_id, currency, self._names)]
-        row = contact(said, past, self._names)
+    def _archived(self, since: datetime, until: datetime) -> Iterator[Item]:
+        """Contacts that somebody put away: they are no leads any more."""
+        place = 0
+        for page in self._api.archived("contacts", self._properties("contacts")):
+            for said in page:
+                place += 1
+                make = partial(self._gone, said, since, until)
+                yield from self._row_or_reject("contacts", place, make)
+        yield Cursor(until.isoformat())
+
+    def _gone(self, said: dict[str, Any], since: datetime, until: datetime) -> Sequence[Item]:
+        at = needed_instant(said, "archivedAt")
+        if not since <= at <= until:
+            return []
+        row = contact(said, (), self._names)
+        return [replace(row, updated_at=max(at, row.updated_at), deleted=True)]
+
+    def _members(self, number: str, until: datetime) -> Iterator[Item]:
+        place = 0
+        for page in self._api.members(number):
+            for said in page:
+                place += 1
+                make = partial(_one, suppressed, number, said)
+                yield from self._row_or_reject("lists", place, make)
+        yield Cursor(until.isoformat())
+
+    def _row_or_reject(
+        self, part: str, number: int, make: Callable[[], Sequence[Item]]
+    ) -> Iterator[Item]:
+        """All the rows of one record, or none and why."""
+        try:
+            yield from make()
+        except BadValue as bad:
+            table = "preference" if part == "lists" else LOADED[part][0].spec.table
+            yield Rejected(f"HubSpot {part}", number, bad.column, bad.shape, bad.reason, table)
+
+    def _records(
+        self, part: str, since: datetime, until: datetime
+    ) -> Iterator[tuple[Any, Callable[[Any], Sequence[Item]]]]:
+        """Each record of a part, with what makes rows of it."""
+        if part == "email_events":
+            for page in self._api.events(since, until):
+                for said in page:
+                    yield said, lambda said: list(self._mail.rows(said))
+            return
+        modified = MODIFIED.get(part, "hs_lastmodifieddate")
+        for page in self._api.changed(part, modified, self._properties(part), since, until):
+            live = [said for said in page if not said.get("archived")]
+            for said, make in zip(live, self._makers(part, live), strict=True):
+                yield said, make
+
+    def _properties(self, part: str) -> tuple[str, ...]:
+        if part in ACTIVITIES:
+            return ACTIVITIES[part][0]
+        if part == "deals":
+            return (*DEAL_PROPERTIES, *self._names.asked())
+        return (*CONTACT_PROPERTIES, MERGED, MERGED_AT, *self._optouts, *self._names.asked())
+
+    def _makers(
+        self, part: str, page: list[dict[str, Any]]
+    ) -> Iterator[Callable[[Any], Sequence[Item]]]:
+        """What makes rows of each record of a page, with what only batches tell of it."""
+        if not page:
+            return
+        ids = [str(said["id"]) for said in page]
+        if part == "contacts":
+            history = self._api.history(part, ids, ("lifecyclestage", *self._optouts))
+            for number in ids:
+                yield partial(self._contact, history.get(number, {}))
+            return
+        contacts = self._api.contacts_of(part, ids)
+        if part == "deals":
+            stages = self._api.history(part, ids, ("dealstage",))
+            for number in ids:
+                past = stages.get(number, {}).get("dealstage") or ()
+                yield partial(self._deal, past, contacts.get(number))
+            return
+        for number in ids:
+            yield partial(_activity, ACTIVITIES[part][1], contacts.get(number))
+
+    def _contact(self, history: Any, said: dict[str, Any]) -> Sequence[Item]:
+        row = contact(said, history.get("lifecyclestage") or (), self._names)
         touch = first_touch(said, row)
-        return [row] if touch is None else [row, touch]
-
-    def _changed(
-        self, kind: str, since: datetime, until: datetime
-    ) -> Iterator[list[dict[str, Any]]]:
-        """Pages of what changed between two instants, both included, in order of id."""
-        bounds = [
-            {"propertyName": MODIFIED[kind], "operator": "GTE", "value": _milliseconds(since)},
-            {"propertyName": MODIFIED[kind], "operator": "LTE", "value": _milliseconds(until)},
+        return [
+            row,
+            *([touch] if touch else []),
+            *merges(said, row),
+            *wishes(said, history, row, self._optouts),
         ]
-        last = 0
-        while True:
-            beyond = {"propertyName": "hs_object_id", "operator": "GT", "value": str(last)}
-            page = self._search(kind, [*bounds, beyond], PAGE)["results"]
-            if not page:
-                return
-            ids = [int(said["id"]) for said in page]
-            if ids[0] <= last or ids != sorted(ids):
-                raise SourceUnreachable(
-                    f"HubSpot's search gave {kind} twice or out of order; refresh again later."
-                )
-            yield page
-            if len(page) < PAGE:
-                return
-            last = ids[-1]
 
-    def _search(self, kind: str, filters: list[dict[str, str]], limit: int) -> dict[str, Any]:
-        properties = CONTACT_PROPERTIES if kind == "contacts" else DEAL_PROPERTIES
-        body = {
-            "filterGroups": [{"filters": filters}] if filters else [],
-            "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
-            "properties": [*properties, *self._names.asked()],
-            "limit": limit,
-        }
-        return self._post(f"/crm/objects/{self._version}/{kind}/search", body, limit)
-
-    def _history(self, kind: str, ids: list[str]) -> dict[str, Sequence[Any]]:
-        """Every record's stages with the times they were set."""
-        found: dict[str, Sequence[Any]] = {}
-        for start in range(0, len(ids), HISTORY_PAGE):
-            body = {
-                "inputs": [{"id": number} for number in ids[start : start + HISTORY_PAGE]],
-                "properties": [STAGE[kind]],
-                "propertiesWithHistory": [STAGE[kind]],
-            }
-            page = self._post(f"/crm/objects/{self._version}/{kind}/batch/read", body)
-            for said in page["results"]:
-                past = said.get("propertiesWithHistory") or {}
-                found[str(said["id"])] = past.get(STAGE[kind]) or ()
-        return found
-
-    def _contacts_of(self, deals: list[dict[str, Any]]) -> dict[str, str]:
-        """The contact of each deal; of several, the one that HubSpot has known longest."""
-        body = {"inputs": [{"id": str(said["id"])} for said in deals]}
-        page = self._post(f"/crm/associations/{self._version}/deals/contacts/batch/read", body)
-        return {
-            str(said["from"]["id"]): min((str(to["toObjectId"]) for to in said["to"]), key=int)
-            for said in page["results"]
-            if said.get("to")
-        }
-
-    def _get(self, path: str) -> dict[str, Any]:
-        return self._ask(lambda raw: self._client.get(path, **raw))
-
-    def _post(self, path: str, body: dict[str, Any], limit: int | None = None) -> dict[str, Any]:
-        def whole(answer: dict[str, Any]) -> dict[str, Any]:
-            results = answer.get("results")
-            if not isinstance(results, list):
-                raise broken("without results")
-            short = limit is not None and len(results) < limit
-            if short and int(answer.get("total", 0)) > len(results):
-                raise broken(f"{len(results)} of {answer['total']} results on the only page")
-            return answer
-
-        return self._ask(lambda raw: self._client.post(path, body=body, **raw), whole)
-
-    def _ask(self, call: Any, whole: Any = lambda answer: answer) -> dict[str, Any]:
-        import httpx
-
-        raw = {"cast_to": httpx.Response, "options": {"follow_redirects": False}}
-
-        def ask() -> dict[str, Any]:
-            answer = call(raw).json()
-            if not isinstance(answer, dict):
-                raise broken("not an object")
-            whole(answer)
-            return answer
-
-        return patiently(ask, self._failures.explain, self._patience)
+    def _deal(self, past: Any, contact_id: str | None, said: dict[str, Any]) -> Sequence[Item]:
+        currency = str(self._api.details.get("companyCurrency") or "USD")
+        return [deal(said, past, contact_id, currency, self._names)]
 
 
-def _milliseconds(at: datetime) -> str:
-    return str(round(at.timestamp() * 1000))
+def _activity(make: Any, contact_id: str | None, said: dict[str, Any]) -> Sequence[Item]:
+    row = make(said, contact_id)
+    return [] if row is None else [row]
+
+
+def _one(make: Any, *given: Any) -> Sequence[Item]:
+    return [make(*given)]

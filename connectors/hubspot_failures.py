@@ -1,6 +1,7 @@
 """What the failures of HubSpot's API mean."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from connectors.errors import (
@@ -14,7 +15,19 @@ from connectors.errors import (
 from connectors.options import redacted
 from connectors.patience import Passing, no_answer, retry_after, throttled
 
-SCOPES = {"contacts": "crm.objects.contacts.read", "deals": "crm.objects.deals.read"}
+CONTACTS = "crm.objects.contacts.read"
+# What each part needs. HubSpot guards activities by the right to see contacts.
+SCOPES = {
+    "contacts": (CONTACTS,),
+    "deals": ("crm.objects.deals.read",),
+    "calls": (CONTACTS,),
+    "emails": (CONTACTS, "sales-email-read"),
+    "meetings": (CONTACTS,),
+    "email_events": ("content",),
+    "lists": ("crm.lists.read",),
+}
+# Where the part stands in an address.
+_PLACES = {"email_events": "/email/public/", "lists": "/crm/lists/"}
 
 # What to wait where HubSpot gives no time: it counts requests per ten seconds.
 THROTTLE_SECONDS = 10.0
@@ -27,9 +40,10 @@ class NotFound(SourceMisconfigured):
 class Failures:
     """What went wrong with one portal, in words."""
 
-    def __init__(self, source: str, secret: object) -> None:
+    def __init__(self, source: str, secret: object, parts: Iterable[str]) -> None:
         self._source = source
         self._secret = secret
+        self._parts = tuple(parts)
 
     def explain(self, failure: Exception) -> SourceError | Passing:
         """For `patiently`."""
@@ -47,11 +61,11 @@ class Failures:
         if status == 429:
             return _throttle(body, response.headers)
         if status in (401, 403):
-            wanted = [s for kind, s in SCOPES.items() if status == 401 or f"/{kind}/" in path]
+            wanted = self._parts if status == 401 else _parts_at(path) or self._parts
+            scopes = _told(body) or dict.fromkeys(s for part in wanted for s in SCOPES[part])
             return SourceRefused(
                 f"HubSpot refused the token of source '{self._source}' (status {status}); make a "
-                f"private app token with the scopes {', '.join(wanted or SCOPES.values())} and "
-                "set access_token."
+                f"private app token with the scopes {', '.join(scopes)} and set access_token."
             )
         if status >= 500 or 300 <= status < 400:
             return broken(f"status {status}")
@@ -59,6 +73,22 @@ class Failures:
             return NotFound(f"HubSpot has nothing at {path}; check api_version and endpoint.")
         words = redacted(str(body.get("message", "")), (self._secret,))
         return SourceChanged(f"HubSpot did not understand our request (status {status}): {words}")
+
+
+def _parts_at(path: str) -> tuple[str, ...]:
+    return tuple(part for part in SCOPES if _PLACES.get(part, f"/{part}/") in path)
+
+
+def _told(body: Mapping[str, Any]) -> list[str]:
+    """The scopes that HubSpot itself says are missing."""
+    told: list[Any] = []
+    errors = body.get("errors")
+    for error in errors if isinstance(errors, list) else []:
+        context = error.get("context") if isinstance(error, dict) else None
+        for name in ("requiredGranularScopes", "missingScopes", "requiredScopes"):
+            said = context.get(name) if isinstance(context, dict) else None
+            told += said if isinstance(said, list) else []
+    return [s for s in dict.fromkeys(map(str, told)) if re.fullmatch(r"[a-z][a-z_.-]{2,60}", s)]
 
 
 def broken(what: str) -> Passing:

@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from connectors.contract import Contact, Deal, Touchpoint
+from connectors.message_rows import BadValue
 
 CONTACT_PROPERTIES = (
     "createdate", "lastmodifieddate", "email", "phone", "mobilephone", "lifecyclestage",
@@ -27,16 +28,6 @@ DEAL_PROPERTIES = (
 
 # No web visit stands behind these: someone typed, imported or bought the contact.
 NOT_A_VISIT = frozenset({"OFFLINE"})
-
-
-class BadValue(Exception):
-    """A property that a contract row cannot hold."""
-
-    def __init__(self, column: str, value: str, reason: str) -> None:
-        super().__init__(reason)
-        self.column = column
-        self.value = value
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +54,27 @@ def contact(said: Mapping[str, Any], history: History, names: Names) -> Contact:
     of = said["properties"]
     source, medium, campaign = utm(of)
     reached = _first_times(history)
-    lead = _instant(of, "hs_lifecyclestage_lead_date") or reached.get("lead")
-    customer = _instant(of, "hs_lifecyclestage_customer_date") or reached.get("customer")
+    lead = instant_of(of, "hs_lifecyclestage_lead_date") or reached.get("lead")
+    customer = instant_of(of, "hs_lifecyclestage_customer_date") or reached.get("customer")
     return Contact(
         contact_id=str(said["id"]),
-        created_at=_needed(of, "createdate"),
-        updated_at=_needed(of, "lastmodifieddate"),
-        email=_text(of, "email"),
-        phone=_text(of, "phone") or _text(of, "mobilephone"),
-        patient_id=_text(of, names.patient_id),
-        original_source=_text(of, "hs_analytics_source"),
+        created_at=needed_instant(of, "createdate"),
+        updated_at=needed_instant(of, "lastmodifieddate"),
+        email=text_of(of, "email"),
+        phone=text_of(of, "phone") or text_of(of, "mobilephone"),
+        patient_id=text_of(of, names.patient_id),
+        original_source=text_of(of, "hs_analytics_source"),
         utm_source=source,
         utm_medium=medium,
         utm_campaign=campaign,
-        first_touch_at=_instant(of, "hs_analytics_first_timestamp"),
-        lifecycle_stage=_text(of, "lifecyclestage"),
+        first_touch_at=instant_of(of, "hs_analytics_first_timestamp"),
+        lifecycle_stage=text_of(of, "lifecyclestage"),
         lifecycle_dates=_as_json(reached),
         lead_at=lead,
         customer_at=customer,
-        preferred_channel=_text(of, names.preferred_channel),
-        service_line=_text(of, names.service_line),
-        location=_text(of, names.location),
+        preferred_channel=text_of(of, names.preferred_channel),
+        service_line=text_of(of, names.service_line),
+        location=text_of(of, names.location),
     )
 
 
@@ -101,7 +92,7 @@ def first_touch(said: Mapping[str, Any], row: Contact) -> Touchpoint | None:
         phone=row.phone,
         crm_id=row.contact_id,
         patient_id=row.patient_id,
-        click_id=_text(said["properties"], "hs_google_click_id"),
+        click_id=text_of(said["properties"], "hs_google_click_id"),
         utm_source=row.utm_source,
         utm_medium=row.utm_medium,
         utm_campaign=row.utm_campaign,
@@ -123,27 +114,27 @@ def deal(
     amount = _amount(of, "amount")
     return Deal(
         deal_id=str(said["id"]),
-        created_at=_needed(of, "createdate"),
-        updated_at=_needed(of, "hs_lastmodifieddate"),
+        created_at=needed_instant(of, "createdate"),
+        updated_at=needed_instant(of, "hs_lastmodifieddate"),
         contact_id=contact_id,
-        pipeline=_text(of, "pipeline"),
-        stage=_text(of, "dealstage"),
+        pipeline=text_of(of, "pipeline"),
+        stage=text_of(of, "dealstage"),
         stage_dates=_as_json(_first_times(history)),
         won=won if closed or won else None,
         # While a deal is open this is only when someone hopes to close it.
-        closed_at=_instant(of, "closedate") if closed or won else None,
-        currency=(_text(of, "deal_currency_code") or portal_currency) if amount else None,
+        closed_at=instant_of(of, "closedate") if closed or won else None,
+        currency=(text_of(of, "deal_currency_code") or portal_currency) if amount else None,
         amount=amount,
-        service_line=_text(of, names.service_line),
-        location=_text(of, names.location),
+        service_line=text_of(of, names.service_line),
+        location=text_of(of, names.location),
     )
 
 
 def utm(of: Mapping[str, Any]) -> Utm:
     """Source, medium and campaign behind HubSpot's original source."""
-    first = _text(of, "hs_analytics_source_data_1")
-    second = _text(of, "hs_analytics_source_data_2")
-    match _text(of, "hs_analytics_source"):
+    first = text_of(of, "hs_analytics_source_data_1")
+    second = text_of(of, "hs_analytics_source_data_2")
+    match text_of(of, "hs_analytics_source"):
         case "PAID_SEARCH":  # campaign, keyword; HubSpot does not say whose search
             return "google", "cpc", first
         case "PAID_SOCIAL":  # network, campaign
@@ -171,7 +162,7 @@ def _first_times(history: History) -> dict[str, datetime]:
     """When each stage was reached first."""
     times: dict[str, datetime] = {}
     for entry in history:
-        stage, at = str(entry.get("value") or ""), _instant(entry, "timestamp")
+        stage, at = str(entry.get("value") or ""), instant_of(entry, "timestamp")
         if stage and at:
             times[stage] = min(at, times.get(stage, at))
     return times
@@ -184,7 +175,8 @@ def _as_json(times: Mapping[str, datetime]) -> str | None:
     return json.dumps({stage: at.isoformat() for stage, at in ordered})
 
 
-def _text(of: Mapping[str, Any], name: str | None) -> str | None:
+def text_of(of: Mapping[str, Any], name: str | None) -> str | None:
+    """A property as text, None where it is empty."""
     value = of.get(name) if name else None
     return (str(value).strip() or None) if value is not None else None
 
@@ -194,19 +186,20 @@ def _lower(value: str | None) -> str | None:
 
 
 def _flag(of: Mapping[str, Any], name: str) -> bool:
-    return (_text(of, name) or "").lower() == "true"
+    return (text_of(of, name) or "").lower() == "true"
 
 
-def _needed(of: Mapping[str, Any], name: str) -> datetime:
-    value = _instant(of, name)
+def needed_instant(of: Mapping[str, Any], name: str) -> datetime:
+    """An instant that a row cannot do without."""
+    value = instant_of(of, name)
     if value is None:
         raise BadValue(name, "", "this instant is required")
     return value
 
 
-def _instant(of: Mapping[str, Any], name: str) -> datetime | None:
+def instant_of(of: Mapping[str, Any], name: str) -> datetime | None:
     """HubSpot writes instants as ISO 8601, and in older places as milliseconds."""
-    value = _text(of, name)
+    value = text_of(of, name)
     if value is None:
         return None
     try:
@@ -221,7 +214,7 @@ def _instant(of: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def _amount(of: Mapping[str, Any], name: str) -> Decimal | None:
-    value = _text(of, name)
+    value = text_of(of, name)
     if value is None:
         return None
     try:

@@ -10,11 +10,15 @@ from zoneinfo import available_timezones
 
 import pyarrow as pa
 
+from connectors.blocks import bad_patterns
 from connectors.cast import cast
 from connectors.contract import BY_TABLE, Field, Row, contract_fields
 from connectors.dialect import Dialect
+from connectors.ledger_lines import PAYERS, Ledger, ledger_of
 from connectors.moments import pattern_of
 from connectors.readers import Layout, mismatched
+from connectors.spans import Span, spans_of
+from connectors.survey_scales import FROM_QUESTIONS, Question, questions_of
 
 # What a source does not tell apart is the empty text there, in a row that must have a text.
 _MAY_BE_EMPTY = {
@@ -23,10 +27,13 @@ _MAY_BE_EMPTY = {
 }
 _LAYOUT = ("encoding", "delimiter", "quoting", "header_row", "sheet")
 _DIALECT = ("decimal", "thousands", "date_format", "datetime_format", "timezone")
-_OWN = ("match", "row", "columns", "constants", "values", "ignore")
+_OWN = (
+    "match", "row", "columns", "constants", "values", "patterns", "suffixes", "minutes", "ledger",
+    "questions", "scales", "ignore",
+)  # fmt: skip
 _TYPES: dict[str, type] = {
-    "columns": dict, "constants": dict, "values": dict, "ignore": list, "quoting": bool,
-    "header_row": int,
+    "columns": dict, "constants": dict, "values": dict, "patterns": dict, "suffixes": dict,
+    "ignore": list, "quoting": bool, "header_row": int,
 }  # fmt: skip
 
 
@@ -44,6 +51,17 @@ class FileMapping:
     layout: Layout
     dialect: Dialect
     key: str = field(repr=False)
+    patterns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    suffixes: Mapping[str, str] = field(default_factory=dict)
+    spans: Mapping[str, Span] = field(default_factory=dict)
+    ledger: Ledger | None = None
+    # Each question of a survey, with the mapping that makes rows of its answers.
+    questions: "tuple[tuple[Question, FileMapping], ...]" = ()
+    question: Question | None = None
+
+    def header(self, name: str) -> str:
+        """The header of a field's column; a field without one is called by its own name."""
+        return self.columns.get(name, name)
 
     def choose(self, name: str, header: Sequence[str], *, sparse: bool = False) -> list[str]:
         """The columns of a file that are read; SourceChanged where its header cannot be right.
@@ -57,7 +75,10 @@ class FileMapping:
             and self.columns[f.name] not in header
             and self._needs(f, sparse)
         ]
-        wanted = [c for c in dict.fromkeys(self.columns.values()) if c in header]
+        more = self._more_headers()
+        problems += [f"no column {c!r} (for {why})" for c, why in more.items() if c not in header]
+        named = list(dict.fromkeys((*self.columns.values(), *more)))
+        wanted = [c for c in named if c in header]
         problems += [f"{header.count(c)} columns {c!r}" for c in wanted if header.count(c) > 1]
         if self.ignore is not None:
             extra = [c for c in dict.fromkeys(header) if c not in self.ignore | set(wanted)]
@@ -66,7 +87,13 @@ class FileMapping:
             mismatched(name, f"has {' and '.join(problems)}")
         if not wanted:
             mismatched(name, "has none of the columns that its mapping names")
-        return list(dict.fromkeys(self.columns.values())) if sparse else wanted
+        return named if sparse else wanted
+
+    def _more_headers(self) -> dict[str, str]:
+        """The columns that are read without being a field's own, and what each is for."""
+        more = {end: name for name, span in self.spans.items() for end in (span.start, span.end)}
+        more |= {question.header: "a question" for question, _ in self.questions}
+        return more | (self.ledger.headers() if self.ledger else {})
 
     def _needs(self, f: Field, sparse: bool) -> bool:
         named = self.columns[f.name] != f.name and not sparse
@@ -101,26 +128,66 @@ def file_mapping(table: object, default_zone: str | None) -> tuple[FileMapping |
     problems += _unknown_fields(row, fields, table)
     if problems:
         return None, problems
+    spans, problems = spans_of(table, {f.name: f for f in fields})
+    ledger, found = ledger_of(table, row.spec.table)
+    questions, more = questions_of(table, row.spec.table)
+    problems += found + more + _bad_texts(table, fields)
+    if problems:
+        return None, problems
     constants, problems = _constants(fields, table.get("constants", {}), dialect)
     columns = {f.name: f.name for f in fields if f.name not in constants}
     columns |= {name: str(column) for name, column in table.get("columns", {}).items()}
-    columns = {name: column for name, column in columns.items() if column}
+    given = set(FROM_QUESTIONS) if questions else set()
+    columns = {name: column for name, column in columns.items() if column and name not in given}
     problems += [
         f"{f.name} has no column and no constant, but a {row.spec.table} row needs it"
         for f in fields
-        if f.required and f.default is None and f.name not in columns.keys() | constants.keys()
+        if f.required and f.default is None
+        if f.name not in columns.keys() | constants.keys() | spans.keys() | given
     ]
     ignore = frozenset(map(str, table["ignore"])) if "ignore" in table else None
     key = hashlib.sha256(
         json.dumps([table, asdict(dialect)], sort_keys=True, default=str).encode()
     ).hexdigest()[:16]
-    return (
-        FileMapping(
-            str(table["match"]), row, fields, columns, constants, table.get("values", {}),
-            ignore, layout, dialect, key,
-        ),
-        problems,
+    patterns = dict(table.get("patterns", {}))
+    if ledger is not None:
+        patterns["payer_class"] = {**patterns.get("payer_class", {}), **PAYERS}
+    mapping = FileMapping(
+        str(table["match"]), row, fields, columns, constants, table.get("values", {}),
+        ignore, layout, dialect, key, patterns, table.get("suffixes", {}), spans, ledger,
     )  # fmt: skip
+    parts = tuple((question, _asking(question, mapping)) for question in questions)
+    return replace(mapping, questions=parts), problems
+
+
+def _asking(question: Question, mapping: FileMapping) -> FileMapping:
+    """The mapping of a survey as it reads one question: a row of its own for each answer."""
+    known = {"kind": question.kind, "question": question.name}
+    constants = {name: pa.scalar(value) for name, value in known.items()}
+    constants["scale_max"] = pa.scalar(float(question.scale_max))
+    columns = {"response_id": mapping.header("feedback_id")}
+    columns |= {n: h for n, h in mapping.columns.items() if (n, h) != ("response_id", n)}
+    columns["score"] = question.header
+    return replace(
+        mapping,
+        columns=columns,
+        constants=dict(mapping.constants) | constants,
+        suffixes={"feedback_id": f":{question.name}"},
+        question=question,
+    )
+
+
+def _bad_texts(table: Mapping[str, Any], fields: Sequence[Field]) -> list[str]:
+    texts = {f.name for f in fields if f.kind == "text"}
+    problems = [
+        f"{part}: {name} is no text of this row"
+        for part in ("patterns", "suffixes")
+        for name in table.get(part, {})
+        if name not in texts
+    ]
+    for name, patterns in table.get("patterns", {}).items():
+        problems += bad_patterns(f"patterns.{name}", patterns)
+    return problems
 
 
 def _relaxed(row: type[Row], f: Field) -> Field:

@@ -1,4 +1,4 @@
-"""Meta Ads: what each ad set spent and got on each day.
+"""Meta Ads: what each ad set spent and got on each day, and what Meta claims it brought.
 
 Meta makes the report as a job: asked for, looked at until it says "Job Completed", then read page
 by page. Pages are followed by hand, because the library's own cursor ends silently at an empty
@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from connectors.contract import AdSpend
+from connectors.contract import AdSpend, ClaimedConversions
 from connectors.errors import SourceChanged, SourceMisconfigured, SourceUnreachable
 from connectors.meta_answers import (
     Failures,
@@ -21,6 +21,7 @@ from connectors.meta_answers import (
     ad_spend,
     amount,
     checked,
+    claims,
     insights_load,
     rows_of,
 )
@@ -129,7 +130,7 @@ class MetaAds:
         for window in open_windows(first_day, last_day, cursors.get("ad_spend")):
             yield Slice(
                 name=f"ad_spend {window.since} to {window.until}",
-                rows=(AdSpend,),
+                rows=(AdSpend, ClaimedConversions),
                 cursor_key="ad_spend",
                 read=partial(self._read, window, settled_by(window, last_day, RESTATED_DAYS)),
                 window=window,
@@ -158,13 +159,18 @@ class MetaAds:
 
     def _read(self, window: Window, cursor: Cursor) -> Iterator[Item]:
         rows: dict[tuple[object, ...], AdSpend] = {}
+        claimed: dict[tuple[object, ...], ClaimedConversions] = {}
+        actions = frozenset(self._chosen["claimed_actions"])
         for said in self._report(window):
-            row = ad_spend(said, self._account, frozenset(self._chosen["claimed_actions"]))
+            row = ad_spend(said, self._account, actions)
+            for claim in claims(said, self._account, actions, self._chosen["attribution_windows"]):
+                claimed[tuple(getattr(claim, name) for name in claim.spec.key)] = claim
             if row != rows.setdefault((row.day, row.campaign_id, row.ad_group_id), row):
                 raise SourceUnreachable(
                     f"Meta changed its report for {row.day} while it was read; refresh again."
                 )
         yield from rows.values()
+        yield from claimed.values()
         totals = self._totals(window)
         for column in ("spend", "impressions", "clicks"):
             yield Total(AdSpend, column, float(amount(totals.get(column, "0"), column)))
@@ -217,6 +223,8 @@ class MetaAds:
                 {"field": "adset.effective_status", "operator": "IN", "value": EVERY_STATUS}
             ],
             "action_attribution_windows": list(self._chosen["attribution_windows"]),
+            # A claim then stands on the day of the ad, as what the ad cost does.
+            "action_report_time": "impression",
             "use_unified_attribution_setting": True,
         }
 

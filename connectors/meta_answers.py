@@ -5,12 +5,12 @@ over HTML; `checked` looks at the status and the shape itself.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from connectors.contract import AdSpend
+from connectors.contract import AdSpend, ClaimedConversions
 from connectors.errors import SourceChanged, SourceError, SourceRefused, SourceUnreachable
 from connectors.options import redacted
 from connectors.patience import Passing, no_answer, retry_after, throttled
@@ -20,6 +20,8 @@ BAD_TOKEN = frozenset({102, 190})
 NOT_ALLOWED = frozenset({3, 10, 294, *range(200, 300)})
 # 1 and 2 are "unknown" and "service"; 2601 says that a report is not ready after all.
 PASSES = frozenset({1, 2, 2601})
+
+_COUNTED_BY = {"click": "click", "view": "view"}
 
 # What to wait where Meta gives no time: its shortest rate window is about a minute.
 THROTTLE_SECONDS = 60.0
@@ -61,6 +63,58 @@ def ad_spend(
     except (KeyError, ValueError, TypeError) as problem:
         what = type(problem).__name__
     raise SourceChanged(f"A row of Meta's report is not as agreed ({what}); update caretrace.")
+
+
+def claims(
+    said: Mapping[str, Any],
+    account: Mapping[str, Any],
+    claimed: frozenset[str],
+    windows: Iterable[str],
+) -> list[ClaimedConversions]:
+    """What one row of insights claims: each action apart, by click and by view.
+
+    Beside an action's `value` Meta gives a number for each window that was asked for. Where it
+    gives none, nobody can tell clicks from views.
+    """
+    try:
+        return list(_claims(said, account, claimed, tuple(windows)))
+    except (KeyError, ValueError, TypeError, AttributeError) as problem:
+        what = type(problem).__name__
+    raise SourceChanged(f"A claim in Meta's report is not as agreed ({what}); update caretrace.")
+
+
+def _claims(
+    said: Mapping[str, Any],
+    account: Mapping[str, Any],
+    claimed: frozenset[str],
+    windows: tuple[str, ...],
+) -> Iterator[ClaimedConversions]:
+    values = {each["action_type"]: each for each in said.get("action_values") or ()}
+    for action in said.get("actions") or ():
+        name = str(action["action_type"])
+        if name not in claimed:
+            continue
+        worth = values.get(name, {})
+        for window in [w for w in windows if w in action] or ["value"]:
+            number = amount(action[window], "actions")
+            if number == 0:
+                continue
+            yield ClaimedConversions(
+                day=date.fromisoformat(said["date_start"]),
+                timezone=account["timezone_name"],
+                campaign_id=str(said["campaign_id"]),
+                campaign=str(said.get("campaign_name", "")),
+                ad_group_id=str(said["adset_id"]),
+                network="meta",
+                medium="paid_social",
+                action=name,
+                attribution_window="" if window == "value" else window,
+                counted_by=_COUNTED_BY.get(window.rpartition("_")[2], "either"),
+                dated="touch",
+                conversions=float(number),
+                currency=account["currency"],
+                value=amount(worth[window], "action_values") if window in worth else None,
+            )
 
 
 def amount(text: Any, name: str) -> Decimal:

@@ -24,18 +24,18 @@ def settings(context: Context, options: Iterable[Option]) -> dict[str, Any]:
             f"Source '{context.name}' has no {' and no '.join(missing)}; "
             "set it in caretrace.toml, or in the environment if it is a secret."
         )
-    if values.get("endpoint"):
-        values["endpoint"] = _safe_address(context.name, str(values["endpoint"]))
+    for name in [name for name in values if name.endswith("endpoint") and values[name]]:
+        values[name] = _safe_address(context.name, name, str(values[name]))
     return values
 
 
-def _safe_address(source: str, address: str) -> str:
+def _safe_address(source: str, name: str, address: str) -> str:
     """The address without its last slash; a token must not travel in the clear."""
     parts = urlsplit(address)
     loopback = parts.hostname in {"127.0.0.1", "::1", "localhost"}
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
         raise SourceMisconfigured(
-            f"The endpoint of source '{source}' does not begin with https://; "
+            f"The {name} of source '{source}' does not begin with https://; "
             "correct it in caretrace.toml (http:// is for this machine only)."
         )
     return address.rstrip("/")

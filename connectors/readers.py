@@ -74,8 +74,8 @@ def read_parquet(name: str, stream: BinaryIO, _: Layout, choose: Choose) -> Iter
 def read_ndjson(name: str, stream: BinaryIO, layout: Layout, choose: Choose) -> Iterator[Block]:
     """One JSON object a line; a row's number is its line."""
     wanted: list[str] | None = None
-    lines = enumerate(_lines(name, stream), start=1)
-    while batch := list(islice(lines, BATCH // 4)):
+    numbered = enumerate(lines(name, stream), start=1)
+    while batch := list(islice(numbered, BATCH // 4)):
         records, numbers, misfits = _objects(name, batch, layout.encoding)
         if wanted is None:
             keys = dict.fromkeys(key for record in records for key in record)
@@ -157,7 +157,8 @@ def _unpacking(name: str, stream: BinaryIO, how: str, magic: bytes) -> BinaryIO:
     return io.BufferedReader(_Unpacked(name, pa.CompressedInputStream(own, how)), 1 << 20)
 
 
-def _lines(name: str, stream: BinaryIO) -> Iterator[bytes]:
+def lines(name: str, stream: BinaryIO) -> Iterator[bytes]:
+    """The lines of a text file, none of them endless."""
     while line := stream.readline(LONGEST_LINE):
         if len(line) == LONGEST_LINE:
             changed(name, f"has a line of more than {LONGEST_LINE >> 20} MB")

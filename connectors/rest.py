@@ -6,15 +6,23 @@ Redirects are not followed, and no address outside the API's own is asked: each 
 """
 
 import json
+import ssl
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
-from connectors.errors import SourceChanged, SourceError, SourceRefused, SourceUnreachable
+from connectors.errors import (
+    SourceBusy,
+    SourceChanged,
+    SourceError,
+    SourceRefused,
+    SourceUnreachable,
+)
 from connectors.options import redacted
 from connectors.patience import Passing, Patience, no_answer, patiently, retry_after, throttled
 
@@ -45,12 +53,20 @@ T = TypeVar("T")
 Reading = Callable[[Answer], SourceError | Passing | None]
 
 
+@cache
+def authorities() -> ssl.SSLContext:
+    """The authorities that vendors are trusted by; reading them takes longer than many a call."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Rest:
     """One API of one vendor, as one source is allowed to use it.
 
     `grant` is the sentence that says what to do when the API refuses us; `auth` is called before
     each request, so that it can bring a fresh token. `reading` comes first for every status that
     was not expected, so that a vendor's own signs of throttling or expiry are known.
+    `stops_when_busy` is for sources of many slices: once the API has stayed busy for longer than
+    we wait, the others are not asked for, or each would wait as long again.
     """
 
     def __init__(
@@ -64,6 +80,7 @@ class Rest:
         auth: Callable[[], Mapping[str, str]] = dict,
         secrets: Iterable[object] = (),
         reading: Reading = lambda _answer: None,
+        stops_when_busy: bool = False,
     ) -> None:
         self.source = source
         self.vendor = vendor
@@ -73,10 +90,13 @@ class Rest:
         self._auth = auth
         self._secrets = tuple(secrets)
         self._reading = reading
+        self._stops_when_busy = stops_when_busy
+        self._busy: str | None = None
         self._client = httpx.Client(
             timeout=patience.socket_seconds,
             follow_redirects=False,
             trust_env=False,  # neither a proxy nor a .netrc decides where patients' data goes
+            verify=authorities(),
         )
         # A source is not closed by those who read it: its connections end with it.
         weakref.finalize(self, self._client.close)
@@ -123,7 +143,13 @@ class Rest:
                 raise self._refusal(answer)
             return read(answer)
 
-        return patiently(once, self._explain, self._patience)
+        if self._busy is not None:
+            raise SourceBusy(self._busy)
+        try:
+            return patiently(once, self._explain, self._patience)
+        except SourceBusy as busy:
+            self._busy = str(busy) if self._stops_when_busy else None
+            raise
 
     def _below(self, path: str) -> str:
         if not path.startswith(("http://", "https://")):

@@ -110,9 +110,10 @@ class Slice:
     """One unit that is loaded and committed as a whole.
 
     `cursor_key` names the cursor that this slice moves (one source may have several). `window`,
-    where given, is replaced: rows of `rows` whose day lies in it are deleted first. `read`
+    where given, is replaced: rows of `rows` whose `spec.day` lies in it are deleted first. `read`
     yields rows, totals, rejects and the new cursor; it is called again from the start when a
-    slice is retried.
+    slice is retried. `account`, where given, is whose rows these are, in a source that reads
+    several accounts; cursors stay the source's own, so `cursor_key` names the account too.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Slice:
     read: Callable[[], Iterable[Item]]
     window: Window | None = None
     after_commit: Callable[[], None] = field(default=lambda: None)
+    account: str | None = None
 
 
 class Source(Protocol):

@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from pathlib import Path
 
+import claims_fixture
 import duckdb
 import numpy as np
 import pandas as pd
@@ -48,7 +49,7 @@ CURRENCY = "USD"
 HOSTILE = "![x](http://evil.example/x.png) <script>alert(1)</script>"
 
 
-def make_home(folder: Path, *, spend_since: date | None = None, demo: bool = False) -> Home:
+def make_home(folder: Path, *, spend_since: date | None = None, demo: bool = True) -> Home:
     """Write marts, journeys, ledger and pointer of generation 1; the same on every call.
 
     Its people are simulated ones where `demo`.
@@ -83,6 +84,7 @@ def tables() -> dict[str, pd.DataFrame]:
     credit = _credit(random, conversions)
     # Their own dice, so that what is drawn after them stays as it was.
     groups = _credit_groups(np.random.default_rng(7), credit)
+    claims = claims_fixture.claims(weeks())
     return {
         "about": _about(),
         "conversions": conversions,
@@ -93,6 +95,8 @@ def tables() -> dict[str, pd.DataFrame]:
         "incremental": _incremental(),
         "incremental_draws": _incremental_draws(np.random.default_rng(9)),
         "removal_effect": _removal_effect(),
+        "claims": claims,
+        "claim_credit": claims_fixture.claim_credit(claims, MODELS),
         "spend": _spend(random),
         "sessions": _sessions(random),
         "reactivation": _reactivation(random),

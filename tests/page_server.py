@@ -26,12 +26,17 @@ def environment(home: Home) -> dict[str, str]:
     return kept | {"CARETRACE_HOME": str(home.folder)}
 
 
-@contextmanager
-def serving(home: Home) -> Iterator[str]:
-    """Serve a home folder and give the server's address."""
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(home: Home, port: int | None = None) -> Iterator[str]:
+    """Serve a home folder and give the server's address."""
+    port = port or free_port()
     process = subprocess.Popen(
         command(port), env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

@@ -128,10 +128,18 @@ SAFE = {
 
 
 @pytest.mark.parametrize("name", UNSAFE)
-def test_an_unsafe_setting_is_named(name):
-    server.refuse_unsafe_settings(SAFE.__getitem__)
+def test_an_unsafe_setting_is_named(name, home):
+    server.refuse_unsafe_settings(home, SAFE.__getitem__)
     with pytest.raises(SettingsError, match=name):
-        server.refuse_unsafe_settings((SAFE | {name: UNSAFE[name]}).__getitem__)
+        server.refuse_unsafe_settings(home, (SAFE | {name: UNSAFE[name]}).__getitem__)
+
+
+def test_real_people_are_not_served_without_a_sign_in(home):
+    home.config.write_text('currency = "USD"\n')
+    with pytest.raises(SettingsError, match="nobody can sign in"):
+        server.refuse_unsafe_settings(home, SAFE.__getitem__)
+    home.config.write_text("demo = true\n")
+    server.refuse_unsafe_settings(home, SAFE.__getitem__)
 
 
 def test_the_server_does_not_start_with_unsafe_settings(tmp_path):
@@ -199,3 +207,21 @@ def test_the_server_names_the_address_as_it_is_typed():
     said = server.command(9000)
     assert said[said.index("--browser.serverAddress") + 1] == "localhost"
     assert said[said.index("--server.port") + 1] == "9000"
+
+
+def test_who_may_read_must_be_known(home):
+
+    async def nothing(*_: object) -> None:
+        raise AssertionError("let through")
+
+    said: list[dict[str, object]] = []
+
+    async def keep(message: dict[str, object]) -> None:
+        said.append(message)
+
+    asked = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")]}
+    home.config.write_text("demo = \n")
+    asyncio.run(server.Named(nothing, home)(asked, None, keep))
+    assert said[0]["status"] == 503
+    assert b"cannot be read" in said[1]["body"]
+    assert str(home.folder).encode() not in said[1]["body"]

@@ -25,7 +25,10 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 30_000
-ADDRESSES = ("overview", "channels", "attribution", "journeys", "reactivation", "data-health")
+ADDRESSES = (
+    *("overview", "channels", "attribution", "journeys", "reconcile", "reactivation"),
+    "data-health",
+)
 OPEN = Callable[..., Page]
 
 

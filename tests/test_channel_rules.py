@@ -70,7 +70,15 @@ HUBSPOT = [
 SPEND = [
     ("google", "cpc", "paid_search"),
     ("google", "search", "paid_search"),
+    ("google", "shopping", "paid_search"),
+    ("google", "performance_max", "paid_search"),
+    ("google", "display", "display"),
+    ("google", "app", "display"),
+    ("google", "video", "video"),
+    ("google", "demand_gen", "video"),
     ("microsoft", "cpc", "paid_search"),
+    ("microsoft", "performance_max", "paid_search"),
+    ("microsoft", "audience", "display"),
     ("meta", "paid_social", "paid_social"),
     ("facebook", "paid_social", "paid_social"),
     ("google", "display", "display"),
@@ -78,6 +86,21 @@ SPEND = [
     ("healthgrades", "directory", "directory"),
     ("radio", "offline_media", "offline_media"),
     ("direct_mail", "direct_mail", "direct_mail"),
+]
+# As call trackers name them.
+CALLS = [
+    ("Google Ads", "PPC", "paid_search"),
+    ("Google Ads Call Extension", "", "paid_search"),
+    ("Bing Ads", "", "paid_search"),
+    ("Google Organic", "organic", "organic_search"),
+    ("Google My Business", "organic", "directory"),
+    ("Google Business Profile", "", "directory"),
+    ("Facebook Ads", "PPC", "paid_social"),
+    ("healthgrades.com", "Referral", "directory"),
+    ("Billboard", "Offline", "offline_media"),
+    ("Direct Mail", "Offline", "direct_mail"),
+    ("Direct", "direct", "direct"),
+    ("Website Pool", "", "unmapped"),
 ]
 KINDS = [
     ("referral", "referral_physician"),
@@ -109,6 +132,10 @@ def mapped():
     ]
     rows += [call("1", "ann", DAY), call("2", "ann", DAY, utm_source="google", utm_medium="cpc")]
     rows += [
+        call(f"x{i}", "ann", DAY, utm_source=source, utm_medium=medium)
+        for i, (source, medium, _) in enumerate(CALLS)
+    ]
+    rows += [
         message(f"m {way}", "ann", "spring", DAY, channel=way)
         for way in ("email", "sms", "direct_mail", "call")
     ]
@@ -126,6 +153,11 @@ def tag(text):
 @pytest.mark.parametrize(("source", "medium", "channel"), TOUCHES)
 def test_sessions_by_source_and_medium(mapped, source, medium, channel):
     assert mapped["session", tag(source), tag(medium)] == channel
+
+
+@pytest.mark.parametrize(("source", "medium", "channel"), CALLS)
+def test_calls_by_the_names_of_their_tracker(mapped, source, medium, channel):
+    assert mapped["call", source.lower(), medium.lower()] == channel
 
 
 @pytest.mark.parametrize(("source", "channel"), HUBSPOT)

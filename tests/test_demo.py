@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from attribution.demo import prepare, simulate, tables_of, world
@@ -20,7 +21,7 @@ from attribution.demo.truth import truth_of
 from attribution.demo.worlds import KINDS, calendar_of, levers_off, live
 from attribution.errors import BadInput, SettingsError
 from attribution.paths import Home
-from connectors.contract import BY_TABLE, contract_fields
+from connectors.contract import BY_TABLE, AdSpend, contract_fields
 from connectors.files import connect
 from connectors.source import Columns, Context, Rejected
 
@@ -128,7 +129,8 @@ def test_weeks_end_on_a_sunday():
 
 
 def test_rows_have_the_contracts_columns(tables):
-    assert set(tables) == set(BY_TABLE)
+    assert set(tables) <= set(BY_TABLE)
+    assert {"ad_spend", "call", "message", "preference", "environment"} < set(tables)
     for name, table in tables.items():
         fields = {field.name: field for field in contract_fields(BY_TABLE[name])}
         assert set(table.columns) <= set(fields), name
@@ -168,6 +170,29 @@ def test_foreign_formats_come_out_as_they_went_in(loaded):
     assert columns["contact"].column("created_at").to_pylist() == local.dt.to_pydatetime().tolist()
 
 
+def test_platforms_claim_more_than_there_is(lived, tables):
+    """By views too, some under two names, and together more than all inquiries there were."""
+    claims = tables["claimed_conversions"]
+    once = claims[claims["action"] != "offsite_conversion.fb_pixel_lead"]
+    by = once.groupby("counted_by")["conversions"].sum()
+    assert by["view"] > 0.2 * by["click"] > 0
+    assert once["conversions"].sum() > len(lived.inquiries["person"])
+    assert len(claims) > len(once)
+    spend = tables["ad_spend"]
+    assert 0 < spend["claimed_conversions"].sum() <= once["conversions"].sum()
+
+
+def test_claims_of_the_last_days_are_still_arriving(lived, tables):
+    """On the day on which the ad was clicked stands what came of it; that takes days to tell."""
+    claims = tables["claimed_conversions"]
+    last = pd.Timestamp(lived.calendar.until)
+    by_day = claims.groupby("day")["conversions"].sum()
+    usual = by_day[last - pd.Timedelta(days=62) : last - pd.Timedelta(days=35)].mean()
+    assert by_day.reindex(pd.date_range(last - pd.Timedelta(days=2), last)).fillna(0).mean() < usual
+    assert set(claims.loc[claims["network"] == "bing", "dated"]) == {"conversion"}
+    assert (claims["day"] <= last).all()
+
+
 def test_spend_survives_decimal_commas(written):
     folder, _ = written
     document = tomllib.loads((folder / "caretrace.toml").read_text("utf-8"))
@@ -175,7 +200,7 @@ def test_spend_survives_decimal_commas(written):
         "m", "m", document["sources"]["microsoft_ads"], datetime.now(UTC), date(2020, 1, 1)
     )
     items = [item for piece in connect(context).slices({}) for item in piece.read()]
-    (table,) = [item.table for item in items if isinstance(item, Columns)]
+    (table,) = [i.table for i in items if isinstance(i, Columns) and i.row is AdSpend]
     spend = tables_of(world(600, 7, until=UNTIL, days=182))["ad_spend"]
     expected = round(spend.loc[spend["network"] == "bing", "spend"].sum() * 100) * 10_000
     assert sum(table.column("spend_micros").to_pylist()) == expected

@@ -13,7 +13,7 @@ from servers.hubspot import too_many as throttle
 from servers.loopback import CUT, DRIP, HANG, JSON_WITHOUT_ERROR, RESET, as_html, as_json
 
 from connectors import hubspot
-from connectors.contract import Contact, Deal, Touchpoint
+from connectors.contract import Contact, Deal, Link, Preference, Touchpoint
 from connectors.errors import (
     SourceBusy,
     SourceChanged,
@@ -203,10 +203,12 @@ def test_original_sources_become_utm_fields(word, first, second, expected):
 
 def test_the_first_load_is_cut_and_ends_five_minutes_ago(server):
     slices = list(source(server, first_day=date(2026, 10, 1)).slices({}))
-    assert [s.cursor_key for s in slices] == ["contacts", "contacts", "deals", "deals"]
-    assert slices[0].rows == (Contact, Touchpoint)
+    keys = ["contacts", "contacts", "deals", "deals", "archived"]
+    assert [s.cursor_key for s in slices] == keys
+    assert slices[0].rows == (Contact, Touchpoint, Link, Preference)
     cursors = [item.value for item in read(slices) if isinstance(item, Cursor)]
-    assert cursors == ["2026-11-01T00:00:00+00:00", "2026-11-24T02:55:00+00:00"] * 2
+    assert cursors[:4] == ["2026-11-01T00:00:00+00:00", "2026-11-24T02:55:00+00:00"] * 2
+    assert cursors[4:] == ["2026-11-24T02:55:00+00:00"]
 
 
 def test_the_next_load_begins_ten_minutes_before_the_cursor(server):
@@ -295,10 +297,25 @@ def test_a_deal_of_several_contacts_goes_to_the_oldest(server):
     assert of(Deal, read(source(server).slices({})))[0].contact_id == "90"
 
 
-def test_archived_records_are_not_loaded(server):
-    server.objects["contacts"]["1"]["archived"] = True
-    items = read(source(server).slices({}))
-    assert [c.contact_id for c in of(Contact, items)] == ["2"]
+def test_an_archived_contact_is_told_as_deleted(server):
+    gone = AT + timedelta(days=2)
+    server.most = 1
+    server.restate(person(3), person(4))
+    for number, at in (("1", gone), ("3", gone), ("4", AT - timedelta(days=300))):
+        server.objects["contacts"][number] |= {"archived": True, "archivedAt": at.isoformat()}
+    found = of(Contact, read(source(server).slices({})))
+    assert [(c.contact_id, c.deleted, c.updated_at) for c in found] == [
+        ("2", False, AT),
+        ("1", True, gone),
+        ("3", True, gone),
+    ]
+    later = {"archived": (gone + timedelta(hours=1)).isoformat()} | CURSORS
+    assert [c.contact_id for c in of(Contact, read(source(server).slices(later)))] == ["2"]
+
+
+def test_an_archived_deal_is_not_loaded(server):
+    server.objects["deals"]["1"]["archived"] = True
+    assert of(Deal, read(source(server).slices({}))) == []
 
 
 def test_a_record_that_vanishes_while_reading_has_no_history(server):

@@ -152,6 +152,22 @@ def test_the_later_of_many_duplicates_stays(store):
     ]
 
 
+def test_a_day_told_anew_replaces_its_keyset_rows(store):
+    def touch(key, day=MONDAY):
+        return Touchpoint(key, at(0), "session", source_day=day)
+
+    inside = {"window": Window(MONDAY, MONDAY), "rows": (Touchpoint,)}
+    store.load(touch("other", None), touch("moved", MONDAY + DAY), rows=(Touchpoint,))
+    store.load(touch("gone"), touch("stays"), **inside)
+    store.load(touch("stays"), touch("moved"), **inside)
+    assert store.ask("select count(*) from raw_touchpoint") == [(3,)]
+    assert store.ask(
+        "select source_day, count(*) from raw_touchpoint group by 1 order by 1 nulls last"
+    ) == [(MONDAY, 2), (None, 1)]
+    with pytest.raises(SourceChanged, match="was not asked for"):
+        store.load(touch("late", MONDAY + DAY), **inside)
+
+
 def test_the_cursor_moves_with_the_rows(store):
     store.load(ad(MONDAY), Cursor("a"), Cursor("b"), name="days", window=MONTH)
     store.load(contact("1"), Cursor("c"), name="contacts")
@@ -408,3 +424,12 @@ Upstream.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 test_no_row_is_lost_or_doubled = Upstream.TestCase
+
+
+def test_a_slice_of_one_of_several_accounts_replaces_its_own_rows_only(store):
+    for account in ("north", "south", "north"):
+        piece = slice_of(ad(MONDAY), Cursor(account), name=account, window=MONTH, account=account)
+        store.loader().load(piece)
+    store.loader().load(slice_of(rows=(AdSpend,), name="south", window=MONTH, account="south"))
+    assert store.ask("select account, count(*) from raw_ad_spend group by 1") == [("north", 1)]
+    assert store.cursors() == {"north": "north", "south": "south"}

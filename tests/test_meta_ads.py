@@ -11,7 +11,7 @@ from servers.loopback import CUT, DRIP, HANG, JSON_WITHOUT_ERROR, RESET, as_html
 from servers.meta import MetaServer, failure
 
 from connectors import meta_ads
-from connectors.contract import AdSpend
+from connectors.contract import AdSpend, ClaimedConversions
 from connectors.errors import (
     SourceBusy,
     SourceChanged,
@@ -26,7 +26,7 @@ NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)  # still 23 November in New York
 FIRST = date(2026, 11, 1)
 
 
-def spend(day, campaign="10", ad_set="100", amount="12.34", leads=3.0):
+def spend(day, campaign="10", ad_set="100", amount="12.34", leads=4.0):
     return AdSpend(
         day=day,
         timezone="America/New_York",
@@ -88,6 +88,10 @@ def rows(items):
     return [item for item in items if isinstance(item, AdSpend)]
 
 
+def claims(items):
+    return [item for item in items if isinstance(item, ClaimedConversions)]
+
+
 def jobs(server):
     return [r.form() for r in server.asked("POST")]
 
@@ -140,9 +144,56 @@ def test_deleted_ad_sets_keep_their_spend(server):
 
 
 def test_only_the_agreed_actions_are_claimed(server):
-    assert {r.claimed_conversions for r in rows(read(source(server).slices({})))} == {3.0}
+    assert {r.claimed_conversions for r in rows(read(source(server).slices({})))} == {4.0}
     none = rows(read(source(server, claimed_actions=["purchase"]).slices({})))
     assert {(r.claimed_conversions, r.claimed_value) for r in none} == {(0.0, Decimal())}
+
+
+def test_claims_come_apart_by_click_and_by_view(server):
+    found = claims(read(source(server).slices({})))
+    first = [claim for claim in found if (claim.day, claim.ad_group_id) == (FIRST, "100")]
+    assert [(c.action, c.attribution_window, c.counted_by, c.conversions) for c in first] == [
+        ("lead", "7d_click", "click", 3.0), ("lead", "1d_view", "view", 1.0),
+    ]  # fmt: skip
+    assert [c.value for c in first] == [Decimal("112.5"), Decimal("37.5")]
+    assert {(c.network, c.medium, c.dated, c.currency) for c in found} == {
+        ("meta", "paid_social", "touch", "USD")
+    }
+    assert {job["action_report_time"] for job in jobs(server)} == {"impression"}
+    assert sum(c.conversions for c in found) == sum(r.claimed_conversions for r in server.rows)
+
+
+def test_claims_are_those_of_the_agreed_actions_and_windows(server):
+    wanted = {"claimed_actions": ["lead", "offsite_conversion.fb_pixel_lead"],
+              "attribution_windows": ["1d_click", "28d_click"]}  # fmt: skip
+    found = claims(read(source(server, **wanted).slices({})))
+    assert {(c.action, c.attribution_window, c.conversions) for c in found} == {
+        (action, window, number)
+        for action in wanted["claimed_actions"]
+        for window, number in (("1d_click", 1.5), ("28d_click", 3.75))
+    }
+    assert claims(read(source(server, claimed_actions=["purchase"]).slices({}))) == []
+
+
+def test_what_meta_does_not_split_is_claimed_by_either(server):
+    server.windows_unknown = True
+    found = claims(read(source(server).slices({})))
+    assert {(c.attribution_window, c.counted_by, c.conversions) for c in found} == {
+        ("", "either", 4.0)
+    }
+
+
+def test_a_day_without_a_claim_has_no_row(server):
+    server.rows = [spend(FIRST, leads=0.0), spend(FIRST + timedelta(days=1))]
+    assert {c.day for c in claims(read(source(server).slices({})))} == {FIRST + timedelta(days=1)}
+
+
+def test_a_claim_of_another_shape_is_refused(server):
+    row = server._insight(server.rows[0], ["7d_click"])
+    row["actions"] = [{"action_type": "lead", "value": None, "7d_click": None}]
+    server.fail(as_json({"data": [row]}), on="/700/insights")
+    with pytest.raises(SourceChanged, match=r"(not as agreed|not a number)"):
+        read(source(server).slices({}))
 
 
 def test_pages_are_read_to_the_end_past_an_empty_one(server):

@@ -15,6 +15,7 @@ FILES = {
     "channels": "acquisition/channels.py",
     "attribution": "acquisition/attribution.py",
     "journeys": "acquisition/journeys.py",
+    "reconcile": "acquisition/reconcile.py",
     "reactivation": "retention/reactivation.py",
     "data-health": "operations/data_health.py",
 }
@@ -145,6 +146,14 @@ def test_a_channel_opens_into_its_campaigns(open_page):
         set(table.get("campaign", ())) == {"Brand", "Hip and knee", "Find a doctor"}
         for table in tables
     )
+
+
+def test_a_platform_opens_into_its_campaigns(open_page):
+    at = open_page("reconcile", platform="Meta")
+    assert any("so this page is about leads" in each.value for each in at.caption)
+    tables = [each.value for each in at.dataframe]
+    assert any("Heart month" in set(table.get("campaign", ())) for table in tables)
+    assert any("From claimed to credited leads" in each.value for each in at.markdown)
 
 
 def test_numbers_are_headline_numbers(open_page):

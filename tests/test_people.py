@@ -22,7 +22,7 @@ from warehouse_fixtures import Warehouse, appointment, at, payment, touch
 
 from attribution import people, warehouse
 from attribution.cli import main
-from attribution.errors import NotAllowed
+from attribution.errors import NotAllowed, SettingsError
 from attribution.ledger import Ledger
 from attribution.models.journey_credit import shared
 from attribution.models.parameters import CreditSettings
@@ -233,12 +233,16 @@ def test_nobody_reads_people_without_a_permit(simulated, permit):
 
 
 def test_only_simulated_people_are_shown_while_nobody_signs_in(simulated, home):
-    assert access.permit(simulated) == Permit("simulated people")
-    for said in ("", "demo = false\n", 'demo = "true"\n', "demo = 1\n", "demo = \n"):
+    assert access.permit(simulated) == Permit("simulated people", "reader at this computer")
+    shutil.copytree(simulated.folder, home.folder, dirs_exist_ok=True)
+    for said in ("", "demo = false\n", 'demo = "true"\n', "demo = 1\n"):
         home.config.write_text(said)
         assert not access.may_see_people(home)
-        with pytest.raises(NotAllowed, match="without a sign-in"):
+        with pytest.raises(NotAllowed, match="who have the role care"):
             access.permit(home)
+    home.config.write_text("demo = \n")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        access.permit(home)
 
 
 @pytest.mark.parametrize(

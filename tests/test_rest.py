@@ -86,6 +86,16 @@ def test_throttling_waits_as_long_as_asked(server):
         rest(server).get("/calls")
 
 
+@pytest.mark.parametrize(("stops", "asked"), [(True, 3), (False, 6)])
+def test_an_api_that_stayed_busy_is_not_asked_for_the_next_slice(server, stops, asked):
+    api = rest(server, stops_when_busy=stops)
+    server.fail(*[as_json({}, 429)] * 6)
+    for _ in range(2):
+        with pytest.raises(SourceBusy, match="Acme is busy"):
+            api.get("/calls")
+    assert len(server.requests) == asked
+
+
 def test_a_refusal_says_what_to_do(server):
     with pytest.raises(SourceRefused, match=r"refused source 'calls' .*make a new token"):
         rest(server, auth=dict).get("/calls")

@@ -55,6 +55,26 @@ def test_a_rule_that_cannot_work_is_named(tmp_path, text, sentence):
     assert sentence in str(caught.value)
 
 
+CLAIMS = "priority,network,action,kind,repeats\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ("1,,lead,leads,", "line 3: kind 'leads' is none of lead, booked, kept, new_patient;"),
+        ("1,,lead,collected,", "line 3: kind 'collected' is none of"),
+        ("1,,(lead,lead,", "line 3: action is not a regular expression"),
+        ("1,meta[,lead,lead,", "line 3: network is not a regular expression"),
+    ],
+)
+def test_a_rule_of_claims_that_cannot_work_is_named(tmp_path, row, sentence):
+    path = tmp_path / "claim_rules.csv"
+    path.write_text(CLAIMS + "1,,page_view,,\n" + row + "\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"claim_rules\.csv") as caught:
+        seeds.read("claim_rules", path)
+    assert sentence in str(caught.value)
+
+
 TESTS = "channel,kind,location,first_day,last_day,increment,standard_error,note\n"
 
 

@@ -139,6 +139,9 @@ SPOILS = {
     "positions_equal_credit": "update positions set linear_value = linear_value + 1",
     "cohorts_are_possible": "insert into cohorts (kind_to, entered, arrived, expected, low, high,"
     " maturity) values ('kept', 20, 12, 11, 11, 12, 1)",
+    "claims_equal_what_was_loaded": "insert into raw_claimed_conversions (conversions) values (3)",
+    "claims_explain_credit": "insert into claim_credit values"
+    " ('last', 'lead', 'meta', 'paid_social', 'spring', date '2024-05-13', 1, 0, 0, 0, 0, 0)",
     "channel_rules_name_known_channels": "update channel_rules set channel = 'sky'",
 }
 

@@ -277,15 +277,16 @@ def test_the_question_is_closed_until_it_is_asked(home, monkeypatch):
     assert page.expander[-1].label == why.QUESTION
 
 
-def test_the_page_says_why_people_are_not_shown_elsewhere(home, tmp_path, monkeypatch):
+def test_real_people_s_numbers_are_not_shown_where_nobody_signs_in(home, tmp_path, monkeypatch):
     real = copied(home, tmp_path)
     real.config.write_text('currency = "USD"\n')
-    page = open_page(real, monkeypatch)
-    page.selectbox(key="why").select("email").run()
-    text = said(page)
-    assert "Journeys of single people are not shown here" in text
-    assert "Email was part of" in text
-    assert "green-badge" not in text
+    monkeypatch.setenv("CARETRACE_HOME", str(real.folder))
+    page = AppTest.from_file(str(SHELL), default_timeout=30).run()
+    assert not page.exception
+    assert [info.value for info in page.info] != []
+    assert not page.dataframe
+    assert not page.metric
+    assert not page.selectbox
 
 
 def test_a_choice_that_filters_took_away_falls_back(home, marts, monkeypatch):

@@ -3,9 +3,15 @@
 import numpy as np
 import pandas as pd
 
-from attribution.demo.clock import DAY
+from attribution.demo import claims
 from attribution.demo.draws import Draws, Floats, Ints
-from attribution.demo.labels import OTHER_SOURCE, SOURCE, campaign_id, campaign_name
+from attribution.demo.labels import (
+    OTHER_SOURCE,
+    SOURCE,
+    campaign_id,
+    campaign_name,
+    other_source,
+)
 from attribution.demo.life import CLAIMED
 from attribution.demo.market import LEVER, LINES, LOCATIONS, PAID, TIMEZONE, weekly_spend
 from attribution.demo.worlds import World
@@ -21,12 +27,13 @@ _CLICK_RATE = {
 }  # fmt: skip
 _BY_WEEKDAY = np.array([1.10, 1.10, 1.06, 1.02, 0.96, 0.86, 0.90]) / 7
 _LINE_BUDGET = np.array([0.34, 0.22, 0.22, 0.22])
-_CLAIMED_VALUE = 150.0  # what a marketer typed into the platform as the value of a lead
 
 
-def ad_spend(world: World) -> pd.DataFrame:
-    """One row for each campaign and day."""
-    tables = [_lever(world, lever) for lever in PAID if lever not in world.off]
+def ad_spend(world: World, claimed: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One row for each campaign and day; `claimed` is what `claimed_conversions` says."""
+    told = claims.primary(claims.claimed_conversions(world) if claimed is None else claimed)
+    by_day = told.groupby(["campaign_id", "day"])["conversions"].sum()
+    tables = [_lever(world, lever, by_day) for lever in PAID if lever not in world.off]
     columns = [
         "day", "timezone", "campaign_id", "campaign", "ad_group_id", "ad_group", "network",
         "medium", "currency", "spend", "impressions", "clicks", "claimed_conversions",
@@ -35,12 +42,6 @@ def ad_spend(world: World) -> pd.DataFrame:
     return (
         pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
     )
-
-
-def other_source(world: World, lever: str, week: Ints, at: Ints) -> Ints:
-    """1 where a visit came by the lever's second source (Bing, Instagram), else 0."""
-    share = OTHER_SOURCE.get(lever, ("", 0.0))[1]
-    return (world.folk.draws.uniform(120, week, at) < share).astype(np.int64)
 
 
 def _cells(lever: str) -> list[tuple[str, int, int, int, float]]:
@@ -60,7 +61,7 @@ def _cells(lever: str) -> list[tuple[str, int, int, int, float]]:
     return list(cells.values())
 
 
-def _lever(world: World, lever: str) -> pd.DataFrame:
+def _lever(world: World, lever: str, claimed: "pd.Series[float]") -> pd.DataFrame:
     """All campaigns of one lever."""
     weekly = weekly_spend(world.plan, lever, len(world.folk.ids))
     days = 7 * world.calendar.weeks
@@ -74,9 +75,9 @@ def _lever(world: World, lever: str) -> pd.DataFrame:
         money = weekly[day // 7, place] * share * _BY_WEEKDAY[day % 7] * noise
         spent[name] = spent.get(name, np.zeros(days)) + money
         bing_of[name] = bing
-    own, claims = _counted(world, lever, days)
+    own = _clicks(world, lever, days)
     rows = [
-        _campaign(world, lever, name, bing_of[name], money, own.get(name), claims.get(name))
+        _campaign(world, lever, name, bing_of[name], money, own.get(name), claimed)
         for name, money in spent.items()
     ]
     return pd.concat(rows, ignore_index=True)
@@ -89,7 +90,7 @@ def _campaign(
     bing: int,
     money: Floats,
     own: Ints | None,
-    claims: Ints | None,
+    claimed: "pd.Series[float]",
 ) -> pd.DataFrame:
     days = len(money)
     price, rate = _CLICK_PRICE[lever], _CLICK_RATE[lever]
@@ -97,12 +98,16 @@ def _campaign(
     bought = money / price * (0.8 + 0.4 * noise.uniform(1)) if price else np.zeros(days)
     clicks = np.round(bought).astype(np.int64) + (own if own is not None else 0)
     shown = clicks / rate * (0.9 + 0.2 * noise.uniform(2)) if rate else 40 * money
-    claimed = claims if claims is not None else np.zeros(days, dtype=np.int64)
     source, medium = SOURCE[lever]
     number = campaign_id(name)
+    day = np.datetime64(world.calendar.start, "D") + np.arange(days)
+    leads = np.full(days, np.nan)
+    if lever in CLAIMED:
+        mine = claimed[claimed.index.get_level_values("campaign_id") == number].droplevel(0)
+        leads = mine.reindex(day, fill_value=0.0).to_numpy()
     frame = pd.DataFrame(
         {
-            "day": np.datetime64(world.calendar.start, "D") + np.arange(days),
+            "day": day,
             "timezone": TIMEZONE,
             "campaign_id": number,
             "campaign": name,
@@ -114,28 +119,20 @@ def _campaign(
             "spend": np.round(money, 2),
             "impressions": np.round(shown).astype(np.int64),
             "clicks": clicks,
-            "claimed_conversions": claimed.astype(np.float64) if lever in CLAIMED else np.nan,
-            "claimed_value": claimed * _CLAIMED_VALUE if lever in CLAIMED else np.nan,
+            "claimed_conversions": leads,
+            "claimed_value": leads * claims.LEAD_VALUE,
         }
     )
     return frame[(frame["spend"] > 0) | (frame["clicks"] > 0)]
 
 
-def _counted(world: World, lever: str, days: int) -> tuple[dict[str, Ints], dict[str, Ints]]:
-    """Clicks of known people, and inquiries that the platform claims, by campaign and day."""
+def _clicks(world: World, lever: str, days: int) -> dict[str, Ints]:
+    """Clicks of known people, by campaign and day."""
     touches = world.touches
     mine = np.flatnonzero(touches["lever"] == LEVER[lever])
     person, week, line = (touches[name][mine] for name in ("person", "week", "line"))
     day = 7 * week + (7 * world.folk.draws.uniform(121, week, person)).astype(np.int64)
-    clicks = _by_campaign(world, lever, person, week, line, day, days)
-    if lever not in CLAIMED:
-        return clicks, {}
-    asked = world.inquiries
-    bit = CLAIMED.index(lever)
-    mine = np.flatnonzero((asked["claims"] >> bit) & 1)
-    person, week, line = (asked[name][mine] for name in ("person", "week", "line"))
-    day = np.minimum(asked["minute"][mine] // DAY, days - 1)
-    return clicks, _by_campaign(world, lever, person, week, line, day, days)
+    return _by_campaign(world, lever, person, week, line, day, days)
 
 
 def _by_campaign(

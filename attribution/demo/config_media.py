@@ -23,12 +23,31 @@ impressions = "Impr."
 clicks = "Clicks"
 claimed_conversions = "Conversions"
 claimed_value = "Conv. value"
+[[sources.google_ads.files]]
+match = "google_conversions.csv"
+row = "claimed_conversions"
+constants = {{ timezone = "America/Chicago", network = "google", dated = "touch" }}
+[sources.google_ads.files.columns]
+day = "Day"
+campaign_id = "Campaign ID"
+campaign = "Campaign"
+ad_group_id = "Ad group ID"
+medium = "Campaign type"
+action = "Conversion action"
+attribution_window = "Window"
+counted_by = "Ad event"
+conversions = "All conv."
+value = "All conv. value"
+currency = "Currency code"
+[sources.google_ads.files.values]
+medium = {{ Search = "cpc", Display = "display", Video = "video" }}
+counted_by = {{ Clicks = "click", "View-throughs" = "view" }}
 
 [sources.meta_export]
 kind = "files"
 folder = {drop[meta_ads]}
 [[sources.meta_export.files]]
-match = "*.csv"
+match = "meta_ads.csv"
 row = "ad_spend"
 date_format = "%m/%d/%Y"
 constants = {{ timezone = "America/Chicago", network = "facebook", medium = "paid_social" }}
@@ -44,12 +63,32 @@ impressions = "Impressions"
 clicks = "Link clicks"
 claimed_conversions = "Leads"
 claimed_value = "Leads conversion value"
+[[sources.meta_export.files]]
+match = "meta_conversions.csv"
+row = "claimed_conversions"
+date_format = "%m/%d/%Y"
+[sources.meta_export.files.constants]
+timezone = "America/Chicago"
+network = "facebook"
+medium = "paid_social"
+dated = "touch"
+[sources.meta_export.files.columns]
+day = "Reporting starts"
+campaign_id = "Campaign ID"
+campaign = "Campaign name"
+ad_group_id = "Ad set ID"
+action = "Result indicator"
+attribution_window = "Attribution window"
+counted_by = "Counted"
+conversions = "Results"
+value = "Results value"
+currency = "Currency"
 
 [sources.microsoft_ads]
 kind = "files"
 folder = {drop[microsoft_ads]}
 [[sources.microsoft_ads.files]]
-match = "*.csv"
+match = "bericht.csv"
 row = "ad_spend"
 encoding = "latin-1"
 delimiter = ";"
@@ -68,6 +107,29 @@ impressions = "Impressionen"
 clicks = "Klicks"
 claimed_conversions = "Conversions"
 claimed_value = "Umsatz"
+[[sources.microsoft_ads.files]]
+match = "zielvorhaben.csv"
+row = "claimed_conversions"
+encoding = "latin-1"
+delimiter = ";"
+decimal = ","
+date_format = "%d.%m.%Y"
+[sources.microsoft_ads.files.constants]
+timezone = "America/Chicago"
+network = "bing"
+medium = "cpc"
+counted_by = "click"
+dated = "conversion"
+[sources.microsoft_ads.files.columns]
+day = "Datum"
+campaign_id = "Kampagnen-ID"
+campaign = "Kampagne"
+ad_group_id = "Anzeigengruppen-ID"
+action = "Ziel"
+attribution_window = "Zeitfenster"
+conversions = "Conversions"
+value = "Umsatz"
+currency = "Währung"
 
 [sources.media_agency]
 kind = "files"

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from attribution.demo import words
-from attribution.demo.files_media import write_ads, write_web
+from attribution.demo.files_media import write_ads, write_claims, write_web
 from attribution.demo.formats import (
     Tables,
     dollars,
@@ -30,6 +30,7 @@ _US_TIME = "%m/%d/%Y %H:%M"
 def write_all(drop: Path, tables: Tables) -> None:
     """Write every file; the same tables give the same bytes."""
     write_ads(drop, tables["ad_spend"])
+    write_claims(drop, tables["claimed_conversions"])
     write_web(drop / "website", tables)
     write_crm(drop / "crm", tables)
     write_record(drop / "emr", tables)

@@ -116,6 +116,60 @@ def _write_offline(path: Path, part: pd.DataFrame) -> None:
     book.close()
 
 
+def write_claims(drop: Path, claims: pd.DataFrame) -> None:
+    """Each platform's report of its conversions, by action and by what it counts."""
+    google = claims[claims["network"].isin(["google", "youtube"])]
+    write_csv(
+        drop / "google_ads" / "google_conversions.csv",
+        {
+            "Day": written(google["day"], "%Y-%m-%d"),
+            "Campaign ID": text(google["campaign_id"]),
+            "Campaign": text(google["campaign"]),
+            "Campaign type": said(google["medium"], words.GOOGLE_TYPES),
+            "Ad group ID": text(google["ad_group_id"]),
+            "Conversion action": text(google["action"]),
+            "Window": text(google["attribution_window"]),
+            "Ad event": said(google["counted_by"], words.GOOGLE_EVENTS),
+            "All conv.": dollars(google["conversions"]),
+            "All conv. value": dollars(google["value"]),
+            "Currency code": text(google["currency"]),
+        },
+    )
+    meta = claims[claims["network"] == "facebook"]
+    write_csv(
+        drop / "meta_ads" / "meta_conversions.csv",
+        {
+            "Reporting starts": written(meta["day"], "%m/%d/%Y"),
+            "Campaign name": text(meta["campaign"]),
+            "Campaign ID": text(meta["campaign_id"]),
+            "Ad set ID": text(meta["ad_group_id"]),
+            "Result indicator": text(meta["action"]),
+            "Attribution window": text(meta["attribution_window"]),
+            "Counted": text(meta["counted_by"]),
+            "Results": whole(meta["conversions"]),
+            "Results value": dollars(meta["value"]),
+            "Currency": text(meta["currency"]),
+        },
+    )
+    bing = claims[claims["network"] == "bing"]
+    write_csv(
+        drop / "microsoft_ads" / "zielvorhaben.csv",
+        {
+            "Datum": written(bing["day"], "%d.%m.%Y"),
+            "Kampagnen-ID": text(bing["campaign_id"]),
+            "Kampagne": text(bing["campaign"]),
+            "Anzeigengruppen-ID": text(bing["ad_group_id"]),
+            "Ziel": text(bing["action"]),
+            "Zeitfenster": text(bing["attribution_window"]),
+            "Conversions": dollars(bing["conversions"], comma=True),
+            "Umsatz": dollars(bing["value"], comma=True),
+            "Währung": text(bing["currency"]),
+        },
+        delimiter=";",
+        encoding="latin-1",
+    )
+
+
 def write_web(folder: Path, tables: Tables) -> None:
     """The analytics export by day, and the event table by person."""
     counted = tables["web_sessions"]

@@ -5,6 +5,7 @@ import numpy as np
 from attribution.demo.draws import Ints
 from attribution.demo.market import LEVER, LEVERS, LINES, LOCATIONS
 from attribution.demo.names import Texts
+from attribution.demo.worlds import World
 
 SHORT = ("ortho", "derm", "dental", "primary")
 # How a lever's campaigns are named; what is absent from a name, no rule can know.
@@ -37,6 +38,12 @@ def campaign_name(lever: str, line: int, place: int, *, bing: bool = False) -> s
     """The campaign that a lever's visit or budget belongs to, empty where there is none."""
     form = BING[lever] if bing and lever in BING else CAMPAIGN.get(lever, "")
     return form.format(line=SHORT[line], place=LOCATIONS[place])
+
+
+def other_source(world: World, lever: str, week: Ints, at: Ints) -> Ints:
+    """1 where a visit came by the lever's second source (Bing, Instagram), else 0."""
+    share = OTHER_SOURCE.get(lever, ("", 0.0))[1]
+    return (world.folk.draws.uniform(120, week, at) < share).astype(np.int64)
 
 
 def campaign_id(name: str) -> str:

@@ -25,10 +25,10 @@ _CONVERTS = {
 }  # fmt: skip
 _RETARGETING_HELPS = 1.05
 # Which ads a platform claims an inquiry for: clicks and views of the last so many weeks.
-_CLAIMS = (
+CLAIMS = (
     ("brand", 4, 0), ("nonbrand", 4, 0), ("paid_social", 1, 1), ("display", 4, 4), ("video", 4, 2),
 )  # fmt: skip
-CLAIMED = tuple(lever for lever, _, _ in _CLAIMS)
+CLAIMED = tuple(lever for lever, _, _ in CLAIMS)
 _NEVER = -999
 _PLANNED_AHEAD_WEEKS = 6
 
@@ -187,7 +187,7 @@ class Life:
 
     def _claims(self, week: int, at: Ints) -> Ints:
         claims = np.zeros(len(at), dtype=np.int64)
-        for bit, (lever, clicks, views) in enumerate(_CLAIMS):
+        for bit, (lever, clicks, views) in enumerate(CLAIMS):
             mine = self.clicked[lever][at] > week - clicks
             if views:
                 mine |= self.viewed[lever][at] > week - views

@@ -5,15 +5,17 @@ Instants are wall-clock times of `market.TIMEZONE`; money is in dollars.
 
 import pandas as pd
 
-from attribution.demo import ads, calls, crm, emr, web
+from attribution.demo import ads, calls, claims, crm, emr, web
 from attribution.demo.worlds import World
 
 
 def tables_of(world: World) -> dict[str, pd.DataFrame]:
     """One frame for each kind of contract row; the world must be of all its people."""
     touches = web.touchpoints(world)
+    claimed = claims.claimed_conversions(world)
     return {
-        "ad_spend": ads.ad_spend(world),
+        "ad_spend": ads.ad_spend(world, claimed),
+        "claimed_conversions": claimed,
         "web_sessions": web.web_sessions(world, touches),
         "touchpoint": touches,
         "contact": crm.contacts(world),

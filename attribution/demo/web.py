@@ -5,10 +5,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from attribution.demo import labels, names
-from attribution.demo.ads import other_source
 from attribution.demo.clock import browse_minute
 from attribution.demo.draws import Bools, Draws, Ints
 from attribution.demo.exposure import STREAM
+from attribution.demo.labels import other_source
 from attribution.demo.log import Columns
 from attribution.demo.market import LEVER, LEVERS, LINES, LOCATIONS, TIMEZONE
 from attribution.demo.names import Texts

@@ -1,6 +1,7 @@
 """Words of the foreign systems for ours, and the rows that went wrong in their exports."""
 
 GOOGLE_TYPES = {"cpc": "Search", "display": "Display", "video": "Video"}
+GOOGLE_EVENTS = {"click": "Clicks", "view": "View-throughs"}
 EVENTS = {
     "impression": "ad_impression", "click": "ad_click", "session": "session_start",
     "form": "generate_lead", "email_open": "newsletter_open", "email_click": "newsletter_click",

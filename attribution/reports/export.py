@@ -1,12 +1,14 @@
 """Reports for the command line: the same views as the pages, with the same defaults."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import date, timedelta
+from hashlib import file_digest, sha256
 from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from attribution import people, queries, versions
+from attribution import audit, people, queries, versions
 from attribution.errors import BadInput
 from attribution.metrics import KINDS
 from attribution.models import MODELS
@@ -55,7 +57,31 @@ def export_channels(
     }
     scope = scope_of(about, said, service_lines=known[0], locations=known[1])
     view = channels(home, generation, scope)
-    return channel_report(view, _about(home, generation, scope), fmt)
+    content = channel_report(view, _about(home, generation, scope), fmt)
+    audit_export(home, audit.operator(), generation, scope, fmt, content)
+    return content
+
+
+def audit_export(
+    home: Home,
+    actor: str,
+    generation: int,
+    scope: Scope,
+    fmt: str,
+    content: bytes,
+    report: str = "channel report",
+) -> None:
+    """Write down who takes a report away, and which file it is."""
+    audit.record(
+        home,
+        actor,
+        audit.EXPORTED,
+        report,
+        format=fmt,
+        generation=generation,
+        filters=asdict(scope),
+        sha256=sha256(content).hexdigest(),
+    )
 
 
 def export_journeys(
@@ -92,7 +118,22 @@ def export_journeys(
             "There is nothing to export: no conversion with a known touch is among what was asked "
             "for, or `keep_journeys = false` in the settings keeps none."
         )
-    return write_journeys(chain([first], parts), out)
+
+    def audited(written: Path, rows: int) -> None:
+        with written.open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
+        audit.record(
+            home,
+            audit.operator(),
+            audit.PEOPLE_EXPORTED,
+            "journeys",
+            generation=generation,
+            filters=asdict(asked) | {"models": models},
+            rows=rows,
+            sha256=digest,
+        )
+
+    return write_journeys(chain([first], parts), out, audited)
 
 
 def _published(home: Home) -> int:

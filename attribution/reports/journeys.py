@@ -22,13 +22,16 @@ _text = lru_cache(maxsize=100_000)(guarded)
 _number = lru_cache(maxsize=100_000)(plain_number)
 
 
-def write_journeys(parts: Iterable[pd.DataFrame], out: Path) -> int:
+def write_journeys(
+    parts: Iterable[pd.DataFrame], out: Path, ready: Callable[[Path, int], None]
+) -> int:
     """Write the touches as CSV and return how many there were.
 
-    As in other reports: RFC 4180, UTF-8 with byte order mark. The file appears when it is whole.
+    As in other reports: RFC 4180, UTF-8 with byte order mark. The file appears when it is whole
+    and `ready`, which is given it and its rows, has returned.
     """
     rows = 0
-    with _private(out) as file:
+    with _private(out, lambda partial: ready(partial, rows)) as file:
         writer = csv.writer(file, lineterminator="\r\n")
         for part in parts:
             if not rows:
@@ -48,14 +51,15 @@ def _writer(column: str) -> Callable[[object], str]:
 
 
 @contextmanager
-def _private(out: Path) -> Iterator[IO[str]]:
-    """A file that nobody else may read, in place of `out` once the block ends well."""
+def _private(out: Path, ready: Callable[[Path], None]) -> Iterator[IO[str]]:
+    """A file that nobody else may read, in place of `out` once the block and `ready` end well."""
     partial = out.with_name(f".{out.name}.partial")
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="") as file:
             yield file
+        ready(partial)
         partial.replace(out)
     except BaseException:
         partial.unlink(missing_ok=True)

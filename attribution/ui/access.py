@@ -1,28 +1,64 @@
-"""Who may see people. Asked wherever journeys of people are read, not only by pages.
+"""Who reads, and what they may see. Asked wherever data are read, not only by pages.
 
-There is no sign-in yet, so nobody is known to have a role that may see them: only simulated people
-are shown. The command line's export has its own flag, for whoever can read the files anyway.
+Where readers sign in, the session of the browser's cookie is looked up at each rerun, so that one
+that ended and a role that was taken away end there. Where nobody signs in, only an installation
+with simulated people (`demo = true`), or with nothing published yet, is shown, on this computer, to
+whoever sits at it.
 """
+
+import streamlit as st
 
 from attribution.errors import NotAllowed
 from attribution.paths import Home
 from attribution.people import Permit
+from attribution.roles import EXPORT, PEOPLE, ROLES, Reader
+from attribution.sessions import sessions
+from attribution.sign_in import sign_in
 from attribution.ui.face import face
+from attribution.warehouse import current_generation
 
 REFUSED = (
-    "Journeys of single people are not shown here. They are for readers whose role may see people, "
-    "and without a sign-in nobody's role is known; so only an installation with simulated people "
-    "(`demo = true`) shows them."
+    "Journeys of single people are not shown here: they are for readers who have the role `care`."
 )
+NOT_EXPORTED = "Reports are taken away by readers who have the role admin."
+VISITOR = Reader("reader at this computer", frozenset(ROLES))
+
+
+def reader(home: Home) -> Reader | None:
+    """Who reads this page; None where nobody may."""
+    chosen = sign_in(home)
+    if chosen is None:
+        return VISITOR if face(home).demo or current_generation(home) is None else None
+    token = st.context.cookies.get(chosen.cookie)
+    found = sessions(home).look(token, chosen.idle, chosen.absolute) if token else None
+    if found is None:
+        return None
+    known = Reader(found.name, chosen.roles_of(found.groups))
+    return known if known.roles else None
+
+
+def may(home: Home, what: str) -> bool:
+    """Whether this reader may do something (see attribution.roles)."""
+    known = reader(home)
+    return known is not None and known.may(what)
+
+
+def exporter(home: Home) -> Reader:
+    """The reader, who may take reports away; raises NotAllowed."""
+    known = reader(home)
+    if known is None or not known.may(EXPORT):
+        raise NotAllowed(NOT_EXPORTED)
+    return known
 
 
 def may_see_people(home: Home) -> bool:
     """Whether this reader may see journeys of single people."""
-    return face(home).demo
+    return may(home, PEOPLE)
 
 
 def permit(home: Home) -> Permit:
     """What questions about people ask for; raises NotAllowed where the reader may not see them."""
-    if not may_see_people(home):
+    known = reader(home)
+    if known is None or not known.may(PEOPLE):
         raise NotAllowed(REFUSED.replace("`", ""))
-    return Permit("simulated people")
+    return Permit("simulated people" if known is VISITOR else "role care", known.name)

@@ -7,6 +7,7 @@ whatever the order or the filter.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import cycle
 from math import log10
 from typing import Any
 
@@ -41,9 +42,16 @@ TEXT = "#000037"
 INK = f"{TEXT}BF"
 ROW = 30
 _SHAPES = (
-    *("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x"),
-    *("star", "hexagon"),
+    *("square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star", "hexagon"),
+    *("triangle-left-open", "diamond-open", "square-open", "triangle-up-open"),
 )
+_CHOSEN: Spec = {
+    "size": 13,
+    "symbol": "circle",
+    "color": "#000001",
+    "line": {"width": 1.5, "color": TEXT},
+}
+_OTHER: Spec = {"size": 8, "opacity": 0.75, "color": TEXT}
 _LAYOUT: Spec = {
     "margin": {"l": 0, "r": 8, "t": 8, "b": 0},
     "showlegend": False,
@@ -110,10 +118,15 @@ def weekly_lines(
         "xaxis": {
             "type": "date",
             "hoverformat": "Week of %-d %b %Y",
-            "tickvals": _some(weeks),
-            "tickformat": "%-d %b",
+            **_week_ticks(weeks),
         },
-        "yaxis": {"rangemode": "tozero", "tickprefix": prefix, "tickformat": "~s", "nticks": 6},
+        "yaxis": {
+            "rangemode": "tozero",
+            "tickprefix": prefix,
+            # SI's "50m" for 0.05 would be read as fifty million.
+            "tickformat": "~s" if _highest(courses) >= 1000 else ",~r",
+            "nticks": 6,
+        },
     }
     if arriving and len(weeks) > 1:
         since, words = arriving
@@ -195,8 +208,7 @@ def cohort_bars(
         "margin": {"l": 0, "r": 8, "t": 24, "b": 0},
         "xaxis": {
             "type": "date",
-            "tickvals": _some(weeks),
-            "tickformat": "%-d %b",
+            **_week_ticks(weeks),
             "fixedrange": True,
         },
         "yaxis": {"rangemode": "tozero", "nticks": 6, "fixedrange": True, **axis},
@@ -241,29 +253,81 @@ def bars(
     return _figure([trace], layout)
 
 
-def spend_against_return(
-    points: Sequence[Mapping[str, Any]], sign: str, break_even: tuple[float, float], rows: int
+def bridge(
+    labels: Sequence[str],
+    steps: Sequence[float],
+    texts: Sequence[str],
+    hovers: Sequence[str],
+    unsure: Sequence[bool],
 ) -> Spec:
+    """From the first amount to the last: each step between takes away or adds, from the top down.
+
+    The first and the last of `steps` are whole amounts. What is `unsure` is hatched.
+    """
+    starts, reach = [0.0], steps[0]
+    for step in steps[1:-1]:
+        starts.append(reach - step)
+        reach -= step
+    starts.append(0.0)
+    whole = [place in (0, len(steps) - 1) for place in range(len(steps))]
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "base": starts,
+        "x": list(steps),
+        "y": list(range(len(steps))),
+        "text": list(texts),
+        "textposition": "outside",
+        "textfont": {"color": TEXT},
+        "cliponaxis": False,
+        "marker": {
+            "color": [
+                colour(1) if is_whole else GREY if step >= 0 else colour(2)
+                for is_whole, step in zip(whole, steps, strict=True)
+            ],
+            "pattern": {
+                "shape": ["/" if hatched else "" for hatched in unsure],
+                "size": 6,
+                "solidity": 0.35,
+                "fillmode": "overlay",
+            },
+        },
+        "customdata": list(hovers),
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    ends = [*starts, *(start + step for start, step in zip(starts, steps, strict=True))]
+    least, most = min(ends), max(ends)
+    room = (most - least) * 0.16 or 1
+    layout = {
+        **_LAYOUT,
+        "height": 40 + ROW * len(labels),
+        "bargap": 0.35,
+        "xaxis": {
+            "visible": False,
+            "range": [least - (room if least < 0 else 0), most + room],
+            "fixedrange": True,
+        },
+        "yaxis": _names(labels),
+    }
+    return _figure([trace], layout)
+
+
+def spend_against_return(points: Sequence[Mapping[str, Any]], sign: str, rows: int) -> Spec:
     """Bubbles on two log axes with the line on which a channel earns what it costs.
 
     Each point has: name, spend, value, size (0 to 1), colour, hover. As tall as `rows` bars are,
     which stand beside it.
     """
-    line = {
-        "type": "scatter",
-        "mode": "lines",
-        "x": list(break_even),
-        "y": list(break_even),
-        "line": {"color": GREY, "width": 1.5, "dash": "dot"},
-        "hoverinfo": "skip",
-    }
+    height = max(420, 40 + ROW * min(rows, 16))
+    across = _log_range([point["spend"] for point in points])
+    along = _log_range([point["value"] for point in points])
     bubbles = {
         "type": "scatter",
         "mode": "markers+text",
         "x": [point["spend"] for point in points],
         "y": [point["value"] for point in points],
         "text": [point["name"] for point in points],
-        "textposition": _sides(points),
+        "textposition": _sides(points, across, along, height),
         "textfont": {"color": TEXT},
         "marker": {
             "size": [_diameter(point) for point in points],
@@ -275,32 +339,58 @@ def spend_against_return(
         "hovertemplate": "%{customdata}<extra></extra>",
         "cliponaxis": False,
     }
-    wide = break_even[1] > 40 * break_even[0]
-    axis = {
-        "type": "log",
-        "tickprefix": sign,
-        "tickformat": "~s",
-        "dtick": 1 if wide else "D2",
-        "showgrid": True,
-    }
+    axis = {"type": "log", "tickprefix": sign, "tickformat": "~s", "showgrid": True}
     layout = {
         **_LAYOUT,
-        "height": max(420, 40 + ROW * min(rows, 16)),
-        "xaxis": {**axis, "title": {"text": "Spend"}},
-        "yaxis": {**axis, "title": {"text": "Collected"}},
-        "annotations": [
-            {
-                "text": "earns what it costs",
-                "x": log10(break_even[0]),
-                "y": log10(break_even[0]),
-                "showarrow": False,
-                "xshift": 14,
-                "xanchor": "left",
-                "font": {"size": 11, "color": INK},
-            }
-        ],
+        "height": height,
+        "xaxis": {**axis, **_log_ticks(across), "title": {"text": "Spend"}},
+        "yaxis": {**axis, **_log_ticks(along), "title": {"text": "Collected"}},
     }
-    return _figure([line, bubbles], layout)
+    line, words = _break_even(across, along)
+    if words:
+        layout["annotations"] = [words]
+    return _figure([*line, bubbles], layout)
+
+
+_Range = tuple[float, float]
+
+
+def _log_range(amounts: Sequence[float]) -> _Range:
+    """From a little below the least to a little above the largest, a decade at least, as log10."""
+    logs = [log10(amount) for amount in amounts] or [2.0, 3.0]
+    more = max(0.0, 1 - (max(logs) - min(logs))) / 2
+    return min(logs) - more - 0.25, max(logs) + more + 0.25
+
+
+def _log_ticks(span: _Range) -> Spec:
+    wide = span[1] - span[0] > 1.6
+    return {"range": list(span), "dtick": 1 if wide else "D2"}
+
+
+def _break_even(across: _Range, along: _Range) -> tuple[list[Spec], Spec | None]:
+    """The part of the line that lies in sight, and the words at its lower end."""
+    low, high = max(across[0], along[0]), min(across[1], along[1])
+    if high <= low:
+        return [], None
+    line = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [10**low, 10**high],
+        "y": [10**low, 10**high],
+        "line": {"color": GREY, "width": 1.5, "dash": "dot"},
+        "hoverinfo": "skip",
+    }
+    words = {
+        "text": "earns what it costs",
+        "x": low,
+        "y": low,
+        "showarrow": False,
+        "xshift": 14,
+        "yshift": 8,
+        "xanchor": "left",
+        "font": {"size": 11, "color": INK},
+    }
+    return [line], words
 
 
 def intervals(
@@ -353,11 +443,13 @@ def ranges(
     labels: Sequence[str],
     courses: Mapping[str, Sequence[float | None]],
     hovers: Mapping[str, Sequence[str]],
+    chosen: str,
     sure: tuple[str, Sequence[float], Sequence[float]] | None = None,
 ) -> Spec:
-    """A row of dots for each label, a shape and colour for each course, on a bar of their reach.
+    """A row of dots for each label, a shape for each course, on a bar of their reach.
 
-    A course has no dot where it is None.
+    Only the `chosen` course is large and coloured, and lies on top: so many colours could not be
+    told apart. A course has no dot where it is None.
     `hovers` say of each dot what it is beside its row and course.
     `sure` is a name and, for each row, between what and what one of the courses lies: a thin bar.
     """
@@ -382,26 +474,29 @@ def ranges(
             "name": name,
             "x": [None if share is None else round(share, 5) for share in course],
             "y": rows,
-            "marker": {
-                "size": 9,
-                "opacity": 0.9,
-                "symbol": _SHAPES[place % len(_SHAPES)],
-                "color": colour(1 + place % 7),
-            },
+            "marker": _CHOSEN if name == chosen else {**_OTHER, "symbol": shape},
+            "zorder": 2 if name == chosen else 1,
             "customdata": list(hovers[name]),
             "hovertemplate": f"<b>%{{y}}</b><br>{name}: %{{customdata}}<extra></extra>",
             "cliponaxis": False,
         }
-        for place, (name, course) in enumerate(courses.items())
+        for shape, (name, course) in zip(cycle(_SHAPES), courses.items(), strict=False)
     ]
     spans = [] if sure is None else [_thin_bars(*sure)]
+    top = max((*highs, 0.0)) or 1.0
     layout = {
         **_LAYOUT,
         "height": 150 + ROW * len(labels),
         "barmode": "overlay",
         "showlegend": True,
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        "xaxis": {"tickformat": ".0%", "rangemode": "tozero", "showgrid": True, "fixedrange": True},
+        "xaxis": {
+            "tickformat": ".0%",
+            # Room for the dots at nought, half of which would be cut off.
+            "range": [-0.02 * top, 1.06 * top],
+            "showgrid": True,
+            "fixedrange": True,
+        },
         "yaxis": _names(labels),
     }
     return _figure([reach, *spans, *dots], layout)
@@ -684,6 +779,10 @@ def _above(words: str) -> Spec:
     }
 
 
+def _highest(courses: Mapping[str, Sequence[float | None]]) -> float:
+    return max((x for course in courses.values() for x in course if x is not None), default=0.0)
+
+
 def _last(course: Sequence[float | None]) -> float:
     return next((value for value in reversed(course) if value is not None), 0.0)
 
@@ -701,7 +800,20 @@ def _names(labels: Sequence[str]) -> Spec:
     }
 
 
-def _some(weeks: Sequence[str], most: int = 6) -> list[str]:
+def _week_ticks(weeks: Sequence[str]) -> Spec:
+    """Days and months of some weeks, with the year below the first and where it changes."""
+    # Four have room on a phone, where a fifth would turn all of them on their sides.
+    chosen = _some(weeks, 4)
+    texts, year = [], ""
+    for week in chosen:
+        day = datetime.fromisoformat(week)
+        text = f"{day.day} {day:%b}"
+        texts.append(text if week[:4] == year else f"{text}<br>{week[:4]}")
+        year = week[:4]
+    return {"tickvals": chosen, "ticktext": texts, "tickangle": 0}
+
+
+def _some(weeks: Sequence[str], most: int) -> list[str]:
     """At most so many of the weeks, evenly, the last one among them."""
     step = -(-len(weeks) // most)
     return list(weeks[::-1][::step][::-1])
@@ -718,27 +830,34 @@ def _spread(ends: Mapping[str, float]) -> dict[str, float]:
     return placed
 
 
-def _sides(points: Sequence[Mapping[str, Any]]) -> list[str]:
+def _sides(
+    points: Sequence[Mapping[str, Any]], across: _Range, along: _Range, height: int
+) -> list[str]:
     """Where each bubble's name goes, so that names and bubbles do not cover one another.
 
-    Works on the figure's usual proportions: axes in log units, a name's width from its letters.
+    Works on the figure's usual width and a name's width from its letters.
     """
-    spots = [(log10(point["spend"]), log10(point["value"])) for point in points]
-    wide = max((x for x, _ in spots), default=0) - min((x for x, _ in spots), default=0) or 1
-    high = max((y for _, y in spots), default=0) - min((y for _, y in spots), default=0) or 1
-    centres = [(x / wide * 280, y / high * 240) for x, y in spots]
+    scale = 350 / (across[1] - across[0]), (height - 70) / (along[1] - along[0])
+    centres = [(log10(p["spend"]) * scale[0], log10(p["value"]) * scale[1]) for p in points]
+    edges = across[0] * scale[0], across[1] * scale[0]
     radii = [_diameter(point) / 2 + 2 for point in points]
     boxes = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(centres, radii, strict=True)]
     chosen = []
     for point, (x, y), reach in zip(points, centres, radii, strict=True):
-        half = 3.3 * len(point["name"])
+        half = 3.5 * len(point["name"])
         tries = {
-            "top center": (x - half, y + reach, x + half, y + reach + 14),
-            "bottom center": (x - half, y - reach - 14, x + half, y - reach),
-            "middle right": (x + reach, y - 7, x + reach + 2 * half, y + 7),
-            "middle left": (x - reach - 2 * half, y - 7, x - reach, y + 7),
+            "top center": (x - half, y + reach, x + half, y + reach + 15),
+            "bottom center": (x - half, y - reach - 15, x + half, y - reach),
+            "middle right": (x + reach, y - 8, x + reach + 2 * half, y + 8),
+            "middle left": (x - reach - 2 * half, y - 8, x - reach, y + 8),
         }
-        side = min(tries, key=lambda each: sum(_overlap(tries[each], box) for box in boxes))
+
+        def hidden(side: str, tries: Mapping[str, _Box] = tries) -> float:
+            box = tries[side]
+            beyond = max(0.0, edges[0] - box[0]) + max(0.0, box[2] - edges[1])
+            return 15 * beyond + sum(_overlap(box, other) for other in boxes)
+
+        side = min(tries, key=hidden)
         chosen.append(side)
         boxes.append(tries[side])
     return chosen

@@ -50,6 +50,8 @@ def heading(title: str, state: Freshness, face: Face) -> None:
 def opening(view: View) -> None:
     """The question the page answers; stops here where there is nothing to show."""
     st.markdown(f"##### {formats.plain(view.question)}")
+    if view.remark:
+        st.caption(formats.prose(view.remark))
     if view.empty:
         st.info(formats.prose(view.empty), icon=":material/search_off:")
         st.stop()

@@ -2,12 +2,17 @@
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import streamlit as st
 
 from attribution.reports.about import about_report
 from attribution.reports.channels import channel_report
+from attribution.reports.export import audit_export
+from attribution.reports.reconcile import reconcile_report
+from attribution.roles import EXPORT
+from attribution.ui import access
 from attribution.ui.frame import Context
 from attribution.ui.view import View
 
@@ -22,14 +27,17 @@ _KINDS: dict[Literal["csv", "xlsx"], tuple[str, str, str]] = {
 
 
 def channels(view: View, context: Context) -> None:
-    """Offer the channel report of what the page shows."""
+    """Offer the channel report of what the page shows to those who may take it away."""
+    if not context.reader.may(EXPORT):
+        st.caption(access.NOT_EXPORTED)
+        return
     about = about_report("Channel report", context.generation, context.scope, context.freshness)
     with st.popover("Export", icon=":material/download:", key="export"):
         st.caption("The numbers of this page under the chosen filters.")
         for kind, (title, mime, icon) in _KINDS.items():
             st.download_button(
                 title,
-                _maker(view, about, kind),
+                audited(context, kind, partial(channel_report, view, about, kind)),
                 file_name(context, kind),
                 mime,
                 key=f"export_{kind}",
@@ -39,13 +47,48 @@ def channels(view: View, context: Context) -> None:
             )
 
 
-def file_name(context: Context, kind: str) -> str:
+def reconcile(view: View, context: Context) -> None:
+    """Offer claims, credit and causes of each campaign as CSV."""
+    if not context.reader.may(EXPORT):
+        st.caption(access.NOT_EXPORTED)
+        return
+    title, mime, icon = _KINDS["csv"]
+    make = audited(context, "csv", lambda: reconcile_report(view), "reconcile report")
+    with st.popover("Export", icon=":material/download:", key="export"):
+        st.caption("The campaigns of this page under the chosen filters.")
+        st.download_button(
+            title,
+            make,
+            file_name(context, "csv", "reconcile"),
+            mime,
+            key="export_csv",
+            on_click="ignore",
+            icon=icon,
+            width="stretch",
+        )
+
+
+def file_name(context: Context, kind: str, report: str = "channels") -> str:
     """A name with a random part: large downloads of one name and size can share an address."""
     if "export_id" not in st.session_state:
         st.session_state["export_id"] = secrets.token_hex(4)
     scope = context.scope
-    return f"channels-{scope.since}-{scope.until}-{st.session_state['export_id']}.{kind}"
+    return f"{report}-{scope.since}-{scope.until}-{st.session_state['export_id']}.{kind}"
 
 
-def _maker(view: View, about: dict[str, str], kind: Literal["csv", "xlsx"]) -> Callable[[], bytes]:
-    return lambda: channel_report(view, about, kind)
+def audited(
+    context: Context,
+    kind: Literal["csv", "xlsx"],
+    make: Callable[[], bytes],
+    report: str = "channel report",
+) -> Callable[[], bytes]:
+    """What makes a report, and writes down who took it away."""
+    # Here, where there is a session: the file is made on another thread, outside any script.
+    reader = access.exporter(context.home)
+
+    def made() -> bytes:
+        content, scope = make(), context.scope
+        audit_export(context.home, reader.name, context.generation, scope, kind, content, report)
+        return content
+
+    return made

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from attribution.errors import NotAllowed
 from attribution.paths import Home
 from attribution.queries import Scope
+from attribution.roles import Reader
 from attribution.ui.freshness import Freshness
 
 
@@ -17,6 +18,7 @@ class Context:
     generation: int
     scope: Scope
     freshness: Freshness
+    reader: Reader
 
 
 _CURRENT: ContextVar[Context | None] = ContextVar("context", default=None)

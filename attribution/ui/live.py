@@ -5,7 +5,8 @@ import streamlit as st
 
 from attribution import queries
 from attribution.paths import Home
-from attribution.ui import draw, formats
+from attribution.roles import OPERATE
+from attribution.ui import access, draw, formats
 from attribution.ui.views.data_health import progress, runs_table, sources_table, steps_table
 
 EVERY = "2s"
@@ -32,6 +33,9 @@ def sources(home: Home) -> None:
 
 
 def _refreshes(home: Home, *, running: bool) -> None:
+    # A fragment runs again without the shell, for as long as the page is open.
+    if not access.may(home, OPERATE):
+        st.rerun()
     st.markdown("**Refreshes**")
     runs = queries.runs(home)
     if runs.empty:

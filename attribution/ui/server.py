@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -27,10 +28,12 @@ from streamlit import config
 from attribution import settings
 from attribution.errors import CaretraceError, SettingsError
 from attribution.paths import APP, Home
+from attribution.sign_in import SignIn, sign_in, streamlit_secrets
+from attribution.ui import gate
+from attribution.ui.face import face
 from attribution.ui.freshness import freshness
 
 LOG = logging.getLogger("caretrace")
-FIRST_PAGE = "/overview"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _HASHED_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
@@ -99,27 +102,52 @@ class Headers:
         await self._app(scope, receive, send_with_headers)
 
 
-class Loopback:
-    """Serves this computer alone: without an identity provider nobody else may ask.
+class Named:
+    """Answers under its own name alone: as localhost, or where readers sign in, at their address.
 
     The name in the request is checked as well as the address we listen on: a web page elsewhere
     can make its own name point here, and would then be let in by its reader's browser.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, home: Home) -> None:
         self._app = app
+        self._home = home
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or from_here(HTTPConnection(scope)):
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
+            return
+        try:
+            chosen = sign_in(self._home)
+        except SettingsError as error:
+            # Who may read cannot be known, so nobody does; the sentence is for the operator.
+            LOG.error("configuration: %s", error)
+            await _refuse("The configuration of this server cannot be read.", 503)(
+                scope, receive, send
+            )
+            return
+        if self._is_ours(HTTPConnection(scope), chosen):
+            await self._app(scope, receive, send)
+        else:
+            name = f"at {chosen.address}" if chosen else "on this computer only, as localhost"
+            await _refuse(f"This server answers {name}.", 421)(scope, receive, send)
+
+    @staticmethod
+    def _is_ours(asked: HTTPConnection, chosen: SignIn | None) -> bool:
+        return from_here(asked) if chosen is None else from_readers(asked, chosen.address)
+
+
+def _refuse(words: str, status: int) -> ASGIApp:
+    """An answer that shows nothing: the words, or a socket that closes."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 4403})
         else:
-            refusal = PlainTextResponse(
-                "This server answers on this computer only, as localhost.", status_code=421
-            )
-            await refusal(scope, receive, send)
+            await PlainTextResponse(words, status_code=status)(scope, receive, send)
+
+    return answer
 
 
 def from_here(asked: HTTPConnection) -> bool:
@@ -131,6 +159,14 @@ def from_here(asked: HTTPConnection) -> bool:
         return True
     # Another program's page on this computer is another origin: the port counts as well.
     return origin.partition("://")[2].lower() == asked.headers["host"].lower()
+
+
+def from_readers(asked: HTTPConnection, address: str) -> bool:
+    """Whether a request names the address that readers type, and comes from it if from a page."""
+    origin = asked.headers.get("origin")
+    return asked.headers.get("host", "").lower() == urlsplit(address).netloc.lower() and (
+        origin is None or origin.lower() == address.lower()
+    )
 
 
 def _name(host: str) -> str:
@@ -160,20 +196,28 @@ async def healthz(_: Request) -> JSONResponse:
 async def start(asked: Request) -> RedirectResponse:
     """From / to the first page, with what the address chooses."""
     query = f"?{asked.url.query}" if asked.url.query else ""
-    return RedirectResponse(f"{FIRST_PAGE}{query}", status_code=307)
+    return RedirectResponse(f"{gate.FIRST_PAGE}{query}", status_code=307)
 
 
-ROUTES = [Route("/healthz", healthz), Route("/", start)]
-MIDDLEWARE = [
-    Middleware(Loopback),
-    Middleware(Headers),
-    # Streamlit leaves /static uncompressed; the chart library alone is 4.7 MB.
-    Middleware(GZipMiddleware, minimum_size=1024, compresslevel=4),
-]
+def routes(home: Home) -> list[Route]:
+    """What the server answers itself."""
+    return [Route("/healthz", healthz), Route("/", start), *gate.routes(home)]
 
 
-def refuse_unsafe_settings(option: Callable[[str], Any] = config.get_option) -> None:
+def middleware(home: Home) -> list[Middleware]:
+    """What stands between a request and the pages, from the outside in."""
+    return [
+        Middleware(Named, home=home),
+        Middleware(Headers),
+        # Streamlit leaves /static uncompressed; the chart library alone is 4.7 MB.
+        Middleware(GZipMiddleware, minimum_size=1024, compresslevel=4),
+        Middleware(gate.Gate, home=home),
+    ]
+
+
+def refuse_unsafe_settings(home: Home, option: Callable[[str], Any] = config.get_option) -> None:
     """Raise SettingsError where a setting would open what must stay closed."""
+    chosen = sign_in(home)
     problems = [
         (option("server.enableAgentApi"), "server.enableAgentApi must be off"),
         (option("server.enableStaticServing"), "server.enableStaticServing must be off"),
@@ -181,8 +225,8 @@ def refuse_unsafe_settings(option: Callable[[str], Any] = config.get_option) -> 
         (not option("server.enableXsrfProtection"), "server.enableXsrfProtection must be on"),
         (option("client.showErrorDetails") != "none", 'client.showErrorDetails must be "none"'),
         (
-            option("server.address") not in LOOPBACK,
-            "server.address must be 127.0.0.1 while there is no identity provider",
+            option("server.address") not in LOOPBACK and not (chosen and chosen.secure),
+            "server.address must be 127.0.0.1 while readers do not sign in over https",
         ),
     ]
     found = [what for wrong, what in problems if wrong]
@@ -191,15 +235,27 @@ def refuse_unsafe_settings(option: Callable[[str], Any] = config.get_option) -> 
             f"The server does not start: {'; '.join(found)}. Correct it in .streamlit/config.toml, "
             "in the environment (STREAMLIT_…) or on the command line."
         )
+    if chosen is None and home.config.is_file() and not face(home).demo:
+        raise SettingsError(
+            "The server does not start: these data are of real people, and nobody can sign in. Add "
+            f"[sign_in] to {home.config} (docs/sign-in.md shows how). Only an installation with "
+            "simulated people (demo = true) is served without it, on this computer."
+        )
 
 
-def checked() -> None:
+def checked(home: Home) -> None:
     """Leave with one sentence and exit code 2 where the settings are unsafe."""
     try:
-        refuse_unsafe_settings()
-    except SettingsError as error:
+        refuse_unsafe_settings(home)
+    except CaretraceError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_code) from None
+
+
+def login(home: Home) -> dict[str, Any]:
+    """What Streamlit's own login is told; nothing where nobody signs in."""
+    chosen = sign_in(home)
+    return dict(streamlit_secrets(home, chosen)) if chosen else {}
 
 
 @asynccontextmanager

@@ -5,13 +5,16 @@ through it: a folder `pages` beside the main script would let Streamlit run a pa
 """
 
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from attribution import settings, versions
+from attribution.errors import NotAllowed
 from attribution.paths import PAGES
-from attribution.ui import draw, filters, frame
+from attribution.roles import OPERATE, SEE, Reader
+from attribution.ui import access, draw, filters, frame
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
 
@@ -25,6 +28,7 @@ SECTIONS = {
         ("acquisition/channels.py", "Channels", "channels"),
         ("acquisition/attribution.py", "Attribution", "attribution"),
         ("acquisition/journeys.py", "Journeys", "journeys"),
+        ("acquisition/reconcile.py", "Reconcile", "reconcile"),
     ),
     "Retention": (("retention/reactivation.py", "Reactivation", "reactivation"),),
     "Operations": (("operations/data_health.py", "Data health", "data-health"),),
@@ -36,9 +40,12 @@ USED = {
     "channels": filters.ALL,
     "attribution": filters.ALL,
     "journeys": frozenset({"period", "kind", "service"}),
+    "reconcile": frozenset({"period", "kind", "model"}),
     "reactivation": frozenset({"period", "service", "location"}),
     "data-health": frozenset(),
 }
+# What a reader must be allowed to do to see a page at all.
+NEEDED = dict.fromkeys(USED, SEE) | {"data-health": OPERATE}
 # Data health stays: it shows the refresh that is due.
 NEEDS_MARTS = USED.keys() - {"data-health"}
 
@@ -46,9 +53,12 @@ NEEDS_MARTS = USED.keys() - {"data-health"}
 def main() -> None:
     """Run one page for one reader."""
     home = settings.home()
-    state = freshness(home)
     frame.enter(None)
-    page = st.navigation(_menu())
+    reader = access.reader(home)
+    if reader is None:
+        _nobody()
+    state = freshness(home)
+    page = st.navigation(_menu(reader))
     st.set_page_config(page_title=f"{page.title} · caretrace", page_icon=MARK, layout="wide")
     st.logo(WORDMARK, icon_image=MARK, size="large")
     draw.heading(page.title, state, face(home))
@@ -61,20 +71,54 @@ def main() -> None:
         )
         st.stop()
     name = page.url_path or FIRST_PAGE
+    if not reader.may(NEEDED.get(name, SEE)):
+        raise NotAllowed(f"The page {page.title} is not for your role. Choose another page.")
     if name in NEEDS_MARTS and not versions.fits(home, state.generation):
         st.info(versions.SENTENCE, title="A refresh is due", icon=":material/update:")
         st.stop()
     scope = filters.sidebar(home, state.generation, name, USED[name])
-    frame.enter(frame.Context(home, state.generation, scope, state))
+    _signed_in(reader)
+    frame.enter(frame.Context(home, state.generation, scope, state, reader))
     try:
         page.run()
     finally:
         frame.enter(None)
 
 
-def _menu() -> dict[str, list[StreamlitPage]]:
+def _nobody() -> NoReturn:
+    """The session is over, or nobody can sign in: not a name, not a number."""
+    st.navigation([st.Page(lambda: None, title="Sign in", url_path="start", default=True)])
+    st.set_page_config(page_title="Sign in · caretrace", page_icon=MARK)
+    st.info(
+        "Your session is over, or has no role here any more. Load this page again to sign in.",
+        title="Sign in",
+        icon=":material/lock:",
+    )
+    st.stop()
+
+
+def _signed_in(reader: Reader) -> None:
+    """Who reads, and the way out."""
+    if reader is access.VISITOR:
+        return
+    with st.sidebar:
+        # As text: as Markdown an address would become a link.
+        st.text(f"Signed in as {reader.name}")
+        st.button("Sign out", on_click=st.logout, icon=":material/logout:")
+
+
+def _menu(reader: Reader) -> dict[str, list[StreamlitPage]]:
+    """Every page; those that the reader may not see have an address, and say so, but no entry."""
     menu = {
-        section: [st.Page(PAGES / path, title=title, url_path=url) for path, title, url in pages]
+        section: [
+            st.Page(
+                PAGES / path,
+                title=title,
+                url_path=url,
+                visibility="visible" if reader.may(NEEDED[url]) else "hidden",
+            )
+            for path, title, url in pages
+        ]
         for section, pages in SECTIONS.items()
     }
     # Streamlit's default page has no address but /, which the server leads to the first page.

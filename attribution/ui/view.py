@@ -77,6 +77,7 @@ class View:
     metrics: tuple[Metric, ...] = ()
     figures: Mapping[str, Figure] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
+    remark: str = ""  # how the page reads the question, where a filter asks something else
     warnings: tuple[str, ...] = ()  # what must be read before the numbers
     notes: tuple[str, ...] = ()
     currency: str = "USD"

@@ -1,5 +1,6 @@
 -- No text of a mart looks like an e-mail address or a hashed identifier.
--- inputs: credit, conversions, spend, sessions, reactivation, unmapped, rejected
+-- inputs: credit, conversions, spend, sessions, reactivation, claims, claim_credit,
+--   unmapped, rejected
 
 with
 
@@ -39,6 +40,20 @@ texts as (
         service_line,
         location
     from reactivation
+    union
+    select
+        channel,
+        campaign,
+        platform as service_line,
+        '' as location
+    from claims
+    union
+    select
+        channel,
+        campaign,
+        platform as service_line,
+        '' as location
+    from claim_credit
     union
     select
         origin as channel,

@@ -1,5 +1,5 @@
 -- The spend of the mart is the spend that the sources reported, in every currency.
--- inputs: raw_ad_spend, raw_message, setting_report, spend
+-- inputs: raw_ad_spend, raw_message, raw_message_event, setting_report, spend
 --
 -- Messages with a price are spend of their outreach channel.
 
@@ -18,6 +18,13 @@ costs as (
     from raw_message
     cross join setting_report
     where raw_message.cost_micros <> 0
+    union all
+    select
+        coalesce(raw_message_event.currency, setting_report.currency) as currency,
+        raw_message_event.cost_micros as spend_micros
+    from raw_message_event
+    cross join setting_report
+    where raw_message_event.cost_micros <> 0
 
 ),
 

@@ -1,5 +1,5 @@
 -- Every week of every mart is a Monday.
--- inputs: credit, conversions, spend, sessions
+-- inputs: credit, conversions, spend, sessions, claims, claim_credit
 
 with
 
@@ -16,6 +16,12 @@ weeks as (
     union
     select week
     from sessions
+    union
+    select week
+    from claims
+    union
+    select week
+    from claim_credit
 
 ),
 

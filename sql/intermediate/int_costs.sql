@@ -1,7 +1,8 @@
 -- Everything that was paid to reach people: ads by day, and messages with a price.
--- grain: channel, campaign, day, currency
--- inputs: stg_ad_spend, stg_message, int_channel_map, setting_report
+-- grain: channel, campaign, service_line, location, day, currency
+-- inputs: stg_ad_spend, stg_message, int_channel_map, int_campaigns, setting_report
 --
+-- Money is for the service line and location that its source names, else its campaign's.
 -- Clicks on outreach messages are not ad clicks and are not counted here.
 
 with
@@ -14,6 +15,8 @@ costs as (
         utm_medium,
         utm_campaign,
         campaign_id,
+        service_line,
+        location,
         day,
         currency,
         spend_micros,
@@ -29,6 +32,8 @@ costs as (
         stg_message.utm_medium,
         stg_message.flow as utm_campaign,
         '' as campaign_id,
+        '' as service_line,
+        '' as location,
         cast(
             coalesce(stg_message.sent_at, stg_message.assigned_at)
             at time zone setting_report.timezone as date
@@ -50,6 +55,10 @@ final as (
     select
         int_channel_map.channel,
         int_channel_map.campaign,
+        coalesce(
+            nullif(costs.service_line, ''), int_campaigns.service_line, 'unassigned'
+        ) as service_line,
+        coalesce(nullif(costs.location, ''), int_campaigns.location, 'unassigned') as location,
         costs.day,
         costs.currency,
         cast(sum(costs.spend_micros) as bigint) as spend_micros,
@@ -65,7 +74,8 @@ final as (
             and costs.utm_medium = int_channel_map.utm_medium
             and costs.utm_campaign = int_channel_map.utm_campaign
             and costs.campaign_id = int_channel_map.campaign_id
-    group by 1, 2, 3, 4
+    left join int_campaigns on int_channel_map.campaign = int_campaigns.campaign
+    group by 1, 2, 3, 4, 5, 6
 
 )
 

@@ -11,6 +11,8 @@ messages as (
     select
         int_channel_map.channel,
         int_channel_map.campaign,
+        coalesce(int_campaigns.service_line, 'unassigned') as service_line,
+        coalesce(int_campaigns.location, 'unassigned') as location,
         cast(stg_message.sent_at at time zone setting_report.timezone as date) as day,
         1 as messages
     from stg_message
@@ -22,7 +24,11 @@ messages as (
             and stg_message.utm_medium = int_channel_map.utm_medium
             and stg_message.flow = int_channel_map.utm_campaign
             and int_channel_map.campaign_id = ''
-    where stg_message.was_sent and stg_message.purpose = 'marketing'
+    left join int_campaigns on int_channel_map.campaign = int_campaigns.campaign
+    where
+        stg_message.was_sent
+        and not stg_message.is_mailing
+        and stg_message.purpose = 'marketing'
 
 ),
 
@@ -31,6 +37,8 @@ pressed as (
     select
         channel,
         campaign,
+        service_line,
+        location,
         day,
         currency,
         spend_micros,
@@ -42,6 +50,8 @@ pressed as (
     select
         channel,
         campaign,
+        service_line,
+        location,
         day,
         '' as currency,
         0 as spend_micros,
@@ -57,8 +67,8 @@ final as (
     select
         pressed.channel,
         pressed.campaign,
-        coalesce(int_campaigns.service_line, 'unassigned') as service_line,
-        coalesce(int_campaigns.location, 'unassigned') as location,
+        pressed.service_line,
+        pressed.location,
         cast(date_trunc('week', pressed.day) as date) as week,
         pressed.currency,
         cast(sum(pressed.spend_micros) as bigint) as spend_micros,
@@ -66,7 +76,6 @@ final as (
         cast(sum(pressed.clicks) as bigint) as clicks,
         cast(sum(pressed.messages) as bigint) as messages
     from pressed
-    left join int_campaigns on pressed.campaign = int_campaigns.campaign
     where pressed.channel <> 'unmapped'
     group by 1, 2, 3, 4, 5, 6
 

@@ -3,11 +3,12 @@
 -- inputs: stg_touchpoint, stg_call, stg_message, int_contact_touches, int_channel_map,
 --   int_campaigns, int_service_lines, setting_uncounted
 --
--- Reminders of a visit (purpose treatment or operations) are service, not marketing. Touches that
--- only say that something was shown (setting_uncounted) are no steps. What a touch does not say
--- of its service line, its campaign does. Two touches of one instant are told apart by `tie`, in
--- the order of where they come from and then of their key, so a refresh always finds the same
--- order; only they are sorted by text.
+-- Reminders of a visit (purpose treatment or operations) are service, not marketing. A mailing to
+-- many is no touch for being sent; its clicks have rows of their own. Touches that only say that
+-- something was shown (setting_uncounted) are no steps. What a touch does not say of its service
+-- line, its campaign does. Two touches of one instant are told apart by `tie`, in the order of
+-- where they come from and then of their key, so a refresh always finds the same order; only they
+-- are sorted by text.
 
 with
 
@@ -74,7 +75,7 @@ touched as (
         '' as campaign_id,
         '' as service_line
     from stg_message
-    where was_sent and purpose = 'marketing'
+    where was_sent and not is_mailing and purpose = 'marketing'
     union all
     select
         person_id,
@@ -90,7 +91,11 @@ touched as (
         '' as campaign_id,
         '' as service_line
     from stg_message
-    where was_sent and purpose = 'marketing' and clicked_at is not null
+    where
+        was_sent
+        and not is_mailing
+        and purpose = 'marketing'
+        and clicked_at is not null
 
 ),
 

@@ -1,6 +1,6 @@
 -- How long converted journeys took, in days and in touches: percentiles for each quarter.
 -- grain: kind, service_line, quarter, measure
--- inputs: int_paths
+-- inputs: int_won_paths
 --
 -- Days run from the first touch to the conversion. Service lines with fewer than eleven journeys
 -- in a quarter are 'other' together; of fewer than eleven even then there are no percentiles.
@@ -17,8 +17,7 @@ converted as (
         journeys,
         touches,
         days
-    from int_paths
-    where outcome = 'converted'
+    from int_won_paths
 
 ),
 

@@ -1,12 +1,44 @@
 -- The ways by which people came, or did not: each path of channels with its journeys.
 -- grain: kind, service_line, quarter, outcome, step_1, step_2, step_3, step_4
--- inputs: int_paths, int_channel_map
+-- inputs: int_won_paths, int_lost_paths, int_channel_map
 --
 -- A path that fewer than eleven journeys of a cell took keeps its first channel, with 'other' for
 -- all that follow; where those are fewer than eleven too, it is 'other' altogether. So no row
 -- singles a person out by the way they came. '' is no step.
 
 with
+
+taken as (
+
+    select
+        kind,
+        service_line,
+        quarter,
+        'converted' as outcome,
+        step_1,
+        step_2,
+        step_3,
+        step_4,
+        journeys,
+        journeys * touches as touches,
+        days
+    from int_won_paths
+    union all
+    select
+        kind,
+        service_line,
+        quarter,
+        'lost' as outcome,
+        step_1,
+        step_2,
+        step_3,
+        step_4,
+        journeys,
+        touches,
+        cast(null as double) as days
+    from int_lost_paths
+
+),
 
 cells as (
 
@@ -19,7 +51,7 @@ cells as (
         step_3,
         step_4,
         sum(journeys) as journeys
-    from int_paths
+    from taken
     group by 1, 2, 3, 4, 5, 6, 7
 
 ),
@@ -88,26 +120,26 @@ final as (
         named.kind,
         named.service_line,
         named.quarter,
-        int_paths.outcome,
+        taken.outcome,
         named.step_1,
         named.step_2,
         named.step_3,
         named.step_4,
-        cast(sum(int_paths.journeys) as bigint) as journeys,
-        cast(sum(int_paths.journeys * int_paths.touches) as bigint) as touches,
+        cast(sum(taken.journeys) as bigint) as journeys,
+        cast(sum(taken.touches) as bigint) as touches,
         cast(
-            percentile_cont(0.5) within group (order by int_paths.days) as double
+            percentile_cont(0.5) within group (order by taken.days) as double
         ) as median_days
-    from int_paths
+    from taken
     inner join named
         on
-            int_paths.kind = named.kind
-            and int_paths.service_line = named.service_line
-            and int_paths.quarter = named.quarter
-            and int_paths.step_1 = named.first_id
-            and int_paths.step_2 = named.second_id
-            and int_paths.step_3 = named.third_id
-            and int_paths.step_4 = named.fourth_id
+            taken.kind = named.kind
+            and taken.service_line = named.service_line
+            and taken.quarter = named.quarter
+            and taken.step_1 = named.first_id
+            and taken.step_2 = named.second_id
+            and taken.step_3 = named.third_id
+            and taken.step_4 = named.fourth_id
     group by 1, 2, 3, 4, 5, 6, 7, 8
 
 )

@@ -1,6 +1,6 @@
 -- What each campaign cost and got, week by week, and what the platform claims it brought.
 -- grain: channel, campaign, service_line, location, week, currency
--- inputs: int_costs, int_campaigns
+-- inputs: int_costs
 
 with
 
@@ -9,8 +9,8 @@ final as (
     select
         int_costs.channel,
         int_costs.campaign,
-        coalesce(int_campaigns.service_line, 'unassigned') as service_line,
-        coalesce(int_campaigns.location, 'unassigned') as location,
+        int_costs.service_line,
+        int_costs.location,
         cast(date_trunc('week', int_costs.day) as date) as week,
         int_costs.currency,
         cast(sum(int_costs.spend_micros) as bigint) as spend_micros,
@@ -19,7 +19,6 @@ final as (
         cast(sum(int_costs.claimed_conversions) as double) as claimed_conversions,
         cast(sum(int_costs.claimed_value_micros) as bigint) as claimed_value_micros
     from int_costs
-    left join int_campaigns on int_costs.campaign = int_campaigns.campaign
     group by 1, 2, 3, 4, 5, 6
 
 )

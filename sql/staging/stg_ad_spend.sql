@@ -15,6 +15,8 @@ final as (
         lower(trim(network)) as utm_source,
         lower(trim(medium)) as utm_medium,
         trim(campaign) as utm_campaign,
+        coalesce(trim(service_line), '') as service_line,
+        coalesce(trim(location), '') as location,
         currency,
         spend_micros,
         impressions,

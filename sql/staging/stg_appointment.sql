@@ -15,6 +15,7 @@ final as (
         raw.starts_at,
         raw.status <> 'proposed' as is_booked,
         raw.status in ('arrived', 'fulfilled') as is_kept,
+        raw.minutes_waited,
         coalesce(nullif(trim(raw.service_line), ''), 'unassigned') as service_line,
         coalesce(nullif(trim(raw.location), ''), 'unassigned') as location
     from raw_appointment as raw

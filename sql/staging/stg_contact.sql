@@ -1,18 +1,19 @@
--- Every contact of the CRM, with where the CRM says they first came from.
+-- Every contact that the CRM still has, with where the CRM says they first came from.
 -- grain: source, account, contact_id
--- inputs: raw_contact, identity
+-- inputs: raw_contact, identity, stg_tracking_code, setting_report
 --
--- A contact's own tags win over the CRM's coarse word for its original source.
+-- A contact's own tags win over the CRM's coarse word for its original source. A campaign that is
+-- the code of a spend sheet stands for the campaign that was given the code.
 
 with
 
-final as (
+told as (
 
     select
         raw.source,
         raw.account,
         raw.contact_id,
-        identity.person_id,
+        raw.identifier,
         raw.created_at,
         raw.first_touch_at,
         coalesce(
@@ -23,7 +24,35 @@ final as (
         coalesce(trim(raw.service_line), '') as service_line,
         coalesce(trim(raw.location), '') as location
     from raw_contact as raw
-    left join identity on raw.identifier = identity.identifier
+    where not coalesce(raw.deleted, false)
+
+),
+
+final as (
+
+    select
+        told.source,
+        told.account,
+        told.contact_id,
+        identity.person_id,
+        told.created_at,
+        told.first_touch_at,
+        coalesce(stg_tracking_code.utm_source, told.utm_source) as utm_source,
+        coalesce(stg_tracking_code.utm_medium, told.utm_medium) as utm_medium,
+        coalesce(stg_tracking_code.utm_campaign, told.utm_campaign) as utm_campaign,
+        coalesce(
+            nullif(told.service_line, ''), stg_tracking_code.service_line, ''
+        ) as service_line,
+        coalesce(nullif(told.location, ''), stg_tracking_code.location, '') as location
+    from told
+    cross join setting_report
+    left join identity on told.identifier = identity.identifier
+    left join stg_tracking_code
+        on
+            stg_tracking_code.kind = 'code'
+            and stg_tracking_code.code = lower(told.utm_campaign)
+            and cast(told.created_at at time zone setting_report.timezone as date)
+            between stg_tracking_code.first_day and stg_tracking_code.last_day
 
 )
 

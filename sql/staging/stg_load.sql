@@ -1,8 +1,9 @@
 -- How many rows of each kind each source has brought, and the days they reach over.
 -- grain: source, account, table_name
--- inputs: raw_ad_spend, raw_web_sessions, raw_touchpoint, raw_contact, raw_deal, raw_person,
---   raw_appointment, raw_encounter, raw_payment, raw_call, raw_message, raw_preference,
---   raw_feedback, raw_environment
+-- inputs: raw_ad_spend, raw_claimed_conversions, raw_web_sessions, raw_tracking_code,
+--   raw_touchpoint, raw_contact, raw_deal, raw_person, raw_appointment, raw_encounter,
+--   raw_payment, raw_call, raw_message, raw_message_event, raw_preference,
+--   raw_feedback, raw_reputation, raw_environment
 --
 -- Days of instants are UTC days here: this says what was loaded, not when people came.
 
@@ -23,11 +24,31 @@ final as (
     select
         source,
         account,
+        'claimed_conversions' as table_name,
+        min(day) as first_day,
+        max(day) as last_day,
+        count(*) as rows_loaded
+    from raw_claimed_conversions
+    group by source, account
+    union all
+    select
+        source,
+        account,
         'web_sessions' as table_name,
         min(day) as first_day,
         max(day) as last_day,
         count(*) as rows_loaded
     from raw_web_sessions
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'tracking_code' as table_name,
+        min(valid_from) as first_day,
+        max(valid_from) as last_day,
+        count(*) as rows_loaded
+    from raw_tracking_code
     group by source, account
     union all
     select
@@ -123,6 +144,16 @@ final as (
     select
         source,
         account,
+        'message_event' as table_name,
+        cast(min(raw.at) at time zone 'UTC' as date) as first_day,
+        cast(max(raw.at) at time zone 'UTC' as date) as last_day,
+        count(*) as rows_loaded
+    from raw_message_event as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
         'preference' as table_name,
         cast(min(raw.since) at time zone 'UTC' as date) as first_day,
         cast(max(raw.since) at time zone 'UTC' as date) as last_day,
@@ -138,6 +169,16 @@ final as (
         cast(max(raw.at) at time zone 'UTC' as date) as last_day,
         count(*) as rows_loaded
     from raw_feedback as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'reputation' as table_name,
+        min(day) as first_day,
+        max(day) as last_day,
+        count(*) as rows_loaded
+    from raw_reputation
     group by source, account
     union all
     select

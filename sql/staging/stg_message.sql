@@ -1,31 +1,215 @@
--- Every message of an outreach flow to one person, and every person who was held out.
+-- Every message to one person, what became of it, and every person who was held out.
 -- grain: source, account, message_id
--- inputs: raw_message, identity
+-- inputs: raw_message, raw_message_event, identity
 --
--- A flow is its own campaign: messages have no tags, so the flow's name stands in for them.
+-- Events come in any order and from any source: the earliest of each kind counts, and what a
+-- machine opened or clicked does not. Events are told of the message that has their id: in their
+-- own source, else in another if it has their channel too. The others are messages of their own,
+-- which were not sent if they bounced or were dropped and nothing shows that they arrived. A flow
+-- is its own campaign: messages have no tags, so the flow's name stands in for them.
 
 with
 
-final as (
+folded as (
 
     select
         raw.source,
         raw.account,
         raw.message_id,
-        identity.person_id,
+        min(raw.identifier) as identifier,
+        min(lower(trim(raw.channel))) as channel,
+        min(trim(raw.flow)) as flow,
+        min(raw.purpose) as purpose,
+        max(case when raw.mailing then 1 else 0 end) as mailing,
+        min(raw.at) as first_at,
+        min(case when raw.event = 'sent' then raw.at end) as sent_at,
+        min(case when raw.event = 'delivered' then raw.at end) as delivered_at,
+        min(case when raw.event = 'opened' and not raw.machine then raw.at end) as opened_at,
+        min(case when raw.event = 'clicked' and not raw.machine then raw.at end) as clicked_at,
+        min(case when raw.event = 'replied' then raw.at end) as replied_at,
+        min(case when raw.event in ('bounced', 'dropped') then raw.at end) as bounced_at,
+        min(
+            case when raw.event in ('unsubscribed', 'complained') then raw.at end
+        ) as unsubscribed_at,
+        min(raw.currency) as currency,
+        cast(sum(coalesce(raw.cost_micros, 0)) as bigint) as cost_micros
+    from raw_message_event as raw
+    group by raw.source, raw.account, raw.message_id
+
+),
+
+known as (
+
+    select
+        folded.source as told_by,
+        folded.account as told_by_account,
+        folded.message_id,
+        raw_message.source,
+        raw_message.account,
+        row_number() over (
+            partition by folded.source, folded.account, folded.message_id
+            order by
+                case when raw_message.source = folded.source then 0 else 1 end,
+                case when raw_message.account = folded.account then 0 else 1 end,
+                raw_message.source,
+                raw_message.account
+        ) as place
+    from folded
+    inner join raw_message
+        on
+            folded.message_id = raw_message.message_id
+            and (
+                folded.channel = lower(trim(raw_message.channel))
+                or (
+                    folded.source = raw_message.source
+                    and folded.account = raw_message.account
+                )
+            )
+
+),
+
+told as (
+
+    select
+        known.source,
+        known.account,
+        known.message_id,
+        min(folded.identifier) as identifier,
+        min(folded.sent_at) as sent_at,
+        min(folded.delivered_at) as delivered_at,
+        min(folded.opened_at) as opened_at,
+        min(folded.clicked_at) as clicked_at,
+        min(folded.replied_at) as replied_at,
+        min(folded.bounced_at) as bounced_at,
+        min(folded.unsubscribed_at) as unsubscribed_at,
+        min(folded.currency) as currency,
+        cast(sum(folded.cost_micros) as bigint) as cost_micros
+    from known
+    inner join folded
+        on
+            known.told_by = folded.source
+            and known.told_by_account = folded.account
+            and known.message_id = folded.message_id
+    where known.place = 1
+    group by known.source, known.account, known.message_id
+
+),
+
+of_flows as (
+
+    select
+        raw.source,
+        raw.account,
+        raw.message_id,
+        coalesce(raw.identifier, told.identifier) as identifier,
         raw.assigned_at,
         raw.arm,
         raw.purpose,
-        lower(trim(raw.channel)) as utm_medium,
+        lower(trim(raw.channel)) as channel,
         trim(raw.flow) as flow,
-        raw.arm = 'treated' and raw.sent_at is not null as was_sent,
-        coalesce(raw.opened_at, raw.clicked_at, raw.replied_at) is not null as has_responded,
-        raw.sent_at,
-        raw.clicked_at,
-        raw.currency,
-        raw.cost_micros
+        0 as mailing,
+        least(raw.sent_at, told.sent_at) as sent_at,
+        least(raw.delivered_at, told.delivered_at) as delivered_at,
+        least(raw.opened_at, told.opened_at) as opened_at,
+        least(raw.clicked_at, told.clicked_at) as clicked_at,
+        least(raw.replied_at, told.replied_at) as replied_at,
+        least(raw.bounced_at, told.bounced_at) as bounced_at,
+        least(raw.unsubscribed_at, told.unsubscribed_at) as unsubscribed_at,
+        coalesce(raw.currency, told.currency) as currency,
+        coalesce(raw.cost_micros, 0) + coalesce(told.cost_micros, 0) as cost_micros
     from raw_message as raw
-    left join identity on raw.identifier = identity.identifier
+    left join told
+        on
+            raw.source = told.source
+            and raw.account = told.account
+            and raw.message_id = told.message_id
+
+),
+
+arrivals as (
+
+    select
+        folded.*,
+        least(
+            folded.delivered_at,
+            folded.opened_at,
+            folded.clicked_at,
+            folded.replied_at,
+            folded.unsubscribed_at
+        ) as arrived_at
+    from folded
+    left join known
+        on
+            folded.source = known.told_by
+            and folded.account = known.told_by_account
+            and folded.message_id = known.message_id
+            and known.place = 1
+    where known.message_id is null
+
+),
+
+of_events as (
+
+    select
+        source,
+        account,
+        message_id,
+        identifier,
+        first_at as assigned_at,
+        'treated' as arm,
+        purpose,
+        channel,
+        flow,
+        mailing,
+        case
+            when bounced_at is null or arrived_at is not null then least(sent_at, arrived_at)
+        end as sent_at,
+        delivered_at,
+        opened_at,
+        clicked_at,
+        replied_at,
+        bounced_at,
+        unsubscribed_at,
+        currency,
+        cost_micros
+    from arrivals
+
+),
+
+messages as (
+
+    select * from of_flows
+    union all
+    select * from of_events
+
+),
+
+final as (
+
+    select
+        messages.source,
+        messages.account,
+        messages.message_id,
+        identity.person_id,
+        messages.assigned_at,
+        messages.arm,
+        messages.purpose,
+        messages.channel as utm_medium,
+        messages.flow,
+        messages.mailing = 1 as is_mailing,
+        messages.arm = 'treated' and messages.sent_at is not null as was_sent,
+        coalesce(messages.opened_at, messages.clicked_at, messages.replied_at) is not null
+            as has_responded,
+        messages.sent_at,
+        messages.delivered_at,
+        messages.opened_at,
+        messages.clicked_at,
+        messages.bounced_at,
+        messages.unsubscribed_at,
+        messages.currency,
+        messages.cost_micros
+    from messages
+    left join identity on messages.identifier = identity.identifier
 
 )
 

@@ -1,18 +1,19 @@
 -- Every recorded contact of a person with the organisation's marketing, one row each.
 -- grain: source, account, touch_id
--- inputs: raw_touchpoint, identity
+-- inputs: raw_touchpoint, identity, stg_tracking_code, setting_report
 --
--- Placeholders of web analytics, such as "(not set)", mean nothing and become empty.
+-- Placeholders of web analytics, such as "(not set)", mean nothing and become empty. A campaign
+-- that is the code of a spend sheet stands for the campaign that was given the code.
 
 with
 
-final as (
+told as (
 
     select
         raw.source,
         raw.account,
         raw.touch_id,
-        identity.person_id,
+        raw.identifier,
         raw.at as touched_at,
         raw.kind,
         case
@@ -28,7 +29,35 @@ final as (
         coalesce(trim(raw.service_line), '') as service_line,
         coalesce(trim(raw.location), '') as location
     from raw_touchpoint as raw
-    left join identity on raw.identifier = identity.identifier
+
+),
+
+final as (
+
+    select
+        told.source,
+        told.account,
+        told.touch_id,
+        identity.person_id,
+        told.touched_at,
+        told.kind,
+        coalesce(stg_tracking_code.utm_source, told.utm_source) as utm_source,
+        coalesce(stg_tracking_code.utm_medium, told.utm_medium) as utm_medium,
+        coalesce(stg_tracking_code.utm_campaign, told.utm_campaign) as utm_campaign,
+        coalesce(stg_tracking_code.campaign_id, told.campaign_id) as campaign_id,
+        coalesce(
+            nullif(told.service_line, ''), stg_tracking_code.service_line, ''
+        ) as service_line,
+        coalesce(nullif(told.location, ''), stg_tracking_code.location, '') as location
+    from told
+    cross join setting_report
+    left join identity on told.identifier = identity.identifier
+    left join stg_tracking_code
+        on
+            stg_tracking_code.kind = 'code'
+            and stg_tracking_code.code = lower(told.utm_campaign)
+            and cast(told.touched_at at time zone setting_report.timezone as date)
+            between stg_tracking_code.first_day and stg_tracking_code.last_day
 
 )
 

@@ -3,6 +3,10 @@
     with Ga4Server(rows) as server:          # rows: WebSessions
         options = {"property": "123", "endpoint": server.url, "credentials_json": server.key}
 
+    with Ga4Server(rows, key_events=[KeyEvent(...)]) as server:
+
+Reports by event are made of `key_events`.
+
 It checks the signature, the claims and the scope of the client's self-signed JWT. A row whose
 `landing_group` begins with "/" has that text as its landing page; of others it is the first part.
 """
@@ -10,8 +14,8 @@ It checks the signature, the claims and the scope of the client's self-signed JW
 import base64
 import json
 from collections.abc import Iterable
-from dataclasses import fields
-from datetime import date
+from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -30,6 +34,36 @@ _DIMENSIONS = {
     "sessionCampaignId": lambda row: row.campaign_id,
     "sessionCampaignName": lambda row: row.utm_campaign,
     "landingPage": lambda row: _page(row.landing_group),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEvent:
+    """A key event of one visitor; `at` is on the property's clock."""
+
+    at: datetime
+    name: str = "generate_lead"
+    lead: str = "(not set)"
+    source: str = "google"
+    medium: str = "cpc"
+    campaign_id: str = "77"
+    campaign: str = "knee"
+    page: str = "/knee-pain"
+
+    @property
+    def day(self) -> date:
+        return self.at.date()
+
+
+_OF_EVENTS = {
+    "date": lambda event: event.at.strftime("%Y%m%d"),
+    "dateHourMinute": lambda event: event.at.strftime("%Y%m%d%H%M"),
+    "eventName": lambda event: event.name,
+    "sessionSource": lambda event: event.source,
+    "sessionMedium": lambda event: event.medium,
+    "sessionCampaignId": lambda event: event.campaign_id,
+    "sessionCampaignName": lambda event: event.campaign,
+    "landingPage": lambda event: event.page,
 }
 _METRICS = {
     "sessions": lambda row: row.sessions,
@@ -60,11 +94,16 @@ class Ga4Server(Loopback):
         *,
         property_id: str = "123456789",
         time_zone: str = "America/New_York",
+        key_events: Iterable[KeyEvent] = (),
+        lead_dimension: str = "customEvent:lead_id",
     ) -> None:
         super().__init__()
         self.property_id = property_id
         self.time_zone = time_zone
         self.rows: list[WebSessions] = list(rows)
+        self.key_events = list(key_events)
+        self.lead_dimension = lead_dimension  # registered at the property
+        self.key_event_metric = "keyEvents"  # or "conversions", before May 2024
         self.sampled_beyond_days: int | None = None
         self.thresholded = False
         self.other_row = False
@@ -104,16 +143,36 @@ class Ga4Server(Loopback):
         since, until = (date.fromisoformat(days[end]) for end in ("startDate", "endDate"))
         names = [d["name"] for d in asked.get("dimensions", ())]
         metrics = [m["name"] for m in asked["metrics"]]
-        if unknown := set(names) - set(_DIMENSIONS) | set(metrics) - set(_METRICS):
-            return _failure(400, "INVALID_ARGUMENT", f"Field {min(unknown)} is not valid.")
+        chosen = asked.get("dimensionFilter", {}).get("filter", {})
+        of_events = "eventName" in names or bool(chosen)
+        known = dict(_OF_EVENTS if of_events else _DIMENSIONS)
+        if of_events:
+            known[self.lead_dimension] = lambda event: event.lead
+        measured = {self.key_event_metric: lambda _: 1.0}
+        if not of_events:
+            measured = {k: v for k, v in _METRICS.items() if k != "keyEvents"}
+            measured[self.key_event_metric] = _METRICS["keyEvents"]
+        for kind, unknown in (
+            ("dimension", set(names) - known.keys()),
+            ("metric", set(metrics) - measured.keys()),
+        ):
+            if unknown:
+                words = f"Field {min(unknown)} is not a valid {kind}. For a list, see the docs."
+                return _failure(400, "INVALID_ARGUMENT", words)
+        if len(names) > 9:
+            return _failure(400, "INVALID_ARGUMENT", "Requests are limited to 9 dimensions.")
+        among = chosen.get("inListFilter", {}).get("values")
+        rows: list[Any] = list(self.key_events if of_events else self.rows)
+        if among is not None:
+            rows = [row for row in rows if row.name in among]
         grouped: dict[tuple[str, ...], list[float]] = {}
-        for row in self.rows:
+        for row in rows:
             if since <= row.day <= until:
                 values = grouped.setdefault(
-                    tuple(_DIMENSIONS[n](row) for n in names), [0.0] * len(metrics)
+                    tuple(known[n](row) for n in names), [0.0] * len(metrics)
                 )
                 for place, name in enumerate(metrics):
-                    values[place] += _METRICS[name](row)
+                    values[place] += measured[name](row)
         offset, limit = int(asked.get("offset", 0)), int(asked.get("limit", 10_000))
         found = sorted(grouped.items())
         metadata: dict[str, Any] = {"currencyCode": "USD", "timeZone": self.time_zone}
@@ -200,3 +259,17 @@ def _pem() -> str:
         )
         .decode()
     )
+
+
+def sample(today: date) -> tuple[list[WebSessions], list[KeyEvent]]:
+    """Three days of visits before `today`, and a lead with a number on each."""
+    days = [today - timedelta(days=back) for back in (3, 2, 1)]
+    visits = [
+        WebSessions(day, "America/New_York", "google", "cpc", "77", "knee", "knee-pain", 40, 30, 1)
+        for day in days
+    ]
+    leads = [
+        KeyEvent(datetime.fromisoformat(f"{day}T14:05"), lead=f"L-{number}")
+        for number, day in enumerate(days, start=1)
+    ]
+    return visits, leads

@@ -1,25 +1,42 @@
-"""A loopback HubSpot: search, batch reads and associations over the rows it is given.
+"""A loopback HubSpot: search, batch reads, associations, lists and e-mail events.
 
     with HubSpotServer(contacts, deals) as server:     # rows: Contact, Deal
         options = {"endpoint": server.url, "access_token": server.token, ...}
 
 As the real one it finds at most 10,000 results a search, whatever the page, and tells neither
-associations nor history in a search. `server.objects["contacts"]["7"]` may be edited.
+associations nor history in a search. `server.objects["contacts"]["7"]`, `server.events` and
+`server.lists` may be edited; `server.scopes` names the parts that the token may see.
 """
 
-import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from servers.hubspot_objects import (
+    CHANNEL,
+    LOCATION,
+    PATIENT_ID,
+    SERVICE_LINE,
+    activity,
+    contact,
+    deal,
+    event,
+    sent_by,
+    stamp,
+)
 from servers.loopback import Loopback, Reply, Request, as_json
 
 from connectors.contract import Contact, Deal
 
 VERSION = "2026-03"
 MOST_RESULTS = 10_000
-# The portal's own properties.
-PATIENT_ID, SERVICE_LINE, LOCATION, CHANNEL = "mrn", "service_line", "clinic", "wished_channel"
+GRANULAR = {
+    "contacts": "crm.objects.contacts.read", "deals": "crm.objects.deals.read",
+    "calls": "crm.objects.contacts.read", "emails": "sales-email-read",
+    "meetings": "crm.objects.contacts.read", "email_events": "content", "lists": "crm.lists.read",
+}  # fmt: skip
+KINDS = ("contacts", "deals", "calls", "emails", "meetings")
+__all__ = ["CHANNEL", "LOCATION", "PATIENT_ID", "SERVICE_LINE", "HubSpotServer", "sample"]
 
 
 def refusal(status: int, category: str, words: str, **more: str) -> Reply:
@@ -50,16 +67,20 @@ class HubSpotServer(Loopback):
         self.currency = currency
         self.scopes = {"contacts", "deals"}
         self.properties = {PATIENT_ID, SERVICE_LINE, LOCATION, CHANNEL}
-        self.objects: dict[str, dict[str, dict[str, Any]]] = {"contacts": {}, "deals": {}}
+        self.objects: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in KINDS}
+        self.events: list[dict[str, Any]] = []
+        self.campaigns = {"77": "Spring letter"}
+        self.lists: dict[str, list[tuple[str, datetime]]] = {}
+        self.most = 1000  # events or members on a page
         self.restate(*contacts, *deals)
 
     def restate(self, *rows: Contact | Deal) -> None:
         """Hold these rows from now on, in place of those with the same id."""
         for row in rows:
             if isinstance(row, Contact):
-                self.objects["contacts"][row.contact_id] = _contact(row)
+                self.objects["contacts"][row.contact_id] = contact(row)
             else:
-                self.objects["deals"][row.deal_id] = _deal(row)
+                self.objects["deals"][row.deal_id] = deal(row)
 
     def answer(self, request: Request) -> Reply:
         if request.headers.get("authorization") != f"Bearer {self.token}":
@@ -79,12 +100,23 @@ class HubSpotServer(Loopback):
                 return refusal(404, "OBJECT_NOT_FOUND", f"Property {name} does not exist.")
             case ["crm", "objects", version, kind, *rest] if version == VERSION:
                 if kind not in self.scopes:
-                    return refusal(403, "MISSING_SCOPES", "This app hasn't been granted scopes.")
+                    return self._no_scope(kind)
+                if not rest:
+                    return self._list(self.objects[kind], request.query)
                 if rest == ["search"]:
                     return self._search(self.objects[kind], request.json())
                 return self._batch(self.objects[kind], request.json())
-            case ["crm", "associations", version, "deals", "contacts", *_] if version == VERSION:
-                return self._associations(request.json())
+            case ["crm", "associations", version, kind, "contacts", *_] if version == VERSION:
+                return self._associations(kind, request.json())
+            case ["crm", "lists", version, number, "memberships", "join-order"] if (
+                version == VERSION
+            ):
+                return self._members(number, request.query)
+            case ["email", "public", "v1", "events"]:
+                return self._events(request.query)
+            case ["email", "public", "v1", "campaigns", number] if number in self.campaigns:
+                name = self.campaigns[number]
+                return as_json({"id": int(number), "name": name, "subject": "Your knee, Jane"})
         return refusal(404, "NOT_FOUND", "No such address.")
 
     def _search(self, objects: dict[str, dict[str, Any]], asked: dict[str, Any]) -> Reply:
@@ -114,6 +146,26 @@ class HubSpotServer(Loopback):
             reply["paging"] = {"next": {"after": str(after + limit)}}
         return as_json(reply)
 
+    def _list(self, objects: dict[str, dict[str, Any]], query: dict[str, str]) -> Reply:
+        """What was archived, or what was not, in order of id."""
+        gone = query.get("archived") == "true"
+        limit, after = min(int(query.get("limit", 10)), self.most), int(query.get("after", 0))
+        found = sorted((int(n), s) for n, s in objects.items() if s["archived"] == gone)
+        names = query.get("properties", "").split(",")
+        results = [
+            {
+                "id": str(number),
+                "properties": {name: said["properties"].get(name) for name in names},
+                "archived": gone,
+                **({"archivedAt": said.get("archivedAt")} if gone else {}),
+            }
+            for number, said in found[after : after + limit]
+        ]
+        body: dict[str, Any] = {"results": results}
+        if after + limit < len(found):
+            body["paging"] = {"next": {"after": str(after + limit)}}
+        return as_json(body)
+
     def _batch(self, objects: dict[str, dict[str, Any]], asked: dict[str, Any]) -> Reply:
         wanted = asked.get("propertiesWithHistory") or []
         ids = [i["id"] for i in asked["inputs"]]
@@ -135,10 +187,42 @@ class HubSpotServer(Loopback):
         body = {"status": "COMPLETE", "results": results} | (errors if missing else {})
         return as_json(body, 207 if missing else 200)
 
-    def _associations(self, asked: dict[str, Any]) -> Reply:
+    def _no_scope(self, part: str) -> Reply:
+        error = {"message": "missing", "context": {"requiredGranularScopes": [GRANULAR[part]]}}
+        body = {"status": "error", "message": "The token lacks scopes.", "errors": [error]}
+        return as_json(body | {"category": "MISSING_SCOPES"}, 403)
+
+    def _events(self, query: dict[str, str]) -> Reply:
+        """Newest first, from an opaque offset on."""
+        if "email_events" not in self.scopes:
+            return self._no_scope("email_events")
+        since, until = int(query["startTimestamp"]), int(query["endTimestamp"])
+        found = [said for said in self.events if since <= said["created"] <= until]
+        found.sort(key=lambda said: (-said["created"], said["id"]))
+        place = int(query.get("offset", "o0")[1:])
+        limit = min(int(query.get("limit", 10)), self.most)
+        more = place + limit < len(found)
+        part = found[place : place + limit]
+        return as_json({"events": part, "hasMore": more, "offset": f"o{place + limit}"})
+
+    def _members(self, number: str, query: dict[str, str]) -> Reply:
+        if "lists" not in self.scopes:
+            return self._no_scope("lists")
+        if number not in self.lists:
+            return refusal(404, "OBJECT_NOT_FOUND", "List does not exist.")
+        place = int(query.get("after", "0"))
+        limit = min(int(query.get("limit", 100)), self.most)
+        part = self.lists[number][place : place + limit]
+        results = [{"recordId": who, "membershipTimestamp": stamp(at)} for who, at in part]
+        body: dict[str, Any] = {"results": results}
+        if place + limit < len(self.lists[number]):
+            body["paging"] = {"next": {"after": str(place + limit)}}
+        return as_json(body)
+
+    def _associations(self, kind: str, asked: dict[str, Any]) -> Reply:
         results = []
         for wanted in asked["inputs"]:
-            said = self.objects["deals"].get(wanted["id"], {})
+            said = self.objects[kind].get(wanted["id"], {})
             to = [
                 {"toObjectId": int(number), "associationTypes": [{"typeId": 3, "label": None}]}
                 for number in said.get("contacts", ())
@@ -165,80 +249,23 @@ def _passes(number: str, said: dict[str, Any], wanted: dict[str, str]) -> bool:
     raise ValueError(wanted["operator"])
 
 
-def _contact(row: Contact) -> dict[str, Any]:
-    first, second = _drill_downs(row)
-    return {
-        "archived": False,
-        "history": {"lifecyclestage": _history(row.lifecycle_dates)},
-        "properties": {
-            "createdate": _at(row.created_at),
-            "lastmodifieddate": _at(row.updated_at),
-            "email": row.email,
-            "phone": row.phone,
-            "lifecyclestage": row.lifecycle_stage,
-            "hs_lifecyclestage_lead_date": _at(row.lead_at),
-            "hs_lifecyclestage_customer_date": _at(row.customer_at),
-            "hs_analytics_source": row.original_source,
-            "hs_analytics_source_data_1": first,
-            "hs_analytics_source_data_2": second,
-            "hs_analytics_first_timestamp": _at(row.first_touch_at),
-            PATIENT_ID: row.patient_id,
-            SERVICE_LINE: row.service_line,
-            LOCATION: row.location,
-            CHANNEL: row.preferred_channel,
-        },
-    }
-
-
-def _drill_downs(row: Contact) -> tuple[str | None, str | None]:
-    """What HubSpot shows below an original source."""
-    match row.original_source:
-        case "PAID_SEARCH":
-            return row.utm_campaign, "knee pain doctor"
-        case "PAID_SOCIAL":
-            return (row.utm_source or "").title(), row.utm_campaign
-        case "ORGANIC_SEARCH":
-            return "Unknown keywords (SSL)", (row.utm_source or "").upper()
-        case "EMAIL_MARKETING":
-            return row.utm_campaign, "Newsletter 12"
-        case "OTHER_CAMPAIGNS":
-            return row.utm_campaign, f"{row.utm_source} / {row.utm_medium}"
-        case "DIRECT_TRAFFIC":
-            return "www.example.org/knee-pain?name=jane", None
-        case "OFFLINE":
-            return "IMPORT", "patients.csv"
-        case _:
-            return row.utm_source, "www.example.org/knee-pain"
-
-
-def _deal(row: Deal) -> dict[str, Any]:
-    return {
-        "archived": False,
-        "contacts": [row.contact_id] if row.contact_id else [],
-        "history": {"dealstage": _history(row.stage_dates)},
-        "properties": {
-            "createdate": _at(row.created_at),
-            "hs_lastmodifieddate": _at(row.updated_at),
-            "pipeline": row.pipeline,
-            "dealstage": row.stage,
-            "closedate": _at(row.closed_at),
-            "hs_is_closed": "false" if row.won is None else "true",
-            "hs_is_closed_won": "true" if row.won else "false",
-            "amount": None if row.amount is None else str(row.amount),
-            "deal_currency_code": row.currency,
-            SERVICE_LINE: row.service_line,
-            LOCATION: row.location,
-        },
-    }
-
-
-def _history(dates: str | None) -> list[dict[str, str]]:
-    """Newest first, as HubSpot gives it."""
-    stages = json.loads(dates or "{}").items()
-    return [{"value": v, "timestamp": t, "sourceType": "CRM_UI"} for v, t in reversed(stages)]
-
-
-def _at(value: datetime | None) -> str | None:
-    return (
-        None if value is None else value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def sample(server: HubSpotServer, today: date) -> HubSpotServer:
+    """A call, an e-mail, a meeting, a mailing with a click, and a list; all of two days ago."""
+    noon = datetime.combine(today - timedelta(days=2), time(12), UTC)
+    minute = timedelta(minutes=1)
+    server.scopes = set(GRANULAR)
+    inbound = {"hs_call_direction": "INBOUND", "hs_call_duration": "61000"}
+    server.objects["calls"]["901"] = activity(
+        noon, ("1",), **inbound, hs_call_status="COMPLETED", hs_call_from_number="+12125550100"
     )
+    server.objects["emails"]["902"] = activity(noon, ("1",), hs_email_direction="INCOMING_EMAIL")
+    server.objects["meetings"]["903"] = activity(noon, ("1",), hs_meeting_outcome="COMPLETED")
+    sending = {"sentBy": sent_by("ev-1", noon)}
+    server.events = [
+        event("ev-1", "SENT", noon),
+        event("ev-2", "DELIVERED", noon + minute, **sending),
+        event("ev-3", "OPEN", noon + 2 * minute, **sending),
+        event("ev-4", "CLICK", noon + 3 * minute, **sending),
+    ]
+    server.lists = {"38": [("1", noon)]}
+    return server

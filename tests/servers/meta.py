@@ -20,6 +20,8 @@ from servers.loopback import Loopback, Reply, Request, as_json
 from connectors.contract import AdSpend
 
 LATEST = "v26.0"
+# What Meta calls a lead, wherever it was left.
+NAMES = ("lead", "onsite_conversion.lead_grouped", "offsite_conversion.fb_pixel_lead")
 
 
 def failure(
@@ -73,6 +75,8 @@ class MetaServer(Loopback):
         self.empty_page_at: int | None = None  # row at which an empty page is put in
         self.circles = False  # every page leads to the second one
         self.load_percent = 1
+        self.view_share = 0.25  # of what is claimed, by people who only saw an ad
+        self.windows_unknown = False  # gives no number for any window
         self._outcomes: deque[str] = deque()
         self._jobs: dict[str, dict[str, Any]] = {}
 
@@ -144,6 +148,7 @@ class MetaServer(Loopback):
         end = start + limit
         if self.circles:
             end = limit
+        windows = json.loads(job["asked"].get("action_attribution_windows", "[]"))
         if self.empty_page_at == start:
             self.empty_page_at, end = None, start
         paging: dict[str, Any] = {"cursors": {"before": str(start), "after": str(end)}}
@@ -152,7 +157,7 @@ class MetaServer(Loopback):
             paging["next"] = f"{self.url}/{LATEST}/x/insights?access_token={self.token}"
         load = {"app_id_util_pct": self.load_percent, "acc_id_util_pct": 1}
         return as_json(
-            {"data": [_insight(row) for row in found[start:end]], "paging": paging},
+            {"data": [self._insight(row, windows) for row in found[start:end]], "paging": paging},
             headers={"x-fb-ads-insights-throttle": json.dumps(load)},
         )
 
@@ -181,32 +186,39 @@ class MetaServer(Loopback):
         }
         return as_json({"data": [total] if rows else []})
 
+    def _insight(self, row: AdSpend, windows: Sequence[str]) -> dict[str, Any]:
+        said: dict[str, Any] = {
+            "campaign_id": row.campaign_id,
+            "campaign_name": row.campaign,
+            "adset_id": row.ad_group_id,
+            "adset_name": row.ad_group,
+            "spend": str(row.spend),
+            "impressions": str(row.impressions),
+            "clicks": str(row.clicks),
+            "date_start": f"{row.day}",
+            "date_stop": f"{row.day}",
+        }
+        if row.claimed_conversions:
+            # The same leads come under three names; whoever adds them all up counts them thrice.
+            split = self._split(row.claimed_conversions, windows)
+            said["actions"] = [{"action_type": n} | split for n in (*NAMES, "link_click")]
+        if row.claimed_value:
+            split = self._split(float(row.claimed_value), windows)
+            said["action_values"] = [{"action_type": "lead"} | split]
+        return said
+
+    def _split(self, whole: float, windows: Sequence[str]) -> dict[str, str]:
+        """A number under each window that was asked for: a longer one holds the shorter ones."""
+        view = whole * self.view_share
+        shares = {"1d_click": 0.5, "7d_click": 1.0, "28d_click": 1.25}
+        split = {"1d_view": view} | {w: (whole - view) * s for w, s in shares.items()}
+        asked = {w: f"{split[w]:g}" for w in windows if split.get(w)}
+        return {"value": f"{whole:g}"} | ({} if self.windows_unknown else asked)
+
 
 def _days(asked: dict[str, str]) -> tuple[date, date]:
     days = json.loads(asked["time_range"])
     return date.fromisoformat(days["since"]), date.fromisoformat(days["until"])
-
-
-def _insight(row: AdSpend) -> dict[str, Any]:
-    said: dict[str, Any] = {
-        "campaign_id": row.campaign_id,
-        "campaign_name": row.campaign,
-        "adset_id": row.ad_group_id,
-        "adset_name": row.ad_group,
-        "spend": str(row.spend),
-        "impressions": str(row.impressions),
-        "clicks": str(row.clicks),
-        "date_start": f"{row.day}",
-        "date_stop": f"{row.day}",
-    }
-    if row.claimed_conversions:
-        value = f"{row.claimed_conversions:g}"
-        # The same leads come under three names; whoever adds them all up counts them thrice.
-        names = ("lead", "onsite_conversion.lead_grouped", "offsite_conversion.fb_pixel_lead")
-        said["actions"] = [{"action_type": n, "value": value, "7d_click": value} for n in names]
-    if row.claimed_value:
-        said["action_values"] = [{"action_type": "lead", "value": str(row.claimed_value)}]
-    return said
 
 
 def _key(row: AdSpend) -> tuple[date, str, str]:

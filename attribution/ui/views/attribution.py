@@ -137,13 +137,14 @@ def _ranges(credit: pd.DataFrame, found: pd.DataFrame, scope: Scope, currency: s
             [formats.short_label(name) for name in names],
             courses,
             hovers,
+            MODELS[scope.model].title,
             intervals.of_shares(drawn, ends, scope.model),
         ),
         f"{_widest(drawn, names)} {_dependent(credit)}{_in_no_row(found)}",
         "The share of all conversions of the chosen kind, or of money collected, that each model "
-        "credits to a channel. The grey bar reaches from the lowest to the highest, the thin dark "
-        "one over the 90% interval of the chosen model; the channels on which models differ most "
-        f"come first. {meaning.sentence}",
+        "credits to a channel. The large dot is the chosen model, with a thin bar over its 90% "
+        "interval. The grey bar reaches from the lowest model to the highest; the channels on "
+        f"which models differ most come first. {meaning.sentence}",
         "credit",
     )
 

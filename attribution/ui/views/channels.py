@@ -247,12 +247,10 @@ def _return(whole: pd.DataFrame, currency: str, unsure: frozenset[str]) -> Figur
         }
         for row in records(drawn)
     ]
-    ends = [float(value) for name in ("spend", "collected") for value in drawn[name]]
     unpaid = amounts[(amounts["spend"] > 0) & (amounts["collected"] <= 0)]
-    limits = (min(ends) * 0.7, max(ends) * 1.4) if ends else (1.0, 10.0)
     return Figure(
         "Spend against return",
-        charts.spend_against_return(points, formats.symbol(currency), limits, len(whole)),
+        charts.spend_against_return(points, formats.symbol(currency), len(whole)),
         _return_in_words(drawn, list(unpaid["channel"]), least, unsure),
         "Money collected that the model credits to each channel, against what the channel cost. "
         "Above the dotted line a channel earns more than it costs. Both axes are logarithmic; "

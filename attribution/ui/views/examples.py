@@ -3,14 +3,14 @@
 The permit to see people is asked for each time, also where they have been read before.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
 import pandas as pd
 
-from attribution import people
+from attribution import audit, people
 from attribution.models.journey_credit import shared
 from attribution.paths import Home
 from attribution.people import Permit
@@ -44,6 +44,7 @@ class Stop:
 class Example:
     """One journey: its way, what it led to, and the channel's share of it under every model."""
 
+    conversion_id: int
     stops: tuple[Stop, ...]
     kind: str
     week: object
@@ -52,8 +53,24 @@ class Example:
 
 
 def examples(home: Home, generation: int, scope: Scope, channel: str) -> tuple[Example, ...]:
-    """Journeys that the channel was part of; raises NotAllowed where people may not be seen."""
-    return _examples(home, generation, scope, channel, access.permit(home))
+    """Journeys that the channel was part of; raises NotAllowed where people may not be seen.
+
+    Each time it is written down that they were shown, also where they were read before.
+    """
+    permit = access.permit(home)
+    shown = _examples(home, generation, scope, channel, replace(permit, reader=""))
+    if shown:
+        audit.record(
+            home,
+            permit.reader,
+            audit.PEOPLE_SEEN,
+            f"example journeys of {channel}",
+            reason=permit.reason,
+            generation=generation,
+            filters=asdict(scope),
+            conversions=[each.conversion_id for each in shown],
+        )
+    return shown
 
 
 @lru_cache(maxsize=128)
@@ -71,6 +88,7 @@ def _examples(
     }
     return tuple(
         Example(
+            int(row["conversion_id"]),
             _stops(journeys[row["conversion_id"]]),
             scope.kind,
             row["week"],

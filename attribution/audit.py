@@ -1,0 +1,158 @@
+"""The audit log: who saw whom and who took what away. Entries are only ever added.
+
+Each entry is sealed with HMAC-SHA-256 (RFC 2104) over itself and the seal before it, under a key
+derived from the installation's own. Whoever changes, removes, adds or swaps entries in the ledger
+without that key is found out by `verify`. Entries cut off at the end leave a whole chain behind:
+so the last seal of each day is written to a file beside the ledger too, and may be noted elsewhere.
+
+An act that cannot be written down is not done.
+"""
+
+import getpass
+import hmac
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from attribution.errors import BadInput, StorageError
+from attribution.ledger import Ledger, now
+from attribution.paths import Home
+from attribution.privacy import load_key
+
+EXPORTED = "export"  # a report of aggregates left the installation
+PEOPLE_EXPORTED = "people_export"  # a file about single people did
+PEOPLE_SEEN = "people_view"  # single people were shown
+ROLLED_BACK = "rollback"
+SIGNED_IN = "sign_in"
+DENIED = "denied"
+REVOKED = "sessions_ended"
+
+_SEAL_LENGTH = 64
+_SEALED = ("number", "at", "actor", "action", "subject", "detail")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a look through the whole log found; `head` is the last entry's number and seal."""
+
+    entries: int
+    head: str
+    problems: tuple[str, ...]
+
+
+def operator() -> str:
+    """Whoever runs a command."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        name = f"user {os.getuid()}"
+    return f"{name} (command line)"
+
+
+def record(home: Home, actor: str, action: str, subject: str, **detail: object) -> None:
+    """Write down that `actor` did something; raises StorageError where it cannot be.
+
+    `detail` holds filters, counts and the hash of a file: nothing that identifies a person but
+    the number that stands for them.
+    """
+
+    def entry(number: int, before: str) -> Mapping[str, object]:
+        said: dict[str, object] = {
+            "number": number,
+            "at": now(),
+            "actor": actor,
+            "action": action,
+            "subject": subject,
+            "detail": json.dumps(detail, sort_keys=True, default=str),
+        }
+        return said | {"seal": _seal(key, before, said)}
+
+    try:
+        if not home.writable:
+            raise StorageError(f"{home.folder} cannot be written. Run this as its owner.")
+        key = _key(home)
+        with Ledger(home) as ledger:
+            ledger.append_audit(entry, lambda written: _note_head(home, written))
+    except (StorageError, OSError) as error:
+        raise StorageError(
+            f"This could not be written into the audit log, so it was not done: {error}"
+        ) from error
+
+
+def entries(home: Home, last: int | None = None) -> pd.DataFrame:
+    """The entries in order, or only the last so many."""
+    with Ledger(home) as ledger:
+        return ledger.audited(last)
+
+
+def verify(home: Home, expected: str | None = None) -> Verdict:
+    """Recompute every seal; `expected` is a head that was noted before (`number:seal`)."""
+    key, before, number = _key(home), "", 0
+    problems: list[str] = []
+    found = entries(home)
+    rows: list[dict[str, object]] = [
+        {str(name): value for name, value in row.items()} for row in found.to_dict("records")
+    ]
+    for said in rows:
+        if said["number"] != number + 1:
+            problems.append(f"After entry {number} comes entry {said['number']}.")
+        number = int(str(said["number"]))
+        sealed = {name: said[name] for name in _SEALED}
+        if not hmac.compare_digest(_seal(key, before, sealed), str(said["seal"])):
+            problems.append(f"Entry {number} does not fit its seal, or the entry before it.")
+        before = str(said["seal"])
+    seals = {int(str(said["number"])): _head(said) for said in rows}
+    noted = [*_noted_heads(home), *([_checked(expected)] if expected else [])]
+    problems += [
+        f"Entry {head.partition(':')[0]}, noted as {head}, is gone or another one."
+        for head in dict.fromkeys(noted)
+        if seals.get(int(head.partition(":")[0])) != head
+    ]
+    return Verdict(len(rows), seals.get(number, "none"), tuple(problems))
+
+
+def _checked(head: str) -> str:
+    number, _, seal = head.strip().partition(":")
+    if not (number.isdigit() and len(seal) == _SEAL_LENGTH):
+        raise BadInput(
+            f"{head!r} is no head of the log: give what `caretrace audit verify` printed as one."
+        )
+    return head.strip()
+
+
+def _key(home: Home) -> bytes:
+    return hmac.digest(load_key(home), b"caretrace audit log", "sha256")
+
+
+def _seal(key: bytes, before: str, said: Mapping[str, object]) -> str:
+    content = json.dumps([before, *(said[name] for name in _SEALED)], separators=(",", ":"))
+    return hmac.digest(key, content.encode(), "sha256").hex()
+
+
+def _head(said: Mapping[str, object]) -> str:
+    return f"{said['number']}:{said['seal']}"
+
+
+def _note_head(home: Home, said: Mapping[str, object]) -> None:
+    """Keep the last seal of each day beside the ledger, one line a day."""
+    day, head = str(said["at"])[:10], _head(said)
+    lines = [line for line in _lines(home) if not line.startswith(f"{day} ")]
+    partial = home.audit_heads.with_suffix(".tmp")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write("".join(f"{line}\n" for line in [*lines, f"{day} {head}"]))
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(home.audit_heads)
+
+
+def _noted_heads(home: Home) -> list[str]:
+    return [line.partition(" ")[2] for line in _lines(home)]
+
+
+def _lines(home: Home) -> list[str]:
+    path = home.audit_heads
+    return path.read_text(encoding="ascii").splitlines() if path.is_file() else []

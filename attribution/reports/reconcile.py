@@ -1,0 +1,12 @@
+"""The campaigns of the Reconcile page as CSV: claims, credit, and every cause."""
+
+from attribution.errors import BadInput
+from attribution.reports.channels import campaigns_csv
+from attribution.ui.view import View
+
+
+def reconcile_report(view: View) -> bytes:
+    """One row for each platform and campaign; raises BadInput where the page shows nothing."""
+    if view.empty:
+        raise BadInput(f"There is nothing to export. {view.empty}")
+    return campaigns_csv(view.tables["campaigns"], view.currency)

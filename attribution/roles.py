@@ -1,0 +1,43 @@
+"""Who may do what: four roles, and the groups of an identity provider that give them.
+
+A role says what a reader is for, not how high they stand: whoever does two jobs has two roles.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+ROLES = {
+    "viewer": "sees aggregates; small cells are hidden",
+    "analyst": "sees aggregates, small cells too",
+    "care": "sees single people; every look is written down",
+    "admin": "takes reports away, sees how the data are, runs the installation",
+}
+# What may be done, and the roles that may do it.
+SEE = "see"  # pages of aggregates
+EXPORT = "export"
+PEOPLE = "people"
+OPERATE = "operate"
+_MAY = {
+    SEE: frozenset(ROLES),
+    EXPORT: frozenset({"admin"}),
+    PEOPLE: frozenset({"care"}),
+    OPERATE: frozenset({"admin", "analyst"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads, as pages and the audit log name them."""
+
+    name: str
+    roles: frozenset[str]
+
+    def may(self, what: str) -> bool:
+        """Whether one of their roles allows it."""
+        return not self.roles.isdisjoint(_MAY[what])
+
+
+def roles_of(groups: Iterable[str], given: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
+    """The roles that these groups give; `given` has the groups of each role."""
+    own = frozenset(groups)
+    return frozenset(role for role, wanted in given.items() if own.intersection(wanted))

@@ -1,0 +1,223 @@
+"""The gate: whoever has not signed in gets the sign-in and nothing else, whatever they ask for.
+
+It stands before Streamlit, so it covers pages, websockets, downloads and the interface's own files.
+The provider is asked by Streamlit's own login; what that login would leave in the browser (claims
+in a cookie of thirty days) is kept back, and a session of ours begins instead: a random id in the
+cookie, its hash in the ledger.
+"""
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Iterable, Mapping
+from html import escape
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.auth_util import get_cookie_with_chunks
+from streamlit.user_info import generate_login_redirect_url
+from streamlit.web.server.server_util import get_cookie_secret
+from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
+from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
+
+from attribution import audit
+from attribution.paths import Home
+from attribution.roles import SEE, Reader
+from attribution.sessions import Session, sessions
+from attribution.sign_in import CALLBACK, SignIn, sign_in
+
+FIRST_PAGE = "/overview"
+SIGN_IN = "/sign-in"
+SIGN_OUT = "/auth/logout"  # where `st.logout` leads; Streamlit's own knows no session of ours
+NEXT_COOKIE = "caretrace_next"
+_OPEN = frozenset({"/healthz", SIGN_IN, "/auth/login", CALLBACK})
+_NEXT_SECONDS = 600
+# A page asks for dozens of files at once; scripts look at the session itself at each rerun.
+_FRESH_SECONDS = 2.0
+_WORDMARK = (Path(__file__).parent / "wordmark.svg").read_text(encoding="utf-8")
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Sign in · caretrace</title><style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; display: grid; place-items: center;
+  min-height: 100vh; margin: 0; background: light-dark(#f6f8fa, #0f141b);
+  color: light-dark(#1b2430, #e6ebf2); }}
+main {{ box-sizing: border-box; width: min(24rem, 100vw - 2rem); padding: 2rem; border-radius: 12px;
+  background: light-dark(#fff, #161d27); border: 1px solid light-dark(#d9dfe6, #2b3543); }}
+svg {{ height: 32px; width: auto; }}
+h1 {{ font-size: 1.25rem; margin: 1.25rem 0 .5rem; }}
+p {{ margin: .5rem 0 1.25rem; color: light-dark(#55606e, #a3adba); }}
+a {{ display: block; text-align: center; padding: .6rem 1rem; border-radius: 8px;
+  background: #2f67d8; color: #fff; text-decoration: none; font-weight: 600; }}
+a:focus-visible {{ outline: 3px solid light-dark(#0d2f7a, #bcd2ff); outline-offset: 2px; }}
+</style></head><body><main>{mark}<h1>{title}</h1><p>{words}</p>{link}</main></body></html>
+"""
+
+
+class Gate:
+    """Lets those through who have a session."""
+
+    def __init__(self, app: ASGIApp, home: Home) -> None:
+        self._app = app
+        self._home = home
+        self._seen: dict[str, tuple[float, Session]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        chosen = sign_in(self._home) if scope["type"] in ("http", "websocket") else None
+        if chosen is None:
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"]
+        if path == CALLBACK:
+            await self._signed_in(chosen, scope, receive, send)
+        elif path == SIGN_OUT:
+            answer = await asyncio.to_thread(self._signed_out, chosen, Request(scope))
+            await answer(scope, receive, send)
+        elif path in _OPEN or await self._stands(chosen, HTTPConnection(scope)):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 4401})
+        else:
+            await _refusal(Request(scope))(scope, receive, send)
+
+    async def _stands(self, chosen: SignIn, asked: HTTPConnection) -> bool:
+        token = asked.cookies.get(chosen.cookie, "")
+        if not token:
+            return False
+        at, known = self._seen.get(token, (0.0, None))
+        if known is None or time.monotonic() > at + _FRESH_SECONDS:
+            known = await asyncio.to_thread(
+                sessions(self._home).look, token, chosen.idle, chosen.absolute
+            )
+            self._seen.pop(token, None)
+            if known is not None:
+                self._seen[token] = (time.monotonic(), known)
+        return known is not None and bool(chosen.roles_of(known.groups))
+
+    async def _signed_in(self, chosen: SignIn, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let Streamlit ask the provider who this is, and begin a session of ours with it."""
+        heads: list[tuple[bytes, bytes]] = []
+
+        async def kept_back(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                heads.extend(message.get("headers", []))
+
+        await self._app(scope, receive, kept_back)
+        cookies = [
+            value.decode("latin-1") for name, value in heads if name.lower() == b"set-cookie"
+        ]
+        answer = await asyncio.to_thread(self._begun, chosen, Request(scope), _claims(cookies))
+        for cookie in cookies:
+            if not cookie.startswith(USER_COOKIE_NAME):
+                answer.headers.append("set-cookie", cookie)
+        await answer(scope, receive, send)
+
+    def _begun(self, chosen: SignIn, asked: Request, claims: Mapping[str, Any]) -> Response:
+        subject, name, groups = (
+            str(claims.get("sub", "")),
+            chosen.name(claims),
+            chosen.groups(claims),
+        )
+        if not subject:
+            return RedirectResponse(f"{SIGN_IN}?failed=1", status_code=303)
+        reader = Reader(name, chosen.roles_of(groups))
+        if not reader.may(SEE):
+            audit.record(self._home, name, audit.DENIED, "sign-in", reason="no role")
+            return _page(
+                "No role here",
+                f"You signed in as {escape(name)}, but none of your groups has a role in this "
+                "installation. Ask whoever runs it.",
+                status=403,
+            )
+        audit.record(self._home, name, audit.SIGNED_IN, "session", roles=sorted(reader.roles))
+        token = sessions(self._home).begin(subject, name, groups)
+        answer = RedirectResponse(safe_next(unquote(asked.cookies.get(NEXT_COOKIE, ""))), 303)
+        answer.set_cookie(
+            chosen.cookie,
+            token,
+            max_age=int(chosen.absolute.total_seconds()),
+            httponly=True,
+            secure=chosen.secure,
+            samesite="lax",
+        )
+        answer.delete_cookie(NEXT_COOKIE)
+        return answer
+
+    def _signed_out(self, chosen: SignIn, asked: Request) -> Response:
+        answer = RedirectResponse(f"{SIGN_IN}?left=1", status_code=303)
+        if token := asked.cookies.get(chosen.cookie):
+            sessions(self._home).end(token, "signed out")
+            self._seen.pop(token, None)
+            answer.delete_cookie(chosen.cookie, secure=chosen.secure, httponly=True)
+        return answer
+
+
+def safe_next(wished: str) -> str:
+    """The page to go to after the sign-in: one of this server's, or the first one."""
+    parts = urlsplit(wished)
+    inside = re.fullmatch(r"/[a-z-]+(\?[\x21-\x7e]*)?", wished) and not parts.netloc
+    return wished if inside and parts.path != SIGN_IN else FIRST_PAGE
+
+
+def routes(home: Home) -> list[Route]:
+    """The sign-in."""
+
+    async def asked_in(asked: Request) -> Response:
+        if sign_in(home) is None:
+            return RedirectResponse(FIRST_PAGE, status_code=303)
+        failed, left = asked.query_params.get("failed"), asked.query_params.get("left")
+        words = "Use your organisation's account."
+        if failed:
+            words = "That did not work: your provider sent no answer that holds. Try again."
+        elif left:
+            words = "You have signed out here. On a shared computer, leave your provider too."
+        answer = _page("Sign in", words, link=generate_login_redirect_url("default"))
+        if wished := asked.query_params.get("next"):
+            answer.set_cookie(
+                NEXT_COOKIE,
+                quote(safe_next(wished)),
+                max_age=_NEXT_SECONDS,
+                httponly=True,
+                samesite="lax",
+            )
+        return answer
+
+    return [Route(SIGN_IN, asked_in)]
+
+
+def _refusal(asked: Request) -> Response:
+    """A page leads to the sign-in and comes back afterwards; anything else is just refused."""
+    if asked.method == "GET" and "text/html" in asked.headers.get("accept", ""):
+        query = f"?{asked.url.query}" if asked.url.query else ""
+        wished = quote(f"{asked.url.path}{query}", safe="")
+        return RedirectResponse(f"{SIGN_IN}?next={wished}", status_code=303)
+    return PlainTextResponse("Sign in first.", status_code=401)
+
+
+def _page(title: str, words: str, *, link: str = "", status: int = 200) -> HTMLResponse:
+    button = f'<a href="{escape(link)}">Sign in</a>' if link else ""
+    body = _PAGE.format(mark=_WORDMARK, title=title, words=words, link=button)
+    return HTMLResponse(body, status_code=status, headers={"cache-control": "no-store"})
+
+
+def _claims(cookies: Iterable[str]) -> Mapping[str, Any]:
+    """What the provider said of the reader, out of the cookies that Streamlit's login sets."""
+    values: dict[str, str] = {}
+    for cookie in cookies:
+        values |= {name: part.value for name, part in SimpleCookie(cookie).items()}
+
+    def one(name: str) -> bytes | None:
+        value = values.get(name)
+        return decode_signed_value(get_cookie_secret(), name, value) if value else None
+
+    said = get_cookie_with_chunks(one, USER_COOKIE_NAME)
+    claims = json.loads(said) if said else {}
+    return claims if isinstance(claims, dict) else {}

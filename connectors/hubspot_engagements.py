@@ -1,0 +1,90 @@
+"""HubSpot's activities as contract rows: calls that came in, e-mails that came in, and meetings.
+
+Subjects, texts, notes, titles and recordings are not asked for.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.contract import Call, Row, Touchpoint
+from connectors.hubspot_rows import instant_of, needed_instant, text_of
+from connectors.message_rows import BadValue
+
+MODIFIED = "hs_lastmodifieddate"
+CALL_PROPERTIES = (
+    "hs_timestamp", MODIFIED, "hs_call_direction", "hs_call_duration", "hs_call_status",
+    "hs_call_disposition", "hs_call_from_number",
+)  # fmt: skip
+EMAIL_PROPERTIES = ("hs_timestamp", MODIFIED, "hs_email_direction", "hs_email_from_email")
+MEETING_PROPERTIES = (
+    "hs_timestamp", MODIFIED, "hs_meeting_start_time", "hs_meeting_outcome",
+)  # fmt: skip
+
+# HubSpot's own outcomes of a call in which nobody was spoken to.
+_OUTCOMES = {
+    "9d9162e7-6cf3-4944-bf63-4dff82258764": "missed",  # busy
+    "b2cf5968-551e-4856-9783-52b3da59a7d0": "voicemail",  # left voicemail
+    "73a0d17f-1163-4015-bdd5-ec830791da20": "missed",  # no answer
+}
+_STATES = {"COMPLETED": "answered", "CANCELED": "abandoned"}
+
+
+def call(said: Mapping[str, Any], contact_id: str | None) -> Row | None:
+    """A call that came in; what staff dialled is no contact with marketing."""
+    of = said["properties"]
+    if text_of(of, "hs_call_direction") != "INBOUND":
+        return None
+    status = text_of(of, "hs_call_status") or "COMPLETED"
+    logged = _OUTCOMES.get(text_of(of, "hs_call_disposition") or "")
+    outcome = logged or _STATES.get(status, "missed")
+    return Call(
+        call_id=f"hubspot-call-{said['id']}",
+        started_at=needed_instant(of, "hs_timestamp"),
+        seconds=_milliseconds(of, "hs_call_duration") // 1000,
+        answered=outcome == "answered",
+        phone=text_of(of, "hs_call_from_number"),
+        updated_at=instant_of(of, MODIFIED),
+        crm_id=contact_id,
+        outcome=outcome,
+    )
+
+
+def email(said: Mapping[str, Any], contact_id: str | None) -> Row | None:
+    """An e-mail that a person wrote."""
+    of = said["properties"]
+    sender = text_of(of, "hs_email_from_email")
+    if text_of(of, "hs_email_direction") != "INCOMING_EMAIL" or not (sender or contact_id):
+        return None
+    return Touchpoint(
+        touch_id=f"hubspot-email-{said['id']}",
+        at=needed_instant(of, "hs_timestamp"),
+        kind="chat",  # a conversation: it is no click, and no form that makes a lead
+        email=sender,
+        crm_id=contact_id,
+        utm_source="hubspot",
+        utm_medium="email",
+    )
+
+
+def meeting(said: Mapping[str, Any], contact_id: str | None) -> Row | None:
+    """A meeting that took place with a known contact."""
+    of = said["properties"]
+    if text_of(of, "hs_meeting_outcome") != "COMPLETED" or contact_id is None:
+        return None
+    started = instant_of(of, "hs_meeting_start_time")
+    return Touchpoint(
+        touch_id=f"hubspot-meeting-{said['id']}",
+        at=started or needed_instant(of, "hs_timestamp"),
+        kind="event",
+        crm_id=contact_id,
+        utm_source="hubspot",
+        utm_medium="meeting",
+    )
+
+
+def _milliseconds(of: Mapping[str, Any], name: str) -> int:
+    value = text_of(of, name) or "0"
+    try:
+        return max(0, int(float(value)))
+    except (ValueError, OverflowError):
+        raise BadValue(name, value, "this is not a number of milliseconds") from None

@@ -1,0 +1,15 @@
+"""Reconcile: what platforms claim, what was observed and credited, and why these differ."""
+
+from attribution.ui import draw, export, frame
+from attribution.ui.views.reconcile import reconcile
+
+context = frame.context()
+view = reconcile(context.home, context.generation, context.scope)
+
+draw.opening(view)
+draw.metrics(view, columns=5)
+draw.figure(view, "bridge")
+draw.table_with_parts(view, "platforms", "campaigns", "platform")
+draw.table(view, "weeks")
+export.reconcile(view, context)
+draw.notes(view)

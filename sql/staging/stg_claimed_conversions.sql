@@ -1,0 +1,33 @@
+-- What each ad platform claims for each day, by action, window and kind of contact.
+-- grain: source, account, campaign_id, ad_group_id, day, action, attribution_window, counted_by
+-- inputs: raw_claimed_conversions
+--
+-- A window without a number of days is taken for the 30 days that platforms commonly use.
+
+with
+
+final as (
+
+    select
+        source,
+        account,
+        campaign_id,
+        ad_group_id,
+        day,
+        lower(trim(network)) as utm_source,
+        lower(trim(medium)) as utm_medium,
+        trim(campaign) as utm_campaign,
+        action,
+        attribution_window,
+        cast(
+            coalesce(nullif(regexp_extract(attribution_window, '[0-9]{1,3}'), ''), '30')
+            as integer
+        ) as window_days,
+        counted_by,
+        dated,
+        cast(conversions as decimal(18, 6)) as conversions
+    from raw_claimed_conversions
+
+)
+
+select * from final

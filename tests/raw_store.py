@@ -1,0 +1,61 @@
+"""Raw tables in memory that a connector is read into as the refresh does it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import create_engine
+from sqlalchemy.pool import StaticPool
+
+from attribution.loading import Loaded, Loader
+from attribution.privacy import Door
+from attribution.raw import cursors, ensure_raw_tables
+from connectors.source import Source
+
+STAGING = Path(__file__).resolve().parent.parent / "sql/staging"
+
+
+class RawStore:
+    """One source's rows and cursors, kept over several refreshes."""
+
+    def __init__(self) -> None:
+        self._engine = create_engine("duckdb:///:memory:", poolclass=StaticPool)
+        self.ask("set timezone = 'UTC'")
+        with self._engine.begin() as connection:
+            ensure_raw_tables(connection)
+        # Nobody is joined to anybody: staging shows every row as of an unknown person.
+        self.ask("create table identity (identifier text, person_id bigint)")
+        self.ask("create table setting_report as select 'UTC' as timezone")
+        self.stage("stg_tracking_code")
+
+    def refresh(self, source: Source) -> list[Loaded]:
+        """Read what the source has to say since the cursors that the last refresh left."""
+        loader = Loader(self._engine, Lock(), Door(b"k" * 32), "source", "account", "run")
+        with self._engine.begin() as connection:
+            before = cursors(connection, "source", "account")
+        return [loader.load(piece) for piece in source.slices(before)]
+
+    def stage(self, name: str) -> None:
+        """Build one staging table."""
+        select = (STAGING / f"{name}.sql").read_text(encoding="utf-8")
+        self.ask(f"create or replace table {name} as {select}")
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        with self._engine.begin() as connection:
+            result = connection.exec_driver_sql(sql)
+            return [tuple(row) for row in result.fetchall()]
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+@contextmanager
+def raw_store() -> Iterator[RawStore]:
+    """A store for the length of a block."""
+    store = RawStore()
+    try:
+        yield store
+    finally:
+        store.close()
