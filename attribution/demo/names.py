@@ -81,8 +81,8 @@ def typed(folk: Folk) -> Texts:
 
 
 def mrn(people: Ints) -> Texts:
-    """The number of a person in the medical record; leading zeros matter."""
-    return texts(people, "%08d")
+    """The number of a person in the medical record; leading zeros matter, and 0 is nobody's."""
+    return texts(people + 1, "%08d")
 
 
 def contact_ids(people: Ints) -> Texts:

@@ -31,5 +31,5 @@ def truly(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     found["contact"] = pd.DataFrame(
         {"record": contacts, "owner": (contacts.astype(np.int64) - 100_000) // 7}
     )
-    found["person"] = pd.DataFrame({"record": patients, "owner": patients.astype(np.int64)})
+    found["person"] = pd.DataFrame({"record": patients, "owner": patients.astype(np.int64) - 1})
     return found
