@@ -14,6 +14,7 @@ from connectors.errors import (
 SOURCES = {
     "air_quality": "connectors.air_quality",
     "callrail": "connectors.callrail",
+    "fhir": "connectors.fhir_server",
     "fhir_files": "connectors.fhir_files",
     "files": "connectors.files",
     "ga4": "connectors.ga4",
@@ -25,10 +26,12 @@ SOURCES = {
     "meta_ads": "connectors.meta_ads",
     "microsoft_ads": "connectors.microsoft_ads",
     "pollen": "connectors.pollen",
+    "salesforce": "connectors.salesforce",
     "smtp_log": "connectors.smtp_log",
     "spend_sheet": "connectors.spend_sheet",
     "twilio": "connectors.twilio",
     "yelp": "connectors.yelp",
+    "zendesk_sell": "connectors.zendesk_sell",
 }
 
 __all__ = [

@@ -17,6 +17,7 @@ from typing import Any
 
 from connectors import hubspot_engagements as engagements
 from connectors.contract import Call, Contact, Deal, Link, Preference, Row, Touchpoint
+from connectors.crm_fields import Names, needed
 from connectors.errors import SourceMisconfigured, SourceRefused
 from connectors.flows import Flow, flow_rules
 from connectors.hubspot_api import Api
@@ -25,17 +26,16 @@ from connectors.hubspot_mail import Mail, suppressed
 from connectors.hubspot_rows import (
     CONTACT_PROPERTIES,
     DEAL_PROPERTIES,
-    Names,
     contact,
     deal,
     first_touch,
-    needed_instant,
 )
 from connectors.hubspot_settings import OPTIONS, OPTOUTS, PARTS, problems
 from connectors.hubspot_wishes import MERGED, MERGED_AT, merges, wishes
-from connectors.message_rows import ROWS, BadValue
+from connectors.message_rows import ROWS
 from connectors.options import settings
 from connectors.patience import Patience
+from connectors.shapes import BadValue
 from connectors.source import Context, Cursor, Item, Rejected, Slice, Source
 
 # HubSpot restates nothing: what changes gets a new modification time. But its search index lags,
@@ -204,7 +204,7 @@ class Portal:
         yield Cursor(until.isoformat())
 
     def _gone(self, said: dict[str, Any], since: datetime, until: datetime) -> Sequence[Item]:
-        at = needed_instant(said, "archivedAt")
+        at = needed(said, "archivedAt")
         if not since <= at <= until:
             return []
         row = contact(said, (), self._names)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.contract import Call, Row, Touchpoint
-from connectors.hubspot_rows import instant_of, needed_instant, text_of
-from connectors.message_rows import BadValue
+from connectors.crm_fields import instant, needed, text
+from connectors.shapes import BadValue
 
 MODIFIED = "hs_lastmodifieddate"
 CALL_PROPERTIES = (
@@ -32,18 +32,18 @@ _STATES = {"COMPLETED": "answered", "CANCELED": "abandoned"}
 def call(said: Mapping[str, Any], contact_id: str | None) -> Row | None:
     """A call that came in; what staff dialled is no contact with marketing."""
     of = said["properties"]
-    if text_of(of, "hs_call_direction") != "INBOUND":
+    if text(of, "hs_call_direction") != "INBOUND":
         return None
-    status = text_of(of, "hs_call_status") or "COMPLETED"
-    logged = _OUTCOMES.get(text_of(of, "hs_call_disposition") or "")
+    status = text(of, "hs_call_status") or "COMPLETED"
+    logged = _OUTCOMES.get(text(of, "hs_call_disposition") or "")
     outcome = logged or _STATES.get(status, "missed")
     return Call(
         call_id=f"hubspot-call-{said['id']}",
-        started_at=needed_instant(of, "hs_timestamp"),
+        started_at=needed(of, "hs_timestamp"),
         seconds=_milliseconds(of, "hs_call_duration") // 1000,
         answered=outcome == "answered",
-        phone=text_of(of, "hs_call_from_number"),
-        updated_at=instant_of(of, MODIFIED),
+        phone=text(of, "hs_call_from_number"),
+        updated_at=instant(of, MODIFIED),
         crm_id=contact_id,
         outcome=outcome,
     )
@@ -52,12 +52,12 @@ def call(said: Mapping[str, Any], contact_id: str | None) -> Row | None:
 def email(said: Mapping[str, Any], contact_id: str | None) -> Row | None:
     """An e-mail that a person wrote."""
     of = said["properties"]
-    sender = text_of(of, "hs_email_from_email")
-    if text_of(of, "hs_email_direction") != "INCOMING_EMAIL" or not (sender or contact_id):
+    sender = text(of, "hs_email_from_email")
+    if text(of, "hs_email_direction") != "INCOMING_EMAIL" or not (sender or contact_id):
         return None
     return Touchpoint(
         touch_id=f"hubspot-email-{said['id']}",
-        at=needed_instant(of, "hs_timestamp"),
+        at=needed(of, "hs_timestamp"),
         kind="chat",  # a conversation: it is no click, and no form that makes a lead
         email=sender,
         crm_id=contact_id,
@@ -69,12 +69,12 @@ def email(said: Mapping[str, Any], contact_id: str | None) -> Row | None:
 def meeting(said: Mapping[str, Any], contact_id: str | None) -> Row | None:
     """A meeting that took place with a known contact."""
     of = said["properties"]
-    if text_of(of, "hs_meeting_outcome") != "COMPLETED" or contact_id is None:
+    if text(of, "hs_meeting_outcome") != "COMPLETED" or contact_id is None:
         return None
-    started = instant_of(of, "hs_meeting_start_time")
+    started = instant(of, "hs_meeting_start_time")
     return Touchpoint(
         touch_id=f"hubspot-meeting-{said['id']}",
-        at=started or needed_instant(of, "hs_timestamp"),
+        at=started or needed(of, "hs_timestamp"),
         kind="event",
         crm_id=contact_id,
         utm_source="hubspot",
@@ -83,7 +83,7 @@ def meeting(said: Mapping[str, Any], contact_id: str | None) -> Row | None:
 
 
 def _milliseconds(of: Mapping[str, Any], name: str) -> int:
-    value = text_of(of, name) or "0"
+    value = text(of, name) or "0"
     try:
         return max(0, int(float(value)))
     except (ValueError, OverflowError):

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from connectors.contract import Contact, Link, Preference, Row
+from connectors.crm_fields import instant, text
 from connectors.hubspot_api import History
-from connectors.hubspot_rows import instant_of, text_of
 
 # The second has times: `651:1592838000000;702:...`; the first has every merged contact.
 MERGED, MERGED_AT = "hs_merged_object_ids", "hs_calculated_merged_vids"
@@ -15,8 +15,8 @@ MERGED, MERGED_AT = "hs_merged_object_ids", "hs_calculated_merged_vids"
 def merges(said: Mapping[str, Any], row: Contact) -> Iterator[Row]:
     """One link for every contact that was merged into this one."""
     of = said["properties"]
-    times = dict(_pairs(text_of(of, MERGED_AT)))
-    listed = (text_of(of, MERGED) or "").replace(",", ";").split(";")
+    times = dict(_pairs(text(of, MERGED_AT)))
+    listed = (text(of, MERGED) or "").replace(",", ";").split(";")
     for number in dict.fromkeys([*(part.strip() for part in listed), *times]):
         if number and number != row.contact_id:
             yield Link(
@@ -36,7 +36,7 @@ def wishes(
     A property that never was set says nothing: being asked is not being allowed.
     """
     for name, purpose in optouts.items():
-        opted_out = (text_of(said["properties"], name) or "false").lower() == "true"
+        opted_out = (text(said["properties"], name) or "false").lower() == "true"
         past = history.get(name) or ()
         if not opted_out and not any(_is_true(entry) for entry in past):
             continue
@@ -58,7 +58,7 @@ def _is_true(entry: Mapping[str, Any]) -> bool:
 
 def _since(past: Any) -> datetime | None:
     """When the property got its present value."""
-    entries = [(at, _is_true(e)) for e in past if (at := instant_of(e, "timestamp"))]
+    entries = [(at, _is_true(e)) for e in past if (at := instant(e, "timestamp"))]
     entries.sort(reverse=True)
     since = None
     for at, value in entries:
@@ -71,6 +71,6 @@ def _since(past: Any) -> datetime | None:
 def _pairs(value: str | None) -> Iterator[tuple[str, datetime]]:
     for part in (value or "").split(";"):
         number, colon, at = part.strip().partition(":")
-        when = instant_of({"at": at}, "at") if colon else None
+        when = instant({"at": at}, "at") if colon else None
         if number and when:
             yield number, when

@@ -16,8 +16,9 @@ from connectors.drops import Drop, DropFile, Plan, kinds_of, suffix_of
 from connectors.errors import SourceMisconfigured
 from connectors.flows import FLOWS, Flows, flow_rules
 from connectors.message_formats import Own, events_of
-from connectors.message_rows import ROWS, BadValue, rows_of
+from connectors.message_rows import ROWS, rows_of
 from connectors.readers import LONGEST_LINE, changed, unpacked
+from connectors.shapes import BadValue
 from connectors.source import Context, Item, Option, Rejected, Slice
 
 OPTIONS = (

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.message_rows import BadValue, Told, instant, needed, text
+from connectors.message_rows import Told, instant, needed, text
+from connectors.shapes import BadValue
 
 Record = Mapping[str, Any]
 

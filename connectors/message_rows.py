@@ -8,7 +8,7 @@ from typing import Any
 
 from connectors.contract import MessageEvent, Preference, Row, Touchpoint
 from connectors.flows import Flows
-from connectors.shapes import shape_of
+from connectors.shapes import BadValue
 
 ROWS: tuple[type[Row], ...] = (MessageEvent, Touchpoint, Preference)
 
@@ -25,16 +25,6 @@ _WISHES = {
     "complained": (False, "complained of spam"),
     "resubscribed": (True, "subscribed again"),
 }
-
-
-class BadValue(Exception):
-    """A value that a contract row cannot hold; never told as it is."""
-
-    def __init__(self, column: str, value: object, reason: str) -> None:
-        super().__init__(reason)
-        self.column = column
-        self.shape = shape_of("" if value is None else str(value))
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,3 +37,13 @@ def _joined(parts: list[str]) -> str:
     if len(parts) == 1:
         return parts[0]
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+class BadValue(Exception):
+    """A value that a contract row cannot hold, known by its shape only."""
+
+    def __init__(self, column: str, value: object, reason: str) -> None:
+        super().__init__(reason)
+        self.column = column
+        self.shape = shape_of("" if value is None else str(value))
+        self.reason = reason

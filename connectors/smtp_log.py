@@ -21,9 +21,10 @@ from connectors.contract import MessageEvent
 from connectors.drops import Drop, DropFile, Plan, kinds_of, matches, opened, suffix_of
 from connectors.errors import SourceError, SourceMisconfigured
 from connectors.flows import Flow, Flows, flow_rules
-from connectors.message_rows import BadValue, Told, instant, needed, rows_of, text
+from connectors.message_rows import Told, instant, needed, rows_of, text
 from connectors.postfix import Clock, Delivery, NoZone, Queued
 from connectors.readers import LONGEST_LINE, changed, unpacked
+from connectors.shapes import BadValue
 from connectors.source import Context, Item, Option, Rejected, Slice
 
 OPTIONS = (

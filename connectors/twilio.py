@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 from connectors.errors import SourceChanged, SourceError, SourceMisconfigured, SourceRefused
 from connectors.errors import SourceUnreachable as Unreachable
 from connectors.flows import FLOWS, Flows, flow_rules
-from connectors.message_rows import ROWS, BadValue
+from connectors.message_rows import ROWS
 from connectors.options import redacted, settings
 from connectors.patience import Passing, Patience, no_answer, patiently, retry_after, throttled
+from connectors.shapes import BadValue
 from connectors.source import ENDPOINT, Context, Item, Option, Rejected, Slice, Source, Window
 from connectors.twilio_rows import ANSWERED_WITHIN, Threads, rows
 from connectors.windows import open_windows, settled_by

@@ -12,7 +12,8 @@ from typing import Any
 from connectors.contract import Row, Touchpoint
 from connectors.flows import Flows
 from connectors.message_formats import STOPPED, TWILIO, channel_of
-from connectors.message_rows import BadValue, Told, needed, rows_of, text, wish
+from connectors.message_rows import Told, needed, rows_of, text, wish
+from connectors.shapes import BadValue
 
 # Twilio's own keywords, less YES: people write that to confirm a visit.
 STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})

@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from servers import ga4_export, hubspot, twilio
+from servers import ga4_export, hubspot, salesforce, twilio, zendesk_sell
 from servers.callrail import CallRailServer
 from servers.environment import AirNowServer, OpenMeteoServer, PollenServer
 from servers.ga4 import Ga4Server
@@ -99,6 +99,10 @@ def _web() -> Ga4Server:
     return Ga4Server(rows, key_events=events)
 
 
+def _options(given: dict[str, str]) -> str:
+    return "\n".join(f"{name} = {json.dumps(value)}" for name, value in given.items())
+
+
 SOURCES_HERE = {
     "google": Each(
         "google_ads",
@@ -142,6 +146,21 @@ SOURCES_HERE = {
         lambda: hubspot.sample(hubspot.HubSpotServer(), TODAY),
         'endpoint = "{s.url}"\nsuppression_lists = ["38"]\n'
         'load = ["contacts", "deals", "calls", "emails", "meetings", "email_events"]',
+        lambda server: {"access_token": server.token},
+    ),
+    "sf": Each(
+        "salesforce",
+        ("contact", "deal", "touchpoint", "link"),
+        lambda: salesforce.SalesforceServer(salesforce.sample(TODAY)),
+        'endpoint = "{s.url}"\nconsumer_key = "loopback-consumer"\ndomain = "clinic.my"\n'
+        + _options(salesforce.OWN_FIELDS),
+        lambda server: {"consumer_secret": server.consumer_secret},
+    ),
+    "sell": Each(
+        "zendesk_sell",
+        ("contact", "deal", "call"),
+        lambda: zendesk_sell.SellServer(zendesk_sell.sample(TODAY)),
+        'endpoint = "{s.url}"\ncrm_namespace = "sell"\n' + _options(zendesk_sell.OWN_FIELDS),
         lambda server: {"access_token": server.token},
     ),
     "texts": Each(

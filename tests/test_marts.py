@@ -51,6 +51,11 @@ def test_one_inquiry_told_by_three_systems_is_one_lead(warehouse):
     assert counted(warehouse, "lead") == (1,)
 
 
+def test_a_contact_that_was_deleted_from_the_crm_is_no_lead(warehouse):
+    warehouse.build(contact("ann", NOON), contact("ben", NOON, deleted=True))
+    assert counted(warehouse, "lead") == (1,)
+
+
 @pytest.mark.parametrize(("days", "leads"), [(30, 1), (31, 2)])
 def test_an_inquiry_after_the_gap_is_a_new_lead(warehouse, days, leads):
     warehouse.build(

@@ -1,0 +1,447 @@
+"""A loopback Salesforce: log-in, REST queries with paging, describe, and bulk query jobs.
+
+    with SalesforceServer(sample(date(2026, 11, 24))) as server:
+        options = server.options | {...}               # a signed log-in through server.url
+
+`server.tables["Lead"]["00Q..."]` may be edited; `server.change("Lead", id, ...)` also stamps.
+It reads the SOQL it is asked, refuses fields and objects that `hidden` names, forgets sessions
+(`server.expire()`), and hands out bulk results by locator.
+"""
+
+import base64
+import csv
+import io
+import re
+import threading
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from servers.loopback import Loopback, Reply, Request, as_json
+
+VERSION = "66.0"
+GCLID, MRN, LINE, CLINIC = "GCLID__c", "MRN__c", "Service_Line__c", "Clinic__c"
+UTM_SOURCE, UTM_MEDIUM, UTM_CAMPAIGN = "utm_source__c", "utm_medium__c", "utm_campaign__c"
+OWN_FIELDS = {
+    "patient_id_field": MRN,
+    "service_line_field": LINE,
+    "location_field": CLINIC,
+    "utm_source_field": UTM_SOURCE,
+    "utm_medium_field": UTM_MEDIUM,
+    "utm_campaign_field": UTM_CAMPAIGN,
+    "click_id_field": GCLID,
+}
+_SYSTEM = ("Id", "CreatedDate", "SystemModstamp", "IsDeleted")
+_PERSON = (
+    *_SYSTEM, "LastName", "Email", "Phone", "MobilePhone", "LeadSource", "HasOptedOutOfEmail",
+    "DoNotCall", "MasterRecordId", "Description", *OWN_FIELDS.values(),
+)  # fmt: skip
+FIELDS: dict[str, tuple[str, ...]] = {
+    "Lead": (*_PERSON, "Status", "IsConverted", "ConvertedDate", "ConvertedContactId"),
+    "Contact": _PERSON,
+    "Opportunity": (
+        *_SYSTEM, "Name", "StageName", "Amount", "CloseDate", "IsClosed", "IsWon", "ContactId",
+        LINE, CLINIC,
+    ),
+    "OpportunityHistory": ("Id", "OpportunityId", "StageName", "CreatedDate"),
+    "OpportunityContactRole": (*_SYSTEM, "OpportunityId", "ContactId", "IsPrimary"),
+    "CampaignMember": (
+        *_SYSTEM, "LeadId", "ContactId", "HasResponded", "FirstRespondedDate", "CampaignId",
+    ),
+    "Campaign": (*_SYSTEM, "Name", "Type"),
+    "Task": (
+        *_SYSTEM, "WhoId", "TaskSubtype", "CallType", "CallDurationInSeconds", "IsClosed",
+        "Subject",
+    ),
+    "RecordType": ("Id", "Name"),
+    "Event": (*_SYSTEM, "WhoId", "StartDateTime", "ActivityDate", "IsChild", "Subject"),
+}  # fmt: skip
+PREFIXES = {
+    "Lead": "00Q", "Contact": "003", "Opportunity": "006", "OpportunityHistory": "008",
+    "OpportunityContactRole": "00K", "CampaignMember": "00v", "Campaign": "701", "Task": "00T",
+    "Event": "00U",
+}  # fmt: skip
+FLAGS = {
+    "IsDeleted", "IsConverted", "HasOptedOutOfEmail", "DoNotCall", "IsClosed", "IsWon",
+    "IsPrimary", "HasResponded", "IsChild",
+}  # fmt: skip
+PARENTS = {
+    "CampaignMember": {"Campaign": "CampaignId"},
+    "Opportunity": {"RecordType": "RecordTypeId"},
+}
+Tables = dict[str, dict[str, dict[str, Any]]]
+
+
+def number(name: str, count: int) -> str:
+    """An id as Salesforce's: 18 letters and digits that begin with the object's prefix."""
+    return f"{PREFIXES[name]}5g{count:010d}AAA"
+
+
+def at(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03}+0000"
+
+
+def record(name: str, count: int, made: datetime, **values: Any) -> dict[str, Any]:
+    """A record with every field of its object; its stamp is when it was made unless told."""
+    empty = {field: False if field in FLAGS else None for field in FIELDS[name]}
+    stamp = at(values.pop("stamp", made))
+    system = {"Id": number(name, count), "CreatedDate": at(made), "SystemModstamp": stamp}
+    return {**empty, **system, **values}
+
+
+def sample(today: date) -> Tables:
+    """A few people of one clinic: a lead that became a patient, one that opted out, a campaign."""
+    noon = datetime.combine(today, datetime.min.time(), UTC) + timedelta(hours=12)
+
+    def days(count: int) -> datetime:
+        return noon - timedelta(days=count)
+
+    utm = {UTM_SOURCE: "Google", UTM_MEDIUM: "cpc", UTM_CAMPAIGN: "knee-search"}
+    rows = [
+        ("Lead", record(
+            "Lead", 1, days(20), stamp=days(9), LastName="Doe", Email="ann@example.org",
+            Phone="(212) 555-0101", LeadSource="Web", Status="Qualified", IsConverted=True,
+            ConvertedDate=days(10).date().isoformat(), ConvertedContactId=number("Contact", 1),
+            **{GCLID: "gclid-1", LINE: "orthopedics", CLINIC: "North"}, **utm,
+        )),
+        ("Lead", record(
+            "Lead", 2, days(8), LastName="Roe", Email="bo@example.org", LeadSource="Phone Inquiry",
+            Status="New", HasOptedOutOfEmail=True,
+        )),
+        ("Contact", record(
+            "Contact", 1, days(10), stamp=days(9), LastName="Doe", Email="ann@example.org",
+            MobilePhone="(212) 555-0101", LeadSource="Web",
+            **{MRN: "MRN-1", GCLID: "gclid-1", LINE: "orthopedics", CLINIC: "North"}, **utm,
+        )),
+        ("Contact", record("Contact", 2, days(7), LastName="Poe", DoNotCall=True)),
+        ("Opportunity", record(
+            "Opportunity", 1, days(10), stamp=days(5), Name="Knee", StageName="Closed Won",
+            Amount=12500.5, CloseDate=days(5).date().isoformat(), IsClosed=True, IsWon=True,
+            **{LINE: "orthopedics"},
+        )),
+        ("OpportunityHistory", record(
+            "OpportunityHistory", 1, days(10), OpportunityId=number("Opportunity", 1),
+            StageName="Consult",
+        )),
+        ("OpportunityHistory", record(
+            "OpportunityHistory", 2, days(5), OpportunityId=number("Opportunity", 1),
+            StageName="Closed Won",
+        )),
+        ("OpportunityContactRole", record(
+            "OpportunityContactRole", 1, days(10), OpportunityId=number("Opportunity", 1),
+            ContactId=number("Contact", 1), IsPrimary=True,
+        )),
+        ("Campaign", record("Campaign", 1, days(40), Name="Knee seminar", Type="Seminar")),
+        ("CampaignMember", record(
+            "CampaignMember", 1, days(25), stamp=days(22), LeadId=number("Lead", 1),
+            CampaignId=number("Campaign", 1), HasResponded=True,
+            FirstRespondedDate=days(22).date().isoformat(),
+        )),
+        ("Task", record(
+            "Task", 1, days(12), WhoId=number("Lead", 1), TaskSubtype="Call", CallType="Inbound",
+            CallDurationInSeconds=180, IsClosed=True, Subject="Asked about her knee",
+        )),
+        ("Event", record(
+            "Event", 1, days(11), WhoId=number("Lead", 1), StartDateTime=at(days(9)),
+            Subject="Consult",
+        )),
+    ]  # fmt: skip
+    tables: Tables = {}
+    for name, row in rows:
+        tables.setdefault(name, {})[row["Id"]] = row
+    return tables
+
+
+def refusal(code: str, words: str = "no", status: int = 400) -> Reply:
+    """Salesforce's error: a list."""
+    return as_json([{"message": words, "errorCode": code}], status)
+
+
+@cache
+def _key() -> rsa.RSAPrivateKey:
+    """The key that the connected app knows the certificate of; made once for all servers."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@cache
+def private_key() -> str:
+    return (
+        _key()
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
+
+
+@cache
+def public_key() -> rsa.RSAPublicKey:
+    return _key().public_key()
+
+
+class SalesforceServer(Loopback):
+    """One organisation."""
+
+    def __init__(self, tables: Tables | None = None, *, page: int = 2000) -> None:
+        super().__init__()
+        self.tables: Tables = {name: {} for name in FIELDS}
+        self.tables |= tables if tables is not None else sample(datetime.now(UTC).date())
+        self.page = page
+        self.hidden: set[str] = set()  # "Lead", "Lead.Email"
+        self.extra: dict[str, set[str]] = {}  # further fields of an object
+        self.consumer_key, self.consumer_secret = "loopback-consumer", "loopback-consumer-secret"
+        self.username = "caretrace@clinic.example"
+        self.private_key = private_key()
+        self.sessions: set[str] = set()
+        self.granted = 0
+        self.jobs: dict[str, dict[str, Any]] = {}
+        self.outcomes: list[tuple[str, str]] = []  # what the next jobs end as
+        self.lies = 0  # how many records more a job claims than it hands out
+        self._places: dict[str, tuple[list[dict[str, Any]], int]] = {}
+        self._count = 0
+        self._edit = threading.Lock()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What logs a source in here, signed."""
+        return {
+            "endpoint": self.url,
+            "consumer_key": self.consumer_key,
+            "username": self.username,
+            "private_key": self.private_key,
+        }
+
+    @property
+    def credentials(self) -> dict[str, Any]:
+        """The same by client credentials, which costs no reading of a key."""
+        return {
+            "endpoint": self.url,
+            "consumer_key": self.consumer_key,
+            "consumer_secret": self.consumer_secret,
+            "domain": "clinic.my",
+        }
+
+    def put(self, name: str, *rows: Mapping[str, Any]) -> None:
+        with self._edit:
+            self.tables[name] |= {str(row["Id"]): dict(row) for row in rows}
+
+    def change(self, name: str, count: int, stamp: datetime, **values: Any) -> None:
+        """Change a record, as a user would."""
+        self.tables[name][number(name, count)] |= {**values, "SystemModstamp": at(stamp)}
+
+    def expire(self) -> None:
+        """End every session."""
+        self.sessions.clear()
+
+    def forget_places(self) -> None:
+        """Lose every paged query."""
+        self._places.clear()
+
+    def answer(self, request: Request) -> Reply:
+        if request.path == "/services/oauth2/token":
+            return self._token(request)
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if token not in self.sessions:
+            return refusal("INVALID_SESSION_ID", "Session expired or invalid", 401)
+        parts = request.path.strip("/").split("/")
+        if parts[:3] != ["services", "data", f"v{VERSION}"]:
+            return refusal("NOT_FOUND", "The requested resource does not exist", 404)
+        match parts[3:]:
+            case ["sobjects", name, "describe"]:
+                return self._describe(name)
+            case ["query" | "queryAll" as verb]:
+                return self._query(request.query["q"], deleted=verb == "queryAll")
+            case ["query" | "queryAll", place]:
+                return self._next(place)
+            case ["jobs", "query", *rest]:
+                return self._job(request, rest)
+        return refusal("NOT_FOUND", "The requested resource does not exist", 404)
+
+    def _token(self, request: Request) -> Reply:
+        form = request.form()
+        if form.get("grant_type") == "client_credentials":
+            told = request.headers.get("authorization", "").removeprefix("Basic ")
+            wanted = f"{self.consumer_key}:{self.consumer_secret}".encode()
+            if base64.b64decode(told) != wanted:
+                return as_json({"error": "invalid_client", "error_description": "bad"}, 401)
+        elif form.get("grant_type") == "urn:ietf:params:oauth:grant-type:jwt-bearer":
+            try:
+                claims = jwt.decode(
+                    form["assertion"],
+                    public_key(),
+                    algorithms=["RS256"],
+                    audience="https://login.salesforce.com",
+                )
+            except jwt.PyJWTError:
+                words = "invalid assertion"
+                return as_json({"error": "invalid_grant", "error_description": words}, 400)
+            if (claims["iss"], claims["sub"]) != (self.consumer_key, self.username):
+                words = "user hasn't approved this consumer"
+                return as_json({"error": "invalid_grant", "error_description": words}, 400)
+        else:
+            return as_json({"error": "unsupported_grant_type"}, 400)
+        self.granted += 1
+        token = f"00Dloopback-session-{self.granted}"
+        self.sessions.add(token)
+        instance = "https://clinic.my.salesforce.com"
+        return as_json({"access_token": token, "instance_url": instance, "token_type": "Bearer"})
+
+    def visible(self, name: str) -> set[str]:
+        fields = {*FIELDS[name], *self.extra.get(name, ())}
+        return {field for field in fields if f"{name}.{field}" not in self.hidden}
+
+    def _describe(self, name: str) -> Reply:
+        if name not in FIELDS or name in self.hidden:
+            return refusal("NOT_FOUND", "The requested resource does not exist", 404)
+        parents = {via: parent for parent, via in PARENTS.get(name, {}).items()}
+        fields = [{"name": f, "relationshipName": parents.get(f)} for f in self.visible(name)]
+        return as_json({"name": name, "fields": fields})
+
+    def select(self, soql: str, *, deleted: bool) -> list[dict[str, Any]] | int | Reply:
+        """The records a query asks for, flat; their number for COUNT(); or a refusal."""
+        parsed = re.fullmatch(
+            r"SELECT (.+?) FROM (\w+)(?: WHERE (.+?))?(?: ORDER BY (.+))?", soql.strip()
+        )
+        if parsed is None:
+            return refusal("MALFORMED_QUERY", f"unexpected token in {soql}")
+        listed, name, where, order = parsed.groups()
+        if name not in FIELDS or name in self.hidden:
+            words = f"\n{soql}\n^\nsObject type '{name}' is not supported."
+            return refusal("INVALID_TYPE", words)
+        fields = [] if listed == "COUNT()" else listed.split(", ")
+        for field in fields:
+            parent, dot, inner = field.rpartition(".")
+            object_ = parent or name
+            via = PARENTS.get(name, {}).get(parent) if dot else inner
+            if via not in self.visible(name) or inner not in self.visible(object_):
+                words = f"\n{soql}\n^\nERROR at Row:1:Column:8\nNo such column '{inner}' on entity "
+                return refusal("INVALID_FIELD", f"{words}'{object_}'. If you are attempting to")
+        rows = [
+            row
+            for row in self.tables[name].values()
+            if (deleted or not row.get("IsDeleted")) and _holds(row, where)
+        ]
+        if not fields:
+            return len(rows)
+        for key in reversed((order or "Id").split(", ")):
+            rows.sort(key=lambda row: str(row[key]))
+        return [{field: self._value(name, row, field) for field in fields} for row in rows]
+
+    def _value(self, name: str, row: Mapping[str, Any], field: str) -> Any:
+        parent, dot, inner = field.partition(".")
+        if not dot:
+            return row.get(field)
+        found = self.tables[parent].get(str(row.get(PARENTS[name][parent])), {})
+        return found.get(inner)
+
+    def _query(self, soql: str, *, deleted: bool) -> Reply:
+        found = self.select(soql, deleted=deleted)
+        if isinstance(found, Reply):
+            return found
+        if isinstance(found, int):
+            return as_json({"totalSize": found, "done": True, "records": []})
+        self._count += 1
+        place = f"01g{self._count:012d}"
+        self._places[place] = (found, 0)
+        return self._next(f"{place}-0")
+
+    def _next(self, place: str) -> Reply:
+        key, _, offset = place.partition("-")
+        if key not in self._places:
+            return refusal("INVALID_QUERY_LOCATOR", "invalid query locator")
+        rows, start = self._places[key][0], int(offset)
+        end = start + self.page
+        answer: dict[str, Any] = {
+            "totalSize": len(rows),
+            "done": end >= len(rows),
+            "records": [_nested(row) for row in rows[start:end]],
+        }
+        if end < len(rows):
+            answer["nextRecordsUrl"] = f"/services/data/v{VERSION}/query/{key}-{end}"
+        usage = {"Sforce-Limit-Info": "api-usage=18/100000"}
+        return as_json(answer, headers=usage)
+
+    def _job(self, request: Request, rest: list[str]) -> Reply:
+        if request.method == "POST":
+            asked = request.json()
+            found = self.select(asked["query"], deleted=asked["operation"] == "queryAll")
+            if isinstance(found, Reply):
+                return found
+            self._count += 1
+            key = f"750{self._count:012d}"
+            state, words = self.outcomes.pop(0) if self.outcomes else ("JobComplete", "")
+            self.jobs[key] = {"rows": found, "looks": 0, "state": state, "words": words}
+            return as_json({"id": key, "operation": "queryAll", "state": "UploadComplete"})
+        key = rest[0]
+        if key not in self.jobs:
+            return refusal("NOT_FOUND", "The requested resource does not exist", 404)
+        job = self.jobs[key]
+        if request.method == "DELETE":
+            del self.jobs[key]
+            return Reply(204)
+        if rest[1:] == ["results"]:
+            return self._results(job, request.query)
+        job["looks"] += 1
+        state = job["state"] if job["looks"] > 1 else "InProgress"
+        processed = len(job["rows"]) + self.lies if state == "JobComplete" else 0
+        said = {"id": key, "state": state, "numberRecordsProcessed": processed}
+        return as_json(said | ({"errorMessage": job["words"]} if job["words"] else {}))
+
+    def _results(self, job: dict[str, Any], query: Mapping[str, str]) -> Reply:
+        start, size = int(query.get("locator") or 0), min(int(query["maxRecords"]), self.page)
+        part = job["rows"][start : start + size]
+        out = io.StringIO(newline="")
+        writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        writer.writerow(job["rows"][0] if job["rows"] else ["Id"])
+        writer.writerows([_as_csv(v) for v in row.values()] for row in part)
+        end = start + size
+        headers = {
+            "content-type": "text/csv",
+            "Sforce-Locator": str(end) if end < len(job["rows"]) else "null",
+            "Sforce-NumberOfRecords": str(len(part)),
+        }
+        return Reply(200, out.getvalue().encode(), headers)
+
+
+def _holds(row: Mapping[str, Any], where: str | None) -> bool:
+    """Whether a record meets every condition."""
+    for condition in where.split(" AND ") if where else ():
+        if one_of := re.fullmatch(r"(\w+) IN \((.+)\)", condition):
+            if str(row[one_of[1]]) not in re.findall(r"'(\w+)'", one_of[2]):
+                return False
+        elif equal := re.fullmatch(r"(\w+) = '(.*)'", condition):
+            if row[equal[1]] != equal[2]:
+                return False
+        else:
+            field, sign, bound = condition.split(" ")
+            value, limit = datetime.fromisoformat(row[field]), datetime.fromisoformat(bound)
+            if not (value >= limit if sign == ">=" else value < limit):
+                return False
+    return True
+
+
+def _nested(row: Mapping[str, Any]) -> dict[str, Any]:
+    """As REST gives it: a parent's fields inside the parent, which is null where there is none."""
+    nested: dict[str, Any] = {"attributes": {"type": "x", "url": "/services/data/x"}}
+    for field, value in row.items():
+        parent, dot, inner = field.partition(".")
+        if not dot:
+            nested[field] = value
+        elif value is None:
+            nested.setdefault(parent, None)
+        else:
+            held = nested.get(parent) or {"attributes": {"type": parent}}
+            nested[parent] = held | {inner: value}
+    return nested
+
+
+def _as_csv(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
