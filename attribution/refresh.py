@@ -23,6 +23,7 @@ from attribution.ledger import Ledger, StepNote
 from attribution.loading import Loader
 from attribution.lock import only_one
 from attribution.paths import Home
+from attribution.placeholders import placeholders
 from attribution.privacy import Door, load_key
 from attribution.raw import cursors
 from attribution.settings import Settings, SourceSettings, connector, without_secrets
@@ -115,6 +116,7 @@ class _Run:
         self.run_id = run_id
         self.watch = watch
         self.key = load_key(settings.home)
+        self.placeholders = placeholders(settings.home.folder)
 
     def run(self) -> Outcome:
         home = self.settings.home
@@ -178,7 +180,15 @@ class _Run:
             self.watch(Event(step, "progress", loaded_rows))
             self.ledger.progress(self.run_id, step, loaded_rows)
 
-        door = Door(self.key, self.settings.region, source.patient_namespace, source.crm_namespace)
+        door = Door(
+            self.key,
+            self.settings.region,
+            source.patient_namespace,
+            source.crm_namespace,
+            self.placeholders,
+            self.settings.identity.plus_addresses,
+            self.settings.identity.gmail_dots,
+        )
         loader = Loader(
             building.engine,
             building.commits,
@@ -249,8 +259,14 @@ class _Run:
 
     def _join_identities(self, building: warehouse.Building) -> None:
         with self._step("identity") as note, identity.open_vault(self.settings.home) as vault:
+            namespaces = {
+                source.name: (source.patient_namespace, source.crm_namespace)
+                for source in self.settings.sources
+            }
             with building.connect() as connection:
-                found = identity.resolve(connection, vault, self.run_id, self.settings.identity)
+                found = identity.resolve(
+                    connection, vault, self.run_id, self.settings.identity, namespaces
+                )
             note.rows = found.people
             note.message = (
                 f"{found.identifiers:,} identifiers of {found.people:,} people; "

@@ -16,6 +16,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
+from attribution.identity_changes import ensure_identity_tables
 from attribution.models.parameters import CreditSettings, setting_tables
 from attribution.privacy import STRENGTH
 from attribution.raw import ensure_raw_tables, has_person
@@ -56,6 +57,7 @@ class Warehouse:
         self.run("set threads = 2")
         self.run("set timezone = 'UTC'")
         ensure_raw_tables(self.connection)
+        ensure_identity_tables(self.connection)
         for path in sorted(SEEDS.glob("*.csv")):
             self.replace(path.stem, read(path.stem))
         self.set(settings or CreditSettings())
