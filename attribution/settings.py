@@ -3,10 +3,11 @@
 Everything that is missing or impossible is reported at once, with what to write where.
 """
 
+import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from importlib import import_module
@@ -125,7 +126,9 @@ def load(at: Home, *, today: date | None = None) -> Settings:
     try:
         sign_in(at)
     except SettingsError as error:
-        told.problems.append(str(error))
+        # Its first line names the file, as that of all problems here does.
+        said = str(error).splitlines()
+        told.problems.extend(line.removeprefix("  - ") for line in said[1:] or said)
     if told.problems:
         lines = "\n".join(f"  - {problem}" for problem in told.problems)
         raise SettingsError(f"{at.config} needs attention:\n{lines}")
@@ -143,7 +146,8 @@ class _Told:
     def only(self, known: set[str]) -> None:
         """Note every setting that nobody knows."""
         self.problems.extend(
-            f"{self.where}{name} is not a setting" for name in sorted(self.table.keys() - known)
+            f"{self.where}{name} is not a setting{_nearest(name, known)}"
+            for name in sorted(self.table.keys() - known)
         )
 
     def get(self, name: str, kind: type[T], default: T) -> T:
@@ -154,6 +158,12 @@ class _Told:
             return value
         self.problems.append(f"{self.where}{name} must be {_MEANT[kind]}")
         return default
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """The name that was probably meant, to be put after a problem; nothing where none is near."""
+    near = difflib.get_close_matches(name, sorted(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _credit(told: _Told) -> CreditSettings:
@@ -228,24 +238,29 @@ def _source(
         problems.append(f"{where} may be named with letters, digits, - and _ only")
     if not isinstance(table, dict) or str(table.get("kind")) not in SOURCES:
         kinds = ", ".join(sorted(SOURCES))
-        problems.append(f"{where} needs a kind, one of: {kinds}")
+        given = str(table.get("kind", "")) if isinstance(table, dict) else ""
+        problems.append(f"{where} needs a kind, one of: {kinds}{_nearest(given, SOURCES)}")
         return None
     kind = table["kind"]
     own = {"kind", "account", "patient_namespace", "crm_namespace"}
     told = _Told(table, problems, f"{where} ")
     options = {option.name: option for option in options_of(kind)}
     problems.extend(
-        f"{where} {key} is not a setting of {kind}"
+        f"{where} {key} is not a setting of {kind}{_nearest(key, own | options.keys())}"
         for key in sorted(table.keys() - own - options.keys())
     )
     values: dict[str, Any] = {}
     for option in options.values():
         value = _value(name, option, table, secrets, problems)
         if value is None and option.required:
-            place = (
-                secret_variable(name, option.name) if option.secret else f"{where} {option.name}"
-            )
-            problems.append(f"{place} is missing: {option.help}")
+            place, how = f"{where} {option.name}", ""
+            if option.secret:
+                place = secret_variable(name, option.name)
+                how = (
+                    f" Set it in the environment, or {option.name} under {where} in "
+                    f"{at.secrets.name}."
+                )
+            problems.append(f"{place} is missing: {option.help}{how}")
         if option.path and isinstance(value, str):
             value = str(at.folder / Path(value).expanduser())
         values[option.name] = option.default if value is None else value

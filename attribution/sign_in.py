@@ -122,7 +122,7 @@ def _read(home: Home, _changed: int, secret: str) -> SignIn | None:
 def _checked(path: Path, table: Mapping[str, Any], secret: str) -> SignIn:
     problems = [f"[sign_in] {name} is not a setting" for name in sorted(table.keys() - _KNOWN)]
     problems += [
-        f"[sign_in] {name} must be a text in quotes"
+        f"[sign_in] {name} {'must be a text in quotes' if name in table else 'is missing'}"
         for name in _TEXTS
         if not isinstance(table.get(name), str) or not table[name]
     ]
@@ -135,7 +135,10 @@ def _checked(path: Path, table: Mapping[str, Any], secret: str) -> SignIn:
     if urlsplit(addresses["address"]).path:
         problems.append("[sign_in] address must end after the host: pages have no other place")
     if not secret:
-        problems.append(f"{SECRET_VARIABLE} is missing: the secret of client_id")
+        problems.append(
+            f"{SECRET_VARIABLE} is missing: the secret of client_id; set it in the "
+            "environment, or client_secret under [sign_in] in secrets.toml"
+        )
     roles, wrong = _roles(table.get("roles"))
     problems += wrong
     spans = {}

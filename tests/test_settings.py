@@ -129,6 +129,23 @@ def test_secrets_come_from_their_file_and_the_environment_wins(home, monkeypatch
     assert CANARY not in repr(source)
 
 
+def test_a_misspelt_name_is_answered_with_the_nearest(home):
+    message = told(
+        home,
+        'curency = "USD"\n[sources.a]\nkind = "scriptd"\n'
+        '[sources.b]\nkind = "scripted"\nscript = "x"\nacount = "1"\n',
+    )
+    assert "curency is not a setting; did you mean currency?" in message
+    assert "; did you mean scripted?" in message
+    assert "acount is not a setting of scripted; did you mean account?" in message
+
+
+def test_what_is_wrong_with_the_sign_in_stands_in_the_same_list(home):
+    message = told(home, '[sign_in]\nclient_id = "x"\n')
+    assert message.count("needs attention") == 1
+    assert "\n  - [sign_in] issuer is missing\n" in message
+
+
 @pytest.mark.parametrize("text", ["sources = 1", "[sources]\nb = 1", "other = 1"])
 def test_a_secrets_file_of_another_shape_holds_no_secrets(home, text):
     home.config.write_text('[sources.b]\nkind = "scripted"\nscript = "x"\n')

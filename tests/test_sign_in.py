@@ -341,7 +341,7 @@ def test_everything_that_is_wrong_is_said_at_once(home, monkeypatch):
         sign_in(home)
     for words in (
         "colour is not a setting",
-        "client_id must be a text",
+        "client_id is missing",
         "issuer must begin with https://",
         "address must end after the host",
         f"{SECRET_VARIABLE} is missing",
