@@ -33,6 +33,14 @@ class Finding:
     sentence: str
 
 
+_COMMON = (
+    "any kind",
+    "    account (default the source's name): What the account is called in reports of coverage.",
+    "    patient_namespace (default emr): Whose record numbers these are.",
+    "    crm_namespace (default crm): Whose contact numbers these are.",
+)
+
+
 def examine(settings: Settings) -> list[Finding]:
     """Look at everything that a refresh will need; sources are asked their smallest question."""
     return [
@@ -44,7 +52,7 @@ def examine(settings: Settings) -> list[Finding]:
 
 def explain() -> str:
     """Every setting of every kind of source, as text."""
-    lines = ["Settings of caretrace.toml, one table per source: [sources.<name>]", ""]
+    lines = ["Settings of caretrace.toml, one table per source: [sources.<name>]", "", *_COMMON, ""]
     for kind in sorted(SOURCES):
         module = connector(kind)
         lines += [f'kind = "{kind}"', f"    {(module.__doc__ or '').strip().splitlines()[0]}"]
@@ -57,8 +65,10 @@ def explain() -> str:
 
 
 def _in_words(default: object) -> str:
-    if default is None:
+    if default is None or default in ((), [], {}):
         return "optional"
+    if isinstance(default, bool):
+        return f"default {str(default).lower()}"
     values = default if isinstance(default, tuple | list) else (default,)
     return "default " + ", ".join(str(value) for value in values)
 
