@@ -139,6 +139,15 @@ def test_how_often_a_channel_earns_more_is_that_of_the_difference(marts, tables,
     assert np.isnan(table.loc[one, f"over_{one}"])
 
 
+def test_the_words_about_pairs_count_only_those_that_are_drawn():
+    names = [f"channel_{letter}" for letter in "abcdefghijkl"]
+    beats = pd.DataFrame(0.999, index=names, columns=names)
+    for row in range(8, 11):
+        beats.iloc[row, row + 1] = 0.6
+    figure, _table = ranking.stability(beats, RECENT)
+    assert "36 of 36 pairs are told apart; each channel is told apart from the next" in figure.alt
+
+
 def test_the_page_says_which_channels_cannot_be_told_apart():
     names = ["paid_search", "directory", "email", "video"]
     beats = pd.DataFrame(0.999, index=names, columns=names)

@@ -66,8 +66,9 @@ def _in_words(beats: pd.DataFrame, model: str) -> str:
     names = [formats.title(str(name)) for name in beats.index]
     if len(names) < 2:
         return f"Under {model} a single channel is credited; there is nothing to compare."
-    chances = beats.to_numpy(dtype="float64")
-    counted = _counted(chances[:MAX_CHANNELS, :MAX_CHANNELS])
+    # Of the pairs that are drawn, so that the words and the picture count the same.
+    chances = beats.to_numpy(dtype="float64")[:MAX_CHANNELS, :MAX_CHANNELS]
+    counted = _counted(chances)
     ahead = chances.diagonal(1)
     pairs = [(float(chance), row) for row, chance in enumerate(ahead)]
     close = [(chance, row) for chance, row in pairs if chance < TOLD_APART]
