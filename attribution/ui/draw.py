@@ -97,7 +97,7 @@ def table(view: View, name: str) -> None:
         shown = view.tables[name]
         st.markdown(f"**{formats.plain(shown.title)}**")
         if shown.frame.empty:
-            st.caption("None.")
+            st.caption(formats.prose(shown.empty))
             return
         if shown.note:
             st.caption(formats.prose(shown.note))

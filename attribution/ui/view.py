@@ -33,6 +33,7 @@ class Table:
     columns: tuple[Column, ...]
     frame: pd.DataFrame
     note: str = ""  # what to do about it
+    empty: str = "None."  # what it says without a row
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

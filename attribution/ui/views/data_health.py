@@ -97,8 +97,14 @@ def progress(steps: pd.DataFrame) -> tuple[float, str]:
     return done / max(len(steps), 1), f"Step {min(done + 1, len(steps))} of {len(steps)}{now}"
 
 
-def _cut(title: str, columns: tuple[Column, ...], frame: pd.DataFrame, note: str = "") -> Table:
-    return Table(title, columns, frame[[column.name for column in columns]], note)
+def _cut(
+    title: str,
+    columns: tuple[Column, ...],
+    frame: pd.DataFrame,
+    note: str = "",
+    empty: str = "None.",
+) -> Table:
+    return Table(title, columns, frame[[column.name for column in columns]], note, empty)
 
 
 def _coverage(frame: pd.DataFrame) -> Table:
@@ -120,7 +126,7 @@ def _rejected(frame: pd.DataFrame, every: int) -> Table:
         Column("row_number", "Row", "count"),
         Column("column_name", "Column"),
         Column("reason", "Reason"),
-        Column("shape", "Shape", "text", "Letters as a, digits as #: never the value itself."),
+        Column("shape", "Shape", "text", "What kind of value it was: never the value itself."),
         Column("table_name", "Table"),
     )
     more = f" The first {len(frame)} are shown." if every > len(frame) else ""
@@ -128,7 +134,7 @@ def _rejected(frame: pd.DataFrame, every: int) -> Table:
         f"{every:,} {'row' if every == 1 else 'rows'} broke the contract and were left out.{more} "
         "Correct them at the source, then run `caretrace refresh`."
     )
-    return _cut("Rejected rows", columns, frame, note)
+    return _cut("Rejected rows", columns, frame, note, "Nothing to do: no row was left out.")
 
 
 def _unmapped(frame: pd.DataFrame) -> Table:
@@ -146,7 +152,8 @@ def _unmapped(frame: pd.DataFrame) -> Table:
         "No rule says which channel this is, so it is shown as Unmapped. Add a line to "
         "`channel_rules.csv` in the home folder, then run `caretrace refresh`."
     )
-    return _cut("Unmapped channels", columns, frame, note)
+    empty = "Nothing to do: the rules know every source, medium and campaign."
+    return _cut("Unmapped channels", columns, frame, note, empty)
 
 
 def _sessions(frame: pd.DataFrame) -> Table:
@@ -161,4 +168,5 @@ def _sessions(frame: pd.DataFrame) -> Table:
         "In these weeks the web analytics source estimated or withheld sessions. Visits, money "
         "and credit come from other sources and are not affected."
     )
-    return _cut("Web analytics quality", columns, frame, note)
+    empty = "No sessions were estimated or withheld."
+    return _cut("Web analytics quality", columns, frame, note, empty)
