@@ -249,7 +249,8 @@ def _lift(campaigns: pd.DataFrame) -> Figure:
             drawn["lift_high"].tolist(),
             hovers,
         ),
-        f"{sure} of {len(drawn)} campaigns differ from their holdout by more than chance explains.",
+        f"{sure} of {len(drawn)} campaigns {'differs' if sure == 1 else 'differ'} from their "
+        "holdout by more than chance explains.",
         f"{definition('lift').help} Grey where the interval includes nought.",
         "campaigns",
     )
