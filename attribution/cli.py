@@ -5,6 +5,7 @@ are one sentence on standard error; `--debug` shows the traceback as well.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -34,6 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "it fails again, run `caretrace rollback` and then `caretrace refresh`."
         )
         return _refuse(options, sentence, 2)
+    except BrokenPipeError:
+        # Whoever read the output has seen enough, as `head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except OSError as error:
         return _refuse(options, f"The system said no: {error}.", 2)
     except KeyboardInterrupt:
@@ -90,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--service-line", action="append", default=[])
     export.add_argument("--location", action="append", default=[])
     export.add_argument(
-        "--people", action="store_true", help="yes, write journeys of single people to a file"
+        "--people", action="store_true", help="journeys: say that you may see single people"
     )
     export.set_defaults(run=_export)
 
@@ -102,13 +107,13 @@ def _parser() -> argparse.ArgumentParser:
     analyst.add_command(commands)
 
     log = commands.add_parser("audit", help="who saw people and who took reports away")
-    log.add_argument("what", choices=["show", "verify"])
+    log.add_argument("what", choices=["show", "verify"], metavar="{show,verify}")
     log.add_argument("--last", type=int, default=20, help="how many entries to show (20)")
     log.add_argument("--expect", help="a head of the log that was noted before: it must be in it")
     log.set_defaults(run=_audit)
 
     sessions = commands.add_parser("sessions", help="end the sessions of readers who signed in")
-    sessions.add_argument("what", choices=["end"])
+    sessions.add_argument("what", choices=["end"], metavar="end")
     who = sessions.add_mutually_exclusive_group(required=True)
     who.add_argument("--reader", help="the reader's name, as the audit log has it")
     who.add_argument("--all", action="store_true", help="those of everybody")
@@ -176,9 +181,9 @@ def _status(_options: argparse.Namespace) -> int:
         f"{when.iloc[-1] if len(when) else 'at an unknown time'}."
     )
     for run in runs.to_dict("records"):
-        _say(
-            f"Last refresh: {run['state']}, started {run['started_at']}. {run['message']}".rstrip()
-        )
+        # What failed is said with each source below.
+        message = "" if run["state"] == "partial" else run["message"]
+        _say(f"Last refresh: {run['state']}, started {run['started_at']}. {message}".rstrip())
     for source in sources.to_dict("records"):
         # A missing text is NaN in a frame.
         since = source["last_success_at"] if isinstance(source["last_success_at"], str) else "never"

@@ -208,6 +208,9 @@ def test_the_doctor_explains_every_setting(say):
     assert "claimed_actions (default lead):" in out
     assert "timezone (default UTC):" in out
     assert "api_version (optional):" in out
+    assert "forms (default true):" in out
+    assert "patient_namespace (default emr):" in out
+    assert "(default )" not in out
 
 
 def test_the_home_folder_is_where_the_environment_says(home, monkeypatch):
