@@ -21,7 +21,7 @@ ADDRESS = "https://www.airnowapi.org"
 MOST_AN_HOUR = 500
 # Left for the probe and for repeats.
 _SPARED = 40
-_GRANT = "check the key on docs.airnowapi.org, and set it in the environment as api_key."
+_GRANT = "check the key on docs.airnowapi.org, and set it as the source's api_key."
 
 
 def open_service(

@@ -21,7 +21,7 @@ FREE = "https://air-quality-api.open-meteo.com"
 PAID = "https://customer-air-quality-api.open-meteo.com"
 # The EPA's rule: three quarters of a day must be there.
 FEWEST_HOURS = 18
-_GRANT = "check the key in your Open-Meteo account, and set it in the environment as api_key."
+_GRANT = "check the key in your Open-Meteo account, and set it as the source's api_key."
 
 
 def open_service(

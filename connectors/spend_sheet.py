@@ -93,7 +93,8 @@ class SpendSheets:
         flights, rejected = self._flights(), 0
         for file in files:
             rejected += sum(1 for _ in self._contents(file, flights))
-        said = f"{self.folder} holds {kinds_of(files)}: {flights.rows:,} rows of spend"
+        noun = "row" if flights.rows == 1 else "rows"
+        said = f"{self.folder} holds {kinds_of(files)}: {flights.rows:,} {noun} of spend"
         return f"{said}, {rejected:,} of them not as agreed." if rejected else f"{said}."
 
     def _files(self) -> list[DropFile]:
