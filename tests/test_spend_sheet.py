@@ -262,7 +262,7 @@ def test_probe_says_what_there_is_to_read(tmp_path):
     drop(tmp_path, RADIO, WRONG[0][0])
     (tmp_path / "notes.docx").write_bytes(b"x")
     said = source(tmp_path).probe()
-    assert said.endswith("holds 1 .csv: 1 rows of spend, 1 of them not as agreed.")
+    assert said.endswith("holds 1 .csv: 1 row of spend, 1 of them not as agreed.")
 
 
 def test_what_has_not_changed_is_not_read_again(tmp_path):
