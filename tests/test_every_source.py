@@ -154,7 +154,7 @@ SOURCES_HERE = {
     ),
     "record": Each(
         "fhir_files",
-        ("person", "appointment", "encounter", "payment"),
+        ("person", "appointment"),
         settings='folder = "{folder}"',
         drop=lambda folder: (folder / "record.ndjson").write_text(RECORD),
     ),
