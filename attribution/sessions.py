@@ -50,9 +50,15 @@ class Sessions(Ledger):
         return token
 
     def look(
-        self, token: str, idle: timedelta, absolute: timedelta, now: datetime | None = None
+        self,
+        token: str,
+        idle: timedelta,
+        absolute: timedelta,
+        now: datetime | None = None,
+        *,
+        alive: bool = True,
     ) -> Session | None:
-        """The session of an id if it stands, which counts as a sign of life."""
+        """The session of an id if it stands; counts as a sign of life unless `alive` is false."""
         now = now or datetime.now(UTC)
         with self._sound(), self._engine.connect() as connection:
             found = connection.execute(
@@ -64,7 +70,7 @@ class Sessions(Ledger):
         if now >= began + absolute or now >= seen + idle:
             self.end(token, "expired")
             return None
-        if now >= seen + _TOUCH_EVERY:
+        if alive and now >= seen + _TOUCH_EVERY:
             with self._write() as connection:
                 connection.execute(
                     update(SESSION)
