@@ -29,7 +29,7 @@ from streamlit.web.server.starlette.starlette_app_utils import decode_signed_val
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
 from attribution import audit
-from attribution.errors import StorageError
+from attribution.errors import CaretraceError, StorageError
 from attribution.paths import Home
 from attribution.roles import EXPORT, SEE, Reader
 from attribution.sessions import Session, sessions
@@ -98,7 +98,7 @@ class Gate:
                 await self._request(
                     chosen, scope, receive, _secured(send) if chosen.secure else send
                 )
-        except StorageError as error:
+        except CaretraceError as error:
             LOG.error("sign-in: %s", error)
             await _closed(scope, receive, send)
 
