@@ -94,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(run=_export)
 
+    identity = commands.add_parser("identity", help="say what makes records one person")
+    identity.add_argument("person", type=int, help="a person's number, as journeys have it")
+    identity.add_argument("--people", action="store_true", help="yes, show a single person")
+    identity.set_defaults(run=_identity)
+
     analyst.add_command(commands)
 
     log = commands.add_parser("audit", help="who saw people and who took reports away")
@@ -261,6 +266,18 @@ def _day(text: str) -> date:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a day: write year, month and day as 2026-01-05"
         ) from None
+
+
+def _identity(options: argparse.Namespace) -> int:
+    from attribution import audit
+    from attribution.explain import explain
+    from attribution.people import Permit
+
+    if not options.people:
+        raise BadInput("This is about a single person. If you may see people, say so: --people.")
+    for sentence in explain(_home(), Permit("the command line", audit.operator()), options.person):
+        _say(sentence)
+    return 0
 
 
 def _audit(options: argparse.Namespace) -> int:

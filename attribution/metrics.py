@@ -398,6 +398,25 @@ def _why() -> tuple[Definition, ...]:
     )
 
 
+def _joined() -> tuple[Definition, ...]:
+    return (
+        Definition(
+            "match_rate",
+            "Match rate",
+            "Share of the people whom one source knows that another source knows too.",
+            "People in both ÷ people in the first; a browser that nobody named is a person too.",
+            "rate",
+        ),
+        Definition(
+            "touch_coverage",
+            "Touch known",
+            "Share of new patients of the last twelve weeks before whose visit a touch is known.",
+            "New patients with at least one touch in the lookback ÷ all new patients.",
+            "rate",
+        ),
+    )
+
+
 def _claims() -> tuple[Definition, ...]:
     return (
         Definition(
@@ -541,6 +560,7 @@ METRICS: dict[str, Definition] = {
         *_journeys(),
         *_cohorts(),
         *_why(),
+        *_joined(),
         *_claims(),
     )
 }

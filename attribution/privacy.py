@@ -8,23 +8,24 @@ every source.
 
 import hmac
 import os
+import re
 import secrets
-import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
-import phonenumbers
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.errors import SettingsError
+from attribution.normal import STRENGTH, email, phone, record_number
 from attribution.paths import Home
+from attribution.placeholders import Patterns, placeholders
 from connectors.columns import arrow_schema
 from connectors.contract import Row, contract_fields
 
-# From the one that says most about who a person is to the one that says least. The first that a
-# row has stands for the row: identity makes all identifiers of one row the same person.
-STRENGTH = ("patient_id", "crm_id", "email", "phone", "client_id", "click_id")
+__all__ = ["STRENGTH", "Door", "email", "load_key", "phone"]
 KEY_VARIABLE = "CARETRACE_KEY"
 
 
@@ -53,25 +54,6 @@ def load_key(home: Home) -> bytes:
     return key
 
 
-def email(value: str) -> str | None:
-    """Lower case, without surrounding space; None where it cannot be an address."""
-    value = unicodedata.normalize("NFKC", value).strip().lower()
-    name, at, domain = value.rpartition("@")
-    possible = at and name and "@" not in name and "." in domain and len(value.split()) == 1
-    return value if possible else None
-
-
-def phone(value: str, region: str) -> str | None:
-    """E.164 (`+15035550142`); None where it cannot be a number."""
-    try:
-        number = phonenumbers.parse(value, region)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_possible_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
 @dataclass(frozen=True, slots=True)
 class Door:
     """Replaces the identifiers of one source's rows by their hashes."""
@@ -80,6 +62,9 @@ class Door:
     region: str = "US"
     patient_namespace: str = "emr"
     crm_namespace: str = "crm"
+    placeholders: Patterns = field(default_factory=placeholders)
+    plus: bool = False  # whether a+b@x.org is a@x.org
+    dots: bool = False  # whether dots in Gmail's names count for nothing
 
     def hash(self, kind: str, value: str) -> str | None:
         """The hash of one identifier; None where the value cannot identify anybody."""
@@ -90,7 +75,7 @@ class Door:
 
         Tables whose rows carry no person get no `identifier`.
         """
-        strongest: dict[str, pa.ChunkedArray] = {}
+        strongest: dict[str, list[pa.ChunkedArray]] = defaultdict(list)
         for spec in contract_fields(row):
             if spec.identifier is None:
                 continue
@@ -98,10 +83,10 @@ class Door:
             number = table.schema.get_field_index(spec.name)
             table = table.set_column(number, arrow_schema(row).field(spec.name), hashed)
             if spec.identifier in STRENGTH:
-                strongest.setdefault(spec.identifier, hashed)
+                strongest[spec.identifier].append(hashed)
         if not strongest:
             return table
-        ordered = [strongest[kind] for kind in STRENGTH if kind in strongest]
+        ordered = [hashed for kind in STRENGTH for hashed in strongest.get(kind, [])]
         return table.append_column("identifier", pc.coalesce(*ordered))
 
     def _hash_column(self, kind: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -122,11 +107,13 @@ class Door:
         ]
 
     def _normaliser(self, kind: str) -> Callable[[str], str | None]:
+        normal: Callable[[str], str | None] = record_number
         if kind == "email":
-            return email
-        if kind == "phone":
-            return lambda value: phone(value, self.region)
-        return str.strip
+            normal = partial(email, plus=self.plus, dots=self.dots)
+        elif kind == "phone":
+            normal = partial(phone, region=self.region)
+        patterns = self.placeholders.get(kind)
+        return partial(_unless, normal, patterns) if patterns else normal
 
     def _namespace(self, kind: str) -> str:
         if kind == "patient_id":
@@ -135,3 +122,11 @@ class Door:
             return self.crm_namespace
         # A record's number means something only inside its own system.
         return self.patient_namespace if kind == "record" else ""
+
+
+def _unless(
+    normal: Callable[[str], str | None], patterns: tuple[re.Pattern[str], ...], value: str
+) -> str | None:
+    """The normal form of a value, unless it stands for nobody."""
+    text = normal(value)
+    return None if text and any(pattern.search(text) for pattern in patterns) else text

@@ -51,10 +51,18 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True)
 class IdentitySettings:
-    """Beyond these many people an e-mail or phone is taken to be shared and joins nobody."""
+    """How many of something an e-mail, phone, browser or click may make one person of.
 
-    max_patients: int = 1
-    max_contacts: int = 3
+    Beyond these it is taken to be shared and joins nobody. `max_duplicates` is how many contacts
+    of one CRM with the same e-mail and the same phone are one person.
+    """
+
+    max_patients: int = 1  # of one medical record
+    max_contacts: int = 1  # of one CRM
+    max_emails: int = 1
+    max_duplicates: int = 3
+    plus_addresses: bool = False  # a+b@x.org is a@x.org
+    gmail_dots: bool = False  # dots in the names of gmail.com count for nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +174,17 @@ def _identity(told: _Told) -> IdentitySettings:
     own = _Told(told.get("identity", dict, {}), told.problems, "[identity] ")
     own.only(set(IdentitySettings.__dataclass_fields__))
     default = IdentitySettings()
+    limits = {
+        name: own.get(name, int, getattr(default, name))
+        for name in ("max_patients", "max_contacts", "max_emails", "max_duplicates")
+    }
     identity = IdentitySettings(
-        own.get("max_patients", int, default.max_patients),
-        own.get("max_contacts", int, default.max_contacts),
+        **limits,
+        plus_addresses=own.get("plus_addresses", bool, default.plus_addresses),
+        gmail_dots=own.get("gmail_dots", bool, default.gmail_dots),
     )
-    if min(identity.max_patients, identity.max_contacts) < 1:
-        told.problems.append("[identity] max_patients and max_contacts must be 1 or more")
+    if min(limits.values()) < 1:
+        told.problems.append(f"[identity] {' and '.join(limits)} must be 1 or more")
     return identity
 
 

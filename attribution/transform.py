@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from attribution.errors import TransformError
+from attribution.identity_links import holding_sql
 from attribution.models.checks import journey_shares_add_up, positions_equal_credit
 from attribution.models.claim_credit import claim_credit_sql
 from attribution.models.credit import credit_groups_sql, credit_leans_sql, credit_sql
@@ -50,7 +51,7 @@ SOLVED: dict[str, Solve] = {
     "int_shapley_rate": shapley_weights,
     "int_maturity": cohort_maturity,
 }
-# Models whose SQL is written from the registry of credit models.
+# Models whose SQL is written, from the registry of credit models or from the contract.
 WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("int_shares", "intermediate", shares_sql),
     ("credit", "marts", credit_sql),
@@ -61,6 +62,7 @@ WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("positions", "marts", positions_sql),
     ("companions", "marts", companions_sql),
     ("journey_credit", "people", journey_credit_sql),
+    ("stg_holding", "staging", holding_sql),
 )
 WRITTEN_CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("journey_shares_add_up", journey_shares_add_up),

@@ -14,6 +14,7 @@ from connectors.errors import (
 SOURCES = {
     "air_quality": "connectors.air_quality",
     "callrail": "connectors.callrail",
+    "fhir": "connectors.fhir_server",
     "fhir_files": "connectors.fhir_files",
     "files": "connectors.files",
     "ga4": "connectors.ga4",

@@ -355,6 +355,48 @@ class Encounter(Row):
     diagnosis_groups: str | None = None
     procedure_groups: str | None = None
     updated_at: datetime | None = None
+    minutes_waited: float | None = None  # from arriving to being seen
+
+
+@dataclass(frozen=True, slots=True)
+class CareCode(Row):
+    """One diagnosis or procedure as a coarse group, where the record keeps it apart from its visit.
+
+    It may arrive long before or after the visit. `same_as` is for a visit that names a diagnosis
+    which does not name it: the row then has no group of its own.
+    """
+
+    spec = Spec("care_code", ("care_code_id",), newer="updated_at")
+
+    care_code_id: RecordId
+    kind: Annotated[str, OneOf(("diagnosis", "procedure"))]
+    patient_id: PatientId = None
+    encounter_id: RecordRef = None
+    code_group: str | None = None
+    service_line: str | None = None  # of visits that do not say theirs
+    line_rank: int | None = None  # of several codes' service lines the one ranked lowest counts
+    at: datetime | None = None
+    same_as: RecordRef = None
+    updated_at: datetime | None = None
+
+
+WITHDRAWN_FROM = ("appointment", "encounter", "care_code", "payment", "message", "preference")
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn(Row):
+    """A record that does not count, or no longer: deleted, entered in error, called off, unpaid.
+
+    The row that it was before stays in its raw table and is left out in staging, until the record
+    comes again with a later `updated_at`; without one it stays left out.
+    """
+
+    spec = Spec("withdrawn", ("table_name", "record_id"), newer="withdrawn_at")
+
+    table_name: Annotated[str, OneOf(WITHDRAWN_FROM)]
+    record_id: RecordId
+    withdrawn_at: datetime
+    reason: str  # deleted, or the status in the source's words
 
 
 @dataclass(frozen=True, slots=True)
@@ -554,8 +596,8 @@ class Environment(Row):
 
 ROWS: tuple[type[Row], ...] = (
     AdSpend, ClaimedConversions, WebSessions, TrackingCode, Touchpoint, Contact, Deal, Person, Link,
-    Appointment, Encounter, Payment, Call, Message, MessageEvent, Preference, Feedback,
-    Reputation, Environment,
+    Appointment, Encounter, CareCode, Withdrawn, Payment, Call, Message, MessageEvent, Preference,
+    Feedback, Reputation, Environment,
 )  # fmt: skip
 BY_TABLE = {row.spec.table: row for row in ROWS}
 

@@ -1,82 +1,39 @@
 """FHIR files: R4 bundles and bulk-export NDJSON in a folder, as people, visits and payments."""
 
-import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
-from zoneinfo import ZoneInfo, available_timezones
 
-from connectors.contract import Appointment, Encounter, Payment, Person, Row
 from connectors.drops import Drop, DropFile, Plan, kinds_of, opened, suffix_of
 from connectors.errors import SourceError, SourceMisconfigured
-from connectors.fhir_groups import DIAGNOSES, PAYERS, PROCEDURES, SERVICE_LINES, Groups
+from connectors.fhir_element import resource
 from connectors.fhir_links import Links, patient_key
-from connectors.fhir_rows import PAYMENTS, RECORDS, Mapper, Rules, Unmappable
+from connectors.fhir_reading import READING, Reading, read_settings
+from connectors.fhir_resources import KINDS, ROWS, mapped
 from connectors.readers import changed, unpacked
 from connectors.shapes import shape_of
 from connectors.source import Context, Item, Option, Rejected, Slice
 
 OPTIONS = (
     Option("folder", "Folder that the FHIR files are dropped into.", path=True),
-    Option("patient_identifier_system", "System of the identifier that patients are known by; "
-           "without it, the resource's id.", required=False),
-    Option("service_lines", "Table of code or text pattern to service line, before the built-in.",
-           required=False),
-    Option("payments_from", "Resources that money is read from.", required=False,
-           default=("ExplanationOfBenefit", "Invoice")),
-    Option("currency", "Currency of amounts that name none.", required=False),
-    Option("timezone", "Time zone of days without a time.", required=False, default="UTC"),
-)  # fmt: skip
-_ROWS: tuple[type[Row], ...] = (Person, Appointment, Encounter, Payment)
+    *READING,
+)
 _SUFFIXES = {f"{form}{packed}" for form in (".json", ".ndjson", ".jsonl")
              for packed in ("", ".gz", ".zst")}  # fmt: skip
-_TABLES = {"Patient": "person", "Appointment": "appointment"} | dict.fromkeys(
-    ("Encounter", "Condition", "Procedure"), "encounter"
-)
 _CLINICAL = ("Condition", "Procedure")
-_VERSION = 1  # raised when the same resources make other rows
 MOST_BYTES = 256 << 20  # of one bundle, which is held in memory
 
 
 def connect(context: Context) -> "FhirFiles":
     """Check the settings; raises SourceMisconfigured with everything that is wrong."""
-    given = context.options
-    payments = tuple(given.get("payments_from") or OPTIONS[3].default)
-    zone = str(given.get("timezone") or "UTC")
-    problems = [f"payments_from: {kind} is none of {', '.join(PAYMENTS)}"
-                for kind in payments if kind not in PAYMENTS]  # fmt: skip
-    if not given.get("folder"):
-        problems.append("folder is missing")
-    if zone not in available_timezones():
-        problems.append(f"timezone {zone!r} is no name such as America/New_York")
-    lines = Groups(())
-    try:
-        lines = Groups.of(dict(given.get("service_lines") or {}), SERVICE_LINES)
-    except (re.error, TypeError, ValueError) as error:
-        problems.append(f"service_lines: {error}")
-    if problems:
-        raise SourceMisconfigured(f"Source '{context.name}': {'; '.join(problems)}.")
+    folder = context.options.get("folder")
+    reading = read_settings(context, [] if folder else ["folder is missing"])
     _model("Patient")
-    rules = Rules(
-        zone=ZoneInfo(zone),
-        currency=given.get("currency"),
-        service_lines=lines,
-        diagnoses=Groups.of(DIAGNOSES),
-        procedures=Groups.of(PROCEDURES),
-        payers=Groups.of(PAYERS),
-    )
-    mappers = dict(RECORDS) | {kind: PAYMENTS[kind] for kind in payments}
-    stated = {name: given.get(name) for name in (option.name for option in OPTIONS[1:])}
-    key = hashlib.sha256(f"{_VERSION} {json.dumps(stated, default=str)}".encode()).hexdigest()[:16]
-    folder = Path(str(given["folder"])).expanduser()
-    return FhirFiles(
-        context.name, folder, given.get("patient_identifier_system"), mappers, rules, key
-    )
+    return FhirFiles(context.name, Path(str(folder)).expanduser(), reading)
 
 
 @dataclass(slots=True)
@@ -85,10 +42,7 @@ class FhirFiles:
 
     name: str
     folder: Path
-    system: str | None
-    mappers: Mapping[str, Mapper]
-    rules: Rules
-    key: str
+    reading: Reading
     _patients: dict[str, str] | None = None
 
     def slices(self, cursors: Mapping[str, str]) -> Iterator[Slice]:
@@ -110,44 +64,47 @@ class FhirFiles:
         return Drop(self.name, self.folder, self._plan)
 
     def _plan(self, file: DropFile) -> Plan | None:
-        return Plan(_ROWS, self.key, self.read) if suffix_of(file.name) in _SUFFIXES else None
+        return (
+            Plan(ROWS, self.reading.key, self.read) if suffix_of(file.name) in _SUFFIXES else None
+        )
 
     def _rows(self, name: str, entries: list["Entry"]) -> Iterator[Item]:
         """Rows of resources that may point at each other."""
-        links = Links(self.system, self._elsewhere)
+        links = Links(self.reading.system, self)
         for entry in entries:
-            links.note(entry.url, entry.resource)
-        for entry in entries:
-            if entry.kind in _CLINICAL:
-                checked = _checked(name, entry)
-                if isinstance(checked, Rejected):
-                    yield checked
-                else:
-                    links.note_clinical(checked)
-        for entry in entries:
-            if entry.kind in self.mappers:
-                yield from self._mapped(name, entry, links)
-            elif not entry.kind:
-                reason = "is not a FHIR resource"
-                yield Rejected(name, entry.number, "resourceType", "", reason)
+            links.note(entry.url, resource(entry.resource))
+        checked = {n: _checked(name, e) for n, e in enumerate(entries) if self._is_read(e)}
+        for number, fault in checked.items():
+            if fault is None and entries[number].kind in _CLINICAL:
+                links.note_clinical(resource(entries[number].resource))
+        for number, entry in enumerate(entries):
+            if number not in checked:
+                if not entry.kind:
+                    reason = "is not a FHIR resource"
+                    yield Rejected(name, entry.number, "resourceType", "", reason)
+            elif fault := checked[number]:
+                yield fault
+            else:
+                yield from mapped(entry.resource, links, self.reading.rules, name, entry.number)
 
-    def _mapped(self, name: str, entry: "Entry", links: Links) -> Iterator[Item]:
-        checked = _checked(name, entry)
-        if isinstance(checked, Rejected):
-            yield checked
-            return
-        try:
-            yield from self.mappers[entry.kind](checked, links, self.rules)
-        except Unmappable as fault:
-            yield Rejected(name, entry.number, fault.element, "empty", fault.reason, entry.table)
+    def _is_read(self, entry: "Entry") -> bool:
+        return entry.kind in self.reading.kinds
 
-    def _elsewhere(self, own: str) -> str | None:
+    def patient(self, own: str) -> str | None:
         """The key of a patient who is in another file of the folder, or was in an earlier one."""
-        if self.system is None:
+        system = self.reading.system
+        if system is None:
             return own
         if self._patients is None:
-            self._patients = dict(_patient_keys(self._drop().files(), self.system))
+            self._patients = dict(_patient_keys(self._drop().files(), system))
         return self._patients.get(own, own)
+
+    def label(self, kind: str, own: str) -> str | None:
+        """Nothing: a place in another file is called by what the reference says."""
+
+    def coverage(self, own: str) -> tuple[str, ...]:
+        """Nothing: a coverage in another file is not looked for."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +120,6 @@ class Entry:
         kind = self.resource.get("resourceType")
         return kind if isinstance(kind, str) else ""
 
-    @property
-    def table(self) -> str:
-        """The table that a row of it would be in."""
-        if self.kind in PAYMENTS:
-            return Payment.spec.table
-        return _TABLES.get(self.kind, "")
-
 
 @cache
 def _model(kind: str) -> Any:
@@ -183,21 +133,21 @@ def _model(kind: str) -> Any:
     return get_fhir_model_class(kind)
 
 
-def _checked(name: str, entry: Entry) -> Any:
-    """The resource as the library's model, or why the library refuses it."""
+def _checked(name: str, entry: Entry) -> Rejected | None:
+    """Why the library's model refuses a resource, or nothing."""
     from pydantic import ValidationError
 
     try:
-        return _model(entry.kind).model_validate(entry.resource)
+        _model(entry.kind).model_validate(entry.resource)
+        return None
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         path = ".".join(str(part) for part in (entry.kind, *first["loc"]))
         value = first["input"]
         shape = "a part with parts" if isinstance(value, dict | list) else shape_of(str(value))
         kind = first["type"].replace("_", " ")  # the library's own words may repeat the value
-        return Rejected(
-            name, entry.number, path, shape, f"is not valid FHIR R4 ({kind})", entry.table
-        )
+        table = KINDS[entry.kind].table
+        return Rejected(name, entry.number, path, shape, f"is not valid FHIR R4 ({kind})", table)
 
 
 def _documents(name: str, stream: BinaryIO) -> Iterator[list[Entry]]:
@@ -246,7 +196,7 @@ def _patient_keys(files: Iterable[DropFile], system: str) -> Iterator[tuple[str,
             with opened(file) as stream:
                 for entries in _documents(file.name, unpacked(file.name, stream)):
                     for entry in entries:
-                        found = patient_key(entry.resource, system)
+                        found = patient_key(resource(entry.resource), system)
                         if entry.kind == "Patient" and found and "id" in entry.resource:
                             yield entry.resource["id"], found
         except (SourceError, OSError):

@@ -1,24 +1,20 @@
 """Coarse groups of clinical codes: they tell service lines apart, but not people."""
 
+import csv
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
 
-# The first pattern that fits a code wholly, or a text in part, decides; `service_lines` in
-# caretrace.toml comes before these.
-SERVICE_LINES = {
-    "prenatal|antenatal|obstet|childbirth|postpartum": "maternity",
-    "EMER|emergency": "emergency",
-    "cardi|heart": "cardiology",
-    "orthop|fracture|sprain|physiother": "orthopedics",
-    "asthma|pulmo|thoracic|respirat": "pulmonology",
-    "allerg": "allergy",
-    "psychiatr|mental|behaviou?ral|addiction": "behavioral_health",
-    "oncolog|cancer|chemother": "oncology",
-    "dental|dentist": "dental",
-    "check.?up|general practice|symptom|problem|follow.?up|consultation|well child": "primary_care",
-}
+from connectors.errors import SourceMisconfigured
+from connectors.fhir_element import Element
+
+SHIPPED_LINES = Path(__file__).with_name("service_lines.csv")
+_COLUMNS = ("system", "code", "text", "department", "service_line")
+_MOST_REMEMBERED = 50_000
+# One thing that is said of a visit: the code's system, the code, or else words.
+Sign = tuple[str, str, str]
+
 DIAGNOSES = {
     "pregnan|antepartum|miscarriage|eclampsia": "pregnancy",
     "cancer|carcinoma|neoplas|tumou?r|polyp": "neoplasm",
@@ -56,50 +52,139 @@ PAYERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Groups:
-    """An ordered list of patterns, and the group that each stands for."""
+class Rule:
+    """What must fit for a group to be meant; an empty part fits everything.
 
-    rules: tuple[tuple[re.Pattern[str], str], ...]
+    `either` is for the rules of caretrace.toml, whose one pattern is of a whole code or of words.
+    """
+
+    group: str
+    system: str = ""
+    code: str = ""
+    text: re.Pattern[str] | None = None
+    department: re.Pattern[str] | None = None
+    either: re.Pattern[str] | None = None
+
+    def fits(self, signs: Iterable[Sign], department: str) -> bool:
+        """Whether a visit of which this is said, at this place, is meant."""
+        if self.department is not None and not self.department.search(department):
+            return False
+        if not (self.system or self.code or self.text or self.either):
+            return True
+        return any(self._fits(*sign) for sign in signs)
+
+    def _fits(self, system: str, code: str, text: str) -> bool:
+        if self.either is not None:
+            return bool(self.either.fullmatch(code) if code else self.either.search(text))
+        if self.system and self.system != system:
+            return False
+        if self.code and self.code.lower() != code.lower():
+            return False
+        return self.text is None or bool(self.text.search(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """An ordered list of rules; the first that fits decides."""
+
+    rules: tuple[Rule, ...]
+    # Codes come again and again: a visit's signs are looked up once.
+    _known: dict[tuple[tuple[Sign, ...], str], tuple[int, str] | None] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @classmethod
-    def of(cls, *tables: Mapping[str, str]) -> "Groups":
-        """Rules from tables in order; re.error where a pattern is none."""
+    def of(cls, *tables: Mapping[str, str], more: Iterable[Rule] = ()) -> "Groups":
+        """Rules from tables of one pattern each, in order; re.error where a pattern is none."""
         pairs = (pair for table in tables for pair in table.items())
-        return cls(tuple((re.compile(pattern, re.IGNORECASE), group) for pattern, group in pairs))
+        first = (Rule(group, either=re.compile(p, re.IGNORECASE)) for p, group in pairs)
+        return cls((*first, *more))
 
-    def first(self, concepts: Iterable[Any]) -> str | None:
-        """The group of the first rule that fits any of the concepts."""
-        signs = [sign for concept in concepts for sign in _signs(concept)]
-        return self.of_texts(signs)
+    def first(self, concepts: Iterable[Element], department: str | None = None) -> str | None:
+        """The group of the first rule that fits any of the concepts, or the place."""
+        found = self.ranked(concepts, department)
+        return found[1] if found else None
 
-    def of_texts(self, signs: Iterable[tuple[str, bool]]) -> str | None:
-        """The group of the first rule that fits a code (True) wholly or a text (False) in part."""
-        known = list(signs)
-        for pattern, group in self.rules:
-            if any(pattern.fullmatch(s) if code else pattern.search(s) for s, code in known):
-                return group
-        return None
+    def ranked(
+        self, concepts: Iterable[Element], department: str | None = None
+    ) -> tuple[int, str] | None:
+        """The same, with the place of its rule in the list."""
+        return self.of_signs((s for c in concepts for s in _signs(c)), department)
+
+    def of_signs(
+        self, signs: Iterable[Sign], department: str | None = None
+    ) -> tuple[int, str] | None:
+        """The first rule that fits what is said, and its place in the list."""
+        asked = (tuple(signs), department or "")
+        try:
+            return self._known[asked]
+        except KeyError:
+            found = next(((n, r.group) for n, r in enumerate(self.rules) if r.fits(*asked)), None)
+        if len(self._known) >= _MOST_REMEMBERED:
+            self._known.clear()
+        self._known[asked] = found
+        return found
+
+    def of_texts(self, texts: Iterable[str]) -> str | None:
+        """The group that words stand for."""
+        found = self.of_signs(("", "", text) for text in texts)
+        return found[1] if found else None
 
 
-def joined(concepts: Iterable[Any], groups: Groups) -> str | None:
+def read_lines(path: Path) -> tuple[Rule, ...]:
+    """The rules of a table of service lines; raises SourceMisconfigured with the line at fault."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise SourceMisconfigured(
+                    f"{path} lacks the column {missing[0]!r}; it must have {', '.join(_COLUMNS)}."
+                )
+            return tuple(_rule(path, n, row) for n, row in enumerate(reader, start=2))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceMisconfigured(
+            f"The table of service lines {path} cannot be read ({type(error).__name__}); "
+            "correct service_lines_file in caretrace.toml."
+        ) from None
+
+
+def _rule(path: Path, number: int, row: Mapping[str, str | None]) -> Rule:
+    said = {name: (row[name] or "").strip() for name in _COLUMNS}
+    where = f"{path}, line {number}"
+    if not said["service_line"] or not any(said[name] for name in _COLUMNS[:-1]):
+        raise SourceMisconfigured(f"{where}: a rule needs a service_line and something that fits.")
+    try:
+        patterns = [
+            re.compile(said[name], re.IGNORECASE) if said[name] else None
+            for name in ("text", "department")
+        ]
+    except re.error as error:
+        raise SourceMisconfigured(f"{where}: not a regular expression: {error}.") from None
+    return Rule(said["service_line"], said["system"], said["code"], *patterns)
+
+
+def joined(concepts: Iterable[Element], groups: Groups) -> str | None:
     """The groups of many concepts as one text, each once."""
-    found = {_group(concept, groups) for concept in concepts}
+    found = {group_of(concept, groups) for concept in concepts}
     return "|".join(sorted(found)) or None
 
 
-def _group(concept: Any, groups: Groups) -> str:
+def group_of(concept: Element, groups: Groups) -> str:
     """The first three signs of an ICD-10 code, else the group of its words."""
-    for coding in concept.coding or ():
-        if "icd-10" in (coding.system or "").lower() and coding.code:
-            return f"ICD10:{coding.code[:3].upper()}"
+    for coding in concept.parts("coding"):
+        code = coding.text("code")
+        if code and "icd-10" in (coding.text("system") or "").lower():
+            return f"ICD10:{code[:3].upper()}"
     return groups.first([concept]) or "other"
 
 
-def _signs(concept: Any) -> Iterable[tuple[str, bool]]:
-    for coding in concept.coding or ():
-        if coding.code:
-            yield coding.code, True
-        if coding.display:
-            yield coding.display, False
-    if concept.text:
-        yield concept.text, False
+def _signs(concept: Element) -> Iterable[Sign]:
+    for coding in concept.parts("coding"):
+        system, display = coding.text("system") or "", coding.text("display") or ""
+        if code := coding.text("code"):
+            yield system, code, ""
+        if display:
+            yield system, "", display
+    if words := concept.text("text"):
+        yield "", "", words

@@ -1,14 +1,16 @@
-"""FHIR R4 resources as contract rows. Names, addresses and notes stop here."""
+"""FHIR R4 patients, bookings, visits and their codes as rows. Names, addresses and notes stop here.
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
-from zoneinfo import ZoneInfo
+A resource that is read becomes its rows, or a row that says that it does not count (any more).
+"""
 
-from connectors.contract import Appointment, Encounter, Payment, Person, Row
-from connectors.fhir_groups import Groups, joined
+from collections.abc import Iterator
+from datetime import datetime
+
+from connectors.contract import Appointment, CareCode, Encounter, Person, Row
+from connectors.fhir_element import Element, Unmappable, needed
+from connectors.fhir_groups import group_of, joined
 from connectors.fhir_links import Links
+from connectors.fhir_rules import Rules, patient_of, updated, withdrawn
 
 _APPOINTMENT_STATES = {
     "proposed": "proposed",
@@ -19,216 +21,168 @@ _APPOINTMENT_STATES = {
     "checked-in": "arrived",
     "fulfilled": "fulfilled",
     "cancelled": "cancelled",
-    "entered-in-error": "cancelled",  # it was loaded as booked before: it must stop counting
     "noshow": "noshow",
 }
 _TOOK_PLACE = {"arrived", "triaged", "in-progress", "onleave", "finished"}
+_NOT_DONE = {"preparation", "not-done", "on-hold", "entered-in-error"}
 
 
-class Unmappable(Exception):
-    """A resource that lacks what its row needs: the element, and why."""
-
-    def __init__(self, element: str, reason: str) -> None:
-        super().__init__(f"{element} {reason}")
-        self.element, self.reason = element, reason
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How this source's resources are read."""
-
-    zone: ZoneInfo
-    currency: str | None
-    service_lines: Groups
-    diagnoses: Groups
-    procedures: Groups
-    payers: Groups
-
-
-def person(patient: Any, links: Links, rules: Rules) -> Iterator[Row]:
+def person(patient: Element, links: Links, rules: Rules) -> Iterator[Row]:
     """A patient: birth year, sex, three signs of the postal code, language, e-mail and phone."""
-    address = next(iter(sorted(patient.address or (), key=lambda a: a.use != "home")), None)
-    speaks = sorted(patient.communication or (), key=lambda c: not c.preferred)
-    spoken = [c.language.coding[0].code for c in speaks if c.language.coding]
+    homes = sorted(patient.parts("address"), key=lambda a: a.text("use") != "home")
+    postal = homes[0].text("postalCode") if homes else None
+    speaks = sorted(patient.parts("communication"), key=lambda c: not c.flag("preferred"))
+    spoken = [c.part("language").parts("coding")[:1] for c in speaks]
+    born = patient.text("birthDate")
+    if born is not None and not born[:4].isdigit():
+        raise Unmappable("Patient.birthDate", "is not valid FHIR R4 (no date)")
     yield Person(
-        patient_id=_needed("Patient.id", links.key_of(patient)),
+        patient_id=needed("Patient.id", links.key_of(patient)),
         email=_reach(patient, "email"),
         phone=_reach(patient, "phone"),
-        birth_year=int(str(patient.birthDate)[:4]) if patient.birthDate else None,
-        sex=patient.gender,
-        zip3=address.postalCode[:3] if address and address.postalCode else None,
-        language=spoken[0] if spoken else None,
-        deceased=bool(patient.deceasedBoolean or patient.deceasedDateTime),
-        updated_at=_updated(patient, rules),
+        birth_year=int(born[:4]) if born else None,
+        sex=patient.text("gender"),
+        zip3=postal[:3] if postal else None,
+        language=next((first.text("code") for coding in spoken for first in coding), None),
+        deceased=patient.flag("deceasedBoolean") or patient.text("deceasedDateTime") is not None,
+        updated_at=updated(patient, rules),
     )
 
 
-def appointment(booking: Any, links: Links, rules: Rules) -> Iterator[Row]:
+def appointment(booking: Element, links: Links, rules: Rules) -> Iterator[Row]:
     """A booking; one that does not say when it was made is taken to be made when it starts."""
-    starts_at = _instant("Appointment.start", booking.start, rules)
-    actors = [p.actor for p in booking.participant if p.actor]
-    status = _APPOINTMENT_STATES[_needed("Appointment.status", booking.status)]
-    kinds = [*(booking.serviceType or ()), *(booking.specialty or ())]
-    kinds += [*(booking.serviceCategory or ()), *(booking.reasonCode or ())]
+    said = booking.needed_text("status")
+    if said == "entered-in-error":
+        yield from withdrawn(booking, rules, said)
+        return
+    if said not in _APPOINTMENT_STATES:
+        raise Unmappable("Appointment.status", "is no state that FHIR R4 has")
+    starts_at = booking.needed_instant("start", rules.zone)
+    actors = [p.part("actor") for p in booking.parts("participant")]
+    kinds = [
+        concept
+        for name in ("serviceType", "specialty", "serviceCategory", "reasonCode")
+        for concept in booking.parts(name)
+    ]
+    place = links.label(links.first(actors, "Location"))
     yield Appointment(
-        appointment_id=_needed("Appointment.id", booking.id),
-        patient_id=_patient("Appointment.participant", links.first(actors, "Patient"), links),
-        booked_at=_instant("Appointment.created", booking.created or starts_at, rules),
+        appointment_id=booking.needed_text("id"),
+        patient_id=patient_of(links.first(actors, "Patient"), links, "Appointment.participant"),
+        booked_at=booking.instant("created", rules.zone) or starts_at,
         starts_at=starts_at,
-        status=status,
-        service_line=rules.service_lines.first(kinds),
-        location=links.label(links.first(actors, "Location")),
+        status=_APPOINTMENT_STATES[said],
+        service_line=rules.service_lines.first(kinds, place),
+        location=place,
         provider=links.id_of(links.first(actors, "Practitioner")),
-        updated_at=_updated(booking, rules),
+        updated_at=updated(booking, rules),
     )
 
 
-def encounter(visit: Any, links: Links, rules: Rules) -> Iterator[Row]:
-    """A visit that took place; planned, cancelled and mistaken ones are no rows."""
-    if visit.status not in _TOOK_PLACE:
+def encounter(visit: Element, links: Links, rules: Rules) -> Iterator[Row]:
+    """A visit that took place, and the diagnoses that it names."""
+    if visit.text("status") not in _TOOK_PLACE:
+        yield from withdrawn(visit, rules, visit.text("status") or "no status")
         return
-    period = visit.period
-    kinds = [*([visit.serviceType] if visit.serviceType else []), *(visit.type or ())]
-    reasons = list(visit.reasonCode or ()) + links.conditions_of(visit)
-    place = next((p.location for p in visit.location or ()), None) or visit.serviceProvider
-    code = visit.class_fhir.code
-    line = rules.service_lines.first(kinds) or rules.service_lines.of_texts([(code or "", True)])
-    booked = next(iter(visit.appointment or ()), None)
+    own = visit.needed_text("id")
+    period, code = visit.part("period"), visit.part("class")
+    kinds = [*([visit.part("serviceType")] if visit.part("serviceType") else [])]
+    kinds += visit.parts("type")
+    reasons, found = visit.parts("reasonCode"), links.conditions_of(visit)
+    places = [p.part("location") for p in visit.parts("location")]
+    place = links.label(places[0] if places and places[0] else visit.part("serviceProvider"))
+    lines = rules.service_lines
+    sign = (code.text("system") or "", code.text("code") or "", "")
+    line = lines.first(kinds, place) or (lines.of_signs([sign], place) or (0, None))[1]
+    booked = next(iter(visit.parts("appointment")), Element({}, ""))
+    patient = patient_of(visit.part("subject"), links, "Encounter.subject")
     yield Encounter(
-        encounter_id=_needed("Encounter.id", visit.id),
-        patient_id=_patient("Encounter.subject", visit.subject, links),
-        starts_at=_instant("Encounter.period.start", period.start if period else None, rules),
-        ends_at=_instant("Encounter.period.end", period.end, rules)
-        if period and period.end
-        else None,
-        class_code=code,
+        encounter_id=own,
+        patient_id=patient,
+        starts_at=period.needed_instant("start", rules.zone),
+        ends_at=period.instant("end", rules.zone),
+        class_code=code.text("code"),
         appointment_id=links.id_of(booked),
-        service_line=line or rules.service_lines.first(reasons),
-        location=links.label(place),
-        diagnosis_groups=joined(reasons, rules.diagnoses),
+        service_line=line or lines.first(reasons) or lines.first(found),
+        location=place,
+        diagnosis_groups=joined([*reasons, *found], rules.diagnoses),
         procedure_groups=joined(links.procedures_of(visit), rules.procedures),
-        updated_at=_updated(visit, rules),
+        updated_at=updated(visit, rules),
+        minutes_waited=_minutes_waited(visit, rules),
     )
+    for named in visit.parts("diagnosis"):
+        kind, condition = links.target(named.part("condition"))
+        if condition is not None and kind in ("Condition", "Procedure", None):
+            kind = kind or "Condition"
+            yield CareCode(
+                care_code_id=f"Encounter/{own}/{kind}/{condition}",
+                kind="diagnosis" if kind == "Condition" else "procedure",
+                patient_id=patient,
+                encounter_id=own,
+                same_as=f"{kind}/{condition}",
+                updated_at=updated(visit, rules),
+            )
 
 
-def explanation(benefit: Any, links: Links, rules: Rules) -> Iterator[Row]:
-    """What the insurer paid for a claim; a claim that it paid nothing for is no payment."""
-    paid = benefit.payment.amount if benefit.payment else None
-    if benefit.status != "active" or paid is None or not paid.value:
+def is_counted(found: Element) -> bool:
+    """Whether a condition or procedure has a code and has not been taken back."""
+    verified = found.part("verificationStatus").parts("coding")
+    refuted = {"refuted", "entered-in-error"} & {str(c.said.get("code")) for c in verified}
+    return bool(found.part("code")) and not refuted and found.text("status") not in _NOT_DONE
+
+
+def care_code(found: Element, links: Links, rules: Rules) -> Iterator[Row]:
+    """A condition or procedure as a group; it may name a visit that has not arrived yet."""
+    if not is_counted(found):
+        yield from withdrawn(found, rules, found.text("status") or "not confirmed")
         return
-    visits = [e for item in benefit.item or () for e in item.encounter or ()]
-    yield Payment(
-        payment_id=f"ExplanationOfBenefit/{_needed('ExplanationOfBenefit.id', benefit.id)}",
-        posted_at=_instant(
-            "ExplanationOfBenefit.created", benefit.payment.date or benefit.created, rules
-        ),
-        currency=_currency("ExplanationOfBenefit.payment.amount.currency", paid, rules),
-        amount=paid.value,
-        patient_id=_patient("ExplanationOfBenefit.patient", benefit.patient, links),
-        encounter_id=links.id_of(next(iter(visits), None)),
-        payer_class=_payer(benefit, rules),
-        updated_at=_updated(benefit, rules),
+    own, code = found.needed_text("id"), found.part("code")
+    diagnosis = found.kind == "Condition"
+    line = rules.service_lines.ranked([code]) if diagnosis else None
+    yield CareCode(
+        care_code_id=f"{found.kind}/{own}",
+        kind="diagnosis" if diagnosis else "procedure",
+        patient_id=links.patient_key(found.part("subject")),
+        encounter_id=links.id_of(found.part("encounter")),
+        code_group=group_of(code, rules.diagnoses if diagnosis else rules.procedures),
+        service_line=line[1] if line else None,
+        line_rank=line[0] if line else None,
+        at=_whole(found, rules, *(_DATED if diagnosis else _DONE)),
+        updated_at=updated(found, rules),
     )
 
 
-def invoice(bill: Any, links: Links, rules: Rules) -> Iterator[Row]:
-    """A bill to the patient counts as paid when it is balanced; until then nothing came in."""
-    total = bill.totalGross or bill.totalNet
-    if bill.status != "balanced" or total is None or not total.value:
-        return
-    yield Payment(
-        payment_id=f"Invoice/{_needed('Invoice.id', bill.id)}",
-        posted_at=_instant("Invoice.date", bill.date, rules),
-        currency=_currency("Invoice.totalGross.currency", total, rules),
-        amount=total.value,
-        patient_id=_patient("Invoice.subject", bill.subject, links),
-        payer_class="self_pay",
-        updated_at=_updated(bill, rules),
-    )
+_DATED = (("", "recordedDate"), ("", "onsetDateTime"))
+_DONE = (("", "performedDateTime"), ("performedPeriod", "start"))
 
 
-def notice(note: Any, links: Links, rules: Rules) -> Iterator[Row]:
-    """Notice of a payment; it names no patient."""
-    if note.status != "active" or not note.amount.value:
-        return
-    yield Payment(
-        payment_id=f"PaymentNotice/{_needed('PaymentNotice.id', note.id)}",
-        posted_at=_instant("PaymentNotice.paymentDate", note.paymentDate or note.created, rules),
-        currency=_currency("PaymentNotice.amount.currency", note.amount, rules),
-        amount=note.amount.value,
-        updated_at=_updated(note, rules),
-    )
+def _whole(found: Element, rules: Rules, *places: tuple[str, str]) -> datetime | None:
+    """The first of these dates that is more than a year or a month."""
+    for part, name in places:
+        holder = found.part(part) if part else found
+        if len(holder.text(name) or "") >= 10:
+            return holder.instant(name, rules.zone)
+    return None
 
 
-def reconciliation(paid: Any, links: Links, rules: Rules) -> Iterator[Row]:
-    """A payment for many claims at once; it names no patient."""
-    if paid.status != "active" or not paid.paymentAmount.value:
-        return
-    yield Payment(
-        payment_id=f"PaymentReconciliation/{_needed('PaymentReconciliation.id', paid.id)}",
-        posted_at=_instant("PaymentReconciliation.paymentDate", paid.paymentDate, rules),
-        currency=_currency(
-            "PaymentReconciliation.paymentAmount.currency", paid.paymentAmount, rules
-        ),
-        amount=paid.paymentAmount.value,
-        updated_at=_updated(paid, rules),
-    )
+def _minutes_waited(visit: Element, rules: Rules) -> float | None:
+    """From the first arrival to the first state after it, where both are known to the minute."""
+    begun: dict[str, datetime] = {}
+    for past in visit.parts("statusHistory"):
+        period, state = past.part("period"), past.text("status") or ""
+        if len(period.text("start") or "") > 10:
+            at = period.needed_instant("start", rules.zone)
+            begun[state] = min(at, begun.get(state, at))
+    seen = [begun[state] for state in ("triaged", "in-progress") if state in begun]
+    if "arrived" not in begun or not seen or min(seen) < begun["arrived"]:
+        return None
+    return (min(seen) - begun["arrived"]).total_seconds() / 60
 
 
-Mapper = Callable[[Any, Links, Rules], Iterator[Row]]
-RECORDS: Mapping[str, Mapper] = {
-    "Patient": person,
-    "Appointment": appointment,
-    "Encounter": encounter,
-}
-# An Account holds no amount in R4, and a Claim is what was asked for, not what was paid.
-PAYMENTS: Mapping[str, Mapper] = {
-    "ExplanationOfBenefit": explanation,
-    "Invoice": invoice,
-    "PaymentNotice": notice,
-    "PaymentReconciliation": reconciliation,
-}
-
-
-def _needed(element: str, value: str | None) -> str:
-    if not value:
-        raise Unmappable(element, "is missing")
-    return value
-
-
-def _patient(element: str, reference: Any, links: Links) -> str:
-    found = links.patient_key(reference) if reference is not None else None
-    if found is None:
-        raise Unmappable(element, "points at no patient")
-    return found
-
-
-def _instant(element: str, value: datetime | date | str | None, rules: Rules) -> datetime:
-    if value is None:
-        raise Unmappable(element, "is missing")
-    if isinstance(value, str):
-        raise Unmappable(element, "is not a whole date")
-    if not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day, tzinfo=rules.zone)
-    return value if value.tzinfo else value.replace(tzinfo=rules.zone)
-
-
-def _updated(resource: Any, rules: Rules) -> datetime | None:
-    changed = resource.meta.lastUpdated if resource.meta else None
-    return _instant("meta.lastUpdated", changed, rules) if changed else None
-
-
-def _currency(element: str, money: Any, rules: Rules) -> str:
-    return _needed(element, money.currency or rules.currency)
-
-
-def _reach(patient: Any, system: str) -> str | None:
-    ways = [t for t in patient.telecom or () if t.system == system and t.value and t.use != "old"]
-    ways.sort(key=lambda t: t.use != "mobile")
-    return ways[0].value if ways else None
-
-
-def _payer(benefit: Any, rules: Rules) -> str | None:
-    names = [i.coverage.display for i in benefit.insurance or ()]
-    names.append(benefit.insurer.display if benefit.insurer else None)
-    return rules.payers.of_texts((name, False) for name in names if name)
+def _reach(patient: Element, system: str) -> str | None:
+    ways = [
+        t
+        for t in patient.parts("telecom")
+        if t.text("system") == system and t.text("value") and t.text("use") != "old"
+    ]
+    ways.sort(key=lambda t: t.text("use") != "mobile")
+    return ways[0].text("value") if ways else None

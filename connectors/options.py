@@ -29,11 +29,16 @@ def settings(context: Context, options: Iterable[Option]) -> dict[str, Any]:
     return values
 
 
-def _safe_address(source: str, name: str, address: str) -> str:
-    """The address without its last slash; a token must not travel in the clear."""
+def is_safe(address: str) -> bool:
+    """Whether what is sent to an address cannot be read on the way."""
     parts = urlsplit(address)
     loopback = parts.hostname in {"127.0.0.1", "::1", "localhost"}
-    if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
+    return parts.scheme == "https" or (parts.scheme == "http" and loopback)
+
+
+def _safe_address(source: str, name: str, address: str) -> str:
+    """The address without its last slash; a token must not travel in the clear."""
+    if not is_safe(address):
         raise SourceMisconfigured(
             f"The {name} of source '{source}' does not begin with https://; "
             "correct it in caretrace.toml (http:// is for this machine only)."

@@ -7,11 +7,12 @@ Redirects are not followed, and no address outside the API's own is asked: each 
 
 import json
 import ssl
+import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -23,7 +24,7 @@ from connectors.errors import (
     SourceRefused,
     SourceUnreachable,
 )
-from connectors.options import redacted
+from connectors.options import is_safe, redacted
 from connectors.patience import Passing, Patience, no_answer, patiently, retry_after, throttled
 
 
@@ -48,6 +49,7 @@ class Answer:
 
 
 T = TypeVar("T")
+DOWNLOAD_SECONDS = 3600.0  # one file, which may be large
 
 # Reads a failure the vendor's own way; None leaves it to the general rule.
 Reading = Callable[[Answer], SourceError | Passing | None]
@@ -116,13 +118,14 @@ class Rest:
         *,
         params: Mapping[str, Any] | None = None,
         body: Any = None,
-        form: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None,
         headers: Mapping[str, str] | None = None,
         expected: Iterable[int] = (200,),
         read: Callable[[Answer], T],
     ) -> T:
         """`read` of the answer; `path` may also be a whole address below this API's own.
 
+        A `form` that is a function is made anew for each try, as signed ones must be.
         `read` raises a ValueError where the answer is not whole: then it is asked for again.
         """
         address = self._below(path)
@@ -134,7 +137,7 @@ class Rest:
                 address,
                 params=params,
                 json=body,
-                data=form,
+                data=form() if callable(form) else form,
                 headers={"accept": "application/json", **self._auth(), **(headers or {})},
             )
             heads = {name.lower(): value for name, value in response.headers.items()}
@@ -150,6 +153,54 @@ class Rest:
         except SourceBusy as busy:
             self._busy = str(busy) if self._stops_when_busy else None
             raise
+
+    def download(
+        self,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        whole: Callable[[BinaryIO], None],
+        public: bool = False,
+    ) -> BinaryIO:
+        """The body at a path, in a file without a name that ends with whoever holds it.
+
+        `whole` raises a ValueError where something is missing: then it is asked for again. A
+        `public` file may lie at any safe address, and is asked for without the token.
+        """
+        if public and path.startswith(("http://", "https://")):
+            address = self._safe(path)
+        else:
+            address = self._below(path)
+
+        def once() -> BinaryIO:
+            own = {**({} if public else self._auth()), **(headers or {})}
+            with self._client.stream("GET", address, headers=own) as response:
+                if response.status_code != 200:
+                    heads = {name.lower(): value for name, value in response.headers.items()}
+                    raise self._refusal(Answer(response.status_code, heads, response.read()))
+                # Each try has its own: a try that is late may still be writing.
+                file = tempfile.TemporaryFile()  # noqa: SIM115
+                try:
+                    for chunk in response.iter_bytes():
+                        file.write(chunk)
+                    file.seek(0)
+                    whole(file)
+                    file.seek(0)
+                except BaseException:
+                    file.close()
+                    raise
+            return file
+
+        seconds = max(DOWNLOAD_SECONDS, self._patience.call_seconds)
+        return patiently(once, self._explain, replace(self._patience, call_seconds=seconds))
+
+    def _safe(self, address: str) -> str:
+        if not is_safe(address):
+            raise SourceChanged(
+                f"{self.vendor} offers source '{self.source}' a file over an open line; "
+                "nothing was asked for. Its addresses must begin with https://."
+            )
+        return address
 
     def _below(self, path: str) -> str:
         if not path.startswith(("http://", "https://")):

@@ -109,6 +109,9 @@ def tables() -> dict[str, pd.DataFrame]:
         "unmapped": _unmapped(),
         "rejected": _rejected(),
         "coverage": _coverage(),
+        "matches": _matches(),
+        "shared_identifiers": _shared_identifiers(),
+        "person_changes": _person_changes(),
     }
 
 
@@ -424,6 +427,31 @@ def _coverage() -> pd.DataFrame:
     ]
     columns = ["source", "account", "table_name", "first_day", "last_day", "rows_loaded"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _matches() -> pd.DataFrame:
+    own = {"crm": 9_000, "emr": 21_000, "meta": 8}
+    both = {("crm", "emr"): 4_500, ("crm", "meta"): 0, ("emr", "meta"): 0}
+    rows = [
+        (one, other, own[one] if one == other else both[min(one, other), max(one, other)])
+        for one in own
+        for other in own
+    ]
+    frame = pd.DataFrame(rows, columns=["source", "other", "people"])
+    few = frame["people"].between(1, 10)
+    return frame.assign(people=frame["people"].astype("Int64").mask(few))
+
+
+def _shared_identifiers() -> pd.DataFrame:
+    rows = [("crm", "phone", "patients", 120), ("emr", "phone", "patients", 130)]
+    rows += [("crm", "email", "contacts", None)]
+    frame = pd.DataFrame(rows, columns=["source", "kind", "reason", "identifiers"])
+    return frame.astype({"identifiers": "Int64"})
+
+
+def _person_changes() -> pd.DataFrame:
+    rows = [("merge", "the same phone number", 41, 3), ("split", "a shared phone number", 5, 0)]
+    return pd.DataFrame(rows, columns=["kind", "cause", "changes", "latest"])
 
 
 def _ledger(home: Home, generation: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from servers import ga4_export, hubspot, salesforce, twilio, zendesk_sell
+from servers import fhir, fhir_sample, ga4_export, hubspot, salesforce, twilio, zendesk_sell
 from servers.callrail import CallRailServer
 from servers.environment import AirNowServer, OpenMeteoServer, PollenServer
 from servers.ga4 import Ga4Server
@@ -162,6 +162,13 @@ SOURCES_HERE = {
         lambda: zendesk_sell.SellServer(zendesk_sell.sample(TODAY)),
         'endpoint = "{s.url}"\ncrm_namespace = "sell"\n' + _options(zendesk_sell.OWN_FIELDS),
         lambda server: {"access_token": server.token},
+    ),
+    "ehr": Each(
+        "fhir",
+        ("person", "appointment", "encounter", "payment"),
+        lambda: fhir.FhirServer(fhir_sample.sample(TODAY)),
+        'endpoint = "{s.base}"\nclient_id = "{s.client}"\nmode = "bulk"',
+        lambda server: {"private_key": server.key},
     ),
     "texts": Each(
         "twilio",

@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -52,7 +52,7 @@ def source(folder, **options):
 
 def load(opened, cursors=None):
     """Rows by kind, rejects, and the cursors left."""
-    rows: dict[type, list[Row]] = {kind: [] for kind in (Person, Appointment, Encounter, Payment)}
+    rows: dict[type, list[Row]] = defaultdict(list)
     rejected, left = [], {}
     for piece in opened.slices(cursors or {}):
         for item in piece.read():

@@ -16,7 +16,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture(scope="module")
 def warehouse():
-    opened = Warehouse()
+    opened = Warehouse(of=("credit", "removal_effect", "int_states", "int_lost_touches"))
     yield opened
     opened.close()
 

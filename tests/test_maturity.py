@@ -189,7 +189,7 @@ def test_censoring_does_not_bias_and_intervals_cover():
 
 @pytest.fixture(scope="module")
 def warehouse():
-    opened = Warehouse()
+    opened = Warehouse(of=("cohorts",))
     yield opened
     opened.close()
 

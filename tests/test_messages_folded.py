@@ -8,7 +8,7 @@ import pytest
 from warehouse_fixtures import MODELS_IN_ORDER, Warehouse, at, message
 
 from attribution.transform import build, run_checks
-from connectors.contract import MessageEvent, Preference
+from connectors.contract import MessageEvent, Preference, Withdrawn
 
 NOON = at("2024-05-15 12:00")
 MINUTE = timedelta(minutes=1)
@@ -166,3 +166,17 @@ def test_of_two_words_of_one_instant_the_refusal_counts(warehouse):
         rows = [preference(str(n), "ann", NOON, allowed=yes) for n, yes in enumerate(order)]
         warehouse.build(*rows)
         assert warehouse.rows("select allowed from stg_preference") == [(False,)]
+
+
+def test_a_permission_that_was_withdrawn_is_none_and_a_refusal_stands(warehouse):
+    warehouse.build(
+        preference("1", "ann", NOON, allowed=True),
+        preference("2", "ann", NOON, allowed=False, channel="sms"),
+        *(Withdrawn("preference", number, NOON + MINUTE, "deleted") for number in "12"),
+    )
+    assert warehouse.rows("select channel, allowed from stg_preference") == [("sms", False)]
+    warehouse.build(
+        preference("1", "ann", NOON + 2 * MINUTE, allowed=True),
+        Withdrawn("preference", "1", NOON + MINUTE, "deleted"),
+    )
+    assert warehouse.rows("select channel, allowed from stg_preference") == [("email", True)]

@@ -213,7 +213,11 @@ def test_a_refresh_publishes_people_apart_from_the_marts(published):
         for layer in ("marts", "people")
     }
     assert names(folder / "marts.duckdb") == layers["marts"]
-    assert names(folder / "people.duckdb") == layers["people"] == {"journeys", "journey_credit"}
+    assert (
+        names(folder / "people.duckdb")
+        == layers["people"]
+        == {"journeys", "journey_credit", "links", "person_history"}
+    )
     assert stat.S_IMODE((folder / "people.duckdb").stat().st_mode) == 0o600
     with Ledger(published) as ledger:
         checksums = ledger.publications(1)["checksums"].iloc[0]

@@ -2,11 +2,15 @@
 
 import stat
 
+import hypothesis.strategies as st
 import pyarrow as pa
 import pytest
+from hypothesis import given
 from servers.clinic import CANARY_EMAIL, CANARY_MRN, CANARY_PHONE, at, contact
 
-from attribution.errors import SettingsError
+from attribution.errors import BadInput, SettingsError
+from attribution.normal import record_number
+from attribution.placeholders import placeholders
 from attribution.privacy import Door, email, load_key, phone
 from connectors.columns import to_table
 from connectors.contract import AdSpend, Appointment, Contact, Touchpoint
@@ -133,3 +137,75 @@ def test_a_broken_key_file_is_not_used(home):
 
 def test_the_key_is_not_shown():
     assert "kkkk" not in repr(DOOR)
+
+
+LETTERS = st.text("aAéßſａ.+@ -​。İx0", max_size=12)
+
+
+@given(LETTERS | st.emails(), st.booleans(), st.booleans())
+def test_a_normal_address_is_its_own_normal_form(written, plus, dots):
+    normal = email(written, plus=plus, dots=dots)
+    assert normal is None or email(normal, plus=plus, dots=dots) == normal
+
+
+@given(st.text("0123456789+-() x１", max_size=16))
+def test_a_normal_number_is_its_own_normal_form(written):
+    normal = phone(written, "US")
+    assert normal is None or phone(normal, "DE") == normal
+
+
+@given(st.text("0aA-‐–－ ​ﬁ ­", max_size=10))
+def test_a_normal_record_number_is_its_own_normal_form(written):
+    assert record_number(record_number(written)) == record_number(written)
+
+
+def test_record_numbers_keep_their_zeros():
+    assert record_number(" 00–17 ") == "00-17" != record_number("0-17")
+
+
+def test_an_international_domain_has_one_form():
+    assert email("a@bücher.example") == email("A@xn--bcher-kva.example.")
+
+
+def test_tags_and_dots_of_addresses_are_kept_unless_told_otherwise():
+    assert email("a.b+c@gmail.com") == "a.b+c@gmail.com"
+    assert email("a.b+c@GoogleMail.com", plus=True, dots=True) == "ab@gmail.com"
+    assert email("a.b+c@x.org", plus=True, dots=True) == "a.b@x.org"
+
+
+@pytest.mark.parametrize("written", ["1-800-555-1234", "911", "72345", "0800 123 4567"])
+def test_a_companys_number_is_nobodys(written):
+    assert phone(written, "GB" if written.startswith("0") else "US") is None
+
+
+def test_people_behind_one_line_are_kept_apart():
+    assert phone("503-555-0142 x23", "US") == "+15035550142;ext=23"
+
+
+@pytest.mark.parametrize(
+    ("kind", "written"),
+    [
+        ("phone", "000-000-0000"),
+        ("phone", "(503) 555-0100"),
+        ("phone", "999-999-9999"),
+        ("email", "None@none.com"),
+        ("email", "unknown@gmail.com"),
+        ("patient_id", " 0000 "),
+        ("client_id", "(not set)"),
+    ],
+)
+def test_a_placeholder_is_nobodys(kind, written):
+    assert DOOR.hash(kind, written) is None
+
+
+def test_placeholders_are_a_list_that_may_be_edited(tmp_path):
+    (tmp_path / "placeholders.csv").write_text("kind,pattern\nemail,^front\\.desk@\n")
+    own = Door(b"k" * 32, placeholders=placeholders(tmp_path))
+    assert own.hash("email", "front.desk@clinic.org") is None
+    assert own.hash("email", "none@none.com") is not None
+    for wrong in ("kind,pattern\nfax,x\n", "kind,pattern\nemail,(\n"):
+        folder = tmp_path / str(len(wrong))
+        folder.mkdir()
+        (folder / "placeholders.csv").write_text(wrong)
+        with pytest.raises(BadInput, match="line 2"):
+            placeholders(folder)

@@ -122,3 +122,43 @@ def test_no_other_address_gets_the_token(server):
     server.fail(Reply(302, headers={"location": "http://127.0.0.1:1/"}), on="GET /moved")
     assert rest(server).get("/moved")["path"] == "/moved"
     assert server.asked("/")[0].path == "/moved"
+
+
+def whole(file):
+    """A file of lines, each of them whole."""
+    if not file.read().endswith(b"\n"):
+        raise ValueError
+
+
+def test_a_file_is_fetched_whole(server):
+    half, lines = Reply(200, b"one\ntw"), Reply(200, b"one\ntwo\n")
+    server.fail(CUT, half, lines)
+    with rest(server).download("/file", whole=whole) as file:
+        assert file.read() == lines.body
+    server.fail(*[half] * 3)
+    with pytest.raises(SourceUnreachable, match="not whole"):
+        rest(server).download("/file", whole=whole)
+    with pytest.raises(SourceRefused, match="make a new token"):
+        rest(server, auth=dict).download("/file", whole=whole)
+
+
+def test_a_file_elsewhere_is_asked_for_without_the_token(server):
+    with Echo() as elsewhere:
+        elsewhere.fail(Reply(200, b"one\n"))
+        address = f"{elsewhere.url}/file?signed=1"
+        with rest(server).download(address, whole=whole, public=True) as file:
+            assert file.read() == b"one\n"
+        assert "authorization" not in elsewhere.requests[0].headers
+        with pytest.raises(SourceChanged, match="another address"):
+            rest(server).download(address, whole=whole)
+    with pytest.raises(SourceChanged, match="open line"):
+        rest(server).download("http://files.example/file", whole=whole, public=True)
+
+
+def test_a_form_may_be_made_anew_for_each_try(server):
+    server.fail(as_html(502), as_json({}))
+    numbers = iter("12")
+    rest(server).ask(
+        "POST", "/token", form=lambda: {"n": next(numbers)}, read=lambda answer: answer.status
+    )
+    assert [request.form() for request in server.requests] == [{"n": "1"}, {"n": "2"}]

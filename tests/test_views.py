@@ -405,6 +405,25 @@ def test_data_health_shows_what_could_not_be_used(marts):
     assert view.tables["sessions"].frame["sampled"].tolist() == [True, False]
 
 
+def test_data_health_says_how_well_people_are_joined(marts, tables):
+    view = data_health.build(marts)
+    matches = view.tables["matches"].frame.set_index(["source", "other"])
+    assert matches.loc[("crm", "emr"), "match_rate"] == 0.5
+    assert matches.loc[("emr", "crm"), "match_rate"] == 4_500 / 21_000
+    assert matches.loc[("meta", "emr"), ["own", "match_rate"]].isna().all()
+    assert "50.0% of the people of crm are known to emr" in view.figures["matches"].alt
+    shared = view.tables["shared"].frame
+    assert shared["identifiers"].sum() == 250
+    assert shared["identifiers"].isna().sum() == 1
+    assert view.tables["changes"].frame["latest"].tolist() == [3, 0]
+    credit = tables["credit"]
+    new = credit[(credit["model"] == "last") & (credit["kind"] == "new_patient")]
+    new = new[new["week"] > LAST - timedelta(weeks=12)]
+    known = new.loc[new["channel"] != "unattributed", "conversions"].sum()
+    (coverage,) = view.metrics
+    assert coverage.value == pytest.approx(known / new["conversions"].sum())
+
+
 def in_quarters(frame: pd.DataFrame, lines: tuple[str, ...] = LINES) -> pd.DataFrame:
     """The booked journeys of the quarters that RECENT touches."""
     recent = (frame["quarter"] >= date(2026, 7, 1)) & (frame["kind"] == "booked")

@@ -16,11 +16,12 @@ import pyarrow as pa
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
+from attribution.identity_changes import ensure_identity_tables
 from attribution.models.parameters import CreditSettings, setting_tables
 from attribution.privacy import STRENGTH
 from attribution.raw import ensure_raw_tables, has_person
 from attribution.seeds import SEEDS, read
-from attribution.transform import build, load_models
+from attribution.transform import Model, build, load_models
 from connectors.columns import to_table
 from connectors.contract import (
     ROWS,
@@ -47,15 +48,29 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-class Warehouse:
-    """A DuckDB in memory with every table that the models read."""
+def made_of(names: Iterable[str]) -> list[Model]:
+    """Some models and all that they are made of, in the order of the build."""
+    wanted = set(names)
+    for model in reversed(MODELS_IN_ORDER):
+        if model.name in wanted:
+            wanted |= {*model.inputs, *model.beside}
+    return [model for model in MODELS_IN_ORDER if model.name in wanted]
 
-    def __init__(self, settings: CreditSettings | None = None) -> None:
+
+class Warehouse:
+    """A DuckDB in memory with every table that the models read.
+
+    It builds every model, or only `of` some and what those are made of, which is quicker.
+    """
+
+    def __init__(self, settings: CreditSettings | None = None, of: Iterable[str] = ()) -> None:
+        self.models = made_of(of) if of else MODELS_IN_ORDER
         self.engine = create_engine("duckdb:///:memory:", poolclass=StaticPool)
         self.connection: Connection = self.engine.connect()
         self.run("set threads = 2")
         self.run("set timezone = 'UTC'")
         ensure_raw_tables(self.connection)
+        ensure_identity_tables(self.connection)
         for path in sorted(SEEDS.glob("*.csv")):
             self.replace(path.stem, read(path.stem))
         self.set(settings or CreditSettings())
@@ -87,7 +102,7 @@ class Warehouse:
 
     def rebuild(self) -> "Warehouse":
         """Build every model from what is loaded."""
-        build(self.connection, MODELS_IN_ORDER)
+        build(self.connection, self.models)
         return self
 
     def run(self, sql: str) -> None:

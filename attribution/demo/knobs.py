@@ -9,7 +9,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 # Beyond these the shares that a knob scales would not be shares any more.
-_MOST = {"confounding": 2.0, "tracking": 2.0, "spend": 10.0, "swings": 3.0, "baseline": 5.0}
+_MOST = {
+    "confounding": 2.0,
+    "tracking": 2.0,
+    "spend": 10.0,
+    "swings": 3.0,
+    "baseline": 5.0,
+    "twins": 1.0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,9 @@ class Knobs:
     swings: float = 1.0
     # How readily people ask, type the address or are referred without any marketing.
     baseline: float = 1.0
+    # The share of people who give a twin's address and phone as their own. A share, not a factor:
+    # the demo has families that share one or the other, and no twins.
+    twins: float = 0.0
     # Of single levers: their budget, and what they do to people whom they reach. Search levers
     # stand in for each other, so without effect a search ad does harm.
     budgets: Mapping[str, float] = field(default_factory=dict)

@@ -31,15 +31,23 @@ def where(condition: Bools, values: Texts) -> Texts:
     return chosen
 
 
+def twins(folk: Folk) -> Bools:
+    """Who gives the address and the phone of a twin, the person beside them."""
+    second: Bools = folk.draws.uniform(115) < folk.knobs.twins
+    return second
+
+
 def emails(folk: Folk) -> Texts:
     """One address each; a few people use that of someone in the family."""
     shares = folk.draws.uniform(110) < folk.knobs.lost(_SHARES_EMAIL)
+    shares |= twins(folk)
     return texts(np.where(shares, folk.ids ^ 1, folk.ids), "p%06d@example.org")
 
 
 def phone_numbers(folk: Folk) -> Ints:
     """Ten digits each; some families share a line."""
     shares = folk.draws.uniform(111) < folk.knobs.lost(_SHARES_PHONE)
+    shares |= twins(folk)
     owner = np.where(shares, folk.ids ^ 1, folk.ids)
     area = _AREAS[owner % len(_AREAS)]
     turn = owner // len(_AREAS)
@@ -73,8 +81,8 @@ def typed(folk: Folk) -> Texts:
 
 
 def mrn(people: Ints) -> Texts:
-    """The number of a person in the medical record; leading zeros matter."""
-    return texts(people, "%08d")
+    """The number of a person in the medical record; leading zeros matter, and 0 is nobody's."""
+    return texts(people + 1, "%08d")
 
 
 def contact_ids(people: Ints) -> Texts:

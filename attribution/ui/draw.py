@@ -59,6 +59,11 @@ def opening(view: View) -> None:
         st.warning(formats.prose(each), icon=":material/warning:")
 
 
+def part(title: str) -> None:
+    """The heading of a part of a long page."""
+    st.subheader(title, anchor=False)
+
+
 def metrics(view: View, columns: int = 4) -> None:
     """The headline numbers as cards, each with its change and its course."""
     with st.grid(columns, min_column_width=168, gap="small"):

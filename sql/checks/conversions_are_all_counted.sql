@@ -1,5 +1,5 @@
--- Every payment and every booking of the raw tables is in the conversions, once.
--- inputs: raw_payment, raw_appointment, conversions
+-- Every payment and every booking that was not withdrawn is in the conversions, once.
+-- inputs: raw_payment, raw_appointment, raw_withdrawn, conversions
 
 with
 
@@ -7,16 +7,31 @@ loaded as (
 
     select
         'collected' as kind,
-        count(case when amount_micros > 0 then 1 end) as conversions,
-        coalesce(sum(amount_micros), 0) as value_micros
-    from raw_payment
+        count(case when raw.amount_micros > 0 then 1 end) as conversions,
+        coalesce(sum(raw.amount_micros), 0) as value_micros
+    from raw_payment as raw
+    left join raw_withdrawn as withdrawn
+        on
+            raw.source = withdrawn.source
+            and raw.account = withdrawn.account
+            and withdrawn.table_name = 'payment'
+            and raw.payment_id = withdrawn.record_id
+            and (raw.updated_at is null or raw.updated_at <= withdrawn.withdrawn_at)
+    where withdrawn.record_id is null
     union all
     select
         'booked' as kind,
         count(*) as conversions,
         0 as value_micros
-    from raw_appointment
-    where status <> 'proposed'
+    from raw_appointment as raw
+    left join raw_withdrawn as withdrawn
+        on
+            raw.source = withdrawn.source
+            and raw.account = withdrawn.account
+            and withdrawn.table_name = 'appointment'
+            and raw.appointment_id = withdrawn.record_id
+            and (raw.updated_at is null or raw.updated_at <= withdrawn.withdrawn_at)
+    where withdrawn.record_id is null and raw.status <> 'proposed'
 
 ),
 

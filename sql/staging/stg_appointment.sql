@@ -1,8 +1,23 @@
 -- Every visit that was booked, and what became of it.
 -- grain: source, account, appointment_id
--- inputs: raw_appointment, identity
+-- inputs: raw_appointment, raw_encounter, raw_withdrawn, identity
+--
+-- How long somebody waited is known by the booking, or by the visit that it became.
 
 with
+
+waited as (
+
+    select
+        source,
+        account,
+        appointment_id,
+        max(minutes_waited) as minutes_waited
+    from raw_encounter
+    where appointment_id is not null and minutes_waited is not null
+    group by 1, 2, 3
+
+),
 
 final as (
 
@@ -15,11 +30,24 @@ final as (
         raw.starts_at,
         raw.status <> 'proposed' as is_booked,
         raw.status in ('arrived', 'fulfilled') as is_kept,
-        raw.minutes_waited,
+        coalesce(raw.minutes_waited, waited.minutes_waited) as minutes_waited,
         coalesce(nullif(trim(raw.service_line), ''), 'unassigned') as service_line,
         coalesce(nullif(trim(raw.location), ''), 'unassigned') as location
     from raw_appointment as raw
     left join identity on raw.identifier = identity.identifier
+    left join waited
+        on
+            raw.source = waited.source
+            and raw.account = waited.account
+            and raw.appointment_id = waited.appointment_id
+    left join raw_withdrawn as withdrawn
+        on
+            raw.source = withdrawn.source
+            and raw.account = withdrawn.account
+            and withdrawn.table_name = 'appointment'
+            and raw.appointment_id = withdrawn.record_id
+            and (raw.updated_at is null or raw.updated_at <= withdrawn.withdrawn_at)
+    where withdrawn.record_id is null
 
 )
 

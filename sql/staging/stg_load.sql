@@ -2,8 +2,8 @@
 -- grain: source, account, table_name
 -- inputs: raw_ad_spend, raw_claimed_conversions, raw_web_sessions, raw_tracking_code,
 --   raw_touchpoint, raw_contact, raw_deal, raw_person, raw_appointment, raw_encounter,
---   raw_payment, raw_call, raw_message, raw_message_event, raw_preference,
---   raw_feedback, raw_reputation, raw_environment
+--   raw_care_code, raw_withdrawn, raw_payment, raw_call, raw_message, raw_message_event,
+--   raw_preference, raw_feedback, raw_reputation, raw_environment
 --
 -- Days of instants are UTC days here: this says what was loaded, not when people came.
 
@@ -109,6 +109,26 @@ final as (
         cast(max(raw.starts_at) at time zone 'UTC' as date) as last_day,
         count(*) as rows_loaded
     from raw_encounter as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'care_code' as table_name,
+        cast(min(raw.at) at time zone 'UTC' as date) as first_day,
+        cast(max(raw.at) at time zone 'UTC' as date) as last_day,
+        count(*) as rows_loaded
+    from raw_care_code as raw
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'withdrawn' as table_name,
+        cast(min(raw.withdrawn_at) at time zone 'UTC' as date) as first_day,
+        cast(max(raw.withdrawn_at) at time zone 'UTC' as date) as last_day,
+        count(*) as rows_loaded
+    from raw_withdrawn as raw
     group by source, account
     union all
     select

@@ -1,6 +1,6 @@
 -- Every message to one person, what became of it, and every person who was held out.
 -- grain: source, account, message_id
--- inputs: raw_message, raw_message_event, identity
+-- inputs: raw_message, raw_message_event, raw_withdrawn, identity
 --
 -- Events come in any order and from any source: the earliest of each kind counts, and what a
 -- machine opened or clicked does not. Events are told of the message that has their id: in their
@@ -123,6 +123,14 @@ of_flows as (
             raw.source = told.source
             and raw.account = told.account
             and raw.message_id = told.message_id
+    left join raw_withdrawn as withdrawn
+        on
+            raw.source = withdrawn.source
+            and raw.account = withdrawn.account
+            and withdrawn.table_name = 'message'
+            and raw.message_id = withdrawn.record_id
+            and (raw.updated_at is null or raw.updated_at <= withdrawn.withdrawn_at)
+    where withdrawn.record_id is null
 
 ),
 

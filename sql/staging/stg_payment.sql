@@ -1,6 +1,6 @@
 -- Every payment received, and every refund as a negative one.
 -- grain: source, account, payment_id
--- inputs: raw_payment, identity
+-- inputs: raw_payment, raw_withdrawn, identity
 
 with
 
@@ -18,6 +18,14 @@ final as (
         raw.amount_micros
     from raw_payment as raw
     left join identity on raw.identifier = identity.identifier
+    left join raw_withdrawn as withdrawn
+        on
+            raw.source = withdrawn.source
+            and raw.account = withdrawn.account
+            and withdrawn.table_name = 'payment'
+            and raw.payment_id = withdrawn.record_id
+            and (raw.updated_at is null or raw.updated_at <= withdrawn.withdrawn_at)
+    where withdrawn.record_id is null
 
 )
 

@@ -21,6 +21,7 @@ class Request:
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+    pairs: tuple[tuple[str, str], ...] = ()  # of the query, where a name may come twice
 
     def json(self) -> Any:
         return json.loads(self.body or b"{}")
@@ -128,6 +129,7 @@ def _handler(server: Loopback) -> type[BaseHTTPRequestHandler]:
                 dict(parse_qsl(parts.query, keep_blank_values=True)),
                 {name.lower(): value for name, value in self.headers.items()},
                 self.rfile.read(length),
+                tuple(parse_qsl(parts.query, keep_blank_values=True)),
             )
             try:
                 self._say(server._reply(request))

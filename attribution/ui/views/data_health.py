@@ -8,6 +8,7 @@ from attribution import queries
 from attribution.paths import Home
 from attribution.queries import Marts
 from attribution.ui.view import Column, Table, View
+from attribution.ui.views import joining
 
 QUESTION = "Is what these pages show fresh, complete and understood?"
 
@@ -19,12 +20,18 @@ def data_health(home: Home, generation: int) -> View:
 
 
 def build(marts: Marts) -> View:
-    """Tables: coverage, rejected, unmapped, sessions; each says what to do about it."""
+    """Tables: coverage, rejected, unmapped, sessions; each says what to do about it.
+
+    And how well people are joined, with a number and a figure.
+    """
     rejected, unmapped = queries.rejected(marts), queries.unmapped(marts)
     quality = queries.session_quality(marts)
     return View(
         QUESTION,
+        metrics=joining.metrics(marts),
+        figures=joining.figures(marts),
         tables={
+            **joining.tables(marts),
             "coverage": _coverage(queries.coverage(marts)),
             "rejected": _rejected(rejected, queries.rejected_count(marts)),
             "unmapped": _unmapped(unmapped),

@@ -1,0 +1,132 @@
+"""Which identifiers there are, and which share a row: read from the raw tables."""
+
+from binascii import hexlify
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import Connection
+
+from attribution.identity_joining import Codes, Graph
+from attribution.privacy import STRENGTH
+from attribution.raw import fetch, has_person, lent
+from attribution.vault import Halves
+from connectors.contract import ROWS, Row, contract_fields
+
+Namespaces = tuple[str, str]  # of a source: its patient numbers', its contacts' numbers'
+_PART = 1_000_000
+_DEFAULT: Namespaces = ("emr", "crm")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Every identifier, in order, as the two halves of its hash, and the graph over their places.
+
+    Halves are numbers: a hash table of ten million texts would take all the memory there is.
+    """
+
+    high: Halves
+    low: Halves
+    graph: Graph
+
+    def identifiers(self, places: Codes) -> pa.ChunkedArray:
+        """Some of them as they are written in the raw tables."""
+        parts = range(0, max(len(places), 1), _PART)
+        return pa.chunked_array([self._texts(places[at : at + _PART]) for at in parts])
+
+    def _texts(self, places: Codes) -> pa.Array:
+        both = np.stack([self.high[places], self.low[places]], axis=1).astype(">u8")
+        ends = np.arange(len(places) + 1, dtype=np.int32) * 32
+        buffers = [None, pa.py_buffer(ends.tobytes()), pa.py_buffer(hexlify(both.tobytes()))]
+        return pa.StringArray.from_buffers(len(places), *buffers[1:])
+
+
+def read_graph(connection: Connection, namespaces: Mapping[str, Namespaces]) -> Read:
+    """Read which identifiers the raw tables hold, and which share a row."""
+    _make_nodes(connection, namespaces)
+    nodes = fetch(connection, "select high, low, strength, namespace from node order by code")
+    pairs = fetch(
+        connection,
+        "select cast(a.code as bigint) as a, cast(b.code as bigint) as b from ("
+        f"select distinct a_high, a_low, b_high, b_low from ({' union all '.join(_pairs())})"
+        ") as pair inner join node as a on pair.a_high = a.high and pair.a_low = a.low "
+        "inner join node as b on pair.b_high = b.high and pair.b_low = b.low",
+    )
+    connection.exec_driver_sql("drop table node")
+    graph = Graph(
+        nodes.column("strength").to_numpy(),
+        nodes.column("namespace").to_numpy(),
+        pairs.column("a").to_numpy(),
+        pairs.column("b").to_numpy(),
+    )
+    return Read(nodes.column("high").to_numpy(), nodes.column("low").to_numpy(), graph)
+
+
+def _columns() -> Iterator[tuple[type[Row], str, int]]:
+    """Every column that holds identifiers: its kind of row, its name, how strong it is."""
+    for row in ROWS:
+        if has_person(row):
+            for spec in contract_fields(row):
+                if spec.identifier in STRENGTH:
+                    yield row, spec.name, STRENGTH.index(spec.identifier)
+
+
+def known_by() -> str:
+    """SQL for every identifier with the source that knows it, as often as it says so."""
+    return " union all ".join(
+        f"select source, {name} as identifier from raw_{row.spec.table} where {name} is not null"
+        for row, name, _ in _columns()
+    )
+
+
+def _halves(column: str, high: str, low: str) -> str:
+    return (
+        f"cast('0x' || left({column}, 16) as ubigint) as {high}, "
+        f"cast('0x' || substr({column}, 17) as ubigint) as {low}"
+    )
+
+
+def _pairs() -> Iterator[str]:
+    for row, name, _ in _columns():
+        yield (
+            f"select {_halves('identifier', 'a_high', 'a_low')}, "
+            f"{_halves(name, 'b_high', 'b_low')} from raw_{row.spec.table} "
+            f"where {name} is not null and {name} <> identifier"
+        )
+
+
+def _make_nodes(connection: Connection, namespaces: Mapping[str, Namespaces]) -> None:
+    # The hash says the kind and the namespace, so every source of a number has the same of both.
+    every = " union all ".join(
+        f"select {_halves(name, 'high', 'low')}, cast({strength} as tinyint) as strength, source "
+        f"from raw_{row.spec.table} where {name} is not null"
+        for row, name, strength in _columns()
+    )
+    with lent(connection, _numbered(namespaces)) as lists:
+        connection.exec_driver_sql(
+            "create or replace temp table node as "
+            "select cast(row_number() over (order by high, low) - 1 as integer) as code, "
+            "high, low, strength, cast(coalesce("
+            "case strength when 0 then named.patients when 1 then named.contacts end, 0"
+            ") as smallint) as namespace from ("
+            "select high, low, min(strength) as strength, min(source) as source "
+            f"from ({every}) as every group by high, low) as found "
+            f"left join {lists} as named on found.source = named.source"
+        )
+
+
+def _numbered(namespaces: Mapping[str, Namespaces]) -> pa.Table:
+    """The namespaces of every source as numbers; 0 is that of sources nobody speaks of."""
+    rows = [(source, *both) for source, both in sorted(namespaces.items())]
+    numbers = []
+    for kind in (0, 1):
+        names = [_DEFAULT[kind], *sorted({row[kind + 1] for row in rows} - {_DEFAULT[kind]})]
+        numbers.append([names.index(row[kind + 1]) for row in rows])
+    return pa.table(
+        {
+            "source": pa.array([row[0] for row in rows], pa.string()),
+            "patients": pa.array(numbers[0], pa.int64()),
+            "contacts": pa.array(numbers[1], pa.int64()),
+        }
+    )

@@ -1,0 +1,121 @@
+"""FHIR R4 communications as messages, and consents as preferences. What was written stops here."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from connectors.contract import Message, Preference, Row
+from connectors.fhir_element import Element, codes
+from connectors.fhir_links import Links
+from connectors.fhir_rules import PURPOSES, Rules, patient_of, updated, withdrawn
+
+# HL7's v3 ParticipationMode, by its codes and by the words that systems use for them.
+_CHANNELS = {
+    "EMAILWRIT": "email", "EMAIL": "email", "E-MAIL": "email",
+    "SMSWRIT": "sms", "SMS": "sms", "TEXT": "sms",
+    "PHONE": "call", "VERBAL": "call", "CALL": "call",
+    "MAILWRIT": "direct_mail", "LETTER": "direct_mail", "MAIL": "direct_mail",
+    "PORTAL": "portal", "ONLINEWRIT": "portal",
+}  # fmt: skip
+_MARKETING = {"marketing", "campaign", "outreach"}
+# HL7's v3 ActReason: what a consent is given for.
+_REASONS = {
+    "HMARKT": "marketing",
+    "TREAT": "treatment", "CAREMGT": "treatment", "COC": "treatment",
+    "HOPERAT": "operations", "PATADMIN": "operations",
+}  # fmt: skip
+
+
+def communication(said: Element, links: Links, rules: Rules) -> Iterator[Row]:
+    """A message that went to a patient."""
+    status = said.text("status") or "no status"
+    if status not in ("completed", "in-progress") or not _is_to_patient(said, links):
+        reason = "not to a patient" if status in ("completed", "in-progress") else status
+        yield from withdrawn(said, rules, reason)
+        return
+    sent_at = said.instant("sent", rules.zone) or said.instant("received", rules.zone)
+    done = status == "completed"
+    at = sent_at or updated(said, rules) or rules.now
+    yield _message(said, links, rules, at=at, sent_at=sent_at or (at if done else None))
+
+
+def request(asked: Element, links: Links, rules: Rules) -> Iterator[Row]:
+    """A message that is to be sent; once it is, its communication is the message."""
+    status = asked.text("status") or "no status"
+    if status not in ("active", "on-hold") or not _is_to_patient(asked, links):
+        reason = "not to a patient" if status in ("active", "on-hold") else status
+        yield from withdrawn(asked, rules, reason)
+        return
+    at = asked.instant("authoredOn", rules.zone) or updated(asked, rules) or rules.now
+    yield _message(asked, links, rules, at=at, sent_at=None)
+
+
+def consent(given: Element, links: Links, rules: Rules) -> Iterator[Row]:
+    """What a patient allows or forbids by purpose; a consent that is not in force says nothing."""
+    status = given.text("status") or "no status"
+    said: dict[str, bool] = {}
+    if status in ("active", "rejected"):
+        for purpose, permits in _provisions(given.part("provision")):
+            # One "no" outweighs every "yes"; what was rejected was asked for and not given.
+            said[purpose] = said.get(purpose, True) and permits and status == "active"
+    reason = status if status != "active" else "no purpose"
+    nothing = {row.record_id: row for row in withdrawn(given, rules, reason)}
+    at = given.instant("dateTime", rules.zone) or updated(given, rules) or rules.now
+    for purpose in PURPOSES:
+        record = f"Consent/{given.needed_text('id')}/{purpose}"
+        if purpose not in said:
+            if record in nothing:
+                yield nothing[record]
+            continue
+        yield Preference(
+            preference_id=record,
+            channel="any",
+            purpose=purpose,
+            allowed=said[purpose],
+            since=at,
+            how="consent",
+            patient_id=patient_of(given.part("patient"), links, "Consent.patient"),
+        )
+
+
+def _provisions(provision: Element, outer: str | None = None) -> Iterator[tuple[str, bool]]:
+    """Every purpose that a consent names, and whether it is permitted, exceptions included."""
+    kind = provision.text("type") or outer
+    for coding in provision.parts("purpose"):
+        purpose = _REASONS.get(coding.text("code") or "")
+        if purpose and kind in ("permit", "deny"):
+            yield purpose, kind == "permit"
+    for exception in provision.parts("provision"):
+        yield from _provisions(exception, kind)
+
+
+def _is_to_patient(said: Element, links: Links) -> bool:
+    recipients = [links.target(r)[0] for r in said.parts("recipient")]
+    sender = links.target(said.part("sender"))[0]
+    if not said.part("subject") and "Patient" not in recipients:
+        return False
+    return "Patient" in recipients if recipients else sender != "Patient"
+
+
+def _message(
+    said: Element, links: Links, rules: Rules, *, at: datetime, sent_at: datetime | None
+) -> Message:
+    to = links.first(said.parts("recipient"), "Patient") or said.part("subject")
+    category = [code.lower() for _, code in codes(said.parts("category"))]
+    received = said.instant("received", rules.zone)
+    return Message(
+        message_id=f"{said.kind}/{said.needed_text('id')}",
+        flow=category[0] if category else "communication",
+        assigned_at=at,
+        channel=_channel(said),
+        purpose="marketing" if _MARKETING & set(category) else "treatment",
+        patient_id=patient_of(to, links, f"{said.kind}.recipient"),
+        sent_at=sent_at,
+        delivered_at=received,
+        updated_at=updated(said, rules),
+    )
+
+
+def _channel(said: Element) -> str:
+    media = said.parts("medium")
+    words = [code for _, code in codes(media)] + [m.text("text") or "" for m in media]
+    return next((_CHANNELS[w.upper()] for w in words if w.upper() in _CHANNELS), "other")
