@@ -22,7 +22,8 @@ from servers.ga4 import sample as visits
 from servers.google_ads import CLIENT_SECRET, DEVELOPER_TOKEN, REFRESH_TOKEN, GoogleAdsServer
 from servers.google_ads_answers import sample as google_campaigns
 from servers.google_reviews import GoogleReviewsServer
-from servers.microsoft_ads import MicrosoftAdsServer
+from servers.meta import MetaServer
+from servers.microsoft_ads import MicrosoftAdsServer, spend
 from servers.microsoft_ads import sample as microsoft_campaigns
 from servers.yelp import YelpServer
 
@@ -47,6 +48,11 @@ SHEET = (
     "medium,campaign,week,spend,currency,number,code\n"
     f"radio,Fall knees,{MONDAY},700.00,USD,+1 212 555 0177,KNEE\n"
 )
+DEALS = (
+    "deal_id,created_at,updated_at,contact_id,currency,amount\n"
+    f"D1,{TODAY - timedelta(days=5)}T10:00:00Z,{TODAY}T00:00:00Z,C1,USD,250.00\n"
+)
+RECORD = "\n".join(json.dumps(resource, default=float) for resource in fhir_sample.sample(TODAY))
 WEBHOOK = [
     {
         "email": "ann@example.org",
@@ -94,6 +100,17 @@ def _microsoft() -> MicrosoftAdsServer:
     return server
 
 
+def _meta() -> MetaServer:
+    server = MetaServer(
+        [
+            spend(TODAY - timedelta(days=back), "71", "711", "paid_social", network="meta")
+            for back in range(1, 8)
+        ]
+    )
+    server.job_states = ("Job Completed",)
+    return server
+
+
 def _web() -> Ga4Server:
     rows, events = visits(TODAY)
     return Ga4Server(rows, key_events=events)
@@ -119,6 +136,27 @@ SOURCES_HERE = {
         'account_ids = ["150175881"]\ncustomer_id = "42"\nclient_id = "loopback-client"\n'
         'endpoint = "{s.url}"\nlogin_endpoint = "{s.url}"',
         lambda _server: ADS_SECRETS,
+    ),
+    "meta": Each(
+        "meta_ads",
+        ("ad_spend", "claimed_conversions"),
+        _meta,
+        'ad_account = "act_1234"\nendpoint = "{s.url}"',
+        lambda server: {"access_token": server.token},
+    ),
+    "dropped": Each(
+        "files",
+        ("deal",),
+        settings='folder = "{folder}"\ntimezone = "UTC"\n'
+        "[[sources.dropped.files]]\n"
+        'match = "deals.csv"\nrow = "deal"',
+        drop=lambda folder: (folder / "deals.csv").write_text(DEALS),
+    ),
+    "record": Each(
+        "fhir_files",
+        ("person", "appointment"),
+        settings='folder = "{folder}"',
+        drop=lambda folder: (folder / "record.ndjson").write_text(RECORD),
     ),
     "web": Each(
         "ga4",
@@ -235,8 +273,6 @@ SOURCES_HERE = {
         lambda server: {"api_key": server.key},
     ),
 }
-# In tests/test_one_refresh.py, with a whole simulated health system behind them.
-ELSEWHERE = {"meta_ads", "files", "fhir_files"}
 
 
 @contextmanager
@@ -299,7 +335,7 @@ def checksums(home: Home) -> dict[str, str]:
 
 
 def test_no_kind_is_left_out():
-    assert {each.kind for each in SOURCES_HERE.values()} | ELSEWHERE == set(SOURCES)
+    assert {each.kind for each in SOURCES_HERE.values()} == set(SOURCES)
 
 
 @pytest.mark.parametrize("name", SOURCES_HERE)
