@@ -20,7 +20,7 @@ import pandas as pd
 from attribution.errors import BadInput, StorageError
 from attribution.ledger import Ledger, now
 from attribution.paths import Home
-from attribution.privacy import load_key
+from attribution.privacy import KEY_VARIABLE, load_key
 
 EXPORTED = "export"  # a report of aggregates left the installation
 PEOPLE_EXPORTED = "people_export"  # a file about single people did
@@ -58,8 +58,11 @@ def record(home: Home, actor: str, action: str, subject: str, **detail: object) 
     `detail` holds filters, counts and the hash of a file: nothing that identifies a person but
     the number that stands for them.
     """
+    last = ""
 
     def entry(number: int, before: str) -> Mapping[str, object]:
+        nonlocal last
+        last = f"{number - 1}:{before}"
         said: dict[str, object] = {
             "number": number,
             "at": now(),
@@ -75,7 +78,7 @@ def record(home: Home, actor: str, action: str, subject: str, **detail: object) 
             raise StorageError(f"{home.folder} cannot be written. Run this as its owner.")
         key = _key(home)
         with Ledger(home) as ledger:
-            ledger.append_audit(entry, lambda written: _note_head(home, written))
+            ledger.append_audit(entry, lambda written: _note_head(home, written, last))
     except (StorageError, OSError) as error:
         raise StorageError(
             f"This could not be written into the audit log, so it was not done: {error}"
@@ -101,17 +104,18 @@ def verify(home: Home, expected: str | None = None) -> Verdict:
             problems.append(f"After entry {number} comes entry {said['number']}.")
         number = int(str(said["number"]))
         sealed = {name: said[name] for name in _SEALED}
-        if not hmac.compare_digest(_seal(key, before, sealed), str(said["seal"])):
+        seal = _seal(key, before, sealed).encode()
+        if not hmac.compare_digest(seal, str(said["seal"]).encode()):
             problems.append(f"Entry {number} does not fit its seal, or the entry before it.")
         before = str(said["seal"])
-    seals = {int(str(said["number"])): _head(said) for said in rows}
+    known = {_head(said) for said in rows}
     noted = [*_noted_heads(home), *([_checked(expected)] if expected else [])]
     problems += [
         f"Entry {head.partition(':')[0]}, noted as {head}, is gone or another one."
         for head in dict.fromkeys(noted)
-        if seals.get(int(head.partition(":")[0])) != head
+        if head not in known
     ]
-    return Verdict(len(rows), seals.get(number, "none"), tuple(problems))
+    return Verdict(len(rows), _head(rows[-1]) if rows else "none", tuple(problems))
 
 
 def _checked(head: str) -> str:
@@ -124,11 +128,21 @@ def _checked(head: str) -> str:
 
 
 def _key(home: Home) -> bytes:
+    made = os.environ.get(KEY_VARIABLE) or (home.folder / "key").is_file()
+    if not made and home.ledger.is_file() and len(entries(home, 1)):
+        # Another one, made now, would fit none of the entries, and its own would fit no other.
+        raise StorageError(
+            f"The key that sealed the audit log is missing. Set {KEY_VARIABLE}, or put "
+            f"{home.folder / 'key'} back from a backup."
+        )
     return hmac.digest(load_key(home), b"caretrace audit log", "sha256")
 
 
 def _seal(key: bytes, before: str, said: Mapping[str, object]) -> str:
-    content = json.dumps([before, *(said[name] for name in _SEALED)], separators=(",", ":"))
+    # What is no text or number was never sealed, and must not keep anybody from being told so.
+    content = json.dumps(
+        [before, *(said[name] for name in _SEALED)], separators=(",", ":"), default=repr
+    )
     return hmac.digest(key, content.encode(), "sha256").hex()
 
 
@@ -136,10 +150,14 @@ def _head(said: Mapping[str, object]) -> str:
     return f"{said['number']}:{said['seal']}"
 
 
-def _note_head(home: Home, said: Mapping[str, object]) -> None:
-    """Keep the last seal of each day beside the ledger, one line a day."""
+def _note_head(home: Home, said: Mapping[str, object], last: str) -> None:
+    """Keep the last seal of each day beside the ledger, one line a day.
+
+    A line gives way only to the entry that follows it: what is noted of entries that have been
+    cut off stays, whatever is added afterwards.
+    """
     day, head = str(said["at"])[:10], _head(said)
-    lines = [line for line in _lines(home) if not line.startswith(f"{day} ")]
+    lines = [line for line in _lines(home) if line != f"{day} {last}"]
     partial = home.audit_heads.with_suffix(".tmp")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -155,4 +173,7 @@ def _noted_heads(home: Home) -> list[str]:
 
 def _lines(home: Home) -> list[str]:
     path = home.audit_heads
-    return path.read_text(encoding="ascii").splitlines() if path.is_file() else []
+    if not path.is_file():
+        return []
+    # Damage is a finding, so it must be possible to read it.
+    return path.read_text(encoding="ascii", errors="backslashreplace").splitlines()

@@ -12,13 +12,15 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 
-from sqlalchemy import ColumnElement, insert, select, true, update
+from sqlalchemy import ColumnElement, delete, insert, select, true, update
 
 from attribution.ledger import SESSION, Ledger
 from attribution.paths import Home
 
 # What was seen a moment ago need not be written down again.
 _TOUCH_EVERY = timedelta(seconds=30)
+# Longer than any session may last: who signed in is in the audit log.
+_KEPT = timedelta(days=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,10 @@ class Sessions(Ledger):
     def begin(self, subject: str, name: str, groups: Sequence[str]) -> str:
         """A new session; returns its id, which nobody can learn from the ledger."""
         token = secrets.token_urlsafe(32)
-        at = _written(datetime.now(UTC))
+        now = datetime.now(UTC)
+        at = _written(now)
         with self._write() as connection:
+            connection.execute(delete(SESSION).where(SESSION.c.began_at < _written(now - _KEPT)))
             connection.execute(
                 insert(SESSION).values(
                     id_hash=_hash(token),
@@ -50,9 +54,15 @@ class Sessions(Ledger):
         return token
 
     def look(
-        self, token: str, idle: timedelta, absolute: timedelta, now: datetime | None = None
+        self,
+        token: str,
+        idle: timedelta,
+        absolute: timedelta,
+        now: datetime | None = None,
+        *,
+        alive: bool = True,
     ) -> Session | None:
-        """The session of an id if it stands, which counts as a sign of life."""
+        """The session of an id if it stands; counts as a sign of life unless `alive` is false."""
         now = now or datetime.now(UTC)
         with self._sound(), self._engine.connect() as connection:
             found = connection.execute(
@@ -64,7 +74,7 @@ class Sessions(Ledger):
         if now >= began + absolute or now >= seen + idle:
             self.end(token, "expired")
             return None
-        if now >= seen + _TOUCH_EVERY:
+        if alive and now >= seen + _TOUCH_EVERY:
             with self._write() as connection:
                 connection.execute(
                     update(SESSION)

@@ -23,6 +23,7 @@ from attribution.roles import ROLES, roles_of
 SECRET_VARIABLE = "CARETRACE_SIGN_IN_CLIENT_SECRET"  # noqa: S105  its name, not its value
 CALLBACK = "/oauth2callback"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_LONGEST_NAME = 200
 _TEXTS = ("issuer", "client_id", "address")
 _KNOWN = frozenset(
     {*_TEXTS, "groups_claim", "name_claim", "idle_minutes", "absolute_hours", "roles"}
@@ -58,7 +59,12 @@ class SignIn:
 
     def name(self, claims: Mapping[str, Any]) -> str:
         """What a person is called in the audit log."""
-        return str(_claim(claims, self.name_claim) or claims.get("sub") or "")
+        said = _claim(claims, self.name_claim)
+        if self.name_claim == "email" and claims.get("email_verified") is False:
+            said = None  # anybody's address, for all the provider knows
+        name = str(said or claims.get("sub") or "")
+        # It is written into terminals and logs: no line ends, no escape sequences.
+        return "".join(letter for letter in name if letter.isprintable())[:_LONGEST_NAME]
 
     def groups(self, claims: Mapping[str, Any]) -> tuple[str, ...]:
         """The groups that the provider says they are in."""

@@ -110,6 +110,10 @@ def test_a_socket_from_elsewhere_is_refused(address, headers):
 
 
 UNSAFE = {
+    "global.developmentMode": True,
+    "server.baseUrlPath": "reports",
+    "server.headless": False,
+    "client.disableDataExport": False,
     "server.enableAgentApi": True,
     "server.enableStaticServing": True,
     "server.enableCORS": False,
@@ -118,6 +122,10 @@ UNSAFE = {
     "server.address": "0.0.0.0",
 }
 SAFE = {
+    "global.developmentMode": False,
+    "server.baseUrlPath": "",
+    "server.headless": True,
+    "client.disableDataExport": True,
     "server.enableAgentApi": False,
     "server.enableStaticServing": False,
     "server.enableCORS": True,

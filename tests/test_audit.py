@@ -181,3 +181,46 @@ def test_the_command_tells_and_verifies(home, capsys):
     told = capsys.readouterr()
     assert "BROKEN" in told.out
     assert "After entry 1 comes entry 3" in told.err
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update audit set seal = 'é' where number = 3",
+        "update audit set detail = x'00ff' where number = 3",
+        "update audit set seal = x'00' where number = 3",
+        "update audit set actor = 4.5 where number = 3",
+    ],
+)
+def test_cells_of_another_kind_are_found_and_named(home, statement):
+    filled(home)
+    tamper(home, statement)
+    assert audit.verify(home).problems[0].startswith("Entry 3 does not fit its seal")
+
+
+@pytest.mark.parametrize("written", ["2026-01-01 nonsense\n", "é\n", "2026-01-01\n", "x x:y\n"])
+def test_noted_heads_that_are_damaged_are_a_finding(home, written):
+    filled(home)
+    home.audit_heads.write_text(written, encoding="utf-8")
+    assert audit.verify(home).problems
+    audit.record(home, "ann", audit.EXPORTED, "the next report")
+    assert audit.verify(home).problems  # and stay one
+
+
+def test_entries_cut_off_are_missed_whatever_is_added_afterwards(home):
+    filled(home)
+    tamper(home, "delete from audit where number > 3")
+    for number in range(4):
+        audit.record(home, "ann", audit.EXPORTED, f"later {number}")
+        assert [words[:8] for words in audit.verify(home).problems] == ["Entry 5,"]
+    assert len(home.audit_heads.read_text().splitlines()) == 2
+
+
+def test_a_key_that_is_missing_is_not_made_anew(home):
+    filled(home)
+    (home.folder / "key").unlink()
+    with pytest.raises(StorageError, match="key that sealed the audit log is missing"):
+        audit.verify(home)
+    with pytest.raises(StorageError, match="was not done"):
+        audit.record(home, "ann", audit.EXPORTED, "another report")
+    assert not (home.folder / "key").exists()

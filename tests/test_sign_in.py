@@ -12,9 +12,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from servers.provider import Provider
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from test_browser import ARGUMENTS, CHROMIUM
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from attribution import audit, doctor
 from attribution.errors import SettingsError
@@ -204,6 +206,57 @@ def test_each_role_sees_its_own(browser, served, group):
         shown = page.get_by_text("The commonest ways, from the largest share")
         expect(people.or_(shown)).to_be_visible(timeout=PATIENCE_MS)
         assert (shown.count() == 1) == (group == "nurses")
+
+
+def run(socket: ClientConnection, **asked: str) -> list[ForwardMsg]:
+    """What the server says to a message that asks for a page, by whatever name."""
+    message = BackMsg()
+    for name, value in asked.items():
+        setattr(message.rerun_script, name, value)
+    socket.send(message.SerializeToString())
+    said = []
+    while not said or said[-1].WhichOneof("type") != "script_finished":
+        said.append(ForwardMsg.FromString(socket.recv(timeout=PATIENCE_MS / 1000)))
+    return said
+
+
+def elements(said: list[ForwardMsg], kind: str) -> list[object]:
+    found = (message.delta.new_element for message in said if message.HasField("delta"))
+    return [getattr(each, kind) for each in found if each.WhichOneof("type") == kind]
+
+
+@pytest.mark.parametrize("group", ROLES)
+def test_a_hand_made_message_shows_no_more_than_the_role(served, group):
+    with Sessions(served.home) as ledger:
+        cookie = f"caretrace_session={ledger.begin('5', 'eve', [group])}"
+    address = f"ws://127.0.0.1:{served.port}/_stcore/stream"
+    headers = {"Cookie": cookie}
+    with connect(address, additional_headers=headers, proxy=None, max_size=None) as socket:
+        said = run(socket, page_name="channels")
+        downloads = elements(said, "download_button")
+        assert bool(downloads) == ROLES[group]["export"]
+        menu = next(each.navigation for each in said if each.HasField("navigation"))
+        [health] = [
+            page.page_script_hash for page in menu.app_pages if page.url_pathname == "data-health"
+        ]
+        for asked in ({"page_script_hash": health}, {"page_name": "data-health"}):
+            refused = [
+                alert for alert in elements(run(socket, **asked), "alert") if "role" in alert.body
+            ]
+            assert bool(refused) != ROLES[group]["health"]
+        # With a session that has ended the open socket is of no use either.
+        with Sessions(served.home) as ledger:
+            ledger.end_all("eve")
+        [over] = elements(run(socket, page_name="channels"), "alert")
+        assert "Your session is over" in over.body
+
+
+@pytest.mark.parametrize("group", ROLES)
+def test_a_link_to_a_file_is_for_those_who_may_take_it_away(served, group):
+    with Sessions(served.home) as ledger:
+        cookie = f"caretrace_session={ledger.begin('5', 'eve', [group])}"
+    status = ask(served, "/media/x.csv", Cookie=cookie)[0]
+    assert status == (404 if ROLES[group]["export"] else 403)
 
 
 def test_people_who_were_shown_are_written_down(browser, served):

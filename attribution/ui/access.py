@@ -24,28 +24,42 @@ NOT_EXPORTED = "Reports are taken away by readers who have the role admin."
 VISITOR = Reader("reader at this computer", frozenset(ROLES))
 
 
-def reader(home: Home) -> Reader | None:
-    """Who reads this page; None where nobody may."""
+def token(home: Home) -> str:
+    """The id of the session that this page runs for; empty where there is none."""
+    chosen = sign_in(home)
+    return st.context.cookies.get(chosen.cookie, "") if chosen else ""
+
+
+def reader(home: Home, *, alive: bool = True) -> Reader | None:
+    """Who reads this page; None where nobody may.
+
+    `alive` is false where no reader asked, but a page that refreshes itself.
+    """
+    return _reader(home, token(home), alive=alive)
+
+
+def _reader(home: Home, session: str, *, alive: bool) -> Reader | None:
     chosen = sign_in(home)
     if chosen is None:
         return VISITOR if face(home).demo or current_generation(home) is None else None
-    token = st.context.cookies.get(chosen.cookie)
-    found = sessions(home).look(token, chosen.idle, chosen.absolute) if token else None
+    found = (
+        sessions(home).look(session, chosen.idle, chosen.absolute, alive=alive) if session else None
+    )
     if found is None:
         return None
     known = Reader(found.name, chosen.roles_of(found.groups))
     return known if known.roles else None
 
 
-def may(home: Home, what: str) -> bool:
+def may(home: Home, what: str, *, alive: bool = True) -> bool:
     """Whether this reader may do something (see attribution.roles)."""
-    known = reader(home)
+    known = reader(home, alive=alive)
     return known is not None and known.may(what)
 
 
-def exporter(home: Home) -> Reader:
-    """The reader, who may take reports away; raises NotAllowed."""
-    known = reader(home)
+def exporter(home: Home, session: str) -> Reader:
+    """The reader of a session, who may take reports away; raises NotAllowed."""
+    known = _reader(home, session, alive=True)
     if known is None or not known.may(EXPORT):
         raise NotAllowed(NOT_EXPORTED)
     return known

@@ -84,9 +84,12 @@ def audited(
 ) -> Callable[[], bytes]:
     """What makes a report, and writes down who took it away."""
     # Here, where there is a session: the file is made on another thread, outside any script.
-    reader = access.exporter(context.home)
+    session = access.token(context.home)
+    access.exporter(context.home, session)
 
     def made() -> bytes:
+        # Again: a button stays on an open page when the role or the session is gone.
+        reader = access.exporter(context.home, session)
         content, scope = make(), context.scope
         audit_export(context.home, reader.name, context.generation, scope, kind, content, report)
         return content

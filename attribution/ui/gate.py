@@ -8,6 +8,7 @@ cookie, its hash in the ledger.
 
 import asyncio
 import json
+import logging
 import re
 import time
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,7 @@ from html import escape
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -28,19 +29,24 @@ from streamlit.web.server.starlette.starlette_app_utils import decode_signed_val
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
 from attribution import audit
+from attribution.errors import CaretraceError, StorageError
 from attribution.paths import Home
-from attribution.roles import SEE, Reader
+from attribution.roles import EXPORT, SEE, Reader
 from attribution.sessions import Session, sessions
 from attribution.sign_in import CALLBACK, SignIn, sign_in
 
+LOG = logging.getLogger("caretrace")
 FIRST_PAGE = "/overview"
 SIGN_IN = "/sign-in"
 SIGN_OUT = "/auth/logout"  # where `st.logout` leads; Streamlit's own knows no session of ours
 NEXT_COOKIE = "caretrace_next"
 _OPEN = frozenset({"/healthz", SIGN_IN, "/auth/login", CALLBACK})
 _NEXT_SECONDS = 600
+_NEXT_LENGTH = 2000  # a browser drops a cookie of more than 4096 bytes
+_FILES = "/media/"  # reports that were taken away, and nothing else
 # A page asks for dozens of files at once; scripts look at the session itself at each rerun.
 _FRESH_SECONDS = 2.0
+_MOST_SEEN = 1000
 _WORDMARK = (Path(__file__).parent / "wordmark.svg").read_text(encoding="utf-8")
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -61,6 +67,9 @@ a:focus-visible {{ outline: 3px solid light-dark(#0d2f7a, #bcd2ff); outline-offs
 """
 
 
+_NOBODY = Reader("", frozenset())
+
+
 class Gate:
     """Lets those through who have a session."""
 
@@ -68,39 +77,74 @@ class Gate:
         self._app = app
         self._home = home
         self._seen: dict[str, tuple[float, Session]] = {}
+        self._closed = sign_in(home) is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        chosen = sign_in(self._home) if scope["type"] in ("http", "websocket") else None
-        if chosen is None:
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        path = scope["path"]
-        if path == CALLBACK:
-            await self._signed_in(chosen, scope, receive, send)
-        elif path == SIGN_OUT:
-            answer = await asyncio.to_thread(self._signed_out, chosen, Request(scope))
-            await answer(scope, receive, send)
-        elif path in _OPEN or await self._stands(chosen, HTTPConnection(scope)):
+        chosen = sign_in(self._home)
+        # A configuration that is gone, or being replaced, must not open what it closed.
+        self._closed = self._closed or chosen is not None
+        if chosen is None and not self._closed:
             await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
+            return
+        try:
+            if chosen is None:
+                raise StorageError("the table [sign_in] is gone; start the server again without it")
+            if scope["type"] == "websocket":
+                await self._socket(chosen, scope, receive, send)
+            else:
+                await self._request(
+                    chosen, scope, receive, _secured(send) if chosen.secure else send
+                )
+        except CaretraceError as error:
+            LOG.error("sign-in: %s", error)
+            await _closed(scope, receive, send)
+
+    async def _socket(self, chosen: SignIn, scope: Scope, receive: Receive, send: Send) -> None:
+        if (await self._reader(chosen, HTTPConnection(scope))).may(SEE):
+            await self._app(scope, receive, send)
+        else:
             await receive()
             await send({"type": "websocket.close", "code": 4401})
-        else:
-            await _refusal(Request(scope))(scope, receive, send)
 
-    async def _stands(self, chosen: SignIn, asked: HTTPConnection) -> bool:
+    async def _request(self, chosen: SignIn, scope: Scope, receive: Receive, send: Send) -> None:
+        path, asked = scope["path"], Request(scope)
+        if path == CALLBACK:
+            await self._signed_in(chosen, scope, receive, send)
+            return
+        if path == SIGN_OUT:
+            answer = await asyncio.to_thread(self._signed_out, chosen, asked)
+        elif path in _OPEN:
+            await self._app(scope, receive, send)
+            return
+        elif not (reader := await self._reader(chosen, asked)).may(SEE):
+            answer = _refusal(asked)
+        elif path.startswith(_FILES) and not reader.may(EXPORT):
+            answer = PlainTextResponse("Not for your role.", status_code=403)
+        else:
+            await self._app(scope, receive, send)
+            return
+        await answer(scope, receive, send)
+
+    async def _reader(self, chosen: SignIn, asked: HTTPConnection) -> Reader:
+        """Who asks; without any role where no session stands."""
         token = asked.cookies.get(chosen.cookie, "")
         if not token:
-            return False
+            return _NOBODY
         at, known = self._seen.get(token, (0.0, None))
         if known is None or time.monotonic() > at + _FRESH_SECONDS:
+            # The page that comes of it is the sign of life, not the asking for it.
             known = await asyncio.to_thread(
-                sessions(self._home).look, token, chosen.idle, chosen.absolute
+                sessions(self._home).look, token, chosen.idle, chosen.absolute, alive=False
             )
             self._seen.pop(token, None)
             if known is not None:
+                if len(self._seen) >= _MOST_SEEN:
+                    self._seen.clear()
                 self._seen[token] = (time.monotonic(), known)
-        return known is not None and bool(chosen.roles_of(known.groups))
+        return Reader(known.name, chosen.roles_of(known.groups)) if known else _NOBODY
 
     async def _signed_in(self, chosen: SignIn, scope: Scope, receive: Receive, send: Send) -> None:
         """Let Streamlit ask the provider who this is, and begin a session of ours with it."""
@@ -138,6 +182,10 @@ class Gate:
                 status=403,
             )
         audit.record(self._home, name, audit.SIGNED_IN, "session", roles=sorted(reader.roles))
+        if before := asked.cookies.get(chosen.cookie):
+            # This browser loses its id with the new one: nobody could sign out of it any more.
+            sessions(self._home).end(before, "signed in anew")
+            self._seen.pop(before, None)
         token = sessions(self._home).begin(subject, name, groups)
         answer = RedirectResponse(safe_next(unquote(asked.cookies.get(NEXT_COOKIE, ""))), 303)
         answer.set_cookie(
@@ -162,9 +210,9 @@ class Gate:
 
 def safe_next(wished: str) -> str:
     """The page to go to after the sign-in: one of this server's, or the first one."""
-    parts = urlsplit(wished)
-    inside = re.fullmatch(r"/[a-z-]+(\?[\x21-\x7e]*)?", wished) and not parts.netloc
-    return wished if inside and parts.path != SIGN_IN else FIRST_PAGE
+    inside = re.fullmatch(r"(/[a-z-]+)(\?[\x21-\x7e]*)?", wished)
+    fits = inside and inside[1] != SIGN_IN and len(wished) <= _NEXT_LENGTH
+    return wished if fits else FIRST_PAGE
 
 
 def routes(home: Home) -> list[Route]:
@@ -191,6 +239,32 @@ def routes(home: Home) -> list[Route]:
         return answer
 
     return [Route(SIGN_IN, asked_in)]
+
+
+async def _closed(scope: Scope, receive: Receive, send: Send) -> None:
+    """Who asks cannot be known, so nobody gets anything."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 4403})
+    else:
+        words = "Nobody can sign in at the moment. Tell whoever runs this server."
+        await PlainTextResponse(words, status_code=503)(scope, receive, send)
+
+
+def _secured(send: Send) -> Send:
+    """Sends every cookie for TLS alone, those of Streamlit's login too."""
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [
+                (name, value + b"; Secure")
+                if name.lower() == b"set-cookie" and b"secure" not in value.lower().split(b"; ")
+                else (name, value)
+                for name, value in message.get("headers", [])
+            ]
+        await send(message)
+
+    return sent
 
 
 def _refusal(asked: Request) -> Response:

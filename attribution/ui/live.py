@@ -34,7 +34,8 @@ def sources(home: Home) -> None:
 
 def _refreshes(home: Home, *, running: bool) -> None:
     # A fragment runs again without the shell, for as long as the page is open.
-    if not access.may(home, OPERATE):
+    # Nor does it keep the session of a reader who has left: no click, no sign of life.
+    if not access.may(home, OPERATE, alive=False):
         st.rerun()
     st.markdown("**Refreshes**")
     runs = queries.runs(home)

@@ -35,6 +35,8 @@ from attribution.ui.freshness import freshness
 
 LOG = logging.getLogger("caretrace")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_PRIVATE = ("/media/", "/healthz", "/sign-in", "/auth/", "/oauth2callback")
+_LED_AWAY_OR_REFUSED = frozenset({301, 302, 303, 307, 401, 403})
 _HASHED_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -68,7 +70,7 @@ def content_policy() -> str:
 
 
 class Headers:
-    """Adds the security headers to every response; downloads are never kept by anyone."""
+    """Adds the security headers to every response; nobody keeps downloads or the sign-in."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -85,10 +87,12 @@ class Headers:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        private = scope["path"].startswith(("/media/", "/healthz"))
+        always = scope["path"].startswith(_PRIVATE)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                # Kept, it would lead somebody away who has signed in meanwhile.
+                private = always or message["status"] in _LED_AWAY_OR_REFUSED
                 ours = {name for name, _ in self._headers} | (
                     {b"cache-control"} if private else set()
                 )
@@ -219,7 +223,11 @@ def refuse_unsafe_settings(home: Home, option: Callable[[str], Any] = config.get
     """Raise SettingsError where a setting would open what must stay closed."""
     chosen = sign_in(home)
     problems = [
+        (option("global.developmentMode"), "global.developmentMode must be off"),
         (option("server.enableAgentApi"), "server.enableAgentApi must be off"),
+        (option("server.baseUrlPath"), "server.baseUrlPath must be empty"),
+        (not option("server.headless"), "server.headless must be on"),
+        (not option("client.disableDataExport"), "client.disableDataExport must be on"),
         (option("server.enableStaticServing"), "server.enableStaticServing must be off"),
         (not option("server.enableCORS"), "server.enableCORS must be on"),
         (not option("server.enableXsrfProtection"), "server.enableXsrfProtection must be on"),
