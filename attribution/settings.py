@@ -23,6 +23,7 @@ from attribution.paths import Home
 from attribution.sign_in import sign_in
 from connectors import SOURCES
 from connectors.contract import TOUCH_KINDS
+from connectors.options import masked
 from connectors.source import Option
 
 DEFAULT_REGION = "US"
@@ -216,10 +217,8 @@ def secret_variable(source: str, option: str) -> str:
 
 def without_secrets(text: str, source: SourceSettings) -> str:
     """What a connector says, without any secret of its source that slipped into it."""
-    for option in options_of(source.kind):
-        if option.secret and (value := source.options.get(option.name)):
-            text = text.replace(str(value), "***")
-    return text
+    secret = (option.name for option in options_of(source.kind) if option.secret)
+    return masked(text, [source.options.get(name) for name in secret])
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Settings of a source as its connector reads them, each mistake named."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,8 +49,16 @@ def _safe_address(source: str, name: str, address: str) -> str:
 
 def redacted(text: str, secrets: Iterable[object], *, most: int = 160) -> str:
     """A vendor's words on one line, cut short and without any of `secrets`."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(str(secret), "***")
-    text = " ".join(text.split())
+    text = " ".join(masked(text, secrets).split())
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def masked(text: str, secrets: Iterable[object]) -> str:
+    """The text with stars for every secret; one of a few letters only where it stands alone.
+
+    Somebody who wrote "a" for a token would otherwise read of "lo***d" and "cont***cts".
+    """
+    for secret in (str(secret) for secret in secrets if secret):
+        found = re.escape(secret)
+        text = re.sub(found if len(secret) >= 8 else rf"(?<!\w){found}(?!\w)", "***", text)
+    return text

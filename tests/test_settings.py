@@ -8,6 +8,7 @@ from attribution import settings
 from attribution.errors import SettingsError
 from attribution.settings import load, without_secrets
 from connectors import SOURCES
+from connectors.options import masked
 
 CANARY = "canary-secret-5f2e"
 
@@ -164,3 +165,17 @@ def test_every_kind_of_source_has_options_that_explain_themselves():
         for option in settings.options_of(kind):
             assert option.help.endswith(".")
             assert not (option.secret and option.default)
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "told"),
+    [
+        ("tok-123456", "bad tok-123456x", "bad ***x"),
+        ("a", "load of a contact", "load of *** contact"),
+        ("abc", "(abc) abcd", "(***) abcd"),
+        ("", "as it is", "as it is"),
+        (None, "as it is", "as it is"),
+    ],
+)
+def test_a_secret_is_masked_and_the_sentence_stays_readable(secret, text, told):
+    assert masked(text, [secret]) == told
