@@ -1,5 +1,6 @@
 """What every test may rely on: the code under test is ours, and nothing leaves this computer."""
 
+import gc
 import ipaddress
 import socket
 import sys
@@ -22,6 +23,16 @@ hypothesis.settings.load_profile("unhurried")
 
 # A package of the same name in site-packages would win over ours when run from elsewhere.
 assert Path(attribution.__file__).is_relative_to(ROOT), f"not ours: {attribution.__file__}"
+
+
+# As the refresh and the server do: rows by the million are no garbage, and what is imported and
+# collected here is not looked through again after each run of a page.
+gc.set_threshold(50_000, 20, 50)
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -10,7 +10,7 @@ import marts_fixture as made_up
 import page_server
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from servers.provider import Provider
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -78,20 +78,29 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield chromium
         chromium.close()
 
 
-@contextmanager
-def visit(browser: Browser, served: Served, who: dict[str, object] | None) -> Iterator[Page]:
-    """A fresh browser profile of a person, who has not signed in yet."""
-    served.provider.person = who
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    yield context.new_page()
+@pytest.fixture(scope="module")
+def browser(chromium: Browser) -> Iterator[BrowserContext]:
+    """One browser for all readers, so that the interface is loaded once."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    yield context
     context.close()
+
+
+@contextmanager
+def visit(browser: BrowserContext, served: Served, who: dict[str, object] | None) -> Iterator[Page]:
+    """A page of a person who has not signed in yet."""
+    served.provider.person = who
+    browser.clear_cookies()
+    page = browser.new_page()
+    yield page
+    page.close()
 
 
 def go_in(page: Page, served: Served, path: str) -> None:
