@@ -23,8 +23,7 @@ demo: .venv/run.ok
 	$(BIN)/caretrace demo --port $(PORT)
 
 test: .venv/dev.ok lint
-	$(MAKE) --jobs 2 --no-print-directory types sql
-	$(MAKE) --no-print-directory unit
+	$(MAKE) --jobs 3 --no-print-directory types sql unit
 
 lint: .venv/dev.ok
 	$(BIN)/ruff check .
