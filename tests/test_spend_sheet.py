@@ -129,7 +129,7 @@ def test_every_format_gives_the_same_days(tmp_path, form):
             sheet = book.add_worksheet("Plan")
             sheet.write_row(0, 0, SHORT.split(","))
             sheet.write_row(1, 0, ["billboard", "Ring road"])
-            sheet.write_datetime(1, 2, datetime(2026, 3, 2))  # noqa: DTZ001
+            sheet.write_datetime(1, 2, date(2026, 3, 2))
             sheet.write_row(1, 3, [70, "USD"])
         (tmp_path / "media.xlsx").write_bytes(stream.getvalue())
     spend, _, rejected, _ = load(source(tmp_path))

@@ -270,8 +270,9 @@ def _claim(row: ClaimedConversions) -> dict[str, Any]:
 
 
 def _days(asked: dict[str, Any]) -> tuple[date, date]:
-    since, until = (asked["Time"][f"CustomDateRange{end}"] for end in ("Start", "End"))
-    return tuple(date(d["Year"], d["Month"], d["Day"]) for d in (since, until))  # type: ignore[return-value]
+    parts = (asked["Time"][f"CustomDateRange{end}"] for end in ("Start", "End"))
+    since, until = (date(part["Year"], part["Month"], part["Day"]) for part in parts)
+    return since, until
 
 
 def sample(today: date, days: int = 10, number: str = "150175881") -> AdAccount:

@@ -1,0 +1,32 @@
+"""Figures as plain Plotly dicts: no Plotly import, no Streamlit, one function per kind of figure.
+
+Colours are Streamlit's placeholders (`#000001` …): the browser puts the palette of the reader's
+theme in their place, so one cached figure is right in light and in dark. A channel keeps its colour
+whatever the order or the filter.
+"""
+
+from attribution.ui.charts.base import GREY, Spec, channel_colour, colour
+from attribution.ui.charts.bubbles import spend_against_return
+from attribution.ui.charts.maps import flows, heat_map, matrix
+from attribution.ui.charts.rows import bars, bridge
+from attribution.ui.charts.spread import estimates, intervals, percentiles, ranges
+from attribution.ui.charts.weekly import cohort_bars, weekly_lines
+
+__all__ = [
+    "GREY",
+    "Spec",
+    "bars",
+    "bridge",
+    "channel_colour",
+    "cohort_bars",
+    "colour",
+    "estimates",
+    "flows",
+    "heat_map",
+    "intervals",
+    "matrix",
+    "percentiles",
+    "ranges",
+    "spend_against_return",
+    "weekly_lines",
+]

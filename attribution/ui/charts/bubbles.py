@@ -1,0 +1,134 @@
+"""Bubbles of what was spent against what it brought."""
+
+from collections.abc import Mapping, Sequence
+from math import log10
+from typing import Any
+
+from attribution.ui.charts.base import GREY, INK, LAYOUT, ROW, TEXT, Spec, figure
+
+
+def spend_against_return(points: Sequence[Mapping[str, Any]], sign: str, rows: int) -> Spec:
+    """Bubbles on two log axes with the line on which a channel earns what it costs.
+
+    Each point has: name, spend, value, size (0 to 1), colour, hover. As tall as `rows` bars are,
+    which stand beside it.
+    """
+    height = max(420, 40 + ROW * min(rows, 16))
+    across = _log_range([point["spend"] for point in points])
+    along = _log_range([point["value"] for point in points])
+    bubbles = {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": [point["spend"] for point in points],
+        "y": [point["value"] for point in points],
+        "text": [point["name"] for point in points],
+        "textposition": _sides(points, across, along, height),
+        "textfont": {"color": TEXT},
+        "marker": {
+            "size": [_diameter(point) for point in points],
+            "color": [point["colour"] for point in points],
+            "opacity": 0.85,
+            "line": {"width": 0},
+        },
+        "customdata": [point["hover"] for point in points],
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "cliponaxis": False,
+    }
+    axis = {"type": "log", "tickprefix": sign, "tickformat": "~s", "showgrid": True}
+    layout = {
+        **LAYOUT,
+        "height": height,
+        "xaxis": {**axis, **_log_ticks(across), "title": {"text": "Spend"}},
+        "yaxis": {**axis, **_log_ticks(along), "title": {"text": "Collected"}},
+    }
+    line, words = _break_even(across, along)
+    if words:
+        layout["annotations"] = [words]
+    return figure([*line, bubbles], layout)
+
+
+_Range = tuple[float, float]
+
+
+def _log_range(amounts: Sequence[float]) -> _Range:
+    """From a little below the least to a little above the largest, a decade at least, as log10."""
+    logs = [log10(amount) for amount in amounts] or [2.0, 3.0]
+    more = max(0.0, 1 - (max(logs) - min(logs))) / 2
+    return min(logs) - more - 0.25, max(logs) + more + 0.25
+
+
+def _log_ticks(span: _Range) -> Spec:
+    wide = span[1] - span[0] > 1.6
+    return {"range": list(span), "dtick": 1 if wide else "D2"}
+
+
+def _break_even(across: _Range, along: _Range) -> tuple[list[Spec], Spec | None]:
+    """The part of the line that lies in sight, and the words at its lower end."""
+    low, high = max(across[0], along[0]), min(across[1], along[1])
+    if high <= low:
+        return [], None
+    line = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [10**low, 10**high],
+        "y": [10**low, 10**high],
+        "line": {"color": GREY, "width": 1.5, "dash": "dot"},
+        "hoverinfo": "skip",
+    }
+    words = {
+        "text": "earns what it costs",
+        "x": low,
+        "y": low,
+        "showarrow": False,
+        "xshift": 14,
+        "yshift": 8,
+        "xanchor": "left",
+        "font": {"size": 11, "color": INK},
+    }
+    return [line], words
+
+
+def _sides(
+    points: Sequence[Mapping[str, Any]], across: _Range, along: _Range, height: int
+) -> list[str]:
+    """Where each bubble's name goes, so that names and bubbles do not cover one another.
+
+    Works on the figure's usual width and a name's width from its letters.
+    """
+    scale = 350 / (across[1] - across[0]), (height - 70) / (along[1] - along[0])
+    centres = [(log10(p["spend"]) * scale[0], log10(p["value"]) * scale[1]) for p in points]
+    edges = across[0] * scale[0], across[1] * scale[0]
+    radii = [_diameter(point) / 2 + 2 for point in points]
+    boxes = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(centres, radii, strict=True)]
+    chosen = []
+    for point, (x, y), reach in zip(points, centres, radii, strict=True):
+        half = 3.5 * len(point["name"])
+        tries = {
+            "top center": (x - half, y + reach, x + half, y + reach + 15),
+            "bottom center": (x - half, y - reach - 15, x + half, y - reach),
+            "middle right": (x + reach, y - 8, x + reach + 2 * half, y + 8),
+            "middle left": (x - reach - 2 * half, y - 8, x - reach, y + 8),
+        }
+
+        def hidden(side: str, tries: Mapping[str, _Box] = tries) -> float:
+            box = tries[side]
+            beyond = max(0.0, edges[0] - box[0]) + max(0.0, box[2] - edges[1])
+            return 15 * beyond + sum(_overlap(box, other) for other in boxes)
+
+        side = min(tries, key=hidden)
+        chosen.append(side)
+        boxes.append(tries[side])
+    return chosen
+
+
+def _diameter(point: Mapping[str, Any]) -> float:
+    return float(12 + 26 * point["size"] ** 0.5)
+
+
+_Box = tuple[float, float, float, float]
+
+
+def _overlap(one: _Box, other: _Box) -> float:
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    along = min(one[3], other[3]) - max(one[1], other[1])
+    return across * along if across > 0 and along > 0 else 0.0

@@ -1,0 +1,83 @@
+"""Figures: what stands out, what the axes say, and where names go."""
+
+from datetime import date, timedelta
+from math import log10
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attribution.ui import charts
+
+MODELS = ("First touch", "Last touch", "Linear", "Markov chain")
+MONDAY = date(2025, 11, 3)
+
+
+def weeks(count: int) -> list[str]:
+    return [str(MONDAY + timedelta(days=7 * n)) for n in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 13, 53, 104])
+def test_a_weekly_axis_names_at_most_four_weeks_and_each_year_once(count):
+    axis = charts.weekly_lines(weeks(count), {"Leads": [1.0] * count})["layout"]["xaxis"]
+    assert 1 <= len(axis["tickvals"]) <= 4
+    assert axis["tickvals"][-1] == weeks(count)[-1]
+    years = [text.partition("<br>")[2] for text in axis["ticktext"]]
+    said = [year for year in years if year]
+    assert said == sorted({week[:4] for week in axis["tickvals"]})
+    assert years[0] == axis["tickvals"][0][:4]
+
+
+@pytest.mark.parametrize(("top", "short"), [(0.05, False), (999.0, False), (1000.0, True)])
+def test_only_thousands_are_shortened(top, short):
+    axis = charts.weekly_lines(weeks(2), {"Leads": [0.0, top]})["layout"]["yaxis"]
+    assert (axis["tickformat"] == "~s") == short
+
+
+@pytest.mark.parametrize("chosen", MODELS)
+def test_the_chosen_model_alone_is_large_and_coloured(chosen):
+    courses = {name: [0.1 * place, None] for place, name in enumerate(MODELS)}
+    courses[chosen] = [0.0, 0.2]
+    hovers = {name: ["", ""] for name in MODELS}
+    spec = charts.ranges(["Email", "Call"], courses, hovers, chosen)
+    dots = {trace["name"]: trace for trace in spec["data"] if trace["type"] == "scatter"}
+    assert set(dots) == set(MODELS)
+    others = [trace for name, trace in dots.items() if name != chosen]
+    assert all(dots[chosen]["marker"]["size"] > trace["marker"]["size"] for trace in others)
+    assert all(dots[chosen]["marker"]["color"] != trace["marker"]["color"] for trace in others)
+    assert all(dots[chosen]["zorder"] > trace["zorder"] for trace in others)
+    assert len({trace["marker"]["symbol"] for trace in dots.values()}) == len(MODELS)
+    # Half of a dot at nought would be cut off.
+    assert spec["layout"]["xaxis"]["range"][0] < 0
+
+
+def point(name: str, spend: float, value: float) -> dict[str, object]:
+    return {"name": name, "spend": spend, "value": value, "size": 0.3, "colour": "#000001",
+            "hover": name}  # fmt: skip
+
+
+AMOUNTS = st.floats(1, 1e7)
+
+
+@given(st.lists(st.tuples(AMOUNTS, AMOUNTS), max_size=9))
+def test_every_bubble_and_the_line_are_in_sight(amounts):
+    points = [point(f"Channel {n}", *each) for n, each in enumerate(amounts)]
+    spec = charts.spend_against_return(points, "$", 9)
+    across, along = (spec["layout"][axis]["range"] for axis in ("xaxis", "yaxis"))
+    *lines, bubbles = spec["data"]
+    for spend, value in zip(bubbles["x"], bubbles["y"], strict=True):
+        assert across[0] < log10(spend) < across[1]
+        assert along[0] < log10(value) < along[1]
+    for line in lines:
+        assert line["x"] == line["y"]
+        for end in line["x"]:
+            assert across[0] - 1e-9 <= log10(end) <= across[1] + 1e-9
+            assert along[0] - 1e-9 <= log10(end) <= along[1] + 1e-9
+
+
+def test_names_of_near_bubbles_go_to_different_sides():
+    near = [point("Directory", 9_000, 30_000), point("Direct mail", 9_000, 36_000)]
+    far = [point("Text", 40, 20_000), point("Video", 9_000, 300)]
+    *_, bubbles = charts.spend_against_return([*near, *far], "$", 9)["data"]
+    sides = dict(zip(bubbles["text"], bubbles["textposition"], strict=True))
+    assert sides["Directory"] != sides["Direct mail"]
