@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from warehouse_fixtures import Warehouse, appointment, at, touch
 
+from attribution.models.parameters import CreditSettings
 from attribution.transform import run_checks
 
 DAY = timedelta(days=1)
@@ -85,6 +86,27 @@ def test_a_journey_is_lost_once_the_lookback_has_passed(warehouse):
     assert paths(warehouse) == [("lost", "email", "paid_search", "", "", 11, 22, None)]
     quarters = warehouse.rows("select distinct cast(quarter as varchar) from paths")
     assert quarters == [("2024-07-01",)]
+
+
+@pytest.mark.parametrize(
+    ("zone", "last", "quarter"),
+    [
+        ("UTC", "2024-04-01 23:59", "2024-04-01"),
+        ("UTC", "2024-04-02 00:00", "2024-07-01"),
+        ("America/New_York", "2024-04-02 03:59", "2024-04-01"),
+        ("America/New_York", "2024-04-02 04:00", "2024-07-01"),
+        ("Asia/Kathmandu", "2024-04-01 18:14", "2024-04-01"),
+        ("Asia/Kathmandu", "2024-04-01 18:15", "2024-07-01"),
+    ],
+)
+def test_a_lost_journey_is_of_the_quarter_of_its_own_clock(zone, last, quarter):
+    """It is given up 90 days after its last touch: here about midnight of the first of July."""
+    lost = [touch(f"t{i}", f"p{i}", at(last), MAIL) for i in range(11)]
+    warehouse = Warehouse(CreditSettings(timezone=zone), of=("paths",))
+    warehouse.build(*lost, booked("zoe", at(last) + 99 * DAY))
+    found = warehouse.rows("select distinct cast(quarter as varchar) from paths")
+    warehouse.close()
+    assert found == [(quarter,)]
 
 
 def test_what_was_only_shown_is_no_step_of_a_lost_journey_either(warehouse):
