@@ -25,7 +25,10 @@ SPEND = (
     "select account, count(*), sum(spend_micros), sum(clicks) from raw_ad_spend "
     "group by 1 order by 1"
 )
-CLAIMED = "select action, counted_by, sum(conversions) from raw_claimed_conversions group by 1, 2"
+CLAIMED = (
+    "select action, counted_by, sum(conversions) from raw_claimed_conversions "
+    "group by 1, 2 order by 1, 2"
+)
 NORTH, SOUTH = "1234567890", "2234567890"
 
 
@@ -93,11 +96,15 @@ def microsoft():
 def test_sums_agree_and_a_second_refresh_changes_nothing(which, request):
     _, store = request.getfixturevalue(which)
     assert store.refresh() == ([], [])
-    first = (store.ask(SPEND), store.ask(CLAIMED), store.ask("select * from cursor"))
+    first = (store.ask(SPEND), store.ask(CLAIMED), store.ask("select * from cursor order by all"))
     assert {count for _, count, *_ in first[0]} == {30}
     assert len(first[1]) == 2
     assert store.refresh() == ([], [])
-    assert (store.ask(SPEND), store.ask(CLAIMED), store.ask("select * from cursor")) == first
+    assert (
+        store.ask(SPEND),
+        store.ask(CLAIMED),
+        store.ask("select * from cursor order by all"),
+    ) == first
 
 
 @pytest.mark.parametrize(
@@ -135,12 +142,12 @@ def test_one_customer_that_is_refused_keeps_what_it_had(google):
 def test_a_window_that_fails_leaves_its_rows_and_its_cursor(google):
     server, store = google
     store.refresh()
-    before = (store.ask(SPEND), store.ask("select * from cursor"))
+    before = (store.ask(SPEND), store.ask("select * from cursor order by all"))
     faults = [google_server.Fault("UNAVAILABLE", batches=2)] * 2
     server.fail_query(*faults, on="FROM ad_group")
     _, problems = store.refresh()
     assert len(problems) == 1
-    assert (store.ask(SPEND), store.ask("select * from cursor")) == before
+    assert (store.ask(SPEND), store.ask("select * from cursor order by all")) == before
 
 
 def test_a_refresh_killed_while_reports_are_made_goes_on_from_them(microsoft):
