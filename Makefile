@@ -36,7 +36,8 @@ sql: .venv/dev.ok
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
 
 unit: .venv/dev.ok browser
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	# One more than there are cores: browsers, servers and time-outs are waited for.
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 # The pages are tested in a real browser: Debian's Chromium, driven by Playwright.
 browser:
