@@ -5,6 +5,9 @@ BIN := .venv/bin
 # Python compiles what it imports; compiling all that is installed takes half of an install's time.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile
 export CARETRACE_HOME ?= $(CURDIR)/var
+# Many images say that Python must not keep what it compiles; it would compile all that it imports,
+# which takes seconds, in each process that we start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint types sql unit browser lock clean
 .DEFAULT_GOAL := demo
