@@ -15,7 +15,7 @@ from warehouse_fixtures import Warehouse, appointment, at, contact, payment, tou
 
 from attribution.models import MODELS, WEIGHED
 from attribution.models.parameters import CreditSettings
-from attribution.transform import checksum, run_checks
+from attribution.transform import run_checks
 
 START = at("2022-01-01")
 # Quarter days over three and a half years: ties are common, gaps reach over every lookback.
@@ -101,7 +101,7 @@ def credited(warehouse):
 
 
 def marts(warehouse):
-    return {name: checksum(warehouse.connection, name) for name in MARTS}
+    return {name: warehouse.checksum(name) for name in MARTS}
 
 
 @LAWS
