@@ -39,8 +39,9 @@ sql: .venv/dev.ok
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
 
 unit: .venv/dev.ok browser
-	# One more than there are cores: browsers, servers and time-outs are waited for.
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	# One more than there are cores: browsers, servers and time-outs are waited for. A file stays
+	# with one worker, which makes its servers and warehouses once; tests/conftest.py orders them.
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # The pages are tested in a real browser: Debian's Chromium, driven by Playwright.
 browser:
