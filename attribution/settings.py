@@ -20,6 +20,7 @@ from phonenumbers import SUPPORTED_REGIONS
 from attribution.errors import SettingsError
 from attribution.models.parameters import CreditSettings, credit_settings
 from attribution.paths import Home
+from attribution.retention import Retention, retention
 from attribution.sign_in import sign_in
 from connectors import SOURCES
 from connectors.contract import TOUCH_KINDS
@@ -80,6 +81,7 @@ class Settings:
     sources: tuple[SourceSettings, ...] = ()
     credit: CreditSettings = field(default_factory=CreditSettings)
     identity: IdentitySettings = field(default_factory=IdentitySettings)
+    retention: Retention = field(default_factory=Retention)
 
 
 def home() -> Home:
@@ -117,6 +119,7 @@ def load(at: Home, *, today: date | None = None) -> Settings:
         sources=tuple(source for source in sources if source is not None),
         credit=_credit(told),
         identity=_identity(told),
+        retention=_retention(told),
     )
     if not re.fullmatch("[A-Z]{3}", settings.currency):
         told.problems.append(
@@ -179,6 +182,14 @@ def _credit(told: _Told) -> CreditSettings:
     except ValueError as error:
         told.problems.append(f"[credit]: {error}")
         return CreditSettings()
+
+
+def _retention(told: _Told) -> Retention:
+    try:
+        return retention(told.get("retention", dict, {}))
+    except ValueError as error:
+        told.problems.append(f"[retention]: {error}")
+        return Retention()
 
 
 def _identity(told: _Told) -> IdentitySettings:
