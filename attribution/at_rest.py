@@ -18,7 +18,7 @@ _OTHERS, _FILE = 0o077, 0o600
 
 
 def writing(path: Path) -> BinaryIO:
-    """A new file, in the place of any of that name, that is its owner's alone whatever the umask."""
+    """A new file in the place of any of that name; it is its owner's alone, whatever the umask."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _FILE), "wb")
 
 

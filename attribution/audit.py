@@ -1,10 +1,11 @@
 """The audit log: who saw whom and who took what away. Entries are only ever added.
 
 Each entry is sealed with HMAC-SHA-256 (RFC 2104) over itself and the seal before it, under a key
-derived from the installation's own; where that was replaced, entries from then on are sealed under
-the new one, and the first of them covers all before it. Whoever changes, removes, adds or swaps entries in the ledger
-without that key is found out by `verify`. Entries cut off at the end leave a whole chain behind:
-so the last seal of each day is written to a file beside the ledger too, and may be noted elsewhere.
+derived from the installation's own; where that is replaced, entries from then on are sealed under
+the new one, and the first of them covers all before it. Whoever changes, removes, adds or swaps
+entries in the ledger without that key is found out by `verify`. Entries cut off at the end leave a
+whole chain behind: so the last seal of each day is written to a file beside the ledger too, and may
+be noted elsewhere.
 
 An act that cannot be written down is not done.
 """
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from attribution.at_rest import write_whole
-from attribution.errors import BadInput, StorageError
+from attribution.errors import BadInput, CaretraceError, StorageError
 from attribution.keys import keyring
 from attribution.ledger import Ledger, now
 from attribution.paths import Home
@@ -85,7 +86,7 @@ def record(home: Home, actor: str, action: str, subject: str, **detail: object) 
         keyring(home)  # before there is an entry that it would have to fit
         with Ledger(home) as ledger:
             ledger.append_audit(entry, lambda written: _note_head(home, written, last))
-    except (StorageError, OSError) as error:
+    except (CaretraceError, OSError) as error:
         raise StorageError(
             f"This could not be written into the audit log, so it was not done: {error}"
         ) from error

@@ -1,4 +1,4 @@
-"""The step of a refresh that takes away what must not stay: the forgotten, and what is past its time.
+"""The step of a refresh that takes away what must not stay: the forgotten, and what is too old.
 
 It comes after the sources were loaded, so that nothing which they tell again slips in, and before
 anything is made of the rows. Where rows went, the private store is written into a new file.

@@ -92,9 +92,13 @@ def unlocked(home: Home) -> tuple[Keyring, bytes]:
     """The keys of a home folder and the outer key that opens them."""
     if (sealed := _content(home.keyring)) is None:
         return _first(home)
+    tried = False
     for outer in outer_keys(home):
+        tried = True
         if (ring := _opened(sealed, outer)) is not None:
             return ring, outer
+    if not tried:
+        raise _missing(home)
     raise SettingsError(
         f"No key opens {home.keyring}. Set {KEY_VARIABLE} to the key that it was last sealed "
         f"under, or put {home.key} back from a backup."
@@ -157,11 +161,7 @@ def _first(home: Home) -> tuple[Keyring, bytes]:
             return unlocked(home)
         outer = next(outer_keys(home), None)
         if outer is None and used:
-            # Another one, made now, would join nobody and fit no seal.
-            raise StorageError(
-                f"The key of {home.folder} is missing: what is stored was hashed and sealed under "
-                f"it. Set {KEY_VARIABLE}, or put {home.key} back from a backup."
-            )
+            raise _missing(home)
         if outer is None:
             outer = secrets.token_hex(32).encode("ascii")
             write_whole(home.key, outer)
@@ -169,6 +169,14 @@ def _first(home: Home) -> tuple[Keyring, bytes]:
         if home.writable:
             keep(home, ring, outer)
         return ring, outer
+
+
+def _missing(home: Home) -> StorageError:
+    # Another one, made now, would join nobody and fit no seal.
+    return StorageError(
+        f"The key of {home.folder} is missing: what is stored was hashed and sealed under it. Set "
+        f"{KEY_VARIABLE}, or put {home.key} back from a backup."
+    )
 
 
 def _in_use(home: Home) -> bool:

@@ -67,7 +67,7 @@ class Loader:
         left_out = stage.forgotten.total()
         if left_out:
             message = f"{message} {left_out:,} rows of forgotten people were left out.".strip()
-        return Loaded(stage.rows, len(stage.rejected) + left_out, message)
+        return Loaded(stage.rows - left_out, len(stage.rejected) + left_out, message)
 
 
 class _Stage:
