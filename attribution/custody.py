@@ -77,7 +77,8 @@ def _forget(options: argparse.Namespace) -> int:
     lines = asked(sys.stdin)
     found = forget(settings, lines, options.reason) if options.confirm else find(settings, lines)
     if found.already:
-        _say(f"Forgotten before: {found.already} of the lines.")
+        waits = " Something of them is left: --confirm goes on." if unfinished(home) else ""
+        _say(f"Forgotten before: {found.already} of the lines.{waits}")
     if found.people:
         numbers = ", ".join(str(number) for number in found.people)
         _say(f"{'Forgotten' if options.confirm else 'Would be forgotten'}: person {numbers}.")

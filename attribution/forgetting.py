@@ -127,7 +127,7 @@ def forget(settings: Settings, lines: Sequence[Asked], reason: str) -> Found:
 
 def unfinished(home: Home) -> bool:
     """Whether somebody was forgotten of whom something may still be stored."""
-    if not home.vault.exists():
+    if not (home.vault.exists() and home.writable):
         return False
     with open_vault(home) as vault:
         return forgotten(vault).pending
@@ -177,6 +177,9 @@ def _people(
     already = 0
     for line in lines:
         hashes = _hashes(settings, ring, line)
+        if not set(hashes).isdisjoint(buried.people):
+            already += 1
+            continue
         known = set(_column(private, "select person_id from identity where identifier", hashes))
         if len(known) > 1:
             raise BadInput(
@@ -185,8 +188,6 @@ def _people(
             )
         if known:
             people |= {int(number) for number in known}
-        elif not set(hashes).isdisjoint(buried.people):
-            already += 1
         else:
             shared = _column(
                 private, "select identifier from identity_shared where identifier", hashes

@@ -107,7 +107,8 @@ class Vault:
     """The identity map that outlives generations; only the refresh opens it."""
 
     def __init__(self, home: Home) -> None:
-        home.vault.touch(mode=0o600)
+        if not home.vault.exists():
+            home.vault.touch(mode=0o600)
         self._engine: Engine = create_engine(f"sqlite:///{home.vault}")
         event.listen(self._engine, "connect", _without_traces)
         _METADATA.create_all(self._engine)
