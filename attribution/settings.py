@@ -19,6 +19,7 @@ from phonenumbers import SUPPORTED_REGIONS
 
 from attribution.errors import SettingsError
 from attribution.models.parameters import CreditSettings, credit_settings
+from attribution.others_words import unnamed
 from attribution.paths import Home
 from attribution.retention import Retention, retention
 from attribution.sign_in import sign_in
@@ -227,9 +228,11 @@ def secret_variable(source: str, option: str) -> str:
 
 
 def without_secrets(text: str, source: SourceSettings) -> str:
-    """What a connector says, without any secret of its source that slipped into it."""
-    secret = (option.name for option in options_of(source.kind) if option.secret)
-    return masked(text, [source.options.get(name) for name in secret])
+    """What a connector says, without any secret or person that a vendor quoted in it."""
+    secret = {option.name for option in options_of(source.kind) if option.secret}
+    own = [value for name, value in source.options.items() if name not in secret]
+    said = masked(text, [source.options.get(name) for name in secret])
+    return unnamed(said, [source.name, source.account, *own])
 
 
 def _read(path: Path) -> dict[str, Any]:
