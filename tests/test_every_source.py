@@ -377,7 +377,7 @@ def test_dead_sources_fail_alone(loaded, capfd):
         loaded.servers[name].fail(as_json(_refusal(words), 400))
     failed = refresh(settings.load(loaded.home)).failed
     assert set(failed) == {*dead, *alive}
-    assert [sentence for sentence in failed.values() if not sentence.endswith(".")] == []
+    assert all(sentence.endswith((".", "…")) for sentence in failed.values())
     assert counts(loaded.home) == loaded.before
     said = " ".join((*failed.values(), *capfd.readouterr()))
     assert found(loaded.canaries.every(), [Place("said", said.encode())]) == []
@@ -425,7 +425,7 @@ def test_nobody_is_named_anywhere(loaded, capfd, tmp_path, monkeypatch):
     said = "".join(capfd.readouterr())
     assert "Generation" in said
     assert "ok  web" in said or "FIX web" in said
-    traffic = list(browsed(home, tmp_path / "log", ("overview", "journeys", "data-health")))
+    traffic = list(browsed(home, tmp_path / "log", ("attribution", "data-health")))
     assert sum(place.name == "frame" for place in traffic) > 20
     seen = [
         *stored(newest(home, tmp_path / "copy")),
@@ -434,7 +434,7 @@ def test_nobody_is_named_anywhere(loaded, capfd, tmp_path, monkeypatch):
         *traffic,
     ]
     assert found(canaries.every(), seen) == []
-    # The search does find: a campaign that is stored, sealed in a payload and shown.
-    where = {place for place, _ in found(["knee-pain"], seen)}
-    assert {"private.duckdb: raw_web_sessions", "marts.duckdb: sessions"} <= where
+    # The search does find: what is stored, sealed in a payload and shown.
+    where = {place for place, _ in found(["knee-pain", "paid_search", "Data health"], seen)}
+    assert {"private.duckdb: raw_web_sessions", "marts.duckdb: spend", "frame"} <= where
     assert any(place.startswith("payload") for place in where)
