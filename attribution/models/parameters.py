@@ -21,8 +21,9 @@ _AFTER_PREVIOUS = MappingProxyType(
     {"lead": True, "booked": True, "kept": True, "new_patient": False, "collected": False}
 )
 # From half a year on, as days: what half a year is must not depend on the month it began in.
+LAPSED_DAYS = 180  # without a kept visit: from then on a patient is silent
 _SILENCE = (
-    ("6-12", 180, 365),
+    ("6-12", LAPSED_DAYS, 365),
     ("12-18", 365, 548),
     ("18-24", 548, 730),
     ("24-36", 730, 1095),
