@@ -192,7 +192,10 @@ def _staged(found: pd.DataFrame) -> pd.DataFrame:
     found.loc[told.index, "detail"] = ""
     if not rows:
         return found
-    more = pd.DataFrame(rows, columns=found.columns).astype(found.dtypes)
+    more = pd.DataFrame(rows, columns=found.columns)
+    for name in ("happened_at", "other_at"):
+        more[name] = pd.to_datetime(more[name], utc=True)
+    more = more.astype(found.dtypes)
     return pd.concat([found, more]).sort_values("happened_at", kind="stable", ignore_index=True)
 
 

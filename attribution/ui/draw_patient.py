@@ -99,7 +99,7 @@ def _next(told: Journey) -> None:
             st.caption("Nothing is due, and nothing is booked.")
         for step in told.standing.steps:
             colour, icon, word = _TONES[step.tone]
-            said = f"**{formats.plain(step.title)}** {formats.plain(step.words)}"
+            said = f"**{formats.plain(step.title)}** · {formats.plain(step.words)}"
             st.markdown(f":{colour}-badge[{icon} {word}] {said}")
 
 
@@ -170,7 +170,7 @@ def _channel(run: list[Given]) -> str:
     named += f" · {run[0].campaign}" if run[0].campaign not in ("", "(none)") else ""
     times = f" ×{len(run)}" if len(run) > 1 else ""
     share = f"{sum(given.share for given in run):.0%}"
-    days = f"{run[0].days_before:,.0f} d before"
+    days = f"{run[0].days_before:,.0f} d before" if run[0].days_before >= 1 else "same day"
     money = f", {run[0].amount}" if len(run) == 1 and run[0].amount else ""
     return (
         f"{formats.plain(named)}{times} **{formats.plain(share)}**"

@@ -24,6 +24,7 @@ NUMBER, SYSTEM, REASON, TICKET = (
     f"patient_{name}" for name in ("number", "system", "reason", "ticket")
 )
 _EXAMPLE = "patient_example"
+_TURN = "patient_turn"
 _SOUGHT, _OPENED, _SAID = "patient_sought", "patient_opened", "patient_said"
 _WIDGETS = "patient_filter_"
 _TITLES = {"patient_id": "Medical record number", "crm_id": "CRM number"}
@@ -65,11 +66,12 @@ def search(context: Context) -> Opening | None:
             if opening is None:
                 st.session_state[_SAID] = NOT_FOUND
     opened = st.session_state.get(_OPENED)
+    again = opened is not None
     with st.expander(
-        "Find a person",
-        expanded=opened is None,
+        "Find another person" if again else "Find a person",
+        expanded=not again,
         icon=":material/person_search:",
-        key="patient_find",
+        key=f"patient_find_{again}",
     ):
         _form(context)
     if said := st.session_state.pop(_SAID, None):
@@ -114,7 +116,7 @@ def _form(context: Context) -> None:
             )
             st.text_input(
                 "Number",
-                key=NUMBER,
+                key=_number_key(),
                 max_chars=patient.LONGEST_NUMBER,
                 autocomplete="off",
                 help="As the system writes it, with zeros in front. It is hashed at once, never "
@@ -154,8 +156,10 @@ def _submitted(home: Home) -> None:
     """Hash what was typed, and keep nothing else of it. Runs before the page does."""
     state = st.session_state
     example = state.get(_EXAMPLE)
-    typed, system = str(state.get(NUMBER) or ""), state.get(SYSTEM)
-    state[NUMBER] = ""
+    typed, system = str(state.get(_number_key()) or ""), state.get(SYSTEM)
+    # Another field takes the place of this one: Streamlit keeps the value of a field until the
+    # next run of the page, and drops that of one which is not drawn any more at the end of this.
+    state[_TURN] = int(state.get(_TURN) or 0) + 1
     if not typed.strip() and isinstance(example, str):
         typed, system = example, System(RECORD, patient.systems(home)[0].namespace)
     try:
@@ -169,6 +173,10 @@ def _submitted(home: Home) -> None:
         # A reason is for one look: the next one states its own.
         state[TICKET] = ""
         state[REASON] = None
+
+
+def _number_key() -> str:
+    return f"{NUMBER}_{st.session_state.get(_TURN) or 0}"
 
 
 def _system(system: System, known: tuple[System, ...]) -> str:

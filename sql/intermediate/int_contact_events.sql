@@ -1,7 +1,7 @@
 -- What passed between each person and us: calls, adverts shown, messages, CRM stages, consents.
 -- grain: person_id, happened_at, kind, what, source, account, record_id, channel
--- inputs: stg_call, stg_touchpoint, stg_message, stg_contact, raw_deal, identity,
---   stg_preference, int_channel_map, setting_uncounted
+-- inputs: stg_call, stg_touchpoint, stg_message, stg_contact, stg_deal, stg_preference,
+--   int_channel_map, setting_uncounted
 --
 -- Each thing that became of a message is a row, with `other_at` when it was assigned; whoever was
 -- held out has one. `number` is a call's seconds; of a consent 1 where given, 0 where refused.
@@ -161,28 +161,23 @@ contacts as (
 deals as (
 
     select
-        identity.person_id,
-        raw_deal.created_at as happened_at,
+        person_id,
+        created_at as happened_at,
         'deal' as kind,
-        case
-            when raw_deal.won then 'won'
-            when raw_deal.won is null then 'open'
-            else 'lost'
-        end as what,
-        raw_deal.source,
-        raw_deal.account,
-        raw_deal.deal_id as record_id,
+        state as what,
+        source,
+        account,
+        deal_id as record_id,
         '' as channel,
         '' as campaign,
-        coalesce(raw_deal.service_line, '') as service_line,
-        coalesce(raw_deal.location, '') as location,
-        raw_deal.closed_at as other_at,
+        service_line,
+        location,
+        closed_at as other_at,
         null as number,
-        raw_deal.amount_micros,
-        coalesce(raw_deal.currency, '') as currency,
-        coalesce(raw_deal.stage_dates, '') as detail
-    from raw_deal
-    left join identity on raw_deal.identifier = identity.identifier
+        amount_micros,
+        currency,
+        stage_dates as detail
+    from stg_deal
 
 ),
 

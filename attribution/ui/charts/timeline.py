@@ -63,7 +63,7 @@ def timeline(lanes: Sequence[str], marks: Sequence[Mark], now: str) -> Spec:
     ]
     layout = {
         **LAYOUT,
-        "margin": {**LAYOUT["margin"], "r": 16},
+        "margin": {**LAYOUT["margin"], "t": 20, "r": 16},
         "height": 52 + LANE * len(lanes),
         "hovermode": "closest",
         "shapes": [*rules, today],

@@ -96,10 +96,18 @@ class Entry:
 
 def entries(events: pd.DataFrame, zone: ZoneInfo, now: datetime) -> tuple[Entry, ...]:
     """The lines of a person's events, oldest first; conversions are told elsewhere."""
-    rows = records(events)
+    made = events[(events["kind"] == "deal") | (events["what"] == "contact")]
+    began = frozenset(made["happened_at"])
+    rows = [row for row in records(events) if not _twice(row, began)]
     lines = [*_messages(rows, zone), *(_told(row, zone, now) for row in rows)]
     found = sorted((line for line in lines if line is not None), key=_order)
     return tuple(_repeated(found))
+
+
+def _twice(row: Row, began: frozenset[pd.Timestamp]) -> bool:
+    """Whether it only says again that a contact or an inquiry began."""
+    later = row["kind"] == "stage" or (row["kind"] == "lead" and row["what"] != "contact")
+    return later and row["happened_at"] in began
 
 
 def _order(line: Entry) -> tuple[datetime, int]:

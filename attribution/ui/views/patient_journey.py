@@ -28,6 +28,7 @@ QUESTION = "What has happened with this person, and what comes next?"
 SPANS = {"all": None, "5y": 1826, "2y": 730, "1y": 365, "3m": 91}
 _PAUSE = timedelta(days=60)  # a longer one begins another episode
 _LANGUAGES = {"en": "English", "es": "Spanish", "fr": "French", "de": "German", "zh": "Chinese"}
+_SHORT = {"messages": "Messages", "care": "Care"}  # beside a figure, also on a phone
 _COLOURS = {
     "calls": 7,
     "leads": 9,
@@ -236,15 +237,17 @@ def _view(
             columns=["day", "time", "lane", "what"],
         ),
     )
-    spec = timeline([LANES[lane] for lane in lanes], marks, f"{now:%Y-%m-%dT%H:%M}")
+    spec = timeline(
+        [_SHORT.get(lane, LANES[lane]) for lane in lanes], marks, f"{now:%Y-%m-%dT%H:%M}"
+    )
     counts = Counter(LANES[each.lane].lower() for each in shown)
-    told = formats.several(f"{number:,} of {lane}" for lane, number in counts.most_common())
+    told = ", ".join(f"{lane} {number:,}" for lane, number in counts.most_common())
     first, last = formats.day(shown[0].at), formats.day(shown[-1].at)
     drawn = Figure(
         "From the first contact to the last",
         spec,
-        f"{first} to {last}: {told}.",
-        "Filled circles went well, crosses were missed or refused, open circles are ahead. "
+        f"{first} to {last}: {told}. Filled circles went well, crosses were missed or refused, "
+        "open circles are ahead, diamonds are all else.",
         "Marketing has its channel's colour. Times are local.",
         "entries",
     )

@@ -144,7 +144,7 @@ def _missed(visits: list[dict[str, Any]], kept: list[datetime], now: datetime) -
     if again or any(at > last["at"] for at in kept):
         return []
     how = "was missed" if last["what"] == "noshow" else "was cancelled"
-    words = " · ".join([f"of {formats.day(last['at'])} {how}", *placed(last)])
+    words = " · ".join([f"the one of {formats.day(last['at'])} {how}", *placed(last)])
     return [Step("do", "Visit to book again", f"{words}.")]
 
 
@@ -158,7 +158,7 @@ def _asked(
     at = local(last, zone)
     if booked or now - at > timedelta(days=_ASKED_DAYS):
         return []
-    return [Step("do", "Inquiry without a booking", f"Asked on {formats.day(at)}.")]
+    return [Step("do", "Inquiry without a booking", f"asked on {formats.day(at)}.")]
 
 
 def _owed(balance: float | None, currency: str, due: date | None, today: date) -> list[Step]:
@@ -173,8 +173,8 @@ def _owed(balance: float | None, currency: str, due: date | None, today: date) -
 
 def _lapsed(last: datetime) -> Step:
     since = last.date() + timedelta(days=LAPSED_DAYS)
-    words = f"{formats.day(since)}: the last kept visit was on {formats.day(last)}."
-    return Step("do", "Lapsed since", words)
+    words = f"since {formats.day(since)}; the last kept visit was on {formats.day(last)}."
+    return Step("do", "Lapsed", words)
 
 
 def _refused(rows: list[dict[str, Any]]) -> list[Step]:
