@@ -34,6 +34,7 @@ from attribution.patient_search import NOT_FOUND, SEARCHES, open_journey, sought
 from attribution.people import People, Permit
 from attribution.settings import load
 from attribution.ui import watch
+from attribution.ui.view import records
 from attribution.ui.views import patient_journey
 from attribution.ui.views.patient_entries import entries
 from attribution.ui.views.patient_next import standing
@@ -283,7 +284,7 @@ def stands(*told, profile=PATIENT, now=NOW):
     """How a person stands to whom this happened."""
     frame = made_up_people.happened(told).drop(columns=["person_id", "tie"])
     frame["amount"] = frame.pop("amount_micros").astype("float64") / 1e6
-    return standing(frame, profile, CHICAGO, now, "USD")
+    return standing(records(frame), profile, CHICAGO, now, "USD")
 
 
 KEPT = ("2026-05-01 15:00", "visit", "fulfilled", {"other_at": "2026-04-01 15:00"})
@@ -337,7 +338,7 @@ def test_nothing_is_to_be_done_for_the_dead():
 
 def test_lines_read_well_and_times_are_local(at_people):
     told = patient.events(at_people, patient.find(at_people, "p"))
-    lines = {line.title: line for line in entries(told, CHICAGO, NOW)}
+    lines = {line.title: line for line in entries(records(told), CHICAGO, NOW)}
     visit = lines["Kept visit"]
     assert (visit.at.hour, visit.at.minute, visit.mark) == (9, 30, "done")
     assert visit.words == ("Cardiology", "booked 15 days before", "waited 7 min")

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from attribution.ui import formats
-from attribution.ui.view import records
 
 Row = Mapping[str, Any]
 Mark = Literal["done", "ahead", "missed", "plain"]
@@ -94,11 +93,13 @@ class Entry:
         return " · ".join([f"{self.title}{again}", *self.words])
 
 
-def entries(events: pd.DataFrame, zone: ZoneInfo, now: datetime) -> tuple[Entry, ...]:
+def entries(events: Iterable[Row], zone: ZoneInfo, now: datetime) -> tuple[Entry, ...]:
     """The lines of a person's events, oldest first; conversions are told elsewhere."""
-    made = events[(events["kind"] == "deal") | (events["what"] == "contact")]
-    began = frozenset(made["happened_at"])
-    rows = [row for row in records(events) if not _twice(row, began)]
+    every = list(events)
+    began = frozenset(
+        row["happened_at"] for row in every if row["kind"] == "deal" or row["what"] == "contact"
+    )
+    rows = [row for row in every if not _twice(row, began)]
     lines = [*_messages(rows, zone), *(_told(row, zone, now) for row in rows)]
     found = sorted((line for line in lines if line is not None), key=_order)
     return tuple(_repeated(found))

@@ -21,7 +21,7 @@ from attribution.ui.charts.timeline import Mark, timeline
 from attribution.ui.scope import DEFAULT_MODEL
 from attribution.ui.view import Column, Figure, Table, View, records
 from attribution.ui.views.examples import ENDS
-from attribution.ui.views.patient_entries import LANES, NOWHERE, Entry, entries, local
+from attribution.ui.views.patient_entries import LANES, NOWHERE, Entry, Row, entries, local
 from attribution.ui.views.patient_next import Standing, standing
 
 QUESTION = "What has happened with this person, and what comes next?"
@@ -136,11 +136,12 @@ def build(
 ) -> Journey:
     """The page from what the tables say."""
     now = now.astimezone(zone)
-    stands = standing(events, profile, zone, now, currency)
-    lines = tuple(sorted(set(events["service_line"]) - set(NOWHERE)))
-    chosen = _within(events, asked, now)
-    every = entries(events, zone, now)
-    found = entries(chosen, zone, now)
+    rows = records(events)
+    stands = standing(rows, profile, zone, now, currency)
+    lines = tuple(sorted({str(row["service_line"]) for row in rows} - set(NOWHERE)))
+    chosen = _within(rows, asked, now)
+    every = entries(rows, zone, now)
+    found = every if len(chosen) == len(rows) else entries(chosen, zone, now)
     shown = [each for each in found if not asked.lanes or each.lane in asked.lanes]
     credited, uncredited = _credited(chosen, touches, zone)
     return Journey(
@@ -157,13 +158,13 @@ def build(
     )
 
 
-def _within(events: pd.DataFrame, asked: Asked, now: datetime) -> pd.DataFrame:
+def _within(rows: Sequence[Row], asked: Asked, now: datetime) -> Sequence[Row]:
     days = SPANS.get(asked.span)
     if days is not None:
-        events = events[events["happened_at"] >= pd.Timestamp(now) - pd.Timedelta(days=days)]
+        rows = [row for row in rows if row["happened_at"] >= now - timedelta(days=days)]
     if asked.service_lines:
-        events = events[events["service_line"].isin(asked.service_lines)]
-    return events
+        rows = [row for row in rows if row["service_line"] in asked.service_lines]
+    return rows
 
 
 def _facts(
@@ -298,7 +299,7 @@ def _months(run: Iterable[Entry]) -> Iterator[tuple[str, tuple[Entry, ...]]]:
 
 
 def _credited(
-    chosen: pd.DataFrame, touches: pd.DataFrame, zone: ZoneInfo
+    chosen: Sequence[Row], touches: pd.DataFrame, zone: ZoneInfo
 ) -> tuple[tuple[Credited, ...], int]:
     """Every conversion with marketing before it, the newest first, and how many had none."""
     before = {
@@ -306,7 +307,7 @@ def _credited(
         for number, steps in groupby(records(touches), key=lambda row: row["conversion_id"])
     }
     told, none = [], 0
-    rows = [row for row in records(chosen) if row["kind"] == "conversion"]
+    rows = [row for row in chosen if row["kind"] == "conversion"]
     for row in sorted(rows, key=lambda each: each["happened_at"], reverse=True):
         steps = before.get(row["conversion_id"])
         if not steps:

@@ -1,8 +1,9 @@
 """How one person stands with us, and what comes next: said only where the record says it."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -10,8 +11,7 @@ import pandas as pd
 from attribution.models.parameters import LAPSED_DAYS
 from attribution.patient import Profile
 from attribution.ui import formats
-from attribution.ui.view import records
-from attribution.ui.views.patient_entries import KEPT, clock, local, placed
+from attribution.ui.views.patient_entries import KEPT, Row, clock, local, placed
 
 Tone = Literal["do", "know", "stop"]
 _ASKED_DAYS = 60  # an inquiry that did not lead to a booking is worth a call for so long
@@ -42,13 +42,13 @@ class Standing:
 
 
 def standing(
-    events: pd.DataFrame, profile: Profile, zone: ZoneInfo, now: datetime, currency: str
+    events: Iterable[Row], profile: Profile, zone: ZoneInfo, now: datetime, currency: str
 ) -> Standing:
     """How a person stands, from all events: no filter hides what is due."""
-    rows = records(events)
-    visits = [row for row in rows if row["kind"] == "visit"]
-    for row in visits:
-        row["at"] = local(row["happened_at"], zone)
+    rows = list(events)
+    visits = [
+        {**row, "at": local(row["happened_at"], zone)} for row in rows if row["kind"] == "visit"
+    ]
     kept = [row["at"] for row in visits if row["what"] in KEPT] + [
         local(row["happened_at"], zone)
         for row in rows
@@ -99,7 +99,7 @@ def _state(profile: Profile, *, lapsed: bool, kept: bool, ahead: bool, asked: bo
     return "Booked" if ahead else "Lead" if asked else "Known"
 
 
-def _balance(rows: list[dict[str, Any]], currency: str) -> tuple[float | None, str, date | None]:
+def _balance(rows: Sequence[Row], currency: str) -> tuple[float | None, str, date | None]:
     """The last balance of each billing system, added up, and the earliest day it is due."""
     last = {row["source"]: row for row in rows if row["kind"] == "balance"}
     if not last:
@@ -109,7 +109,7 @@ def _balance(rows: list[dict[str, Any]], currency: str) -> tuple[float | None, s
     return sum(row["amount"] for row in told), str(told[0]["currency"]), min(dues, default=None)
 
 
-def _ahead(ahead: list[dict[str, Any]]) -> list[Step]:
+def _ahead(ahead: Sequence[Row]) -> list[Step]:
     if not ahead:
         return []
     more = f" and {len(ahead) - 1} more after it" if len(ahead) > 1 else ""
@@ -117,7 +117,7 @@ def _ahead(ahead: list[dict[str, Any]]) -> list[Step]:
     return [Step("know", "Next visit is booked", f"{words}{more}.")]
 
 
-def _proposed(visits: list[dict[str, Any]], now: datetime) -> list[Step]:
+def _proposed(visits: Sequence[Row], now: datetime) -> list[Step]:
     """Follow-ups that the record proposes and nobody booked."""
     steps = []
     for row in (each for each in visits if each["what"] == "proposed"):
@@ -134,7 +134,7 @@ def _proposed(visits: list[dict[str, Any]], now: datetime) -> list[Step]:
     return steps
 
 
-def _missed(visits: list[dict[str, Any]], kept: list[datetime], now: datetime) -> list[Step]:
+def _missed(visits: Sequence[Row], kept: list[datetime], now: datetime) -> list[Step]:
     """The last visit, where it was missed or cancelled and nothing was booked since."""
     past = [row for row in visits if row["what"] in ("noshow", "cancelled") and row["at"] <= now]
     if not past:
@@ -149,7 +149,7 @@ def _missed(visits: list[dict[str, Any]], kept: list[datetime], now: datetime) -
 
 
 def _asked(
-    asked: list[pd.Timestamp], rows: list[dict[str, Any]], zone: ZoneInfo, now: datetime
+    asked: list[pd.Timestamp], rows: Sequence[Row], zone: ZoneInfo, now: datetime
 ) -> list[Step]:
     if not asked:
         return []
@@ -177,7 +177,7 @@ def _lapsed(last: datetime) -> Step:
     return Step("do", "Lapsed", words)
 
 
-def _refused(rows: list[dict[str, Any]]) -> list[Step]:
+def _refused(rows: Sequence[Row]) -> list[Step]:
     refused = [
         f"{row['what']} by {formats.title(str(row['channel'])).replace('Email', 'e-mail')}"
         for row in rows
