@@ -80,7 +80,8 @@ def _made(folder: Path, spend_since: date | None, *, demo: bool) -> Path:
     if spend_since:
         marts["spend"] = marts["spend"][marts["spend"]["week"] >= spend_since]
     _write(home.generation(generation) / "marts.duckdb", marts)
-    _write(home.generation(generation) / "people.duckdb", made_up_people.tables())
+    people = made_up_people.tables() | made_up_people.timelines(home)
+    _write(home.generation(generation) / "people.duckdb", people)
     home.current.write_text(str(generation), encoding="ascii")
     _ledger(home, generation)
     return folder

@@ -155,6 +155,47 @@ def test_journeys_of_the_simulated_can_be_read_on_a_phone(open_page: OPEN):
     assert page.get_by_text("Linear 50%").count() >= 2
 
 
+def test_a_patient_s_journey_is_found_and_fits_a_phone(context: BrowserContext, address: str):
+    """The number goes to the server once, in answer to the button, and never comes back."""
+    page = context.new_page()
+    page.elsewhere, page.blocked, sent, received = [], [], [], []
+    page.on("request", lambda request: _note(page, request.url, address))
+    page.on("console", lambda said: _note_policy(page, said.text))
+
+    def listen(socket):
+        socket.on(
+            "framesent",
+            lambda frame: sent.append(bytes(frame, "utf-8") if isinstance(frame, str) else frame),
+        )
+        socket.on("framereceived", lambda frame: received.append(frame))
+
+    page.on("websocket", listen)
+    page.goto(f"{address}/patient-journey")
+    number = page.get_by_role("textbox", name="Number", exact=True)
+    expect(number).to_be_visible(timeout=PATIENCE_MS)
+    assert number.get_attribute("autocomplete") == "off"
+    number.fill(made_up_people.RECORD_NUMBER)
+    page.get_by_role("combobox", name="Reason").click()
+    page.get_by_role("option", name="Treatment").click()
+    page.get_by_role("button", name="Open the journey").click()
+    expect(page.get_by_text("What comes next", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Visits").click()
+    expect(page.get_by_text("Paid", exact=False)).to_have_count(0)
+    expect(page.get_by_text("Kept visit").first).to_be_visible()
+    told = made_up_people.RECORD_NUMBER.encode()
+    assert len([frame for frame in sent if told in frame]) == 1
+    assert not [frame for frame in received if told in frame]
+    assert made_up_people.RECORD_NUMBER not in page.url
+    assert (page.elsewhere, page.blocked) == ([], [])
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function(
+        "() => { const m = document.querySelector('[data-testid=stMain]');"
+        " return m.clientWidth <= 390 && m.scrollWidth <= m.clientWidth }",
+        timeout=PATIENCE_MS,
+    )
+    page.close()
+
+
 def test_the_policy_stops_a_request_elsewhere(open_page: OPEN):
     page = open_page("overview")
     answered = page.evaluate(
