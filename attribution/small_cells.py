@@ -231,8 +231,8 @@ def _kept(cube: Cube, sums: pd.DataFrame, earlier: pd.DataFrame | None) -> pd.Da
     grain = [*cube.by, *cube.keys]
     old, new = earlier.set_index(grain), sums.set_index(grain)
     new = new.reindex(old.index).fillna(0)
-    now = cube.counted(new[list(cube.counts)])
-    change = (now - cube.counted(old[list(cube.counts)])).abs()
+    now = cube.counted(new)
+    change = (now - cube.counted(old)).abs()
     safe = ((change == 0) | (change >= LEAST)).all(axis=1)
     safe &= ((now == 0) | (now >= LEAST)).all(axis=1) & (change > 0).any(axis=1)
     return new.where(safe, old).reset_index()
