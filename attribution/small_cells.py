@@ -169,12 +169,10 @@ class Cube:
         return frame[list(self.counts)].assign(**left)
 
 
-def protected(
-    cube: Cube, frame: pd.DataFrame, before: pd.DataFrame | None = None
-) -> tuple[pd.DataFrame, int]:
-    """The rows of a cube that viewers are told, and how many of the first count's people are not.
+def protected(cube: Cube, frame: pd.DataFrame, before: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The rows of a cube that viewers are told; `frame` has a row for each cell.
 
-    `frame` has a row for each cell. `before` is what was told of it last, if anything was: its
+    `before` is what was told of it last, if anything was: its
     cells keep their boundaries, and their numbers until every count has changed by nothing or by
     at least `LEAST`, so that no two releases differ by fewer people.
     """
@@ -189,9 +187,7 @@ def protected(
         taken.add(part)
     told += [rows for part, rows in earlier.items() if part not in taken]
     rows = pd.concat(told, ignore_index=True) if told else frame.iloc[:0]
-    rows = rows[list(frame.columns)].astype(frame.dtypes.to_dict())
-    first = cube.counts[0]
-    return rows, max(int(frame[first].sum() - rows[first].sum()), 0)
+    return rows[list(frame.columns)].astype(frame.dtypes.to_dict())
 
 
 def _parts(by: list[str], frame: pd.DataFrame | None) -> dict[Any, pd.DataFrame]:

@@ -9,14 +9,14 @@ has a name counts all of it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from sqlalchemy import Connection
 
 from attribution.raw import fetch
-from attribution.small_cells import Label, People, fold
+from attribution.small_cells import LEAST, Label, People, fold
 
 WEEKS = 4  # told together
 # A Monday; blocks are counted from it, so they never move.
@@ -36,6 +36,8 @@ class Told:
     names: pd.DataFrame  # the part without its block, the prefix as two keys, allowed
     cells: int
     folded: int
+    people: str = ""  # SQL: the part, the keys, who, and what is counted of them
+    bits: int = 1
 
 
 def block_of(week: str) -> str:
@@ -59,10 +61,11 @@ def places(connection: Connection, since: str, until: str, names: pd.DataFrame |
         f"select block, service_line, location, who, {_bits(counted)} as what from ("
         f" select {block_of('week')} as block, service_line, location, {_who()} as who, {sums}"
         f" from int_conversions where {_between(since, until)} group by 1, 2, 3, 4) as counted"
-        " order by 1, 2, 3, 4"
+        ""
     )
     cells = _cells(connection, sql, 1, len(counted) + 1)
-    return _told(cells, ("block",), ("service_line", "location"), names, everywhere=True)
+    told = _told(cells, ("block",), ("service_line", "location"), names, everywhere=True)
+    return replace(told, people=sql, bits=len(counted) + 1)
 
 
 def weeks(connection: Connection, since: str, until: str) -> Told:
@@ -75,10 +78,11 @@ def weeks(connection: Connection, since: str, until: str) -> Told:
         " sum(case when c.kind = kinds.kind then conversions else 0 end) as n_own,"
         " sum(case when c.kind = 'kept' then conversions else 0 end) as n_kept"
         f" from int_conversions as c inner join ({_KINDS}) as kinds on c.kind = kinds.counted"
-        f" where {_between(since, until)} group by 1, 2, 3, 4) as counted order by 1, 2, 3, 4"
+        f" where {_between(since, until)} group by 1, 2, 3, 4) as counted"
     )
     cells = _cells(connection, sql, 2, len(counted) + 1)
-    return _told(cells, ("kind", "block"), ("week",), None)
+    told = _told(cells, ("kind", "block"), ("week",), None)
+    return replace(told, people=sql, bits=len(counted) + 1)
 
 
 def credited(connection: Connection, since: str, until: str, names: pd.DataFrame | None) -> Told:
@@ -111,10 +115,11 @@ def credited(connection: Connection, since: str, until: str, names: pd.DataFrame
         f" {shares} from int_shares as s inner join int_channel_map as m on s.map_id = m.map_id"
         " group by 1, 2, 3) as given on c.conversion_id = given.conversion_id"
         f" where {_between(since, until)} group by 1, 2, 3, 4, 5) as counted"
-        " order by 1, 2, 3, 4, 5"
+        ""
     )
     cells = _cells(connection, sql, 2, len(counted) + 1)
-    return _told(cells, ("kind", "block"), ("channel", "campaign"), names)
+    told = _told(cells, ("kind", "block"), ("channel", "campaign"), names)
+    return replace(told, people=sql, bits=len(counted) + 1)
 
 
 # Each kind is counted of itself; new patients are counted beside all kept visits.
@@ -125,6 +130,29 @@ _KINDS = " union all ".join(
         ("new_patient", "kept"),
     )
 )
+
+
+def unsafe(connection: Connection, told: Told) -> int:
+    """How many cells that would be told hold fewer than `LEAST` people in something counted.
+
+    Counted anew by the engine, from the people, under the labels of the table `labels`.
+    """
+    if told.labels.empty:
+        return 0
+    every = list(map(str, told.labels))
+    part = [name for name in every if f"told_{name}" in every]
+    keys = [name for name in every if name not in part and not name.startswith("told_")]
+    on = " and ".join(f"people.{name} = labels.{name}" for name in (*keys, *part))
+    grain = ", ".join([*(f"labels.{name}" for name in keys), *(f"labels.told_{n}" for n in part)])
+    few = " or ".join(
+        f"count(distinct case when (what & {1 << bit}) > 0 then who end) between 1 and {LEAST - 1}"
+        for bit in range(told.bits)
+    )
+    sql = (
+        f"select count(*) from (select {grain} from ({told.people}) as people"
+        f" inner join labels on {on} group by {grain} having {few}) as cells"
+    )
+    return int(connection.exec_driver_sql(sql).scalar_one())
 
 
 def _who(table: str = "") -> str:
@@ -145,7 +173,7 @@ def _between(since: str, until: str) -> str:
 
 def _cells(connection: Connection, sql: str, part: int, bits: int) -> Cells:
     """The people of each cell of each part; the first `part` columns say which part it is."""
-    table = fetch(connection, sql)
+    table = fetch(connection, f"{sql} order by all")
     if not table.num_rows:
         return {}
     *keys, who, what = (table.column(place) for place in range(table.num_columns))

@@ -24,7 +24,14 @@ ALL = "(all)"  # what credit says of service lines and places
 VERSION = "1"  # of these rules; all blocks are told anew when it changes
 
 # Nothing in these is counted of people: money spent, traffic, how models fared, rows of sources.
-AS_THEY_ARE = ("sessions", "unmapped", "rejected", "coverage", "removal_effect", "incremental_draws")
+AS_THEY_ARE = (
+    "sessions",
+    "unmapped",
+    "rejected",
+    "coverage",
+    "removal_effect",
+    "incremental_draws",
+)
 CUBES = (
     Cube(
         "reactivation",
@@ -74,7 +81,7 @@ def write(connection: Connection, marts: Mapping[str, Sequence[str]], *, follows
         _carry_on(connection, mart, told, keep=bool(earlier))
     for cube in CUBES:
         if cube.name in marts:
-            numbers[f"untold_{cube.name}"] = _cube(connection, cube, follows=bool(earlier))
+            _cube(connection, cube, follows=bool(earlier))
     _spend(connection)
     _incremental(connection)
     for mart in AS_THEY_ARE:
@@ -111,7 +118,7 @@ def _reach(said: Mapping[str, str], earlier: Mapping[str, str]) -> tuple[str, st
 
 
 def _names(connection: Connection, mart: str) -> pd.DataFrame | None:
-    frame = fetch(connection, f"select * from {BEFORE}.told_names where mart = '{mart}'").to_pandas()
+    frame = _frame(connection, f"from {BEFORE}.told_names where mart = '{mart}'")
     if frame.empty:
         return None
     part = ["part"] if mart == "credit" else []
@@ -207,13 +214,20 @@ def _labelled(connection: Connection, mart: str, told: Told, sql: str) -> None:
         labels = labels.astype("str").assign(block=pd.to_datetime(pd.Series(dtype="str")))
     labels = labels.assign(block=pd.to_datetime(labels["block"]).dt.date)
     known = {"block": pa.date32()}
-    schema = pa.schema([(name, known.get(name, pa.string())) for name in labels])
+    schema = pa.schema([(f"{name}", known.get(f"{name}", pa.string())) for name in labels])
     with lent(connection, pa.Table.from_pandas(labels, schema, preserve_index=False)) as incoming:
         connection.exec_driver_sql(f"create or replace temp table labels as from {incoming}")
+    few = viewer_cells.unsafe(connection, told)
+    if few:
+        raise TransformError(_FEW.format(few=few, mart=mart, least=LEAST))
     connection.exec_driver_sql(f"create table {VIEWERS}.new_{mart} as {sql}")
     connection.exec_driver_sql("drop table labels")
 
 
+_FEW = (
+    "{few} cells of {mart} would tell viewers of fewer than {least} people; nothing was published. "
+    "Report it: it is a fault of the program."
+)
 _GRAIN = {
     "conversions": "kind, service_line, location, week, currency",
     "conversions_weekly": "kind, week, currency",
@@ -240,15 +254,15 @@ def _carry_on(connection: Connection, mart: str, told: Told, *, keep: bool) -> N
         connection.exec_driver_sql(f"insert into {own}.told_names from {incoming}")
 
 
-def _cube(connection: Connection, cube: Cube, *, follows: bool) -> int:
-    """Write a declared mart; how many people of its first count are not told."""
+def _cube(connection: Connection, cube: Cube, *, follows: bool) -> None:
+    """Write a declared mart."""
     grain = ", ".join((*cube.by, *cube.keys))
     frame = _frame(connection, f"from main.{cube.name} order by {grain}")
     before = _frame(connection, f"from {BEFORE}.{cube.name}") if follows else None
     if cube.name == "reactivation":
         frame = _as_steps(frame)
         before = None if before is None else _as_steps(before)
-    rows, untold = protected(cube, frame, before)
+    rows = protected(cube, frame, before)
     if cube.name == "reactivation":
         rows = rows.drop(columns="engaged_or_booked")
     _prove(cube, rows if cube.name != "reactivation" else _as_steps(rows))
@@ -257,7 +271,6 @@ def _cube(connection: Connection, cube: Cube, *, follows: bool) -> int:
             f"cast({name} as {kind}) as {name}" for name, kind in _types(connection, cube.name)
         )
         _create(connection, cube.name, f"select {columns} from {incoming}", grain)
-    return untold
 
 
 def _as_steps(frame: pd.DataFrame) -> pd.DataFrame:
@@ -266,7 +279,9 @@ def _as_steps(frame: pd.DataFrame) -> pd.DataFrame:
     Whoever is kept again is not told: it comes late, and few at a time.
     """
     steps = frame[["engaged", "booked"]].max(axis=1).where(frame["contacted"] == 0)
-    return frame.assign(engaged_or_booked=steps.fillna(frame["engaged"]).astype("int64"), retained=0)
+    return frame.assign(
+        engaged_or_booked=steps.fillna(frame["engaged"]).astype("int64"), retained=0
+    )
 
 
 def _prove(cube: Cube, rows: pd.DataFrame) -> None:
@@ -274,10 +289,7 @@ def _prove(cube: Cube, rows: pd.DataFrame) -> None:
     counted = cube.counted(rows)
     few = int((((counted != 0) & (counted < LEAST)).any(axis=1)).sum())
     if few:
-        raise TransformError(
-            f"{few} cells of {cube.name} would tell viewers of fewer than {LEAST} people; nothing "
-            "was published. Report it, and leave the mart out of CUBES until it is mended."
-        )
+        raise TransformError(_FEW.format(few=few, mart=cube.name, least=LEAST))
 
 
 def _frame(connection: Connection, sql: str) -> pd.DataFrame:
@@ -291,7 +303,7 @@ def _types(connection: Connection, mart: str) -> list[tuple[str, str]]:
 
 
 def _spend(connection: Connection) -> None:
-    """Spend, under the service lines and places that have names; what platforms claim is not told."""
+    """Spend, under the service lines and places that have names there."""
     known = f"select distinct %s from {VIEWERS}.conversions"
     columns = ", ".join(
         f"case when {name} in (select {name} from main.conversions)"
@@ -342,7 +354,9 @@ def _about(
 ) -> None:
     kept = {key: said[key] for key in ("currency", "timezone", "visits_since") if key in said}
     last = pd.Timestamp(until) + pd.Timedelta(weeks=WEEKS - 1)
-    first = _frame(connection, f"select min(week) as week from {VIEWERS}.conversions")["week"].iloc[0]
+    first = _frame(connection, f"select min(week) as week from {VIEWERS}.conversions")["week"].iloc[
+        0
+    ]
     kept |= {
         "first_week": f"{pd.Timestamp(first):%Y-%m-%d}" if pd.notna(first) else said["first_week"],
         "last_week": f"{last:%Y-%m-%d}",
