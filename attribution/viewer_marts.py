@@ -268,7 +268,8 @@ def _cube(connection: Connection, cube: Cube, *, follows: bool) -> None:
     _prove(cube, rows if cube.name != "reactivation" else _as_steps(rows))
     with lent(connection, pa.Table.from_pandas(rows, preserve_index=False)) as incoming:
         columns = ", ".join(
-            f"cast({name} as {kind}) as {name}" for name, kind in _types(connection, cube.name)
+            f"cast({'null' if name == 'retained' else name} as {kind}) as {name}"
+            for name, kind in _types(connection, cube.name)
         )
         _create(connection, cube.name, f"select {columns} from {incoming}", grain)
 
