@@ -13,12 +13,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal, NoReturn
 
 import pyarrow as pa
 from sqlalchemy.exc import DBAPIError
 
-from attribution import audit, deletions, forgetting, identity, seeds, transform, warehouse
+from attribution import (
+    audit,
+    deletions,
+    forgetting,
+    identity,
+    seeds,
+    transform,
+    viewer_marts,
+    warehouse,
+)
 from attribution.at_rest import mend, owner_only
 from attribution.errors import CaretraceError, SettingsError, StorageError, told
 from attribution.keys import keyring
@@ -91,7 +101,7 @@ def refresh(
         _enough_space(home)
         steps = [f"load {s.name}" for s in settings.sources if load]
         steps += ["deletions"] if deletions.due(home, settings.retention) or not load else []
-        run_id = ledger.start([*steps, "identity", "models", "checks", "publish"])
+        run_id = ledger.start([*steps, "identity", "models", "checks", "small cells", "publish"])
         ledger.keep_sources([source.name for source in settings.sources])
         try:
             with _seldom_collected():
@@ -330,6 +340,8 @@ class _Run:
             checksums = {name: transform.checksum(connection, name) for name in (*marts, *people)}
             note.rows = len(checksums)
         building.copy_marts(marts, people)
+        with self._step("small cells"):
+            building.write_viewers(partial(viewer_marts.write, marts=marts))
         return checksums
 
     def _say(self, step: str, message: str) -> None:

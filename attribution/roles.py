@@ -17,11 +17,14 @@ SEE = "see"  # pages of aggregates
 EXPORT = "export"
 PEOPLE = "people"
 OPERATE = "operate"
+SMALL_CELLS = "small cells"  # counts of fewer than eleven people
+AS_ROLE = "CARETRACE_AS"  # one role, to see a demonstration as those who have it do
 _MAY = {
     SEE: frozenset(ROLES),
     EXPORT: frozenset({"admin"}),
     PEOPLE: frozenset({"care"}),
     OPERATE: frozenset({"admin", "analyst"}),
+    SMALL_CELLS: frozenset({"analyst"}),
 }
 
 

@@ -82,6 +82,7 @@ def _made(folder: Path, spend_since: date | None, *, demo: bool) -> Path:
     _write(home.generation(generation) / "marts.duckdb", marts)
     people = made_up_people.tables() | made_up_people.timelines(home)
     _write(home.generation(generation) / "people.duckdb", people)
+    _write_viewers(home.generation(generation))
     home.current.write_text(str(generation), encoding="ascii")
     _ledger(home, generation)
     return folder
@@ -93,6 +94,17 @@ def _write(path: Path, frames: dict[str, pd.DataFrame]) -> None:
             database.register("frame", frame)
             database.execute(f"create table {name} as select * from frame")
             database.unregister("frame")
+
+
+def _write_viewers(folder: Path) -> None:
+    """What viewers are told: here the same, and without intervals; nobody in it is real."""
+    shutil.copyfile(folder / "marts.duckdb", folder / "viewers.duckdb")
+    with duckdb.connect(str(folder / "viewers.duckdb")) as database:
+        database.execute(
+            "create table conversions_weekly as select kind, week, currency,"
+            " cast(sum(conversions) as bigint) as conversions,"
+            " cast(sum(value_micros) as bigint) as value_micros from conversions group by all"
+        )
 
 
 def tables() -> dict[str, pd.DataFrame]:
