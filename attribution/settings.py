@@ -70,6 +70,13 @@ class IdentitySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PeopleSettings:
+    """What is kept of single people beside what they are credited with."""
+
+    keep_timeline: bool = True  # what happened to patients and contacts, and their numbers' hashes
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What one installation is told."""
 
@@ -83,6 +90,7 @@ class Settings:
     credit: CreditSettings = field(default_factory=CreditSettings)
     identity: IdentitySettings = field(default_factory=IdentitySettings)
     retention: Retention = field(default_factory=Retention)
+    people: PeopleSettings = field(default_factory=PeopleSettings)
 
 
 def home() -> Home:
@@ -121,6 +129,7 @@ def load(at: Home, *, today: date | None = None) -> Settings:
         credit=_credit(told),
         identity=_identity(told),
         retention=_retention(told),
+        people=_people(told),
     )
     if not re.fullmatch("[A-Z]{3}", settings.currency):
         told.problems.append(
@@ -209,6 +218,12 @@ def _identity(told: _Told) -> IdentitySettings:
     if min(limits.values()) < 1:
         told.problems.append(f"[identity] {' and '.join(limits)} must be 1 or more")
     return identity
+
+
+def _people(told: _Told) -> PeopleSettings:
+    own = _Told(told.get("people", dict, {}), told.problems, "[people] ")
+    own.only(set(PeopleSettings.__dataclass_fields__))
+    return PeopleSettings(keep_timeline=own.get("keep_timeline", bool, True))
 
 
 def connector(kind: str) -> ModuleType:

@@ -78,6 +78,7 @@ def _open_reader(path: Path) -> Engine:
     return create_engine(
         f"duckdb:///{path}",
         connect_args={"config": _READER},
+        hide_parameters=True,  # an error must not tell whose rows were asked for
         poolclass=QueuePool,
         pool_size=4,
         max_overflow=28,
