@@ -20,6 +20,7 @@ from attribution.identity import open_vault
 from attribution.keys import keyring
 from attribution.ledger import Ledger
 from attribution.paths import Home
+from attribution.patient import RECORD, System, hashed
 from attribution.privacy import Door
 from attribution.tombstones import forgotten
 
@@ -114,6 +115,7 @@ def test_hashing_anew_loses_no_join_and_renames_nobody(home, first):
     assert numbers(home) == numbers(first)
     assert hashes(home).isdisjoint(before)
     assert canaries(home) <= hashes(home)
+    assert hashed(home, System(RECORD, "emr"), CANARY_MRN) in hashes(home)
     # What is under the old key is nowhere any more: neither in an earlier generation nor in bytes.
     assert [path.name for path in home.generations.iterdir()] == ["000002"]
     stored = b"".join(path.read_bytes() for path in home.folder.rglob("*") if path.is_file())
