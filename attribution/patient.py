@@ -15,11 +15,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
 from attribution.errors import StorageError
+from attribution.keys import keyring
 from attribution.models.journey_credit import shared
 from attribution.paths import Home
 from attribution.people import People
 from attribution.placeholders import placeholders
-from attribution.privacy import Door, load_key
+from attribution.privacy import Door
 from attribution.queries import MICROS
 from attribution.versions import SENTENCE
 
@@ -87,11 +88,13 @@ def hashed(home: Home, system: System, typed: str) -> str | None:
     """What stands for a number in the data; None where it can be nobody's."""
     if not typed.strip() or len(typed) > LONGEST_NUMBER:
         return None
+    ring = keyring(home)
     door = Door(
-        load_key(home),
+        ring.hashing[0],
         patient_namespace=system.namespace,
         crm_namespace=system.namespace,
         placeholders=placeholders(home.folder),
+        later=ring.hashing[1:],
     )
     return door.hash(system.kind, typed)
 

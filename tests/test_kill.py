@@ -118,7 +118,7 @@ def test_killed_again_and_again(weeks, processes, tmp_path):
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
-    with custody.few_models():
+    with custody.few_models(custody.FEWER):
         return custody.make_home(tmp_path_factory.mktemp("kept") / "home")
 
 
@@ -127,7 +127,7 @@ def home(kept, tmp_path, monkeypatch):
     """A copy of a home folder with payloads and one generation, of a few models."""
     shutil.copytree(kept.folder, tmp_path / "home")
     monkeypatch.setenv("CARETRACE_HOME", str(tmp_path / "home"))
-    with custody.few_models():
+    with custody.few_models(custody.FEWER):
         yield Home(tmp_path / "home")
 
 
