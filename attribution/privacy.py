@@ -4,6 +4,10 @@ A hash is HMAC-SHA-256 (RFC 2104) under the installation's own key, of the kind,
 the normalised value, cut to 128 bits and written as 32 hexadecimal digits. Without the key nobody
 can test whether a known e-mail is in the data; with it, the same person has the same hash in
 every source.
+
+A first name is never hashed alone: everybody would see which hash is the most frequent name. It is
+hashed together with the e-mail of its row, and with its phone, and so says only whether two rows
+with the same address have the same name.
 """
 
 import hmac
@@ -11,22 +15,25 @@ import os
 import re
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.errors import SettingsError
-from attribution.normal import STRENGTH, email, phone, record_number
+from attribution.first_names import same_names
+from attribution.normal import STRENGTH, email, given_name, phone, record_number
 from attribution.paths import Home
 from attribution.placeholders import Patterns, placeholders
 from connectors.columns import arrow_schema
-from connectors.contract import Row, contract_fields
+from connectors.contract import Field, Row, contract_fields
 
-__all__ = ["STRENGTH", "Door", "email", "load_key", "phone"]
+__all__ = ["STRENGTH", "Door", "email", "load_key", "phone", "stored_fields"]
 KEY_VARIABLE = "CARETRACE_KEY"
+# What a first name is hashed together with, by the kind of the hash.
+_BESIDE = {"email_name": "email", "phone_name": "phone"}
 
 
 def load_key(home: Home) -> bytes:
@@ -54,6 +61,20 @@ def load_key(home: Home) -> bytes:
     return key
 
 
+def stored_fields(row: type[Row]) -> tuple[Field, ...]:
+    """The fields of a kind of row behind the door: hashes with a first name in place of it."""
+    return _stored(contract_fields(row))
+
+
+@cache
+def _stored(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    stored = [f for f in fields if f.identifier != "given_name"]
+    for named in fields:
+        if named.identifier == "given_name":
+            stored += [replace(named, name=kind, identifier=kind) for kind in _BESIDE]
+    return tuple(stored)
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """Replaces the identifiers of one source's rows by their hashes."""
@@ -65,6 +86,8 @@ class Door:
     placeholders: Patterns = field(default_factory=placeholders)
     plus: bool = False  # whether a+b@x.org is a@x.org
     dots: bool = False  # whether dots in Gmail's names count for nothing
+    first_names: bool = True  # whether first names are looked at
+    same_names: Mapping[str, str] = field(default_factory=same_names)
 
     def hash(self, kind: str, value: str) -> str | None:
         """The hash of one identifier; None where the value cannot identify anybody."""
@@ -76,18 +99,42 @@ class Door:
         Tables whose rows carry no person get no `identifier`.
         """
         strongest: dict[str, list[pa.ChunkedArray]] = defaultdict(list)
+        names: pa.ChunkedArray | None = None
         for spec in contract_fields(row):
             if spec.identifier is None:
+                continue
+            if spec.identifier == "given_name":
+                names = table.column(spec.name)
+                table = table.drop_columns([spec.name])
                 continue
             hashed = self._hash_column(spec.identifier, table.column(spec.name))
             number = table.schema.get_field_index(spec.name)
             table = table.set_column(number, arrow_schema(row).field(spec.name), hashed)
             if spec.identifier in STRENGTH:
                 strongest[spec.identifier].append(hashed)
+        if names is not None:
+            for kind, beside in _BESIDE.items():
+                table = table.append_column(kind, self._beside(kind, table[beside], names))
         if not strongest:
             return table
         ordered = [hashed for kind in STRENGTH for hashed in strongest.get(kind, [])]
         return table.append_column("identifier", pc.coalesce(*ordered))
+
+    def _beside(self, kind: str, hashed: pa.ChunkedArray, names: pa.ChunkedArray) -> pa.Array:
+        """The hash of each first name together with the hash beside it, where a row has both."""
+        if not self.first_names or names.null_count == len(names):
+            return pa.nulls(len(names), pa.string())
+        normal = cache(self._normaliser("given_name"))
+        key, digest = self.key, hmac.digest
+        return pa.array(
+            [
+                digest(key, f"{kind}\x1f{other}\x1f{text}".encode(), "sha256")[:16].hex()
+                if other and name and (text := normal(name))
+                else None
+                for other, name in zip(hashed.to_pylist(), names.to_pylist(), strict=True)
+            ],
+            pa.string(),
+        )
 
     def _hash_column(self, kind: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
         if column.null_count == len(column):
@@ -112,6 +159,8 @@ class Door:
             normal = partial(email, plus=self.plus, dots=self.dots)
         elif kind == "phone":
             normal = partial(phone, region=self.region)
+        elif kind == "given_name":
+            normal = partial(given_name, same=self.same_names)
         patterns = self.placeholders.get(kind)
         return partial(_unless, normal, patterns) if patterns else normal
 

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from attribution import audit, identity, payloads, seeds, transform, warehouse
 from attribution.errors import CaretraceError, SettingsError, StorageError, told
+from attribution.first_names import same_names
 from attribution.ledger import Ledger, StepNote
 from attribution.loading import Loader
 from attribution.lock import only_one
@@ -117,6 +118,7 @@ class _Run:
         self.watch = watch
         self.key = load_key(settings.home)
         self.placeholders = placeholders(settings.home.folder)
+        self.same_names = same_names(settings.home.folder)
 
     def run(self) -> Outcome:
         home = self.settings.home
@@ -188,6 +190,8 @@ class _Run:
             self.placeholders,
             self.settings.identity.plus_addresses,
             self.settings.identity.gmail_dots,
+            self.settings.identity.tell_apart,
+            self.same_names,
         )
         loader = Loader(
             building.engine,

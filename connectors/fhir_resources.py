@@ -37,7 +37,8 @@ _MONEY = ("status", "created", "paymentDate")
 KINDS: Mapping[str, Kind] = {
     "Patient": Kind(
         person, "person",
-        ("identifier", "telecom", "gender", "birthDate", "deceased", "address", "communication"),
+        ("identifier", "name", "telecom", "gender", "birthDate", "deceased", "address",
+         "communication"),
     ),
     "Appointment": Kind(
         appointment, "appointment",

@@ -28,7 +28,10 @@ _NOT_DONE = {"preparation", "not-done", "on-hold", "entered-in-error"}
 
 
 def person(patient: Element, links: Links, rules: Rules) -> Iterator[Row]:
-    """A patient: birth year, sex, three signs of the postal code, language, e-mail and phone."""
+    """A patient: birth year, sex, three signs of the postal code, language, ways to reach them.
+
+    The first name goes no further than the door, where it is hashed with the e-mail and the phone.
+    """
     homes = sorted(patient.parts("address"), key=lambda a: a.text("use") != "home")
     postal = homes[0].text("postalCode") if homes else None
     speaks = sorted(patient.parts("communication"), key=lambda c: not c.flag("preferred"))
@@ -46,6 +49,7 @@ def person(patient: Element, links: Links, rules: Rules) -> Iterator[Row]:
         language=next((first.text("code") for coding in spoken for first in coding), None),
         deceased=patient.flag("deceasedBoolean") or patient.text("deceasedDateTime") is not None,
         updated_at=updated(patient, rules),
+        given_name=_given(patient),
     )
 
 
@@ -176,6 +180,14 @@ def _minutes_waited(visit: Element, rules: Rules) -> float | None:
     if "arrived" not in begun or not seen or min(seen) < begun["arrived"]:
         return None
     return (min(seen) - begun["arrived"]).total_seconds() / 60
+
+
+def _given(patient: Element) -> str | None:
+    """The first name that they go by; of an earlier one or a nickname nothing is made."""
+    uses = ("official", "usual", None)
+    names = [n for n in patient.parts("name") if n.text("use") in uses]
+    names.sort(key=lambda n: uses.index(n.text("use")))
+    return next((given for name in names for given in name.texts("given")), None)
 
 
 def _reach(patient: Element, system: str) -> str | None:

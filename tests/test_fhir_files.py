@@ -149,7 +149,7 @@ def test_a_patient_and_a_visit(tmp_path, name):
     assert rejected == []
     assert rows[Person] == [
         Person(patient_id="a1", email="c@example.org", phone="555-0101", birth_year=1956,
-               sex="female", zip3="019")
+               sex="female", zip3="019", given_name="Clementine")
     ]  # fmt: skip
     assert (rows[Encounter][0].patient_id, rows[Encounter][0].diagnosis_groups) == (
         "a1",
