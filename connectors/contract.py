@@ -319,6 +319,7 @@ class Link(Row):
     client_id: ClientId = None
     click_id: ClickId = None
     source_day: date | None = None  # as in Touchpoint
+    other_patient_id: PatientId = None
 
 
 APPOINTMENT_STATES = ("proposed", "booked", "arrived", "fulfilled", "cancelled", "noshow")

@@ -176,6 +176,8 @@ def test_what_a_system_says_is_believed(registry):
     registry.add(Link("l1", at(0), "merged", crm_id="c1", other_crm_id="c2"))
     registry.add(Link("l2", at(0), "merged", patient_id="P1", crm_id="c1"))
     registry.add(Link("l3", at(0), "merged", patient_id="P2", crm_id="c2"))
+    registry.add(Link("l4", at(0), "merged", patient_id="P3", other_patient_id="P1"))
+    registry.add(Person("P3", email=mail(3)))
     assert registry.resolve().people == 1
 
 
