@@ -118,7 +118,7 @@ def deal(
         won=won if closed or won else None,
         # While a deal is open this is only when someone hopes to close it.
         closed_at=instant(of, "closedate") if closed or won else None,
-        currency=(text(of, "deal_currency_code") or portal_currency) if money else None,
+        currency=(text(of, "deal_currency_code") or portal_currency) if money is not None else None,
         amount=money,
         service_line=text(of, names.service_line),
         location=text(of, names.location),
