@@ -15,6 +15,8 @@ import phonenumbers
 STRENGTH = (
     "patient_id", "crm_id", "email_name", "phone_name", "email", "phone", "client_id", "click_id",
 )  # fmt: skip
+# Those that a text alone can be; the others are of two.
+WHOLE = tuple(kind for kind in STRENGTH if not kind.endswith("_name"))
 _DASHES = re.compile("[\u00ad\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 _UNSEEN = re.compile("[\u200b-\u200f\u2060\ufeff]")
 _WORDS = re.compile(r"[^\W\d_]+")

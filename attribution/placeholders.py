@@ -12,9 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from attribution.errors import BadInput
-from attribution.normal import STRENGTH
+from attribution.normal import WHOLE
 
-_KINDS = (*(kind for kind in STRENGTH if not kind.endswith("_name")), "given_name")
+_KINDS = (*WHOLE, "given_name")
 Patterns = Mapping[str, tuple[re.Pattern[str], ...]]
 NAME = "placeholders.csv"
 SHIPPED = Path(__file__).with_suffix(".csv")
