@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from attribution.privacy import STRENGTH
+from attribution.privacy import STRENGTH, stored_fields
 from attribution.raw import has_person
 from attribution.tombstones import Forgotten, Record
 from connectors.contract import ROWS, Row, contract_fields
@@ -89,7 +89,7 @@ def _theirs(row: type[Row]) -> str:
     """The condition under which a row is a forgotten person's."""
     own = [
         f'"{spec.name}" in (select identifier from forgotten_person)'
-        for spec in contract_fields(row)
+        for spec in stored_fields(row)
         if spec.identifier in STRENGTH
     ]
     named = [

@@ -219,7 +219,7 @@ def _door(settings: Settings, ring: Keyring, namespaces: tuple[str, str]) -> Doo
         placeholders(settings.home.folder),
         settings.identity.plus_addresses,
         settings.identity.gmail_dots,
-        ring.hashing[1:],
+        later=ring.hashing[1:],
     )
 
 

@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection, Engine
 
 from attribution.erasing import records_in
-from attribution.privacy import Door
+from attribution.privacy import Door, stored_fields
 from attribution.raw import has_person, lent
 from attribution.tombstones import Record
-from connectors.columns import arrow_schema, to_table
+from connectors.columns import to_table
 from connectors.contract import MICROS, Row, contract_fields
 from connectors.errors import SourceChanged
 from connectors.source import Columns, Cursor, Rejected, Slice, Total
@@ -300,7 +300,7 @@ class _Stage:
 
 
 def _columns(row: type[Row]) -> list[str]:
-    own = [field.name for field in arrow_schema(row)]
+    own = [field.column for field in stored_fields(row)]
     return [*own, "identifier"] if has_person(row) else own
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-from attribution.privacy import STRENGTH, Door
+from attribution.normal import WHOLE
+from attribution.privacy import Door
 
 _APART = re.compile(r"[,;|\t\r\n\"]+")
 
@@ -22,7 +23,7 @@ def names(payload: bytes, doors: Sequence[Door], people: Set[str]) -> bool:
     return any(
         not people.isdisjoint(filter(None, door.hashes(kind, said)))
         for door in doors
-        for kind in STRENGTH
+        for kind in WHOLE
     )
 
 

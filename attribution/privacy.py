@@ -4,25 +4,46 @@ A hash is HMAC-SHA-256 (RFC 2104) under the installation's own key, of the kind,
 the normalised value, cut to 128 bits and written as 32 hexadecimal digits. Without the key nobody
 can test whether a known e-mail is in the data; with it, the same person has the same hash in
 every source.
+
+A first name is never hashed alone: everybody would see which hash is the most frequent name. It is
+hashed together with the e-mail of its row, and with its phone, and so says only whether two rows
+with the same address have the same name.
 """
 
-import hmac
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from hashlib import sha256
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution.first_names import same_names
 from attribution.keys import load_key
-from attribution.normal import STRENGTH, email, phone, record_number
+from attribution.normal import STRENGTH, email, given_name, phone, record_number
 from attribution.placeholders import Patterns, placeholders
 from connectors.columns import arrow_schema
-from connectors.contract import Row, contract_fields
+from connectors.contract import Field, Row, contract_fields
 
-__all__ = ["STRENGTH", "Door", "email", "linked", "load_key", "phone"]
+__all__ = ["STRENGTH", "Door", "email", "linked", "load_key", "phone", "stored_fields"]
+# What a first name is hashed together with, by the kind of the hash.
+_BESIDE = {"email_name": "email", "phone_name": "phone"}
+
+
+def stored_fields(row: type[Row]) -> tuple[Field, ...]:
+    """The fields of a kind of row behind the door: hashes with a first name in place of it."""
+    return _stored(contract_fields(row))
+
+
+@cache
+def _stored(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    stored = [f for f in fields if f.identifier != "given_name"]
+    for named in fields:
+        if named.identifier == "given_name":
+            stored += [replace(named, name=kind, identifier=kind) for kind in _BESIDE]
+    return tuple(stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +57,8 @@ class Door:
     placeholders: Patterns = field(default_factory=placeholders)
     plus: bool = False  # whether a+b@x.org is a@x.org
     dots: bool = False  # whether dots in Gmail's names count for nothing
+    first_names: bool = True  # whether first names are looked at
+    same_names: Mapping[str, str] = field(default_factory=same_names)
     later: tuple[bytes, ...] = field(default=(), repr=False)  # keys that replaced `key`, in turn
     forgotten: pa.Array | None = field(default=None, repr=False)  # hashes whose rows are kept out
 
@@ -49,18 +72,48 @@ class Door:
         Tables whose rows carry no person get no `identifier`.
         """
         strongest: dict[str, list[pa.ChunkedArray]] = defaultdict(list)
+        names: pa.ChunkedArray | None = None
+        given = table
         for spec in contract_fields(row):
             if spec.identifier is None:
+                continue
+            if spec.identifier == "given_name":
+                names = table.column(spec.name)
+                table = table.drop_columns([spec.name])
                 continue
             hashed = self._hash_column(spec.identifier, table.column(spec.name))
             number = table.schema.get_field_index(spec.name)
             table = table.set_column(number, arrow_schema(row).field(spec.name), hashed)
             if spec.identifier in STRENGTH:
                 strongest[spec.identifier].append(hashed)
+        if names is not None:
+            first = replace(self, later=())
+            for kind, beside in _BESIDE.items():
+                hashed = table[beside]
+                if self.later:
+                    hashed = first._hash_column(beside, given[beside])
+                table = table.append_column(kind, self._beside(kind, hashed, names))
         if not strongest:
             return table
         ordered = [hashed for kind in STRENGTH for hashed in strongest.get(kind, [])]
         return table.append_column("identifier", pc.coalesce(*ordered))
+
+    def _beside(self, kind: str, hashed: pa.ChunkedArray, names: pa.ChunkedArray) -> pa.Array:
+        """The hash of each first name together with the hash beside it, where a row has both.
+
+        `hashed` is under the first key: what is stored goes through later keys as a whole.
+        """
+        if not self.first_names or names.null_count == len(names):
+            return pa.nulls(len(names), pa.string())
+        normal = cache(self._normaliser("given_name"))
+        mac = _hmac(self.key, f"{kind}\x1f")
+        hashes = [
+            mac(f"{other}\x1f{text}")[:16].hex()
+            if other and name and (text := normal(name))
+            else None
+            for other, name in zip(hashed.to_pylist(), names.to_pylist(), strict=True)
+        ]
+        return pa.array(linked(self.later, hashes) if self.later else hashes, pa.string())
 
     def of_forgotten(self, row: type[Row], table: pa.Table) -> pa.ChunkedArray | None:
         """Which rows of a pseudonymised table carry an identifier of somebody who was forgotten.
@@ -87,12 +140,9 @@ class Door:
     def hashes(self, kind: str, values: Iterable[str]) -> list[str | None]:
         """The hash of each value of one kind, as `hash` gives it."""
         # A loop over local names: a refresh of twenty million touches comes by here as often.
-        key, digest, normal = self.key, hmac.digest, self._normaliser(kind)
-        prefix = f"{kind}\x1f{self._namespace(kind)}\x1f"
-        hashes = [
-            digest(key, (prefix + text).encode(), "sha256")[:16].hex() if text else None
-            for text in map(normal, values)
-        ]
+        mac = _hmac(self.key, f"{kind}\x1f{self._namespace(kind)}\x1f")
+        normal = self._normaliser(kind)
+        hashes = [mac(text)[:16].hex() if text else None for text in map(normal, values)]
         return linked(self.later, hashes) if self.later else hashes
 
     def _normaliser(self, kind: str) -> Callable[[str], str | None]:
@@ -101,6 +151,8 @@ class Door:
             normal = partial(email, plus=self.plus, dots=self.dots)
         elif kind == "phone":
             normal = partial(phone, region=self.region)
+        elif kind == "given_name":
+            normal = partial(given_name, same=self.same_names)
         patterns = self.placeholders.get(kind)
         return partial(_unless, normal, patterns) if patterns else normal
 
@@ -118,12 +170,10 @@ def linked(keys: Iterable[bytes], hashes: Iterable[str | None]) -> list[str | No
 
     Whoever holds the replaced key alone can test no value against these.
     """
-    found, digest = list(hashes), hmac.digest
+    found = list(hashes)
     for key in keys:
-        found = [
-            digest(key, b"link\x1f" + each.encode(), "sha256")[:16].hex() if each else None
-            for each in found
-        ]
+        mac = _hmac(key, "link\x1f")
+        found = [mac(each)[:16].hex() if each else None for each in found]
     return found
 
 
@@ -133,3 +183,23 @@ def _unless(
     """The normal form of a value, unless it stands for nobody."""
     text = normal(value)
     return None if text and any(pattern.search(text) for pattern in patterns) else text
+
+
+def _hmac(key: bytes, prefix: str) -> Callable[[str], bytes]:
+    """HMAC-SHA-256 of a prefix and a text (RFC 2104, section 2).
+
+    `hmac` prepares the key for every text anew, which takes longer than the text: here the two
+    inner states are prepared once and copied.
+    """
+    block = (key if len(key) <= 64 else sha256(key).digest()).ljust(64, b"\0")
+    inner, outer = (sha256(bytes(byte ^ pad for byte in block)) for pad in (0x36, 0x5C))
+    inner.update(prefix.encode())
+    begin, end = inner.copy, outer.copy
+
+    def mac(text: str) -> bytes:
+        first, second = begin(), end()
+        first.update(text.encode())
+        second.update(first.digest())
+        return second.digest()
+
+    return mac

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from attribution.privacy import STRENGTH
+from attribution.privacy import STRENGTH, stored_fields
 from connectors.contract import ROWS, Kind, Row, contract_fields
 
 _TYPES: dict[Kind, TypeEngine[Any]] = {
@@ -57,7 +57,7 @@ def raw_table(row: type[Row]) -> Table:
     name = f"raw_{row.spec.table}"
     if name in _METADATA.tables:
         return _METADATA.tables[name]
-    own = [Column(f.column, _TYPES[f.kind]) for f in contract_fields(row)]
+    own = [Column(f.column, _TYPES[f.kind]) for f in stored_fields(row)]
     if has_person(row):
         own.append(Column("identifier", Text()))
     return Table(

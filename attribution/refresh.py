@@ -31,6 +31,7 @@ from attribution import (
 )
 from attribution.at_rest import mend, owner_only
 from attribution.errors import CaretraceError, SettingsError, StorageError, told
+from attribution.first_names import same_names
 from attribution.keys import keyring
 from attribution.ledger import Ledger, StepNote
 from attribution.loading import Loader
@@ -149,6 +150,7 @@ class _Run:
         self.payloads = Payloads(settings.home, self.keys.payloads)
         self.forgotten = Forgotten()
         self.placeholders = placeholders(settings.home.folder)
+        self.same_names = same_names(settings.home.folder)
 
     def run(self) -> Outcome:
         home = self.settings.home
@@ -231,6 +233,8 @@ class _Run:
             self.placeholders,
             self.settings.identity.plus_addresses,
             self.settings.identity.gmail_dots,
+            self.settings.identity.tell_apart,
+            self.same_names,
             self.keys.hashing[1:],
             pa.array(self.forgotten.people, pa.string()),
         )

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from attribution.errors import StorageError
 from attribution.keys import Keyring
-from attribution.privacy import linked
+from attribution.privacy import linked, stored_fields
 from attribution.raw import function, has_person
 from attribution.vault import FORGOTTEN, STAMP, Map, Vault
-from connectors.contract import ROWS, Row, contract_fields
+from connectors.contract import ROWS, Row
 
 _TABLE = "hashed_under"
 
@@ -98,7 +98,7 @@ def _behind(ring: Keyring, found: str | None) -> Sequence[bytes]:
 
 
 def _hashed(row: type[Row]) -> list[str]:
-    own = [spec.name for spec in contract_fields(row) if spec.identifier is not None]
+    own = [spec.name for spec in stored_fields(row) if spec.identifier is not None]
     return [*own, "identifier"] if has_person(row) else own
 
 

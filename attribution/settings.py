@@ -67,6 +67,7 @@ class IdentitySettings:
     max_duplicates: int = 3
     plus_addresses: bool = False  # a+b@x.org is a@x.org
     gmail_dots: bool = False  # dots in the names of gmail.com count for nothing
+    tell_apart: bool = True  # who shares an address or a line, by first name and birth year
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +215,7 @@ def _identity(told: _Told) -> IdentitySettings:
         **limits,
         plus_addresses=own.get("plus_addresses", bool, default.plus_addresses),
         gmail_dots=own.get("gmail_dots", bool, default.gmail_dots),
+        tell_apart=own.get("tell_apart", bool, default.tell_apart),
     )
     if min(limits.values()) < 1:
         told.problems.append(f"[identity] {' and '.join(limits)} must be 1 or more")

@@ -19,7 +19,7 @@ from sqlalchemy.pool import StaticPool
 
 from attribution.identity_changes import ensure_identity_tables
 from attribution.models.parameters import CreditSettings, setting_tables
-from attribution.privacy import STRENGTH
+from attribution.privacy import STRENGTH, stored_fields
 from attribution.raw import ensure_raw_tables, has_person
 from attribution.seeds import SEEDS, read
 from attribution.transform import Model, build, checksum, load_models
@@ -157,6 +157,8 @@ class Warehouse:
 
     def _insert(self, kind: type[Row], rows: Sequence[Row], source: str, account: str) -> None:
         table = to_table(kind, rows)
+        kept = {field.column for field in stored_fields(kind)}
+        table = table.select([name for name in table.column_names if name in kept])
         extra = {
             "source": pa.array([source] * len(rows)),
             "account": pa.array([account] * len(rows)),
