@@ -1,8 +1,11 @@
 """Questions about who is silent today, how likely they return unasked, and what a message adds."""
 
+from typing import Any
+
 import pandas as pd
 import sqlalchemy as sa
 
+from attribution.models.persuading import return_lift as lifts_of
 from attribution.queries import MICROS, REACTIVATION, SPEND, Marts, Scope
 
 GROUP = ("months_silent", "service_line")
@@ -12,10 +15,9 @@ REACH_NEXT = sa.table(
     *map(sa.column, (*GROUP, "location", "currency", "people", *CHANNELS.values())),
     *map(sa.column, ("returns", "value_micros")),
 )
-RETURN_LIFT = sa.table(
-    "return_lift",
-    *map(sa.column, ("channel", "months_silent", "treated", "held_out", "lift", "low", "high")),
-)
+
+
+OLD_ENOUGH = pd.DateOffset(months=4)  # for a campaign to have brought what it brings
 CALIBRATION = sa.table(
     "return_calibration",
     *map(sa.column, ("decile", "people", "predicted", "observed", "low", "high")),
@@ -51,9 +53,35 @@ def silent_today(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
 
 
 def return_lift(at: Marts) -> pd.DataFrame:
-    """What a message adds, by channel and months of silence, with its 95% interval."""
-    order = (RETURN_LIFT.c.channel, RETURN_LIFT.c.months_silent)
-    return at.ask(sa.select(*RETURN_LIFT.c).order_by(*order))
+    """What a message adds, by channel and months of silence, with its 95% interval.
+
+    From campaigns with a holdout that are old enough. Columns: channel, months_silent, treated,
+    treated_kept, held_out, held_out_kept, lift, low, high.
+    """
+    mart = REACTIVATION
+    newest = at.ask(sa.select(sa.func.max(mart.c.cohort_month).label("month")))["month"].iloc[0]
+    if pd.isna(newest):
+        return lifts_of(at.ask(_tested(sa.false())))
+    last = (pd.Timestamp(newest) - OLD_ENOUGH).date()
+    return lifts_of(at.ask(_tested(mart.c.cohort_month <= last)))
+
+
+def _tested(old_enough: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    mart = REACTIVATION
+    grain = (mart.c.channel, mart.c.campaign, mart.c.months_silent)
+    counts = [
+        sa.cast(
+            sa.func.coalesce(sa.func.sum(sa.case((mart.c.arm == arm, mart.c[count]), else_=0)), 0),
+            sa.BigInteger,
+        ).label(name)
+        for arm, count, name in (
+            ("treated", "silent", "treated"),
+            ("treated", "kept", "treated_kept"),
+            ("holdout", "silent", "held_out"),
+            ("holdout", "kept", "held_out_kept"),
+        )
+    ]
+    return sa.select(*grain, *counts).where(old_enough).group_by(*grain).order_by(*grain)
 
 
 def return_calibration(at: Marts) -> pd.DataFrame:

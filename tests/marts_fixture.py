@@ -8,6 +8,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import people_fixture as made_up_people
+import returns_fixture
 
 from attribution.ledger import Ledger
 from attribution.paths import Home
@@ -100,6 +101,8 @@ def tables() -> dict[str, pd.DataFrame]:
         "spend": _spend(random),
         "sessions": _sessions(random),
         "reactivation": _reactivation(random),
+        "reach_next": returns_fixture.reach_next(SERVICE_LINES, LOCATIONS),
+        "return_calibration": returns_fixture.return_calibration(),
         "paths": _paths(random),
         "path_lags": _path_lags(random),
         "transitions": _transitions(),

@@ -56,13 +56,13 @@ def simulated(hazard: float, people: int, seed: int, lost: float = 0.0) -> pd.Da
     past = [("all", 0, month, back, n, n * 10**6 * back) for month, back, n in rows]
     before = [("before", *row[1:]) for row in past]
     after = [("after", 8, month - 8, back, n, 0) for month, back, n in rows if month >= 8]
-    return cells(*past, *before, *after, ("now", 10, 10, False, 5, 0))
+    return cells(*past, *before, *after, ("today", 10, 10, False, 5, 0))
 
 
 @pytest.mark.parametrize("lost", [0.0, 0.5])
 def test_a_steady_chance_is_found_though_messages_end_the_look_at_many(lost):
     found = return_chances(simulated(0.05, 40_000, 3, lost))
-    now = found[found["basis"] == "now"].iloc[0]
+    now = found[found["basis"] == "today"].iloc[0]
     assert now["chance"] == pytest.approx(1 - 0.95**6, abs=0.015)
     assert now["value_micros"] == pytest.approx(10**6, rel=0.01)
 
@@ -82,7 +82,7 @@ def test_calibration_tells_what_came_with_an_interval_that_holds_it():
 def test_where_nobody_ever_returned_nothing_is_told():
     found = return_chances(
         cells(
-            ("all", 6, 12, False, 9, 0), ("now", 8, 8, False, 2, 0), ("before", 6, 9, False, 9, 0)
+            ("all", 6, 12, False, 9, 0), ("today", 8, 8, False, 2, 0), ("before", 6, 9, False, 9, 0)
         )
     )
     assert found["chance"].isna().all()
@@ -225,5 +225,5 @@ def test_who_comes_within_90_days_of_a_message_did_not_come_unasked(warehouse):
 def test_whoever_has_a_visit_ahead_is_not_silent(warehouse):
     assert [span[3] for span in spans(warehouse, "cleo")] == [True]
     assert [span[3] for span in spans(warehouse, "dora")] == [False]
-    now = warehouse.rows("select in_month, people from int_return_cells where basis = 'now'")
+    now = warehouse.rows("select in_month, people from int_return_cells where basis = 'today'")
     assert sorted(now) == [(0, 1), (6, 1), (8, 1), (16, 1)]  # all but her

@@ -152,7 +152,7 @@ def return_chances(cells: pd.DataFrame) -> pd.DataFrame:
     """
     found = [
         _chances(cells, "before", "after"),
-        _chances(cells, "all", "now"),
+        _chances(cells, "all", "today"),
     ]
     return pd.concat(found, ignore_index=True)
 

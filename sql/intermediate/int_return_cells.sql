@@ -4,7 +4,7 @@
 --
 -- Months are of 30 days. Of `all` stretches, of those `before` a day 180 days ago, as they were
 -- seen then, and from that day on (`after`): silent for `in_month` months when the look begins and
--- for `out_month` when it ends (of `after`, months since that day). Of `now`: silent today.
+-- for `out_month` when it ends (of `after`, months since that day). Of `today`: silent today.
 
 with
 
@@ -72,7 +72,7 @@ looks as (
     where entered_at <= then_at and left_at >= then_at
     union all
     select distinct
-        'now' as basis,
+        'today' as basis,
         person_id,
         visited_at,
         last_at as from_at,
@@ -122,7 +122,7 @@ final as (
         count(*) as people,
         cast(sum(value_micros) as bigint) as value_micros
     from aged
-    where basis in ('after', 'now') or out_month >= 6
+    where basis in ('after', 'today') or out_month >= 6
     group by 1, 2, 3, 4, 5, 6, 7
 
 )

@@ -3,7 +3,7 @@
 -- inputs: int_return_cells
 --
 -- SQL counts, `attribution/models/returning.py` solves.
--- `basis` is `now` for those silent today, learned from all that is
+-- `basis` is `today` for those silent today, learned from all that is
 -- known, and `after` for those silent 180 days before `known_at`, learned from what was known then.
 -- `value_micros` is what somebody of that line who returns brings within 180 days.
 

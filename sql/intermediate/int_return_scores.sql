@@ -64,7 +64,7 @@ final as (
     left join allowed on silent.person_id = allowed.person_id
     left join int_return_chances as chances
         on
-            chances.basis = 'now'
+            chances.basis = 'today'
             and silent.in_month = chances.in_month
             and silent.visits = chances.visits
             and silent.age_band = chances.age_band

@@ -193,7 +193,7 @@ people as (
         seen.visited_at,
         seen.entered_at,
         coalesce(int_people.deceased, false) as deceased,
-        cast(date_part('year', seen.visited_at) as integer) - int_people.birth_year as age
+        cast(extract(year from seen.visited_at) as integer) - int_people.birth_year as age
     from seen
     left join int_people on seen.person_id = int_people.person_id
 

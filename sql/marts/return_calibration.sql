@@ -1,9 +1,7 @@
 -- Whether as many silent people returned as was expected, by tenths.
 -- grain: decile
--- inputs: int_return_chances
--- beside: int_return_cells
+-- inputs: int_return_calibration
 --
--- Solved by `attribution/models/returning.py`.
 -- Of people who were silent 180 days before the record is complete: what was expected from what was
 -- known then (`predicted`), and who came unasked (`observed`, with its 95% interval). Tenth 10 was
 -- the likeliest to return.
@@ -13,15 +11,15 @@ with
 final as (
 
     select
-        in_month,
-        visits,
-        age_band,
-        service_line,
-        chance
-    from int_return_chances
-    where basis = 'after'
+        decile,
+        people,
+        predicted,
+        observed,
+        low,
+        high
+    from int_return_calibration
 
 )
 
 select * from final
-order by in_month, visits, age_band, service_line
+order by decile
