@@ -257,6 +257,50 @@ def _funnel() -> tuple[Definition, ...]:
             "Difference of two shares in percentage points, with a 95% interval.",
             "points",
         ),
+        Definition(
+            "return_chance",
+            "Chance to return",
+            "How likely a silent patient books again unasked, a visit that is then kept.",
+            "Within six months; learned from the silences of the last two years.",
+            "rate",
+        ),
+        Definition(
+            "return_value",
+            "Worth of a return",
+            "What a patient of this service line who returns brings on average.",
+            "Collected within 180 days of the booking.",
+            "money",
+        ),
+        Definition(
+            "reach",
+            "People to reach",
+            "Silent patients who allowed marketing, in groups worth a message.",
+            "",
+            "count",
+            "neither",
+        ),
+        Definition(
+            "extra_kept",
+            "Extra kept visits",
+            "Kept visits that would not have come without the message.",
+            "People times the lift against holdouts of their months of silence, within 90 days.",
+            "count",
+        ),
+        Definition(
+            "reach_cost",
+            "Cost of reaching them",
+            "People times what a message by that channel has cost so far.",
+            "",
+            "money",
+            "neither",
+        ),
+        Definition(
+            "reach_gain",
+            "Gain",
+            "What the extra kept visits are worth, less the cost of the messages.",
+            "Extra kept visits times the worth of a return, less cost.",
+            "money",
+        ),
     )
 
 

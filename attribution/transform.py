@@ -33,6 +33,7 @@ from attribution.models.learned import markov_weights, shapley_weights
 from attribution.models.maturity import cohort_maturity
 from attribution.models.orders import markov_orders
 from attribution.models.positions import channel_shares_sql, companions_sql, positions_sql
+from attribution.models.returning import return_calibration, return_chances
 from attribution.models.shares import shares_sql
 from attribution.paths import SQL
 from attribution.raw import fetch, lent
@@ -50,6 +51,8 @@ SOLVED: dict[str, Solve] = {
     "int_markov": markov_weights,
     "int_shapley_rate": shapley_weights,
     "int_maturity": cohort_maturity,
+    "int_return_chances": return_chances,
+    "int_return_calibration": return_calibration,
 }
 # Models whose SQL is written, from the registry of credit models or from the contract.
 WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (

@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import people_fixture as made_up_people
+import returns_fixture
 
 from attribution.ledger import Ledger
 from attribution.paths import Home
@@ -135,6 +136,8 @@ def _tables() -> dict[str, pd.DataFrame]:
         "spend": _spend(random),
         "sessions": _sessions(random),
         "reactivation": _reactivation(random),
+        "reach_next": returns_fixture.reach_next(SERVICE_LINES, LOCATIONS),
+        "return_calibration": returns_fixture.return_calibration(),
         "paths": _paths(random),
         "path_lags": _path_lags(random),
         "transitions": _transitions(),
