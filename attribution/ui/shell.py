@@ -14,8 +14,8 @@ from streamlit.navigation.page import StreamlitPage
 from attribution import settings, versions
 from attribution.errors import NotAllowed
 from attribution.paths import PAGES
-from attribution.roles import OPERATE, SEE, SMALL_CELLS, Reader
-from attribution.ui import access, draw, filters, frame
+from attribution.roles import OPERATE, PEOPLE, SEE, SMALL_CELLS, Reader
+from attribution.ui import access, draw, filters, frame, watch
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
 
@@ -32,6 +32,7 @@ SECTIONS = {
         ("acquisition/reconcile.py", "Reconcile", "reconcile"),
     ),
     "Retention": (("retention/reactivation.py", "Reactivation", "reactivation"),),
+    "People": (("people/patient_journey.py", "Patient journey", "patient-journey"),),
     "Operations": (("operations/data_health.py", "Data health", "data-health"),),
 }
 FIRST_PAGE = "overview"
@@ -43,12 +44,13 @@ USED = {
     "journeys": frozenset({"period", "kind", "service"}),
     "reconcile": frozenset({"period", "kind", "model"}),
     "reactivation": frozenset({"period", "service", "location"}),
+    "patient-journey": frozenset({"model"}),
     "data-health": frozenset(),
 }
 # Where small cells are folded, credit knows neither service lines nor places.
 UNPLACED = dict.fromkeys(("channels", "attribution"), frozenset({"service", "location"}))
 # What a reader must be allowed to do to see a page at all.
-NEEDED = dict.fromkeys(USED, SEE) | {"data-health": OPERATE}
+NEEDED = dict.fromkeys(USED, SEE) | {"data-health": OPERATE, "patient-journey": PEOPLE}
 # Data health stays: it shows the refresh that is due.
 NEEDS_MARTS = USED.keys() - {"data-health"}
 
@@ -87,6 +89,7 @@ def main() -> None:
     if protected and name in UNPLACED:
         scope = replace(scope, service_lines=(), locations=())
     _signed_in(reader)
+    watch.until_it_ends(home, NEEDED.get(name, SEE))
     frame.enter(frame.Context(home, state.generation, scope, state, reader))
     try:
         page.run()
@@ -96,6 +99,7 @@ def main() -> None:
 
 def _nobody() -> NoReturn:
     """The session is over, or nobody can sign in: not a name, not a number."""
+    st.session_state.clear()
     st.navigation([st.Page(lambda: None, title="Sign in", url_path="start", default=True)])
     st.set_page_config(page_title="Sign in · caretrace", page_icon=MARK)
     st.info(
