@@ -187,8 +187,16 @@ def _credit(connection: Connection, since: str, until: str, names: pd.DataFrame 
         f"""
         select
             c.model, c.kind,
-            coalesce(l.told_channel, c.channel) as channel,
-            coalesce(l.told_campaign, c.campaign) as campaign,
+            case
+                when l.channel is not null then l.told_channel
+                when stands.stands = 0 then '{OTHER}'
+                else c.channel
+            end as channel,
+            case
+                when l.channel is not null then l.told_campaign
+                when stands.stands is not null then '{OTHER}'
+                else c.campaign
+            end as campaign,
             '{ALL}' as service_line, '{ALL}' as location, parts.block as week, report.currency,
             cast(sum(cast(c.conversions as decimal(38, 12))) as double) as conversions,
             cast(sum(case when c.currency = report.currency then c.value_micros else 0 end)
@@ -200,6 +208,13 @@ def _credit(connection: Connection, since: str, until: str, names: pd.DataFrame 
         left join labels as l
             on parts.block = l.block and c.kind = l.kind
             and c.channel = l.channel and c.campaign = l.campaign
+        left join (
+            select
+                kind, block, channel,
+                max(case when told_channel = channel then 1 else 0 end) as stands
+            from labels group by all
+        ) as stands
+            on parts.block = stands.block and c.kind = stands.kind and c.channel = stands.channel
         where l.channel is not null or c.model = 'incremental'
         group by all
         """,

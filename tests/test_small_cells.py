@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from attribution import viewer_marts
 from attribution.errors import TransformError
+from attribution.paths import PAGES, Home
+from attribution.queries import About, Scope
+from attribution.roles import Reader
 from attribution.small_cells import (
     LEAST,
     OTHER,
@@ -23,6 +26,9 @@ from attribution.small_cells import (
     protected,
 )
 from attribution.small_cells_audit import Attack
+from attribution.ui import frame
+from attribution.ui.freshness import Freshness
+from attribution.ui.scope import protected_scope
 from attribution.viewer_marts import ALL, CUBES
 
 KINDS = ("lead", "booked", "kept", "new_patient", "collected")
@@ -106,6 +112,8 @@ def test_two_releases_differ_by_nobody_or_by_enough(cells, random):
     first = protected(CUBE, rows(cells))
     later = {key: (a + random.randint(0, 14), b) for key, (a, b) in cells.items()}
     second = protected(CUBE, rows(later), first)
+    if first.empty:  # of nobody: there is nothing to compare with
+        first = second.assign(people=0, kept=0)
     assert first[["month", "line", "place"]].equals(second[["month", "line", "place"]])
     for name in ("people", "kept"):
         assert is_safe((second[name] - first[name]).abs())
@@ -386,3 +394,44 @@ def test_every_declared_mart_names_what_it_counts():
         assert {one for part in cube.parts for one in part} - set(cube.counts) <= {
             "engaged_or_booked"
         }
+
+
+@pytest.mark.parametrize(
+    ("roles", "folded"),
+    [
+        ({"viewer"}, True),
+        ({"care"}, True),
+        ({"admin"}, True),
+        ({"analyst"}, False),
+        ({"viewer", "analyst"}, False),
+    ],
+)
+def test_only_analysts_see_small_cells(roles, folded, tmp_path):
+    scope, reader = Scope(START, START), Reader("ann", frozenset(roles))
+    fresh = Freshness("fresh", 1, None)
+    assert frame.Context(Home(tmp_path), 1, scope, fresh, reader).protected is folded
+
+
+def test_every_page_reads_by_the_roles_of_its_reader():
+    for path in PAGES.rglob("*.py"):
+        if path.stem == "patient_journey":  # of one person, for those who may see people
+            continue
+        assert "protected=context.protected" in path.read_text("utf-8"), path.name
+
+
+def test_weeks_snap_to_whole_blocks():
+    """Eight weeks are told: of six asked for one block, of the last three none but the newest."""
+    last = START + timedelta(weeks=7)
+    about = About("USD", START, last, 0, weeks_together=4)
+    middle = START + timedelta(weeks=4)
+
+    def snapped(since, until):
+        told = protected_scope(Scope(since, until, service_lines=("hip",)), about)
+        assert told.service_lines == ()
+        return told.since, told.until
+
+    assert snapped(START + timedelta(weeks=2), last) == (middle, last)
+    assert snapped(last - timedelta(weeks=2), last) == (middle, last)
+    assert snapped(START, last) == (START, last)
+    assert snapped(START, middle - timedelta(weeks=1)) == (START, middle - timedelta(weeks=1))
+    assert snapped(START, START + timedelta(weeks=40)) == (START, last)

@@ -71,7 +71,7 @@ def build(marts: Marts, scope: Scope) -> View:
         QUESTION,
         figures=figures,
         tables=tables,
-        notes=_notes(_models(found), rests, beats, steps, scope),
+        notes=_notes(_models(found), rests, beats, steps, scope, protected=marts.protected),
         currency=about.currency,
     )
 
@@ -233,6 +233,8 @@ def _notes(
     beats: pd.DataFrame,
     steps: pd.DataFrame,
     scope: Scope,
+    *,
+    protected: bool,
 ) -> tuple[str, ...]:
     asks = credit_queries.INCREMENTAL in models
     title = MODELS[credit_queries.INCREMENTAL].title
@@ -256,6 +258,12 @@ def _notes(
     if asks:
         said = f"Baseline is what would have come anyway, by {title}. It is no channel."
         notes.append(f"{said} {evidence.calibrated(rests)}".strip())
+    if protected:
+        notes.append(
+            "How sure the models that share journeys are, and from where to where people went, is "
+            "of few people in most places, so it is for readers who have the role analyst."
+        )
+        return tuple(notes)
     if beats.empty:
         notes.append(f"How sure {MODELS[scope.model].title} is will be known after a refresh.")
     if steps.empty:

@@ -23,6 +23,7 @@ SHOWN = (
 )
 ENDS = ("credit_low", "credit_high")
 RATED = ("spend", "leads", "new_patients", "collected")  # what ratios are made of
+LEAST_SIZE = 0.2  # of the largest dot: where nothing is known of how many
 LEAST_SHARE = 0.01  # of all spend, to be called the best or the worst
 MAX_BUBBLES = 24
 MAX_BARS = 16
@@ -61,7 +62,7 @@ def build(marts: Marts, scope: Scope) -> View:
             "campaigns": _table("Campaigns", parts, ("channel", "campaign")),
         },
         warnings=_warnings(campaigns, scope, about),
-        notes=(*_untold(marts, scope, whole), *_notes(marts, scope, about)),
+        notes=(*_untold(marts, scope, whole, about), *_notes(marts, scope, about)),
         currency=about.currency,
     )
 
@@ -240,7 +241,9 @@ def _return(whole: pd.DataFrame, currency: str, unsure: frozenset[str]) -> Figur
             "name": formats.title(row["channel"]),
             "spend": row["spend"],
             "value": row["collected"],
-            "size": row["conversions"] / biggest if biggest else 0.2,
+            "size": row["conversions"] / biggest
+            if biggest and row["conversions"] >= 0
+            else LEAST_SIZE,
             "colour": charts.channel_colour(row["channel"]),
             "hover": (
                 f"<b>{formats.label(formats.title(row['channel']))}</b><br>"
@@ -355,10 +358,10 @@ def _notes(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
     return (*notes, *young, *thin, *late, *other_currencies(marts, scope, about))
 
 
-def _untold(marts: Marts, scope: Scope, whole: pd.DataFrame) -> tuple[str, ...]:
+def _untold(marts: Marts, scope: Scope, whole: pd.DataFrame, about: About) -> tuple[str, ...]:
     """Of which channels the model cannot tell what they bring, and why."""
     if scope.model != credit_queries.INCREMENTAL:
-        return _no_touch(whole)
+        return _too_few(about) if marts.protected else _no_touch(whole)
     # Evidence is of a conversion: returns stand on money collected, intervals on the chosen kind.
     kinds = dict.fromkeys((scope.kind, "collected"))
     unsure = _unsure(marts, scope, *kinds)
@@ -376,6 +379,16 @@ def _untold(marts: Marts, scope: Scope, whole: pd.DataFrame) -> tuple[str, ...]:
         (
             "Baseline is what would have come anyway. Campaigns share their channel's increment "
             "by money only: do not rank campaigns by it."
+        ),
+    )
+
+
+def _too_few(about: About) -> tuple[str, ...]:
+    return (
+        (
+            f"{about.folded:,} of {about.cells:,} cells are told together with others, so that "
+            "none is of fewer than eleven people: they are in Other, together. A channel has — "
+            "where too few people are known to have come by it."
         ),
     )
 
