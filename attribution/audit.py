@@ -24,6 +24,7 @@ from attribution.privacy import KEY_VARIABLE, load_key
 
 EXPORTED = "export"  # a report of aggregates left the installation
 PEOPLE_EXPORTED = "people_export"  # a file about single people did
+RESEARCH_EXPORTED = "research_export"  # de-identified rows did: the registry of these exports
 PEOPLE_SEEN = "people_view"  # single people were shown
 ROLLED_BACK = "rollback"
 SIGNED_IN = "sign_in"
