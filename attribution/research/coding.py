@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.research import columns, hierarchies, zip3
 from attribution.research.cohort import Flags
-from attribution.research.lattice import WORD, Counts, Hierarchy, Whole
+from attribution.research.lattice import WORD, Counts, Hierarchy, Whole, class_keys, numbered
 from attribution.research.rare import OTHER, folded
 
 MICROS = 1_000_000
@@ -95,21 +96,17 @@ def varied(coded: Coded, inside: Flags) -> tuple[str, ...]:
 def counts(coded: Coded, inside: Flags, sensitive: Sequence[str]) -> Counts:
     """The people inside, counted by their finest values."""
     leaves = coded.leaves[inside]
-    key = np.zeros(len(leaves), dtype=np.int64)
-    for place, hierarchy in enumerate(coded.hierarchies):
-        key = key * len(hierarchy.labels[0]) + leaves[:, place]
-    order = np.argsort(key, kind="stable")
-    starts = np.flatnonzero(np.diff(key[order], prepend=-1))
-    people = np.diff(np.append(starts, len(order)))
+    finest = class_keys(leaves, coded.hierarchies, [0] * len(coded.hierarchies))
+    places, first = numbered(finest)
     seen = []
     for name in sensitive:
-        code = coded.codes[name][inside][order]
-        words = [
-            np.where(code // WORD == word, np.int64(1) << (code % WORD), 0)
-            for word in range(len(coded.names[name]) // WORD + 1)
-        ]
-        seen.append(np.bitwise_or.reduceat(np.stack(words, axis=1), starts, axis=0))
-    return Counts(leaves[order[starts]], people, tuple(seen))
+        width = len(coded.names[name])
+        pairs = pd.unique(places * width + coded.codes[name][inside])
+        bits = np.zeros((len(first), width // WORD + 1), dtype=np.int64)
+        value = pairs % width
+        np.bitwise_or.at(bits, (pairs // width, value // WORD), np.int64(1) << (value % WORD))
+        seen.append(bits)
+    return Counts(leaves[first], np.bincount(places), tuple(seen))
 
 
 def _whole(column: pa.ChunkedArray, missing: int = 0) -> Whole:

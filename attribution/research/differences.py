@@ -17,7 +17,7 @@ import numpy as np
 from attribution.errors import BadInput
 from attribution.research.coding import Coded
 from attribution.research.cohort import Flags
-from attribution.research.lattice import Whole, class_keys
+from attribution.research.lattice import Whole, class_keys, numbered
 from attribution.research.registry import Earlier
 from attribution.research.release import Chosen, choose
 from attribution.research.rules import Rules
@@ -82,7 +82,8 @@ def _to_hold(chosen: Chosen, export: Earlier, was: Flags, rules: Rules) -> Flags
     coded = chosen.coded
     common = [max(level, export.levels[name]) for name, level in levels_of(chosen).items()]
     key = class_keys(coded.leaves, coded.hierarchies, common)
-    names, groups = np.unique(key, return_inverse=True)
+    groups, first = numbered(key)
+    names = key[first]
     nobody = np.zeros(len(names), dtype=np.int64)
     added = chosen.kept & ~was
     bad = telling(groups, added, nobody, chosen, rules)

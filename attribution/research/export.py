@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-
 from attribution import audit
 from attribution.errors import BadInput, StorageError
 from attribution.paths import Home
@@ -18,6 +16,7 @@ from attribution.research.coding import coded
 from attribution.research.cohort import Cohort, members
 from attribution.research.columns import Profile
 from attribution.research.differences import choose_beside, levels_of
+from attribution.research.lattice import Whole, class_keys, numbered
 from attribution.research.reading import read
 from attribution.research.release import Chosen, Release, released
 from attribution.research.rules import Rules, research_rules
@@ -151,24 +150,13 @@ def _check_values(release: Release) -> None:
         )
 
 
-def _classes(chosen: Chosen) -> tuple[Any, Any, list[list[str]]]:
+def _classes(chosen: Chosen) -> tuple[Whole, Whole, list[list[str]]]:
     """Who is in the export, by tag, and in which class."""
-    coded_ = chosen.coded
+    coded_, levels = chosen.coded, chosen.found.levels
     leaves = coded_.leaves[chosen.kept]
-    names = [
-        hierarchy.labels[level]
-        for hierarchy, level in zip(coded_.hierarchies, chosen.found.levels, strict=True)
+    places, first = numbered(class_keys(leaves, coded_.hierarchies, levels))
+    told = [
+        [hierarchy.labels[level][leaf] for leaf in leaves[first, place]]
+        for place, (hierarchy, level) in enumerate(zip(coded_.hierarchies, levels, strict=True))
     ]
-    groups = np.stack(
-        [
-            hierarchy.groups(level)[leaves[:, place]]
-            for place, (hierarchy, level) in enumerate(
-                zip(coded_.hierarchies, chosen.found.levels, strict=True)
-            )
-        ],
-        axis=1,
-    )
-    every, places = np.unique(groups, axis=0, return_inverse=True)
-    told = [list(dict.fromkeys(labels)) for labels in names]
-    classes = [[told[place][group] for place, group in enumerate(row)] for row in every.tolist()]
-    return coded_.tags[chosen.kept], places.reshape(-1).astype(np.int64), classes
+    return coded_.tags[chosen.kept], places, [list(row) for row in zip(*told, strict=True)]

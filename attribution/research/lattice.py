@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 Whole = NDArray[np.int64]
@@ -154,6 +155,15 @@ def class_keys(leaves: Whole, hierarchies: Sequence[Hierarchy], levels: Sequence
         groups = hierarchy.groups(level)
         key = key * (int(groups.max(initial=0)) + 1) + groups[leaves[:, place]]
     return key
+
+
+def numbered(key: Whole) -> tuple[Whole, Whole]:
+    """The number of each row's class, from 0, and the first row of each class."""
+    # By hashing: sorting a million rows takes five times as long.
+    places, names = pd.factorize(key)
+    first = np.zeros(len(names), dtype=np.int64)
+    first[places[::-1]] = np.arange(len(key) - 1, -1, -1)
+    return places.astype(np.int64), first
 
 
 def _rank(found: Found) -> tuple[float, tuple[int, ...]]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from attribution.research.lattice import Whole
+from attribution.research.lattice import Whole, numbered
 
 SIZES = ((11, 20), (21, 50), (51, 100), (101, 1000), (1001, None))
 
@@ -92,5 +92,5 @@ def _numbered(table: pa.Table, names: Sequence[str]) -> Whole:
         codes, width = _codes(table, name)
         key = key * width + codes
         if key.max(initial=0) > 2**40:  # room for the next column
-            key = np.unique(key, return_inverse=True)[1]
-    return np.unique(key, return_inverse=True)[1]
+            key = numbered(key)[0]
+    return numbered(key)[0]

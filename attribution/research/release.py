@@ -12,7 +12,7 @@ from attribution.research import columns
 from attribution.research.coding import Coded, counts, varied
 from attribution.research.cohort import Flags
 from attribution.research.columns import Profile
-from attribution.research.lattice import Found, Whole, class_keys, search
+from attribution.research.lattice import Found, Whole, class_keys, numbered, search
 from attribution.research.measures import Measures, measured
 from attribution.research.rules import Rules
 
@@ -79,27 +79,26 @@ def choose(
             "Everybody in the cohort has the same of all that a row would tell of their care, so "
             "it would be known of whoever is known to be in it. Widen the cohort."
         )
-    grouped = counts(coded, among, sensitive) if among.any() else None
     tops = {h.name: len(h.levels) - 1 for h in coded.hierarchies if h.name in dropped}
-    floors = dict(at_least or {}) | tops
 
-    def sought(without: str = "") -> Found | None:
-        if grouped is None or most < 0:
+    def sought(keep: Sequence[str], sensitive: Sequence[str]) -> Found | None:
+        if most < 0 or not sensitive or not among.any():
             return None
         return search(
-            grouped,
+            counts(coded, among, sensitive),
             coded.hierarchies,
             k=rules.k,
             l=rules.l,
             most=most,
-            limits={name: 0 for name in keep if name != without},
-            floors=floors,
+            limits=dict.fromkeys(keep, 0),
+            floors=dict(at_least or {}) | tops,
         )
 
-    found = sought()
+    found = sought(keep, sensitive)
     if found is None:
-        ways = [name for name in keep if sought(name) is not None]
-        raise BadInput(_refusal(rules, keep, ways))
+        kept = [name for name in keep if sought(_but(keep, name), sensitive)]
+        told = [name for name in sensitive if sought(keep, _but(sensitive, name))]
+        raise BadInput(_refusal(rules, keep, kept, told))
     key = class_keys(coded.leaves, coded.hierarchies, found.levels)
     good = _good(key, coded, among, sensitive, rules)
     return Chosen(coded, found, among & good, asked, sensitive, tuple(dropped))
@@ -153,7 +152,7 @@ def _check(keep: Sequence[str], dropped: Sequence[str]) -> None:
 def _good(key: Whole, coded: Coded, among: Flags, sensitive: Sequence[str], rules: Rules) -> Flags:
     """Who is in a class that is large and varied enough."""
     number = np.full(len(key), -1, dtype=np.int64)
-    _names, number[among] = np.unique(key[among], return_inverse=True)
+    number[among] = numbered(key[among])[0]
     own = number[among]
     fine = np.bincount(own) >= rules.k
     for name in sensitive:
@@ -168,7 +167,7 @@ def _journalist(chosen: Chosen) -> float:
     """The highest chance for who does not know whether somebody is in it: among everybody."""
     coded = chosen.coded
     key = class_keys(coded.leaves, coded.hierarchies, chosen.found.levels)
-    _names, number = np.unique(key, return_inverse=True)
+    number = numbered(key)[0]
     sizes = np.bincount(number)
     return float(1 / sizes[number[chosen.kept]].min())
 
@@ -192,7 +191,7 @@ def _days(chosen: Chosen, rows: Whole, rules: Rules) -> tuple[pa.Array, int]:
     farthest = rules.determination.weeks * 7
     shown, true = coded.days[rows], coded.days[rows] - coded.shift[rows]
     order = np.lexsort((shown, key))
-    _names, number = np.unique(key, return_inverse=True)
+    number = numbered(key)[0]
     # One line for all classes: days of different ones are farther apart than any two dates.
     span = 10 * int(np.abs(shown).max() + farthest + 1)
     line = (number * span + shown)[order]
@@ -219,16 +218,19 @@ def _row_ids(number: int) -> pa.Array:
     return pa.array(np.frombuffer(digits, dtype="S16").astype(str), pa.string())
 
 
-def _refusal(rules: Rules, keep: Sequence[str], ways: Sequence[str]) -> str:
-    share = f"{rules.max_suppressed:.0%}"
-    needs = f"{rules.k} people alike and {rules.l} values of each sensitive column among them"
-    if ways:
-        way = f"Let {' or '.join(ways)} be generalised"
-    elif keep:
-        way = f"Let {', '.join(keep)} be generalised, or widen the cohort"
-    else:
-        way = "Widen the cohort: fewer service lines, conditions or ages at a time are too few"
+def _but(names: Sequence[str], one: str) -> list[str]:
+    return [name for name in names if name != one]
+
+
+def _refusal(rules: Rules, keep: Sequence[str], kept: Sequence[str], told: Sequence[str]) -> str:
+    """What cannot be had, and what would have to give way."""
+    ways = [f"let {name} be generalised" for name in kept]
+    ways += [f"leave {name} out" for name in told]
+    if not ways and keep:
+        ways = [f"let {', '.join(keep)} be generalised"]
+    way = " or ".join([*ways, "widen the cohort"])
     return (
-        f"No generalisation leaves {needs} without leaving out more than {share} of the cohort. "
-        f"{way}."
+        f"No generalisation leaves {rules.k} people alike, and {rules.l} values of each sensitive "
+        f"column among them, without leaving out more than {rules.max_suppressed:.0%} of the "
+        f"cohort. {way[0].upper()}{way[1:]}."
     )

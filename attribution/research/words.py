@@ -1,6 +1,6 @@
 """The disclosure report for people who read: the same figures as its JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -31,10 +31,14 @@ def _opening(told: Mapping[str, Any]) -> list[str]:
     small, beside = told["suppressed"].values()
     paragraphs = [
         "# Disclosure report\n",
-        f"Profile {told['profile']}: {told['basis']}. This describes what a program did and "
-        "measured. It certifies nothing.\n",
-        f"- {told['people']:,} people, one row each, in {told['classes']:,} classes of people "
-        "whose quasi-identifiers are the same.",
+        (
+            f"Profile {told['profile']}: {told['basis']}. This describes what a program did and "
+            "measured. It certifies nothing.\n"
+        ),
+        (
+            f"- {told['people']:,} people, one row each, in {told['classes']:,} classes of people "
+            "whose quasi-identifiers are the same."
+        ),
         f"- k: {reached['k']} (at least {required['k']}). So many people look alike, or more.",
     ]
     paragraphs += [
@@ -44,12 +48,16 @@ def _opening(told: Mapping[str, Any]) -> list[str]:
         for name, value in reached["l"].items()
     ]
     paragraphs += [
-        f"- Left out: {small} people in classes too small or of one kind; {beside} so that an "
-        "earlier export does not give them away.",
-        "- Rows that nobody else has, all columns together: "
-        f"{told['rows_that_nobody_else_has_in_all_columns']}. k is about the quasi-identifiers: "
-        "whoever knows the other columns of somebody could find them. Leave out what the question "
-        "does not need.\n",
+        (
+            f"- Left out: {small} people in classes too small or of one kind; {beside} so that an "
+            "earlier export does not give them away."
+        ),
+        (
+            "- Rows that nobody else has, all columns together: "
+            f"{told['rows_that_nobody_else_has_in_all_columns']}. k is about the "
+            "quasi-identifiers: whoever knows the other columns of somebody could find them. Leave "
+            "out what the question does not need.\n"
+        ),
     ]
     return paragraphs
 
@@ -62,6 +70,6 @@ def _level(each: Mapping[str, Any]) -> tuple[str, str, str]:
     )
 
 
-def _table(title: str, rows: list[tuple[str, ...]]) -> list[str]:
+def _table(title: str, rows: Sequence[tuple[str, ...]]) -> list[str]:
     head = [f"| {title} |", "|---" * (title.count("|") + 1) + "|"]
     return [*head, *(f"| {' | '.join(row)} |" for row in rows), ""]
