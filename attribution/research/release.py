@@ -190,11 +190,10 @@ def _days(chosen: Chosen, rows: Whole, rules: Rules) -> tuple[pa.Array, int]:
     key = class_keys(coded.leaves[rows], coded.hierarchies, levels) * 7 + coded.days[rows] % 7
     farthest = rules.determination.weeks * 7
     shown, true = coded.days[rows], coded.days[rows] - coded.shift[rows]
-    order = np.lexsort((shown, key))
     number = numbered(key)[0]
     # One line for all classes: days of different ones are farther apart than any two dates.
     span = 10 * int(np.abs(shown).max() + farthest + 1)
-    line = (number * span + shown)[order]
+    line = np.sort(number * span + shown)
     low = np.searchsorted(line, number * span + true - farthest, side="left")
     high = np.searchsorted(line, number * span + true + farthest, side="right")
     few = high - low < rules.k
