@@ -17,12 +17,14 @@ SEE = "see"  # pages of aggregates
 EXPORT = "export"
 PEOPLE = "people"
 OPERATE = "operate"
+RESEARCH = "research"  # read people, and take de-identified data away: it takes both roles
 _MAY = {
     SEE: frozenset(ROLES),
     EXPORT: frozenset({"admin"}),
     PEOPLE: frozenset({"care"}),
     OPERATE: frozenset({"admin", "analyst"}),
 }
+_BOTH = {RESEARCH: (PEOPLE, EXPORT)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,8 @@ class Reader:
     roles: frozenset[str]
 
     def may(self, what: str) -> bool:
-        """Whether one of their roles allows it."""
-        return not self.roles.isdisjoint(_MAY[what])
+        """Whether their roles allow it."""
+        return all(not self.roles.isdisjoint(_MAY[part]) for part in _BOTH.get(what, (what,)))
 
 
 def roles_of(groups: Iterable[str], given: Mapping[str, tuple[str, ...]]) -> frozenset[str]:

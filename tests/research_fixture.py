@@ -1,5 +1,6 @@
 """Made-up people of research: the table that exports read, in a home folder of its own."""
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -72,6 +73,32 @@ def people(count: int = 2500, seed: int = 5) -> pd.DataFrame:
     return frame
 
 
+def weeks() -> pd.DataFrame:
+    """The columns of `research_weeks`: cardiology goes with pollen, orthopedics is too small."""
+    random = np.random.default_rng(3)
+    begins = [date(2024, 11, 25) + timedelta(weeks=week) for week in range(96)]
+    season = np.sin(np.arange(96) * 2 * np.pi / 52)
+    pollen = np.round(60 + 50 * season + random.normal(0, 12, 96), 1)
+    air = np.round(random.normal(52, 6, 96), 1)
+    counts = {
+        ("all", ""): random.poisson(90, 96),
+        ("service_line", "cardiology"): random.poisson(35 + 12 * season),
+        ("service_line", "dental"): random.poisson(40, 96),
+        ("service_line", "orthopedics"): np.full(96, 2),
+        ("condition", "CAR0"): np.full(96, 4) + random.integers(0, 3, 96),
+    }
+    rows = []
+    for (kind, name), visits in counts.items():
+        for size in (1, 4):
+            for at in range(0, 96, size):
+                part = slice(at, at + size)
+                told = (int(visits[part].sum()), pollen[part].mean(), air[part].mean())
+                keys = ((kind, name, place, size, begins[at]) for place in ("", "North"))
+                rows.extend((*key, told[0], *told) for key in keys)
+    columns = ["kind", "name", "location", "weeks", "begins", "visits", "people", "pollen", "air"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def as_table(frame: pd.DataFrame) -> pa.Table:
     """What `attribution.research.reading` would read, tags being the people's own numbers."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
@@ -94,4 +121,6 @@ def publish(home: Home, generation: int, frame: pd.DataFrame) -> None:
     with duckdb.connect(str(path)) as database:
         database.register("frame", frame)
         database.execute("create table research_people as select * from frame")
+        database.register("weeks", weeks())
+        database.execute("create table research_weeks as select * from weeks")
     home.current.write_text(str(generation), encoding="ascii")

@@ -19,6 +19,8 @@ FORBIDDEN = {
     "attribution/cohort_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/claim_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/people.py": {"connectors", "streamlit", "plotly", "duckdb"},
+    "attribution/research": {"connectors", "streamlit", "plotly", "duckdb", "sqlalchemy"},
+    "attribution/research_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/metrics.py": {"connectors", "streamlit", "plotly", "duckdb", "sqlalchemy"},
     "connectors": {"attribution", "outreach", "sqlalchemy", "streamlit", "pandas", "duckdb"},
 }
@@ -83,8 +85,13 @@ def test_only_those_who_show_a_permit_read_people():
         "attribution/cli.py",
         "attribution/explain.py",
         "attribution/reports/export.py",
+        "attribution/research/command.py",
+        "attribution/research/export.py",
+        "attribution/research/reading.py",
+        "attribution/research_queries.py",
         "attribution/ui/access.py",
         "attribution/ui/views/examples.py",
+        "attribution/ui/views/research.py",
     }
 
 

@@ -13,7 +13,7 @@ from streamlit.navigation.page import StreamlitPage
 from attribution import settings, versions
 from attribution.errors import NotAllowed
 from attribution.paths import PAGES
-from attribution.roles import OPERATE, SEE, Reader
+from attribution.roles import OPERATE, RESEARCH, SEE, Reader
 from attribution.ui import access, draw, filters, frame
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
@@ -31,6 +31,7 @@ SECTIONS = {
         ("acquisition/reconcile.py", "Reconcile", "reconcile"),
     ),
     "Retention": (("retention/reactivation.py", "Reactivation", "reactivation"),),
+    "Research": (("research/research.py", "Research", "research"),),
     "Operations": (("operations/data_health.py", "Data health", "data-health"),),
 }
 FIRST_PAGE = "overview"
@@ -42,10 +43,11 @@ USED = {
     "journeys": frozenset({"period", "kind", "service"}),
     "reconcile": frozenset({"period", "kind", "model"}),
     "reactivation": frozenset({"period", "service", "location"}),
+    "research": frozenset(),
     "data-health": frozenset(),
 }
 # What a reader must be allowed to do to see a page at all.
-NEEDED = dict.fromkeys(USED, SEE) | {"data-health": OPERATE}
+NEEDED = dict.fromkeys(USED, SEE) | {"data-health": OPERATE, "research": RESEARCH}
 # Data health stays: it shows the refresh that is due.
 NEEDS_MARTS = USED.keys() - {"data-health"}
 
