@@ -33,7 +33,7 @@ def contents(
     """The files by name, without the manifest."""
     return {
         PARQUET: _parquet(table),
-        CSV: _csv(table),
+        CSV: as_csv(table),
         CODEBOOK: _rows(codebook),
         FIGURES: as_json(disclosure),
         REPORT: in_words(disclosure).encode(),
@@ -102,7 +102,8 @@ def _parquet(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def _csv(table: pa.Table) -> bytes:
+def as_csv(table: pa.Table) -> bytes:
+    """The table as CSV, RFC 4180, UTF-8."""
     words = [
         field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field
         for field in table.schema
