@@ -29,21 +29,17 @@ _LIFE = 89  # years: an earlier first visit would tell that somebody is older
 class Coded:
     """Everybody by numbers: `codes[name]` are places in `names[name]`, one for each person.
 
-    Quasi-identifiers have a hierarchy instead of names. `tags` stand for the people, `days` are
+    Quasi-identifiers have a hierarchy instead of names, and a column of `leaves` each. `tags` stand for the people, `days` are
     shifted first visits (days since 1970) where dates are shifted, and `shift` the days shifted by.
     """
 
     hierarchies: tuple[Hierarchy, ...]
+    leaves: Whole
     codes: Mapping[str, Whole]
     names: Mapping[str, tuple[str, ...]]
     tags: Whole
     days: Whole | None = None
     shift: Whole | None = None
-
-    @property
-    def leaves(self) -> Whole:
-        """One column for each quasi-identifier."""
-        return np.stack([self.codes[h.name] for h in self.hierarchies], axis=1)
 
 
 def coded(table: pa.Table, inside: Flags, *, k: int, l: int) -> Coded:  # noqa: E741
@@ -78,6 +74,7 @@ def coded(table: pa.Table, inside: Flags, *, k: int, l: int) -> Coded:  # noqa: 
     names |= {c.name: c.values for c in columns.COLUMNS if c.role == "other" and c.values}
     return Coded(
         tuple(found[name] for name in columns.QUASI),
+        np.stack([codes[name] for name in columns.QUASI], axis=1),
         codes,
         {name: names[name] for name in names if name not in found},
         _whole(table["tag"]),
