@@ -104,9 +104,9 @@ def _timed(home: Home, out: Path, profile: str, cohort: Cohort) -> None:
     size = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     levels = ", ".join(f"{each['column']} {each['level']}" for each in told["generalisation"])
     print(
-        f"{told['people']:,} people in {took:.2f} s ({worked:.2f} s of processors), {size:.0f} MB: k {told['reached']['k']}, "
-        f"l {min(told['reached']['l'].values())}, {told['classes']:,} classes; {levels}; "
-        f"suppressed {told['suppressed']}"
+        f"{told['people']:,} people in {took:.2f} s ({worked:.2f} s of processors), "
+        f"{size:.0f} MB: k {told['reached']['k']}, l {min(told['reached']['l'].values())}, "
+        f"{told['classes']:,} classes; {levels}; suppressed {told['suppressed']}"
     )
 
 

@@ -43,7 +43,10 @@ analyst = ["analysts"]
 care = ["nurses", "doctors"]
 admin = ["it"]
 """
-ADDRESSES = ("overview", "channels", "attribution", "journeys", "reactivation", "data-health")
+ADDRESSES = (
+    *("overview", "channels", "attribution", "journeys", "reactivation", "research"),
+    "data-health",
+)
 IDLE, ABSOLUTE = timedelta(minutes=15), timedelta(hours=12)
 
 
@@ -253,6 +256,12 @@ def test_a_hand_made_message_shows_no_more_than_the_role(served, group):
                 alert for alert in elements(run(socket, **asked), "alert") if "role" in alert.body
             ]
             assert bool(refused) != ROLES[group]["health"]
+        # Research takes two roles, and each of these groups gives one.
+        [research] = [
+            page.page_script_hash for page in menu.app_pages if page.url_pathname == "research"
+        ]
+        [refusal] = elements(run(socket, page_script_hash=research), "alert")
+        assert "Research is not for your role" in refusal.body
         # With a session that has ended the open socket is of no use either.
         with Sessions(served.home) as ledger:
             ledger.end_all("eve")

@@ -29,8 +29,9 @@ _LIFE = 89  # years: an earlier first visit would tell that somebody is older
 class Coded:
     """Everybody by numbers: `codes[name]` are places in `names[name]`, one for each person.
 
-    Quasi-identifiers have a hierarchy instead of names, and a column of `leaves` each. `tags` stand for the people, `days` are
-    shifted first visits (days since 1970) where dates are shifted, and `shift` the days shifted by.
+    Quasi-identifiers have a hierarchy instead of names, and a column of `leaves` each. `tags` stand
+    for the people, `days` are shifted first visits (days since 1970) where dates are shifted, and
+    `shift` the days shifted by.
     """
 
     hierarchies: tuple[Hierarchy, ...]
