@@ -1,8 +1,5 @@
 """The page Research: small counts stay hidden, neighbouring weeks are alike, it takes two roles."""
 
-import json
-
-import marts_fixture as made_up
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,9 +7,8 @@ import research_fixture
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from streamlit.testing.v1 import AppTest
 
-from attribution import audit, people, research_queries
+from attribution import people, research_queries
 from attribution.errors import NotAllowed, StorageError
 from attribution.models.exposure import (
     benjamini_hochberg,
@@ -20,7 +16,6 @@ from attribution.models.exposure import (
     rank_correlation,
     wilson,
 )
-from attribution.paths import PAGES, SHELL
 from attribution.people import Permit
 from attribution.research.cohort import Cohort
 from attribution.roles import PEOPLE, RESEARCH, Reader
@@ -28,11 +23,12 @@ from attribution.ui import access
 from attribution.ui.views import exposure, research
 
 PERMIT = Permit("a test")
+PEOPLE_OF_600 = research_fixture.people(600)
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    return made_up.make_home(tmp_path_factory.mktemp("home"))
+    return research_fixture.make_home(tmp_path_factory.mktemp("home") / "home", PEOPLE_OF_600)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +121,7 @@ def test_the_correlation_that_is_there_stands_out(at):
 
 
 def test_prevalence_is_what_pandas_counts(at):
-    frame = research_fixture.people(600)
+    frame = PEOPLE_OF_600
     cohort = Cohort(sexes=("female",), age_from=30, first_year=2021)
     own = frame[
         (frame["sex"] == "female")
@@ -159,7 +155,7 @@ def test_a_generation_without_these_tables_says_what_to_do():
         research_queries.require(Older())
 
 
-# Roles and the page
+# Roles
 
 
 @pytest.mark.parametrize(
@@ -178,24 +174,3 @@ def test_research_takes_both_roles(home, monkeypatch, roles, may):
         research.research(home, 1, Cohort(), ("CAR0",))
     with pytest.raises(NotAllowed):
         research.choices(home, 1)
-
-
-def test_the_page_makes_an_export_with_its_reason_alone(home, monkeypatch):
-    monkeypatch.setenv("CARETRACE_HOME", str(home.folder))
-    page = AppTest.from_file(str(SHELL), default_timeout=30).run()
-    page.switch_page(str(PAGES / "research/research.py")).run()
-    assert not page.exception, page.exception
-    page.button(key="research_make").click().run()
-    assert any("Say what the data are for" in each.value for each in page.warning)
-    page.text_input(key="research_reason").set_value("a study of the page")
-    page.multiselect(key="research_dropped").select("paid")
-    page.button(key="research_make").click().run()
-    assert not page.exception, page.exception
-    assert any("k 1" in each.value for each in page.success)
-    assert page.get("download_button")
-    entries = audit.entries(home)
-    assert set(entries["action"]) == {audit.PEOPLE_SEEN, audit.RESEARCH_EXPORTED}
-    detail = json.loads(entries[entries["action"] == audit.RESEARCH_EXPORTED]["detail"].iloc[0])
-    assert detail["reason"] == "a study of the page"
-    page.slider(key="research_years").set_value((2026, 2026)).run()
-    assert not page.exception, page.exception

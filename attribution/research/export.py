@@ -86,6 +86,7 @@ def export_research(
             people=release.reached.people,
             sha256=files.hashes(made.files),
             members_sha256=noted,
+            key=registry.key_mark(home),
         )
     except StorageError:
         registry.forget_members(home, made.export)

@@ -7,6 +7,7 @@ exports give away together, so nothing leaves until it is back.
 """
 
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import zstandard
 from attribution import audit
 from attribution.errors import StorageError
 from attribution.paths import Home
+from attribution.privacy import load_key
 from attribution.research.lattice import Whole
 
 
@@ -42,13 +44,25 @@ def earlier(home: Home) -> list[Earlier]:
     if not home.ledger.is_file():
         return []
     entries = audit.entries(home)
+    mark = key_mark(home)
     found = []
     for entry in entries[entries["action"] == audit.RESEARCH_EXPORTED].to_dict("records"):
         detail = json.loads(str(entry["detail"]))
+        if detail["key"] != mark:
+            raise StorageError(
+                "The key that numbers people in the registry of research exports is another one "
+                f"than for the export {detail['export']}, so the two cannot be compared. Put the "
+                "key back."
+            )
         members = _members(home, str(detail["export"]), str(detail["members_sha256"]))
         levels = {str(name): int(level) for name, level in detail["levels"].items()}
         found.append(Earlier(str(detail["export"]), str(entry["at"])[:10], levels, *members))
     return found
+
+
+def key_mark(home: Home) -> str:
+    """What tells the installation's key from another, and says nothing of it."""
+    return hmac.digest(load_key(home), b"caretrace registry of research", "sha256").hex()[:16]
 
 
 def note_members(

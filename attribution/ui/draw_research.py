@@ -96,8 +96,9 @@ def export(context: Context, chosen: Cohort, conditions: tuple[str, ...]) -> Non
         request = _request(context, chosen, conditions)
         if st.button("Make the export", icon=":material/shield_lock:", key="research_make"):
             _make(context, request)
-        made = st.session_state.get(_MADE)
-        if made is not None:
+        asked, made = st.session_state.get(_MADE, (None, None))
+        # What was made for another question is not the answer to this one.
+        if made is not None and asked == request:
             _offer(context, made)
 
 
@@ -150,9 +151,8 @@ def _make(context: Context, request: Request) -> None:
     try:
         with st.spinner("Generalising, checking, writing"):
             permit = access.research_permit(context.home)
-            st.session_state[_MADE] = export_research(
-                context.home, context.generation, permit, request
-            )
+            made = export_research(context.home, context.generation, permit, request)
+        st.session_state[_MADE] = request, made
     except BadInput as error:
         st.warning(formats.prose(str(error)), icon=":material/block:")
     except CaretraceError as error:
