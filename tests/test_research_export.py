@@ -468,6 +468,33 @@ def test_what_cannot_be_is_refused_with_what_to_change(home, request_, says):
     assert len(audit.entries(home)) == before
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "say so: --people"),
+        (("--people", "--out", "{folder}"), "is there already"),
+        (("--people", "--out", "{folder}/none/data.zip"), "There is no folder"),
+        (("--people", "--ages", "old"), "'old' is no span"),
+        (("--people", "--years", "-"), "'-' is no span"),
+    ],
+)
+def test_the_command_says_what_to_type(home, tmp_path, monkeypatch, capsys, words, says):
+    monkeypatch.setenv("CARETRACE_HOME", str(home.folder))
+    monkeypatch.setattr("attribution.versions.require", lambda *_: None)
+    told = [word.format(folder=tmp_path) for word in words]
+    usual = ["--reason", REASON, "--out", str(tmp_path / "data")]
+    assert main(["research", "export", *usual, *told]) == 2
+    assert says in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_the_same_of_everybody_is_said(tmp_path):
+    home = made_up.make_home(tmp_path / "home", made_up.people())
+    made = export_research(home, 1, PERMIT, Request(REASON, cohort=Cohort(conditions=("DEN0",))))
+    assert "condition" not in read_csv(made.files[files.CSV])
+    assert b"The same of everybody: condition, treatment." in made.files[files.REPORT]
+
+
 def test_a_reader_without_a_permit_gets_nothing(home):
     with pytest.raises(NotAllowed):
         export_research(home, 1, Permit(""), Request(REASON))

@@ -47,6 +47,12 @@ def _opening(told: Mapping[str, Any]) -> list[str]:
         "at most."
         for name, value in reached["l"].items()
     ]
+    same = told["left_out_because_the_same_for_everybody"]
+    if same:
+        paragraphs.append(
+            f"- The same of everybody: {', '.join(same)}. It is no column, and yet known of "
+            "whoever is known to be in the data."
+        )
     paragraphs += [
         (
             f"- Left out: {small} people in classes too small or of one kind; {beside} so that an "

@@ -132,7 +132,7 @@ def _request(context: Context, chosen: Cohort, conditions: tuple[str, ...]) -> R
             "What are the data for?",
             key="research_reason",
             placeholder="Study, approval, recipient",
-            help="Goes into the audit log and the manifest.",
+            help="Goes into the audit log and the manifest: no names of patients.",
         )
     only = st.checkbox("Only people with the condition", key="research_only")
     narrowed = replace(chosen, conditions=conditions) if only else chosen
