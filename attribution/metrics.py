@@ -611,6 +611,52 @@ def _research() -> tuple[Definition, ...]:
     )
 
 
+def _person() -> tuple[Definition, ...]:
+    told: tuple[tuple[str, str, str, Format], ...] = (
+        (
+            "person_state",
+            "State",
+            (
+                "Patient: kept a visit in the last six months or has one booked. Lapsed: the last "
+                "kept visit is longer ago. Booked: has a first visit ahead. Lead: asked, and has "
+                "not booked. Known: none of these."
+            ),
+            "text",
+        ),
+        (
+            "open_balance",
+            "Open balance",
+            (
+                "What the billing office last said is still owed, added up over its systems. "
+                "Unknown where it tells no balances."
+            ),
+            "money",
+        ),
+        (
+            "first_seen",
+            "First seen",
+            "The day of the first thing of any kind that is known of the person.",
+            "day",
+        ),
+        (
+            "last_seen",
+            "Last seen",
+            "The day of the last thing of any kind that has happened; visits ahead do not count.",
+            "day",
+        ),
+        (
+            "kept_visits",
+            "Kept visits",
+            "Visits at which the person was seen; hospital and emergency stays do not count.",
+            "count",
+        ),
+    )
+    return tuple(
+        Definition(name, title, sentence, "", format_, "neither")
+        for name, title, sentence, format_ in told
+    )
+
+
 METRICS: dict[str, Definition] = {
     each.name: each
     for each in (
@@ -627,6 +673,7 @@ METRICS: dict[str, Definition] = {
         *_joined(),
         *_claims(),
         *_research(),
+        *_person(),
     )
 }
 

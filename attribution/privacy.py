@@ -7,9 +7,7 @@ every source.
 """
 
 import hmac
-import os
 import re
-import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,40 +16,13 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.errors import SettingsError
+from attribution.keys import load_key
 from attribution.normal import STRENGTH, email, phone, record_number
-from attribution.paths import Home
 from attribution.placeholders import Patterns, placeholders
 from connectors.columns import arrow_schema
 from connectors.contract import Row, contract_fields
 
-__all__ = ["STRENGTH", "Door", "email", "load_key", "phone"]
-KEY_VARIABLE = "CARETRACE_KEY"
-
-
-def load_key(home: Home) -> bytes:
-    """The installation's hashing key: from the environment, or a file made on first use.
-
-    Losing it means that new data no longer joins with old.
-    """
-    if text := os.environ.get(KEY_VARIABLE):
-        if len(text) < 32:
-            raise SettingsError(f"{KEY_VARIABLE} is too short: give it at least 32 characters.")
-        return text.encode()
-    path = home.folder / "key"
-    if not path.exists():
-        home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial = path.with_suffix(".tmp")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(32))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    key = path.read_bytes().strip()
-    if len(key) < 32:
-        raise SettingsError(f"{path} does not hold a whole key. Put the file back from a backup.")
-    return key
+__all__ = ["STRENGTH", "Door", "email", "linked", "load_key", "phone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +36,12 @@ class Door:
     placeholders: Patterns = field(default_factory=placeholders)
     plus: bool = False  # whether a+b@x.org is a@x.org
     dots: bool = False  # whether dots in Gmail's names count for nothing
+    later: tuple[bytes, ...] = field(default=(), repr=False)  # keys that replaced `key`, in turn
+    forgotten: pa.Array | None = field(default=None, repr=False)  # hashes whose rows are kept out
 
     def hash(self, kind: str, value: str) -> str | None:
         """The hash of one identifier; None where the value cannot identify anybody."""
-        return self._hashes(kind, [value])[0]
+        return self.hashes(kind, [value])[0]
 
     def pseudonymise(self, row: type[Row], table: pa.Table) -> pa.Table:
         """The same columns with identifiers hashed, and `identifier`, the strongest of them.
@@ -89,22 +62,38 @@ class Door:
         ordered = [hashed for kind in STRENGTH for hashed in strongest.get(kind, [])]
         return table.append_column("identifier", pc.coalesce(*ordered))
 
+    def of_forgotten(self, row: type[Row], table: pa.Table) -> pa.ChunkedArray | None:
+        """Which rows of a pseudonymised table carry an identifier of somebody who was forgotten.
+
+        None where none does.
+        """
+        if self.forgotten is None or not len(self.forgotten):
+            return None
+        found = None
+        for spec in contract_fields(row):
+            if spec.identifier in STRENGTH:
+                known = pc.is_in(table.column(spec.name), value_set=self.forgotten)
+                found = known if found is None else pc.or_(found, known)
+        return found if found is not None and pc.any(found).as_py() else None
+
     def _hash_column(self, kind: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
         if column.null_count == len(column):
             return column.cast(pa.string())
         # Most identifiers come many times: each distinct value is hashed once.
         encoded = pc.dictionary_encode(column.combine_chunks())
-        hashes = pa.array(self._hashes(kind, encoded.dictionary.to_pylist()), pa.string())
+        hashes = pa.array(self.hashes(kind, encoded.dictionary.to_pylist()), pa.string())
         return pa.chunked_array([pc.take(hashes, encoded.indices)])
 
-    def _hashes(self, kind: str, values: Iterable[str]) -> list[str | None]:
+    def hashes(self, kind: str, values: Iterable[str]) -> list[str | None]:
+        """The hash of each value of one kind, as `hash` gives it."""
         # A loop over local names: a refresh of twenty million touches comes by here as often.
         key, digest, normal = self.key, hmac.digest, self._normaliser(kind)
         prefix = f"{kind}\x1f{self._namespace(kind)}\x1f"
-        return [
+        hashes = [
             digest(key, (prefix + text).encode(), "sha256")[:16].hex() if text else None
             for text in map(normal, values)
         ]
+        return linked(self.later, hashes) if self.later else hashes
 
     def _normaliser(self, kind: str) -> Callable[[str], str | None]:
         normal: Callable[[str], str | None] = record_number
@@ -122,6 +111,20 @@ class Door:
             return self.crm_namespace
         # A record's number means something only inside its own system.
         return self.patient_namespace if kind == "record" else ""
+
+
+def linked(keys: Iterable[bytes], hashes: Iterable[str | None]) -> list[str | None]:
+    """Hashes as they are under keys that replaced the one they were made with, in turn.
+
+    Whoever holds the replaced key alone can test no value against these.
+    """
+    found, digest = list(hashes), hmac.digest
+    for key in keys:
+        found = [
+            digest(key, b"link\x1f" + each.encode(), "sha256")[:16].hex() if each else None
+            for each in found
+        ]
+    return found
 
 
 def _unless(

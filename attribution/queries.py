@@ -47,6 +47,7 @@ class About:
     first_week: date
     last_week: date
     people: int
+    timezone: str = "UTC"
 
 
 def _mart(name: str, *columns: str) -> sa.TableClause:
@@ -145,7 +146,8 @@ def about(at: Marts) -> About:
     )
     first = max(date.fromisoformat(facts.get("first_week", NO_WEEK)), _spend_since(at))
     last = date.fromisoformat(facts.get("last_week", NO_WEEK))
-    return About(facts["currency"], min(first, last), last, int(facts.get("people", 0)))
+    people, zone = int(facts.get("people", 0)), facts.get("timezone", "UTC")
+    return About(facts["currency"], min(first, last), last, people, zone)
 
 
 def _spend_since(at: Marts) -> date:

@@ -1,6 +1,6 @@
 """The raw tables: what the contract becomes in the private store, and how Arrow gets in and out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -87,6 +87,16 @@ def ensure_raw_tables(connection: Connection) -> None:
                 )
 
 
+def loaded_tables(connection: Connection) -> list[str]:
+    """Every table of a private store that no model builds anew."""
+    rows = connection.exec_driver_sql(
+        "select table_name from duckdb_tables() where database_name = current_database() and "
+        "not temporary and (starts_with(table_name, 'raw_') or table_name in "
+        "('cursor', 'hashed_under', 'to_rewrite')) order by table_name"
+    )
+    return [str(name) for (name,) in rows]
+
+
 def cursors(connection: Connection, source: str, account: str) -> dict[str, str]:
     """The cursors that the source's slices have committed."""
     rows = connection.exec_driver_sql(
@@ -117,3 +127,16 @@ def batches(connection: Connection, sql: str, size: int) -> Iterator[pa.RecordBa
     """What a query answers, as Arrow in parts of at most `size` rows."""
     driver: Any = connection.connection.driver_connection
     yield from driver.execute(sql).to_arrow_reader(size)
+
+
+@contextmanager
+def function(
+    connection: Connection, name: str, of: Callable[[pa.Array], pa.Array]
+) -> Iterator[None]:
+    """Let SQL call a function of texts, which gets and gives a whole column, inside a block."""
+    driver: Any = connection.connection.driver_connection
+    driver.create_function(name, of, ["VARCHAR"], "VARCHAR", type="arrow")
+    try:
+        yield
+    finally:
+        driver.remove_function(name)

@@ -18,7 +18,8 @@ FILES = {
     "journeys": "acquisition/journeys.py",
     "reconcile": "acquisition/reconcile.py",
     "reactivation": "retention/reactivation.py",
-    "research": "research/research.py",
+    "patient-journey": "people/patient_journey.py",
+    "research": "people/research.py",
     "data-health": "operations/data_health.py",
 }
 SCRIPT = "![x](http"

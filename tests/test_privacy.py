@@ -1,7 +1,5 @@
 """Privacy: what an identifier becomes at the door, and that it is said nowhere in clear."""
 
-import stat
-
 import hypothesis.strategies as st
 import pyarrow as pa
 import pytest
@@ -105,21 +103,6 @@ def test_the_strongest_identifier_comes_first():
 def test_rows_without_people_get_no_identifier():
     table = DOOR.pseudonymise(AdSpend, to_table(AdSpend, []))
     assert "identifier" not in table.column_names
-
-
-def test_the_key_is_made_once_for_its_owner_only(home):
-    key = load_key(home)
-    path = home.folder / "key"
-    assert load_key(home) == key == path.read_bytes()
-    assert len(key) == 64
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [p.name for p in home.folder.iterdir()] == ["key"]
-
-
-def test_a_key_may_come_from_the_environment(home, monkeypatch):
-    monkeypatch.setenv("CARETRACE_KEY", "x" * 32)
-    assert load_key(home) == b"x" * 32
-    assert not (home.folder / "key").exists()
 
 
 def test_a_short_key_is_refused_without_saying_it(home, monkeypatch):

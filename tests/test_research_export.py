@@ -305,12 +305,12 @@ def test_who_came_since_is_held_back(tmp_path):
     held = second.disclosure["suppressed"]["so that an earlier export does not give them away"]
     assert held == "1 to 10"
     assert second.disclosure["people"] == first.disclosure["people"]
-    key = (home.folder / "key").read_text(encoding="ascii")
-    (home.folder / "key").write_text(key[::-1], encoding="ascii")
+    key = (home.research / "key").read_text(encoding="ascii")
+    (home.research / "key").write_text(key[::-1], encoding="ascii")
     with pytest.raises(StorageError, match="Put the key back"):
         export_research(home, 2, PERMIT, Request(REASON))
-    (home.folder / "key").write_text(key, encoding="ascii")
-    next(home.research.iterdir()).unlink()
+    (home.research / "key").write_text(key, encoding="ascii")
+    next(home.research.glob("*.members")).unlink()
     with pytest.raises(StorageError, match="Put it back from a backup"):
         export_research(home, 2, PERMIT, Request(REASON))
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from attribution.paths import Home
 from attribution.people import Permit, people
-from attribution.privacy import load_key
 from attribution.raw import fetch
 from attribution.research.lattice import Whole
+from attribution.research.registry import registry_key
 from attribution.research.rules import Determination
 
 # What is read: nothing of a person but this, and nothing that says who they are.
@@ -48,9 +48,9 @@ def read(
 def _keyed(home: Home, purpose: str, numbers: Whole) -> Whole:
     """A number from 0 to 2^63 - 1 for each person, which nobody without the key tells from chance.
 
-    BLAKE2b with a key (RFC 7693), made from the installation's own for one purpose.
+    BLAKE2b with a key (RFC 7693), made from the registry's own for one purpose.
     """
-    key = hmac.digest(load_key(home), f"caretrace {purpose}".encode(), "sha256")
+    key = hmac.digest(registry_key(home), f"caretrace {purpose}".encode(), "sha256")
     content = numbers.astype("<i8").tobytes()
     # A loop over local names: it runs once for each person.
     made = b"".join(

@@ -1,7 +1,7 @@
 """The registry of research exports: what left before, so that the next one gives nobody away.
 
 Its entries are those of the audit log, sealed and only added to. Who was in an export is kept in a
-file beside it, under numbers that only this installation's key makes (`attribution.research.
+file beside it, under numbers that only the registry's own key makes (`attribution.research.
 reading`); the entry holds the file's hash. A registry with a file missing cannot say what two
 exports give away together, so nothing leaves until it is back.
 """
@@ -9,6 +9,7 @@ exports give away together, so nothing leaves until it is back.
 import hashlib
 import hmac
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,6 @@ import zstandard
 from attribution import audit
 from attribution.errors import StorageError
 from attribution.paths import Home
-from attribution.privacy import load_key
 from attribution.research.lattice import Whole
 
 
@@ -60,9 +60,24 @@ def earlier(home: Home) -> list[Earlier]:
     return found
 
 
+def registry_key(home: Home) -> bytes:
+    """The key that people are numbered with here, made on first use.
+
+    Its own: the hashing key may be changed, and then numbers and shifted dates must stay.
+    """
+    path = home.research / "key"
+    if not path.exists():
+        home.research.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial = path.with_suffix(".tmp")
+        partial.touch(mode=0o600)
+        partial.write_text(secrets.token_hex(32), encoding="ascii")
+        partial.replace(path)
+    return path.read_bytes()
+
+
 def key_mark(home: Home) -> str:
-    """What tells the installation's key from another, and says nothing of it."""
-    return hmac.digest(load_key(home), b"caretrace registry of research", "sha256").hex()[:16]
+    """What tells the registry's key from another, and says nothing of it."""
+    return hmac.digest(registry_key(home), b"caretrace registry of research", "sha256").hex()[:16]
 
 
 def note_members(

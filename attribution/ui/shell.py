@@ -13,8 +13,8 @@ from streamlit.navigation.page import StreamlitPage
 from attribution import settings, versions
 from attribution.errors import NotAllowed
 from attribution.paths import PAGES
-from attribution.roles import OPERATE, RESEARCH, SEE, Reader
-from attribution.ui import access, draw, filters, frame
+from attribution.roles import OPERATE, PEOPLE, RESEARCH, SEE, Reader
+from attribution.ui import access, draw, filters, frame, watch
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
 
@@ -31,7 +31,10 @@ SECTIONS = {
         ("acquisition/reconcile.py", "Reconcile", "reconcile"),
     ),
     "Retention": (("retention/reactivation.py", "Reactivation", "reactivation"),),
-    "Research": (("research/research.py", "Research", "research"),),
+    "People": (
+        ("people/patient_journey.py", "Patient journey", "patient-journey"),
+        ("people/research.py", "Research", "research"),
+    ),
     "Operations": (("operations/data_health.py", "Data health", "data-health"),),
 }
 FIRST_PAGE = "overview"
@@ -43,11 +46,16 @@ USED = {
     "journeys": frozenset({"period", "kind", "service"}),
     "reconcile": frozenset({"period", "kind", "model"}),
     "reactivation": frozenset({"period", "service", "location"}),
+    "patient-journey": frozenset({"model"}),
     "research": frozenset(),
     "data-health": frozenset(),
 }
 # What a reader must be allowed to do to see a page at all.
-NEEDED = dict.fromkeys(USED, SEE) | {"data-health": OPERATE, "research": RESEARCH}
+NEEDED = dict.fromkeys(USED, SEE) | {
+    "data-health": OPERATE,
+    "patient-journey": PEOPLE,
+    "research": RESEARCH,
+}
 # Data health stays: it shows the refresh that is due.
 NEEDS_MARTS = USED.keys() - {"data-health"}
 
@@ -80,6 +88,7 @@ def main() -> None:
         st.stop()
     scope = filters.sidebar(home, state.generation, name, USED[name])
     _signed_in(reader)
+    watch.until_it_ends(home, NEEDED.get(name, SEE))
     frame.enter(frame.Context(home, state.generation, scope, state, reader))
     try:
         page.run()
@@ -89,6 +98,7 @@ def main() -> None:
 
 def _nobody() -> NoReturn:
     """The session is over, or nobody can sign in: not a name, not a number."""
+    st.session_state.clear()
     st.navigation([st.Page(lambda: None, title="Sign in", url_path="start", default=True)])
     st.set_page_config(page_title="Sign in · caretrace", page_icon=MARK)
     st.info(
