@@ -218,6 +218,7 @@ def test_a_refresh_publishes_people_apart_from_the_marts(published):
         == layers["people"]
         == {
             *("journeys", "journey_credit", "links", "person_history"),
+            *("person_events", "person_numbers", "person_profiles"),
             *("research_people", "research_weeks"),
         }
     )
