@@ -9,7 +9,7 @@ export CARETRACE_HOME ?= $(CURDIR)/var
 # which takes seconds, in each process that we start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint types sql unit browser lock clean
+.PHONY: demo test lint types sql unit browser check-research lock clean
 .DEFAULT_GOAL := demo
 
 .venv/run.ok: requirements/run.lock pyproject.toml
@@ -49,11 +49,21 @@ browser:
 	  apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } || \
 	  { echo "The browser tests need Chromium on the PATH: install the package 'chromium' and run again." >&2; exit 1; }
 
+# What research exports reach, measured again by another library, which pins an old pandas.
+.venv-oracle/oracle.ok: requirements/oracle.txt
+	$(PYTHON) -m venv .venv-oracle
+	.venv-oracle/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements/oracle.txt
+	touch $@
+
+check-research: .venv/dev.ok .venv-oracle/oracle.ok
+	$(BIN)/python benchmarks/check_research.py --oracle .venv-oracle/bin/python $(if $(wildcard $(CARETRACE_HOME)/CURRENT),--home $(CARETRACE_HOME))
+
 # uv resolves once for every Python from 3.11 on; pip installs from the result.
 lock: .venv/dev.ok
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra all --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file requirements/run.lock
 	$(BIN)/uv pip compile pyproject.toml --extra all --group build --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --constraints requirements/run.lock --quiet --output-file requirements/dev.lock
+	$(BIN)/uv pip compile requirements/oracle.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file requirements/oracle.txt
 
 clean:
-	rm -rf .venv var
+	rm -rf .venv .venv-oracle var

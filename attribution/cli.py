@@ -19,6 +19,7 @@ from attribution.errors import BadInput, CaretraceError
 from attribution.ledger import Ledger
 from attribution.paths import Home
 from attribution.port import check_port
+from attribution.research import command as research_command
 from attribution.roles import ROLES
 
 
@@ -118,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     identity.set_defaults(run=_identity)
 
     analyst.add_command(commands)
+    research_command.add_command(commands)
     custody.add_commands(commands)
 
     log = commands.add_parser("audit", help="who saw people and who took reports away")

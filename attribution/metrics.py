@@ -4,7 +4,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 Format = Literal[
-    "text", "count", "money", "rate", "points", "ratio", "number", "day", "instant", "flag"
+    "text",
+    "count",
+    "money",
+    "rate",
+    "points",
+    "ratio",
+    "number",
+    "coefficient",
+    "day",
+    "instant",
+    "flag",
 ]
 Better = Literal["up", "down", "neither"]
 
@@ -591,6 +601,60 @@ def _causes() -> tuple[Definition, ...]:
     return tuple(Definition(*each, "number", "neither") for each in told)
 
 
+def _research() -> tuple[Definition, ...]:
+    return (
+        Definition(
+            "cohort_people",
+            "People",
+            "People who kept a visit and fit the cohort.",
+            "Each counted once, by their main service line and place.",
+            "count",
+            "neither",
+        ),
+        Definition(
+            "cases",
+            "With the condition",
+            "People of the cohort whose main diagnosis group is one of those chosen.",
+            "Of most of their visits.",
+            "count",
+            "neither",
+        ),
+        Definition(
+            "prevalence",
+            "Prevalence",
+            "Share of the cohort that has the condition.",
+            "People with the condition ÷ people; the 95% interval is Wilson's.",
+            "rate",
+            "neither",
+        ),
+        Definition(
+            "visits_a_period",
+            "Visits",
+            "Mean number of kept visits in a period of the band.",
+            "The 95% interval draws whole runs of neighbouring periods, which are alike.",
+            "number",
+            "neither",
+        ),
+        Definition(
+            "rank_correlation",
+            "Correlation",
+            "Spearman's: 1 where more visits always go with more pollen or worse air, −1 where "
+            "fewer do, 0 where neither.",
+            "Of ranks; it says nothing of causes, and both may follow the season.",
+            "number",
+            "neither",
+        ),
+        Definition(
+            "adjusted_p",
+            "Adjusted p",
+            "How often so strong a correlation would be told by chance among all in this table.",
+            "By Benjamini and Hochberg: below 0.05, at most one in twenty of those told is chance.",
+            "number",
+            "down",
+        ),
+    )
+
+
 def _person() -> tuple[Definition, ...]:
     told: tuple[tuple[str, str, str, Format], ...] = (
         (
@@ -652,6 +716,7 @@ METRICS: dict[str, Definition] = {
         *_why(),
         *_joined(),
         *_claims(),
+        *_research(),
         *_person(),
     )
 }

@@ -58,6 +58,11 @@ class Home:
         return self.folder / "vault.sqlite"
 
     @property
+    def research(self) -> Path:
+        """Who was in which research export, under keyed numbers: to compare the next one with."""
+        return self.folder / "research"
+
+    @property
     def generations(self) -> Path:
         return self.folder / "generations"
 

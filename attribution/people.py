@@ -61,6 +61,10 @@ class People:
     def __init__(self, home: Home, generation: int) -> None:
         self._engine = open_people(home, generation)
 
+    def connect(self) -> sa.Connection:
+        """A connection that can only read, for rows by the million."""
+        return self._engine.connect()
+
     def ask(self, statement: sa.Executable) -> pd.DataFrame:
         """The answer to one statement."""
         with self._engine.connect() as connection:

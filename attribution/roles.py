@@ -19,6 +19,7 @@ PEOPLE = "people"
 OPERATE = "operate"
 SMALL_CELLS = "small cells"  # counts of fewer than eleven people
 AS_ROLE = "CARETRACE_AS"  # one role, to see a demonstration as those who have it do
+RESEARCH = "research"  # read people, and take de-identified data away: it takes both roles
 _MAY = {
     SEE: frozenset(ROLES),
     EXPORT: frozenset({"admin"}),
@@ -26,6 +27,7 @@ _MAY = {
     OPERATE: frozenset({"admin", "analyst"}),
     SMALL_CELLS: frozenset({"analyst"}),
 }
+_BOTH = {RESEARCH: (PEOPLE, EXPORT)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Reader:
     roles: frozenset[str]
 
     def may(self, what: str) -> bool:
-        """Whether one of their roles allows it."""
-        return not self.roles.isdisjoint(_MAY[what])
+        """Whether their roles allow it."""
+        return all(not self.roles.isdisjoint(_MAY[part]) for part in _BOTH.get(what, (what,)))
 
 
 def roles_of(groups: Iterable[str], given: Mapping[str, tuple[str, ...]]) -> frozenset[str]:

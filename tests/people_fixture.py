@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
+import research_fixture
 
 from attribution.models import WEIGHED
 from attribution.paths import Home
@@ -28,9 +29,14 @@ PER_WAY = 13  # journeys of each kind
 
 
 def tables() -> dict[str, pd.DataFrame]:
-    """The tables `journeys` and `journey_credit`."""
+    """The tables `journeys` and `journey_credit`, and those of research."""
     touches = _touches()
-    return {"journeys": _journeys(touches), "journey_credit": touches}
+    return {
+        "journeys": _journeys(touches),
+        "journey_credit": touches,
+        "research_people": research_fixture.people(600),
+        "research_weeks": research_fixture.weeks(),
+    }
 
 
 PERSON, RECORD_NUMBER, CRM_NUMBER = 10_001, "00077123", "C-5501"

@@ -19,6 +19,8 @@ FORBIDDEN = {
     "attribution/cohort_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/claim_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/people.py": {"connectors", "streamlit", "plotly", "duckdb"},
+    "attribution/research": {"connectors", "streamlit", "plotly", "duckdb", "sqlalchemy"},
+    "attribution/research_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/patient.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/patient_search.py": {"connectors", "streamlit", "sqlalchemy", "duckdb"},
     "attribution/metrics.py": {"connectors", "streamlit", "plotly", "duckdb", "sqlalchemy"},
@@ -87,9 +89,14 @@ def test_only_those_who_show_a_permit_read_people():
         "attribution/patient.py",
         "attribution/patient_search.py",
         "attribution/reports/export.py",
+        "attribution/research/command.py",
+        "attribution/research/export.py",
+        "attribution/research/reading.py",
+        "attribution/research_queries.py",
         "attribution/ui/access.py",
         "attribution/ui/patient_form.py",
         "attribution/ui/views/examples.py",
+        "attribution/ui/views/research.py",
     }
 
 

@@ -6,6 +6,7 @@ import marts_fixture as made_up
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from attribution import audit
 from attribution.errors import NotAllowed
 from attribution.paths import PAGES, SHELL, Home
 from attribution.ui import frame
@@ -18,6 +19,7 @@ FILES = {
     "reconcile": "acquisition/reconcile.py",
     "reactivation": "retention/reactivation.py",
     "patient-journey": "people/patient_journey.py",
+    "research": "people/research.py",
     "data-health": "operations/data_health.py",
 }
 SCRIPT = "![x](http"
@@ -187,3 +189,23 @@ def test_figures_are_small_specs_in_theme_colours(open_page):
         bars_or_dots = json.loads(each.proto.spec)["data"][-1]
         # Placeholders of the theme's nine colours; the browser puts the palette in their place.
         assert set(bars_or_dots["marker"]["color"]) <= {f"#{slot:06d}" for slot in range(1, 10)}
+
+
+def test_research_makes_an_export_for_a_reason_and_offers_it_for_that_question_alone(
+    open_page, home
+):
+    page = open_page("research")
+    page.button(key="research_make").click().run()
+    assert any("Say what the data are for" in each.value for each in page.warning)
+    page.text_input(key="research_reason").set_value("a study of the page")
+    page.multiselect(key="research_dropped").select("paid")
+    page.button(key="research_make").click().run()
+    assert not page.exception, page.exception
+    assert any("k 1" in each.value for each in page.success)
+    assert page.get("download_button")
+    actions = audit.entries(home).set_index("action")["detail"]
+    assert audit.PEOPLE_SEEN in actions.index
+    assert json.loads(actions[audit.RESEARCH_EXPORTED])["reason"] == "a study of the page"
+    page.slider(key="research_years").set_value((2026, 2026)).run()
+    assert not page.exception, page.exception
+    assert not page.get("download_button")

@@ -216,7 +216,11 @@ def test_a_refresh_publishes_people_apart_from_the_marts(published):
     assert (
         names(folder / "people.duckdb")
         == layers["people"]
-        == {"journeys", "journey_credit", "links", "person_history"}
+        == {
+            *("journeys", "journey_credit", "links", "person_history"),
+            *("person_events", "person_numbers", "person_profiles"),
+            *("research_people", "research_weeks"),
+        }
     )
     assert stat.S_IMODE((folder / "people.duckdb").stat().st_mode) == 0o600
     with Ledger(published) as ledger:

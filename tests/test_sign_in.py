@@ -45,7 +45,7 @@ admin = ["it"]
 """
 ADDRESSES = (
     *("overview", "channels", "attribution", "journeys", "reactivation", "data-health"),
-    "patient-journey",
+    *("patient-journey", "research"),
 )
 IDLE, ABSOLUTE = timedelta(minutes=15), timedelta(hours=12)
 
@@ -262,6 +262,9 @@ def test_a_hand_made_message_shows_no_more_than_the_role(served, group):
                 assert bool(refused) != ROLES[group][right]
                 if right == "people":
                     assert bool(elements(said, "text_input")) == ROLES[group][right]
+        # Research takes two roles, and each of these groups gives one.
+        [refusal] = elements(run(socket, page_script_hash=hashes["research"]), "alert")
+        assert "Research is not for your role" in refusal.body
         # With a session that has ended the open socket is of no use either.
         with Sessions(served.home) as ledger:
             ledger.end_all("eve")

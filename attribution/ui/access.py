@@ -14,7 +14,7 @@ import streamlit as st
 from attribution.errors import NotAllowed
 from attribution.paths import Home
 from attribution.people import Permit
-from attribution.roles import AS_ROLE, EXPORT, PEOPLE, ROLES, Reader
+from attribution.roles import AS_ROLE, EXPORT, PEOPLE, RESEARCH, ROLES, Reader
 from attribution.sessions import sessions
 from attribution.sign_in import sign_in
 from attribution.ui.face import face
@@ -24,6 +24,7 @@ REFUSED = (
     "Journeys of single people are not shown here: they are for readers who have the role `care`."
 )
 NOT_EXPORTED = "Reports are taken away by readers who have the role admin."
+NO_RESEARCH = "Research is for readers who have both roles, care and admin."
 VISITOR = Reader("reader at this computer", frozenset(ROLES))
 
 
@@ -84,3 +85,17 @@ def permit(home: Home) -> Permit:
     if known is None or not known.may(PEOPLE):
         raise NotAllowed(REFUSED.replace("`", ""))
     return Permit("simulated people" if known.name == VISITOR.name else "role care", known.name)
+
+
+def research_permit(home: Home) -> Permit:
+    """As `permit`, for who may also take de-identified data away; raises NotAllowed."""
+    return researcher(home, token(home))
+
+
+def researcher(home: Home, session: str) -> Permit:
+    """The permit of a session's reader; for where a page's own session is not at hand."""
+    known = _reader(home, session, alive=True)
+    if known is None or not known.may(RESEARCH):
+        raise NotAllowed(NO_RESEARCH)
+    simulated = known.name == VISITOR.name
+    return Permit("simulated people" if simulated else "roles care and admin", known.name)

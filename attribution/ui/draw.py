@@ -227,6 +227,8 @@ def _column(column: Column, currency: str, *, pinned: bool) -> Any:
         return config.NumberColumn(**common, format="%,.0f")
     if column.format == "number":
         return config.NumberColumn(**common, format="%,.1f")
+    if column.format == "coefficient":
+        return config.NumberColumn(**common, format="%.2f")
     if column.format == "rate":
         return config.NumberColumn(**common, format="%,.1f%%")
     if column.format == "points":

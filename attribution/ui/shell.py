@@ -14,7 +14,7 @@ from streamlit.navigation.page import StreamlitPage
 from attribution import settings, versions
 from attribution.errors import NotAllowed
 from attribution.paths import PAGES
-from attribution.roles import OPERATE, PEOPLE, SEE, SMALL_CELLS, Reader
+from attribution.roles import OPERATE, PEOPLE, RESEARCH, SEE, SMALL_CELLS, Reader
 from attribution.ui import access, draw, filters, frame, watch
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
@@ -32,7 +32,10 @@ SECTIONS = {
         ("acquisition/reconcile.py", "Reconcile", "reconcile"),
     ),
     "Retention": (("retention/reactivation.py", "Reactivation", "reactivation"),),
-    "People": (("people/patient_journey.py", "Patient journey", "patient-journey"),),
+    "People": (
+        ("people/patient_journey.py", "Patient journey", "patient-journey"),
+        ("people/research.py", "Research", "research"),
+    ),
     "Operations": (("operations/data_health.py", "Data health", "data-health"),),
 }
 FIRST_PAGE = "overview"
@@ -45,12 +48,17 @@ USED = {
     "reconcile": frozenset({"period", "kind", "model"}),
     "reactivation": frozenset({"period", "service", "location"}),
     "patient-journey": frozenset({"model"}),
+    "research": frozenset(),
     "data-health": frozenset(),
 }
 # Where small cells are folded, credit knows neither service lines nor places.
 UNPLACED = dict.fromkeys(("channels", "attribution"), frozenset({"service", "location"}))
 # What a reader must be allowed to do to see a page at all.
-NEEDED = dict.fromkeys(USED, SEE) | {"data-health": OPERATE, "patient-journey": PEOPLE}
+NEEDED = dict.fromkeys(USED, SEE) | {
+    "data-health": OPERATE,
+    "patient-journey": PEOPLE,
+    "research": RESEARCH,
+}
 # Data health stays: it shows the refresh that is due.
 NEEDS_MARTS = USED.keys() - {"data-health"}
 

@@ -149,6 +149,7 @@ def estimates(
     texts: Sequence[str],
     colours: Sequence[str],
     hovers: Sequence[str],
+    sure: str = "90% interval",
 ) -> Spec:
     """Horizontal bars with the interval of each as a thin bar, and its number at the end of both.
 
@@ -175,7 +176,7 @@ def estimates(
     top = max((*highs, 0)) * 1.28 or 1
     layout = whole["layout"] | {"barmode": "overlay"}
     layout["xaxis"] = layout["xaxis"] | {"range": [0, top]}
-    return figure([trace, _thin_bars("90% interval", lows, highs), beside], layout)
+    return figure([trace, _thin_bars(sure, lows, highs), beside], layout)
 
 
 def percentiles(

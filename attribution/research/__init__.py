@@ -1,0 +1,1 @@
+"""De-identified research data: the cohort, what is generalised, how sure it is, and its files."""

@@ -1,0 +1,163 @@
+"""The research export, from a cohort and a reason to files that are written down in the log."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from attribution import audit
+from attribution.errors import BadInput, StorageError
+from attribution.paths import Home
+from attribution.people import Permit
+from attribution.research import columns, files, registry, report
+from attribution.research.coding import coded
+from attribution.research.cohort import Cohort, members
+from attribution.research.columns import Profile
+from attribution.research.differences import choose_beside, levels_of
+from attribution.research.lattice import Whole, class_keys, numbered
+from attribution.research.reading import read
+from attribution.research.release import Chosen, Release, released
+from attribution.research.rules import Rules, research_rules
+
+SHORTEST_REASON = 10  # characters: a word alone says nothing to who audits it
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for: who it is about, why, and what must or need not be told."""
+
+    reason: str
+    profile: Profile = "safe-harbor"
+    cohort: Cohort = field(default_factory=Cohort)
+    keep: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A finished export: its id, its files by name, and what it says of itself."""
+
+    export: str
+    files: dict[str, bytes]
+    disclosure: dict[str, Any]
+
+
+def export_research(
+    home: Home,
+    generation: int,
+    permit: Permit,
+    request: Request,
+    hand_over: Callable[[Export], None] = lambda _export: None,
+) -> Export:
+    """Make a de-identified export of one generation.
+
+    `hand_over` puts the files where they belong; they are in the audit log before, and what cannot
+    be written down does not leave. Raises BadInput or NotAllowed, with what to change, where the
+    rules cannot be kept.
+    """
+    reason = " ".join(request.reason.split())
+    if len(reason) < SHORTEST_REASON:
+        raise BadInput("Say what the data are for, in a sentence: it goes into the audit log.")
+    rules = research_rules(home)
+    # In UTC, as the log has its days.
+    today = datetime.now(UTC).date()
+    determination = rules.determined(today) if request.profile == "expert" else None
+    before = registry.earlier(home)
+    table = read(home, generation, permit, determination)
+    inside = members(table, request.cohort)
+    numbers = coded(table, inside, k=rules.k, l=rules.l)
+    chosen, held = choose_beside(numbers, inside, rules, before, request.keep, request.dropped)
+    release = released(chosen, inside, request.profile, rules)
+    made = _made(release, rules, request, reason, generation, permit, held)
+    noted = registry.note_members(home, made.export, *_classes(chosen))
+    try:
+        audit.record(
+            home,
+            permit.reader or audit.operator(),
+            audit.RESEARCH_EXPORTED,
+            f"research data, profile {request.profile}",
+            export=made.export,
+            reason=reason,
+            generation=generation,
+            cohort=request.cohort.said(),
+            levels=levels_of(chosen),
+            people=release.reached.people,
+            sha256=files.hashes(made.files),
+            members_sha256=noted,
+            key=registry.key_mark(home),
+        )
+    except StorageError:
+        registry.forget_members(home, made.export)
+        raise
+    hand_over(made)
+    return made
+
+
+def _made(
+    release: Release,
+    rules: Rules,
+    request: Request,
+    reason: str,
+    generation: int,
+    permit: Permit,
+    held: int,
+) -> Export:
+    _check_values(release)
+    told = report.disclosure(release, rules, request.profile, held)
+    book = report.codebook(release.table, release, request.profile)
+    content = files.contents(release.table, book, told)
+    export = secrets.token_hex(8)
+    manifest = {
+        "export": export,
+        "made_by": permit.reader or audit.operator(),
+        "reason": reason,
+        "profile": request.profile,
+        "caretrace": version("caretrace"),
+        "generation": generation,
+        "cohort": request.cohort.told(),
+        "columns_left_out": list(request.dropped),
+        "columns_kept_fine": list(request.keep),
+        "rules": {"k": rules.k, "l": rules.l, "max_suppressed": rules.max_suppressed},
+        "zip3": "restricted prefixes of the 2000 and the 2010 census together",
+        "people": release.reached.people,
+        "sha256": files.hashes(content),
+    }
+    content[files.MANIFEST] = files.as_json(manifest)
+    return Export(export, content, told)
+
+
+def _check_values(release: Release) -> None:
+    """Refuse a table with a word that neither the codebook nor a hierarchy has."""
+    coded_ = release.chosen.coded
+    known: dict[str, Sequence[str]] = {
+        **coded_.names,
+        **{
+            h.name: h.labels[level]
+            for h, level in zip(coded_.hierarchies, release.chosen.found.levels, strict=True)
+        },
+    }
+    wrong = report.checked_values(release.table, known)
+    unread = [
+        name
+        for name in release.table.column_names
+        if name not in known and columns.BY_NAME[name].role not in ("row", "date")
+    ]
+    if wrong or unread:
+        raise BadInput(
+            f"{', '.join([*wrong, *unread])} would hold what the codebook does not name. Nothing "
+            "was written."
+        )
+
+
+def _classes(chosen: Chosen) -> tuple[Whole, Whole, list[list[str]]]:
+    """Who is in the export, by tag, and in which class."""
+    coded_, levels = chosen.coded, chosen.found.levels
+    leaves = coded_.leaves[chosen.kept]
+    places, first = numbered(class_keys(leaves, coded_.hierarchies, levels))
+    told = [
+        [hierarchy.labels[level][leaf] for leaf in leaves[first, place]]
+        for place, (hierarchy, level) in enumerate(zip(coded_.hierarchies, levels, strict=True))
+    ]
+    return coded_.tags[chosen.kept], places, [list(row) for row in zip(*told, strict=True)]
