@@ -1,15 +1,18 @@
 """The download of what a page shows, as a file with real numbers."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal
 
 import streamlit as st
 
+from attribution.group_queries import Group
 from attribution.reports.about import about_report
 from attribution.reports.channels import channel_report
 from attribution.reports.export import audit_export
+from attribution.reports.patient_groups import NAME as COHORT_REPORT
+from attribution.reports.patient_groups import cohort_report, filters_of
 from attribution.reports.reconcile import reconcile_report
 from attribution.roles import EXPORT
 from attribution.ui import access
@@ -68,6 +71,29 @@ def reconcile(view: View, context: Context) -> None:
         )
 
 
+def patient_groups(view: View, context: Context, group: Group, other: Group | None) -> None:
+    """Offer everything about a cohort and what it is compared with as CSV."""
+    if not context.reader.may(EXPORT):
+        st.caption(access.NOT_EXPORTED)
+        return
+    title, mime, icon = _KINDS["csv"]
+    make = audited(
+        context, "csv", partial(cohort_report, view), COHORT_REPORT, filters_of(group, other)
+    )
+    with st.popover("Export", icon=":material/download:", key="export"):
+        st.caption("The numbers of this page: the cohort and what it is compared with.")
+        st.download_button(
+            title,
+            make,
+            file_name(context, "csv", "cohorts"),
+            mime,
+            key="export_csv",
+            on_click="ignore",
+            icon=icon,
+            width="stretch",
+        )
+
+
 def file_name(context: Context, kind: str, report: str = "channels") -> str:
     """A name with a random part: large downloads of one name and size can share an address."""
     if "export_id" not in st.session_state:
@@ -81,8 +107,9 @@ def audited(
     kind: Literal["csv", "xlsx"],
     make: Callable[[], bytes],
     report: str = "channel report",
+    filters: Mapping[str, object] | None = None,
 ) -> Callable[[], bytes]:
-    """What makes a report, and writes down who took it away."""
+    """What makes a report, and writes down who took it away; `filters` where no scope says."""
     # Here, where there is a session: the file is made on another thread, outside any script.
     session = access.token(context.home)
     access.exporter(context.home, session)
@@ -90,8 +117,8 @@ def audited(
     def made() -> bytes:
         # Again: a button stays on an open page when the role or the session is gone.
         reader = access.exporter(context.home, session)
-        content, scope = make(), context.scope
-        audit_export(context.home, reader.name, context.generation, scope, kind, content, report)
+        content, about = make(), context.scope if filters is None else filters
+        audit_export(context.home, reader.name, context.generation, about, kind, content, report)
         return content
 
     return made

@@ -30,7 +30,10 @@ SECTIONS = {
         ("acquisition/journeys.py", "Journeys", "journeys"),
         ("acquisition/reconcile.py", "Reconcile", "reconcile"),
     ),
-    "Retention": (("retention/reactivation.py", "Reactivation", "reactivation"),),
+    "Retention": (
+        ("retention/reactivation.py", "Reactivation", "reactivation"),
+        ("retention/cohorts.py", "Cohorts", "cohorts"),
+    ),
     "Operations": (("operations/data_health.py", "Data health", "data-health"),),
 }
 FIRST_PAGE = "overview"
@@ -42,6 +45,8 @@ USED = {
     "journeys": frozenset({"period", "kind", "service"}),
     "reconcile": frozenset({"period", "kind", "model"}),
     "reactivation": frozenset({"period", "service", "location"}),
+    # It has a choice of its own, of patients and not of weeks.
+    "cohorts": frozenset(),
     "data-health": frozenset(),
 }
 # What a reader must be allowed to do to see a page at all.

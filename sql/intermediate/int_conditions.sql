@@ -2,7 +2,7 @@
 -- grain: person_id, condition
 -- inputs: stg_encounter, stg_care_code
 --
--- A visit may name several groups with | between them. The twenty that most people have are named;
+-- A visit may name several groups with | between them. The thirty that most people have are named;
 -- who has any other has `other` once.
 
 with
@@ -44,7 +44,7 @@ common as (
     from given
     group by code_group
     order by count(*) desc, code_group asc
-    limit 20
+    limit 30
 
 ),
 

@@ -5,7 +5,8 @@
 --   setting_silence, setting_report
 --
 -- A patient is who ever kept a visit. Service line, location and lapse are those of the latest kept
--- visit, so that everybody is in one group of each. A ZIP3 of fewer than one patient in two hundred
+-- visit, so that everybody is in one group of each; who is deceased, or would be called back and
+-- has opted out, is `excluded`. A ZIP3 of fewer than one patient in two hundred
 -- is `elsewhere`. `response` is the furthest that anybody came after an outreach message of purpose
 -- marketing: sent, opened (or replied), clicked, booked within 90 days. Touches are all that are
 -- known; `days_to_visit` is from the first to the first kept visit, where it came before it.
@@ -269,7 +270,13 @@ final as (
             else '75+'
         end as age_band,
         case
-            when known.excluded <> '' then 'excluded'
+            when
+                known.excluded = 'deceased'
+                or (
+                    known.excluded <> ''
+                    and (known.is_open_loop or known.state not in ('active', 'no recall'))
+                )
+                then 'excluded'
             when known.is_open_loop then 'open loop'
             else known.state
         end as lapse,

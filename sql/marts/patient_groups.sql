@@ -1,59 +1,39 @@
--- Patients by what they have in common: how many, and what their journeys came to.
--- grain: condition, service_line, location, zip3, age_band, lapse, months_silent, response
--- inputs: int_patients, int_conditions
+-- How many patients have what in common.
+-- grain: condition, service_line, lapse, age_band, location, response, zip3, months_silent
+-- inputs: patient_numbers
 --
--- `condition` '' is everybody, each patient once. Every other condition is a table of its own: who
--- has several is in several, so conditions never add up to a number of people; any other column
--- does. `shown` and `missed` are appointments; `was_silent` and `came_back` are of people, the
--- others of visits, answers, touches and micros. `arrived` are people with a touch before their
--- first visit, `days_to_visit` the days between, all added up.
+-- `condition` '' is everybody, each patient once, so `people` adds up along all other columns. Any
+-- other condition is a table of its own: who has several is in several, so conditions never add up
+-- to a number of people. `everyone` are all patients of the row, with the condition or without.
 
 with
-
-members as (
-
-    select
-        int_patients.*,
-        '' as condition
-    from int_patients
-    union all
-    select
-        int_patients.*,
-        int_conditions.condition
-    from int_patients
-    inner join int_conditions on int_patients.person_id = int_conditions.person_id
-
-),
 
 final as (
 
     select
-        condition,
-        service_line,
-        location,
-        zip3,
-        age_band,
-        lapse,
-        months_silent,
-        response,
-        count(*) as people,
-        cast(sum(visits) as bigint) as visits,
-        cast(sum(shown) as bigint) as shown,
-        cast(sum(missed) as bigint) as missed,
-        cast(sum(value_micros) as bigint) as value_micros,
-        cast(sum(was_silent) as bigint) as was_silent,
-        cast(sum(came_back) as bigint) as came_back,
-        cast(sum(answers) as bigint) as answers,
-        cast(sum(promoters) as bigint) as promoters,
-        cast(sum(detractors) as bigint) as detractors,
-        cast(sum(case when touches > 0 then 1 else 0 end) as bigint) as touched,
-        cast(sum(touches) as bigint) as touches,
-        count(days_to_visit) as arrived,
-        cast(coalesce(sum(days_to_visit), 0) as bigint) as days_to_visit
-    from members
-    group by 1, 2, 3, 4, 5, 6, 7, 8
+        mine.condition,
+        mine.service_line,
+        mine.lapse,
+        mine.age_band,
+        mine.location,
+        mine.response,
+        mine.zip3,
+        mine.months_silent,
+        mine.people,
+        everybody.people as everyone
+    from patient_numbers as mine
+    inner join patient_numbers as everybody
+        on
+            everybody.condition = ''
+            and mine.service_line = everybody.service_line
+            and mine.lapse = everybody.lapse
+            and mine.age_band = everybody.age_band
+            and mine.location = everybody.location
+            and mine.response = everybody.response
+            and mine.zip3 = everybody.zip3
+            and mine.months_silent = everybody.months_silent
 
 )
 
 select * from final
-order by condition, service_line, location, zip3, age_band, lapse, months_silent, response
+order by condition, service_line, lapse, age_band, location, response, zip3, months_silent

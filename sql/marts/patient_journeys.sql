@@ -1,5 +1,5 @@
 -- By which channels and ways patients of a group came, and how long it took.
--- grain: condition, service_line, location, age_band, lapse, response, measure, item
+-- grain: condition, measure, service_line, lapse, age_band, location, response, item
 -- inputs: int_patients, int_conditions
 --
 -- Each patient of a group is in one row of each measure: `first_channel` and `last_channel` of all
@@ -110,12 +110,12 @@ final as (
 
     select
         condition,
-        service_line,
-        location,
-        age_band,
-        lapse,
-        response,
         measure,
+        service_line,
+        lapse,
+        age_band,
+        location,
+        response,
         item,
         count(*) as people
     from items
@@ -124,4 +124,4 @@ final as (
 )
 
 select * from final
-order by condition, service_line, location, age_band, lapse, response, measure, item
+order by condition, measure, service_line, lapse, age_band, location, response, item

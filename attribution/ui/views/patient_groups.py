@@ -1,0 +1,285 @@
+"""Cohorts: who has some things in common, how they came, and what sets them apart from others."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from math import sqrt
+
+import pandas as pd
+
+from attribution import group_queries, queries
+from attribution.group_queries import DIMENSIONS, Group
+from attribution.metrics import definition, ratio
+from attribution.paths import Home
+from attribution.queries import Marts
+from attribution.ui import charts, formats
+from attribution.ui.view import Column, Figure, Metric, Table, View, records
+from attribution.ui.views.group_shares import conditions_of, shares_of
+from attribution.ui.views.group_words import MEASURES, TITLES, UNKNOWN, in_words, value_title
+
+QUESTION = "Who are these patients, how did they come, and what sets them apart?"
+COHORT, OTHERS, SECOND = "Cohort", "Everyone else", "Second cohort"
+FEWEST_ANSWERS = 11
+NORMAL_95 = 1.959964
+MAX_ITEMS = 12
+NUMBERS = (
+    *("group_people", "group_visits", "show_rate", "group_collected"),
+    *("reactivated", "nps", "touch_known", "group_touches", "days_to_visit"),
+)
+# Drawn as figures; every dimension has a table.
+DRAWN = ("age_band", "lapse", "response", "first_channel", "last_channel", "days")
+
+
+@lru_cache(maxsize=128)
+def patient_groups(home: Home, generation: int, group: Group, other: Group | None) -> View:
+    """The page's view of one generation; built once for each pair of groups."""
+    return build(queries.marts(home, generation), group, other)
+
+
+def build(marts: Marts, group: Group, other: Group | None = None) -> View:
+    """A group beside another one, or beside everyone who is not in it where `other` is None."""
+    currency = queries.about(marts).currency
+    counts, ways = group_queries.counted(marts, group), group_queries.journeys(marts, group)
+    people = _people(counts)
+    if not people:
+        return View(QUESTION, currency=currency, empty=_nobody(group))
+    mine = group_queries.sums(marts, group)
+    if other is None:
+        name, whole = OTHERS, Group() if group.has_ways else group
+        beside = group_queries.without(
+            group_queries.counted(marts, Group()), counts, ["dimension", "value"]
+        )
+        ways_beside = group_queries.without(
+            group_queries.journeys(marts, whole), ways, ["measure", "item"]
+        )
+        every = group_queries.sums(marts, Group())
+        others = {key: every[key] - mine[key] for key in every}
+    else:
+        name = SECOND
+        beside = group_queries.counted(marts, other)
+        ways_beside = group_queries.journeys(marts, other)
+        others = group_queries.sums(marts, other)
+    people_beside = _people(beside)
+    ours, theirs = numbers(mine, people), numbers(others, people_beside)
+    shares = {
+        **{key: shares_of(counts, beside, "dimension", "value", key) for key in DIMENSIONS},
+        **{key: shares_of(ways, ways_beside, "measure", "item", key) for key in MEASURES},
+    }
+    shares = {key: frame for key, frame in shares.items() if not frame.empty}
+    if not group.condition and (other is None or not other.condition):
+        shares["condition"] = conditions_of(marts, group, other, people, people_beside)
+    tables = {key: _table(key, frame, name) for key, frame in shares.items()}
+    tables["numbers"] = _side_by_side(ours, theirs, name, currency)
+    tables["report"] = _report(ours, theirs, shares, name)
+    return View(
+        QUESTION,
+        metrics=_metrics(mine, ours, theirs),
+        figures={key: _figure(key, shares[key], name) for key in DRAWN if _has_any(shares, key)},
+        tables=tables,
+        remark=f"{in_words(group)}: {formats.count(people)} patients. Beside them: "
+        f"{_beside(other)}, {formats.count(people_beside)} patients.",
+        notes=_notes(group, other, people - mine["people"]),
+        currency=currency,
+    )
+
+
+def numbers(sums: Mapping[str, float], people: float) -> dict[str, float | None]:
+    """What a group's journeys came to, by the names of the registry; None where undefined.
+
+    `sums` as `group_queries.sums` answers; `people` are those of the group.
+    """
+    known, touched = sums["people"], sums["touched"]
+    recommend = ratio(sums["promoters"] - sums["detractors"], sums["answers"])
+    few = recommend is None or sums["answers"] < FEWEST_ANSWERS
+    return {
+        "group_people": people,
+        "group_visits": ratio(sums["visits"], known),
+        "show_rate": ratio(sums["shown"], sums["shown"] + sums["missed"]),
+        "group_collected": ratio(sums["value_micros"], known),
+        "reactivated": ratio(sums["came_back"], sums["was_silent"]),
+        "nps": None if few or recommend is None else 100 * recommend,
+        "touch_known": ratio(touched, known),
+        "group_touches": ratio(sums["touches"], touched),
+        "days_to_visit": ratio(sums["days_to_visit"], sums["arrived"]),
+    }
+
+
+def _people(counts: pd.DataFrame) -> float:
+    return float(counts.loc[counts["dimension"] == DIMENSIONS[0], "people"].sum())
+
+
+def _beside(other: Group | None) -> str:
+    return "everyone else" if other is None else in_words(other)[:1].lower() + in_words(other)[1:]
+
+
+def _nobody(group: Group) -> str:
+    return f"{in_words(group)}: there is nobody. Choose fewer things that they must have in common."
+
+
+def _nps_said(sums: Mapping[str, float]) -> str:
+    """How many answers an NPS is from, and between what it would lie with others like them."""
+    answers = sums["answers"]
+    if answers < FEWEST_ANSWERS:
+        return "fewer than 11 answers"
+    up, down = sums["promoters"] / answers, sums["detractors"] / answers
+    reach = 100 * NORMAL_95 * sqrt(max(up + down - (up - down) ** 2, 0.0) / answers)
+    return f"{formats.count(answers)} answers, ±{reach:.0f}"
+
+
+def _metrics(
+    sums: Mapping[str, float], ours: dict[str, float | None], theirs: dict[str, float | None]
+) -> tuple[Metric, ...]:
+    found = []
+    for name in NUMBERS:
+        meaning = definition(name)
+        if name == "touch_known":
+            continue  # in the table: the cards are two rows of four
+        interval = _nps_said(sums) if name == "nps" else ""
+        # That a group is smaller than all others is no change.
+        before = None if name in ("nps", "group_people") else theirs[name]
+        found.append(
+            Metric(
+                name,
+                meaning.title,
+                ours[name],
+                before,
+                meaning.format,
+                meaning.help,
+                meaning.better,
+                interval=interval,
+            )
+        )
+    return tuple(found)
+
+
+def _title(key: str) -> str:
+    return TITLES.get(key) or MEASURES[key]
+
+
+def _table(key: str, frame: pd.DataFrame, name: str) -> Table:
+    share = definition("group_share")
+    people = definition("group_people")
+    columns = (
+        Column("value", _title(key)),
+        Column("people", COHORT, "count", people.help),
+        Column("share", "Share", "rate", share.help),
+        Column("others", name, "count", people.help),
+        Column("others_share", f"Share, {name.lower()}", "rate", share.help),
+    )
+    rows = frame.assign(value=[value_title(key, value) for value in frame["value"]])
+    note = ""
+    if key == "condition":
+        note = "Share of all patients. Who has several is in several rows, so they do not add up."
+    elif UNKNOWN in set(rows["value"]):
+        note = "Shares are of those of whom it is known."
+    return Table(_title(key), columns, rows[[c.name for c in columns]], note)
+
+
+def _side_by_side(
+    ours: dict[str, float | None], theirs: dict[str, float | None], name: str, currency: str
+) -> Table:
+    rows = []
+    for each in NUMBERS:
+        meaning = definition(each)
+        texts = [_written(side[each], each, currency) for side in (ours, theirs)]
+        rows.append((meaning.title, *texts, meaning.help))
+    columns = (
+        Column("number", "Number"),
+        Column("cohort", COHORT),
+        Column("others", name),
+        Column("meaning", "What it is"),
+    )
+    return Table("Side by side", columns, pd.DataFrame(rows, columns=[c.name for c in columns]))
+
+
+def _written(value: float | None, name: str, currency: str) -> str:
+    format_ = definition(name).format
+    if format_ == "number":
+        return formats.UNDEFINED if value is None else f"{value:,.1f}".replace("-", "−")
+    return formats.written(value, format_, currency)
+
+
+def _report(
+    ours: dict[str, float | None],
+    theirs: dict[str, float | None],
+    shares: dict[str, pd.DataFrame],
+    name: str,
+) -> Table:
+    """Everything the page shows as plain numbers, a row for each: what the export writes."""
+    rows: list[tuple[str, str, str, float | None, float | None]] = [
+        ("numbers", each, "", ours[each], theirs[each]) for each in NUMBERS
+    ]
+    for key, frame in shares.items():
+        for row in records(frame):
+            value = row["value"] or UNKNOWN
+            rows.append((key, value, "people", row["people"], row["others"]))
+            rows.append((key, value, "share", row["share"], row["others_share"]))
+    columns = (
+        Column("part", "Part"),
+        Column("item", "Item"),
+        Column("unit", "Unit"),
+        Column("cohort", COHORT, "number"),
+        Column("compared", name, "number"),
+    )
+    frame = pd.DataFrame(rows, columns=[c.name for c in columns])
+    return Table("Cohort report", columns, frame)
+
+
+def _has_any(shares: dict[str, pd.DataFrame], key: str) -> bool:
+    return key in shares and bool((shares[key]["value"] != "").any())
+
+
+def _figure(key: str, frame: pd.DataFrame, name: str) -> Figure:
+    drawn = frame[frame["value"] != ""].head(MAX_ITEMS)
+    labels = [formats.label(value_title(key, value)) for value in drawn["value"]]
+    courses, hovers = {}, {}
+    for side, people, share in ((name, "others", "others_share"), (COHORT, "people", "share")):
+        courses[side] = [None if pd.isna(part) else float(part) for part in drawn[share]]
+        hovers[side] = [
+            f"{formats.rate(part)} ({formats.count(number)} patients)"
+            for part, number in zip(drawn[share], drawn[people], strict=True)
+        ]
+    return Figure(
+        _title(key),
+        charts.ranges(labels, courses, hovers, COHORT),
+        _apart(key, drawn, name),
+        definition("group_share").help,
+        key,
+    )
+
+
+def _apart(key: str, drawn: pd.DataFrame, name: str) -> str:
+    """Where the two differ most, in words."""
+    gap = drawn["share"].fillna(0) - drawn["others_share"].fillna(0)
+    if gap.empty or drawn["others_share"].isna().all() or drawn["share"].isna().all():
+        return f"Share of the cohort's patients by {_title(key).lower()}."
+    row = records(drawn.assign(gap=gap.abs()).sort_values("gap", ascending=False).head(1))[0]
+    value, mine, theirs = (row[each] for each in ("value", "share", "others_share"))
+    return (
+        f"{value_title(key, value)} is furthest apart: {formats.rate(mine)} of the "
+        f"cohort, {formats.rate(theirs)} of {_whom(name)}."
+    )
+
+
+def _whom(name: str) -> str:
+    return "everyone else" if name == OTHERS else "the second cohort"
+
+
+def _notes(group: Group, other: Group | None, untold: float) -> tuple[str, ...]:
+    notes = [
+        (
+            "Each patient is counted once, with the service line, location and lapse of the latest "
+            "kept visit. Visits, money and answers are of all data."
+        )
+    ]
+    if untold > 0:
+        notes.append(
+            f"What the journeys came to is not told of {formats.count(untold)} of the cohort's "
+            "patients: too few are alike."
+        )
+    if group.has_ways and (other is None or other.has_ways):
+        return tuple(notes)
+    notes.append(
+        "Channels, days and ways are not kept by ZIP3 or months of silence. Take these away to "
+        "see them."
+    )
+    return tuple(notes)
