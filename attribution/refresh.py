@@ -13,11 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal, NoReturn
 
 from sqlalchemy.exc import DBAPIError
 
-from attribution import audit, identity, payloads, seeds, transform, warehouse
+from attribution import audit, identity, payloads, seeds, transform, viewer_marts, warehouse
 from attribution.errors import CaretraceError, SettingsError, StorageError, told
 from attribution.ledger import Ledger, StepNote
 from attribution.loading import Loader
@@ -79,7 +80,7 @@ def refresh(
     with only_one(home), Ledger(home) as ledger:
         _enough_space(home)
         steps = [f"load {s.name}" for s in settings.sources]
-        run_id = ledger.start([*steps, "identity", "models", "checks", "publish"])
+        run_id = ledger.start([*steps, "identity", "models", "checks", "small cells", "publish"])
         ledger.keep_sources([source.name for source in settings.sources])
         try:
             with _seldom_collected():
@@ -289,6 +290,8 @@ class _Run:
             checksums = {name: transform.checksum(connection, name) for name in (*marts, *people)}
             note.rows = len(checksums)
         building.copy_marts(marts, people)
+        with self._step("small cells"):
+            building.write_viewers(partial(viewer_marts.write, marts=marts))
         return checksums
 
     def _say(self, step: str, message: str) -> None:

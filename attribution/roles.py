@@ -17,11 +17,13 @@ SEE = "see"  # pages of aggregates
 EXPORT = "export"
 PEOPLE = "people"
 OPERATE = "operate"
+SMALL_CELLS = "small cells"  # counts of fewer than eleven people
 _MAY = {
     SEE: frozenset(ROLES),
     EXPORT: frozenset({"admin"}),
     PEOPLE: frozenset({"care"}),
     OPERATE: frozenset({"admin", "analyst"}),
+    SMALL_CELLS: frozenset({"analyst"}),
 }
 
 

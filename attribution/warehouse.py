@@ -8,7 +8,7 @@ when a replaced file is opened again in one process.
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -24,6 +24,7 @@ from attribution.raw import ensure_raw_tables
 
 KEPT_GENERATIONS = 4
 PRIVATE, PEOPLE, MARTS = "private.duckdb", "people.duckdb", "marts.duckdb"
+VIEWERS = "viewers.duckdb"
 # The default of 1.5 would silently replay a stale write-ahead log found beside the file.
 STORAGE_VERSION = "v1.5.0"
 Grains = Mapping[str, Sequence[str]]  # the columns of each table's grain, by its name
@@ -52,9 +53,17 @@ def current_generation(home: Home) -> int | None:
         ) from None
 
 
-def open_marts(home: Home, generation: int) -> Engine:
-    """The published marts of one generation, read-only, with everything else switched off."""
-    return _open_reader(home.generation(generation) / MARTS)
+def open_marts(home: Home, generation: int, *, protected: bool = False) -> Engine:
+    """The published marts of one generation, read-only, with everything else switched off.
+
+    Where `protected`, those in which no cell is of fewer than eleven people.
+    """
+    return _open_reader(home.generation(generation) / (VIEWERS if protected else MARTS))
+
+
+def holds_viewers(home: Home, generation: int) -> bool:
+    """Whether a generation has marts for viewers; those of earlier versions have none."""
+    return (home.generation(generation) / VIEWERS).is_file()
 
 
 def open_people(home: Home, generation: int) -> Engine:
@@ -143,6 +152,32 @@ class Building:
             connection.exec_driver_sql("checkpoint copied")
             connection.exec_driver_sql("detach copied")
 
+    def write_viewers(self, write: Callable[..., None]) -> None:
+        """Write the file that viewers' pages open, beside what the last one published told.
+
+        `write(connection, follows=...)` finds the new file attached as `viewers` and, where it
+        `follows` one, the published one as `before`.
+        """
+        path = self.folder / VIEWERS
+        path.unlink(missing_ok=True)
+        published = current_generation(self.home)
+        before = None if published is None else self.home.generation(published) / VIEWERS
+        follows = before is not None and before.is_file()
+        with self.engine.connect() as connection:
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.exec_driver_sql(
+                f"attach '{_quoted(path)}' as viewers (storage_version '{STORAGE_VERSION}')"
+            )
+            if before is not None and follows:
+                connection.exec_driver_sql(f"attach '{_quoted(before)}' as before (read_only)")
+            try:
+                write(connection, follows=follows)
+                connection.exec_driver_sql("checkpoint viewers")
+            finally:
+                connection.exec_driver_sql("detach viewers")
+                if follows:
+                    connection.exec_driver_sql("detach before")
+
     def close(self) -> None:
         """Make the generation durable. After this nothing in its folder changes any more."""
         with self.engine.connect() as connection:
@@ -152,7 +187,8 @@ class Building:
         left = sorted(path.name for path in self.folder.glob("*.wal"))
         if left:
             raise StorageError(f"Generation {self.number} was not closed whole: {left} was left.")
-        for path in (self.folder / name for name in (PRIVATE, PEOPLE, MARTS)):
+        every = (self.folder / name for name in (PRIVATE, PEOPLE, MARTS, VIEWERS))
+        for path in (path for path in every if path.is_file()):
             path.chmod(0o600)
             _sync(path)
         _sync(self.folder)

@@ -40,7 +40,7 @@ def _told(context: Context, view: View) -> None:
         asked = f"{_title(context.scope.model)} is not made of shares of journeys"
         st.caption(formats.prose(f"{asked}: what follows is told under {_title(model)}."))
     scope = replace(context.scope, model=model)
-    told = why(context.home, context.generation, scope, channel)
+    told = why(context.home, context.generation, scope, channel, protected=context.protected)
     if told.empty:
         st.info(formats.prose(told.empty), icon=":material/search_off:")
         return

@@ -30,16 +30,20 @@ _SEEN = "filters_seen"
 ALL = frozenset({"period", "kind", "model", "service", "location"})
 
 
-@lru_cache(maxsize=4)
-def choices(home: Home, generation: int) -> tuple[About, tuple[str, ...], tuple[str, ...]]:
+@lru_cache(maxsize=8)
+def choices(
+    home: Home, generation: int, *, protected: bool = False
+) -> tuple[About, tuple[str, ...], tuple[str, ...]]:
     """What a generation can be narrowed by: its weeks, service lines, locations."""
-    marts = queries.marts(home, generation)
+    marts = queries.marts(home, generation, protected=protected)
     return queries.about(marts), queries.service_lines(marts), queries.locations(marts)
 
 
-def sidebar(home: Home, generation: int, page: str, used: frozenset[str]) -> Scope:
+def sidebar(
+    home: Home, generation: int, page: str, used: frozenset[str], *, protected: bool = False
+) -> Scope:
     """Draw the filters that a page uses; what all of them say is in the address afterwards."""
-    about, service_lines, locations = choices(home, generation)
+    about, service_lines, locations = choices(home, generation, protected=protected)
 
     def checked(said: Mapping[str, object]) -> Scope:
         return scope_of(about, said, service_lines=service_lines, locations=locations)

@@ -4,6 +4,7 @@ It is the server's main script, so that every address, also the first one after 
 through it: a folder `pages` beside the main script would let Streamlit run a page alone.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,7 +14,7 @@ from streamlit.navigation.page import StreamlitPage
 from attribution import settings, versions
 from attribution.errors import NotAllowed
 from attribution.paths import PAGES
-from attribution.roles import OPERATE, SEE, Reader
+from attribution.roles import OPERATE, SEE, SMALL_CELLS, Reader
 from attribution.ui import access, draw, filters, frame
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
@@ -49,6 +50,8 @@ USED = {
     "cohorts": frozenset(),
     "data-health": frozenset(),
 }
+# Where small cells are folded, credit knows neither service lines nor places.
+UNPLACED = dict.fromkeys(("channels", "attribution"), frozenset({"service", "location"}))
 # What a reader must be allowed to do to see a page at all.
 NEEDED = dict.fromkeys(USED, SEE) | {"data-health": OPERATE}
 # Data health stays: it shows the refresh that is due.
@@ -66,7 +69,8 @@ def main() -> None:
     page = st.navigation(_menu(reader))
     st.set_page_config(page_title=f"{page.title} · caretrace", page_icon=MARK, layout="wide")
     st.logo(WORDMARK, icon_image=MARK, size="large")
-    draw.heading(page.title, state, face(home))
+    protected = not reader.may(SMALL_CELLS)
+    draw.heading(page.title, state, face(home), protected=protected)
     if state.generation is None:
         st.info(
             "Run `caretrace refresh` to load your sources, or `caretrace demo` to see a "
@@ -78,10 +82,15 @@ def main() -> None:
     name = page.url_path or FIRST_PAGE
     if not reader.may(NEEDED.get(name, SEE)):
         raise NotAllowed(f"The page {page.title} is not for your role. Choose another page.")
-    if name in NEEDS_MARTS and not versions.fits(home, state.generation):
+    if (protected or name in NEEDS_MARTS) and not versions.fits(
+        home, state.generation, protected=protected
+    ):
         st.info(versions.SENTENCE, title="A refresh is due", icon=":material/update:")
         st.stop()
-    scope = filters.sidebar(home, state.generation, name, USED[name])
+    used = USED[name] - (UNPLACED.get(name, frozenset()) if protected else frozenset())
+    scope = filters.sidebar(home, state.generation, name, used, protected=protected)
+    if protected and name in UNPLACED:
+        scope = replace(scope, service_lines=(), locations=())
     _signed_in(reader)
     frame.enter(frame.Context(home, state.generation, scope, state, reader))
     try:

@@ -7,7 +7,7 @@ from attribution.ui import draw, export, frame
 from attribution.ui.views.channels import channels
 
 context = frame.context()
-view = channels(context.home, context.generation, context.scope)
+view = channels(context.home, context.generation, context.scope, protected=context.protected)
 
 draw.opening(view)
 draw.metrics(view)

@@ -4,7 +4,7 @@ from attribution.ui import draw, export, frame
 from attribution.ui.views.reconcile import reconcile
 
 context = frame.context()
-view = reconcile(context.home, context.generation, context.scope)
+view = reconcile(context.home, context.generation, context.scope, protected=context.protected)
 
 draw.opening(view)
 draw.metrics(view, columns=5)

@@ -6,7 +6,7 @@ from attribution.ui import draw, frame
 from attribution.ui.views.reactivation import reactivation
 
 context = frame.context()
-view = reactivation(context.home, context.generation, context.scope)
+view = reactivation(context.home, context.generation, context.scope, protected=context.protected)
 
 draw.opening(view)
 if view.figures:

@@ -29,9 +29,9 @@ MAX_BARS = 16
 
 
 @lru_cache(maxsize=128)
-def channels(home: Home, generation: int, scope: Scope) -> View:
+def channels(home: Home, generation: int, scope: Scope, *, protected: bool = False) -> View:
     """The page's view of one generation; built once for each scope."""
-    return build(queries.marts(home, generation), scope)
+    return build(queries.marts(home, generation, protected=protected), scope)
 
 
 def build(marts: Marts, scope: Scope) -> View:

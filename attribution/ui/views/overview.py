@@ -24,9 +24,9 @@ SHOWN = ("spend", *COUNTS, "collected", *BLENDED)
 
 
 @lru_cache(maxsize=128)
-def overview(home: Home, generation: int, scope: Scope) -> View:
+def overview(home: Home, generation: int, scope: Scope, *, protected: bool = False) -> View:
     """The page's view of one generation; built once for each scope."""
-    return build(queries.marts(home, generation), scope)
+    return build(queries.marts(home, generation, protected=protected), scope)
 
 
 def build(marts: Marts, scope: Scope) -> View:

@@ -26,9 +26,9 @@ _TITLES = {"booked": "reactivated_booked", "kept": "reactivated_kept"}
 
 
 @lru_cache(maxsize=128)
-def reactivation(home: Home, generation: int, scope: Scope) -> View:
+def reactivation(home: Home, generation: int, scope: Scope, *, protected: bool = False) -> View:
     """The page's view of one generation; built once for each scope."""
-    return build(queries.marts(home, generation), scope)
+    return build(queries.marts(home, generation, protected=protected), scope)
 
 
 def build(marts: Marts, scope: Scope) -> View:

@@ -30,9 +30,9 @@ SMALL = 0.05  # of a conversion: no cause to show
 
 
 @lru_cache(maxsize=128)
-def reconcile(home: Home, generation: int, scope: Scope) -> View:
+def reconcile(home: Home, generation: int, scope: Scope, *, protected: bool = False) -> View:
     """The page's view of one generation; built once for each scope."""
-    return build(queries.marts(home, generation), scope)
+    return build(queries.marts(home, generation, protected=protected), scope)
 
 
 def build(marts: Marts, scope: Scope) -> View:

@@ -30,9 +30,11 @@ _STOOD = {
 
 
 @lru_cache(maxsize=128)
-def why(home: Home, generation: int, scope: Scope, channel: str) -> View:
+def why(
+    home: Home, generation: int, scope: Scope, channel: str, *, protected: bool = False
+) -> View:
     """The section's view of one generation; built once for each scope and channel."""
-    return build(queries.marts(home, generation), scope, channel)
+    return build(queries.marts(home, generation, protected=protected), scope, channel)
 
 
 def build(marts: Marts, scope: Scope, channel: str) -> View:
