@@ -13,6 +13,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from attribution.queries import MICROS, Marts
+from attribution.small_cells import OTHER
 
 AGES = ("0-17", "18-29", "30-44", "45-59", "60-74", "75+", "unknown")
 LAPSES = (
@@ -40,6 +41,7 @@ OF_JOURNEYS = tuple(name for name in DIMENSIONS if name not in NOT_OF_JOURNEYS)
 SUMS = (
     *("people", "visits", "shown", "missed", "value_micros", "was_silent", "came_back"),
     *("answers", "promoters", "detractors", "touched", "touches", "arrived", "days_to_visit"),
+    "missers",
 )
 MEASURES = ("first_channel", "last_channel", "days", "way")
 PATIENT_GROUPS = sa.table(
@@ -101,7 +103,8 @@ def known_values(at: Marts) -> dict[str, tuple[str, ...]]:
     found = {}
     for name in (*DIMENSIONS, "condition"):
         rows = frame[frame["dimension"] == name]
-        found[name] = _in_order(name, rows["value"])
+        # What is folded cannot be chosen: it is not all that has no name.
+        found[name] = _in_order(name, set(rows["value"]) - {OTHER})
     return found
 
 

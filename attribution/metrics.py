@@ -401,8 +401,8 @@ def _groups() -> tuple[Definition, ...]:
         Definition(
             "nps",
             "NPS",
-            "Net promoter score: share of answers of 9 or 10 of 10 less the share of 0 to 6.",
-            "In points from −100 to 100; not shown for fewer than 11 answers.",
+            "Net promoter score: share of patients answering 9 or 10 of 10 less the share of 0 to 6.",
+            "Of each patient's latest answer, in points; not shown for fewer than 11 answers.",
             "number",
         ),
         Definition(

@@ -96,12 +96,12 @@ def export_cohorts(home: Home, said: Mapping[str, Sequence[str]]) -> bytes:
     asked for that no patient has.
     """
     generation = _published(home)
-    known = group_queries.known_values(queries.marts(home, generation))
+    known = group_queries.known_values(queries.marts(home, generation, protected=True))
     asked: dict[str, object] = {
         name: _some(TITLES[name].lower(), values, known[name]) for name, values in said.items()
     }
     group = group_of(asked | {"condition": _only(said.get("condition", ()))}, known)
-    content = cohort_report(patient_groups(home, generation, group, None))
+    content = cohort_report(patient_groups(home, generation, group, None, protected=True))
     about = filters_of(group, None)
     audit_export(home, audit.operator(), generation, about, "csv", content, COHORT_REPORT)
     return content

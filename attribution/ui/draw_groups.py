@@ -19,13 +19,13 @@ _KEYS = {"service_line": "line", "age_band": "age", "months_silent": "silent"}
 
 
 @lru_cache(maxsize=8)
-def _known(home: Home, generation: int) -> Mapping[str, tuple[str, ...]]:
-    return group_queries.known_values(queries.marts(home, generation))
+def _known(home: Home, generation: int, *, protected: bool) -> Mapping[str, tuple[str, ...]]:
+    return group_queries.known_values(queries.marts(home, generation, protected=protected))
 
 
 def chosen(context: Context) -> tuple[Group, Group | None]:
     """The cohort that the reader chooses, and the one beside it; None is everyone else."""
-    known = _known(context.home, context.generation)
+    known = _known(context.home, context.generation, protected=context.protected)
     with st.container(border=True):
         group = _group("Cohort", "", known)
         against = st.segmented_control(

@@ -18,6 +18,7 @@ from attribution.roles import EXPORT
 from attribution.ui import access
 from attribution.ui.frame import Context
 from attribution.ui.view import View
+from attribution.ui.views import patient_groups as views
 
 _KINDS: dict[Literal["csv", "xlsx"], tuple[str, str, str]] = {
     "xlsx": (
@@ -71,17 +72,22 @@ def reconcile(view: View, context: Context) -> None:
         )
 
 
-def patient_groups(view: View, context: Context, group: Group, other: Group | None) -> None:
-    """Offer everything about a cohort and what it is compared with as CSV."""
+def patient_groups(context: Context, group: Group, other: Group | None) -> None:
+    """Offer everything about a cohort and what it is compared with as CSV, small cells folded."""
     if not context.reader.may(EXPORT):
         st.caption(access.NOT_EXPORTED)
         return
     title, mime, icon = _KINDS["csv"]
-    make = audited(
-        context, "csv", partial(cohort_report, view), COHORT_REPORT, filters_of(group, other)
-    )
+
+    def report() -> bytes:
+        # A file leaves: no reader takes small cells away.
+        return cohort_report(
+            views.patient_groups(context.home, context.generation, group, other, protected=True)
+        )
+
+    make = audited(context, "csv", report, COHORT_REPORT, filters_of(group, other))
     with st.popover("Export", icon=":material/download:", key="export"):
-        st.caption("The numbers of this page: the cohort and what it is compared with.")
+        st.caption("The cohort and what it is compared with, small cells folded.")
         st.download_button(
             title,
             make,

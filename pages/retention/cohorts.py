@@ -7,7 +7,7 @@ from attribution.ui.views.patient_groups import patient_groups
 
 context = frame.context()
 group, other = draw_groups.chosen(context)
-view = patient_groups(context.home, context.generation, group, other)
+view = patient_groups(context.home, context.generation, group, other, protected=context.protected)
 
 draw.opening(view)
 draw.metrics(view)
@@ -16,5 +16,5 @@ with st.grid(2, min_column_width=420, gap="small"):
         draw.figure(view, name)
 draw.table(view, "numbers")
 draw.tables(view, [name for name in draw_groups.TABLES if name in view.tables])
-export.patient_groups(view, context, group, other)
+export.patient_groups(context, group, other)
 draw.notes(view)

@@ -11,7 +11,8 @@
 -- marketing: sent, opened (or replied), clicked, booked within 90 days. Touches are all that are
 -- known; `days_to_visit` is from the first to the first kept visit, where it came before it.
 -- `was_silent` and `came_back` are of any silence that Reactivation counts; `step_1` to `step_4`
--- are the way to the latest booked visit with a known touch, as in `paths`.
+-- are the way to the latest booked visit with a known touch, as in `paths`. Of several answers to
+-- NPS the latest counts.
 
 with
 
@@ -182,16 +183,16 @@ paid as (
 
 ),
 
-asked as (
+answers as (
 
     select
         person_id,
-        count(*) as answers,
-        sum(case when nps_class = 'promoter' then 1 else 0 end) as promoters,
-        sum(case when nps_class = 'detractor' then 1 else 0 end) as detractors
+        nps_class,
+        row_number() over (
+            partition by person_id order by answered_at desc, feedback_id desc, source asc
+        ) as back
     from stg_feedback
     where person_id is not null and nps_class is not null
-    group by person_id
 
 ),
 
@@ -294,9 +295,10 @@ final as (
         coalesce(paid.value_micros, 0) as value_micros,
         case when silences.silence >= 1 then 1 else 0 end as was_silent,
         case when silences.silence = 2 then 1 else 0 end as came_back,
-        coalesce(asked.answers, 0) as answers,
-        coalesce(asked.promoters, 0) as promoters,
-        coalesce(asked.detractors, 0) as detractors,
+        case when coalesce(appointments.missed, 0) > 0 then 1 else 0 end as missers,
+        case when answers.person_id is null then 0 else 1 end as answers,
+        case when answers.nps_class = 'promoter' then 1 else 0 end as promoters,
+        case when answers.nps_class = 'detractor' then 1 else 0 end as detractors,
         coalesce(touched.touches, 0) as touches,
         case
             when touched.first_at <= known.first_at
@@ -323,7 +325,7 @@ final as (
     left join answered on known.person_id = answered.person_id
     left join appointments on known.person_id = appointments.person_id
     left join paid on known.person_id = paid.person_id
-    left join asked on known.person_id = asked.person_id
+    left join answers on known.person_id = answers.person_id and answers.back = 1
     left join touched on known.person_id = touched.person_id
     left join ways on known.person_id = ways.person_id and ways.back = 1
     left join channels as firsts on ways.step_1 = firsts.channel_id

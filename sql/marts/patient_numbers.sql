@@ -2,9 +2,10 @@
 -- grain: condition, service_line, lapse, age_band, location, response, zip3, months_silent
 -- inputs: int_patients, int_conditions
 --
--- `condition` '' is everybody, each patient once; who has several is in several. `was_silent`,
--- `came_back`, `touched` and `arrived` are people, all else is of visits, appointments, answers,
--- touches and micros. `arrived` are those with a touch before their first visit, `days_to_visit`
+-- `condition` '' is everybody, each patient once; who has several is in several. `missers` are who
+-- missed any of `missed` appointments. They, `was_silent`, `came_back`, `answers`, `promoters`,
+-- `detractors`, `touched` and `arrived` are people; all else is of visits, appointments, touches
+-- and micros. `arrived` are those with a touch before their first visit, `days_to_visit`
 -- the days between, all added up.
 
 with
@@ -39,6 +40,7 @@ final as (
         cast(sum(visits) as bigint) as visits,
         cast(sum(shown) as bigint) as shown,
         cast(sum(missed) as bigint) as missed,
+        cast(sum(missers) as bigint) as missers,
         cast(sum(value_micros) as bigint) as value_micros,
         cast(sum(was_silent) as bigint) as was_silent,
         cast(sum(came_back) as bigint) as came_back,

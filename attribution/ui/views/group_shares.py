@@ -5,6 +5,7 @@ import pandas as pd
 from attribution import group_queries
 from attribution.group_queries import Group
 from attribution.queries import Marts
+from attribution.small_cells import OTHER
 
 
 def shares_of(
@@ -33,9 +34,12 @@ def _order(key: str, values: list[str], people: pd.Series) -> list[str]:
     if own:
         places = {value: place for place, value in enumerate(own)}
         return sorted(values, key=lambda value: (value == "", places.get(value, len(own)), value))
-    return sorted(values, key=lambda value: (value == "", -people.get(value, 0), value))
+    return sorted(
+        values, key=lambda value: (value == "", value in _REST, -people.get(value, 0), value)
+    )
 
 
+_REST = ("other", OTHER)
 _DAYS = ("0-7", "8-30", "31-90", "91-365", "366+")
 
 

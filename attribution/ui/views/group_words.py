@@ -38,7 +38,7 @@ MEASURES = {
     "days": "Days from first touch to first visit",
     "way": "Ways to the latest booked visit",
 }
-UNKNOWN = "not known"
+UNKNOWN = "Not known"
 _WORDS = {"booked": "Booked after", "(other)": "Other, too few to tell apart"}
 _PLAIN = ("age_band", "months_silent", "days", "zip3")
 

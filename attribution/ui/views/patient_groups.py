@@ -17,7 +17,7 @@ from attribution.ui.views.group_shares import conditions_of, shares_of
 from attribution.ui.views.group_words import MEASURES, TITLES, UNKNOWN, in_words, value_title
 
 QUESTION = "Who are these patients, how did they come, and what sets them apart?"
-COHORT, OTHERS, SECOND = "Cohort", "Everyone else", "Second cohort"
+COHORT, OTHERS, SECOND, EVERYONE = "Cohort", "Everyone else", "Second cohort", "All patients"
 FEWEST_ANSWERS = 11
 NORMAL_95 = 1.959964
 MAX_ITEMS = 12
@@ -26,13 +26,15 @@ NUMBERS = (
     *("reactivated", "nps", "touch_known", "group_touches", "days_to_visit"),
 )
 # Drawn as figures; every dimension has a table.
-DRAWN = ("age_band", "lapse", "response", "first_channel", "last_channel", "days")
+DRAWN = ("age_band", "response", "lapse", "days", "first_channel", "last_channel")
 
 
 @lru_cache(maxsize=128)
-def patient_groups(home: Home, generation: int, group: Group, other: Group | None) -> View:
+def patient_groups(
+    home: Home, generation: int, group: Group, other: Group | None, *, protected: bool
+) -> View:
     """The page's view of one generation; built once for each pair of groups."""
-    return build(queries.marts(home, generation), group, other)
+    return build(queries.marts(home, generation, protected=protected), group, other)
 
 
 def build(marts: Marts, group: Group, other: Group | None = None) -> View:
@@ -43,21 +45,7 @@ def build(marts: Marts, group: Group, other: Group | None = None) -> View:
     if not people:
         return View(QUESTION, currency=currency, empty=_nobody(group))
     mine = group_queries.sums(marts, group)
-    if other is None:
-        name, whole = OTHERS, Group() if group.has_ways else group
-        beside = group_queries.without(
-            group_queries.counted(marts, Group()), counts, ["dimension", "value"]
-        )
-        ways_beside = group_queries.without(
-            group_queries.journeys(marts, whole), ways, ["measure", "item"]
-        )
-        every = group_queries.sums(marts, Group())
-        others = {key: every[key] - mine[key] for key in every}
-    else:
-        name = SECOND
-        beside = group_queries.counted(marts, other)
-        ways_beside = group_queries.journeys(marts, other)
-        others = group_queries.sums(marts, other)
+    name, beside, ways_beside, others = _others(marts, group, other, counts, ways, mine)
     people_beside = _people(beside)
     ours, theirs = numbers(mine, people), numbers(others, people_beside)
     shares = {
@@ -65,7 +53,7 @@ def build(marts: Marts, group: Group, other: Group | None = None) -> View:
         **{key: shares_of(ways, ways_beside, "measure", "item", key) for key in MEASURES},
     }
     shares = {key: frame for key, frame in shares.items() if not frame.empty}
-    if not group.condition and (other is None or not other.condition):
+    if _has_conditions(marts, group) and (other is None or _has_conditions(marts, other)):
         shares["condition"] = conditions_of(marts, group, other, people, people_beside)
     tables = {key: _table(key, frame, name) for key, frame in shares.items()}
     tables["numbers"] = _side_by_side(ours, theirs, name, currency)
@@ -73,13 +61,52 @@ def build(marts: Marts, group: Group, other: Group | None = None) -> View:
     return View(
         QUESTION,
         metrics=_metrics(mine, ours, theirs),
-        figures={key: _figure(key, shares[key], name) for key in DRAWN if _has_any(shares, key)},
+        figures={
+            key: _figure(key, shares[key], name) for key in DRAWN if _says(shares, key, group)
+        },
         tables=tables,
         remark=f"{in_words(group)}: {formats.count(people)} patients. Beside them: "
-        f"{_beside(other)}, {formats.count(people_beside)} patients.",
-        notes=_notes(group, other, people - mine["people"]),
+        f"{_beside(other, name)}, {formats.count(people_beside)} patients.",
+        notes=_notes(marts, group, other, people - mine["people"]),
         currency=currency,
     )
+
+
+def _others(
+    marts: Marts,
+    group: Group,
+    other: Group | None,
+    counts: pd.DataFrame,
+    ways: pd.DataFrame,
+    mine: Mapping[str, float],
+) -> tuple[str, pd.DataFrame, pd.DataFrame, dict[str, float]]:
+    """What the cohort is compared with: its name, people, ways and sums."""
+    # Channels are kept of everyone without the two dimensions, and none of a cohort with them.
+    if other is not None:
+        asked, of_ways, name = other, other, SECOND
+    else:
+        asked, of_ways, name = Group(), Group() if group.has_ways else group, OTHERS
+    beside, ways_beside = (
+        group_queries.counted(marts, asked),
+        group_queries.journeys(marts, of_ways),
+    )
+    sums = group_queries.sums(marts, asked)
+    if other is not None:
+        return name, beside, ways_beside, sums
+    if marts.protected and group.condition:
+        # Who has a condition is told in larger cells than everyone, which cannot be taken apart.
+        return EVERYONE, beside, ways_beside, sums
+    return (
+        name,
+        group_queries.without(beside, counts, ["dimension", "value"]),
+        group_queries.without(ways_beside, ways, ["measure", "item"]),
+        {key: sums[key] - mine[key] for key in sums},
+    )
+
+
+def _has_conditions(marts: Marts, group: Group) -> bool:
+    """Whether it can be told how many of the group have each condition."""
+    return not group.condition and not (marts.protected and group.wanted)
 
 
 def numbers(sums: Mapping[str, float], people: float) -> dict[str, float | None]:
@@ -107,8 +134,9 @@ def _people(counts: pd.DataFrame) -> float:
     return float(counts.loc[counts["dimension"] == DIMENSIONS[0], "people"].sum())
 
 
-def _beside(other: Group | None) -> str:
-    return "everyone else" if other is None else in_words(other)[:1].lower() + in_words(other)[1:]
+def _beside(other: Group | None, name: str) -> str:
+    said = name if other is None else in_words(other)
+    return said[:1].lower() + said[1:]
 
 
 def _nobody(group: Group) -> str:
@@ -159,7 +187,7 @@ def _table(key: str, frame: pd.DataFrame, name: str) -> Table:
     share = definition("group_share")
     people = definition("group_people")
     columns = (
-        Column("value", _title(key)),
+        Column("value", "Way" if key == "way" else _title(key)),
         Column("people", COHORT, "count", people.help),
         Column("share", "Share", "rate", share.help),
         Column("others", name, "count", people.help),
@@ -180,7 +208,7 @@ def _side_by_side(
     rows = []
     for each in NUMBERS:
         meaning = definition(each)
-        texts = [_written(side[each], each, currency) for side in (ours, theirs)]
+        texts = [formats.written(side[each], meaning.format, currency) for side in (ours, theirs)]
         rows.append((meaning.title, *texts, meaning.help))
     columns = (
         Column("number", "Number"),
@@ -189,13 +217,6 @@ def _side_by_side(
         Column("meaning", "What it is"),
     )
     return Table("Side by side", columns, pd.DataFrame(rows, columns=[c.name for c in columns]))
-
-
-def _written(value: float | None, name: str, currency: str) -> str:
-    format_ = definition(name).format
-    if format_ == "number":
-        return formats.UNDEFINED if value is None else f"{value:,.1f}".replace("-", "−")
-    return formats.written(value, format_, currency)
 
 
 def _report(
@@ -224,8 +245,10 @@ def _report(
     return Table("Cohort report", columns, frame)
 
 
-def _has_any(shares: dict[str, pd.DataFrame], key: str) -> bool:
-    return key in shares and bool((shares[key]["value"] != "").any())
+def _says(shares: dict[str, pd.DataFrame], key: str, group: Group) -> bool:
+    """Whether there is anything to see: of a single chosen value all are."""
+    single = len(group.wanted.get(key, ())) == 1
+    return key in shares and not single and bool((shares[key]["value"] != "").any())
 
 
 def _figure(key: str, frame: pd.DataFrame, name: str) -> Figure:
@@ -261,17 +284,24 @@ def _apart(key: str, drawn: pd.DataFrame, name: str) -> str:
 
 
 def _whom(name: str) -> str:
-    return "everyone else" if name == OTHERS else "the second cohort"
+    return "the second cohort" if name == SECOND else name.lower()
 
 
-def _notes(group: Group, other: Group | None, untold: float) -> tuple[str, ...]:
+def _notes(marts: Marts, group: Group, other: Group | None, untold: float) -> tuple[str, ...]:
     notes = [
         (
             "Each patient is counted once, with the service line, location and lapse of the latest "
             "kept visit. Visits, money and answers are of all data."
         )
     ]
-    if untold > 0:
+    if marts.protected:
+        notes.append(
+            "Who is told only together with others, as Other, is in no narrower cohort; numbers "
+            "change when eleven patients or more have."
+        )
+    if marts.protected and group.condition:
+        notes.append("By condition you are told how many there are, and no more.")
+    elif untold > 0:
         notes.append(
             f"What the journeys came to is not told of {formats.count(untold)} of the cohort's "
             "patients: too few are alike."
