@@ -19,6 +19,7 @@ from attribution.errors import BadInput, CaretraceError
 from attribution.ledger import Ledger
 from attribution.paths import Home
 from attribution.port import check_port
+from attribution.roles import ROLES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="serve the dashboard on this computer")
     serve.add_argument("--port", type=int, default=8501)
+    serve.add_argument(
+        "--as",
+        dest="role",
+        choices=ROLES,
+        help="with simulated people: read as somebody with this role alone",
+    )
     serve.set_defaults(run=_serve)
 
     refresh = commands.add_parser("refresh", help="load every source and publish what they say")
@@ -105,6 +112,12 @@ def _parser() -> argparse.ArgumentParser:
         export.add_argument(f"--{option}", action="append", default=[], help=f"cohorts: {help_}")
     export.add_argument(
         "--people", action="store_true", help="journeys: say that you may see single people"
+    )
+    export.add_argument(
+        "--small-cells",
+        action="store_true",
+        help="channels, cohorts: with counts of fewer than 11 people; the file stays inside, and the audit "
+        "log says that you asked for it",
     )
     export.set_defaults(run=_export)
 
@@ -151,7 +164,7 @@ def _serve(options: argparse.Namespace) -> int:
     check_port(options.port)
     from attribution.ui.server import serve
 
-    serve(options.port, home)
+    serve(options.port, home, getattr(options, "role", None))
     return 0
 
 
@@ -235,10 +248,11 @@ def _export(options: argparse.Namespace) -> int:
         )
         _say(f"Wrote {options.out}, {rows:,} touches.")
         return 0
+    small = options.small_cells
     if options.report == "cohorts":
-        content = export_cohorts(_home(), _in_common(options))
+        content = export_cohorts(_home(), _in_common(options), small_cells=small)
     else:
-        content = export_channels(_home(), options.format, **asked)
+        content = export_channels(_home(), options.format, small_cells=small, **asked)
     if options.out is None:
         sys.stdout.buffer.write(content)
     else:

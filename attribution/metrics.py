@@ -401,7 +401,7 @@ def _groups() -> tuple[Definition, ...]:
         Definition(
             "nps",
             "NPS",
-            "Net promoter score: share of patients answering 9 or 10 of 10 less the share of 0 to 6.",
+            "Net promoter score: share of patients who answer 9 or 10 less the share of 0 to 6.",
             "Of each patient's latest answer, in points; not shown for fewer than 11 answers.",
             "number",
         ),

@@ -333,7 +333,9 @@ def reactivation(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     statement = (
         sa.select(
             *grain,
-            *(_total(stage) for stage in (*stages, mart.c.retained)),
+            *(_total(stage) for stage in stages),
+            # Missing where small cells are folded: few are retained at a time.
+            sa.cast(sa.func.sum(mart.c.retained), sa.Double).label("retained"),
             _in_currency(mart, currency, "value"),
         )
         .where(

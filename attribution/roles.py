@@ -18,6 +18,7 @@ EXPORT = "export"
 PEOPLE = "people"
 OPERATE = "operate"
 SMALL_CELLS = "small cells"  # counts of fewer than eleven people
+AS_ROLE = "CARETRACE_AS"  # one role, to see a demonstration as those who have it do
 _MAY = {
     SEE: frozenset(ROLES),
     EXPORT: frozenset({"admin"}),

@@ -40,9 +40,9 @@ def fits(home: Home, generation: int, *, protected: bool = False) -> bool:
     return _marts() <= set(held["table_name"]) and models <= columns
 
 
-def require(home: Home, generation: int) -> None:
+def require(home: Home, generation: int, *, protected: bool = False) -> None:
     """Raise StorageError, with what to do, for a generation of another version."""
-    if not fits(home, generation):
+    if not fits(home, generation, protected=protected):
         raise StorageError(SENTENCE)
 
 

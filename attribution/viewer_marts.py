@@ -286,7 +286,8 @@ def _patients(connection: Connection, *, follows: bool) -> None:
 def _write(connection: Connection, cube: Cube, rows: pd.DataFrame) -> None:
     with lent(connection, pa.Table.from_pandas(rows, preserve_index=False)) as incoming:
         columns = ", ".join(
-            f"cast({name} as {kind}) as {name}" for name, kind in _types(connection, cube.name)
+            f"cast({'null' if name == 'retained' else name} as {kind}) as {name}"
+            for name, kind in _types(connection, cube.name)
         )
         grain = ", ".join((*cube.by, *cube.keys))
         _create(connection, cube.name, f"select {columns} from {incoming}", grain)

@@ -1,5 +1,6 @@
 """A home folder with one published generation of plausible, seeded, made-up marts."""
 
+import shutil
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -64,6 +65,7 @@ def make_home(folder: Path, *, spend_since: date | None = None, demo: bool = Tru
         marts["spend"] = marts["spend"][marts["spend"]["week"] >= spend_since]
     _write(home.generation(generation) / "marts.duckdb", marts)
     _write(home.generation(generation) / "people.duckdb", made_up_people.tables())
+    _write_viewers(home.generation(generation))
     home.current.write_text(str(generation), encoding="ascii")
     _ledger(home, generation)
     return home
@@ -75,6 +77,17 @@ def _write(path: Path, frames: dict[str, pd.DataFrame]) -> None:
             database.register("frame", frame)
             database.execute(f"create table {name} as select * from frame")
             database.unregister("frame")
+
+
+def _write_viewers(folder: Path) -> None:
+    """What viewers are told: here the same, and without intervals; nobody in it is real."""
+    shutil.copyfile(folder / "marts.duckdb", folder / "viewers.duckdb")
+    with duckdb.connect(str(folder / "viewers.duckdb")) as database:
+        database.execute(
+            "create table conversions_weekly as select kind, week, currency,"
+            " cast(sum(conversions) as bigint) as conversions,"
+            " cast(sum(value_micros) as bigint) as value_micros from conversions group by all"
+        )
 
 
 def tables() -> dict[str, pd.DataFrame]:

@@ -17,7 +17,7 @@ from attribution.models.journey_credit import shared
 from attribution.paths import Home
 from attribution.people import Asked, Permit
 from attribution.queries import About, Scope
-from attribution.reports.about import about_report
+from attribution.reports.about import SMALL_CELLS, about_report
 from attribution.reports.channels import channel_report
 from attribution.reports.journeys import write_journeys
 from attribution.reports.patient_groups import NAME as COHORT_REPORT
@@ -44,14 +44,21 @@ def export_channels(
     until: date | None = None,
     service_lines: Sequence[str] = (),
     locations: Sequence[str] = (),
+    small_cells: bool = False,
 ) -> bytes:
     """The channel report of the published generation.
 
-    Whole weeks: those that hold `since` and `until`. Raises BadInput where something is asked
-    for that the data do not have: a page falls back to its default, a script must not.
+    Whole weeks: those that hold `since` and `until`. Small cells are folded, and weeks told in
+    blocks, unless `small_cells` says that the report stays inside. Raises BadInput where something
+    is asked for that the data do not have: a page falls back to its default, a script must not.
     """
-    generation = _published(home)
-    marts = queries.marts(home, generation)
+    generation = _published(home, protected=not small_cells)
+    if not small_cells and (service_lines or locations):
+        raise BadInput(
+            "Without small cells, credit is of all service lines and locations together. Leave "
+            "them out, or add --small-cells for a report that stays inside the organisation."
+        )
+    marts = queries.marts(home, generation, protected=not small_cells)
     about, known = queries.about(marts), (queries.service_lines(marts), queries.locations(marts))
     said = {
         **_one("model", model, MODELS),
@@ -61,9 +68,10 @@ def export_channels(
         "location": _some("location", locations, known[1]),
     }
     scope = scope_of(about, said, service_lines=known[0], locations=known[1])
-    view = channels(home, generation, scope)
-    content = channel_report(view, _about(home, generation, scope), fmt)
-    audit_export(home, audit.operator(), generation, scope, fmt, content)
+    view = channels(home, generation, scope, protected=not small_cells)
+    told = about_report(TITLE, generation, scope, freshness(home), small_cells=small_cells)
+    content = channel_report(view, told, fmt)
+    audit_export(home, audit.operator(), generation, scope, fmt, content, small_cells=small_cells)
     return content
 
 
@@ -75,6 +83,8 @@ def audit_export(
     fmt: str,
     content: bytes,
     report: str = "channel report",
+    *,
+    small_cells: bool = False,
 ) -> None:
     """Write down who takes a report away, and which file it is; `scope` is what it is about."""
     audit.record(
@@ -85,25 +95,38 @@ def audit_export(
         format=fmt,
         generation=generation,
         filters=asdict(scope) if isinstance(scope, Scope) else dict(scope),
+        small_cells=small_cells,
         sha256=sha256(content).hexdigest(),
     )
 
 
-def export_cohorts(home: Home, said: Mapping[str, Sequence[str]]) -> bytes:
+def export_cohorts(
+    home: Home, said: Mapping[str, Sequence[str]], *, small_cells: bool = False
+) -> bytes:
     """The report of the patients who have all of `said` in common, beside everyone else.
 
-    `said` has values by dimension, and at most one condition. Raises BadInput where a value is
-    asked for that no patient has.
+    `said` has values by dimension, and at most one condition. Small cells are folded unless
+    `small_cells` says that the report stays inside. Raises BadInput where a value is asked for that
+    no patient has, or that is told only together with others.
     """
-    generation = _published(home)
-    known = group_queries.known_values(queries.marts(home, generation, protected=True))
-    asked: dict[str, object] = {
+    generation = _published(home, protected=not small_cells)
+    known = group_queries.known_values(queries.marts(home, generation, protected=not small_cells))
+    asked = {
         name: _some(TITLES[name].lower(), values, known[name]) for name, values in said.items()
     }
-    group = group_of(asked | {"condition": _only(said.get("condition", ()))}, known)
-    content = cohort_report(patient_groups(home, generation, group, None, protected=True))
-    about = filters_of(group, None)
-    audit_export(home, audit.operator(), generation, about, "csv", content, COHORT_REPORT)
+    group = group_of(asked | {"condition": _only(asked["condition"])}, known)
+    view = patient_groups(home, generation, group, None, protected=not small_cells)
+    content, about = cohort_report(view, SMALL_CELLS[small_cells]), filters_of(group, None)
+    audit_export(
+        home,
+        audit.operator(),
+        generation,
+        about,
+        "csv",
+        content,
+        COHORT_REPORT,
+        small_cells=small_cells,
+    )
     return content
 
 
@@ -168,20 +191,16 @@ def export_journeys(
     return write_journeys(chain([first], parts), out, audited)
 
 
-def _published(home: Home) -> int:
+def _published(home: Home, *, protected: bool = False) -> int:
     generation = current_generation(home)
     if generation is None:
         raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
-    versions.require(home, generation)
+    versions.require(home, generation, protected=protected)
     return generation
 
 
 def _monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
-
-
-def _about(home: Home, generation: int, scope: Scope) -> dict[str, str]:
-    return about_report(TITLE, generation, scope, freshness(home))
 
 
 def _one(what: str, value: str | None, known: Iterable[str]) -> dict[str, object]:

@@ -43,6 +43,18 @@ def scope_of(
     )
 
 
+def protected_scope(scope: Scope, about: About) -> Scope:
+    """The scope as marts with folded cells can answer it; `about` is theirs.
+
+    Whole blocks of weeks. Credit knows neither service lines nor places there.
+    """
+    since, until = (
+        max(about.first_week, min(day, about.last_week)) for day in (scope.since, scope.until)
+    )
+    since, until = _whole(about, since, until)
+    return replace(scope, since=since, until=until, service_lines=(), locations=())
+
+
 def before(scope: Scope, about: About) -> Scope | None:
     """The equally long period just before; None where the data do not reach that far back."""
     since = scope.since - scope.weeks * WEEK

@@ -28,6 +28,7 @@ from streamlit import config
 from attribution import settings
 from attribution.errors import CaretraceError, SettingsError
 from attribution.paths import APP, Home
+from attribution.roles import AS_ROLE
 from attribution.sign_in import SignIn, sign_in, streamlit_secrets
 from attribution.ui import gate
 from attribution.ui.face import face
@@ -325,13 +326,16 @@ def say_error(error: BaseException) -> bool:
     return True
 
 
-def serve(port: int, home: Home) -> None:
-    """Serve the dashboard until stopped.
+def serve(port: int, home: Home, role: str | None = None) -> None:
+    """Serve the dashboard until stopped; where nobody signs in, to somebody with one `role`.
 
     The process becomes the server: what the caller held in memory is given back, and signals
     reach it directly.
     """
     os.environ["CARETRACE_HOME"] = str(home.folder)
+    os.environ.pop(AS_ROLE, None)
+    if role is not None:
+        os.environ[AS_ROLE] = role
     sys.stdout.flush()
     os.execv(sys.executable, command(port))  # noqa: S606  fixed words and a number
 

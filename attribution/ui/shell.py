@@ -113,7 +113,7 @@ def _nobody() -> NoReturn:
 
 def _signed_in(reader: Reader) -> None:
     """Who reads, and the way out."""
-    if reader is access.VISITOR:
+    if reader.name == access.VISITOR.name:
         return
     with st.sidebar:
         # As text: as Markdown an address would become a link.

@@ -15,5 +15,5 @@ with st.grid(2, min_column_width=420, gap="small"):
     draw.figure(view, "return")
     draw.figure(view, "credited")
 draw.table_with_parts(view, "channels", "campaigns", "channel", but=NO_CHANNEL)
-export.channels(view, context)
+export.channels(context)
 draw.notes(view)

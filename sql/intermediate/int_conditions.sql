@@ -2,18 +2,42 @@
 -- grain: person_id, condition
 -- inputs: stg_encounter, stg_care_code
 --
--- A visit may name several groups with | between them. The thirty that most people have are named;
+-- A visit may name several groups with | between them; the first sixteen are read. The thirty that most people have are named;
 -- who has any other has `other` once.
 
 with
 
+four as (
+
+    select 0 as n
+    union all
+    select 1 as n
+    union all
+    select 2 as n
+    union all
+    select 3 as n
+
+),
+
+places as (
+
+    select 4 * fours.n + ones.n + 1 as place
+    from four as fours
+    cross join four as ones
+
+),
+
 told as (
 
     select
-        person_id,
-        unnest(string_split(diagnosis_groups, '|')) as code_group
+        stg_encounter.person_id,
+        split_part(stg_encounter.diagnosis_groups, '|', places.place) as code_group
     from stg_encounter
-    where person_id is not null and diagnosis_groups <> ''
+    inner join places
+        on
+            length(stg_encounter.diagnosis_groups)
+            - length(replace(stg_encounter.diagnosis_groups, '|', '')) + 1 >= places.place
+    where stg_encounter.person_id is not null and stg_encounter.diagnosis_groups <> ''
     union all
     select
         coalesce(stg_encounter.person_id, stg_care_code.person_id) as person_id,

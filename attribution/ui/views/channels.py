@@ -77,7 +77,11 @@ def _campaigns(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
     chosen = credit[credit["kind"] == scope.kind].set_index(grain)["conversions"]
     spend = _spend(marts, scope, about)
     columns = {"conversions": chosen, "spend": spend}
-    counted = [*KINDS.values(), "conversions", "spend"]
+    counted = ["spend"]
+    if (
+        not marts.protected
+    ):  # where small cells are folded, what has no row is not known to be nought
+        counted += [*KINDS.values(), "conversions"]
     if not _filtered(scope):
         columns["sessions"] = queries.sessions_by_campaign(marts, scope).set_index(grain)[
             "sessions"

@@ -182,7 +182,8 @@ def _funnel_table(treated: pd.DataFrame) -> Table:
     counts: list[float | None] = [float(treated[stage].sum()) for stage in STAGES]
     # A share of who could be retained by now: of the kept visits in cohorts old enough.
     old = treated[treated["old"]]
-    counts[-1] = None if old.empty else float(old["retained"].sum())
+    kept_again = old["retained"].sum(min_count=1)
+    counts[-1] = None if pd.isna(kept_again) else float(kept_again)
     steps = [None, *(ratio(after, first) for first, after in pairwise(counts))]
     shares = [ratio(count, counts[0]) for count in counts]
     steps[-1] = ratio(counts[-1], float(old["kept"].sum()))
