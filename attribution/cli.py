@@ -116,8 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--small-cells",
         action="store_true",
-        help="channels, cohorts: with counts of fewer than 11 people; the file stays inside, and the audit "
-        "log says that you asked for it",
+        help="channels, cohorts: with counts of fewer than 11 people; the file stays inside, and "
+        "the audit log says that you asked for it",
     )
     export.set_defaults(run=_export)
 

@@ -2,8 +2,8 @@
 -- grain: person_id, condition
 -- inputs: stg_encounter, stg_care_code
 --
--- A visit may name several groups with | between them; the first sixteen are read. The thirty that most people have are named;
--- who has any other has `other` once.
+-- A visit may name several groups with | between them; the first sixteen are read. The thirty that
+-- most people have are named; who has any other has `other` once.
 
 with
 

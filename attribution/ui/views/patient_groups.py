@@ -2,29 +2,23 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from math import sqrt
 
 import pandas as pd
 
 from attribution import group_queries, queries
 from attribution.group_queries import DIMENSIONS, Group
-from attribution.metrics import definition, ratio
+from attribution.metrics import definition
 from attribution.paths import Home
 from attribution.queries import Marts
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Metric, Table, View, records
+from attribution.ui.views.group_numbers import NUMBERS, nps_said, numbers
 from attribution.ui.views.group_shares import conditions_of, shares_of
 from attribution.ui.views.group_words import MEASURES, TITLES, UNKNOWN, in_words, value_title
 
 QUESTION = "Who are these patients, how did they come, and what sets them apart?"
 COHORT, OTHERS, SECOND, EVERYONE = "Cohort", "Everyone else", "Second cohort", "All patients"
-FEWEST_ANSWERS = 11
-NORMAL_95 = 1.959964
 MAX_ITEMS = 12
-NUMBERS = (
-    *("group_people", "group_visits", "show_rate", "group_collected"),
-    *("reactivated", "nps", "touch_known", "group_touches", "days_to_visit"),
-)
 # Drawn as figures; every dimension has a table.
 DRAWN = ("age_band", "response", "lapse", "days", "first_channel", "last_channel")
 
@@ -109,27 +103,6 @@ def _has_conditions(marts: Marts, group: Group) -> bool:
     return not group.condition and not (marts.protected and group.wanted)
 
 
-def numbers(sums: Mapping[str, float], people: float) -> dict[str, float | None]:
-    """What a group's journeys came to, by the names of the registry; None where undefined.
-
-    `sums` as `group_queries.sums` answers; `people` are those of the group.
-    """
-    known, touched = sums["people"], sums["touched"]
-    recommend = ratio(sums["promoters"] - sums["detractors"], sums["answers"])
-    few = recommend is None or sums["answers"] < FEWEST_ANSWERS
-    return {
-        "group_people": people,
-        "group_visits": ratio(sums["visits"], known),
-        "show_rate": ratio(sums["shown"], sums["shown"] + sums["missed"]),
-        "group_collected": ratio(sums["value_micros"], known),
-        "reactivated": ratio(sums["came_back"], sums["was_silent"]),
-        "nps": None if few or recommend is None else 100 * recommend,
-        "touch_known": ratio(touched, known),
-        "group_touches": ratio(sums["touches"], touched),
-        "days_to_visit": ratio(sums["days_to_visit"], sums["arrived"]),
-    }
-
-
 def _people(counts: pd.DataFrame) -> float:
     return float(counts.loc[counts["dimension"] == DIMENSIONS[0], "people"].sum())
 
@@ -143,16 +116,6 @@ def _nobody(group: Group) -> str:
     return f"{in_words(group)}: there is nobody. Choose fewer things that they must have in common."
 
 
-def _nps_said(sums: Mapping[str, float]) -> str:
-    """How many answers an NPS is from, and between what it would lie with others like them."""
-    answers = sums["answers"]
-    if answers < FEWEST_ANSWERS:
-        return "fewer than 11 answers"
-    up, down = sums["promoters"] / answers, sums["detractors"] / answers
-    reach = 100 * NORMAL_95 * sqrt(max(up + down - (up - down) ** 2, 0.0) / answers)
-    return f"{formats.count(answers)} answers, ±{reach:.0f}"
-
-
 def _metrics(
     sums: Mapping[str, float], ours: dict[str, float | None], theirs: dict[str, float | None]
 ) -> tuple[Metric, ...]:
@@ -161,7 +124,7 @@ def _metrics(
         meaning = definition(name)
         if name == "touch_known":
             continue  # in the table: the cards are two rows of four
-        interval = _nps_said(sums) if name == "nps" else ""
+        interval = nps_said(sums) if name == "nps" else ""
         # That a group is smaller than all others is no change.
         before = None if name in ("nps", "group_people") else theirs[name]
         found.append(
