@@ -275,7 +275,10 @@ def _patients(connection: Connection, *, follows: bool) -> None:
     """Write the marts of patients, each of which is folded on the cells of another."""
     follows = follows and set(viewer_patients.MARTS) <= _tables(connection, BEFORE)
     frames = [
-        {name: _frame(connection, f"from {place}.{name}") for name in viewer_patients.MARTS}
+        {
+            name: _frame(connection, f"from {place}.{name} {only}")
+            for name, only in viewer_patients.ASKED.items()
+        }
         for place in ("main", BEFORE)[: 1 + follows]
     ]
     for cube, rows in viewer_patients.told(*frames):

@@ -45,7 +45,13 @@ JOURNEYS = Cube(
     counts=("people",),
     by=("condition", "measure"),
 )
-MARTS = ("patient_groups", "patient_numbers", "patient_journeys")
+# Viewers are told of conditions only how many have them, so no other mart is read by condition.
+ASKED = {
+    "patient_groups": "",
+    "patient_numbers": "where condition = ''",
+    "patient_journeys": "where condition = ''",
+}
+MARTS = tuple(ASKED)
 _WHOLE = "(whole)"
 Frames = Mapping[str, pd.DataFrame]
 
@@ -86,18 +92,32 @@ def _apart(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _on(cells: pd.DataFrame, frame: pd.DataFrame, keys: tuple[str, ...]) -> pd.DataFrame:
-    """`frame` with each row's keys as the cell of `cells` says that it is part of.
+    """`frame` added up by the cells of `cells` that its rows are part of, under their keys.
 
     Rows that are part of none are left out. A cell is told whole or not at all within the first
     few of its keys, so fewer keys than the cells have will do.
     """
-    open_ = {tuple(map(str, row)) for row in cells[list(keys)].itertuples(index=False)}
+    names = list(keys)
+    open_ = {tuple(map(str, row)) for row in cells[names].itertuples(index=False)}
+    every = frame[names].drop_duplicates(ignore_index=True)
     found: list[Label | None] = [
-        finest(tuple(map(str, row)), open_) for row in frame[list(keys)].itertuples(index=False)
+        finest(tuple(map(str, row)), open_) for row in every.itertuples(index=False)
     ]
-    kept = frame[[label is not None for label in found]].copy()
-    kept[list(keys)] = [label for label in found if label is not None] or None
-    return kept
+    known = every[[label is not None for label in found]].reset_index(drop=True)
+    cell = pd.DataFrame([label for label in found if label is not None], columns=_told(names))
+    numbered = pd.concat([known, cell.astype(str)], axis=1)
+    moved = frame.merge(numbered, on=names, how="inner").drop(columns=names)
+    moved = moved.rename(columns=dict(zip(_told(names), names, strict=True)))[[*frame.columns]]
+    own = [str(name) for name in frame.columns if name not in _numbers(frame)]
+    return moved.groupby(own, sort=True, as_index=False)[_numbers(frame)].sum()
+
+
+def _told(names: list[str]) -> list[str]:
+    return [f"told_{name}" for name in names]
+
+
+def _numbers(frame: pd.DataFrame) -> list[str]:
+    return [str(name) for name in frame.select_dtypes("number").columns]
 
 
 def _whole_cells(journeys: pd.DataFrame) -> pd.DataFrame:
@@ -110,8 +130,7 @@ def _whole_cells(journeys: pd.DataFrame) -> pd.DataFrame:
 
 def _with_everyone(named: pd.DataFrame, every: pd.DataFrame) -> pd.DataFrame:
     """Those with conditions by cell, beside everybody whom the cell was told to have."""
-    by = ["condition", *DIMENSIONS]
-    sums = named.groupby(by, sort=True, as_index=False)[["people"]].sum()
+    sums = named.drop(columns="everyone")
     told_ = every[[*DIMENSIONS, "people"]].rename(columns={"people": "everyone"})
     return sums.merge(told_, on=list(DIMENSIONS), how="inner")[[*named.columns]]
 

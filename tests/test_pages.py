@@ -187,3 +187,17 @@ def test_figures_are_small_specs_in_theme_colours(open_page):
         bars_or_dots = json.loads(each.proto.spec)["data"][-1]
         # Placeholders of the theme's nine colours; the browser puts the palette in their place.
         assert set(bars_or_dots["marker"]["color"]) <= {f"#{slot:06d}" for slot in range(1, 10)}
+
+
+def test_a_cohort_is_chosen_by_the_address_and_set_beside_a_second_one(open_page):
+    at = open_page("cohorts", lapse=["Lapsed"], condition="Asthma")
+    assert at.multiselect(key="lapse").value == ["lapsed"]
+    assert any("condition Asthma and lapse Lapsed" in each.value for each in at.caption)
+    assert at.metric[0].label == "Patients"
+    assert all(each.help for each in at.metric)
+    at = open_page("cohorts", against="Second cohort", second_age=["75+"], line=["<script>"])
+    assert at.multiselect(key="line").value == []
+    assert any(
+        "All patients: 3,000 patients" in each.value.replace("\\", "") for each in at.caption
+    )
+    assert any("patients with age 75+" in each.value.replace("\\", "") for each in at.caption)
