@@ -20,7 +20,7 @@ QUESTION = "Who are these patients, how did they come, and what sets them apart?
 COHORT, OTHERS, SECOND, EVERYONE = "Cohort", "Everyone else", "Second cohort", "All patients"
 MAX_ITEMS = 12
 # Drawn as figures; every dimension has a table.
-DRAWN = ("age_band", "response", "lapse", "days", "first_channel", "last_channel")
+DRAWN = ("first_channel", "last_channel", "age_band", "response", "lapse", "days")
 
 
 @lru_cache(maxsize=128)
