@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from attribution import analyst, warehouse
+from attribution import analyst, custody, warehouse
 from attribution import settings as configuration
 from attribution.errors import BadInput, CaretraceError
 from attribution.ledger import Ledger
@@ -127,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     identity.set_defaults(run=_identity)
 
     analyst.add_command(commands)
+    custody.add_commands(commands)
 
     log = commands.add_parser("audit", help="who saw people and who took reports away")
     log.add_argument("what", choices=["show", "verify"], metavar="{show,verify}")

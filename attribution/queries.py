@@ -48,6 +48,7 @@ class About:
     first_week: date
     last_week: date
     people: int
+    timezone: str = "UTC"
     weeks_together: int = 1  # so many weeks, from `first_week` on, are one cell
     cells: int = 0  # of fewer or more people, before any was folded
     folded: int = 0  # of these, told together with others
@@ -167,6 +168,7 @@ def about(at: Marts) -> About:
         min(first, last),
         last,
         int(facts.get("people", 0)),
+        facts.get("timezone", "UTC"),
         together,
         int(facts.get("cells", 0)),
         int(facts.get("folded", 0)),

@@ -27,7 +27,7 @@ def fits(home: Home, generation: int, *, protected: bool = False) -> bool:
 
     Where `protected`, those for viewers.
     """
-    if protected and not holds_viewers(home, generation):
+    if protected and not (holds_viewers(home, generation) and fits(home, generation)):
         return False
     known = sa.table(
         "columns", sa.column("table_name"), sa.column("column_name"), schema="information_schema"

@@ -18,6 +18,7 @@ FILES = {
     "reconcile": "acquisition/reconcile.py",
     "reactivation": "retention/reactivation.py",
     "cohorts": "retention/cohorts.py",
+    "patient-journey": "people/patient_journey.py",
     "data-health": "operations/data_health.py",
 }
 SCRIPT = "![x](http"

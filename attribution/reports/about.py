@@ -7,8 +7,9 @@ from attribution.ui import formats
 from attribution.ui.freshness import Freshness
 
 SMALL_CELLS = {
-    True: "shown as they are: for use inside the organisation only",
-    False: "folded into others: no number is of fewer than eleven people",
+    # Up to the colon it stands in every row of a CSV file.
+    True: "for use inside the organisation only: small cells are shown as they are",
+    False: "folded: no number is of fewer than eleven people",
 }
 
 

@@ -34,7 +34,8 @@ def campaigns_csv(table: Table, currency: str, small_cells: str = "") -> bytes:
     """
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\r\n")
-    said = {"currency": currency} | ({"small_cells": small_cells} if small_cells else {})
+    short = small_cells.partition(":")[0]
+    said = {"currency": currency} | ({"small_cells": short} if short else {})
     writer.writerow([*(column.name for column in table.columns), *said])
     written = [guarded if c.format == "text" else plain_number for c in table.columns]
     for row in table.frame.itertuples(index=False):

@@ -53,11 +53,6 @@ def export_channels(
     is asked for that the data do not have: a page falls back to its default, a script must not.
     """
     generation = _published(home, protected=not small_cells)
-    if not small_cells and (service_lines or locations):
-        raise BadInput(
-            "Without small cells, credit is of all service lines and locations together. Leave "
-            "them out, or add --small-cells for a report that stays inside the organisation."
-        )
     marts = queries.marts(home, generation, protected=not small_cells)
     about, known = queries.about(marts), (queries.service_lines(marts), queries.locations(marts))
     said = {
@@ -67,6 +62,11 @@ def export_channels(
         "service": _some("service line", service_lines, known[0]),
         "location": _some("location", locations, known[1]),
     }
+    if not small_cells and (service_lines or locations):
+        raise BadInput(
+            "Without small cells, credit is of all service lines and locations together. Leave "
+            "them out, or add --small-cells for a report that stays inside the organisation."
+        )
     scope = scope_of(about, said, service_lines=known[0], locations=known[1])
     view = channels(home, generation, scope, protected=not small_cells)
     told = about_report(TITLE, generation, scope, freshness(home), small_cells=small_cells)

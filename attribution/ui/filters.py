@@ -55,7 +55,7 @@ def sidebar(
             _draw(about, service_lines, locations, used)
     said = _from_session()
     scope = checked(said)
-    if used:
+    if "period" in used:
         st.sidebar.caption(formats.weeks(scope.since, scope.until, scope.weeks))
     _to_address(page, said)
     return scope
@@ -134,9 +134,10 @@ def _draw(
     if "kind" in used:
         kinds = {kind: definition(name).title for kind, name in KINDS.items()}
         _one("Conversion", "kind", kinds, "What the bars and the known share count.")
-    _one("Period", "period", PERIODS, "Whole weeks, Monday first.")
-    if st.session_state["period"] == "custom":
-        _custom_weeks(about)
+    if "period" in used:
+        _one("Period", "period", PERIODS, "Whole weeks, Monday first.")
+        if st.session_state["period"] == "custom":
+            _custom_weeks(about)
     for key, label, options in (
         ("service", "Service lines", service_lines),
         ("location", "Locations", locations),

@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 
 from attribution import settings
+from attribution.at_rest import require_private
 from attribution.errors import CaretraceError, SettingsError
 from attribution.paths import APP, Home
 from attribution.roles import AS_ROLE
@@ -253,8 +254,9 @@ def refuse_unsafe_settings(home: Home, option: Callable[[str], Any] = config.get
 
 
 def checked(home: Home) -> None:
-    """Leave with one sentence and exit code 2 where the settings are unsafe."""
+    """Leave with one sentence and exit code 2 where settings, or the home folder, are unsafe."""
     try:
+        require_private(home)
         refuse_unsafe_settings(home)
     except CaretraceError as error:
         sys.stderr.write(f"{error}\n")

@@ -14,8 +14,8 @@ from streamlit.navigation.page import StreamlitPage
 from attribution import settings, versions
 from attribution.errors import NotAllowed
 from attribution.paths import PAGES
-from attribution.roles import OPERATE, SEE, SMALL_CELLS, Reader
-from attribution.ui import access, draw, filters, frame
+from attribution.roles import OPERATE, PEOPLE, SEE, SMALL_CELLS, Reader
+from attribution.ui import access, draw, filters, frame, watch
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
 
@@ -35,6 +35,7 @@ SECTIONS = {
         ("retention/reactivation.py", "Reactivation", "reactivation"),
         ("retention/cohorts.py", "Cohorts", "cohorts"),
     ),
+    "People": (("people/patient_journey.py", "Patient journey", "patient-journey"),),
     "Operations": (("operations/data_health.py", "Data health", "data-health"),),
 }
 FIRST_PAGE = "overview"
@@ -48,12 +49,13 @@ USED = {
     "reactivation": frozenset({"period", "service", "location"}),
     # It has a choice of its own, of patients and not of weeks.
     "cohorts": frozenset(),
+    "patient-journey": frozenset({"model"}),
     "data-health": frozenset(),
 }
 # Where small cells are folded, credit knows neither service lines nor places.
 UNPLACED = dict.fromkeys(("channels", "attribution"), frozenset({"service", "location"}))
 # What a reader must be allowed to do to see a page at all.
-NEEDED = dict.fromkeys(USED, SEE) | {"data-health": OPERATE}
+NEEDED = dict.fromkeys(USED, SEE) | {"data-health": OPERATE, "patient-journey": PEOPLE}
 # Data health stays: it shows the refresh that is due.
 NEEDS_MARTS = USED.keys() - {"data-health"}
 
@@ -92,6 +94,7 @@ def main() -> None:
     if protected and name in UNPLACED:
         scope = replace(scope, service_lines=(), locations=())
     _signed_in(reader)
+    watch.until_it_ends(home, NEEDED.get(name, SEE))
     frame.enter(frame.Context(home, state.generation, scope, state, reader))
     try:
         page.run()
@@ -101,6 +104,7 @@ def main() -> None:
 
 def _nobody() -> NoReturn:
     """The session is over, or nobody can sign in: not a name, not a number."""
+    st.session_state.clear()
     st.navigation([st.Page(lambda: None, title="Sign in", url_path="start", default=True)])
     st.set_page_config(page_title="Sign in · caretrace", page_icon=MARK)
     st.info(

@@ -30,6 +30,7 @@ final as (
         counted.care_code_id,
         counted.encounter_id,
         identity.person_id,
+        coalesce(counted.at, meant.at) as coded_at,
         counted.kind,
         coalesce(counted.code_group, meant.code_group) as code_group,
         coalesce(counted.service_line, meant.service_line) as service_line,
