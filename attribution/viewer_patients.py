@@ -103,8 +103,11 @@ def _on(cells: pd.DataFrame, frame: pd.DataFrame, keys: tuple[str, ...]) -> pd.D
     found: list[Label | None] = [
         finest(tuple(map(str, row)), open_) for row in every.itertuples(index=False)
     ]
+    labels = [label for label in found if label is not None]
+    if not labels:
+        return frame.iloc[:0]
     known = every[[label is not None for label in found]].reset_index(drop=True)
-    cell = pd.DataFrame([label for label in found if label is not None], columns=_told(names))
+    cell = pd.DataFrame(labels, columns=_told(names))
     numbered = pd.concat([known, cell.astype(str)], axis=1)
     moved = frame.merge(numbered, on=names, how="inner").drop(columns=names)
     moved = moved.rename(columns=dict(zip(_told(names), names, strict=True)))[[*frame.columns]]

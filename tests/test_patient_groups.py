@@ -286,6 +286,12 @@ def labels(rows: pd.DataFrame) -> set[tuple[str, ...]]:
     return {tuple(row) for row in rows[list(DIMENSIONS)].to_numpy()}
 
 
+@pytest.mark.parametrize("count", [0, 10])
+def test_of_a_few_patients_viewers_are_told_nothing(count):
+    for cube, rows in viewer_patients.told(patients.marts_of(patients.people(200).head(count))):
+        assert rows.empty, cube.name
+
+
 def test_a_few_more_people_do_not_show_in_the_next_release():
     crowd = patients.people(400, seed=1)
     first = {cube.name: rows for cube, rows in viewer_patients.told(patients.marts_of(crowd))}
