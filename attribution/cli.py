@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     export = commands.add_parser("export", help="write a report to a file")
-    export.add_argument("report", choices=["channels", "journeys"])
+    export.add_argument("report", choices=["channels", "journeys", "cohorts"])
     export.add_argument("--format", choices=["csv", "xlsx"], default="csv")
     export.add_argument("--out", type=Path, help="the file to write (default: standard output)")
     export.add_argument("--model", default=None, help="credit model (position)")
@@ -102,14 +102,23 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--until", type=_day, help="last day, as 2026-03-29")
     export.add_argument("--service-line", action="append", default=[])
     export.add_argument("--location", action="append", default=[])
+    for option, help_ in (
+        ("age-band", "years of age, as 60-74"),
+        ("zip3", "first three digits of the postal code"),
+        ("lapse", "active, due, overdue, lapsed, lost, 'open loop', 'no recall' or excluded"),
+        ("months-silent", "since the latest visit, as 12-18"),
+        ("response", "to outreach: 'none sent', sent, opened, clicked or booked"),
+        ("condition", "a group of diagnoses; one at a time"),
+    ):
+        export.add_argument(f"--{option}", action="append", default=[], help=f"cohorts: {help_}")
     export.add_argument(
         "--people", action="store_true", help="journeys: say that you may see single people"
     )
     export.add_argument(
         "--small-cells",
         action="store_true",
-        help="channels: with counts of fewer than 11 people; the file stays inside, and the audit "
-        "log says that you asked for it",
+        help="channels, cohorts: with counts of fewer than 11 people; the file stays inside, and "
+        "the audit log says that you asked for it",
     )
     export.set_defaults(run=_export)
 
@@ -221,7 +230,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from attribution.reports.export import export_channels, export_journeys
+    from attribution.reports.export import export_channels, export_cohorts, export_journeys
 
     _check_out(options)
     asked = {
@@ -242,13 +251,28 @@ def _export(options: argparse.Namespace) -> int:
         )
         _say(f"Wrote {options.out}, {rows:,} touches.")
         return 0
-    content = export_channels(_home(), options.format, small_cells=options.small_cells, **asked)
+    small = options.small_cells
+    if options.report == "cohorts":
+        content = export_cohorts(_home(), _in_common(options), small_cells=small)
+    else:
+        content = export_channels(_home(), options.format, small_cells=small, **asked)
     if options.out is None:
         sys.stdout.buffer.write(content)
     else:
         options.out.write_bytes(content)
         _say(f"Wrote {options.out}.")
     return 0
+
+
+def _in_common(options: argparse.Namespace) -> dict[str, list[str]]:
+    """What the patients of a cohort have in common, by dimension."""
+    given = [name for name in ("model", "kind", "since", "until") if getattr(options, name)]
+    if given:
+        raise BadInput(f"A cohort is of patients, of all data. Leave --{given[0]} out.")
+    if options.format != "csv":
+        raise BadInput("The cohort report is written as CSV. Leave --format out.")
+    names = ("service_line", "location", "age_band", "zip3", "lapse", "months_silent", "response")
+    return {name: getattr(options, name) for name in (*names, "condition")}
 
 
 def _check_out(options: argparse.Namespace) -> None:

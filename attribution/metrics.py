@@ -414,6 +414,86 @@ def _cohorts() -> tuple[Definition, ...]:
     )
 
 
+def _groups() -> tuple[Definition, ...]:
+    return (
+        Definition(
+            "group_people",
+            "Patients",
+            "People who ever kept a visit and have all the chosen things in common.",
+            "Each once: service line, location and lapse are those of the latest kept visit.",
+            "count",
+            "neither",
+        ),
+        Definition(
+            "group_visits",
+            "Visits each",
+            "Kept visits for each patient of the group, of any service line, in all data.",
+            "Kept visits ÷ patients.",
+            "number",
+        ),
+        Definition(
+            "show_rate",
+            "Show rate",
+            "Share of appointments that were kept, of those kept or missed.",
+            "Kept ÷ (kept + missed without notice); cancelled ones are left out.",
+            "rate",
+        ),
+        Definition(
+            "group_collected",
+            "Collected each",
+            "Money collected for each patient of the group, in all data and the report's currency.",
+            "Collected ÷ patients.",
+            "money",
+        ),
+        Definition(
+            "reactivated",
+            "Reactivated",
+            "Share of patients silent for 180 days or more, ever, who came back at least once.",
+            "Kept a visit after such a silence ÷ had one; asked or unasked.",
+            "rate",
+        ),
+        Definition(
+            "nps",
+            "NPS",
+            "Net promoter score: share of patients who answer 9 or 10 less the share of 0 to 6.",
+            "Of each patient's latest answer, in points; not shown for fewer than 11 answers.",
+            "number",
+        ),
+        Definition(
+            "touch_known",
+            "Touch known",
+            "Share of patients of whom any touch is known.",
+            "Patients with a touch ÷ patients.",
+            "rate",
+            "neither",
+        ),
+        Definition(
+            "group_touches",
+            "Touches each",
+            "Known touches for each patient who has any.",
+            "Touches ÷ patients with a touch.",
+            "number",
+            "neither",
+        ),
+        Definition(
+            "days_to_visit",
+            "Days to visit",
+            "Average days from the first known touch to the first kept visit.",
+            "Of patients whose first touch came before their first visit.",
+            "number",
+            "down",
+        ),
+        Definition(
+            "group_share",
+            "Share",
+            "Share of the group's patients; those of whom it is not known are in no share.",
+            "Patients of the row ÷ patients of the group of whom it is known.",
+            "rate",
+            "neither",
+        ),
+    )
+
+
 def _why() -> tuple[Definition, ...]:
     return (
         Definition(
@@ -713,6 +793,7 @@ METRICS: dict[str, Definition] = {
         *_funnel(),
         *_journeys(),
         *_cohorts(),
+        *_groups(),
         *_why(),
         *_joined(),
         *_claims(),

@@ -7,6 +7,7 @@ import csv
 import math
 import re
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +21,9 @@ from attribution.raw import lent
 from attribution.settings import Settings
 
 SEEDS = SQL / "seeds"
+_LAPSE_NUMBERS = (
+    *("age_min", "age_max", "interval_days", "lapsed_days", "lost_days", "open_loop_days"),
+)
 COUNTED = tuple(kind for kind in KINDS if kind != "collected")
 PATTERNS = {"kind", "utm_source", "utm_medium", "utm_campaign", "network", "action"}
 
@@ -35,6 +39,8 @@ def read(name: str, own: Path | None = None) -> pd.DataFrame:
         raise BadInput(f"{own} lacks the column {missing[0]!r}; the shipped {name}.csv has it.")
     if name == "lift_tests":
         _prove_tests(own, edited)
+    elif name == "lapse_rules":
+        _prove_lapse(own, edited)
     else:
         _prove(own, edited)
     if name == "claim_rules":
@@ -102,6 +108,40 @@ def _prove_tests(path: Path, tests: pd.DataFrame) -> None:
                 f"{where}: standard_error {said['standard_error']!r} must be above 0; without one "
                 "nobody knows how much the test tells."
             )
+
+
+def _prove_lapse(path: Path, rules: pd.DataFrame) -> None:
+    """Days must be in their order, and every age of every service line must have one rule."""
+    ages: dict[str, list[tuple[int, int]]] = {}
+    for number, rule in enumerate(rules.to_dict("records"), start=2):
+        where = f"{path}, line {number}"
+        said = {name: _whole(where, name, rule[name]) for name in _LAPSE_NUMBERS}
+        interval, lapsed, lost = (said[f"{name}_days"] for name in ("interval", "lapsed", "lost"))
+        if lost is None:
+            raise BadInput(f"{where}: lost_days is empty; every rule needs it.")
+        if (interval is None) != (lapsed is None):
+            raise BadInput(f"{where}: give interval_days and lapsed_days, or neither.")
+        if interval is not None and lapsed is not None and not 0 < interval < lapsed < lost:
+            raise BadInput(f"{where}: interval_days, lapsed_days and lost_days must grow, from 1.")
+        first, last = said["age_min"] or 0, 999 if said["age_max"] is None else said["age_max"]
+        line = str(rule["service_line"]).strip().lower().replace(" ", "_")
+        if first > last or any(a <= last and first <= b for a, b in ages.get(line, [])):
+            raise BadInput(f"{where}: its ages are upside down, or another rule's of the line.")
+        ages.setdefault(line, []).append((first, last))
+    covered = sorted(ages.get("", []))
+    ends = [(-1, -1), *covered, (1000, 1000)]
+    if any(after[0] != before[1] + 1 for before, after in pairwise(ends)):
+        raise BadInput(
+            f"{path}: rules without a service line stand for all that are not named, so together "
+            "they must be for every age, each age once."
+        )
+
+
+def _whole(where: str, column: str, text: object) -> int | None:
+    said = str(text).strip()
+    if said and not (said.isascii() and said.isdigit() and len(said) < 6):
+        raise BadInput(f"{where}: {column} {said!r} is not a whole number of at most five digits.")
+    return int(said) if said else None
 
 
 def _day(where: str, column: str, text: str) -> date:

@@ -201,7 +201,7 @@ def _labels(cube: Cube, part: pd.DataFrame, earlier: pd.DataFrame | None) -> lis
     keys = list(map(tuple, part[list(cube.keys)].astype(str).itertuples(index=False)))
     if earlier is not None:
         open_ = set(map(tuple, earlier[list(cube.keys)].astype(str).itertuples(index=False)))
-        return [_finest(key, open_) for key in keys]
+        return [finest(key, open_) for key in keys]
     numbers = cube.counted(part).to_numpy(dtype="int64").tolist()
     cells: dict[Label, Numbers] = {}
     for key, counts in zip(keys, numbers, strict=True):
@@ -211,8 +211,8 @@ def _labels(cube: Cube, part: pd.DataFrame, earlier: pd.DataFrame | None) -> lis
     return [told.get(key) for key in keys]
 
 
-def _finest(key: Label, open_: Collection[Label]) -> Label | None:
-    """The most particular of the labels told before that a cell is part of."""
+def finest(key: Label, open_: Collection[Label]) -> Label | None:
+    """The most particular of the labels told that a cell is part of; None where it is in none."""
     for kept in range(len(key), -1, -1):
         label = (*key[:kept], *[OTHER] * (len(key) - kept))
         if label in open_:

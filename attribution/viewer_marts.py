@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from attribution import viewer_cells
+from attribution import viewer_cells, viewer_patients
 from attribution.errors import TransformError
 from attribution.raw import fetch, lent
 from attribution.small_cells import LEAST, OTHER, Cube, protected
@@ -50,7 +50,7 @@ CUBES = (
 # The tables whose rows say by what rules all the others were counted.
 _RULES = (
     *("setting_report", "setting_credit", "setting_model", "setting_uncounted", "setting_kept"),
-    *("campaign_rules", "channel_rules", "platform_rules"),
+    *("campaign_rules", "channel_rules", "platform_rules", "lapse_rules", "setting_silence"),
 )
 
 
@@ -82,6 +82,8 @@ def write(connection: Connection, marts: Mapping[str, Sequence[str]], *, follows
     for cube in CUBES:
         if cube.name in marts:
             _cube(connection, cube, follows=bool(earlier))
+    if set(viewer_patients.MARTS) <= set(marts):
+        _patients(connection, follows=bool(earlier))
     _spend(connection)
     _incremental(connection)
     for mart in AS_THEY_ARE:
@@ -281,11 +283,31 @@ def _cube(connection: Connection, cube: Cube, *, follows: bool) -> None:
     if cube.name == "reactivation":
         rows = rows.drop(columns="engaged_or_booked")
     _prove(cube, rows if cube.name != "reactivation" else _as_steps(rows))
+    _write(connection, cube, rows)
+
+
+def _patients(connection: Connection, *, follows: bool) -> None:
+    """Write the marts of patients, each of which is folded on the cells of another."""
+    follows = follows and set(viewer_patients.MARTS) <= _tables(connection, BEFORE)
+    frames = [
+        {
+            name: _frame(connection, f"from {place}.{name} {only}")
+            for name, only in viewer_patients.ASKED.items()
+        }
+        for place in ("main", BEFORE)[: 1 + follows]
+    ]
+    for cube, rows in viewer_patients.told(*frames):
+        _prove(cube, rows)
+        _write(connection, cube, rows)
+
+
+def _write(connection: Connection, cube: Cube, rows: pd.DataFrame) -> None:
     with lent(connection, pa.Table.from_pandas(rows, preserve_index=False)) as incoming:
         columns = ", ".join(
             f"cast({'null' if name == 'retained' else name} as {kind}) as {name}"
             for name, kind in _types(connection, cube.name)
         )
+        grain = ", ".join((*cube.by, *cube.keys))
         _create(connection, cube.name, f"select {columns} from {incoming}", grain)
 
 
@@ -390,8 +412,8 @@ def _create(connection: Connection, mart: str, sql: str, grain: str = "all") -> 
     connection.exec_driver_sql(f"create table {VIEWERS}.{mart} as {sql} order by {grain}")
 
 
-def _tables(connection: Connection) -> set[str]:
+def _tables(connection: Connection, place: str = VIEWERS) -> set[str]:
     rows = connection.exec_driver_sql(
-        f"select table_name from duckdb_tables() where database_name = '{VIEWERS}'"
+        f"select table_name from duckdb_tables() where database_name = '{place}'"
     ).all()
     return {str(name) for (name,) in rows}

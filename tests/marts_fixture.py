@@ -11,6 +11,7 @@ import claims_fixture
 import duckdb
 import numpy as np
 import pandas as pd
+import patients_fixture as made_up_patients
 import people_fixture as made_up_people
 import returns_fixture
 
@@ -144,6 +145,7 @@ def _tables() -> dict[str, pd.DataFrame]:
         "positions": made_up_people.positions(KINDS, SERVICE_LINES, LOCATIONS, _quarters()),
         "companions": made_up_people.companions(KINDS, SERVICE_LINES, LOCATIONS, _quarters()),
         "cohorts": _cohorts(),
+        **made_up_patients.tables(),
         "unmapped": _unmapped(),
         "rejected": _rejected(),
         "coverage": _coverage(),

@@ -18,6 +18,7 @@ FORBIDDEN = {
     "attribution/credit_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/cohort_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/claim_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
+    "attribution/group_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/people.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/research": {"connectors", "streamlit", "plotly", "duckdb", "sqlalchemy"},
     "attribution/research_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},

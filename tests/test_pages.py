@@ -18,6 +18,7 @@ FILES = {
     "journeys": "acquisition/journeys.py",
     "reconcile": "acquisition/reconcile.py",
     "reactivation": "retention/reactivation.py",
+    "cohorts": "retention/cohorts.py",
     "patient-journey": "people/patient_journey.py",
     "research": "people/research.py",
     "data-health": "operations/data_health.py",
@@ -209,3 +210,17 @@ def test_research_makes_an_export_for_a_reason_and_offers_it_for_that_question_a
     page.slider(key="research_years").set_value((2026, 2026)).run()
     assert not page.exception, page.exception
     assert not page.get("download_button")
+
+
+def test_a_cohort_is_chosen_by_the_address_and_set_beside_a_second_one(open_page):
+    at = open_page("cohorts", lapse=["Lapsed"], condition="Asthma")
+    assert at.multiselect(key="lapse").value == ["lapsed"]
+    assert any("condition Asthma and lapse Lapsed" in each.value for each in at.caption)
+    assert at.metric[0].label == "Patients"
+    assert all(each.help for each in at.metric)
+    at = open_page("cohorts", against="Second cohort", second_age=["75+"], line=["<script>"])
+    assert at.multiselect(key="line").value == []
+    assert any(
+        "All patients: 3,000 patients" in each.value.replace("\\", "") for each in at.caption
+    )
+    assert any("patients with age 75+" in each.value.replace("\\", "") for each in at.caption)

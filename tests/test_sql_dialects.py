@@ -17,7 +17,7 @@ FILES = {**MODELS, **CHECKS}
 DIALECTS = ("postgres", "spark", "bigquery", "snowflake", "databricks", "trino", "clickhouse")
 # What a model may read that is not a model.
 GIVEN = re.compile(
-    r"raw_\w+|identity(_shared|_changes)?|setting_\w+|(campaign|channel|claim|platform)_rules"
+    r"raw_\w+|identity(_shared|_changes)?|setting_\w+|(campaign|channel|claim|lapse|platform)_rules"
     r"|lift_tests"
 )
 LISTS = (exp.Array, exp.ArrayAgg, exp.Struct, exp.Explode, exp.Unnest, exp.Lambda, exp.Map)

@@ -112,6 +112,7 @@ appointment_id = "appt_id"
 service_line = "department"
 location = "facility"
 diagnosis_groups = "dx_group"
+procedure_groups = "proc_group"
 [sources.emr.files.values]
 service_line = {{ {departments} }}
 location = {{ {clinics} }}

@@ -14,7 +14,18 @@ from attribution.demo.market import LINES, LOCATIONS, pollen_levels
 from attribution.demo.web import LINE_NAMES, PLACE_NAMES, local_time, typed_emails
 from attribution.demo.worlds import World
 
-_CODES = ("MSK", "DER", "DEN", "PRI")
+# Groups of diagnoses, eight of each service line in its order.
+_DIAGNOSES = (
+    *("knee osteoarthritis", "hip osteoarthritis", "rotator cuff", "low back pain"),
+    *("fracture", "sprain", "carpal tunnel", "osteoporosis"),
+    *("acne", "eczema", "psoriasis", "skin lesion", "rosacea", "contact dermatitis"),
+    *("skin infection", "melanoma screening"),
+    *("caries", "periodontitis", "gingivitis", "tooth loss", "dental prophylaxis"),
+    *("malocclusion", "impacted tooth", "tooth wear"),
+    *("hypertension", "type 2 diabetes", "seasonal allergy", "asthma", "depression"),
+    *("lipid disorder", "respiratory infection", "preventive visit"),
+)
+_PROCEDURES = ("arthroscopy", "joint replacement", "injection", "fracture care")
 
 
 def persons(world: World) -> pd.DataFrame:
@@ -88,7 +99,7 @@ def encounters(world: World) -> pd.DataFrame:
     minutes = np.array([30, 20, 45, 20])[line]
     remote = (line == 3) & (world.folk.draws.uniform(196, visits["number"] + 2, person) < 0.18)
     group = (8 * world.folk.draws.uniform(197, visits["number"] + 2, person)).astype(np.int64)
-    table = np.array([f"{_CODES[n // 8]}{n % 8:03d}" for n in range(32)], dtype=object)
+    operated = (line == 0) & (world.folk.draws.uniform(198, visits["number"] + 2, person) < 0.28)
     return pd.DataFrame(
         {
             "encounter_id": _visit_ids("E", world)[rows],
@@ -99,7 +110,10 @@ def encounters(world: World) -> pd.DataFrame:
             "appointment_id": _visit_ids("A", world)[rows],
             "service_line": LINE_NAMES[line],
             "location": PLACE_NAMES[world.folk.place[person]],
-            "diagnosis_groups": table[line * 8 + group],
+            "diagnosis_groups": np.array(_DIAGNOSES, dtype=object)[line * 8 + group],
+            "procedure_groups": names.where(
+                operated, np.array(_PROCEDURES, dtype=object)[(person + group) % 4]
+            ),
         }
     )
 

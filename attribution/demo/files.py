@@ -131,6 +131,7 @@ def write_record(folder: Path, tables: Tables) -> None:
             "department": said(seen["service_line"], words.DEPARTMENTS),
             "facility": said(seen["location"], words.CLINICS),
             "dx_group": text(seen["diagnosis_groups"]),
+            "proc_group": text(seen["procedure_groups"]),
         },
     )
     _write_payments(folder / "payments.csv", tables["payment"])

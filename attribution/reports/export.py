@@ -1,6 +1,6 @@
 """Reports for the command line: the same views as the pages, with the same defaults."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
 from hashlib import file_digest, sha256
@@ -8,20 +8,25 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from attribution import audit, people, queries, versions
+from attribution import audit, group_queries, people, queries, versions
 from attribution.errors import BadInput
+from attribution.group_queries import group_of
 from attribution.metrics import KINDS
 from attribution.models import MODELS
 from attribution.models.journey_credit import shared
 from attribution.paths import Home
 from attribution.people import Asked, Permit
 from attribution.queries import About, Scope
-from attribution.reports.about import about_report
+from attribution.reports.about import SMALL_CELLS, about_report
 from attribution.reports.channels import channel_report
 from attribution.reports.journeys import write_journeys
+from attribution.reports.patient_groups import NAME as COHORT_REPORT
+from attribution.reports.patient_groups import cohort_report, filters_of
 from attribution.ui.freshness import freshness
 from attribution.ui.scope import scope_of
 from attribution.ui.views.channels import channels
+from attribution.ui.views.group_words import TITLES
+from attribution.ui.views.patient_groups import patient_groups
 from attribution.warehouse import current_generation
 
 TITLE = "Channel report"
@@ -74,14 +79,14 @@ def audit_export(
     home: Home,
     actor: str,
     generation: int,
-    scope: Scope,
+    scope: Scope | Mapping[str, object],
     fmt: str,
     content: bytes,
     report: str = "channel report",
     *,
     small_cells: bool = False,
 ) -> None:
-    """Write down who takes a report away, and which file it is."""
+    """Write down who takes a report away, and which file it is; `scope` is what it is about."""
     audit.record(
         home,
         actor,
@@ -89,10 +94,49 @@ def audit_export(
         report,
         format=fmt,
         generation=generation,
-        filters=asdict(scope),
+        filters=asdict(scope) if isinstance(scope, Scope) else dict(scope),
         small_cells=small_cells,
         sha256=sha256(content).hexdigest(),
     )
+
+
+def export_cohorts(
+    home: Home, said: Mapping[str, Sequence[str]], *, small_cells: bool = False
+) -> bytes:
+    """The report of the patients who have all of `said` in common, beside everyone else.
+
+    `said` has values by dimension, and at most one condition. Small cells are folded unless
+    `small_cells` says that the report stays inside. Raises BadInput where a value is asked for that
+    no patient has, or that is told only together with others.
+    """
+    generation = _published(home, protected=not small_cells)
+    known = group_queries.known_values(queries.marts(home, generation, protected=not small_cells))
+    asked = {
+        name: _some(TITLES[name].lower(), values, known[name]) for name, values in said.items()
+    }
+    group = group_of(asked | {"condition": _only(asked["condition"])}, known)
+    view = patient_groups(home, generation, group, None, protected=not small_cells)
+    content, about = cohort_report(view, SMALL_CELLS[small_cells]), filters_of(group, None)
+    audit_export(
+        home,
+        audit.operator(),
+        generation,
+        about,
+        "csv",
+        content,
+        COHORT_REPORT,
+        small_cells=small_cells,
+    )
+    return content
+
+
+def _only(conditions: Sequence[str]) -> str:
+    if len(conditions) > 1:
+        raise BadInput(
+            "A patient may have several conditions, so a cohort is of one at a time. Give "
+            "--condition once."
+        )
+    return next(iter(conditions), "")
 
 
 def export_journeys(

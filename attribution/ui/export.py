@@ -1,23 +1,27 @@
 """The download of what a page shows, as a file with real numbers."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Literal
 
 import streamlit as st
 
+from attribution.group_queries import Group
 from attribution.queries import Scope
 from attribution.reports.about import SMALL_CELLS, about_report
 from attribution.reports.channels import channel_report
 from attribution.reports.export import audit_export
+from attribution.reports.patient_groups import NAME as COHORT_REPORT
+from attribution.reports.patient_groups import cohort_report, filters_of
 from attribution.reports.reconcile import reconcile_report
 from attribution.roles import EXPORT
 from attribution.ui import access, filters, formats
 from attribution.ui.frame import Context
 from attribution.ui.scope import protected_scope
 from attribution.ui.views.channels import channels as channels_view
+from attribution.ui.views.patient_groups import patient_groups as patient_groups_view
 from attribution.ui.views.reconcile import reconcile as reconcile_view
 
 _KINDS: dict[Literal["csv", "xlsx"], tuple[str, str, str]] = {
@@ -115,6 +119,43 @@ def reconcile(context: Context) -> None:
         )
 
 
+def patient_groups(context: Context, group: Group, other: Group | None) -> None:
+    """Offer everything about a cohort and what it is compared with as CSV."""
+    if not context.reader.may(EXPORT):
+        st.caption(access.NOT_EXPORTED)
+        return
+    title, mime, icon = _KINDS["csv"]
+    with st.popover("Export", icon=":material/download:", key="export"):
+        small = _small_cells()
+        st.caption(
+            "The numbers of this page: the cohort and what it is compared with."
+            if small
+            else "The cohort and what it is compared with, groups of a few told together."
+        )
+        st.download_button(
+            title,
+            audited(
+                context,
+                "csv",
+                partial(_cohort_report, context, group, other, small),
+                COHORT_REPORT,
+                small=small,
+                filters=filters_of(group, other),
+            ),
+            file_name(context, "csv", "cohorts"),
+            mime,
+            key="export_csv",
+            on_click="ignore",
+            icon=icon,
+            width="stretch",
+        )
+
+
+def _cohort_report(context: Context, group: Group, other: Group | None, small: bool) -> bytes:
+    view = patient_groups_view(context.home, context.generation, group, other, protected=not small)
+    return cohort_report(view, SMALL_CELLS[small])
+
+
 def file_name(context: Context, kind: str, report: str = "channels") -> str:
     """A name with a random part: large downloads of one name and size can share an address."""
     if "export_id" not in st.session_state:
@@ -130,8 +171,9 @@ def audited(
     report: str = "channel report",
     *,
     small: bool = False,
+    filters: Mapping[str, object] | None = None,
 ) -> Callable[[], bytes]:
-    """What makes a report, and writes down who took it away."""
+    """What makes a report, and writes down who took it away; `filters` where no scope says."""
     # Here, where there is a session: the file is made on another thread, outside any script.
     session = access.token(context.home)
     access.exporter(context.home, session)
@@ -139,12 +181,12 @@ def audited(
     def made() -> bytes:
         # Again: a button stays on an open page when the role or the session is gone.
         reader = access.exporter(context.home, session)
-        content, scope = make(), context.scope
+        content, about = make(), context.scope if filters is None else filters
         audit_export(
             context.home,
             reader.name,
             context.generation,
-            scope,
+            about,
             kind,
             content,
             report,

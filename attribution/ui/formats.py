@@ -36,6 +36,14 @@ def count(value: float | None) -> str:
     return UNDEFINED if _unknown(value) else _short(value or 0, cents=False)
 
 
+def number(value: float | None) -> str:
+    """A number that need not be whole, such as a mean: 4.1, 26, 1,234."""
+    if _unknown(value):
+        return UNDEFINED
+    short = value is not None and abs(value) < 100 and value != round(value)
+    return _minus(f"{value:,.1f}") if short else count(value)
+
+
 def rate(value: float | None) -> str:
     """A share: 12.3%."""
     return UNDEFINED if _unknown(value) else _minus(f"{(value or 0) * 100:,.1f}%")
@@ -79,8 +87,10 @@ def written(value: object, as_: Format, currency: str) -> str:
     """Any value as the pages write it."""
     if as_ == "money":
         return money(value, currency)  # type: ignore[arg-type]
-    if as_ in ("count", "number"):
+    if as_ == "count":
         return count(value)  # type: ignore[arg-type]
+    if as_ == "number":
+        return number(value)  # type: ignore[arg-type]
     if as_ == "rate":
         return rate(value)  # type: ignore[arg-type]
     if as_ == "points":

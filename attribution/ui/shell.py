@@ -31,7 +31,10 @@ SECTIONS = {
         ("acquisition/journeys.py", "Journeys", "journeys"),
         ("acquisition/reconcile.py", "Reconcile", "reconcile"),
     ),
-    "Retention": (("retention/reactivation.py", "Reactivation", "reactivation"),),
+    "Retention": (
+        ("retention/reactivation.py", "Reactivation", "reactivation"),
+        ("retention/cohorts.py", "Cohorts", "cohorts"),
+    ),
     "People": (
         ("people/patient_journey.py", "Patient journey", "patient-journey"),
         ("people/research.py", "Research", "research"),
@@ -47,6 +50,8 @@ USED = {
     "journeys": frozenset({"period", "kind", "service"}),
     "reconcile": frozenset({"period", "kind", "model"}),
     "reactivation": frozenset({"period", "service", "location"}),
+    # It has a choice of its own, of patients and not of weeks.
+    "cohorts": frozenset(),
     "patient-journey": frozenset({"model"}),
     "research": frozenset(),
     "data-health": frozenset(),

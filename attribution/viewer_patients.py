@@ -1,0 +1,142 @@
+"""What viewers are told of groups of patients: three marts, each folded on the cells of another.
+
+The marts are of the same people, so it is not enough that each is safe by itself: of two foldings
+that cut the same people differently, one taken from the other could leave a few. So every one of
+them only joins whole cells of the one before:
+
+    how many there are  ->  how many of them have a condition
+                        ->  what their journeys came to  ->  by which channels and ways they came
+
+What is left of a cell without those who have a condition is nobody or enough people too. By
+condition viewers are told how many there are, and no more.
+"""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from attribution.group_queries import DIMENSIONS, OF_JOURNEYS
+from attribution.small_cells import OTHER, Cube, Label, finest, protected
+
+GROUPS = Cube("patient_groups", keys=DIMENSIONS, counts=("people",), by=("condition",))
+CONDITIONS = Cube(
+    "patient_groups",
+    keys=DIMENSIONS,
+    counts=("people",),
+    parts=(("everyone", "people"),),
+    by=("condition",),
+)
+NUMBERS = Cube(
+    "patient_numbers",
+    keys=DIMENSIONS,
+    counts=(
+        *("people", "missers", "was_silent", "came_back", "touched", "arrived"),
+        *("answers", "promoters", "detractors"),
+    ),
+    parts=(
+        *(("people", part) for part in ("missers", "was_silent", "touched", "arrived", "answers")),
+        *(("was_silent", "came_back"), ("answers", "promoters"), ("answers", "detractors")),
+    ),
+    by=("condition",),
+)
+JOURNEYS = Cube(
+    "patient_journeys",
+    keys=(*OF_JOURNEYS, "item"),
+    counts=("people",),
+    by=("condition", "measure"),
+)
+# Viewers are told of conditions only how many have them, so no other mart is read by condition.
+ASKED = {
+    "patient_groups": "",
+    "patient_numbers": "where condition = ''",
+    "patient_journeys": "where condition = ''",
+}
+MARTS = tuple(ASKED)
+_WHOLE = "(whole)"
+Frames = Mapping[str, pd.DataFrame]
+
+
+def told(marts: Frames, before: Frames | None = None) -> list[tuple[Cube, pd.DataFrame]]:
+    """The rows of each mart that viewers are told; `before` is what they were told of each last.
+
+    `marts` and `before` by the name of the mart, with its columns.
+    """
+    groups, named = _apart(marts["patient_groups"])
+    old_groups, old_named = _apart(before["patient_groups"]) if before else (None, None)
+    every = protected(GROUPS, groups, old_groups)
+    numbers, _ = _apart(marts["patient_numbers"])
+    journeys, _ = _apart(marts["patient_journeys"])
+    known = protected(
+        NUMBERS,
+        _on(every, numbers, DIMENSIONS),
+        before["patient_numbers"] if before else None,
+    )
+    ways = protected(
+        JOURNEYS,
+        _whole_cells(_on(known, journeys, OF_JOURNEYS)),
+        _whole_cells(before["patient_journeys"]) if before else None,
+    )
+    ways = ways.replace(dict.fromkeys(OF_JOURNEYS, _WHOLE), OTHER)
+    having = protected(CONDITIONS, _with_everyone(_on(every, named, DIMENSIONS), every), old_named)
+    return [
+        (CONDITIONS, pd.concat([_as_everyone(every), having], ignore_index=True)),
+        (NUMBERS, known),
+        (JOURNEYS, ways),
+    ]
+
+
+def _apart(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Everybody, and those with conditions."""
+    every = frame["condition"] == ""
+    return frame[every].reset_index(drop=True), frame[~every].reset_index(drop=True)
+
+
+def _on(cells: pd.DataFrame, frame: pd.DataFrame, keys: tuple[str, ...]) -> pd.DataFrame:
+    """`frame` added up by the cells of `cells` that its rows are part of, under their keys.
+
+    Rows that are part of none are left out. A cell is told whole or not at all within the first
+    few of its keys, so fewer keys than the cells have will do.
+    """
+    names = list(keys)
+    open_ = {tuple(map(str, row)) for row in cells[names].itertuples(index=False)}
+    every = frame[names].drop_duplicates(ignore_index=True)
+    found: list[Label | None] = [
+        finest(tuple(map(str, row)), open_) for row in every.itertuples(index=False)
+    ]
+    labels = [label for label in found if label is not None]
+    if not labels:
+        return frame.iloc[:0]
+    known = every[[label is not None for label in found]].reset_index(drop=True)
+    cell = pd.DataFrame(labels, columns=_told(names))
+    numbered = pd.concat([known, cell.astype(str)], axis=1)
+    moved = frame.merge(numbered, on=names, how="inner").drop(columns=names)
+    moved = moved.rename(columns=dict(zip(_told(names), names, strict=True)))[[*frame.columns]]
+    own = [str(name) for name in frame.columns if name not in _numbers(frame)]
+    return moved.groupby(own, sort=True, as_index=False)[_numbers(frame)].sum()
+
+
+def _told(names: list[str]) -> list[str]:
+    return [f"told_{name}" for name in names]
+
+
+def _numbers(frame: pd.DataFrame) -> list[str]:
+    return [str(name) for name in frame.select_dtypes("number").columns]
+
+
+def _whole_cells(journeys: pd.DataFrame) -> pd.DataFrame:
+    """Journeys whose cells stay as they are: only channels and ways within one are folded.
+
+    What is called `OTHER` is folded on; a cell that is told has enough people not to be.
+    """
+    return journeys.replace(dict.fromkeys(OF_JOURNEYS, OTHER), _WHOLE)
+
+
+def _with_everyone(named: pd.DataFrame, every: pd.DataFrame) -> pd.DataFrame:
+    """Those with conditions by cell, beside everybody whom the cell was told to have."""
+    sums = named.drop(columns="everyone")
+    told_ = every[[*DIMENSIONS, "people"]].rename(columns={"people": "everyone"})
+    return sums.merge(told_, on=list(DIMENSIONS), how="inner")[[*named.columns]]
+
+
+def _as_everyone(every: pd.DataFrame) -> pd.DataFrame:
+    return every.assign(everyone=every["people"])
