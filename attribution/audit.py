@@ -29,6 +29,10 @@ ROLLED_BACK = "rollback"
 SIGNED_IN = "sign_in"
 DENIED = "denied"
 REVOKED = "sessions_ended"
+OUTREACH_APPROVED = "outreach_approval"
+OUTREACH_SENT = "outreach_send"
+OUTREACH_SETTLED = "outreach_settle"
+OUTREACH_STOPPED = "outreach_stop"
 
 _SEAL_LENGTH = 64
 _SEALED = ("number", "at", "actor", "action", "subject", "detail")

@@ -19,6 +19,7 @@ from attribution.errors import BadInput, CaretraceError
 from attribution.ledger import Ledger
 from attribution.paths import Home
 from attribution.port import check_port
+from outreach import command as outreach
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -105,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     identity.set_defaults(run=_identity)
 
     analyst.add_command(commands)
+    outreach.add_command(commands)
 
     log = commands.add_parser("audit", help="who saw people and who took reports away")
     log.add_argument("what", choices=["show", "verify"], metavar="{show,verify}")

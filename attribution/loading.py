@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, Engine
 
+from attribution.contacts import Contacts
 from attribution.privacy import Door
 from attribution.raw import has_person, lent
 from connectors.columns import arrow_schema, to_table
@@ -46,6 +47,7 @@ class Loader:
     account: str
     run_id: str
     on_rows: Callable[[int], None] = lambda _rows: None
+    contacts: Contacts | None = None  # where addresses are kept, sealed, to send to
 
     def load(self, piece: Slice) -> Loaded:
         """Read one slice to its end and commit it, or raise and leave everything as it was."""
@@ -113,7 +115,11 @@ class _Stage:
             )
         # The engine may store rows in any order, and of two with one key the later one counts.
         arrived = pa.array(np.arange(self.rows, self.rows + len(table)))
-        arrow = self.loader.door.pseudonymise(row, table).append_column("arrival", arrived)
+        door = self.loader.door
+        arrow = door.pseudonymise(row, table)
+        if self.loader.contacts is not None:
+            self.loader.contacts.keep(self.loader.source, row, table, arrow, door.region)
+        arrow = arrow.append_column("arrival", arrived)
         arrow = self._with_keys(row, arrow)
         names = _listed(arrow.column_names)
         with self.connection.begin(), lent(self.connection, arrow) as name:

@@ -44,6 +44,14 @@ class Home:
         return self.folder / "vault.sqlite"
 
     @property
+    def contacts(self) -> Path:
+        return self.folder / "contacts.sqlite"
+
+    @property
+    def outreach(self) -> Path:
+        return self.folder / "outreach.sqlite"
+
+    @property
     def generations(self) -> Path:
         return self.folder / "generations"
 

@@ -17,11 +17,12 @@ from typing import Literal, NoReturn
 
 from sqlalchemy.exc import DBAPIError
 
-from attribution import audit, identity, payloads, seeds, transform, warehouse
+from attribution import audit, contacts, identity, payloads, seeds, transform, warehouse
 from attribution.errors import CaretraceError, SettingsError, StorageError, told
 from attribution.ledger import Ledger, StepNote
 from attribution.loading import Loader
 from attribution.lock import only_one
+from attribution.outreach_settings import outreach_settings
 from attribution.paths import Home
 from attribution.placeholders import placeholders
 from attribution.privacy import Door, load_key
@@ -117,6 +118,7 @@ class _Run:
         self.watch = watch
         self.key = load_key(settings.home)
         self.placeholders = placeholders(settings.home.folder)
+        self.contacts: contacts.Contacts | None = None
 
     def run(self) -> Outcome:
         home = self.settings.home
@@ -150,7 +152,11 @@ class _Run:
         self.watch(Event(name, state, note.rows, note.message))
 
     def _load_all(self, building: warehouse.Building) -> dict[str, str]:
-        with ThreadPoolExecutor(PARALLEL_SOURCES) as pool:
+        wanted = outreach_settings(self.settings.home).enabled
+        with (
+            contacts.kept(self.settings.home, wanted=wanted) as self.contacts,
+            ThreadPoolExecutor(PARALLEL_SOURCES) as pool,
+        ):
             results = pool.map(lambda s: self._load(building, s), self.settings.sources)
             return {
                 source.name: message
@@ -197,6 +203,7 @@ class _Run:
             source.account,
             self.run_id,
             on_rows,
+            self.contacts,
         )
         problems: list[str] = []
         notes: list[str] = []

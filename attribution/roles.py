@@ -17,11 +17,13 @@ SEE = "see"  # pages of aggregates
 EXPORT = "export"
 PEOPLE = "people"
 OPERATE = "operate"
+APPROVE = "approve"  # that a flow writes to people
 _MAY = {
     SEE: frozenset(ROLES),
     EXPORT: frozenset({"admin"}),
     PEOPLE: frozenset({"care"}),
     OPERATE: frozenset({"admin", "analyst"}),
+    APPROVE: frozenset({"admin"}),
 }
 
 

@@ -19,6 +19,7 @@ from phonenumbers import SUPPORTED_REGIONS
 
 from attribution.errors import SettingsError
 from attribution.models.parameters import CreditSettings, credit_settings
+from attribution.outreach_settings import outreach_settings
 from attribution.paths import Home
 from attribution.sign_in import sign_in
 from connectors import SOURCES
@@ -100,8 +101,9 @@ def load(at: Home, *, today: date | None = None) -> Settings:
     document = _read(at.config)
     secrets = _read(at.secrets) if at.secrets.is_file() else {}
     told = _Told(document, [])
-    # How readers sign in is read apart, by the server (attribution/sign_in.py).
-    told.only((set(Settings.__dataclass_fields__) - {"home"}) | {"sign_in"})
+    # How readers sign in is read apart, by the server (attribution/sign_in.py), and so is how
+    # people are reached (attribution/outreach_settings.py).
+    told.only((set(Settings.__dataclass_fields__) - {"home"}) | {"sign_in", "outreach"})
     first_day = told.get("first_day", date, (today or date.today()) - timedelta(days=731))  # noqa: DTZ011
     sources = (
         _source(at, name, table, secrets, told.problems)
@@ -124,12 +126,13 @@ def load(at: Home, *, today: date | None = None) -> Settings:
         )
     if settings.region not in SUPPORTED_REGIONS:
         told.problems.append(f"region = {settings.region!r} is not a country code such as 'US'")
-    try:
-        sign_in(at)
-    except SettingsError as error:
-        # Its first line names the file, as that of all problems here does.
-        said = str(error).splitlines()
-        told.problems.extend(line.removeprefix("  - ") for line in said[1:] or said)
+    for apart in (sign_in, outreach_settings):
+        try:
+            apart(at)
+        except SettingsError as error:
+            # Its first line names the file, as that of all problems here does.
+            said = str(error).splitlines()
+            told.problems.extend(line.removeprefix("  - ") for line in said[1:] or said)
     if told.problems:
         lines = "\n".join(f"  - {problem}" for problem in told.problems)
         raise SettingsError(f"{at.config} needs attention:\n{lines}")

@@ -14,7 +14,13 @@ from attribution.demo.market import LINES, LOCATIONS, pollen_levels
 from attribution.demo.web import LINE_NAMES, PLACE_NAMES, local_time, typed_emails
 from attribution.demo.worlds import World
 
-_CODES = ("MSK", "DER", "DEN", "PRI")
+# Eight groups of ICD-10 for each service line, the last of primary care being hay fever.
+_CODES = (
+    *("M17", "M16", "M54", "M75", "S83", "M23", "S52", "M25"),
+    *("L70", "L20", "L40", "L57", "C44", "L30", "B07", "L50"),
+    *("K02", "K05", "K08", "K04", "K03", "K00", "K07", "Z01"),
+    *("I10", "E11", "J06", "Z00", "F41", "K21", "R51", "J30"),
+)
 
 
 def persons(world: World) -> pd.DataFrame:
@@ -27,12 +33,13 @@ def persons(world: World) -> pd.DataFrame:
     sex = np.array(["female", "male"], dtype=object)
     zips = np.array(["601", "602", "603", "604", "605", "606"], dtype=object)
     language = np.where(folk.draws.uniform(193, 0, at) < 0.14, "es", "en")
+    young = (folk.line[at] == 3) & (folk.draws.uniform(198, 0, at) < 0.12)  # children
     return pd.DataFrame(
         {
             "patient_id": names.mrn(at),
             "email": names.where(mailed, names.emails(folk)[at]),
             "phone": names.where(phoned, phone),
-            "birth_year": folk.birth_year[at],
+            "birth_year": np.where(young, 2008 + at % 18, folk.birth_year[at]),
             "sex": sex[(folk.draws.uniform(192, 0, at) < 0.46).astype(np.int64)],
             "zip3": zips[folk.place[at] * 2 + at % 2],
             "language": language,
@@ -86,7 +93,7 @@ def encounters(world: World) -> pd.DataFrame:
     minutes = np.array([30, 20, 45, 20])[line]
     remote = (line == 3) & (world.folk.draws.uniform(196, visits["number"] + 2, person) < 0.18)
     group = (8 * world.folk.draws.uniform(197, visits["number"] + 2, person)).astype(np.int64)
-    table = np.array([f"{_CODES[n // 8]}{n % 8:03d}" for n in range(32)], dtype=object)
+    table = np.array([f"ICD10:{code}" for code in _CODES], dtype=object)
     return pd.DataFrame(
         {
             "encounter_id": _visit_ids("E", world)[rows],
