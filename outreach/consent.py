@@ -29,7 +29,7 @@ def verdicts_sql(purpose: str, settings: Outreach, *, third_party: bool) -> str:
     """One row for each row of `candidates` (person_id, channel, identifier): may it be sent?
 
     `reason` is null where it may. Reads what sources told, and `stopped` (person_id, identifier,
-    channel, purpose, at, hard), which are refusals that reached us directly.
+    channel, purpose, since, hard), which are refusals that reached us directly.
     """
     wide = "true" if settings.stop_means == "channel" else "false"
     asked = ", ".join(
@@ -53,7 +53,7 @@ said as (
     where unsubscribed_at is not null and person_id is not null
         and ({wide} or purpose = '{purpose}')
     union all
-    select person_id, channel, false, at, 'told us' from stopped
+    select person_id, channel, false, stopped.since, 'told us' from stopped
     where person_id is not null and (purpose = '' or purpose = '{purpose}' or {wide})
 ),
 channels as (
@@ -87,10 +87,10 @@ of_address as (
     select unnest([email, phone]), lower(trim(channel)), false, unsubscribed_at from raw_message
     where unsubscribed_at is not null and ({wide} or purpose = '{purpose}')
     union all
-    select unnest([email, phone]), lower(trim(channel)), false, at from raw_message_event
+    select unnest([email, phone]), lower(trim(channel)), false, raw_message_event.at from raw_message_event
     where event in ('unsubscribed', 'complained') and ({wide} or purpose = '{purpose}')
     union all
-    select identifier, channel, false, at from stopped
+    select identifier, channel, false, since from stopped
     where identifier is not null and not hard
         and (purpose = '' or purpose = '{purpose}' or {wide})
 ),
@@ -105,10 +105,10 @@ addresses as (
     group by identifier, channel
 ),
 events as (
-    select identifier, channel, at, true as bounced from stopped
+    select identifier, channel, since, true as bounced from stopped
     where hard and identifier is not null
     union all
-    select unnest([email, phone]), lower(trim(channel)), at, event = 'bounced'
+    select unnest([email, phone]), lower(trim(channel)), raw_message_event.at, event = 'bounced'
     from raw_message_event where event in ('bounced', 'delivered')
     union all
     select unnest([email, phone]), lower(trim(channel)), bounced_at, true
@@ -120,8 +120,8 @@ events as (
 bounces as (
     select identifier, channel from events where identifier is not null
     group by identifier, channel
-    having max(case when bounced then at end) > coalesce(
-        max(case when not bounced then at end), timestamptz '1970-01-01'
+    having max(case when bounced then since end) > coalesce(
+        max(case when not bounced then since end), timestamptz '1970-01-01'
     )
 )
 select

@@ -192,7 +192,7 @@ class Outbox:
         rows = self._connection.execute(
             "select person_id, identifier, channel, purpose, at, hard from stop"
         ).fetchall()
-        names = ("person_id", "identifier", "channel", "purpose", "at", "hard")
+        names = ("person_id", "identifier", "channel", "purpose", "since", "hard")
         columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
         text = pa.string()
         table = pa.table(
@@ -201,14 +201,14 @@ class Outbox:
                 "identifier": pa.array(columns.get("identifier", ()), text),
                 "channel": pa.array(columns.get("channel", ()), text),
                 "purpose": pa.array(columns.get("purpose", ()), text),
-                "at": pa.array(columns.get("at", ()), text),
+                "since": pa.array(columns.get("since", ()), text),
                 "hard": pa.array([bool(h) for h in columns.get("hard", ())], pa.bool_()),
             }
         )
-        stamped = table.column("at").cast(pa.timestamp("us", tz="UTC")) if rows else pa.array(
+        stamped = table.column("since").cast(pa.timestamp("us", tz="UTC")) if rows else pa.array(
             [], pa.timestamp("us", tz="UTC")
         )  # fmt: skip
-        return table.set_column(4, "at", stamped)
+        return table.set_column(4, "since", stamped)
 
     def counts(self, flow: str) -> Mapping[str, int]:
         """How many messages of a flow are in each state."""

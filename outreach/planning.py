@@ -150,7 +150,7 @@ def _lend(
     text = pa.string()
     since = (at - timedelta(days=max(7, flow.rest_days))).astimezone(UTC).isoformat()
     marks = ", ".join(f"'{state}'" for state in COUNTED)
-    past = pa.schema([("identifier", text), ("flow", text), ("occasion", text), ("at", text)])
+    past = pa.schema([("identifier", text), ("flow", text), ("occasion", text), ("held_at", text)])
     arms = pa.schema([("person_id", pa.int64()), ("identifier", text), ("arm", text)])
     tables = {
         "places": contacts.places(sorted({KIND_OF[channel] for channel in flow.channels})),
@@ -178,7 +178,7 @@ def _lend(
         driver.register("incoming", table)
         driver.execute(f"create or replace temp table {name} as from incoming")
         driver.unregister("incoming")
-    driver.execute("alter table past alter at type timestamptz")
+    driver.execute("alter table past alter held_at type timestamptz")
 
 
 def _said(name: str, kind: str) -> str:
@@ -254,19 +254,19 @@ _CHOSEN = """
 create or replace temp table chosen as
 with
 history as (
-    select identity.person_id, past.flow, past.occasion, past.at
+    select identity.person_id, past.flow, past.occasion, past.held_at
     from past inner join identity on past.identifier = identity.identifier
     union
-    select identity.person_id, past.flow, past.occasion, past.at
+    select identity.person_id, past.flow, past.occasion, past.held_at
     from past inner join (select distinct identifier, person_id from candidates) as identity
         on past.identifier = identity.identifier
 ),
 ours as (
     select
         person_id,
-        count(*) filter (where at > $day) as day,
-        count(*) filter (where at > $week) as week,
-        max(case when flow = $flow then at end) as last_at
+        count(*) filter (where held_at > $day) as day,
+        count(*) filter (where held_at > $week) as week,
+        max(case when flow = $flow then held_at end) as last_at
     from history group by person_id
 ),
 theirs as (

@@ -91,7 +91,7 @@ class Mailer:
 
     def _opened(self) -> smtplib.SMTP:
         smtp = self._smtp
-        context = ssl.create_default_context()
+        context = ssl.create_default_context(cafile=smtp.ca_file or None)
         try:
             if smtp.security == "tls":
                 server: smtplib.SMTP = smtplib.SMTP_SSL(

@@ -21,7 +21,9 @@ _STOP = "Reply STOP to opt out."
 
 
 def _environment() -> ImmutableSandboxedEnvironment:
-    made = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    made = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
+    )
     made.filters |= {"day": _day, "clock": _clock}
     return made
 
