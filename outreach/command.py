@@ -23,7 +23,7 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
     what = parser.add_subparsers(required=True, metavar="{list,preview,approve,send,...}")
 
     def add(name: str, run: Any, text: str, *, flow: bool = True) -> argparse.ArgumentParser:
-        made = what.add_parser(name, help=text)
+        made: argparse.ArgumentParser = what.add_parser(name, help=text)
         if flow:
             made.add_argument("flow", help="the flow's name, as `outreach list` has it")
         made.set_defaults(run=run)
@@ -194,13 +194,11 @@ def _stop(options: argparse.Namespace) -> int:
 
 
 def _results(options: argparse.Namespace) -> int:
-    from outreach.flow import flow as named
     from outreach.results import results
 
     with _opened() as (home, _settings, demo, _contacts, outbox):
-        flow = named(home, options.flow)
         for sentence in results(
-            home, flow, outbox, options.outcome, level=options.level, demo=demo
+            home, options.flow, outbox, options.outcome, level=options.level, demo=demo
         ):
             _say(sentence)
     return 0
@@ -209,9 +207,12 @@ def _results(options: argparse.Namespace) -> int:
 def _size(options: argparse.Namespace) -> int:
     from outreach.lift import people_needed
 
-    needed = people_needed(
-        options.base, options.lift, options.holdout, power=options.power, level=options.level
-    )
+    try:
+        needed = people_needed(
+            options.base, options.lift, options.holdout, power=options.power, level=options.level
+        )
+    except ValueError as error:
+        raise BadInput(f"No test can be planned: {error}.") from None
     _say(
         f"{needed:,} people, of whom {round(needed * options.holdout):,} are held out, find a "
         f"lift of {options.lift:.1%} over {options.base:.1%} with a power of {options.power:.0%}."

@@ -87,7 +87,8 @@ of_address as (
     select unnest([email, phone]), lower(trim(channel)), false, unsubscribed_at from raw_message
     where unsubscribed_at is not null and ({wide} or purpose = '{purpose}')
     union all
-    select unnest([email, phone]), lower(trim(channel)), false, raw_message_event.at from raw_message_event
+    select unnest([email, phone]), lower(trim(channel)), false, raw_message_event.at
+    from raw_message_event
     where event in ('unsubscribed', 'complained') and ({wide} or purpose = '{purpose}')
     union all
     select identifier, channel, false, since from stopped

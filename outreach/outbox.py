@@ -37,8 +37,9 @@ create table if not exists message (
 ) without rowid;
 create index if not exists message_state on message (flow, state);
 create table if not exists assignment (
-    flow text not null, person_id integer not null, identifier text not null, arm text not null,
-    channel text not null, assigned_at text not null, primary key (flow, person_id)
+    flow text not null, person_id integer not null, identifier text not null, owner text not null,
+    arm text not null, channel text not null, assigned_at text not null,
+    primary key (flow, person_id)
 ) without rowid;
 create table if not exists approval (
     flow text not null, version text not null, approver text not null, at text not null,
@@ -114,7 +115,7 @@ class Outbox:
         """Remember who was treated and who was held out; the first time stands."""
         with self.transaction() as connection:
             connection.executemany(
-                "insert or ignore into assignment values (?, ?, ?, ?, ?, ?)", rows
+                "insert or ignore into assignment values (?, ?, ?, ?, ?, ?, ?)", rows
             )
 
     def approve(self, flow: str, version: str, approver: str) -> None:
@@ -169,9 +170,11 @@ class Outbox:
         with self.transaction() as connection:
             for key, state, reason in changes:
                 connection.execute(
-                    "update message set state = ?, reason = ?, at = ?, next_at = ?, fields = case "
-                    "when ? in ('sent', 'failed', 'refused') then '' else fields end where key = ?",
-                    (state, reason, at, retry_at or at, state, key),
+                    # When a doubt began is when it was being sent, not when it was found.
+                    "update message set state = ?, reason = ?, next_at = ?, "
+                    "at = case when ? = 'in_doubt' then at else ? end, fields = case when ? in "
+                    "('sent', 'failed', 'refused') then '' else fields end where key = ?",
+                    (state, reason, retry_at or at, state, at, state, key),
                 )
             if begin is not None:
                 connection.execute(

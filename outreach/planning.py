@@ -23,6 +23,7 @@ from outreach.zones import zone_table
 
 # What a channel needs to know of somebody.
 KIND_OF = {"email": "email", "sms": "phone", "call": "phone", "direct_mail": "record"}
+_ASSIGNED = ("person_id", "identifier", "owner", "channel")
 REASONS = consent.REASONS | {
     "nobody": "is no person that records could be joined to",
     "no_address": "has no address for any channel of the flow",
@@ -89,18 +90,16 @@ def keep(made: Plan, outbox: Outbox, home: Home) -> int:
     """Write a plan into the outbox; how many messages are new."""
     flow, at = made.flow, made.now.astimezone(UTC).isoformat(timespec="milliseconds")
     for arm, table in ((holdout.TREATED, made.rows), (holdout.HELD_OUT, made.held_out)):
-        people, identifiers, channels = (
-            table.column(name).to_pylist() for name in ("person_id", "identifier", "channel")
-        )
+        columns = [table.column(name).to_pylist() for name in _ASSIGNED]
         outbox.assign(
-            (flow.name, person, identifier, arm, channel, at)
-            for person, identifier, channel in zip(people, identifiers, channels, strict=True)
+            (flow.name, person, identifier, owner, arm, channel, at)
+            for person, identifier, owner, channel in zip(*columns, strict=True)
         )
     rows = made.rows
     names = ("person_id", "occasion", "channel", "identifier", "owner", "source", "zone", "fields")
-    columns = {name: rows.column(name).to_pylist() for name in names}
+    said = {name: rows.column(name).to_pylist() for name in names}
     keys = holdout.message_keys(
-        holdout.holdout_key(home), flow.name, columns["person_id"], columns["occasion"]
+        holdout.holdout_key(home), flow.name, said["person_id"], said["occasion"]
     )
     return outbox.plan(
         flow.name,
@@ -109,7 +108,7 @@ def keep(made: Plan, outbox: Outbox, home: Home) -> int:
             (key, flow.name, flow.version, person, identifier, owner, source, occasion, channel,
              zone, fields, "planned", "", at, at, 0, at)
             for key, person, occasion, channel, identifier, owner, source, zone, fields in zip(
-                keys, *(columns[name] for name in names), strict=True
+                keys, *(said[name] for name in names), strict=True
             )
         ),
     )  # fmt: skip
@@ -150,8 +149,8 @@ def _lend(
     text = pa.string()
     since = (at - timedelta(days=max(7, flow.rest_days))).astimezone(UTC).isoformat()
     marks = ", ".join(f"'{state}'" for state in COUNTED)
-    past = pa.schema([("identifier", text), ("flow", text), ("occasion", text), ("held_at", text)])
-    arms = pa.schema([("person_id", pa.int64()), ("identifier", text), ("arm", text)])
+    past = pa.schema([("owner", text), ("flow", text), ("occasion", text), ("held_at", text)])
+    arms = pa.schema([("owner", text), ("arm", text)])
     tables = {
         "places": contacts.places(sorted({KIND_OF[channel] for channel in flow.channels})),
         "stopped": outbox.stopped(),
@@ -165,13 +164,13 @@ def _lend(
             }
         ),
         "past": outbox.table(
-            "select identifier, flow, occasion, planned_at from message where "  # noqa: S608
+            "select owner, flow, occasion, planned_at from message where "  # noqa: S608
             f"(flow = ? or planned_at >= ?) and state in ({marks})",
             (flow.name, since),
             past,
         ),
         "assigned": outbox.table(
-            "select person_id, identifier, arm from assignment where flow = ?", (flow.name,), arms
+            "select owner, arm from assignment where flow = ?", (flow.name,), arms
         ),
     }
     for name, table in tables.items():
@@ -255,11 +254,7 @@ create or replace temp table chosen as
 with
 history as (
     select identity.person_id, past.flow, past.occasion, past.held_at
-    from past inner join identity on past.identifier = identity.identifier
-    union
-    select identity.person_id, past.flow, past.occasion, past.held_at
-    from past inner join (select distinct identifier, person_id from candidates) as identity
-        on past.identifier = identity.identifier
+    from past inner join identity on past.owner = identity.identifier
 ),
 ours as (
     select
@@ -308,9 +303,9 @@ ranked as (
 ),
 why_not as (select person_id, min(reason) as reason from verdicts group by person_id),
 arms as (
-    select coalesce(identity.person_id, assigned.person_id) as person_id, min(assigned.arm) as arm
-    from assigned left join identity on assigned.identifier = identity.identifier
-    group by 1
+    select identity.person_id, max(assigned.arm) as arm
+    from assigned inner join identity on assigned.owner = identity.identifier
+    group by identity.person_id
 ),
 report as (select timezone from setting_report limit 1)
 select

@@ -92,9 +92,10 @@ class Mailer:
     def _opened(self) -> smtplib.SMTP:
         smtp = self._smtp
         context = ssl.create_default_context(cafile=smtp.ca_file or None)
+        server: smtplib.SMTP | None = None
         try:
             if smtp.security == "tls":
-                server: smtplib.SMTP = smtplib.SMTP_SSL(
+                server = smtplib.SMTP_SSL(
                     smtp.host, smtp.port, timeout=smtp.timeout, context=context
                 )
             else:
@@ -104,11 +105,13 @@ class Mailer:
             if smtp.user:
                 server.login(smtp.user, smtp.password)
         except smtplib.SMTPAuthenticationError:
+            _closed(server)
             raise CannotSend(
                 f"The mail server {smtp.host} refused the user and password. Correct them in "
                 "[outreach.smtp]; nothing was sent."
             ) from None
         except (smtplib.SMTPException, OSError) as error:
+            _closed(server)
             raise CannotSend(
                 f"The mail server {smtp.host} cannot be used ({type(error).__name__}). What "
                 "waits stays in the outbox; send again later."
@@ -116,9 +119,13 @@ class Mailer:
         return server
 
     def _close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        _closed(self._server)
+        self._server = None
+
+
+def _closed(server: smtplib.SMTP | None) -> None:
+    if server is not None:
+        server.close()
 
 
 def message_id(key: str, smtp: Smtp) -> str:

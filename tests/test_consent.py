@@ -50,7 +50,7 @@ def store():
         );
         create table raw_message_event (
             email varchar, phone varchar, channel varchar, purpose varchar, event varchar,
-            at timestamptz
+            "at" timestamptz
         );
         """
     )

@@ -1,7 +1,6 @@
 """Outreach: who is written to and who is not, what leaves, and what a kill leaves behind."""
 
 import csv
-import json
 import os
 import signal
 import ssl
@@ -22,11 +21,10 @@ from outreach_fixture import (
     publish,
     wish,
 )
-from servers import scripted
 from servers.authority import localhost
 from servers.smtp import SmtpServer
 
-from attribution import audit, warehouse
+from attribution import audit
 from attribution.cli import main
 from attribution.contacts import Address, Contacts, forget
 from attribution.errors import BadInput, NotAllowed, SettingsError
@@ -44,7 +42,6 @@ from outreach.planning import keep, plan
 from outreach.sending import send
 
 SOURCES.setdefault("scripted", "servers.scripted")
-assert scripted.OPTIONS
 ADMIN = Reader("Ada", frozenset({"admin"}))
 MANY = 40
 SMTP = """
@@ -64,14 +61,13 @@ timeout = 5
 @pytest.fixture(scope="module")
 def clinic(tmp_path_factory) -> Home:
     """Nine people, each of whom may or may not be written to for a reason of their own."""
-    mail = {"email": "{}@example.org"}
     rows = [
         *patient("asked", email="asked@example.org", phone="312-555-0101", zip3="606"),
         wish("asked", "email", allowed=True, days=30),
         wish("asked", "sms", allowed=True, days=30),
         contact("crm1", email="asked@example.org", preferred_channel="sms"),
         *patient("silent", email="silent@example.org"),
-        *patient("refused", email="refused@example.org"),
+        *patient("refused", email="r.said@example.org"),
         wish("refused", "email", allowed=True, days=30),
         wish("refused", "email", allowed=False, days=20),
         *patient("left", email="left@example.org"),
@@ -99,7 +95,6 @@ def clinic(tmp_path_factory) -> Home:
             status="booked", location="main",
         ),
     ]  # fmt: skip
-    assert mail
     made = publish(Home(tmp_path_factory.mktemp("clinic") / "home"), rows)
     add_flow(made)
     return made
@@ -170,7 +165,7 @@ def test_a_file_goes_to_the_record_under_record_numbers(clinic, boxes):
     assert result.states == {"sent": 2}
     (path,) = handoff.folder(clinic).glob("*.csv")
     assert path.stat().st_mode & 0o777 == 0o600
-    rows = list(csv.DictReader(path.open(encoding="utf-8")))
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     assert {row["record"]: row["channel"] for row in rows} == {"asked": "sms", "back": "email"}
     assert rows[0]["text"].endswith("Reply STOP to opt out.") or rows[1]["text"].endswith(
         "opt out."
@@ -203,9 +198,8 @@ def test_it_is_quiet_where_it_is_night(clinic, boxes):
 
 
 def test_addresses_are_sealed_and_forgotten(clinic, tmp_path):
-    content = (
-        clinic.contacts.read_bytes() + clinic.contacts.with_name("contacts.sqlite-wal").read_bytes()
-    )
+    log = clinic.contacts.with_name("contacts.sqlite-wal")
+    content = clinic.contacts.read_bytes() + (log.read_bytes() if log.is_file() else b"")
     assert b"example.org" not in content
     assert b"3125550101" not in content
     owner = Door(load_key(clinic)).hash("patient_id", "asked")
@@ -293,13 +287,13 @@ def test_mail_says_who_writes_and_how_to_stop(crowd, tmp_path):
     (tmp_path / "ca.pem").write_bytes(certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "ca.pem", tmp_path / "key.pem")
-    with SmtpServer(context=context, user=("care", "word")) as server:
+    with SmtpServer(context=context, user=("care", "sesame-4711")) as server:
         more = f'user = "care"\nca_file = "{tmp_path / "ca.pem"}"'
         mailed(crowd, server, security="starttls", more=more)
         result, _ = sent(crowd)
         assert "refused the user" in result.stopped
-        assert "word" not in result.stopped
-        (crowd.secrets).write_text('[outreach.smtp]\npassword = "word"\n')
+        assert "sesame" not in result.stopped
+        (crowd.secrets).write_text('[outreach.smtp]\npassword = "sesame-4711"\n')
         result, _ = sent(crowd)
         crowd.secrets.unlink()
         assert result.states == {"sent": MANY}
@@ -419,4 +413,3 @@ def test_pages_cannot_read_addresses():
         "attribution/loading.py", "attribution/refresh.py", "outreach/command.py",
         "outreach/letters.py", "outreach/planning.py", "outreach/sending.py",
     }  # fmt: skip
-    assert warehouse.PRIVATE and json

@@ -9,7 +9,6 @@ import os
 import sys
 from pathlib import Path
 
-from attribution import settings
 from attribution.contacts import Contacts
 from attribution.outreach_settings import outreach_settings
 from attribution.paths import Home
@@ -33,7 +32,6 @@ def run(folder: str, name: str) -> None:
 
 
 def _send(home: Home, name: str) -> None:
-    told = settings.load(home)
     with Contacts(home) as contacts, Outbox(home) as outbox:
         for _round in range(2):  # what the log settled goes out in the second
-            send(home, flow(home, name), outreach_settings(home), contacts, outbox, demo=told.demo)
+            send(home, flow(home, name), outreach_settings(home), contacts, outbox)

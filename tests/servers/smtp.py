@@ -106,6 +106,8 @@ def _handler(server: SmtpServer) -> type[socketserver.StreamRequestHandler]:
                 self._serve()
             except (ConnectionError, ssl.SSLError):
                 return
+            finally:
+                self.connection.close()
 
         def _say(self, answer: str) -> None:
             self.wfile.write(f"{answer}\r\n".encode())
