@@ -2,8 +2,9 @@
 
 Everything else knows people by keyed hashes, so that nothing in the warehouse could be written to.
 Where outreach is switched on, the door keeps what sending needs here: under the hash of a record
-(a patient's, a CRM contact's) its e-mail, its phone and its own number, each sealed with AES-256-GCM
-(NIST SP 800-38D) under a key derived from the installation's, which lies in none of the databases.
+(a patient's, a CRM contact's) its e-mail, its phone and its own number, each sealed with
+AES-256-GCM (NIST SP 800-38D) under a key derived from the installation's, which lies in none of
+the databases.
 No name is ever kept. Only the sender opens what is sealed; pages and reports cannot.
 """
 

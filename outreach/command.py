@@ -153,7 +153,8 @@ def _send(options: argparse.Namespace) -> int:
         if result.settled.open:
             _say(
                 f"{result.settled.open:,} are in doubt: the sender ended while they left. Ask the "
-                f"mail server, then say `caretrace outreach settle {flow.name} --as sent` or unsent."
+                f"mail server, then say `caretrace outreach settle {flow.name} --as sent` (or "
+                "unsent)."
             )
         if result.stopped:
             print(f"caretrace: {result.stopped}", file=sys.stderr)  # noqa: T201

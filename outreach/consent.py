@@ -2,8 +2,8 @@
 
 Two things are asked of every message. Of the person: whether the rule of the purpose and channel
 is met (`opt_in` needs a permission that no later refusal took back; `opt_out` only that there is
-no such refusal). And of the address, whoever's it is: whether it asked to be left alone, or bounced.
-A number that a family shares is left alone for all of them.
+no such refusal). And of the address, whoever's it is: whether it asked to be left alone, or
+bounced. A number that a family shares is left alone for all of them.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ _REPLIED = "answered|unsubscribed|complained|reply|stop"
 
 
 def verdicts_sql(purpose: str, settings: Outreach, *, third_party: bool) -> str:
-    """One row for each row of `candidates` (person_id, channel, identifier): may it be sent?
+    """SQL with a row for each of `candidates` (person_id, channel, identifier): may it be sent?
 
     `reason` is null where it may. Reads what sources told, and `stopped` (person_id, identifier,
     channel, purpose, since, hard), which are refusals that reached us directly.
@@ -162,7 +162,7 @@ def refused(
     driver.register("stopped", stopped)
     try:
         found = driver.execute(
-            f"select * from ({sql}) as verdicts where reason is not null"  # noqa: S608
+            f"select * from ({sql}) as verdicts where reason is not null"
         ).fetchall()
     finally:
         driver.unregister("candidates")

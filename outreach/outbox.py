@@ -108,7 +108,7 @@ class Outbox:
                 (flow, version),
             )
             before = connection.total_changes
-            connection.executemany(f"insert or ignore into message values ({marks})", rows)  # noqa: S608
+            connection.executemany(f"insert or ignore into message values ({marks})", rows)
             return connection.total_changes - before
 
     def assign(self, rows: Iterable[Sequence[object]]) -> None:
@@ -149,7 +149,7 @@ class Outbox:
         """Messages that may leave now, from zones where it is not quiet."""
         marks = ", ".join("?" * len(zones))
         return self.rows(
-            f"select * from message where flow = ? and version = ? and state = 'approved' "  # noqa: S608
+            f"select * from message where flow = ? and version = ? and state = 'approved' "
             f"and next_at <= ? and zone in ({marks}) order by next_at, key limit ?",
             (flow, version, at, *zones, limit),
         )
@@ -255,8 +255,8 @@ class Outbox:
         with self.transaction() as connection:
             before = connection.total_changes
             for name in ("message", "assignment"):
-                connection.executemany(f"delete from {name} where person_id = ?", persons)  # noqa: S608
-                connection.executemany(f"delete from {name} where identifier = ?", addresses)  # noqa: S608
+                connection.executemany(f"delete from {name} where person_id = ?", persons)
+                connection.executemany(f"delete from {name} where identifier = ?", addresses)
             connection.executemany(
                 "delete from stop where person_id = ? and identifier is null", persons
             )

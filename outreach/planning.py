@@ -164,7 +164,7 @@ def _lend(
             }
         ),
         "past": outbox.table(
-            "select owner, flow, occasion, planned_at from message where "  # noqa: S608
+            "select owner, flow, occasion, planned_at from message where "
             f"(flow = ? or planned_at >= ?) and state in ({marks})",
             (flow.name, since),
             past,

@@ -104,8 +104,9 @@ def _send_all(
     )
     awake = [row["zone"] for row in every if not is_quiet(row["zone"], now, begins, ends)]
     result.quiet = sum(row["messages"] for row in every if row["zone"] not in awake)
-    until = now.astimezone(UTC).isoformat(timespec="milliseconds")
-    with audience_door(home) as ask, _Ways(home, flow, settings, outbox) as ways:
+    # What was settled a moment ago may leave at once.
+    until = max(now, datetime.now(UTC)).astimezone(UTC).isoformat(timespec="milliseconds")
+    with _Consent(home) as ask, _Ways(home, flow, settings, outbox) as ways:
         while rows := outbox.waiting(flow.name, flow.version, awake, until, BATCH):
             refusals = _refusals(ask, flow, settings, outbox, rows)
             changes = [(row["key"], "refused", refusals[_who(row)])
@@ -117,7 +118,7 @@ def _send_all(
             ways.take(made)
 
 
-class audience_door:  # noqa: N801  used as a function
+class _Consent:
     """Answers consent from whatever generation is published when it is asked."""
 
     def __init__(self, home: Home) -> None:
@@ -125,7 +126,7 @@ class audience_door:  # noqa: N801  used as a function
         self._number: int | None = None
         self._open: Any = None
 
-    def __enter__(self) -> "audience_door":
+    def __enter__(self) -> "_Consent":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -148,7 +149,7 @@ class audience_door:  # noqa: N801  used as a function
 
 
 def _refusals(
-    ask: audience_door,
+    ask: _Consent,
     flow: Flow,
     settings: Outreach,
     outbox: Outbox,

@@ -361,7 +361,7 @@ def test_killed_senders_lose_nothing_and_double_nothing(crowd, tmp_path):
             return usual(command)
 
         server.on_data, server.scripted = on_data, scripted_by  # type: ignore[method-assign]
-        mailed(crowd, server, more=f'log = "{tmp_path}"\nsettle_seconds = 0.05')
+        mailed(crowd, server, more=f'log = "{tmp_path}"\nsettle_seconds = 0.01')
         code = "import sys; from servers.sender import run; run(*sys.argv[1:])"
         path = os.pathsep.join([str(Path.cwd()), str(Path.cwd() / "tests")])
         subprocess.run(
