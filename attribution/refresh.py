@@ -30,6 +30,7 @@ from attribution.raw import cursors
 from attribution.settings import Settings, SourceSettings, connector, without_secrets
 from connectors.errors import SourceError
 from connectors.source import Context
+from outreach import told as outreach
 
 # Sources wait on networks: more threads than cores, few enough to be polite to one's own disk.
 PARALLEL_SOURCES = 4
@@ -285,6 +286,7 @@ class _Run:
         models = transform.load_models()
         with self._step("models") as note, building.connect() as connection:
             seeds.write(connection, self.settings)
+            outreach.tell(connection, self.settings.home, self.run_id)
             transform.build(connection, models, on_step=lambda name: self._say("models", name))
             note.rows = len(models)
         marts, people = (

@@ -22,8 +22,12 @@ CONFIG = """
 [credit]
 timezone = "America/Chicago"
 [sources.emr]
-kind = "scripted"
-script = "emr"
+kind = "files"
+folder = "drop"
+[[sources.emr.files]]
+match = "none.csv"
+row = "person"
+columns = { patient_id = "id" }
 [outreach]
 enabled = true
 organisation = "Harbor Clinic"

@@ -23,6 +23,7 @@ from outreach_fixture import (
 )
 from servers.authority import localhost
 from servers.smtp import SmtpServer
+from warehouse_fixtures import Warehouse
 
 from attribution import audit
 from attribution.cli import main
@@ -32,7 +33,6 @@ from attribution.outreach_settings import outreach_settings
 from attribution.paths import Home
 from attribution.privacy import Door, load_key
 from attribution.roles import Reader
-from connectors import SOURCES
 from connectors.contract import Appointment, Person
 from outreach import doubts, handoff
 from outreach.approval import approve
@@ -40,8 +40,8 @@ from outreach.flow import flow
 from outreach.outbox import Outbox
 from outreach.planning import keep, plan
 from outreach.sending import send
+from outreach.told import tell
 
-SOURCES.setdefault("scripted", "servers.scripted")
 ADMIN = Reader("Ada", frozenset({"admin"}))
 MANY = 40
 SMTP = """
@@ -234,6 +234,32 @@ def test_a_record_that_lost_its_address_has_none(clinic):
         forget(clinic, [str(owner)])
 
 
+def test_what_we_sent_and_whom_we_held_out_is_told_to_the_warehouse(clinic, boxes):
+    settings, contacts, outbox = boxes
+    add_flow(clinic, "half", more="holdout = 0.5")
+    one = flow(clinic, "half")
+    made = planned(clinic, boxes, "half")
+    keep(made, outbox, clinic)
+    approve(clinic, ADMIN, one, settings, outbox, NOW.date())
+    send(clinic, one, settings, contacts, outbox, now=NOW)
+    opened = Warehouse(of=("stg_message",))
+    opened.run("create or replace table identity (identifier varchar, person_id bigint)")
+    for _twice in range(2):
+        assert tell(opened.connection, clinic, "run") == made.planned + len(made.held_out) == 2
+    opened.rebuild()
+    assert opened.rows(
+        "select arm, count(*), count(sent_at) from stg_message group by arm order by arm"
+    ) == [
+        (arm, count, sent)
+        for arm, count, sent in (
+            ("holdout", len(made.held_out), 0),
+            ("treated", *[made.planned] * 2),
+        )
+        if count
+    ]
+    opened.engine.dispose()
+
+
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory) -> Home:
     """Many who asked to be written to."""
@@ -366,7 +392,7 @@ def test_killed_senders_lose_nothing_and_double_nothing(crowd, tmp_path):
         path = os.pathsep.join([str(Path.cwd()), str(Path.cwd() / "tests")])
         subprocess.run(
             [sys.executable, "-c", code, str(crowd.folder), "test"],
-            check=True, timeout=60, env={**os.environ, "PYTHONPATH": path},
+            check=True, timeout=150, env={**os.environ, "PYTHONPATH": path},
         )  # fmt: skip
         assert not any(deaths.values())
         assert Counter(Counter(server.ids).values()) == {1: MANY}
