@@ -71,8 +71,8 @@ def wish(number: str, channel: str, *, allowed: bool, days: float, **more: objec
     """What a patient said about marketing by a channel, so many days ago."""
     given = {"purpose": "marketing", "patient_id": number} | more
     return Preference(
-        preference_id=f"W{number}{channel}{days}", channel=channel, allowed=allowed,
-        since=ago(days), **given,  # type: ignore[arg-type]
+        preference_id=f"W{number}{channel}{days}{given['purpose']}", channel=channel,
+        allowed=allowed, since=ago(days), **given,  # type: ignore[arg-type]
     )  # fmt: skip
 
 

@@ -16,7 +16,10 @@ ranked as (
         raw_appointment.provider,
         row_number() over (
             partition by int_visits.person_id
-            order by int_visits.visit_id desc, raw_appointment.source, raw_appointment.account
+            order by
+                int_visits.visit_id desc,
+                raw_appointment.source asc,
+                raw_appointment.account asc
         ) as place
     from int_visits
     inner join raw_appointment on int_visits.appointment_id = raw_appointment.appointment_id
