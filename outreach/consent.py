@@ -59,6 +59,15 @@ said as (
 channels as (
     select distinct person_id, channel from candidates
 ),
+-- What was said of every channel is said of each. A join on anything but equality would compare
+-- everybody with everybody.
+spread as (
+    select * from said where channel not in ('all', 'any')
+    union all
+    select said.person_id, every.channel, said.allowed, said.since, said.how
+    from said cross join (select distinct channel from candidates) as every
+    where said.channel in ('all', 'any')
+),
 persons as (
     select
         channels.person_id,
@@ -67,9 +76,8 @@ persons as (
         max(case when said.allowed then said.since end) as lifted_at,
         max(case when not said.allowed then said.since end) as refused_at
     from channels
-    left join said
-        on channels.person_id = said.person_id
-        and said.channel in (channels.channel, 'all', 'any')
+    left join spread as said
+        on channels.person_id = said.person_id and channels.channel = said.channel
     group by channels.person_id, channels.channel
 ),
 spoken as (
