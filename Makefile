@@ -5,6 +5,9 @@ BIN := .venv/bin
 # Python compiles what it imports; compiling all that is installed takes half of an install's time.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile
 export CARETRACE_HOME ?= $(CURDIR)/var
+# Many images say that Python must not keep what it compiles; it would compile all that it imports,
+# which takes seconds, in each process that we start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint types sql unit browser lock clean
 .DEFAULT_GOAL := demo
@@ -36,8 +39,9 @@ sql: .venv/dev.ok
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
 
 unit: .venv/dev.ok browser
-	# One more than there are cores: browsers, servers and time-outs are waited for.
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	# One more than there are cores: browsers, servers and time-outs are waited for. A file stays
+	# with one worker, which makes its servers and warehouses once; tests/conftest.py orders them.
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # The pages are tested in a real browser: Debian's Chromium, driven by Playwright.
 browser:

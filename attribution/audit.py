@@ -1,9 +1,11 @@
 """The audit log: who saw whom and who took what away. Entries are only ever added.
 
 Each entry is sealed with HMAC-SHA-256 (RFC 2104) over itself and the seal before it, under a key
-derived from the installation's own. Whoever changes, removes, adds or swaps entries in the ledger
-without that key is found out by `verify`. Entries cut off at the end leave a whole chain behind:
-so the last seal of each day is written to a file beside the ledger too, and may be noted elsewhere.
+derived from the installation's own; where that is replaced, entries from then on are sealed under
+the new one, and the first of them covers all before it. Whoever changes, removes, adds or swaps
+entries in the ledger without that key is found out by `verify`. Entries cut off at the end leave a
+whole chain behind: so the last seal of each day is written to a file beside the ledger too, and may
+be noted elsewhere.
 
 An act that cannot be written down is not done.
 """
@@ -17,14 +19,16 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from attribution.errors import BadInput, StorageError
+from attribution.at_rest import write_whole
+from attribution.errors import BadInput, CaretraceError, StorageError
+from attribution.keys import keyring
 from attribution.ledger import Ledger, now
 from attribution.paths import Home
-from attribution.privacy import KEY_VARIABLE, load_key
 
 EXPORTED = "export"  # a report of aggregates left the installation
 PEOPLE_EXPORTED = "people_export"  # a file about single people did
 PEOPLE_SEEN = "people_view"  # single people were shown
+PEOPLE_SOUGHT = "people_search"  # somebody was looked for and not found
 ROLLED_BACK = "rollback"
 SIGNED_IN = "sign_in"
 DENIED = "denied"
@@ -33,6 +37,9 @@ OUTREACH_APPROVED = "outreach_approval"
 OUTREACH_SENT = "outreach_send"
 OUTREACH_SETTLED = "outreach_settle"
 OUTREACH_STOPPED = "outreach_stop"
+KEYS_CHANGED = "keys_changed"
+FORGOTTEN = "person_forgotten"
+PURGED = "purge"
 
 _SEAL_LENGTH = 64
 _SEALED = ("number", "at", "actor", "action", "subject", "detail")
@@ -75,15 +82,16 @@ def record(home: Home, actor: str, action: str, subject: str, **detail: object) 
             "subject": subject,
             "detail": json.dumps(detail, sort_keys=True, default=str),
         }
-        return said | {"seal": _seal(key, before, said)}
+        # Asked for only now, under the ledger's lock: no other key takes over in between.
+        return said | {"seal": _seal(keyring(home).of_audit(number), before, said)}
 
     try:
         if not home.writable:
             raise StorageError(f"{home.folder} cannot be written. Run this as its owner.")
-        key = _key(home)
+        keyring(home)  # before there is an entry that it would have to fit
         with Ledger(home) as ledger:
             ledger.append_audit(entry, lambda written: _note_head(home, written, last))
-    except (StorageError, OSError) as error:
+    except (CaretraceError, OSError) as error:
         raise StorageError(
             f"This could not be written into the audit log, so it was not done: {error}"
         ) from error
@@ -97,7 +105,7 @@ def entries(home: Home, last: int | None = None) -> pd.DataFrame:
 
 def verify(home: Home, expected: str | None = None) -> Verdict:
     """Recompute every seal; `expected` is a head that was noted before (`number:seal`)."""
-    key, before, number = _key(home), "", 0
+    ring, before, number = keyring(home), "", 0
     problems: list[str] = []
     found = entries(home)
     rows: list[dict[str, object]] = [
@@ -108,10 +116,12 @@ def verify(home: Home, expected: str | None = None) -> Verdict:
             problems.append(f"After entry {number} comes entry {said['number']}.")
         number = int(str(said["number"]))
         sealed = {name: said[name] for name in _SEALED}
-        seal = _seal(key, before, sealed).encode()
+        seal = _seal(ring.of_audit(number), before, sealed).encode()
         if not hmac.compare_digest(seal, str(said["seal"]).encode()):
             problems.append(f"Entry {number} does not fit its seal, or the entry before it.")
         before = str(said["seal"])
+    if len(rows) < ring.sealed_from[-1] - 1:
+        problems.append(f"Entries up to {ring.sealed_from[-1] - 1} were there; some are gone.")
     known = {_head(said) for said in rows}
     noted = [*_noted_heads(home), *([_checked(expected)] if expected else [])]
     problems += [
@@ -129,17 +139,6 @@ def _checked(head: str) -> str:
             f"{head!r} is no head of the log: give what `caretrace audit verify` printed as one."
         )
     return head.strip()
-
-
-def _key(home: Home) -> bytes:
-    made = os.environ.get(KEY_VARIABLE) or (home.folder / "key").is_file()
-    if not made and home.ledger.is_file() and len(entries(home, 1)):
-        # Another one, made now, would fit none of the entries, and its own would fit no other.
-        raise StorageError(
-            f"The key that sealed the audit log is missing. Set {KEY_VARIABLE}, or put "
-            f"{home.folder / 'key'} back from a backup."
-        )
-    return hmac.digest(load_key(home), b"caretrace audit log", "sha256")
 
 
 def _seal(key: bytes, before: str, said: Mapping[str, object]) -> str:
@@ -162,13 +161,8 @@ def _note_head(home: Home, said: Mapping[str, object], last: str) -> None:
     """
     day, head = str(said["at"])[:10], _head(said)
     lines = [line for line in _lines(home) if line != f"{day} {last}"]
-    partial = home.audit_heads.with_suffix(".tmp")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write("".join(f"{line}\n" for line in [*lines, f"{day} {head}"]))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(home.audit_heads)
+    noted = "".join(f"{line}\n" for line in [*lines, f"{day} {head}"])
+    write_whole(home.audit_heads, noted.encode("ascii", "backslashreplace"))
 
 
 def _noted_heads(home: Home) -> list[str]:

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from attribution import analyst, warehouse
+from attribution import analyst, custody, warehouse
 from attribution import settings as configuration
 from attribution.errors import BadInput, CaretraceError
 from attribution.ledger import Ledger
 from attribution.paths import Home
 from attribution.port import check_port
+from attribution.roles import ROLES
 from outreach import command as outreach
 
 
@@ -71,6 +72,12 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="serve the dashboard on this computer")
     serve.add_argument("--port", type=int, default=8501)
+    serve.add_argument(
+        "--as",
+        dest="role",
+        choices=ROLES,
+        help="with simulated people: read as somebody with this role alone",
+    )
     serve.set_defaults(run=_serve)
 
     refresh = commands.add_parser("refresh", help="load every source and publish what they say")
@@ -98,6 +105,12 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--people", action="store_true", help="journeys: say that you may see single people"
     )
+    export.add_argument(
+        "--small-cells",
+        action="store_true",
+        help="channels: with counts of fewer than 11 people; the file stays inside, and the audit "
+        "log says that you asked for it",
+    )
     export.set_defaults(run=_export)
 
     identity = commands.add_parser("identity", help="say what makes records one person")
@@ -107,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
 
     analyst.add_command(commands)
     outreach.add_command(commands)
+    custody.add_commands(commands)
 
     log = commands.add_parser("audit", help="who saw people and who took reports away")
     log.add_argument("what", choices=["show", "verify"], metavar="{show,verify}")
@@ -144,7 +158,7 @@ def _serve(options: argparse.Namespace) -> int:
     check_port(options.port)
     from attribution.ui.server import serve
 
-    serve(options.port, home)
+    serve(options.port, home, getattr(options, "role", None))
     return 0
 
 
@@ -228,7 +242,7 @@ def _export(options: argparse.Namespace) -> int:
         )
         _say(f"Wrote {options.out}, {rows:,} touches.")
         return 0
-    content = export_channels(_home(), options.format, **asked)
+    content = export_channels(_home(), options.format, small_cells=options.small_cells, **asked)
     if options.out is None:
         sys.stdout.buffer.write(content)
     else:

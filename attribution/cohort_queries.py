@@ -3,7 +3,7 @@
 import pandas as pd
 import sqlalchemy as sa
 
-from attribution.queries import CONVERSIONS, MICROS, SPEND, Marts, Scope, about
+from attribution.queries import CONVERSIONS, CONVERSIONS_WEEKLY, MICROS, SPEND, Marts, Scope, about
 
 MONEY = "collected"
 PAUSE = pd.Timedelta(weeks=4)  # spend silent for longer has been paused: no source is so late
@@ -83,7 +83,9 @@ def reported_weeks(at: Marts) -> dict[str, pd.Timestamp]:
     A source may end earlier than others: what it would have said of later weeks is not nought.
     Of spend, a silence longer than `PAUSE` is a paused budget, and has no row.
     """
-    kind, week = CONVERSIONS.c.kind, CONVERSIONS.c.week
+    # Where small cells are folded, the others stand in the first week of their block.
+    mart = CONVERSIONS_WEEKLY if at.protected else CONVERSIONS
+    kind, week = mart.c.kind, mart.c.week
     seen = at.ask(sa.select(kind, sa.func.max(week).label("week")).group_by(kind))
     spent = at.ask(sa.select(sa.func.max(SPEND.c.week).label("week"))).assign(kind="spend")
     newest = pd.to_datetime(spent["week"])

@@ -174,6 +174,8 @@ def spreads(
     if not names:
         return {}
     groups = _summed(at, "credit_groups", ("channel", "person_group"), names, scope, currency)
+    if at.protected:  # a hundredth of the people are few in most cells
+        return {}
     channels = tuple(sorted(groups["channel"].unique()))
     place = groups["channel"].map({name: place for place, name in enumerate(channels)})
     learned = [name for name in names if MODELS[name].learned]

@@ -6,6 +6,11 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 
 from attribution import warehouse
+from attribution.at_rest import mend
+from attribution.errors import CaretraceError, StorageError
+from attribution.forgetting import unfinished
+from attribution.paths import Home
+from attribution.rotation import state
 from attribution.settings import (
     Settings,
     SourceSettings,
@@ -45,6 +50,7 @@ def examine(settings: Settings) -> list[Finding]:
     """Look at everything that a refresh will need; sources are asked their smallest question."""
     return [
         *_home(settings),
+        *_keys(settings),
         *_sign_in(settings),
         *(_source(settings, source) for source in settings.sources),
     ]
@@ -75,10 +81,7 @@ def _in_words(default: object) -> str:
 
 def _home(settings: Settings) -> Iterator[Finding]:
     home = settings.home
-    mode = home.folder.stat().st_mode & 0o777
-    private = not mode & 0o077
-    advice = "only you can read it." if private else f"others can read it: chmod 700 {home.folder}"
-    yield Finding("home folder", private, advice)
+    yield _private(home)
     if not home.writable:
         advice = f"it cannot be written: run as its owner, or chown and chmod 700 {home.folder}"
         yield Finding("home folder", False, advice)
@@ -90,6 +93,43 @@ def _home(settings: Settings) -> Iterator[Finding]:
     )
     if not settings.sources:
         yield Finding("sources", False, "none is configured: add a [sources.<name>] table.")
+
+
+def _private(home: Home) -> Finding:
+    """Whether others can read the folder; what they can is closed to them."""
+    try:
+        closed = mend(home)
+    except StorageError as error:
+        return Finding("home folder", False, str(error))
+    if not closed:
+        return Finding("home folder", True, "only you can read it.")
+    return Finding(
+        "home folder",
+        True,
+        f"others could reach {closed:,} of its files and folders; now only you can. Where others "
+        f"use this computer, take what is in {home.secrets.name} for seen and change it.",
+    )
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    """Whether the keys are there and what was begun with them, or for somebody, is finished."""
+    home = settings.home
+    if home.keyring.is_file():
+        try:
+            now = state(home)
+        except CaretraceError as error:
+            yield Finding("keys", False, str(error))
+            return
+        fine = not (now.unfinished or now.stale)
+        sentence = f"{now.payloads:,} payloads are sealed, under key {now.payload_key}."
+        if now.stale:
+            sentence = f"{now.stale:,} payloads are to be sealed anew: run `caretrace keys rotate`."
+        elif now.unfinished:
+            sentence = "a change of keys was stopped: run `caretrace keys rotate`; it goes on."
+        yield Finding("keys", fine, sentence)
+    if unfinished(home):
+        sentence = "what is left of a forgotten person goes with the next `caretrace refresh`."
+        yield Finding("forgotten", False, sentence)
 
 
 def _sign_in(settings: Settings) -> Iterator[Finding]:

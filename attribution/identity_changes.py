@@ -100,6 +100,8 @@ def _strongest(who: Numbers, strength: npt.NDArray[np.int8], words: str) -> dict
 SPOKEN = {
     "patient_id": "patient number",
     "crm_id": "CRM number",
+    "email_name": "e-mail address and first name",
+    "phone_name": "phone number and first name",
     "email": "e-mail address",
     "phone": "phone number",
     "client_id": "browser",

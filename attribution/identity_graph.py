@@ -9,7 +9,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from attribution.identity_joining import Codes, Graph
-from attribution.privacy import STRENGTH
+from attribution.privacy import STRENGTH, stored_fields
 from attribution.raw import fetch, has_person, lent
 from attribution.vault import Halves
 from connectors.contract import ROWS, Row, contract_fields
@@ -46,6 +46,7 @@ def read_graph(connection: Connection, namespaces: Mapping[str, Namespaces]) -> 
     """Read which identifiers the raw tables hold, and which share a row."""
     _make_nodes(connection, namespaces)
     nodes = fetch(connection, "select high, low, strength, namespace from node order by code")
+    born = fetch(connection, _born())
     pairs = fetch(
         connection,
         "select cast(a.code as bigint) as a, cast(b.code as bigint) as b from ("
@@ -54,9 +55,12 @@ def read_graph(connection: Connection, namespaces: Mapping[str, Namespaces]) -> 
         "inner join node as b on pair.b_high = b.high and pair.b_low = b.low",
     )
     connection.exec_driver_sql("drop table node")
+    years = np.zeros(len(nodes), dtype=np.int16)
+    years[born.column("code").to_numpy()] = born.column("born").to_numpy()
     graph = Graph(
         nodes.column("strength").to_numpy(),
         nodes.column("namespace").to_numpy(),
+        years,
         pairs.column("a").to_numpy(),
         pairs.column("b").to_numpy(),
     )
@@ -67,7 +71,7 @@ def _columns() -> Iterator[tuple[type[Row], str, int]]:
     """Every column that holds identifiers: its kind of row, its name, how strong it is."""
     for row in ROWS:
         if has_person(row):
-            for spec in contract_fields(row):
+            for spec in stored_fields(row):
                 if spec.identifier in STRENGTH:
                     yield row, spec.name, STRENGTH.index(spec.identifier)
 
@@ -94,6 +98,20 @@ def _pairs() -> Iterator[str]:
             f"{_halves(name, 'b_high', 'b_low')} from raw_{row.spec.table} "
             f"where {name} is not null and {name} <> identifier"
         )
+
+
+def _born() -> str:
+    """SQL for the birth year on every record that has one; of several, the first."""
+    rows = [row for row in ROWS if any(f.name == "birth_year" for f in contract_fields(row))]
+    every = " union all ".join(
+        f"select {_halves('identifier', 'high', 'low')}, birth_year from raw_{row.spec.table} "
+        "where birth_year between 1 and 9999"
+        for row in rows
+    )
+    return (
+        "select cast(node.code as bigint) as code, cast(min(birth_year) as smallint) as born "
+        f"from ({every}) as told inner join node using (high, low) group by node.code"
+    )
 
 
 def _make_nodes(connection: Connection, namespaces: Mapping[str, Namespaces]) -> None:

@@ -2,13 +2,15 @@
 
 Identifiers are taken from the one that says most to the one that says least. What a system itself
 says (a patient number and a CRM number on one row, two records that it merged) is believed. After
-that each e-mail, then phone, then browser, then click joins the groups that carry it, unless that
-would make one person of more patients of one medical record, contacts of one CRM or e-mail
-addresses than the settings allow: then it joins nobody. Where a chain of one kind would do so,
-every link of that chain joins nobody. No step depends on the order of anything.
+that an e-mail or a phone with a first name, then with a birth year, then both together, and then
+each e-mail, phone, browser and click joins the groups that carry it, unless that would make one
+person of more patients of one medical record, contacts of one CRM or e-mail addresses than the
+settings allow, or an e-mail or a phone alone would make one of people with different first names or
+birth years: then it joins nobody. Where a chain of one kind would do so, every link of that chain
+joins nobody. No step depends on the order of anything.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +23,15 @@ from attribution.settings import IdentitySettings
 
 Codes = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-PATIENT, CONTACT, EMAIL, PHONE = (
-    STRENGTH.index(kind) for kind in ("patient_id", "crm_id", "email", "phone")
+PATIENT, CONTACT, EMAIL_NAME, PHONE_NAME, EMAIL, PHONE = (
+    STRENGTH.index(kind)
+    for kind in ("patient_id", "crm_id", "email_name", "phone_name", "email", "phone")
 )
+# Which kind of identifier says whether those who share one of this kind have one first name.
+_NAMED = {EMAIL: EMAIL_NAME, PHONE: PHONE_NAME}
+_YEARS = 10_000  # more than any birth year
 # Why an identifier joins nobody; the place in this list is the number in `Joined.reason`.
-REASONS = ("", "patients", "contacts", "emails", "chain")
+REASONS = ("", "patients", "contacts", "emails", "chain", "names")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +39,13 @@ class Graph:
     """Identifiers by code: how strong each is, whose numbers they are, and which share a row.
 
     `namespace` counts within a strength: the record system of a patient number, the CRM of a
-    contact's. `a` is the stronger of two identifiers on one row, `b` the other.
+    contact's. `born` is the birth year on a record, 0 where it has none. `a` is the stronger of two
+    identifiers on one row, `b` the other.
     """
 
     strength: npt.NDArray[np.int8]
     namespace: npt.NDArray[np.int16]
+    born: npt.NDArray[np.int16]
     a: Codes
     b: Codes
 
@@ -83,14 +91,29 @@ def join(graph: Graph, settings: IdentitySettings) -> Joined:
     size = len(graph)
     state = _State(graph, np.arange(size), np.zeros(size, dtype=np.int8))
     strength = graph.strength[graph.b]
+    if not settings.tell_apart:
+        graph = replace(graph, born=np.zeros_like(graph.born))
     _believe(state, strength <= CONTACT)
     _limit(state, PATIENT, "patients", settings.max_patients)
-    _agree(state, strength, settings.max_duplicates)
+    for kind in (EMAIL_NAME, PHONE_NAME):
+        rows = (strength == kind) & (graph.strength[graph.a] == CONTACT)
+        _agree(state, graph.a[rows], graph.b[rows], settings.max_duplicates)
+    pairs = _e_mail_with_phone(graph, strength)
+    twice = _of_one_name(_of_one_year(graph, pairs))
+    twice = twice[graph.strength[twice["record"].to_numpy()] == CONTACT]
+    _agree(state, twice["record"].to_numpy(), twice["pair"].to_numpy(), settings.max_duplicates)
     _limit(state, CONTACT, "contacts", settings.max_contacts)
-    for level in range(EMAIL, len(STRENGTH)):
+    for level in range(EMAIL_NAME, len(STRENGTH)):
+        if level == EMAIL:
+            for kind in (EMAIL, PHONE):
+                rows = (strength == kind) & (graph.born[graph.a] > 0)
+                keys = graph.b[rows] * _YEARS + graph.born[graph.a[rows]]
+                _unite(state, *_once(state, graph.a[rows], keys))
+            pairs = _of_one_year(graph, pairs)
+            _unite(state, *_once(state, pairs["record"].to_numpy(), pairs["pair"].to_numpy()))
         if level == PHONE:
             _limit(state, EMAIL, "emails", settings.max_emails)
-        _level(state, strength == level)
+        _level(state, strength == level, _attributes(graph, strength, level))
     return Joined(state.group, state.reason)
 
 
@@ -115,30 +138,80 @@ def _limit(state: _State, strength: int, reason: str, most: int) -> None:
         state.caps.append(_Cap(reason, most, held))
 
 
-def _agree(state: _State, strength: npt.NDArray[np.int8], most: int) -> None:
-    """Join contacts that share both an e-mail and a phone: the CRM holds somebody twice."""
-    graph = state.graph
-    of_contact = graph.strength[graph.a] == CONTACT
-    mails, phones = (
-        pd.DataFrame({"contact": graph.a[rows], name: graph.b[rows]})
+def _e_mail_with_phone(graph: Graph, strength: npt.NDArray[np.int8]) -> pd.DataFrame:
+    """Every patient's or contact's e-mail with its phone, where another has the same e-mail.
+
+    Columns: `record`, `pair` (a number for each two) and `name`, the e-mail with the record's first
+    name, or -1.
+    """
+    of_record = graph.strength[graph.a] <= CONTACT
+    mails, phones, names = (
+        pd.DataFrame({"record": graph.a[rows], name: graph.b[rows]})
         for name, rows in (
-            ("email", of_contact & (strength == EMAIL)),
-            ("phone", of_contact & (strength == PHONE)),
+            (name, of_record & (strength == kind))
+            for name, kind in (("email", EMAIL), ("phone", PHONE), ("name", EMAIL_NAME))
         )
     )
     mails = mails[mails["email"].duplicated(keep=False)]
-    both = mails.merge(phones, on="contact")
-    both["group"] = state.group[both["contact"].to_numpy()]
-    both = both.drop_duplicates(["email", "phone", "group"])
-    pair = both.groupby(["email", "phone"]).ngroup().to_numpy()
-    alike = np.bincount(pair, minlength=1)[pair] if len(pair) else pair
+    both = mails.merge(phones, on="record").merge(names, on="record", how="left")
+    both["pair"] = both.groupby(["email", "phone"]).ngroup()
+    return both.fillna({"name": -1})[["record", "pair", "name"]]
+
+
+def _agree(state: _State, records: Codes, keys: Codes, most: int) -> None:
+    """Join contacts that have a key in common, up to so many: the CRM holds somebody twice."""
+    groups, by = _once(state, records, keys)
+    alike = np.bincount(by)[by]
     among = (alike > 1) & (alike <= most)
-    _, by = np.unique(pair[among], return_inverse=True)
-    _unite(state, both["group"].to_numpy()[among], by.astype(np.int64))
+    _unite(state, groups[among], pd.factorize(by[among])[0].astype(np.int64))
 
 
-def _level(state: _State, rows: Bools) -> None:
-    """Let every identifier of one kind join the groups that carry it, or nobody."""
+def _once(state: _State, records: Codes, keys: Codes) -> tuple[Codes, Codes]:
+    """The groups of these records, each once under each of their keys, which count from 0.
+
+    A key of one group joins nothing and is left out.
+    """
+    found = pd.DataFrame({"group": state.group[records], "key": keys}).drop_duplicates()
+    found = found[found["key"].duplicated(keep=False)]
+    return found["group"].to_numpy(), pd.factorize(found["key"])[0].astype(np.int64)
+
+
+def _of_one_name(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Those pairs numbered apart whose records have different first names.
+
+    Of such, a record without a name has none: nobody knows whose it is.
+    """
+    names = pairs["name"].where(pairs["name"] >= 0).groupby(pairs["pair"]).transform("nunique")
+    told = pairs.assign(name=pairs["name"].where(names > 1, -1))[
+        (names <= 1) | (pairs["name"] >= 0)
+    ]
+    return told.assign(pair=told.groupby(["pair", "name"]).ngroup())
+
+
+def _of_one_year(graph: Graph, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Those pairs whose records do not have different birth years."""
+    born = pd.Series(graph.born[pairs["record"].to_numpy()], index=pairs.index)
+    return pairs[born.where(born > 0).groupby(pairs["pair"]).transform("nunique") <= 1]
+
+
+def _attributes(graph: Graph, strength: npt.NDArray[np.int8], level: int) -> list[Bools]:
+    """Who has a first name beside an identifier of this kind, and who has a birth year.
+
+    Those with the same one are one group by the time that the kind itself joins, so two groups that
+    have one have different ones.
+    """
+    if level not in _NAMED:
+        return []
+    named = np.zeros(len(graph), dtype=bool)
+    named[graph.a[strength == _NAMED[level]]] = True
+    return [named, graph.born > 0]
+
+
+def _level(state: _State, rows: Bools, attributes: list[Bools]) -> None:
+    """Let every identifier of one kind join the groups that carry it, or nobody.
+
+    It joins nobody where two groups have one of the `attributes`.
+    """
     graph, group = state.graph, state.group
     rows = rows & (group[graph.a] >= 0)
     if not rows.any():
@@ -152,8 +225,14 @@ def _level(state: _State, rows: Bools) -> None:
     place = np.full(len(identifiers), -1)
     place[several] = np.arange(len(several))
     by = place[by[~alone]]
-    reason = _unite(state, groups[~alone], by)
+    differ = np.zeros(len(several), dtype=bool)
+    for has in attributes:
+        told = rows & has[graph.a]
+        ones = np.unique(graph.b[told] * len(graph) + group[graph.a[told]]) // len(graph)
+        counted = np.bincount(np.searchsorted(identifiers, ones), minlength=len(identifiers))
+        differ |= counted[several] > 1
     several = identifiers[several]
+    reason = _unite(state, groups[~alone], by, differ)
     state.reason[several] = reason
     # Any of its groups will do: they are one now.
     first = np.zeros(len(several), dtype=np.int64)
@@ -161,10 +240,17 @@ def _level(state: _State, rows: Bools) -> None:
     state.group[several] = np.where(reason == 0, state.group[first], -1)
 
 
-def _unite(state: _State, groups: Codes, by: Codes) -> npt.NDArray[np.int8]:
-    """Join the groups that have the same `by`, except where a cap forbids it; returns why not."""
+def _unite(
+    state: _State, groups: Codes, by: Codes, differ: Bools | None = None
+) -> npt.NDArray[np.int8]:
+    """Join the groups that have the same `by`, except where a cap forbids it; returns why not.
+
+    `differ` are those of `by` whose groups have different first names or birth years.
+    """
     size = int(by.max()) + 1 if len(by) else 0
     reason = np.zeros(size, dtype=np.int8)
+    if differ is not None:
+        reason[differ] = REASONS.index("names")
     for cap in state.caps:
         broken = cap.breaks(groups, by, size) & (reason == 0)
         reason[broken] = REASONS.index(cap.reason)

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from attribution.privacy import STRENGTH
+from attribution.privacy import STRENGTH, stored_fields
 from attribution.raw import has_person
-from connectors.contract import ROWS, contract_fields
+from connectors.contract import ROWS
 
 # The day of a row, for "since when"; a row of a kind that is not named here has none.
 _SINCE = {
@@ -67,7 +67,7 @@ def _selects() -> Iterator[str]:
         day = (
             f"""min(cast(raw."{at}" at time zone 'UTC' as date))""" if at else "cast(null as date)"
         )
-        for spec in contract_fields(row):
+        for spec in stored_fields(row):
             if spec.identifier in STRENGTH:
                 yield (
                     "    select\n"

@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Self
 
 import pandas as pd
 from sqlalchemy import (
@@ -35,6 +36,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
 
+from attribution.at_rest import lock_file
 from attribution.errors import StorageError, told
 from attribution.lock import held
 from attribution.paths import Home
@@ -190,7 +192,7 @@ class Ledger:
     def close(self) -> None:
         self._engine.dispose()
 
-    def __enter__(self) -> "Ledger":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -198,7 +200,7 @@ class Ledger:
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with self._lock.open("a") as lock:
+        with lock_file(self._lock) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with self._engine.begin() as connection:
                 yield connection
@@ -328,7 +330,7 @@ class Ledger:
 
         `noted` gets the entry once it is committed, before anybody can add another.
         """
-        with self._sound(), self._lock.open("a") as lock:
+        with self._sound(), lock_file(self._lock) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             newest = select(AUDIT.c.number, AUDIT.c.seal).order_by(AUDIT.c.number.desc()).limit(1)
             with self._engine.begin() as connection:
@@ -387,6 +389,12 @@ class StepNote:
 
 def _durable(connection: object, _record: object) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "busy_timeout=5000",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+    ):
         cursor.execute(f"pragma {pragma}")
     cursor.close()

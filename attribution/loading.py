@@ -5,8 +5,8 @@ window is replaced (or the keys merged), rejects and control sums are kept, the 
 all of it commits at once. After a kill the old rows and the old cursor stand.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
@@ -17,9 +17,11 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection, Engine
 
 from attribution.contacts import Contacts
-from attribution.privacy import Door
+from attribution.erasing import records_in
+from attribution.privacy import Door, stored_fields
 from attribution.raw import has_person, lent
-from connectors.columns import arrow_schema, to_table
+from attribution.tombstones import Record
+from connectors.columns import to_table
 from connectors.contract import MICROS, Row, contract_fields
 from connectors.errors import SourceChanged
 from connectors.source import Columns, Cursor, Rejected, Slice, Total
@@ -47,6 +49,7 @@ class Loader:
     account: str
     run_id: str
     on_rows: Callable[[int], None] = lambda _rows: None
+    on_forgotten: Callable[[Sequence[Record]], None] = lambda _records: None
     contacts: Contacts | None = None  # where addresses are kept, sealed, to send to
 
     def load(self, piece: Slice) -> Loaded:
@@ -59,9 +62,14 @@ class Loader:
             message = stage.control_sums()
             stage.check_days()
             with self.commits:
+                if stage.records:
+                    self.on_forgotten(sorted(stage.records))
                 stage.commit()
         piece.after_commit()
-        return Loaded(stage.rows, len(stage.rejected), message)
+        left_out = stage.forgotten.total()
+        if left_out:
+            message = f"{message} {left_out:,} rows of forgotten people were left out.".strip()
+        return Loaded(stage.rows - left_out, len(stage.rejected) + left_out, message)
 
 
 class _Stage:
@@ -74,6 +82,8 @@ class _Stage:
         self.account = piece.account or loader.account
         self.rows = 0
         self.rejected: list[Rejected] = []
+        self.forgotten: Counter[str] = Counter()  # rows left out, by table; which is not noted
+        self.records: set[Record] = set()
         self.totals: list[Total] = []
         self.cursor: str | None = None
         self.waiting: dict[type[Row], list[Row]] = defaultdict(list)
@@ -116,11 +126,12 @@ class _Stage:
         # The engine may store rows in any order, and of two with one key the later one counts.
         arrived = pa.array(np.arange(self.rows, self.rows + len(table)))
         door = self.loader.door
-        arrow = door.pseudonymise(row, table)
+        arrow = door.pseudonymise(row, table).append_column("arrival", arrived)
+        arrow = self._with_keys(row, self._without_forgotten(row, arrow))
         if self.loader.contacts is not None:
-            self.loader.contacts.keep(self.loader.source, row, table, arrow, door.region)
-        arrow = arrow.append_column("arrival", arrived)
-        arrow = self._with_keys(row, arrow)
+            # Of those rows alone that are loaded: who was forgotten leaves no address behind.
+            clear = table.take(pc.subtract(arrow.column("arrival"), self.rows))
+            self.loader.contacts.keep(self.loader.source, row, clear, arrow, door.region)
         names = _listed(arrow.column_names)
         with self.connection.begin(), lent(self.connection, arrow) as name:
             self.connection.exec_driver_sql(
@@ -141,6 +152,16 @@ class _Stage:
             arrow = arrow.filter(keyed)
         return arrow
 
+    def _without_forgotten(self, row: type[Row], arrow: pa.Table) -> pa.Table:
+        """Rows of people who may be stored. Of the others only their records are remembered."""
+        left_out = self.loader.door.of_forgotten(row, arrow)
+        if left_out is None:
+            return arrow
+        theirs = arrow.filter(left_out)
+        self.forgotten[row.spec.table] += len(theirs)
+        self.records.update(records_in(row, theirs))
+        return arrow.filter(pc.invert(left_out))
+
     def control_sums(self) -> str:
         """Compare what was read with what the source says it all adds up to.
 
@@ -149,10 +170,11 @@ class _Stage:
         """
         notes = []
         for total in self.totals:
-            kept_out = [r for r in self.rejected if r.table in ("", total.row.spec.table)]
+            table = total.row.spec.table
+            kept_out = sum(r.table in ("", table) for r in self.rejected) + self.forgotten[table]
             money = {f.name for f in contract_fields(total.row) if f.kind == "money"}
             expression = (
-                f"count(*) + {len(kept_out)}"
+                f"count(*) + {kept_out}"
                 if total.column == "*"
                 else f"coalesce(sum({total.column}_micros), 0) / {MICROS}"
                 if total.column in money
@@ -285,7 +307,7 @@ class _Stage:
 
 
 def _columns(row: type[Row]) -> list[str]:
-    own = [field.name for field in arrow_schema(row)]
+    own = [field.column for field in stored_fields(row)]
     return [*own, "identifier"] if has_person(row) else own
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from time import sleep
 from typing import TextIO
 
+from attribution.at_rest import lock_file
 from attribution.errors import Busy
 from attribution.paths import Home
 
@@ -16,7 +17,7 @@ from attribution.paths import Home
 @contextmanager
 def only_one(home: Home) -> Iterator[None]:
     """Hold the refresh's lock; its age is never guessed at: it dies with the process."""
-    with home.lock.open("a+") as lock:
+    with lock_file(home.lock) as lock:
         if not _taken(lock):
             lock.seek(0)
             holder = lock.read().strip() or "an unknown process"

@@ -257,6 +257,50 @@ def _funnel() -> tuple[Definition, ...]:
             "Difference of two shares in percentage points, with a 95% interval.",
             "points",
         ),
+        Definition(
+            "return_chance",
+            "Chance to return",
+            "How likely a silent patient books again unasked, a visit that is then kept.",
+            "Within six months; learned from the silences of the last two years.",
+            "rate",
+        ),
+        Definition(
+            "return_value",
+            "Worth of a return",
+            "What a patient of this service line who returns brings on average.",
+            "Collected within 180 days of the booking.",
+            "money",
+        ),
+        Definition(
+            "reach",
+            "People to reach",
+            "Silent patients who allowed marketing, in groups worth a message.",
+            "",
+            "count",
+            "neither",
+        ),
+        Definition(
+            "extra_kept",
+            "Extra kept visits",
+            "Kept visits that would not have come without the message.",
+            "People times the lift against holdouts of their months of silence, within 90 days.",
+            "count",
+        ),
+        Definition(
+            "reach_cost",
+            "Cost of reaching them",
+            "People times what a message by that channel has cost so far.",
+            "",
+            "money",
+            "neither",
+        ),
+        Definition(
+            "reach_gain",
+            "Gain",
+            "What the extra kept visits are worth, less the cost of the messages.",
+            "Extra kept visits times the worth of a return, less cost.",
+            "money",
+        ),
     )
 
 
@@ -547,6 +591,52 @@ def _causes() -> tuple[Definition, ...]:
     return tuple(Definition(*each, "number", "neither") for each in told)
 
 
+def _person() -> tuple[Definition, ...]:
+    told: tuple[tuple[str, str, str, Format], ...] = (
+        (
+            "person_state",
+            "State",
+            (
+                "Patient: kept a visit in the last six months or has one booked. Lapsed: the last "
+                "kept visit is longer ago. Booked: has a first visit ahead. Lead: asked, and has "
+                "not booked. Known: none of these."
+            ),
+            "text",
+        ),
+        (
+            "open_balance",
+            "Open balance",
+            (
+                "What the billing office last said is still owed, added up over its systems. "
+                "Unknown where it tells no balances."
+            ),
+            "money",
+        ),
+        (
+            "first_seen",
+            "First seen",
+            "The day of the first thing of any kind that is known of the person.",
+            "day",
+        ),
+        (
+            "last_seen",
+            "Last seen",
+            "The day of the last thing of any kind that has happened; visits ahead do not count.",
+            "day",
+        ),
+        (
+            "kept_visits",
+            "Kept visits",
+            "Visits at which the person was seen; hospital and emergency stays do not count.",
+            "count",
+        ),
+    )
+    return tuple(
+        Definition(name, title, sentence, "", format_, "neither")
+        for name, title, sentence, format_ in told
+    )
+
+
 METRICS: dict[str, Definition] = {
     each.name: each
     for each in (
@@ -562,6 +652,7 @@ METRICS: dict[str, Definition] = {
         *_why(),
         *_joined(),
         *_claims(),
+        *_person(),
     )
 }
 

@@ -1,19 +1,30 @@
 """Normal forms: one way to write each identifier, so that the same one has the same hash.
 
 Each function answers None for what cannot identify anybody. Applied to its own answer each changes
-nothing. Names of people have no normal form here: they are never loaded, and never join anybody.
+nothing. A first name is only ever compared between rows that share an e-mail or a phone.
 """
 
 import re
 import unicodedata
+from collections.abc import Mapping
 
 import phonenumbers
 
 # From the one that says most about who a person is to the one that says least. The first that a
 # row has stands for the row: identity makes all identifiers of one row the same person.
-STRENGTH = ("patient_id", "crm_id", "email", "phone", "client_id", "click_id")
+STRENGTH = (
+    "patient_id", "crm_id", "email_name", "phone_name", "email", "phone", "client_id", "click_id",
+)  # fmt: skip
+# Those that a text alone can be; the others are of two.
+WHOLE = tuple(kind for kind in STRENGTH if not kind.endswith("_name"))
 _DASHES = re.compile("[\u00ad\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 _UNSEEN = re.compile("[\u200b-\u200f\u2060\ufeff]")
+_WORDS = re.compile(r"[^\W\d_]+")
+# What stands before a name, or in place of one where a newborn has none yet.
+_TITLES = {
+    "mr", "mrs", "ms", "miss", "mx", "dr", "prof", "sir", "rev", "sr", "sra", "srta", "baby", "boy",
+    "girl", "babyboy", "babygirl", "newborn", "infant", "twin", "bb", "bg",
+}  # fmt: skip
 _GMAIL = ("gmail.com", "googlemail.com")
 # Of the North American plan: whoever answers there is a company, not a person.
 _TOLL_FREE = ("800", "822", "833", "844", "855", "866", "877", "888")
@@ -80,3 +91,15 @@ def record_number(value: str) -> str:
         return value.strip()
     value = _UNSEEN.sub("", _DASHES.sub("-", value))
     return _DASHES.sub("-", unicodedata.normalize("NFKC", value)).strip()
+
+
+def given_name(value: str, same: Mapping[str, str]) -> str | None:
+    """The first word of a first name without accents, titles and initials, None where none is left.
+
+    `same` says which name a short form stands for.
+    """
+    plain = unicodedata.normalize("NFKD", value.casefold())
+    letters = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    words = _WORDS.findall(unicodedata.normalize("NFKC", letters))
+    first = next((word for word in words if len(word) > 1 and word not in _TITLES), None)
+    return same.get(first, first) if first else None

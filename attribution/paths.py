@@ -28,6 +28,20 @@ class Home:
         return self.folder / "secrets.toml"
 
     @property
+    def key(self) -> Path:
+        """The outer key, where neither the environment nor the secrets file holds it."""
+        return self.folder / "key"
+
+    @property
+    def new_key(self) -> Path:
+        """The outer key that takes over, while it does."""
+        return self.folder / "key.new"
+
+    @property
+    def keyring(self) -> Path:
+        return self.folder / "keyring"
+
+    @property
     def raw(self) -> Path:
         return self.folder / "raw"
 

@@ -12,8 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from attribution.errors import BadInput
-from attribution.normal import STRENGTH
+from attribution.normal import WHOLE
 
+_KINDS = (*WHOLE, "given_name")
 Patterns = Mapping[str, tuple[re.Pattern[str], ...]]
 NAME = "placeholders.csv"
 SHIPPED = Path(__file__).with_suffix(".csv")
@@ -32,9 +33,9 @@ def _read(path: Path) -> Patterns:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for number, row in enumerate(csv.DictReader(file), start=2):
                 kind, pattern = row.get("kind"), row.get("pattern")
-                if kind not in STRENGTH or not pattern:
+                if kind not in _KINDS or not pattern:
                     raise BadInput(
-                        f"{path}, line {number}: give a kind ({', '.join(STRENGTH)}) and a pattern."
+                        f"{path}, line {number}: give a kind ({', '.join(_KINDS)}) and a pattern."
                     )
                 patterns[kind].append(_compiled(path, number, pattern))
     except UnicodeDecodeError:

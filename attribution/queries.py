@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from attribution.ledger import Ledger
 from attribution.models.journey_credit import shared
 from attribution.paths import Home
+from attribution.small_cells import OTHER
 from attribution.warehouse import open_marts
 
 MICROS = 1_000_000
@@ -47,6 +48,10 @@ class About:
     first_week: date
     last_week: date
     people: int
+    timezone: str = "UTC"
+    weeks_together: int = 1  # so many weeks, from `first_week` on, are one cell
+    cells: int = 0  # of fewer or more people, before any was folded
+    folded: int = 0  # of these, told together with others
 
 
 def _mart(name: str, *columns: str) -> sa.TableClause:
@@ -63,6 +68,10 @@ CONVERSIONS = _mart(
     "conversions",
     *("kind", "service_line", "location", "week", "currency"),
     *("conversions", "people", "value_micros"),
+)
+# In protected marts only: by week there is neither service line nor place.
+CONVERSIONS_WEEKLY = _mart(
+    "conversions_weekly", "kind", "week", "currency", "conversions", "value_micros"
 )
 SPEND = _mart(
     "spend",
@@ -113,9 +122,10 @@ COVERAGE = _mart(
 class Marts:
     """The marts of one published generation, open for questions."""
 
-    def __init__(self, home: Home, generation: int) -> None:
+    def __init__(self, home: Home, generation: int, *, protected: bool = False) -> None:
         self.generation = generation
-        self._engine = open_marts(home, generation)
+        self.protected = protected  # whether small cells are folded into others
+        self._engine = open_marts(home, generation, protected=protected)
 
     def ask(self, statement: sa.Executable) -> pd.DataFrame:
         """The answer to one statement."""
@@ -128,10 +138,13 @@ class Marts:
         return pd.DataFrame(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
 
 
-@lru_cache(maxsize=4)
-def marts(home: Home, generation: int) -> Marts:
-    """The marts of a generation; opened once, as many as are kept on disk."""
-    return Marts(home, generation)
+@lru_cache(maxsize=8)
+def marts(home: Home, generation: int, *, protected: bool = False) -> Marts:
+    """The marts of a generation; opened once, as many as are kept on disk.
+
+    `protected` for readers who must not see small cells (attribution.roles).
+    """
+    return Marts(home, generation, protected=protected)
 
 
 def about(at: Marts) -> About:
@@ -145,7 +158,21 @@ def about(at: Marts) -> About:
     )
     first = max(date.fromisoformat(facts.get("first_week", NO_WEEK)), _spend_since(at))
     last = date.fromisoformat(facts.get("last_week", NO_WEEK))
-    return About(facts["currency"], min(first, last), last, int(facts.get("people", 0)))
+    together = int(facts.get("weeks_together", 1))
+    if together > 1:
+        # What is told begins with a block; the last one ends with `last`.
+        whole = max(((last - first) // WEEK + 1) // together, 1)
+        first = last - (whole * together - 1) * WEEK
+    return About(
+        facts["currency"],
+        min(first, last),
+        last,
+        int(facts.get("people", 0)),
+        facts.get("timezone", "UTC"),
+        together,
+        int(facts.get("cells", 0)),
+        int(facts.get("folded", 0)),
+    )
 
 
 def _spend_since(at: Marts) -> date:
@@ -164,8 +191,11 @@ def locations(at: Marts) -> tuple[str, ...]:
 
 
 def _values(at: Marts, column: str) -> tuple[str, ...]:
-    every = sa.union(*(sa.select(mart.c[column]) for mart in (CONVERSIONS, SPEND, REACTIVATION)))
-    return tuple(sorted(str(value) for value in at.ask(every)[column] if value is not None))
+    named = (CONVERSIONS,) if at.protected else (CONVERSIONS, SPEND, REACTIVATION)
+    every = sa.union(*(sa.select(mart.c[column]) for mart in named))
+    # What is folded cannot be chosen: it is not all that has no name.
+    known = {str(value) for value in at.ask(every)[column] if value is not None}
+    return tuple(sorted(known - {OTHER}))
 
 
 def spend_by_week(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
@@ -198,8 +228,14 @@ def spend_elsewhere(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
 
 
 def conversions_by_week(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
-    """What was observed in each week. Columns: week, kind, conversions, value."""
-    return _money(at.ask(_observed(scope, currency, CONVERSIONS.c.week)), "value")
+    """What was observed in each week. Columns: week, kind, conversions, value.
+
+    Of protected marts only all service lines and places together are known by week; what is
+    narrowed stands in the first week of its block.
+    """
+    whole = at.protected and not (scope.service_lines or scope.locations)
+    mart = CONVERSIONS_WEEKLY if whole else CONVERSIONS
+    return _money(at.ask(_observed(scope, currency, mart.c.week, mart)), "value")
 
 
 def conversions_by_service_line(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
@@ -299,7 +335,9 @@ def reactivation(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     statement = (
         sa.select(
             *grain,
-            *(_total(stage) for stage in (*stages, mart.c.retained)),
+            *(_total(stage) for stage in stages),
+            # Missing where small cells are folded: few are retained at a time.
+            sa.cast(sa.func.sum(mart.c.retained), sa.Double).label("retained"),
             _in_currency(mart, currency, "value"),
         )
         .where(
@@ -482,22 +520,28 @@ def _spend(
     )
 
 
-def _observed(scope: Scope, currency: str, by: sa.ColumnClause[Any]) -> sa.Select[Any]:
-    grain = (by, CONVERSIONS.c.kind)
+def _observed(
+    scope: Scope,
+    currency: str,
+    by: sa.ColumnClause[Any],
+    mart: sa.TableClause = CONVERSIONS,
+) -> sa.Select[Any]:
+    grain = (by, mart.c.kind)
+    within = _within(mart, scope) if mart is CONVERSIONS else [_weeks(mart, scope)]
     return (
-        sa.select(
-            *grain,
-            _total(CONVERSIONS.c.conversions),
-            _in_currency(CONVERSIONS, currency, "value"),
-        )
-        .where(*_within(CONVERSIONS, scope))
+        sa.select(*grain, _total(mart.c.conversions), _in_currency(mart, currency, "value"))
+        .where(*within)
         .group_by(*grain)
         .order_by(*grain)
     )
 
 
+def _weeks(mart: sa.TableClause, scope: Scope) -> sa.ColumnElement[bool]:
+    return mart.c.week.between(scope.since, scope.until)
+
+
 def _within(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
-    return [mart.c.week.between(scope.since, scope.until), *_dimensions(mart, scope)]
+    return [_weeks(mart, scope), *_dimensions(mart, scope)]
 
 
 def first_of_quarter(day: date) -> date:

@@ -1,6 +1,6 @@
 """The raw tables: what the contract becomes in the private store, and how Arrow gets in and out."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from attribution.privacy import STRENGTH
+from attribution.privacy import STRENGTH, stored_fields
 from connectors.contract import ROWS, Kind, Row, contract_fields
 
 _TYPES: dict[Kind, TypeEngine[Any]] = {
@@ -57,7 +57,7 @@ def raw_table(row: type[Row]) -> Table:
     name = f"raw_{row.spec.table}"
     if name in _METADATA.tables:
         return _METADATA.tables[name]
-    own = [Column(f.column, _TYPES[f.kind]) for f in contract_fields(row)]
+    own = [Column(f.column, _TYPES[f.kind]) for f in stored_fields(row)]
     if has_person(row):
         own.append(Column("identifier", Text()))
     return Table(
@@ -85,6 +85,16 @@ def ensure_raw_tables(connection: Connection) -> None:
                 connection.exec_driver_sql(
                     f'alter table "{table.name}" add column "{column.name}" {kind}'
                 )
+
+
+def loaded_tables(connection: Connection) -> list[str]:
+    """Every table of a private store that no model builds anew."""
+    rows = connection.exec_driver_sql(
+        "select table_name from duckdb_tables() where database_name = current_database() and "
+        "not temporary and (starts_with(table_name, 'raw_') or table_name in "
+        "('cursor', 'hashed_under', 'to_rewrite')) order by table_name"
+    )
+    return [str(name) for (name,) in rows]
 
 
 def cursors(connection: Connection, source: str, account: str) -> dict[str, str]:
@@ -117,3 +127,16 @@ def batches(connection: Connection, sql: str, size: int) -> Iterator[pa.RecordBa
     """What a query answers, as Arrow in parts of at most `size` rows."""
     driver: Any = connection.connection.driver_connection
     yield from driver.execute(sql).to_arrow_reader(size)
+
+
+@contextmanager
+def function(
+    connection: Connection, name: str, of: Callable[[pa.Array], pa.Array]
+) -> Iterator[None]:
+    """Let SQL call a function of texts, which gets and gives a whole column, inside a block."""
+    driver: Any = connection.connection.driver_connection
+    driver.create_function(name, of, ["VARCHAR"], "VARCHAR", type="arrow")
+    try:
+        yield
+    finally:
+        driver.remove_function(name)

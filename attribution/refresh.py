@@ -8,26 +8,43 @@ reading the old generation until the last line, and after any failure before it.
 import errno
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal, NoReturn
 
+import pyarrow as pa
 from sqlalchemy.exc import DBAPIError
 
-from attribution import audit, contacts, identity, payloads, seeds, transform, warehouse
+from attribution import (
+    audit,
+    contacts,
+    deletions,
+    forgetting,
+    identity,
+    seeds,
+    transform,
+    viewer_marts,
+    warehouse,
+)
+from attribution.at_rest import mend, owner_only
 from attribution.errors import CaretraceError, SettingsError, StorageError, told
+from attribution.first_names import same_names
+from attribution.keys import keyring
 from attribution.ledger import Ledger, StepNote
 from attribution.loading import Loader
 from attribution.lock import only_one
 from attribution.outreach_settings import outreach_settings
 from attribution.paths import Home
+from attribution.payloads import Payloads
 from attribution.placeholders import placeholders
-from attribution.privacy import Door, load_key
+from attribution.privacy import Door
 from attribution.raw import cursors
 from attribution.settings import Settings, SourceSettings, connector, without_secrets
+from attribution.tombstones import Forgotten, Record, bury_records
 from connectors.errors import SourceError
 from connectors.source import Context
 from outreach import told as outreach
@@ -64,28 +81,35 @@ class Outcome:
 
 
 def refresh(
-    settings: Settings, watch: Watcher = lambda _event: None, *, debug: bool = False
+    settings: Settings,
+    watch: Watcher = lambda _event: None,
+    *,
+    debug: bool = False,
+    load: bool = True,
 ) -> Outcome:
     """Load every source, build the next generation and publish it.
+
+    Without `load` no source is asked: what is stored is built anew, as after a deletion.
 
     Raises Busy when another refresh runs, StorageError when the disk will not do, TransformError
     when a check finds the new generation wrong; the published one then stays.
     """
     home = settings.home
-    if not settings.sources:
+    if load and not settings.sources:
         raise SettingsError(
             f"{home.config} names no source, so there is nothing to load. Add a [sources.<name>] "
             "table (docs/start.md shows how); what was published still stands."
         )
     _own(home)
-    with only_one(home), Ledger(home) as ledger:
+    with owner_only(), only_one(home), Ledger(home) as ledger:
         _enough_space(home)
-        steps = [f"load {s.name}" for s in settings.sources]
-        run_id = ledger.start([*steps, "identity", "models", "checks", "publish"])
+        steps = [f"load {s.name}" for s in settings.sources if load]
+        steps += ["deletions"] if deletions.due(home, settings.retention) or not load else []
+        run_id = ledger.start([*steps, "identity", "models", "checks", "small cells", "publish"])
         ledger.keep_sources([source.name for source in settings.sources])
         try:
             with _seldom_collected():
-                outcome = _Run(settings, ledger, run_id, watch, debug=debug).run()
+                outcome = _Run(settings, ledger, run_id, watch, steps, debug=debug).run()
         except BaseException as error:
             ledger.finish(run_id, "failed", _published(home), told(error))
             raise
@@ -110,28 +134,42 @@ def _seldom_collected() -> Iterator[None]:
 
 class _Run:
     def __init__(
-        self, settings: Settings, ledger: Ledger, run_id: str, watch: Watcher, *, debug: bool
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        run_id: str,
+        watch: Watcher,
+        steps: Collection[str],
+        *,
+        debug: bool,
     ) -> None:
         self.debug = debug
         self.settings = settings
         self.ledger = ledger
         self.run_id = run_id
         self.watch = watch
-        self.key = load_key(settings.home)
+        self.steps = steps
+        self.keys = keyring(settings.home)
+        self.payloads = Payloads(settings.home, self.keys.payloads)
+        self.forgotten = Forgotten()
         self.placeholders = placeholders(settings.home.folder)
         self.contacts: contacts.Contacts | None = None
+        self.same_names = same_names(settings.home.folder)
 
     def run(self) -> Outcome:
         home = self.settings.home
         building = warehouse.begin(home, memory=os.environ.get("CARETRACE_MEMORY", "2GB"))
         try:
+            _, self.forgotten = deletions.prepare(home, building)
             failed = self._load_all(building)
+            self._delete(building)
             self._join_identities(building)
             checksums = self._build(building)
             with self._step("publish"):
                 building.close()
                 warehouse.publish(home, building.number)
                 self.ledger.published(building.number, self.run_id, checksums, "refresh")
+            forgetting.finish(self.settings, building.number)
         except BaseException as error:
             if _spoils(error) and _published(home) != building.number:
                 building.discard()
@@ -153,17 +191,25 @@ class _Run:
         self.watch(Event(name, state, note.rows, note.message))
 
     def _load_all(self, building: warehouse.Building) -> dict[str, str]:
+        asked = [s for s in self.settings.sources if f"load {s.name}" in self.steps]
         wanted = outreach_settings(self.settings.home).enabled
         with (
             contacts.kept(self.settings.home, wanted=wanted) as self.contacts,
             ThreadPoolExecutor(PARALLEL_SOURCES) as pool,
         ):
-            results = pool.map(lambda s: self._load(building, s), self.settings.sources)
+            results = pool.map(lambda source: self._load(building, source), asked)
             return {
                 source.name: message
-                for source, message in zip(self.settings.sources, results, strict=True)
+                for source, message in zip(asked, results, strict=True)
                 if message is not None
             }
+
+    def _delete(self, building: warehouse.Building) -> None:
+        """Take away what is past its time, and what is left of those who were forgotten."""
+        if "deletions" in self.steps:
+            with self._step("deletions") as note:
+                gone = deletions.delete(self.settings.home, building, self.settings.retention)
+                note.rows, note.message = gone.rows, gone.sentence
 
     def _load(self, building: warehouse.Building, source: SourceSettings) -> str | None:
         """Load one source; what went wrong is returned, so that the others go on."""
@@ -188,13 +234,17 @@ class _Run:
             self.ledger.progress(self.run_id, step, loaded_rows)
 
         door = Door(
-            self.key,
+            self.keys.hashing[0],
             self.settings.region,
             source.patient_namespace,
             source.crm_namespace,
             self.placeholders,
             self.settings.identity.plus_addresses,
             self.settings.identity.gmail_dots,
+            self.settings.identity.tell_apart,
+            self.same_names,
+            self.keys.hashing[1:],
+            pa.array(self.forgotten.people, pa.string()),
         )
         loader = Loader(
             building.engine,
@@ -204,6 +254,7 @@ class _Run:
             source.account,
             self.run_id,
             on_rows,
+            self._keep_out,
             self.contacts,
         )
         problems: list[str] = []
@@ -254,15 +305,20 @@ class _Run:
             message=message,
         )
 
+    def _keep_out(self, records: Sequence[Record]) -> None:
+        """Remember records of forgotten people, so that no other source brings those back."""
+        with identity.open_vault(self.settings.home) as vault:
+            bury_records(vault, records)
+
     def _context(self, source: SourceSettings) -> Context:
-        folder = payloads.folder(self.settings.home, source.name, source.account, self.run_id)
+        folder = self.payloads.folder(source.name, source.account, self.run_id)
         return Context(
             name=source.name,
             account=source.account,
             options=source.options,
             now=datetime.now(UTC),
             first_day=self.settings.first_day,
-            keep=lambda name, payload: payloads.keep(folder, name, payload),
+            keep=lambda name, payload: self.payloads.keep(folder, name, payload),
         )
 
     def _join_identities(self, building: warehouse.Building) -> None:
@@ -298,6 +354,8 @@ class _Run:
             checksums = {name: transform.checksum(connection, name) for name in (*marts, *people)}
             note.rows = len(checksums)
         building.copy_marts(marts, people)
+        with self._step("small cells"):
+            building.write_viewers(partial(viewer_marts.write, marts=marts))
         return checksums
 
     def _say(self, step: str, message: str) -> None:
@@ -327,7 +385,7 @@ def _own(home: Home) -> None:
     try:
         home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _writable(home)
-        home.folder.chmod(0o700)  # also where somebody made it before us
+        mend(home)  # also where somebody made it, or files in it, before us
     except PermissionError:
         _refuse(home)
 

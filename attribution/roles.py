@@ -18,12 +18,15 @@ EXPORT = "export"
 PEOPLE = "people"
 OPERATE = "operate"
 APPROVE = "approve"  # that a flow writes to people
+SMALL_CELLS = "small cells"  # counts of fewer than eleven people
+AS_ROLE = "CARETRACE_AS"  # one role, to see a demonstration as those who have it do
 _MAY = {
     SEE: frozenset(ROLES),
     EXPORT: frozenset({"admin"}),
     PEOPLE: frozenset({"care"}),
     OPERATE: frozenset({"admin", "analyst"}),
     APPROVE: frozenset({"admin"}),
+    SMALL_CELLS: frozenset({"analyst"}),
 }
 
 

@@ -48,7 +48,9 @@ def write(connection: Connection, settings: Settings) -> None:
         path.stem: read(path.stem, settings.home.folder / path.name)
         for path in sorted(SEEDS.glob("*.csv"))
     }
-    tables |= setting_tables(settings.credit, settings.currency)
+    tables |= setting_tables(
+        settings.credit, settings.currency, keep_timeline=settings.people.keep_timeline
+    )
     for name, frame in tables.items():
         arrow = pa.Table.from_pandas(frame, preserve_index=False)
         with lent(connection, arrow) as incoming:

@@ -19,8 +19,10 @@ from phonenumbers import SUPPORTED_REGIONS
 
 from attribution.errors import SettingsError
 from attribution.models.parameters import CreditSettings, credit_settings
+from attribution.others_words import unnamed
 from attribution.outreach_settings import outreach_settings
 from attribution.paths import Home
+from attribution.retention import Retention, retention
 from attribution.sign_in import sign_in
 from connectors import SOURCES
 from connectors.contract import TOUCH_KINDS
@@ -66,6 +68,14 @@ class IdentitySettings:
     max_duplicates: int = 3
     plus_addresses: bool = False  # a+b@x.org is a@x.org
     gmail_dots: bool = False  # dots in the names of gmail.com count for nothing
+    tell_apart: bool = True  # who shares an address or a line, by first name and birth year
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleSettings:
+    """What is kept of single people beside what they are credited with."""
+
+    keep_timeline: bool = True  # what happened to patients and contacts, and their numbers' hashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,8 @@ class Settings:
     sources: tuple[SourceSettings, ...] = ()
     credit: CreditSettings = field(default_factory=CreditSettings)
     identity: IdentitySettings = field(default_factory=IdentitySettings)
+    retention: Retention = field(default_factory=Retention)
+    people: PeopleSettings = field(default_factory=PeopleSettings)
 
 
 def home() -> Home:
@@ -119,6 +131,8 @@ def load(at: Home, *, today: date | None = None) -> Settings:
         sources=tuple(source for source in sources if source is not None),
         credit=_credit(told),
         identity=_identity(told),
+        retention=_retention(told),
+        people=_people(told),
     )
     if not re.fullmatch("[A-Z]{3}", settings.currency):
         told.problems.append(
@@ -184,6 +198,14 @@ def _credit(told: _Told) -> CreditSettings:
         return CreditSettings()
 
 
+def _retention(told: _Told) -> Retention:
+    try:
+        return retention(told.get("retention", dict, {}))
+    except ValueError as error:
+        told.problems.append(f"[retention]: {error}")
+        return Retention()
+
+
 def _identity(told: _Told) -> IdentitySettings:
     own = _Told(told.get("identity", dict, {}), told.problems, "[identity] ")
     own.only(set(IdentitySettings.__dataclass_fields__))
@@ -196,10 +218,17 @@ def _identity(told: _Told) -> IdentitySettings:
         **limits,
         plus_addresses=own.get("plus_addresses", bool, default.plus_addresses),
         gmail_dots=own.get("gmail_dots", bool, default.gmail_dots),
+        tell_apart=own.get("tell_apart", bool, default.tell_apart),
     )
     if min(limits.values()) < 1:
         told.problems.append(f"[identity] {' and '.join(limits)} must be 1 or more")
     return identity
+
+
+def _people(told: _Told) -> PeopleSettings:
+    own = _Told(told.get("people", dict, {}), told.problems, "[people] ")
+    own.only(set(PeopleSettings.__dataclass_fields__))
+    return PeopleSettings(keep_timeline=own.get("keep_timeline", bool, True))
 
 
 def connector(kind: str) -> ModuleType:
@@ -219,9 +248,11 @@ def secret_variable(source: str, option: str) -> str:
 
 
 def without_secrets(text: str, source: SourceSettings) -> str:
-    """What a connector says, without any secret of its source that slipped into it."""
-    secret = (option.name for option in options_of(source.kind) if option.secret)
-    return masked(text, [source.options.get(name) for name in secret])
+    """What a connector says, without any secret or person that a vendor quoted in it."""
+    secret = {option.name for option in options_of(source.kind) if option.secret}
+    own = [value for name, value in source.options.items() if name not in secret]
+    said = masked(text, [source.options.get(name) for name in secret])
+    return unnamed(said, [source.name, source.account, *own])
 
 
 def _read(path: Path) -> dict[str, Any]:

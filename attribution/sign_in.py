@@ -4,7 +4,6 @@ Read without the rest of it, and anew whenever the file has changed: a role that
 there ends at the next click.
 """
 
-import hmac
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -16,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from attribution.errors import SettingsError
+from attribution.keys import keyring
 from attribution.paths import Home
-from attribution.privacy import load_key
 from attribution.roles import ROLES, roles_of
 
 SECRET_VARIABLE = "CARETRACE_SIGN_IN_CLIENT_SECRET"  # noqa: S105  its name, not its value
@@ -91,7 +90,7 @@ def sign_in(home: Home) -> SignIn | None:
 
 def cookie_secret(home: Home) -> str:
     """What Streamlit signs its own cookies with while somebody is signing in."""
-    return hmac.digest(load_key(home), b"caretrace sign-in cookies", "sha256").hex()
+    return keyring(home).of_cookies().hex()
 
 
 def streamlit_secrets(home: Home, chosen: SignIn) -> dict[str, dict[str, str]]:

@@ -5,7 +5,7 @@ rows would take minutes to read and write one by one: the map is kept in 256 chu
 byte of the identifier, each two arrays, and a chunk is rewritten when anything in it is new.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +24,8 @@ from sqlalchemy import (
     Table,
     Text,
     create_engine,
+    delete,
+    event,
     insert,
     inspect,
     select,
@@ -42,6 +44,23 @@ _CHUNK = Table(
     Column("first_byte", Integer, primary_key=True),
     Column("rows", LargeBinary, nullable=False),
 )
+# Hashes of people who were forgotten and of their records, so that nobody brings them back.
+FORGOTTEN = Table(
+    "forgotten",
+    _METADATA,
+    Column("target", Text, primary_key=True),  # person, or what kind of record: encounter ...
+    Column("identifier", Text, primary_key=True),
+    Column("case_id", Text, nullable=False),
+)
+CASE = Table(
+    "forgotten_case",
+    _METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("begun_at", Text, nullable=False),
+    Column("people", Text),  # their numbers (JSON), until nothing of them is left anywhere
+    Column("erased_at", Text),  # when that was
+)
+STAMP = Table("hashed_under", _METADATA, Column("key_name", Text, primary_key=True))
 _CHANGE = Table(
     "change",
     _METADATA,
@@ -88,8 +107,10 @@ class Vault:
     """The identity map that outlives generations; only the refresh opens it."""
 
     def __init__(self, home: Home) -> None:
-        home.vault.touch(mode=0o600)
+        if not home.vault.exists():
+            home.vault.touch(mode=0o600)
         self._engine: Engine = create_engine(f"sqlite:///{home.vault}")
+        event.listen(self._engine, "connect", _without_traces)
         _METADATA.create_all(self._engine)
         self._add_columns()
 
@@ -138,6 +159,40 @@ class Vault:
                 )
                 connection.execute(insert(_CHANGE), rows.to_pylist())
 
+    def identifiers(self, people: Collection[int]) -> list[str]:
+        """The identifiers of some people, as the raw tables write them."""
+        known = self.read()
+        theirs = np.isin(known.person, np.fromiter(people, dtype=np.int64))
+        halves = zip(known.high[theirs].tolist(), known.low[theirs].tolist(), strict=True)
+        return [f"{high:016x}{low:016x}" for high, low in halves]
+
+    @contextmanager
+    def changing(self) -> Iterator[Connection]:
+        """A transaction: all that is done in the block, or nothing."""
+        with self._engine.begin() as connection:
+            yield connection
+
+    def replace(self, connection: Connection, whole: Map) -> None:
+        """Put another map, in order of identifiers, in the place of all that is known."""
+        if inspect(connection).has_table("identity"):
+            connection.exec_driver_sql("drop table identity")
+        connection.execute(delete(_CHUNK))
+        bounds = _bounds(whole)
+        for byte in range(256):
+            if bounds[byte] < bounds[byte + 1]:
+                rows = _packed(_part(whole, bounds, byte))
+                connection.execute(insert(_CHUNK).values(first_byte=byte, rows=rows))
+
+    def remove_changes(self, connection: Connection, people: Collection[int]) -> None:
+        """Drop what merged into, or split off from, some people."""
+        for column in (_CHANGE.c.from_person, _CHANGE.c.to_person):
+            connection.execute(delete(_CHANGE).where(column.in_(people)))
+
+    def compact(self) -> None:
+        """Write the file anew, so that what was deleted is in no byte of it."""
+        with self._engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("vacuum")
+
     def changes(self) -> pd.DataFrame:
         """Every merge and split, in the order in which they were found."""
         with self._engine.connect() as connection:
@@ -153,6 +208,12 @@ class Vault:
             present = {column["name"] for column in inspect(connection).get_columns("change")}
             for name in {"found_on", "cause"} - present:
                 connection.exec_driver_sql(f"alter table change add column {name} text")
+
+
+def _without_traces(connection: object, _record: object) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute("pragma secure_delete=ON")
+    cursor.close()
 
 
 @contextmanager

@@ -6,9 +6,8 @@ old generation or the new one, whole. New generation, new path: DuckDB keeps ser
 when a replaced file is opened again in one process.
 """
 
-import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -18,12 +17,15 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
+from attribution.at_rest import sync, write_whole
 from attribution.errors import StorageError
 from attribution.paths import Home
-from attribution.raw import ensure_raw_tables
+from attribution.raw import ensure_raw_tables, loaded_tables
 
 KEPT_GENERATIONS = 4
 PRIVATE, PEOPLE, MARTS = "private.duckdb", "people.duckdb", "marts.duckdb"
+PRIVATE_NAME = "private"  # as the engine calls an open private store
+VIEWERS = "viewers.duckdb"
 # The default of 1.5 would silently replay a stale write-ahead log found beside the file.
 STORAGE_VERSION = "v1.5.0"
 Grains = Mapping[str, Sequence[str]]  # the columns of each table's grain, by its name
@@ -52,9 +54,17 @@ def current_generation(home: Home) -> int | None:
         ) from None
 
 
-def open_marts(home: Home, generation: int) -> Engine:
-    """The published marts of one generation, read-only, with everything else switched off."""
-    return _open_reader(home.generation(generation) / MARTS)
+def open_marts(home: Home, generation: int, *, protected: bool = False) -> Engine:
+    """The published marts of one generation, read-only, with everything else switched off.
+
+    Where `protected`, those in which no cell is of fewer than eleven people.
+    """
+    return _open_reader(home.generation(generation) / (VIEWERS if protected else MARTS))
+
+
+def holds_viewers(home: Home, generation: int) -> bool:
+    """Whether a generation has marts for viewers; those of earlier versions have none."""
+    return (home.generation(generation) / VIEWERS).is_file()
 
 
 def open_people(home: Home, generation: int) -> Engine:
@@ -77,6 +87,7 @@ def _open_reader(path: Path) -> Engine:
     return create_engine(
         f"duckdb:///{path}",
         connect_args={"config": _READER},
+        hide_parameters=True,  # an error must not tell whose rows were asked for
         poolclass=QueuePool,
         pool_size=4,
         max_overflow=28,
@@ -93,9 +104,19 @@ class Building:
         self.folder = home.generation(number)
         self.commits = Lock()  # windows are read in parallel and committed one at a time
         self._spill = self.folder / "spill"
+        self._memory = memory
         shutil.rmtree(self._spill, ignore_errors=True)
+        self._open_private()
+        try:
+            with self.connect() as connection:
+                ensure_raw_tables(connection)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def _open_private(self) -> None:
         config = {
-            "memory_limit": memory,
+            "memory_limit": self._memory,
             "temp_directory": str(self._spill),
             "preserve_insertion_order": "false",
             "storage_compatibility_version": STORAGE_VERSION,
@@ -107,12 +128,33 @@ class Building:
         )
         event.listen(self.engine, "connect", _utc)
         self._open = self.engine.connect()  # keeps the database open between steps
-        try:
-            with self.connect() as connection:
-                ensure_raw_tables(connection)
-        except BaseException:
-            self.abandon()
-            raise
+
+    def rewrite(self) -> None:
+        """Write what was loaded into a new file, so that nothing deleted is left in its bytes.
+
+        What the models built is left out: they build it again. Nobody else may be at work on it.
+        """
+        fresh = self.folder / "fresh.duckdb"
+        for path in (fresh, fresh.with_name(f"{fresh.name}.wal")):
+            path.unlink(missing_ok=True)
+        with self.engine.connect() as connection:
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.exec_driver_sql(
+                f"attach '{_quoted(fresh)}' as fresh (storage_version '{STORAGE_VERSION}')"
+            )
+            for table in loaded_tables(connection):
+                connection.exec_driver_sql(
+                    f'create table fresh."{table}" as from {PRIVATE_NAME}."{table}"'
+                )
+            connection.exec_driver_sql("checkpoint fresh")
+            connection.exec_driver_sql("detach fresh")
+        self.abandon()
+        sync(fresh)
+        # What is in it was written into the database when that was closed.
+        (self.folder / f"{PRIVATE}.wal").unlink(missing_ok=True)
+        fresh.replace(self.folder / PRIVATE)
+        sync(self.folder)
+        self._open_private()
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
@@ -143,6 +185,32 @@ class Building:
             connection.exec_driver_sql("checkpoint copied")
             connection.exec_driver_sql("detach copied")
 
+    def write_viewers(self, write: Callable[..., None]) -> None:
+        """Write the file that viewers' pages open, beside what the last one published told.
+
+        `write(connection, follows=...)` finds the new file attached as `viewers` and, where it
+        `follows` one, the published one as `before`.
+        """
+        path = self.folder / VIEWERS
+        path.unlink(missing_ok=True)
+        published = current_generation(self.home)
+        before = None if published is None else self.home.generation(published) / VIEWERS
+        follows = before is not None and before.is_file()
+        with self.engine.connect() as connection:
+            connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.exec_driver_sql(
+                f"attach '{_quoted(path)}' as viewers (storage_version '{STORAGE_VERSION}')"
+            )
+            if before is not None and follows:
+                connection.exec_driver_sql(f"attach '{_quoted(before)}' as before (read_only)")
+            try:
+                write(connection, follows=follows)
+                connection.exec_driver_sql("checkpoint viewers")
+            finally:
+                connection.exec_driver_sql("detach viewers")
+                if follows:
+                    connection.exec_driver_sql("detach before")
+
     def close(self) -> None:
         """Make the generation durable. After this nothing in its folder changes any more."""
         with self.engine.connect() as connection:
@@ -152,11 +220,12 @@ class Building:
         left = sorted(path.name for path in self.folder.glob("*.wal"))
         if left:
             raise StorageError(f"Generation {self.number} was not closed whole: {left} was left.")
-        for path in (self.folder / name for name in (PRIVATE, PEOPLE, MARTS)):
+        every = (self.folder / name for name in (PRIVATE, PEOPLE, MARTS, VIEWERS))
+        for path in (path for path in every if path.is_file()):
             path.chmod(0o600)
-            _sync(path)
-        _sync(self.folder)
-        _sync(self.folder.parent)
+            sync(path)
+        sync(self.folder)
+        sync(self.folder.parent)
 
     def abandon(self) -> None:
         """Let go of the database; the next refresh goes on from what was committed."""
@@ -190,7 +259,7 @@ def begin(home: Home, *, memory: str = "2GB") -> Building:
     number = max([*numbers, published or 0]) + 1
     folder = home.generation(number)
     folder.mkdir(mode=0o700)
-    _write(_mark(home, number), "copying")
+    write_whole(_mark(home, number), "copying".encode("ascii"))
     for old in numbers:
         if old == published:
             _mark(home, old).unlink(missing_ok=True)
@@ -203,7 +272,7 @@ def begin(home: Home, *, memory: str = "2GB") -> Building:
         shutil.rmtree(folder)
         raise
     # Only now may a later run go on from here: before this line the copy was not complete.
-    _write(_mark(home, number), base)
+    write_whole(_mark(home, number), base.encode("ascii"))
     try:
         return Building(home, number, memory=memory, resumed=False)
     except DBAPIError:
@@ -216,9 +285,9 @@ def begin(home: Home, *, memory: str = "2GB") -> Building:
 
 def publish(home: Home, number: int) -> None:
     """Point pages at a closed generation, and drop the oldest ones."""
-    _write(home.current, str(number))
+    write_whole(home.current, str(number).encode("ascii"))
     _mark(home, number).unlink(missing_ok=True)
-    _sync(home.generation(number))
+    sync(home.generation(number))
     for old in _finished(home, until=number)[:-KEPT_GENERATIONS]:
         shutil.rmtree(home.generation(old), ignore_errors=True)
 
@@ -237,9 +306,23 @@ def rollback(home: Home) -> int:
         raise StorageError("There is no earlier generation to go back to.")
     for left in _generations(home):
         if left > before[-1]:
-            _write(_mark(home, left), "rolled back")
+            write_whole(_mark(home, left), "rolled back".encode("ascii"))
     publish(home, before[-1])
     return before[-1]
+
+
+def kept(home: Home) -> list[int]:
+    """Every generation that was published once and can be gone back to, in order."""
+    return _finished(home, until=None)
+
+
+def drop_others(home: Home, number: int) -> int:
+    """Remove every generation but this one; returns how many there were. Pages must read it."""
+    others = [old for old in sorted(_generations(home)) if old != number]
+    for old in others:
+        shutil.rmtree(home.generation(old), ignore_errors=True)
+    sync(home.generations)
+    return len(others)
 
 
 def free_space(home: Home) -> tuple[int, int]:
@@ -280,27 +363,8 @@ def _mark_of(home: Home, number: int) -> str | None:
         return None
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a small file so that a power cut leaves the old text or the new one."""
-    partial = path.with_name(f"{path.name}.tmp")
-    with partial.open("w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    _sync(path.parent)
-
-
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _utc(connection: object, _record: object) -> None:

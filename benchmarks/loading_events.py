@@ -1,11 +1,13 @@
-"""A day of a million exported GA4 events through contract, merge and commit.
+"""A million exported GA4 events, or webhook events of mail, through contract, merge and commit.
 
     python benchmarks/loading_events.py
     python benchmarks/loading_events.py --rows 200000 parquet
+    python benchmarks/loading_events.py webhooks
 
 One table of GA4's BigQuery export is made up (twelve parameters an event, six events a visit, one
 visit in ten with a form), as Parquet or as NDJSON, and loaded as a refresh does it; then the day is
-exported again with other times, which replaces it. Told are wall and processor seconds and the
+exported again with other times, which replaces it. `webhooks` are SendGrid's, four to a message of
+400,000 people, half of which are openings and clicks. Told are wall and processor seconds and the
 peak memory of a process of its own.
 """
 
@@ -25,11 +27,27 @@ from attribution import warehouse
 from attribution.loading import Loader
 from attribution.paths import Home
 from attribution.privacy import Door
-from connectors import ga4_export
+from connectors import ga4_export, message_events
 from connectors.source import Context
 
 DAY = date(2026, 11, 24)
-KINDS = ("parquet", "ndjson")
+KINDS = ("parquet", "ndjson", "webhooks")
+WEBHOOKS = """
+copy (
+    select
+        'p' || (i // 4) % 400000 || '@example.org' as email,
+        1795500000 + i * {round} as timestamp,
+        '<' || i // 4 || '@geopod>' as "smtp-id",
+        (['processed', 'delivered', 'open', 'click'])[i % 4 + 1] as event,
+        ['winback'] as category,
+        'ev' || i || 'abc' as sg_event_id,
+        i // 4 || '.filter0001.16648.5515E0B88.0' as sg_message_id,
+        'Mozilla/4.0 (compatible; MSIE 6.1; Windows XP)' as useragent,
+        '255.255.255.255' as ip,
+        'winback' as flow
+    from range({rows}) as t(i)
+) to '{path}' (format json)
+"""
 OPTIONS = {"parquet": "(format parquet, row_group_size 200000)", "ndjson": "(format json)"}
 # BigQuery writes whole numbers as texts into JSON, and as numbers into Parquet.
 WHOLE = {"parquet": "bigint", "ndjson": "varchar"}
@@ -97,6 +115,9 @@ OTHERS = ("ga_session_number", "engaged_session_event", "page_referrer", "source
 
 def make(kind: str, rows: int, times: int, path: Path) -> None:
     """Write the table, in a process of its own."""
+    if kind == "webhooks":
+        duckdb.sql(WEBHOOKS.format(rows=rows, round=times, path=path))
+        return
     others = ", ".join(f"{{'key': '{name}', 'value': text}}" for name in OTHERS)
     sql = EVENTS.format(
         rows=rows, round=times, path=path, options=OPTIONS[kind], whole=WHOLE[kind], others=others
@@ -115,13 +136,14 @@ def measure(kind: str, rows: int) -> None:
         loader = Loader(building.engine, building.commits, Door(b"k" * 32), "web", "1", "run")
         chosen = {"folder": str(drop), "timezone": "UTC", "user_id_is": "crm_id"}
         context = Context("web", "1", chosen, datetime.now(UTC), DAY)
-        path = drop / f"events_{DAY:%Y%m%d}.{kind}"
+        module = message_events if kind == "webhooks" else ga4_export
+        path = drop / f"events_{DAY:%Y%m%d}.{'ndjson' if kind == 'webhooks' else kind}"
         took, loaded = [], 0
         for times in (1, 2):
             command = [sys.executable, __file__, kind, "--rows", str(rows), "--make"]
             subprocess.run([*command, str(path), "--round", str(times)], check=True)
             wall, processor = time.perf_counter(), time.process_time()
-            (piece,) = ga4_export.connect(context).slices({})
+            (piece,) = module.connect(context).slices({})
             loaded = loader.load(piece).rows
             took.append((time.perf_counter() - wall, time.process_time() - processor))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

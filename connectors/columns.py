@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -28,7 +29,7 @@ def arrow_schema(row: type[Row]) -> pa.Schema:
 
 def to_table(row: type[Row], rows: Sequence[Row]) -> pa.Table:
     """Rows of one kind as columns; money becomes whole micros, instants become UTC."""
-    arrays = [_array(f, [getattr(r, f.name) for r in rows]) for f in contract_fields(row)]
+    arrays = [_array(f, list(map(attrgetter(f.name), rows))) for f in contract_fields(row)]
     return pa.Table.from_arrays(arrays, schema=arrow_schema(row))
 
 
@@ -53,6 +54,8 @@ def _array(field: Field, values: list[Any]) -> pa.Array:
 
 
 def _utc(name: str, value: datetime) -> datetime:
+    if value.tzinfo is UTC:
+        return value
     if value.tzinfo is None:
         raise ValueError(f"{name} is {value.isoformat()} without a time zone")
     return value.astimezone(UTC)

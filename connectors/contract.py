@@ -22,8 +22,10 @@ MICROS = 1_000_000
 class Identifier:
     """Marks a field that can point at a person or a record; it is hashed before it is stored.
 
-    `kind` is email, phone, crm_id, patient_id, client_id (web), click_id or record. A `record`
-    (an appointment's or a payment's number) is hashed like the others but never joins people.
+    `kind` is email, phone, crm_id, patient_id, client_id (web), click_id, record or given_name. A
+    `record` (an appointment's or a payment's number) is hashed like the others but never joins
+    people. A `given_name` is not stored: it is hashed together with the row's e-mail and with its
+    phone, so that it can be compared only between rows that share one of them.
     """
 
     kind: str
@@ -76,6 +78,7 @@ CrmId = Annotated[str | None, Identifier("crm_id")]
 PatientId = Annotated[str | None, Identifier("patient_id")]
 ClientId = Annotated[str | None, Identifier("client_id")]
 ClickId = Annotated[str | None, Identifier("click_id")]
+GivenName = Annotated[str | None, Identifier("given_name")]
 RecordId = Annotated[str, Identifier("record")]
 RecordRef = Annotated[str | None, Identifier("record")]
 Amount = Annotated[Decimal, Money()]
@@ -253,6 +256,8 @@ class Contact(Row):
     service_line: str | None = None
     location: str | None = None
     deleted: bool = False  # taken out of the CRM: no lead any more
+    given_name: GivenName = None
+    birth_year: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +283,7 @@ class Deal(Row):
 
 @dataclass(frozen=True, slots=True)
 class Person(Row):
-    """A patient as the medical record knows them, without name or address."""
+    """A patient as the medical record knows them, without address or family name."""
 
     spec = Spec("person", ("patient_id",), newer="updated_at")
 
@@ -292,6 +297,7 @@ class Person(Row):
     language: str | None = None
     deceased: bool = False
     updated_at: datetime | None = None
+    given_name: GivenName = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +319,7 @@ class Link(Row):
     client_id: ClientId = None
     click_id: ClickId = None
     source_day: date | None = None  # as in Touchpoint
+    other_patient_id: PatientId = None
 
 
 APPOINTMENT_STATES = ("proposed", "booked", "arrived", "fulfilled", "cancelled", "noshow")

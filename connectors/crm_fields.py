@@ -5,6 +5,7 @@ row out; `rejected` says so without giving the value away.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from typing import Any
 from connectors.contract import Call
 from connectors.shapes import BadValue
 from connectors.source import Rejected
+
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,12 @@ def text(of: Mapping[str, Any], name: str | None) -> str | None:
 def lower(value: str | None) -> str | None:
     """In lower case, as the channel rules compare; None where nothing is left."""
     return value.lower() or None if value else None
+
+
+def birth_year(of: Mapping[str, Any], name: str) -> int | None:
+    """The year in a date of birth, however the CRM writes it; None where there is none."""
+    years = {int(year) for year in _YEAR.findall(text(of, name) or "")}
+    return years.pop() if len(years) == 1 else None
 
 
 def flag(of: Mapping[str, Any], name: str) -> bool:

@@ -41,6 +41,12 @@ class Element:
             raise Unmappable(f"{self.path}.{name}", f"{_INVALID} (no text)")
         return value
 
+    def texts(self, name: str) -> list[str]:
+        """Every text under a name that may come several times; what is no text is passed over."""
+        value = self.said.get(name)
+        values = value if isinstance(value, list) else []
+        return [text for text in values if isinstance(text, str) and text]
+
     def flag(self, name: str) -> bool:
         """Whether it is said, and true."""
         return self.said.get(name) is True

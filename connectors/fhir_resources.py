@@ -8,6 +8,7 @@ from connectors.contract import (
     Appointment,
     CareCode,
     Encounter,
+    Link,
     Message,
     Payment,
     Person,
@@ -37,7 +38,8 @@ _MONEY = ("status", "created", "paymentDate")
 KINDS: Mapping[str, Kind] = {
     "Patient": Kind(
         person, "person",
-        ("identifier", "telecom", "gender", "birthDate", "deceased", "address", "communication"),
+        ("identifier", "name", "telecom", "gender", "birthDate", "deceased", "address",
+         "communication", "link"),
     ),
     "Appointment": Kind(
         appointment, "appointment",
@@ -83,7 +85,7 @@ POINTED_AT: Mapping[str, tuple[str, ...]] = {
     "Coverage": ("type", "payor"),
 }
 ROWS: tuple[type[Row], ...] = (
-    Person, Appointment, Encounter, CareCode, Withdrawn, Payment, Message, Preference
+    Person, Link, Appointment, Encounter, CareCode, Withdrawn, Payment, Message, Preference
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ A resource that is read becomes its rows, or a row that says that it does not co
 from collections.abc import Iterator
 from datetime import datetime
 
-from connectors.contract import Appointment, CareCode, Encounter, Person, Row
+from connectors.contract import Appointment, CareCode, Encounter, Link, Person, Row
 from connectors.fhir_element import Element, Unmappable, needed
 from connectors.fhir_groups import group_of, joined
 from connectors.fhir_links import Links
@@ -28,7 +28,10 @@ _NOT_DONE = {"preparation", "not-done", "on-hold", "entered-in-error"}
 
 
 def person(patient: Element, links: Links, rules: Rules) -> Iterator[Row]:
-    """A patient: birth year, sex, three signs of the postal code, language, e-mail and phone."""
+    """A patient: birth year, sex, three signs of the postal code, language, ways to reach them.
+
+    The first name goes no further than the door, where it is hashed with the e-mail and the phone.
+    """
     homes = sorted(patient.parts("address"), key=lambda a: a.text("use") != "home")
     postal = homes[0].text("postalCode") if homes else None
     speaks = sorted(patient.parts("communication"), key=lambda c: not c.flag("preferred"))
@@ -46,7 +49,9 @@ def person(patient: Element, links: Links, rules: Rules) -> Iterator[Row]:
         language=next((first.text("code") for coding in spoken for first in coding), None),
         deceased=patient.flag("deceasedBoolean") or patient.text("deceasedDateTime") is not None,
         updated_at=updated(patient, rules),
+        given_name=_given(patient),
     )
+    yield from _same_person(patient, links, rules)
 
 
 def appointment(booking: Element, links: Links, rules: Rules) -> Iterator[Row]:
@@ -176,6 +181,37 @@ def _minutes_waited(visit: Element, rules: Rules) -> float | None:
     if "arrived" not in begun or not seen or min(seen) < begun["arrived"]:
         return None
     return (min(seen) - begun["arrived"]).total_seconds() / 60
+
+
+def _same_person(patient: Element, links: Links, rules: Rules) -> Iterator[Link]:
+    """Records that the server says are of one person: merged ones, and those it keeps apart.
+
+    All four types of a link say so (R4, `Patient.link`); one to a relative is no link of a patient.
+    """
+    own = links.key_of(patient)
+    for link in patient.parts("link"):
+        other = link.part("other")
+        if links.target(other)[0] != "Patient":
+            continue
+        number = links.patient_key(other)
+        if number and number != own:
+            merged = link.text("type") in ("replaced-by", "replaces")
+            yield Link(
+                # From either side it is one link.
+                link_id="/".join(["patient-link", *sorted((str(own), number))]),
+                at=updated(patient, rules) or rules.now,
+                kind="merged" if merged else "same_person",
+                patient_id=own,
+                other_patient_id=number,
+            )
+
+
+def _given(patient: Element) -> str | None:
+    """The first name that they go by; of an earlier one or a nickname nothing is made."""
+    uses = ("official", "usual", None)
+    names = [n for n in patient.parts("name") if n.text("use") in uses]
+    names.sort(key=lambda n: uses.index(n.text("use")))
+    return next((given for name in names for given in name.texts("given")), None)
 
 
 def _reach(patient: Element, system: str) -> str | None:

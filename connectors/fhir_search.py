@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from connectors.contract import CareCode, Row, Withdrawn
+from connectors.contract import CareCode, Link, Row, Withdrawn
 from connectors.errors import SourceChanged
 from connectors.fhir_api import VENDOR, Api, entries, matches
 from connectors.fhir_lookup import Lookup
@@ -117,7 +117,8 @@ class _Count:
 def rows_of(kind: str) -> tuple[type[Row], ...]:
     """The kinds of row that one type of resource may become."""
     own = [row for row in ROWS if row.spec.table == KINDS[kind].table]
-    more = [CareCode] if kind == "Encounter" else []
+    besides: dict[str, list[type[Row]]] = {"Encounter": [CareCode], "Patient": [Link]}
+    more = besides.get(kind, [])
     return (*own, *more, *([] if kind == "Patient" else [Withdrawn]))
 
 

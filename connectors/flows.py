@@ -6,7 +6,7 @@ ours. What is no `mailing` was sent to one person for a reason of theirs: being 
 
 import fnmatch
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.errors import SourceMisconfigured
@@ -14,6 +14,7 @@ from connectors.source import Option
 
 FLOWS = Option("flows", "One table for each kind of message: match, flow, purpose, mailing.", False)
 PURPOSES = ("treatment", "operations", "marketing")
+_MOST_KNOWN = 10_000
 _KNOWN = {"match", "flow", "purpose", "mailing"}
 
 
@@ -42,9 +43,21 @@ class Flows:
 
     rules: tuple[Rule, ...]
     otherwise: Flow
+    # Millions of messages have a few names; patterns are looked at once for each.
+    _known: dict[tuple[str | None, ...], Flow] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def of(self, names: Iterable[str | None]) -> Flow:
         """The flow of a message that the vendor gives these names, the closest first."""
+        told = tuple(names)
+        if told not in self._known:
+            if len(self._known) == _MOST_KNOWN:
+                self._known.clear()
+            self._known[told] = self._of(told)
+        return self._known[told]
+
+    def _of(self, names: Iterable[str | None]) -> Flow:
         said = [name.strip() for name in names if name and name.strip()]
         for rule in self.rules:
             for name in said or [""]:

@@ -47,8 +47,9 @@ def _number(_: Field, text: pa.Array, dialect: Dialect) -> Result:
 
 def _money(_: Field, text: pa.Array, dialect: Dialect) -> Result:
     plain = _plain_numbers(_bare_amounts(text), dialect)
-    pattern = r"^-?(\d{1,12}(\.\d{0,12})?|\.\d{1,12})$"
-    exact = pa.decimal128(38, 12)
+    # Programs that reckon in floating point write seventeen digits.
+    pattern = r"^-?(\d{1,12}(\.\d{0,20})?|\.\d{1,20})$"
+    exact = pa.decimal128(38, 20)
     column, faults = _matching(text, plain, pattern, exact, "is not an amount of money")
     return micros(column), faults
 

@@ -49,6 +49,10 @@ EVENTS_OVERLAP = timedelta(days=1)
 SLICE = timedelta(days=31)
 EVENTS_SLICE = timedelta(days=7)
 
+# The part, its row and its cursor.
+ARCHIVED: tuple[tuple[str, type[Row], str], ...] = (
+    ("contacts", Contact, "archived"), ("deals", Deal, "archived:deals"),
+)  # fmt: skip
 MODIFIED = {"contacts": "lastmodifieddate"}  # the others: hs_lastmodifieddate
 LOADED: dict[str, tuple[type[Row], ...]] = {
     "contacts": (Contact, Touchpoint, Link, Preference), "deals": (Deal,), "calls": (Call,),
@@ -129,15 +133,17 @@ class Portal:
                     read=partial(self._read, part, since, end),
                 )
                 since = end
-        if "contacts" in self._load:
+        for part, row, key in ARCHIVED:
+            if part not in self._load:
+                continue
             since = datetime.combine(self._context.first_day, datetime.min.time(), UTC)
-            if "archived" in cursors:
-                since = datetime.fromisoformat(cursors["archived"]) - OVERLAP
+            if key in cursors:
+                since = datetime.fromisoformat(cursors[key]) - OVERLAP
             yield Slice(
-                name="contacts archived",
-                rows=(Contact,),
-                cursor_key="archived",
-                read=partial(self._archived, since, until),
+                name=f"{part} archived",
+                rows=(row,),
+                cursor_key=key,
+                read=partial(self._archived, part, since, until),
             )
         for number in self._lists:
             yield Slice(
@@ -193,20 +199,25 @@ class Portal:
             yield from self._row_or_reject(part, number, partial(make, said))
         yield Cursor(until.isoformat())
 
-    def _archived(self, since: datetime, until: datetime) -> Iterator[Item]:
-        """Contacts that somebody put away: they are no leads any more."""
+    def _archived(self, part: str, since: datetime, until: datetime) -> Iterator[Item]:
+        """What somebody put away: contacts are no leads any more, deals no business."""
         place = 0
-        for page in self._api.archived("contacts", self._properties("contacts")):
+        for page in self._api.archived(part, self._properties(part)):
             for said in page:
                 place += 1
-                make = partial(self._gone, said, since, until)
-                yield from self._row_or_reject("contacts", place, make)
+                make = partial(self._gone, part, said, since, until)
+                yield from self._row_or_reject(part, place, make)
         yield Cursor(until.isoformat())
 
-    def _gone(self, said: dict[str, Any], since: datetime, until: datetime) -> Sequence[Item]:
+    def _gone(
+        self, part: str, said: dict[str, Any], since: datetime, until: datetime
+    ) -> Sequence[Item]:
         at = needed(said, "archivedAt")
         if not since <= at <= until:
             return []
+        if part == "deals":
+            made = needed(said["properties"], "createdate")
+            return [Deal(str(said["id"]), created_at=made, updated_at=at, stage="deleted")]
         row = contact(said, (), self._names)
         return [replace(row, updated_at=max(at, row.updated_at), deleted=True)]
 

@@ -14,6 +14,7 @@ from connectors.crm_fields import (
     Names,
     amount,
     as_json,
+    birth_year,
     first_times,
     flag,
     instant,
@@ -26,7 +27,7 @@ CONTACT_PROPERTIES = (
     "createdate", "lastmodifieddate", "email", "phone", "mobilephone", "lifecyclestage",
     "hs_lifecyclestage_lead_date", "hs_lifecyclestage_customer_date", "hs_analytics_source",
     "hs_analytics_source_data_1", "hs_analytics_source_data_2", "hs_analytics_first_timestamp",
-    "hs_google_click_id", "hs_facebook_click_id",
+    "hs_google_click_id", "hs_facebook_click_id", "firstname", "date_of_birth",
 )  # fmt: skip
 DEAL_PROPERTIES = (
     "createdate", "hs_lastmodifieddate", "pipeline", "dealstage", "closedate", "hs_is_closed",
@@ -67,6 +68,8 @@ def contact(said: Mapping[str, Any], history: History, names: Names) -> Contact:
         preferred_channel=text(of, names.preferred_channel),
         service_line=text(of, names.service_line),
         location=text(of, names.location),
+        given_name=text(of, "firstname"),
+        birth_year=birth_year(of, "date_of_birth"),
     )
 
 
@@ -115,7 +118,7 @@ def deal(
         won=won if closed or won else None,
         # While a deal is open this is only when someone hopes to close it.
         closed_at=instant(of, "closedate") if closed or won else None,
-        currency=(text(of, "deal_currency_code") or portal_currency) if money else None,
+        currency=(text(of, "deal_currency_code") or portal_currency) if money is not None else None,
         amount=money,
         service_line=text(of, names.service_line),
         location=text(of, names.location),

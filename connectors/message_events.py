@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import orjson
+
 from connectors.drops import Drop, DropFile, Plan, kinds_of, suffix_of
 from connectors.errors import SourceMisconfigured
 from connectors.flows import FLOWS, Flows, flow_rules
@@ -121,6 +123,10 @@ def _records(name: str, stream: BinaryIO) -> Iterator[tuple[int, Any]]:
 
 def _decoded(data: bytes) -> Any:
     try:
+        return orjson.loads(data)
+    except ValueError:
+        pass
+    try:  # what is JSON to Python and not to the standard: other encodings, halves of surrogates
         return json.loads(data)
     except (ValueError, RecursionError):
         return None

@@ -164,7 +164,11 @@ class Organisation:
         wanted = [*ALWAYS, *wanted]
         if hidden := [name for name in wanted if not _sees(visible, name)]:
             raise field_hidden(self._context.name, [f"{kind.name}.{name}" for name in hidden])
-        wanted += [name for name in kind.known if _sees(visible, name)]
+        wanted += [
+            name
+            for name in kind.known
+            if _sees(visible, name) and not {name, f"{kind.name}.{name}"} & left_out
+        ]
         if kind.own:
             wanted += [name for name in self._names.asked() if name in visible]
         return Asked(kind.name, tuple(dict.fromkeys(wanted)), kind.only)

@@ -30,9 +30,12 @@ class Kind:
 KINDS = {
     "leads": Kind(
         "Lead", (*PERSON, "Status", "ConvertedDate", "ConvertedContactId"),
-        (Contact, Link, Touchpoint, Preference), own=True,
+        (Contact, Link, Touchpoint, Preference), own=True, known=("FirstName",),
     ),
-    "contacts": Kind("Contact", PERSON, (Contact, Link, Touchpoint, Preference), own=True),
+    "contacts": Kind(
+        "Contact", PERSON, (Contact, Link, Touchpoint, Preference), own=True,
+        known=("FirstName", "Birthdate"),
+    ),
     "opportunities": Kind(
         "Opportunity", ("StageName", "Amount", "CloseDate", "IsClosed", "IsWon"), (Deal,),
         own=True, known=("ContactId", "CurrencyIsoCode", "RecordType.Name"),

@@ -13,6 +13,7 @@ from connectors.crm_fields import (
     Names,
     amount,
     as_json,
+    birth_year,
     first_times,
     flag,
     instant,
@@ -102,6 +103,8 @@ def _person(
         preferred_channel=text(of, names.preferred_channel),
         service_line=text(of, names.service_line),
         location=text(of, names.location),
+        given_name=text(of, "FirstName"),
+        birth_year=birth_year(of, "Birthdate"),
     )
     return [row, *_click(row, touch_id, created, clicked), *_opt_outs(of, row), *_merged(of, row)]
 

@@ -62,6 +62,7 @@ def lead(of: Record, names: Names, words: Words) -> Contact:
         preferred_channel=text(own, names.preferred_channel),
         service_line=text(own, names.service_line),
         location=text(own, names.location),
+        given_name=text(of, "first_name"),
     )
 
 
@@ -81,6 +82,7 @@ def contact(of: Record, names: Names) -> Contact | None:
         preferred_channel=text(own, names.preferred_channel),
         service_line=text(own, names.service_line),
         location=text(own, names.location),
+        given_name=text(of, "first_name"),
     )
 
 

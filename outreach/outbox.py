@@ -257,8 +257,17 @@ class Outbox:
             for name in ("message", "assignment"):
                 connection.executemany(f"delete from {name} where person_id = ?", persons)
                 connection.executemany(f"delete from {name} where identifier = ?", addresses)
+                connection.executemany(f"delete from {name} where owner = ?", addresses)
             connection.executemany(
                 "delete from stop where person_id = ? and identifier is null", persons
             )
             connection.executemany("update stop set person_id = null where person_id = ?", persons)
             return connection.total_changes - before
+
+
+def forget(home: Home, people: Iterable[int], identifiers: Iterable[str]) -> int:
+    """Take some people out of a home's outbox, if it has one; how many rows that were."""
+    if not home.outreach.is_file():
+        return 0
+    with Outbox(home) as outbox:
+        return outbox.forget(people, identifiers)

@@ -30,6 +30,15 @@ assert Path(attribution.__file__).is_relative_to(ROOT), f"not ours: {attribution
 gc.set_threshold(50_000, 20, 50)
 
 
+# Files that take longest begin first, so that no worker is left alone with one of them at the end.
+LONG = ("browser", "sign_in", "kill", "refresh", "powerloss", "credit_laws", "one_refresh", "demo")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {f"test_{name}": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()

@@ -1,13 +1,18 @@
 """A home folder with one published generation of plausible, seeded, made-up marts."""
 
+import atexit
+import shutil
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import claims_fixture
 import duckdb
 import numpy as np
 import pandas as pd
 import people_fixture as made_up_people
+import returns_fixture
 
 from attribution.ledger import Ledger
 from attribution.paths import Home
@@ -54,6 +59,19 @@ def make_home(folder: Path, *, spend_since: date | None = None, demo: bool = Tru
 
     Its people are simulated ones where `demo`.
     """
+    shutil.copytree(_kept(spend_since, demo=demo), folder, dirs_exist_ok=True)
+    return Home(folder)
+
+
+@cache
+def _kept(spend_since: date | None, *, demo: bool) -> Path:
+    """A folder to copy such a home from, made once in a process and gone with it."""
+    kept = TemporaryDirectory()
+    atexit.register(kept.cleanup)
+    return _made(Path(kept.name), spend_since, demo=demo)
+
+
+def _made(folder: Path, spend_since: date | None, *, demo: bool) -> Path:
     generation = 1
     home = Home(folder)
     home.generation(generation).mkdir(parents=True)
@@ -63,10 +81,12 @@ def make_home(folder: Path, *, spend_since: date | None = None, demo: bool = Tru
     if spend_since:
         marts["spend"] = marts["spend"][marts["spend"]["week"] >= spend_since]
     _write(home.generation(generation) / "marts.duckdb", marts)
-    _write(home.generation(generation) / "people.duckdb", made_up_people.tables())
+    people = made_up_people.tables() | made_up_people.timelines(home)
+    _write(home.generation(generation) / "people.duckdb", people)
+    _write_viewers(home.generation(generation))
     home.current.write_text(str(generation), encoding="ascii")
     _ledger(home, generation)
-    return home
+    return folder
 
 
 def _write(path: Path, frames: dict[str, pd.DataFrame]) -> None:
@@ -77,8 +97,24 @@ def _write(path: Path, frames: dict[str, pd.DataFrame]) -> None:
             database.unregister("frame")
 
 
+def _write_viewers(folder: Path) -> None:
+    """What viewers are told: here the same, and without intervals; nobody in it is real."""
+    shutil.copyfile(folder / "marts.duckdb", folder / "viewers.duckdb")
+    with duckdb.connect(str(folder / "viewers.duckdb")) as database:
+        database.execute(
+            "create table conversions_weekly as select kind, week, currency,"
+            " cast(sum(conversions) as bigint) as conversions,"
+            " cast(sum(value_micros) as bigint) as value_micros from conversions group by all"
+        )
+
+
 def tables() -> dict[str, pd.DataFrame]:
-    """All marts as frames."""
+    """All marts as frames, for the caller to change."""
+    return {name: frame.copy() for name, frame in _tables().items()}
+
+
+@cache
+def _tables() -> dict[str, pd.DataFrame]:
     random = np.random.default_rng(20261124)
     conversions = _conversions(random)
     credit = _credit(random, conversions)
@@ -100,6 +136,8 @@ def tables() -> dict[str, pd.DataFrame]:
         "spend": _spend(random),
         "sessions": _sessions(random),
         "reactivation": _reactivation(random),
+        "reach_next": returns_fixture.reach_next(SERVICE_LINES, LOCATIONS),
+        "return_calibration": returns_fixture.return_calibration(),
         "paths": _paths(random),
         "path_lags": _path_lags(random),
         "transitions": _transitions(),

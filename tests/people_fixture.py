@@ -1,12 +1,14 @@
 """Made-up journeys of single people, and the marts that say where in journeys channels stood."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
 
 from attribution.models import WEIGHED
+from attribution.paths import Home
+from attribution.patient import System, hashed
 
 CHANNELS = ("paid_search", "email", "direct", "display", "organic_search")
 PLACES = ("alone", "first", "middle", "last", "both")
@@ -29,6 +31,89 @@ def tables() -> dict[str, pd.DataFrame]:
     """The tables `journeys` and `journey_credit`."""
     touches = _touches()
     return {"journeys": _journeys(touches), "journey_credit": touches}
+
+
+PERSON, RECORD_NUMBER, CRM_NUMBER = 10_001, "00077123", "C-5501"
+HOSTILE = "![x](http://evil.example/x.png) <script>alert(1)</script>"
+# When, kind, what, and what else is not empty.
+HAPPENED: tuple[tuple[str, str, str, dict[str, object]], ...] = (
+    ("2025-03-01 15:00", "shown", "impression", {"channel": "display", "campaign": HOSTILE}),
+    ("2025-03-04 16:00", "touch", "session", {"channel": "paid_search", "campaign": "Brand"}),
+    ("2025-03-04 16:05", "call", "answered", {"channel": "call", "number": 240}),
+    ("2025-03-04 16:10", "lead", "contact", {"source": "crm"}),
+    (
+        *("2025-03-04 16:20", "deal", "won"),
+        {"detail": '{"new": "2025-03-04T16:20:00Z", "talked": "2025-03-05T16:00:00Z"}'},
+    ),
+    ("2025-03-05 16:00", "booking", "booked", {"other_at": "2025-03-20 14:30"}),
+    ("2025-03-05 16:00", "conversion", "booked", {"conversion_id": 1, "number": 1}),
+    (
+        *("2025-03-20 14:30", "visit", "fulfilled"),
+        {"other_at": "2025-03-05 16:00", "number": 12, "service_line": "cardiology"},
+    ),
+    ("2025-03-20 14:30", "diagnosis", "", {"detail": "I10|E11", "service_line": "cardiology"}),
+    (
+        "2025-04-10 15:00",
+        "payment",
+        "payment",
+        {"amount_micros": 120_500_000, "detail": "self_pay"},
+    ),
+    ("2025-04-10 15:00", "balance", "", {"amount_micros": 40_000_000, "detail": "2025-05-01"}),
+    ("2025-04-12 15:00", "feedback", "nps", {"number": 9, "out_of": 10}),
+    ("2026-02-01 15:00", "message", "sent", {"campaign": "recall", "channel": "email"}),
+    ("2026-02-01 17:00", "message", "opened", {"campaign": "recall", "channel": "email"}),
+    ("2026-02-02 15:00", "preference", "marketing", {"channel": "sms", "number": 0}),
+)
+
+
+def timelines(home: Home) -> dict[str, pd.DataFrame]:
+    """The tables of one person who can be looked up, whose numbers are hashed with home's key."""
+    numbers = {
+        hashed(home, System(kind, space), number): PERSON
+        for kind, space, number in (
+            ("patient_id", "emr", RECORD_NUMBER),
+            ("crm_id", "crm", CRM_NUMBER),
+        )
+    }
+    profile = (PERSON, "crm|emr", True, False, 1958, "female", "601", "en")
+    names = ["person_id", "sources", "is_patient", "deceased"]
+    return {
+        "person_numbers": pd.DataFrame(list(numbers.items()), columns=["number_hash", "person_id"]),
+        "person_profiles": pd.DataFrame(
+            [profile], columns=[*names, "birth_year", "sex", "zip3", "language"]
+        ),
+        "person_events": happened(HAPPENED),
+    }
+
+
+def happened(told: Iterable[tuple[str, str, str, dict[str, object]]]) -> pd.DataFrame:
+    """The table `person_events` of the one person, from what happened."""
+    usual: dict[str, object] = dict.fromkeys(
+        ("source", "channel", "campaign", "service_line", "location", "detail"), ""
+    )
+    usual |= dict.fromkeys(("number", "out_of", "amount_micros", "conversion_id", "other_at"))
+    rows = [
+        {
+            "person_id": PERSON,
+            "happened_at": _instant(at),
+            "kind": kind,
+            "tie": number,
+            "what": what,
+            **usual,
+            "currency": "USD",
+            **more,
+        }
+        for number, (at, kind, what, more) in enumerate(told)
+    ]
+    frame = pd.DataFrame(rows)
+    frame["other_at"] = pd.to_datetime([_instant(at) for at in frame["other_at"]], utc=True)
+    frame["happened_at"] = pd.to_datetime(frame["happened_at"], utc=True)
+    kinds = {"number": "float64", "out_of": "float64"}
+    return frame.astype(kinds | dict.fromkeys(("amount_micros", "conversion_id"), "Int64"))
+
+
+def _instant(text: object) -> datetime | None:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC) if isinstance(text, str) else None
 
 
 def _touches() -> pd.DataFrame:

@@ -55,27 +55,52 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     reader.close()
 
 
+@pytest.fixture(scope="module")
+def kept() -> dict[tuple[str, str], Page]:
+    """Pages that were opened and left as they were, by path and theme."""
+    return {}
+
+
+@pytest.fixture
+def look_at(context: BrowserContext, address: str, kept: dict[tuple[str, str], Page]) -> OPEN:
+    """Look at a page and leave it as it was, so that the next test need not load it again."""
+
+    def looked(path: str, *, theme: str = "light") -> Page:
+        if (path, theme) not in kept:
+            kept[path, theme] = _opened(context, address, path, theme)
+        page = kept[path, theme]
+        page.bring_to_front()
+        page.set_viewport_size({"width": 1440, "height": 900})
+        return page
+
+    return looked
+
+
 @pytest.fixture
 def open_page(context: BrowserContext, address: str) -> Iterator[OPEN]:
     """Open a page and wait until the shell and the page are drawn."""
     pages = []
 
     def opened(path: str, *, theme: str = "light") -> Page:
-        page = context.new_page()
-        pages.append(page)
-        page.emulate_media(color_scheme=theme)
-        page.elsewhere = []
-        page.blocked = []
-        page.on("request", lambda request: _note(page, request.url, address))
-        page.on("console", lambda said: _note_policy(page, said.text))
-        page.goto(f"{address}/{path}")
-        expect(page.locator("h1")).to_be_visible(timeout=PATIENCE_MS)
-        expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=PATIENCE_MS)
-        return page
+        pages.append(_opened(context, address, path, theme))
+        return pages[-1]
 
     yield opened
     for page in pages:
         page.close()
+
+
+def _opened(context: BrowserContext, address: str, path: str, theme: str) -> Page:
+    page = context.new_page()
+    page.emulate_media(color_scheme=theme)
+    page.elsewhere = []
+    page.blocked = []
+    page.on("request", lambda request: _note(page, request.url, address))
+    page.on("console", lambda said: _note_policy(page, said.text))
+    page.goto(f"{address}/{path}")
+    expect(page.locator("h1")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=PATIENCE_MS)
+    return page
 
 
 def _note_policy(page: Page, said: str) -> None:
@@ -102,8 +127,8 @@ def test_the_first_address_of_a_fresh_server_goes_through_the_shell(browser, tmp
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
-def test_a_page_asks_nobody_else_and_fits_a_phone(open_page: OPEN, path: str):
-    page = open_page(path)
+def test_a_page_asks_nobody_else_and_fits_a_phone(look_at: OPEN, path: str):
+    page = look_at(path)
     page.wait_for_load_state("networkidle")
     assert page.elsewhere == []
     assert page.blocked == []
@@ -130,6 +155,47 @@ def test_journeys_of_the_simulated_can_be_read_on_a_phone(open_page: OPEN):
     assert page.get_by_text("Linear 50%").count() >= 2
 
 
+def test_a_patient_s_journey_is_found_and_fits_a_phone(context: BrowserContext, address: str):
+    """The number goes to the server once, in answer to the button, and never comes back."""
+    page = context.new_page()
+    page.elsewhere, page.blocked, sent, received = [], [], [], []
+    page.on("request", lambda request: _note(page, request.url, address))
+    page.on("console", lambda said: _note_policy(page, said.text))
+
+    def listen(socket):
+        socket.on(
+            "framesent",
+            lambda frame: sent.append(bytes(frame, "utf-8") if isinstance(frame, str) else frame),
+        )
+        socket.on("framereceived", lambda frame: received.append(frame))
+
+    page.on("websocket", listen)
+    page.goto(f"{address}/patient-journey")
+    number = page.get_by_role("textbox", name="Number", exact=True)
+    expect(number).to_be_visible(timeout=PATIENCE_MS)
+    assert number.get_attribute("autocomplete") == "off"
+    number.fill(made_up_people.RECORD_NUMBER)
+    page.get_by_role("combobox", name="Reason").click()
+    page.get_by_role("option", name="Treatment").click()
+    page.get_by_role("button", name="Open the journey").click()
+    expect(page.get_by_text("What comes next", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Visits").click()
+    expect(page.get_by_text("Paid", exact=False)).to_have_count(0)
+    expect(page.get_by_text("Kept visit").first).to_be_visible()
+    told = made_up_people.RECORD_NUMBER.encode()
+    assert len([frame for frame in sent if told in frame]) == 1
+    assert not [frame for frame in received if told in frame]
+    assert made_up_people.RECORD_NUMBER not in page.url
+    assert (page.elsewhere, page.blocked) == ([], [])
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function(
+        "() => { const m = document.querySelector('[data-testid=stMain]');"
+        " return m.clientWidth <= 390 && m.scrollWidth <= m.clientWidth }",
+        timeout=PATIENCE_MS,
+    )
+    page.close()
+
+
 def test_the_policy_stops_a_request_elsewhere(open_page: OPEN):
     page = open_page("overview")
     answered = page.evaluate(
@@ -139,10 +205,10 @@ def test_the_policy_stops_a_request_elsewhere(open_page: OPEN):
     assert any("evil.example" in text for text in page.blocked)
 
 
-def test_figures_wear_the_dark_theme_s_palette(open_page: OPEN):
+def test_figures_wear_the_dark_theme_s_palette(look_at: OPEN):
     config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
     palette = config["theme"]["dark"]["chartCategoricalColors"]
-    page = open_page("channels", theme="dark")
+    page = look_at("channels", theme="dark")
     bar = page.locator(".barlayer .point path").first
     expect(bar).to_be_visible(timeout=PATIENCE_MS)
     fill = bar.evaluate("bar => getComputedStyle(bar).fill")
@@ -190,8 +256,8 @@ CONTRAST = """selector => {
         ("overview", "light"),
     ],
 )
-def test_what_is_written_can_be_read(open_page: OPEN, path: str, theme: str):
-    page = open_page(path, theme=theme)
+def test_what_is_written_can_be_read(look_at: OPEN, path: str, theme: str):
+    page = look_at(path, theme=theme)
     page.wait_for_load_state("networkidle")
     expect(page.locator(".xtick text").first).to_be_visible(timeout=PATIENCE_MS)
     for selector in (".js-plotly-plot text", "[data-testid=stCaptionContainer] p"):
@@ -200,8 +266,8 @@ def test_what_is_written_can_be_read(open_page: OPEN, path: str, theme: str):
         assert min(contrasts) >= 4.5, selector
 
 
-def test_the_attribution_page_shows_how_sure_it_is(open_page: OPEN):
-    page = open_page("attribution")
+def test_the_attribution_page_shows_how_sure_it_is(look_at: OPEN):
+    page = look_at("attribution")
     expect(page.get_by_text("cannot be told apart")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.get_by_text("How sure each model's credit is")).to_be_visible()
     expect(page.get_by_text("What follows a channel on the way to booked visits")).to_be_visible()

@@ -50,6 +50,8 @@ def one(f: Field, value: object, dialect: Dialect | None = None) -> object:
         ("0.0000005", 0),
         ("0.0000015", 2),
         ("  7.10 ", 7_100_000),
+        ("20.8373114038425", 20_837_311),
+        ("0.00000050000000000001", 1),
     ],
 )
 def test_money_is_read_as_it_is_written(text, micros):

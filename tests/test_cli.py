@@ -1,6 +1,7 @@
 """The command line: what it says, and with which code it ends."""
 
 import fcntl
+import shutil
 import socket
 
 import pytest
@@ -9,12 +10,33 @@ from servers.scripted import SCRIPTS, slices
 from sqlalchemy.exc import OperationalError
 
 from attribution import cli, refresh, warehouse
+from attribution import settings as configuration
 from attribution.cli import main
 from attribution.ledger import Ledger
+from attribution.paths import Home
 from connectors import SOURCES
 from connectors.errors import SourceRefused
 
 SECRET = "canary-token-91bb"
+
+
+@pytest.fixture(scope="module")
+def first_week(tmp_path_factory):
+    """A home folder after its first refresh, which no test changes."""
+    made = Home(tmp_path_factory.mktemp("first"))
+    made.config.write_text(f"first_day = 2025-01-01\n{CONFIG}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SOURCES, "scripted", "servers.scripted")
+        patch.setenv("CARETRACE_CRM_TOKEN", SECRET)
+        clinic()
+        refresh.refresh(configuration.load(made))
+    return made
+
+
+@pytest.fixture
+def published(first_week, home):
+    """The test's home folder with the first week's generation."""
+    shutil.copytree(first_week.folder, home.folder, dirs_exist_ok=True)
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +79,7 @@ def test_a_refresh_says_what_it_did(say):
     code, out, err = say("refresh")
     assert (code, out) == (0, "Generation 1 is published.\n")
     lines = err.splitlines()
-    assert len(lines) == 7
+    assert len(lines) == 8
     assert any(line.startswith("load ads: done in ") and "14 rows" in line for line in lines)
     assert lines[-1].startswith("publish: done in ")
 
@@ -111,8 +133,7 @@ def test_status_before_anything_is_published(say):
     assert "has nothing published yet. Run `caretrace refresh`." in err
 
 
-def test_status_names_the_generation_that_is_served(home, say):
-    say("refresh")
+def test_status_names_the_generation_that_is_served(home, say, published):
     SCRIPTS["ads"] = slices(ads("20"))
     say("refresh")
     with Ledger(home) as ledger:
@@ -181,7 +202,8 @@ def test_the_doctor_finds_what_is_wrong(home, say):
     del SCRIPTS["emr"]
     code, out, _ = say("doctor")
     assert code == 1
-    assert f"FIX home folder: others can read it: chmod 700 {home.folder}" in out
+    assert "ok  home folder: others could reach" in out
+    assert home.folder.stat().st_mode & 0o777 == 0o700
     assert "FIX emr: There is no script 'emr'." in out
     assert "ok  crm: scripted." in out
 
@@ -240,8 +262,7 @@ def test_a_port_that_is_taken_is_refused_before_anything(say, command):
     assert err.count("\n") == 1
 
 
-def test_a_home_that_cannot_be_written_is_read(home, say, monkeypatch):
-    say("refresh")
+def test_a_home_that_cannot_be_written_is_read(home, say, monkeypatch, published):
     before = {path.name: path.stat().st_mtime_ns for path in home.folder.iterdir()}
     # Root would be let in where the folder's mode says no.
     monkeypatch.setattr(type(home), "writable", False)
@@ -277,8 +298,7 @@ def test_there_is_nothing_to_go_back_to_without_a_home(home, say, monkeypatch):
     assert not (home.folder / "none").exists()
 
 
-def test_a_damaged_ledger_is_a_sentence(home, say):
-    say("refresh")
+def test_a_damaged_ledger_is_a_sentence(home, say, published):
     for path in home.folder.glob("ledger.sqlite*"):
         path.unlink()
     home.ledger.write_bytes(b"garbage\n" * 500)
@@ -289,8 +309,7 @@ def test_a_damaged_ledger_is_a_sentence(home, say):
         assert "move it away" in err
 
 
-def test_a_killed_refresh_is_not_said_to_be_running(home, say):
-    say("refresh")
+def test_a_killed_refresh_is_not_said_to_be_running(home, say, published):
     with Ledger(home) as ledger:
         ledger.start(["models"])
     assert "Last refresh: killed, started " in say("status")[1]

@@ -5,15 +5,20 @@ A kind that is registered and not here fails `test_no_kind_is_left_out`.
 
 import importlib
 import json
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from canaries import CLICK, MAIL, NAME, NUMBER, PHONE, TEXT, Canaries, Place, found, stored
+from canary_traffic import browsed
 from servers import fhir, fhir_sample, ga4_export, hubspot, salesforce, twilio, zendesk_sell
 from servers.callrail import CallRailServer
 from servers.environment import AirNowServer, OpenMeteoServer, PollenServer
@@ -22,12 +27,13 @@ from servers.ga4 import sample as visits
 from servers.google_ads import CLIENT_SECRET, DEVELOPER_TOKEN, REFRESH_TOKEN, GoogleAdsServer
 from servers.google_ads_answers import sample as google_campaigns
 from servers.google_reviews import GoogleReviewsServer
+from servers.loopback import as_json
 from servers.meta import MetaServer
 from servers.microsoft_ads import MicrosoftAdsServer, spend
 from servers.microsoft_ads import sample as microsoft_campaigns
 from servers.yelp import YelpServer
 
-from attribution import settings, warehouse
+from attribution import cli, settings, warehouse
 from attribution.ledger import Ledger
 from attribution.paths import Home
 from attribution.refresh import refresh
@@ -276,18 +282,22 @@ SOURCES_HERE = {
 
 
 @contextmanager
-def running(folder: Path, home: Home, patch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+def running(
+    folder: Path, home: Home, patch: pytest.MonkeyPatch, canaries: Canaries
+) -> Iterator[dict[str, Any]]:
     """All servers, the drop folders, and the configuration that names them."""
     servers: dict[str, Any] = {}
-    lines = ['currency = "USD"', f"first_day = {TODAY - timedelta(days=20)}"]
+    lines = ["demo = true", 'currency = "USD"', f"first_day = {TODAY - timedelta(days=20)}"]
     with ExitStack() as stack:
         for name, each in SOURCES_HERE.items():
             patch.setattr(importlib.import_module(SOURCES[each.kind]), "PATIENCE", QUICK, False)
             server = stack.enter_context(each.serve()) if each.serve else None
             servers[name] = server
+            canaries.plant(name, server)
             dropped = folder / name
             dropped.mkdir(exist_ok=True)
             each.drop(dropped)
+            canaries.plant_files(name, dropped)
             said = each.settings.format(s=server, folder=dropped)
             lines += ["", f"[sources.{name}]", f'kind = "{each.kind}"', said]
             for secret, value in each.secrets(server).items():
@@ -303,6 +313,7 @@ class Running:
     servers: dict[str, Any]
     home: Home
     before: dict[str, Any]
+    canaries: Canaries
 
 
 @pytest.fixture(scope="module")
@@ -310,9 +321,13 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("every")
     home = Home(folder / "home")
     home.folder.mkdir(mode=0o700)
-    with pytest.MonkeyPatch.context() as patch, running(folder, home, patch) as servers:
+    canaries = Canaries()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        running(folder, home, patch, canaries) as servers,
+    ):
         assert refresh(settings.load(home), debug=True).failed == {}
-        yield Running(servers, home, counts(home))
+        yield Running(servers, home, counts(home), canaries)
 
 
 def counts(home: Home) -> dict[str, int]:
@@ -351,13 +366,75 @@ def test_a_second_refresh_changes_nothing(loaded):
     assert checksums(loaded.home) == before
 
 
-def test_dead_sources_fail_alone(loaded):
-    """Every other one stops answering; each is named, and the rest is loaded."""
+def test_dead_sources_fail_alone(loaded, capfd):
+    """Every other one stops answering, and the others refuse in words that name a person."""
     with_server = [name for name, server in loaded.servers.items() if server is not None]
-    dead = with_server[::2]
+    dead, alive = with_server[::2], with_server[1::2]
+    words = f"Nobody is {', '.join(map(loaded.canaries.a, (MAIL, PHONE, NUMBER, CLICK)))}."
     for name in dead:
         loaded.servers[name].__exit__(None, None, None)
-    failed = refresh(settings.load(loaded.home), debug=True).failed
-    assert set(failed) == set(dead)
-    assert all(sentence.endswith(".") for sentence in failed.values())
+    for name in alive:
+        loaded.servers[name].fail(as_json(_refusal(words), 400))
+    failed = refresh(settings.load(loaded.home)).failed
+    assert set(failed) == {*dead, *alive}
+    assert all(sentence.endswith((".", "…")) for sentence in failed.values())
     assert counts(loaded.home) == loaded.before
+    said = " ".join((*failed.values(), *capfd.readouterr()))
+    assert found(loaded.canaries.every(), [Place("said", said.encode())]) == []
+
+
+def _refusal(words: str) -> dict[str, object]:
+    """An error as one or the other of these systems words it."""
+    error = {"message": words, "code": 400, "status": "INVALID_ARGUMENT", "description": words}
+    return {"error": error, "message": words, "detail": words, "errors": [error], "code": 400}
+
+
+def newest(home: Home, folder: Path) -> Home:
+    """A copy with the published generation alone: this process has the databases open itself."""
+    number = f"{warehouse.current_generation(home):06d}"
+
+    def earlier(path: str, names: list[str]) -> list[str]:
+        return [name for name in names if path.endswith("generations") and name != number]
+
+    shutil.copytree(home.folder, folder, ignore=earlier)
+    return Home(folder)
+
+
+def test_nobody_is_named_anywhere(loaded, capfd, tmp_path, monkeypatch):
+    """What was planted is neither kept, nor said by a command, nor sent to a browser."""
+    home, canaries = loaded.home, loaded.canaries
+    planted = {source for source, _ in canaries.sources}
+    assert planted == {
+        *("calls", "crm", "dropped", "ehr", "hooks", "mta", "record", "sell", "sf", "texts"),
+        *("visits", "web"),
+    }
+    assert canaries.values.keys() == {MAIL, NAME, PHONE, NUMBER, CLICK, TEXT}
+    monkeypatch.setenv("CARETRACE_HOME", str(home.folder))
+    out = tmp_path / "journeys.csv"
+    for command in (
+        ["status"],
+        ["doctor"],
+        ["export", "channels"],
+        ["export", "journeys", "--people", "--out", str(out)],
+        ["forget"],
+        ["keys", "show"],
+        ["audit", "show"],
+    ):
+        monkeypatch.setattr(sys, "stdin", StringIO(f"crm {canaries.a(NUMBER)}"))
+        assert cli.main(command) in (0, 1, 2)
+    said = "".join(capfd.readouterr())
+    assert "Generation" in said
+    assert "ok  web" in said or "FIX web" in said
+    traffic = list(browsed(home, tmp_path / "log", ("attribution", "data-health")))
+    assert sum(place.name == "frame" for place in traffic) > 20
+    seen = [
+        *stored(newest(home, tmp_path / "copy")),
+        Place("said", said.encode()),
+        Place("journeys", out.read_bytes()),
+        *traffic,
+    ]
+    assert found(canaries.every(), seen) == []
+    # The search does find: what is stored, sealed in a payload and shown.
+    where = {place for place, _ in found(["knee-pain", "paid_search", "Data health"], seen)}
+    assert {"private.duckdb: raw_web_sessions", "marts.duckdb: spend", "frame"} <= where
+    assert any(place.startswith("payload") for place in where)

@@ -11,7 +11,7 @@ import pytest
 
 from connectors import fhir_files
 from connectors.columns import to_table
-from connectors.contract import Appointment, Encounter, Payment, Person, Row
+from connectors.contract import Appointment, Encounter, Link, Payment, Person, Row
 from connectors.errors import SourceChanged, SourceMisconfigured
 from connectors.source import Context, Cursor, Rejected
 
@@ -149,12 +149,34 @@ def test_a_patient_and_a_visit(tmp_path, name):
     assert rejected == []
     assert rows[Person] == [
         Person(patient_id="a1", email="c@example.org", phone="555-0101", birth_year=1956,
-               sex="female", zip3="019")
+               sex="female", zip3="019", given_name="Clementine")
     ]  # fmt: skip
     assert (rows[Encounter][0].patient_id, rows[Encounter][0].diagnosis_groups) == (
         "a1",
         "ICD10:M17",
     )
+
+
+def test_records_that_the_server_says_are_of_one_person_are_linked(tmp_path):
+    number = {"system": MRN, "value": "0043"}
+    old = PATIENT | {
+        "id": "a2", "identifier": [number],
+        "link": [
+            {"other": {"reference": "Patient/a1"}, "type": "replaced-by"},
+            {"other": {"reference": "RelatedPerson/r1"}, "type": "seealso"},
+        ],
+    }  # fmt: skip
+    kept = PATIENT | {"link": [{"other": {"reference": "Patient/a2"}, "type": "replaces"}]}
+    ndjson(tmp_path, "a.ndjson", kept, old)
+    rows, rejected, _ = load(source(tmp_path, patient_identifier_system=MRN))
+    assert rejected == []
+    # Both sides say it, under one id.
+    assert [(row.link_id, row.kind) for row in rows[Link]] == 2 * [
+        ("patient-link/0042/0043", "merged")
+    ]
+    assert {(row.patient_id, row.other_patient_id) for row in rows[Link]} == {
+        ("0042", "0043"), ("0043", "0042"),
+    }  # fmt: skip
 
 
 def test_patients_are_known_by_the_chosen_identifier_in_every_file(tmp_path):

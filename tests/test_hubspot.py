@@ -203,12 +203,12 @@ def test_original_sources_become_utm_fields(word, first, second, expected):
 
 def test_the_first_load_is_cut_and_ends_five_minutes_ago(server):
     slices = list(source(server, first_day=date(2026, 10, 1)).slices({}))
-    keys = ["contacts", "contacts", "deals", "deals", "archived"]
+    keys = ["contacts", "contacts", "deals", "deals", "archived", "archived:deals"]
     assert [s.cursor_key for s in slices] == keys
     assert slices[0].rows == (Contact, Touchpoint, Link, Preference)
     cursors = [item.value for item in read(slices) if isinstance(item, Cursor)]
     assert cursors[:4] == ["2026-11-01T00:00:00+00:00", "2026-11-24T02:55:00+00:00"] * 2
-    assert cursors[4:] == ["2026-11-24T02:55:00+00:00"]
+    assert cursors[4:] == ["2026-11-24T02:55:00+00:00"] * 2
 
 
 def test_the_next_load_begins_ten_minutes_before_the_cursor(server):
@@ -313,9 +313,17 @@ def test_an_archived_contact_is_told_as_deleted(server):
     assert [c.contact_id for c in of(Contact, read(source(server).slices(later)))] == ["2"]
 
 
-def test_an_archived_deal_is_not_loaded(server):
-    server.objects["deals"]["1"]["archived"] = True
-    assert of(Deal, read(source(server).slices({}))) == []
+def test_an_archived_deal_is_told_as_deleted(server):
+    gone = AT + timedelta(days=2)
+    server.objects["deals"]["1"] |= {"archived": True, "archivedAt": gone.isoformat()}
+    (found,) = of(Deal, read(source(server).slices({})))
+    assert (found.stage, found.updated_at, found.won, found.amount) == ("deleted", gone, None, None)
+
+
+def test_a_deal_of_nothing_has_a_currency(server):
+    server.objects["deals"]["1"]["properties"]["amount"] = "0"
+    (found,) = of(Deal, read(source(server).slices({})))
+    assert (found.amount, found.currency) == (Decimal(0), "USD")
 
 
 def test_a_record_that_vanishes_while_reading_has_no_history(server):

@@ -29,15 +29,17 @@ def pairs(home, lived, limits=None):
 
 
 def test_records_are_joined_rightly_and_nearly_all(home, lived):
-    found = pairs(home, lived)["records"]
-    assert found.true > 50_000
-    assert found.precision >= 0.999
-    assert found.recall >= 0.97
+    found = pairs(home, lived)
+    assert found["records"].true > 50_000
+    assert found["records"].precision >= 0.999
+    both = found["patients and contacts"]
+    assert both.joined - both.right <= 1  # of some nine hundred
+    assert min(found["records"].recall, both.recall) >= 0.97
 
 
 def test_without_limits_families_become_one_person(home, lived):
-    """The measure notices: it is the limits that keep people apart."""
-    found = pairs(home, lived, IdentitySettings(99, 99, 99, 99))["records"]
+    """The measure notices: it is limits, names and birth years that keep people apart."""
+    found = pairs(home, lived, IdentitySettings(99, 99, 99, 99, tell_apart=False))["records"]
     assert found.precision < 0.98
 
 

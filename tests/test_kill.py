@@ -7,16 +7,20 @@ import shutil
 import signal
 import sys
 from dataclasses import dataclass
+from io import StringIO
 
+import custody_fixture as custody
 import pytest
 from servers.clinic import CONFIG, clinic
 from servers.killer import POINTS, STEPS, run, second_week
 
-from attribution import warehouse
+from attribution import audit, cli, warehouse
+from attribution.forgetting import asked, find, unfinished
 from attribution.identity import open_vault
 from attribution.ledger import Ledger
 from attribution.paths import Home
 from attribution.refresh import refresh
+from attribution.rotation import state
 from attribution.settings import load
 from connectors import SOURCES
 
@@ -69,7 +73,7 @@ def weeks(tmp_path_factory):
 def processes():
     """Processes that begin with everything imported, and no database open."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["servers.killer"])
+    context.set_forkserver_preload(["servers.killer", "custody_fixture"])
     with pytest.MonkeyPatch.context() as patch:
         # The server that forks them imports before it is told where its parent found modules.
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
@@ -110,3 +114,73 @@ def test_killed_again_and_again(weeks, processes, tmp_path):
     refresh(load(home))
     assert checksums(home) == weeks.checksums
     assert people(home) == weeks.people
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    with custody.few_models(custody.FEWER):
+        return custody.make_home(tmp_path_factory.mktemp("kept") / "home")
+
+
+@pytest.fixture
+def home(kept, tmp_path, monkeypatch):
+    """A copy of a home folder with payloads and one generation, of a few models."""
+    shutil.copytree(kept.folder, tmp_path / "home")
+    monkeypatch.setenv("CARETRACE_HOME", str(tmp_path / "home"))
+    with custody.few_models(custody.FEWER):
+        yield Home(tmp_path / "home")
+
+
+def payloads(home):
+    store = custody.store(home)
+    return {path.name: store.read(path) for path in store.every()}
+
+
+def test_a_change_of_keys_that_was_killed_goes_on(kept, processes, home):
+    custody.killed(processes, home, "when keys are changed")
+    assert state(home).unfinished
+    assert payloads(home) == payloads(kept)  # under the old key, which is still there
+    custody.killed(processes, home, "among the payloads")
+    assert 0 < state(home).stale < state(home).payloads
+    assert payloads(home) == payloads(kept)
+    assert custody.rotate(home) == [
+        "An earlier change of keys is finished now; no other was begun."
+    ]
+    assert (state(home).unfinished, state(home).stale) == (False, 0)
+    assert payloads(home) == payloads(kept)
+
+
+def test_hashing_anew_that_was_killed_goes_on(kept, processes, home):
+    custody.killed(processes, home, "when hashing keys are changed", "after hashing anew")
+    assert state(home).hashing_keys == 2
+    # Whichever comes next goes on: here a refresh, which leaves the rest to the command.
+    custody.load(home)
+    assert checksums(home) == checksums(kept)
+    assert {row["person_id"] for row in people(home)} == {row["person_id"] for row in people(kept)}
+    assert state(home).unfinished
+    custody.rotate(home)
+    assert not state(home).unfinished
+    assert len(list(home.generations.iterdir())) == 1
+    assert audit.verify(home).problems == ()
+
+
+def test_forgetting_that_was_killed_goes_on(processes, home, monkeypatch, capsys):
+    """Killed before it is decided, nobody is forgotten; after that, whatever comes next goes on."""
+    lines = asked([custody.TYPED])
+    custody.killed(processes, home, "before anybody is forgotten")
+    [person] = find(load(home), lines).people
+    custody.killed(processes, home, "when they are")
+    assert unfinished(home)
+    assert find(load(home), lines).already == 1
+    custody.killed(processes, home, "while the store is written anew", "before the last word")
+    assert unfinished(home)
+    assert cli.main(["doctor"]) == 1
+    assert "FIX forgotten: what is left of a forgotten person" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "stdin", StringIO(custody.TYPED))
+    assert cli.main(["forget", "--confirm"]) == 0
+    assert not unfinished(home)
+    assert person not in {row["person_id"] for row in people(home)}
+    assert custody.ask(home, f"select * from identity where person_id = {person}") == []
+    assert set(payloads(home)) == {"days.json.zst.enc", "late.csv.zst.enc"}
+    assert len(list(home.generations.iterdir())) == 1
+    assert audit.verify(home).problems == ()

@@ -19,6 +19,8 @@ FORBIDDEN = {
     "attribution/cohort_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/claim_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/people.py": {"connectors", "streamlit", "plotly", "duckdb"},
+    "attribution/patient.py": {"connectors", "streamlit", "plotly", "duckdb"},
+    "attribution/patient_search.py": {"connectors", "streamlit", "sqlalchemy", "duckdb"},
     "attribution/metrics.py": {"connectors", "streamlit", "plotly", "duckdb", "sqlalchemy"},
     "connectors": {"attribution", "outreach", "sqlalchemy", "streamlit", "pandas", "duckdb"},
 }
@@ -82,8 +84,11 @@ def test_only_those_who_show_a_permit_read_people():
     assert reading("attribution.people") == {
         "attribution/cli.py",
         "attribution/explain.py",
+        "attribution/patient.py",
+        "attribution/patient_search.py",
         "attribution/reports/export.py",
         "attribution/ui/access.py",
+        "attribution/ui/patient_form.py",
         "attribution/ui/views/examples.py",
     }
 

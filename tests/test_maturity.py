@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from warehouse_fixtures import Warehouse, appointment, at, payment, touch
 
 from attribution.models.maturity import MATURE, Triangle, cohort_maturity, estimates, pattern
-from attribution.transform import checksum
 
 DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
 MONDAY = at("2024-01-01 12:00")
@@ -303,6 +302,6 @@ def test_the_mart_says_what_is_still_to_come(warehouse):
         assert (arrived, maturity) == (due, pytest.approx(due / 8))
         assert expected == pytest.approx(8, abs=0.01)
         assert immature == (due < 8)
-    first = [checksum(warehouse.connection, name) for name in ("int_maturity", "cohorts")]
+    first = [warehouse.checksum(name) for name in ("int_maturity", "cohorts")]
     warehouse.rebuild()
-    assert [checksum(warehouse.connection, name) for name in ("int_maturity", "cohorts")] == first
+    assert [warehouse.checksum(name) for name in ("int_maturity", "cohorts")] == first

@@ -133,12 +133,13 @@ def test_the_account_s_own_sums_are_control_sums_and_nothing_is_counted_twice(se
         assert float(sum(getattr(row, column) for row in rows(items))) == pytest.approx(amount)
 
 
-def test_a_campaign_report_of_real_shape_adds_up(server):
-    """Fivetran's sample: 2,630 lines by device, network and match type, of three campaigns."""
-    path = SHARED / "ads_fivetran" / "microsoft_ads_campaign_performance_daily_report_data.csv"
+@pytest.mark.parametrize(("level", "size"), [("campaign", 2630), ("ad_group", 229)])
+def test_a_report_of_real_shape_adds_up(server, level, size):
+    """Fivetran's samples: lines by device, network and match type."""
+    path = SHARED / "ads_fivetran" / f"microsoft_ads_{level}_performance_daily_report_data.csv"
     with path.open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))
-    assert len(lines) == 2630
+    assert len(lines) == size
     days = [date.fromisoformat(line["date"]) for line in lines]
     ahead = (TODAY - timedelta(days=1)) - max(days)
     server.accounts[NORTH] = AdAccount(
@@ -147,7 +148,7 @@ def test_a_campaign_report_of_real_shape_adds_up(server):
             spend(
                 day + ahead,
                 line["campaign_id"],
-                "",
+                line.get("ad_group_id", ""),
                 spend=Decimal(line["spend"]),
                 impressions=int(line["impressions"]),
                 clicks=int(line["clicks"]),
@@ -160,11 +161,12 @@ def test_a_campaign_report_of_real_shape_adds_up(server):
     items = read(source(server, first_day=min(days) + ahead).slices({}))
     found = rows(items)
     active = {
-        (day, line["campaign_id"])
+        (day, line["campaign_id"], line.get("ad_group_id", ""))
         for day, line in zip(days, lines, strict=True)
         if float(line["spend"]) or int(line["impressions"]) or int(line["clicks"])
     }
-    assert len({(row.day, row.campaign_id) for row in found}) == len(found) >= len(active)
+    keys = {(row.day, row.campaign_id, row.ad_group_id) for row in found}
+    assert len(keys) == len(found) >= len(active)
     assert sum(row.spend for row in found) == sum(Decimal(line["spend"]) for line in lines)
     for column in ("clicks", "impressions"):
         assert sum(getattr(row, column) for row in found) == sum(

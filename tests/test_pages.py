@@ -17,6 +17,7 @@ FILES = {
     "journeys": "acquisition/journeys.py",
     "reconcile": "acquisition/reconcile.py",
     "reactivation": "retention/reactivation.py",
+    "patient-journey": "people/patient_journey.py",
     "data-health": "operations/data_health.py",
 }
 SCRIPT = "![x](http"

@@ -1,7 +1,5 @@
 """Privacy: what an identifier becomes at the door, and that it is said nowhere in clear."""
 
-import stat
-
 import hypothesis.strategies as st
 import pyarrow as pa
 import pytest
@@ -9,9 +7,10 @@ from hypothesis import given
 from servers.clinic import CANARY_EMAIL, CANARY_MRN, CANARY_PHONE, at, contact
 
 from attribution.errors import BadInput, SettingsError
-from attribution.normal import record_number
+from attribution.first_names import same_names
+from attribution.normal import given_name, record_number
 from attribution.placeholders import placeholders
-from attribution.privacy import Door, email, load_key, phone
+from attribution.privacy import Door, email, linked, load_key, phone
 from connectors.columns import to_table
 from connectors.contract import AdSpend, Appointment, Contact, Touchpoint
 
@@ -79,6 +78,57 @@ def test_rows_and_columns_lose_their_identifiers_alike():
     assert table.column("identifier").to_pylist() == [DOOR.hash("crm_id", n) for n in "123"]
 
 
+def test_a_first_name_is_only_ever_stored_together_with_an_address_or_a_line():
+    rows = [
+        contact("1", email="a@x.org", phone=CANARY_PHONE, given_name="Élodie Marie"),
+        contact("2", email="b@x.org", phone=CANARY_PHONE, given_name="mrs. elodie"),
+        contact("3", given_name="Elodie"),
+        contact("4", email="a@x.org", given_name="Unknown"),
+    ]
+    table = DOOR.pseudonymise(Contact, to_table(Contact, rows))
+    assert "given_name" not in table.column_names
+    mails, phones = (table.column(name).to_pylist() for name in ("email_name", "phone_name"))
+    assert mails[0] != mails[1]
+    assert phones[0] == phones[1] is not None
+    assert mails[2:] == phones[2:] == [None, None]
+    assert len({*mails[:2], phones[0]}) == 3
+
+
+def test_a_first_name_follows_a_change_of_the_hashing_key():
+    rows = to_table(Contact, [contact("1", email="a@x.org", given_name="Ann")])
+    before = DOOR.pseudonymise(Contact, rows).column("email_name").to_pylist()
+    later = Door(b"k" * 32, later=(b"n" * 32,)).pseudonymise(Contact, rows)
+    assert later.column("email_name").to_pylist() == linked((b"n" * 32,), before)
+
+
+@given(st.text())
+def test_the_normal_form_of_a_first_name_is_its_own(written):
+    normal = given_name(written, same_names())
+    assert normal is None or given_name(normal, same_names()) == normal
+
+
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [
+        ("Bob", "robert"), (" Dr. J. Robert Lee", "robert"), ("MARY-ANN", "maria"),
+        ("Zoë", "zoe"), ("Baby Girl", None), ("J", None), ("", None), ("O'Shea", "shea"),
+    ],
+)  # fmt: skip
+def test_first_names_have_one_way_to_be_written(written, normal):
+    assert given_name(written, same_names()) == normal
+
+
+def test_a_list_of_first_names_is_ones_own_and_says_what_is_wrong(tmp_path):
+    for folder, written in (("good", "xu,kevin"), ("twice", "a,kevin\nb,kevin"), ("half", "a,")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "first_names.csv").write_text(f"name,also\n{written}\n")
+    assert same_names(tmp_path / "good") == {"xu": "xu", "kevin": "xu"}
+    with pytest.raises(BadInput, match="line 3: kevin stands for a already"):
+        same_names(tmp_path / "twice")
+    with pytest.raises(BadInput, match="line 2: give a name"):
+        same_names(tmp_path / "half")
+
+
 def test_columns_may_come_in_another_order():
     table = to_table(Contact, [contact("1", email=CANARY_EMAIL, location="main")])
     turned = DOOR.pseudonymise(Contact, table.select(table.column_names[::-1]))
@@ -105,21 +155,6 @@ def test_the_strongest_identifier_comes_first():
 def test_rows_without_people_get_no_identifier():
     table = DOOR.pseudonymise(AdSpend, to_table(AdSpend, []))
     assert "identifier" not in table.column_names
-
-
-def test_the_key_is_made_once_for_its_owner_only(home):
-    key = load_key(home)
-    path = home.folder / "key"
-    assert load_key(home) == key == path.read_bytes()
-    assert len(key) == 64
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [p.name for p in home.folder.iterdir()] == ["key"]
-
-
-def test_a_key_may_come_from_the_environment(home, monkeypatch):
-    monkeypatch.setenv("CARETRACE_KEY", "x" * 32)
-    assert load_key(home) == b"x" * 32
-    assert not (home.folder / "key").exists()
 
 
 def test_a_short_key_is_refused_without_saying_it(home, monkeypatch):

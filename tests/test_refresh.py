@@ -10,7 +10,6 @@ from itertools import combinations
 from threading import Event, Thread
 
 import pytest
-import zstandard
 from servers.clinic import (
     CANARY_EMAIL,
     CANARY_MRN,
@@ -28,8 +27,10 @@ from sqlalchemy.exc import DBAPIError
 
 from attribution import warehouse
 from attribution.errors import Busy, StorageError, TransformError
+from attribution.keys import keyring
 from attribution.ledger import Ledger
 from attribution.paths import Home
+from attribution.payloads import Payloads
 from attribution.refresh import refresh, rollback
 from attribution.settings import load
 from connectors import SOURCES
@@ -369,9 +370,9 @@ def test_payloads_are_kept_as_fetched_inside_the_home_folder(home):
     SCRIPTS["ads"] = script
     outcome = run(home)
     kept = [path for path in home.raw.rglob("*") if path.is_file()]
-    assert [path.name for path in kept] == ["page-1.json.zst"]
+    assert [path.name for path in kept] == ["page-1.json.zst.enc"]
     assert kept[0].parent.name == outcome.run_id
-    assert zstandard.decompress(kept[0].read_bytes()) == b"{}"
+    assert Payloads(home, keyring(home).payloads).read(kept[0]) == b"{}"
     assert kept[0].stat().st_mode & 0o777 == 0o600
 
 

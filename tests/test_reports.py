@@ -123,10 +123,10 @@ def test_csv_holds_exactly_what_the_page_shows(view):
     assert content.startswith(b"\xef\xbb\xbf")  # Excel takes it for UTF-8 by this alone
     read = rows_of(content)
     assert content.count(b"\r\n") == content.count(b"\n") == len(table.frame) + 1
-    assert [*read[0]] == [*(column.name for column in table.columns), "currency"]
+    assert [*read[0]] == [*(column.name for column in table.columns), "currency", "small_cells"]
     assert len(read) == len(table.frame)
     for row, shown in zip(read, table.frame.to_dict("records"), strict=True):
-        assert row.pop("currency") == "USD"
+        assert (row.pop("currency"), row.pop("small_cells")) == ("USD", "folded")
         for name, cell in row.items():
             if isinstance(shown[name], str):
                 assert cell == shown[name]
@@ -159,16 +159,17 @@ def test_pandas_reads_the_csv_without_being_told_anything(view):
     read = pd.read_csv(io.BytesIO(channel_report(view, ABOUT, "csv")))
     read["campaign"] = read["campaign"].fillna("")
     shown = table.frame.reset_index(drop=True)
-    pd.testing.assert_frame_equal(read.drop(columns="currency"), shown, check_dtype=False)
+    pd.testing.assert_frame_equal(
+        read.drop(columns=["currency", "small_cells"]), shown, check_dtype=False
+    )
 
 
 @pytest.mark.parametrize("fmt", ["csv", "xlsx"])
-def test_page_export_and_command_line_are_the_same_file(
-    published, view, fmt, monkeypatch, tmp_path
-):
+def test_page_export_and_command_line_are_the_same_file(published, fmt, monkeypatch, tmp_path):
     monkeypatch.setenv("CARETRACE_HOME", str(published.folder))
     about = about_report("Channel report", 1, DEFAULT, freshness(published))
-    page = channel_report(view, about, fmt)
+    told = channels(published, 1, DEFAULT, protected=True)
+    page = channel_report(told, about, fmt)
     out = tmp_path / f"report.{fmt}"
     assert main(["export", "channels", "--format", fmt, "--out", str(out)]) == 0
     assert page == export_channels(published, fmt) == out.read_bytes()
@@ -182,8 +183,16 @@ def test_command_line_filters_as_the_page_does(published, monkeypatch, tmp_path)
     asked = ["--model", "linear", "--kind", "kept", "--service-line", "cardiology"]
     asked += ["--location", "north", "--location", "Harbor"]
     asked += ["--since", str(since + timedelta(days=2)), "--until", str(until), "--out", str(out)]
-    assert main(["export", "channels", *asked]) == 0
-    assert out.read_bytes() == channel_report(channels(published, 1, scope), ABOUT, "csv")
+    assert main(["export", "channels", *asked]) == 2  # credit by place is of few people
+    assert main(["export", "channels", "--small-cells", *asked]) == 0
+    inside = about_report(
+        "Channel report", 3, DEFAULT, Freshness("fresh", 3, None), small_cells=True
+    )
+    written = out.read_bytes()
+    assert written == channel_report(channels(published, 1, scope), inside, "csv")
+    assert {row["small_cells"] for row in rows_of(written)} == {
+        "for use inside the organisation only"
+    }
 
 
 @pytest.mark.parametrize(

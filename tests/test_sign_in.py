@@ -43,7 +43,10 @@ analyst = ["analysts"]
 care = ["nurses", "doctors"]
 admin = ["it"]
 """
-ADDRESSES = ("overview", "channels", "attribution", "journeys", "reactivation", "data-health")
+ADDRESSES = (
+    *("overview", "channels", "attribution", "journeys", "reactivation", "data-health"),
+    "patient-journey",
+)
 IDLE, ABSOLUTE = timedelta(minutes=15), timedelta(hours=12)
 
 
@@ -186,10 +189,10 @@ def test_the_wished_for_page_comes_after_the_sign_in(browser, served):
 
 
 ROLES = {
-    "marketing": {"health": False, "export": False},
-    "analysts": {"health": True, "export": False},
-    "nurses": {"health": False, "export": False},
-    "it": {"health": True, "export": True},
+    "marketing": {"health": False, "export": False, "people": False},
+    "analysts": {"health": True, "export": False, "people": False},
+    "nurses": {"health": False, "export": False, "people": True},
+    "it": {"health": True, "export": True, "people": False},
 }
 
 
@@ -201,6 +204,7 @@ def test_each_role_sees_its_own(browser, served, group):
         expect(menu).to_contain_text("Reactivation", timeout=PATIENCE_MS)
         expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=PATIENCE_MS)
         assert (menu.get_by_text("Data health").count() == 1) == ROLES[group]["health"]
+        assert (menu.get_by_text("Patient journey").count() == 1) == ROLES[group]["people"]
         export = page.get_by_role("button", name="Export")
         assert (export.count() == 1) == ROLES[group]["export"]
         page.goto(f"{served.address}/data-health")
@@ -210,6 +214,11 @@ def test_each_role_sees_its_own(browser, served, group):
             refusal = page.get_by_text("The page Data health is not for your role")
             expect(refusal).to_be_visible(timeout=PATIENCE_MS)
             expect(page.get_by_text("Refreshes", exact=True)).to_have_count(0)
+        page.goto(f"{served.address}/patient-journey")
+        number = page.get_by_role("textbox", name="Number", exact=True)
+        refusal = page.get_by_text("The page Patient journey is not for your role")
+        expect(number.or_(refusal)).to_be_visible(timeout=PATIENCE_MS)
+        assert (number.count() == 1) == ROLES[group]["people"]
         page.goto(f"{served.address}/attribution?why_open=true&why=Email&why_model=Linear")
         people = page.get_by_text("Journeys of single people are not shown here")
         shown = page.get_by_text("The commonest ways, from the largest share")
@@ -245,14 +254,14 @@ def test_a_hand_made_message_shows_no_more_than_the_role(served, group):
         downloads = elements(said, "download_button")
         assert bool(downloads) == ROLES[group]["export"]
         menu = next(each.navigation for each in said if each.HasField("navigation"))
-        [health] = [
-            page.page_script_hash for page in menu.app_pages if page.url_pathname == "data-health"
-        ]
-        for asked in ({"page_script_hash": health}, {"page_name": "data-health"}):
-            refused = [
-                alert for alert in elements(run(socket, **asked), "alert") if "role" in alert.body
-            ]
-            assert bool(refused) != ROLES[group]["health"]
+        hashes = {page.url_pathname: page.page_script_hash for page in menu.app_pages}
+        for address, right in (("data-health", "health"), ("patient-journey", "people")):
+            for asked in ({"page_script_hash": hashes[address]}, {"page_name": address}):
+                said = run(socket, **asked)
+                refused = [each for each in elements(said, "alert") if "role" in each.body]
+                assert bool(refused) != ROLES[group][right]
+                if right == "people":
+                    assert bool(elements(said, "text_input")) == ROLES[group][right]
         # With a session that has ended the open socket is of no use either.
         with Sessions(served.home) as ledger:
             ledger.end_all("eve")

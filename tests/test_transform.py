@@ -150,15 +150,29 @@ def test_every_check_has_its_spoiler():
     assert SPOILS.keys() == {check.name for check in load_checks()}
 
 
+@pytest.fixture(scope="module")
+def sound():
+    """Every model built, and every check passed."""
+    made = Warehouse().build(*ROWS)
+    run_checks(made.connection)
+    made.connection.commit()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def spoiled(sound):
+    """What a test spoils in it is rolled back."""
+    yield sound
+    sound.connection.rollback()
+    run_checks(sound.connection)
+
+
 @pytest.mark.parametrize("name", SPOILS)
-def test_a_check_finds_what_it_is_for(name):
-    spoiled = Warehouse()
-    spoiled.build(*ROWS)
-    run_checks(spoiled.connection)
+def test_a_check_finds_what_it_is_for(spoiled, name):
     spoiled.run(SPOILS[name])
     with pytest.raises(TransformError, match=name):
         run_checks(spoiled.connection)
-    spoiled.close()
 
 
 @pytest.mark.parametrize(
@@ -172,16 +186,13 @@ def test_a_check_finds_what_it_is_for(name):
         ("collected", 20, 5_002_000, 5_000_000, 5_000_000, 5_000_000),
     ],
 )
-def test_an_impossible_cohort_is_found(kind, entered, arrived, expected, low, high):
-    spoiled = Warehouse()
-    spoiled.build(*ROWS)
+def test_an_impossible_cohort_is_found(spoiled, kind, entered, arrived, expected, low, high):
     spoiled.run(
         "insert into cohorts (kind_to, entered, arrived, expected, low, high, maturity) values"
         f" ('{kind}', {entered}, {arrived}, {expected}, {low}, {high}, 1)"
     )
     with pytest.raises(TransformError, match="cohorts_are_possible"):
         run_checks(spoiled.connection)
-    spoiled.close()
 
 
 def fill(warehouse, values):

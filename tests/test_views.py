@@ -83,6 +83,8 @@ def unplaced(marts: Marts, tables: dict[str, pd.DataFrame], campaign: str) -> An
     """The marts, with all spend of a campaign in no service line."""
 
     class Asked:
+        protected = False
+
         def ask(self, statement: sa.Executable) -> pd.DataFrame:
             if "FROM spend" not in str(statement):
                 return marts.ask(statement)

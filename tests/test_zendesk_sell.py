@@ -97,6 +97,7 @@ def test_leads_contacts_deals_calls_and_conversions_become_rows(server, plan_has
     assert of(Contact, items) == [
         Contact(
             contact_id="lead-1",
+            given_name="Ann",
             created_at=days(9),
             updated_at=days(3),
             email="ann@example.org",

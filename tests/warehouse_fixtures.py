@@ -4,6 +4,7 @@ Identity here is a plain mapping: whatever text a row carries as its strongest i
 person, and the same text is the same person everywhere.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,10 +19,10 @@ from sqlalchemy.pool import StaticPool
 
 from attribution.identity_changes import ensure_identity_tables
 from attribution.models.parameters import CreditSettings, setting_tables
-from attribution.privacy import STRENGTH
+from attribution.privacy import STRENGTH, stored_fields
 from attribution.raw import ensure_raw_tables, has_person
 from attribution.seeds import SEEDS, read
-from attribution.transform import Model, build, load_models
+from attribution.transform import Model, build, checksum, load_models
 from connectors.columns import to_table
 from connectors.contract import (
     ROWS,
@@ -60,13 +61,16 @@ def made_of(names: Iterable[str]) -> list[Model]:
 class Warehouse:
     """A DuckDB in memory with every table that the models read.
 
-    It builds every model, or only `of` some and what those are made of, which is quicker.
+    It builds every model, or only `of` some and what those are made of, and each only when it is
+    asked for: a question builds what it names and what that is made of, which is much quicker.
+    Whatever could change the answer, or may ask anything, first builds all that is still due.
     """
 
     def __init__(self, settings: CreditSettings | None = None, of: Iterable[str] = ()) -> None:
         self.models = made_of(of) if of else MODELS_IN_ORDER
         self.engine = create_engine("duckdb:///:memory:", poolclass=StaticPool)
-        self.connection: Connection = self.engine.connect()
+        self._connection = self.engine.connect()
+        self._due: list[Model] = []  # in order
         self.run("set threads = 2")
         self.run("set timezone = 'UTC'")
         ensure_raw_tables(self.connection)
@@ -74,7 +78,17 @@ class Warehouse:
         for path in sorted(SEEDS.glob("*.csv")):
             self.replace(path.stem, read(path.stem))
         self.set(settings or CreditSettings())
-        self.connection.commit()
+        self._connection.commit()
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, to ask anything: every model is built."""
+        return self.whole()._connection
+
+    def whole(self) -> "Warehouse":
+        """Build all that is still due."""
+        self._build(self._due)
+        return self
 
     def set(self, settings: CreditSettings) -> None:
         for name, frame in setting_tables(settings).items():
@@ -94,26 +108,43 @@ class Warehouse:
         )
 
     def build(self, *rows: Row) -> "Warehouse":
-        """Build every model from these rows and no others."""
+        """Have every model built from these rows and no others."""
+        self._due = []
         for kind in ROWS:
             self.run(f"delete from raw_{kind.spec.table}")
         self.load(rows)
         return self.rebuild()
 
     def rebuild(self) -> "Warehouse":
-        """Build every model from what is loaded."""
-        build(self.connection, self.models)
+        """Have every model built from what is loaded."""
+        self._due = list(self.models)
         return self
 
     def run(self, sql: str) -> None:
         self.connection.exec_driver_sql(sql)
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
-        return [tuple(row) for row in self.connection.exec_driver_sql(sql).all()]
+        return [tuple(row) for row in self._asked(sql).exec_driver_sql(sql).all()]
 
     def frame(self, sql: str) -> pd.DataFrame:
-        result = self.connection.exec_driver_sql(sql)
+        result = self._asked(sql).exec_driver_sql(sql)
         return pd.DataFrame(result.all(), columns=list(result.keys()))
+
+    def checksum(self, table: str) -> str:
+        return checksum(self._asked(table), table)
+
+    def _asked(self, sql: str) -> Connection:
+        """The connection, with the models built that a question names."""
+        named = {model.name for model in made_of(re.findall(r"\w+", sql))}
+        self._build([model for model in self._due if model.name in named])
+        return self._connection
+
+    def _build(self, models: Sequence[Model]) -> None:
+        now = {model.name for model in models}
+        later = [model for model in self._due if model.name not in now]
+        self._due = []  # where one cannot be built, no other is
+        build(self._connection, models)
+        self._due = later
 
     def replace(self, name: str, table: pd.DataFrame | pa.Table) -> None:
         """Make a table of a frame, whatever was there before."""
@@ -121,11 +152,13 @@ class Warehouse:
             self.run(f"create or replace table {name} as select * from {incoming}")
 
     def close(self) -> None:
-        self.connection.close()
+        self._connection.close()
         self.engine.dispose()
 
     def _insert(self, kind: type[Row], rows: Sequence[Row], source: str, account: str) -> None:
         table = to_table(kind, rows)
+        kept = {field.column for field in stored_fields(kind)}
+        table = table.select([name for name in table.column_names if name in kept])
         extra = {
             "source": pa.array([source] * len(rows)),
             "account": pa.array([account] * len(rows)),
@@ -141,7 +174,7 @@ class Warehouse:
 
     @contextmanager
     def _lent(self, table: pd.DataFrame | pa.Table) -> Iterator[str]:
-        raw = self.connection.connection.dbapi_connection
+        raw = self._connection.connection.dbapi_connection
         assert raw is not None
         # A name of its own each time: a rollback brings the view of an earlier loan back.
         name = f"incoming_{next(_LOANS)}"

@@ -30,6 +30,8 @@ row = "contact"
 datetime_format = "%m/%d/%Y %H:%M"
 [sources.crm.files.columns]
 contact_id = "Record ID"
+given_name = "First Name"
+birth_year = "Year of Birth"
 created_at = "Create Date"
 updated_at = "Last Modified Date"
 email = "Email"
@@ -71,6 +73,7 @@ row = "person"
 values.sex = {{ F = "female", M = "male" }}
 [sources.emr.files.columns]
 patient_id = "MRN"
+given_name = "FIRST_NAME"
 email = "EMAIL_ADDR"
 phone = "HOME_PHONE"
 birth_year = "BIRTH_YR"

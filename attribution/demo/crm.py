@@ -4,7 +4,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from attribution.demo import care, names
+from attribution.demo import care, first_names, names
 from attribution.demo.clock import DAY, WEEK, next_morning
 from attribution.demo.draws import Bools, Ints
 from attribution.demo.formats import instants
@@ -42,6 +42,9 @@ def contacts(world: World) -> pd.DataFrame:
     seen = (way == FORM) | ((way == TRACKED_CALL) & shown_own_number(world, asked))
     cookie = visit_cookies(world, person, asked["week"], asked["lever"])
     tells = (way == FORM) | (draws.uniform(160, 0, person) < world.knobs.recorded(0.6))
+    recorded = world.knobs.recorded
+    named = draws.uniform(164, 0, person) < np.where(way == FORM, recorded(0.99), recorded(0.92))
+    born = draws.uniform(165, 0, person) < recorded(0.55)  # who is asked for it
     original = np.array([_ORIGINAL.get(name, "OFFLINE") for name in LEVERS], dtype=object)
     source = np.where(way == CALL, "OFFLINE", original[asked["lever"]])
     since = local_time(world, created)
@@ -65,6 +68,8 @@ def contacts(world: World) -> pd.DataFrame:
             "preferred_channel": names.where(draws.uniform(162, 0, person) < 0.4, prefers),
             "service_line": LINE_NAMES[asked["line"]],
             "location": PLACE_NAMES[world.folk.place[person]],
+            "birth_year": pd.Series(world.folk.birth_year[person]).where(born),
+            "given_name": names.where(named, first_names.given(world.folk)[person]),
         }
     ).sort_values(["created_at", "contact_id"], kind="stable", ignore_index=True)
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from attribution.demo import names
+from attribution.demo import first_names, names
 from attribution.demo.clock import DAY
 from attribution.demo.draws import Draws
 from attribution.demo.folk import PAYERS
@@ -30,6 +30,7 @@ def persons(world: World) -> pd.DataFrame:
     mailed = folk.draws.uniform(190, 0, at) < world.knobs.recorded(0.92)
     phoned = folk.draws.uniform(191, 0, at) < world.knobs.recorded(0.96)
     phone = names.formatted(names.phone_numbers(folk), "dashed")[at]
+    named = folk.draws.uniform(119, 0, at) < world.knobs.recorded(0.995)
     sex = np.array(["female", "male"], dtype=object)
     zips = np.array(["601", "602", "603", "604", "605", "606"], dtype=object)
     language = np.where(folk.draws.uniform(193, 0, at) < 0.14, "es", "en")
@@ -40,10 +41,11 @@ def persons(world: World) -> pd.DataFrame:
             "email": names.where(mailed, names.emails(folk)[at]),
             "phone": names.where(phoned, phone),
             "birth_year": np.where(young, 2008 + at % 18, folk.birth_year[at]),
-            "sex": sex[(folk.draws.uniform(192, 0, at) < 0.46).astype(np.int64)],
+            "sex": sex[first_names.males(folk)[at].astype(np.int64)],
             "zip3": zips[folk.place[at] * 2 + at % 2],
             "language": language,
             "deceased": folk.draws.uniform(194, 0, at) < 0.002,
+            "given_name": names.where(named, first_names.recorded(folk)[at]),
         }
     )
 

@@ -45,6 +45,8 @@ def write_crm(folder: Path, tables: Tables) -> None:
         folder / "contacts.csv",
         {
             "Record ID": text(people["contact_id"]),
+            "First Name": text(people["given_name"]),
+            "Year of Birth": whole(people["birth_year"]),
             "Create Date": written(people["created_at"], _US_TIME),
             "Last Modified Date": written(people["updated_at"], _US_TIME),
             "Email": text(people["email"]),
@@ -90,6 +92,7 @@ def write_record(folder: Path, tables: Tables) -> None:
         folder / "patients.csv",
         {
             "MRN": text(people["patient_id"]),
+            "FIRST_NAME": text(people["given_name"]),
             "EMAIL_ADDR": text(people["email"]),
             "HOME_PHONE": text(people["phone"]),
             "BIRTH_YR": whole(people["birth_year"]),

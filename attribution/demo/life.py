@@ -94,8 +94,12 @@ class Life:
         number = np.full(len(active), -1)
         first = np.zeros(len(active), dtype=np.int64)
         next_due = care.next_week(self.folk, active, number, first, self.care_line[active], first)
-        ahead = np.maximum(next_due - self.folk.silent_weeks[active].astype(np.int64), 1)
-        self.due[active] = np.where(next_due < 0, -1, ahead)
+        ahead = next_due - self.folk.silent_weeks[active].astype(np.int64)
+        # Who would have come before the first day came then, and is somewhere before the next one.
+        passed = self.folk.draws.uniform(39, 0, active) * next_due
+        self.due[active] = np.where(
+            next_due < 0, -1, np.where(ahead >= 1, ahead, 1 + passed.astype(np.int64))
+        )
 
     def _needs(self, week: int) -> None:
         folk, season = self.folk, self.plan.season[week]

@@ -19,7 +19,7 @@ from attribution.vault import Vault
 from connectors.columns import arrow_schema
 from connectors.contract import BY_TABLE, contract_fields
 
-_DOOR = Door(b"a key for simulated people only!")
+_KEY = b"a key for simulated people only!"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,10 @@ def measured(
     """
     tables = tables_of(world)
     ensure_raw_tables(connection)
+    door = Door(_KEY, first_names=settings.tell_apart)
     records = []
     for name, owners in truly(tables).items():
-        identifiers = _load(connection, name, tables[name])
+        identifiers = _load(connection, name, tables[name], door)
         records.append(
             pd.DataFrame({"table": name, "identifier": identifiers, "owner": owners["owner"]})
         )
@@ -73,17 +74,19 @@ def measured(
     }
 
 
-def _load(connection: Connection, name: str, frame: pd.DataFrame) -> list[str | None]:
-    """Load the identifiers of one kind of row, nothing else; returns the strongest of each row."""
+def _load(connection: Connection, name: str, frame: pd.DataFrame, door: Door) -> list[str | None]:
+    """Load what identity reads of one kind of row; returns the strongest identifier of each."""
     row = BY_TABLE[name]
     schema = arrow_schema(row)
     columns: Mapping[str, pa.Array] = {
-        each.column: pa.array(frame[each.name].astype(object), pa.string(), from_pandas=True)
-        if each.identifier and each.name in frame
+        each.column: pa.array(
+            frame[each.name].astype(object), schema.field(each.column).type, from_pandas=True
+        )
+        if (each.identifier or each.name == "birth_year") and each.name in frame
         else pa.nulls(len(frame), schema.field(each.column).type)
         for each in contract_fields(row)
     }
-    table = _DOOR.pseudonymise(row, pa.table(dict(columns), schema=schema))
+    table = door.pseudonymise(row, pa.table(dict(columns), schema=schema))
     if not has_person(row):
         raise ValueError(f"{name} has nothing to join")
     table = table.append_column("source", pa.array([name] * len(frame), pa.string()))

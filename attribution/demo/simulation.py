@@ -149,7 +149,8 @@ def _simulated(truth: Path) -> tuple[int, int, str, str] | None:
 def _remove(home: Home) -> None:
     for folder in (home.folder / "drop", home.generations, home.raw):
         shutil.rmtree(folder, ignore_errors=True)
-    files = [home.folder / TRUTH, home.current]
+    # Keys that know how long the audit log was, with it.
+    files = [home.folder / TRUTH, home.current, home.keyring, home.audit_heads]
     for database in (home.ledger, home.vault):
         files += [database, *(Path(f"{database}{end}") for end in ("-wal", "-shm"))]
     for file in files:

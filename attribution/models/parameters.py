@@ -21,8 +21,9 @@ _AFTER_PREVIOUS = MappingProxyType(
     {"lead": True, "booked": True, "kept": True, "new_patient": False, "collected": False}
 )
 # From half a year on, as days: what half a year is must not depend on the month it began in.
+LAPSED_DAYS = 180  # without a kept visit: from then on a patient is silent
 _SILENCE = (
-    ("6-12", 180, 365),
+    ("6-12", LAPSED_DAYS, 365),
     ("12-18", 365, 548),
     ("18-24", 548, 730),
     ("24-36", 730, 1095),
@@ -182,13 +183,16 @@ def _is_flag(value: object) -> bool:
     return isinstance(value, bool)
 
 
-def setting_tables(settings: CreditSettings, currency: str = "USD") -> dict[str, pd.DataFrame]:
+def setting_tables(
+    settings: CreditSettings, currency: str = "USD", *, keep_timeline: bool = True
+) -> dict[str, pd.DataFrame]:
     """Every setting as the table that the SQL reads, by the table's name.
 
     `currency` is that of counts, which have no money of their own.
     """
     return {
         "setting_report": setting_report(settings, currency),
+        "setting_timeline": setting_timeline(keep_timeline),
         "setting_credit": setting_credit(settings),
         "setting_model": setting_model(settings),
         "setting_silence": setting_silence(),
@@ -262,6 +266,12 @@ def setting_uncounted(settings: CreditSettings) -> pd.DataFrame:
 def setting_kept(settings: CreditSettings) -> pd.DataFrame:
     """The kinds of conversion whose single journeys are kept, one a row."""
     kinds = KINDS if settings.keep_journeys else ()
+    return pd.DataFrame({"kind": pd.Series(list(kinds), dtype="str")})
+
+
+def setting_timeline(keep_timeline: bool) -> pd.DataFrame:
+    """The kinds of number by which a person can be looked up, one a row; none where none may be."""
+    kinds = ("patient_id", "crm_id") if keep_timeline else ()
     return pd.DataFrame({"kind": pd.Series(list(kinds), dtype="str")})
 
 

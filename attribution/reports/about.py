@@ -6,8 +6,21 @@ from attribution.queries import Scope
 from attribution.ui import formats
 from attribution.ui.freshness import Freshness
 
+SMALL_CELLS = {
+    # Up to the colon it stands in every row of a CSV file.
+    True: "for use inside the organisation only: small cells are shown as they are",
+    False: "folded: no number is of fewer than eleven people",
+}
 
-def about_report(title: str, generation: int, scope: Scope, freshness: Freshness) -> dict[str, str]:
+
+def about_report(
+    title: str,
+    generation: int,
+    scope: Scope,
+    freshness: Freshness,
+    *,
+    small_cells: bool = False,
+) -> dict[str, str]:
     """Keys: title, period, model, model_help, conversion, service_lines, locations and more."""
     model = MODELS[scope.model]
     return {
@@ -21,4 +34,5 @@ def about_report(title: str, generation: int, scope: Scope, freshness: Freshness
         "generation": str(generation),
         "published_at": formats.instant(freshness.published_at),
         "freshness": freshness.headline,
+        "small_cells": SMALL_CELLS[small_cells],
     }

@@ -39,14 +39,16 @@ def export_channels(
     until: date | None = None,
     service_lines: Sequence[str] = (),
     locations: Sequence[str] = (),
+    small_cells: bool = False,
 ) -> bytes:
     """The channel report of the published generation.
 
-    Whole weeks: those that hold `since` and `until`. Raises BadInput where something is asked
-    for that the data do not have: a page falls back to its default, a script must not.
+    Whole weeks: those that hold `since` and `until`. Small cells are folded, and weeks told in
+    blocks, unless `small_cells` says that the report stays inside. Raises BadInput where something
+    is asked for that the data do not have: a page falls back to its default, a script must not.
     """
-    generation = _published(home)
-    marts = queries.marts(home, generation)
+    generation = _published(home, protected=not small_cells)
+    marts = queries.marts(home, generation, protected=not small_cells)
     about, known = queries.about(marts), (queries.service_lines(marts), queries.locations(marts))
     said = {
         **_one("model", model, MODELS),
@@ -55,10 +57,16 @@ def export_channels(
         "service": _some("service line", service_lines, known[0]),
         "location": _some("location", locations, known[1]),
     }
+    if not small_cells and (service_lines or locations):
+        raise BadInput(
+            "Without small cells, credit is of all service lines and locations together. Leave "
+            "them out, or add --small-cells for a report that stays inside the organisation."
+        )
     scope = scope_of(about, said, service_lines=known[0], locations=known[1])
-    view = channels(home, generation, scope)
-    content = channel_report(view, _about(home, generation, scope), fmt)
-    audit_export(home, audit.operator(), generation, scope, fmt, content)
+    view = channels(home, generation, scope, protected=not small_cells)
+    told = about_report(TITLE, generation, scope, freshness(home), small_cells=small_cells)
+    content = channel_report(view, told, fmt)
+    audit_export(home, audit.operator(), generation, scope, fmt, content, small_cells=small_cells)
     return content
 
 
@@ -70,6 +78,8 @@ def audit_export(
     fmt: str,
     content: bytes,
     report: str = "channel report",
+    *,
+    small_cells: bool = False,
 ) -> None:
     """Write down who takes a report away, and which file it is."""
     audit.record(
@@ -80,6 +90,7 @@ def audit_export(
         format=fmt,
         generation=generation,
         filters=asdict(scope),
+        small_cells=small_cells,
         sha256=sha256(content).hexdigest(),
     )
 
@@ -136,20 +147,16 @@ def export_journeys(
     return write_journeys(chain([first], parts), out, audited)
 
 
-def _published(home: Home) -> int:
+def _published(home: Home, *, protected: bool = False) -> int:
     generation = current_generation(home)
     if generation is None:
         raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
-    versions.require(home, generation)
+    versions.require(home, generation, protected=protected)
     return generation
 
 
 def _monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
-
-
-def _about(home: Home, generation: int, scope: Scope) -> dict[str, str]:
-    return about_report(TITLE, generation, scope, freshness(home))
 
 
 def _one(what: str, value: str | None, known: Iterable[str]) -> dict[str, object]:

@@ -5,8 +5,8 @@ from attribution.reports.channels import campaigns_csv
 from attribution.ui.view import View
 
 
-def reconcile_report(view: View) -> bytes:
+def reconcile_report(view: View, small_cells: str = "") -> bytes:
     """One row for each platform and campaign; raises BadInput where the page shows nothing."""
     if view.empty:
         raise BadInput(f"There is nothing to export. {view.empty}")
-    return campaigns_csv(view.tables["campaigns"], view.currency)
+    return campaigns_csv(view.tables["campaigns"], view.currency, small_cells)

@@ -168,6 +168,7 @@ def _facts(view: View, about: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     yield "Currency", view.currency
     yield "Data", f"Generation {about['generation']}, published {about['published_at']}"
     yield "Freshness", about["freshness"]
+    yield "Small cells", about["small_cells"]
     yield (
         "Reading the numbers",
         (

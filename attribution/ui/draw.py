@@ -13,6 +13,11 @@ from attribution.ui.view import Column, Figure, Metric, Table, View
 
 # The mode bar would offer to send figures elsewhere, and covers them on a phone.
 _PLOTLY = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
+_FOLDED = (
+    "Fewer than eleven people are never told apart: small campaigns, service lines and places are "
+    "told together as Other, and weeks in whole blocks of four. Readers with the role analyst see "
+    "all of it."
+)
 _CHIPS = {
     "fresh": ("green", ":material/check_circle:"),
     "stale": ("orange", ":material/schedule:"),
@@ -27,7 +32,7 @@ _SHARES = ("rate", "points")
 _TALLEST = 20  # rows of a table that is shown without a scroll bar of its own
 
 
-def heading(title: str, state: Freshness, face: Face) -> None:
+def heading(title: str, state: Freshness, face: Face, *, protected: bool = False) -> None:
     """The page's title with the freshness of what it shows."""
     colour, icon = _CHIPS[state.state]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -45,6 +50,8 @@ def heading(title: str, state: Freshness, face: Face) -> None:
                 color="violet",
                 help="A demonstration: no person in these numbers exists.",
             )
+        if protected:
+            st.badge("Small cells folded", icon=":material/group:", color="gray", help=_FOLDED)
 
 
 def opening(view: View) -> None:

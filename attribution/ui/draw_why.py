@@ -40,10 +40,22 @@ def _told(context: Context, view: View) -> None:
         asked = f"{_title(context.scope.model)} is not made of shares of journeys"
         st.caption(formats.prose(f"{asked}: what follows is told under {_title(model)}."))
     scope = replace(context.scope, model=model)
-    told = why(context.home, context.generation, scope, channel)
+    told = why(context.home, context.generation, scope, channel, protected=context.protected)
     if told.empty:
         st.info(formats.prose(told.empty), icon=":material/search_off:")
+        if not context.protected:  # whoever may see people may do so without the counts
+            return
+    else:
+        _counted(told)
+    st.markdown(f"**Journeys of which {formats.plain(formats.title(channel))} was part**")
+    if not access.may_see_people(context.home):
+        st.info(formats.prose(access.REFUSED), icon=":material/lock:")
         return
+    _journeys(examples(context.home, context.generation, scope, channel), channel, model)
+
+
+def _counted(told: View) -> None:
+    """Where the channel stood in journeys, and beside whom."""
     summary, *others = told.notes
     st.markdown(formats.prose(summary))
     st.caption(formats.prose(" ".join(others)))
@@ -51,11 +63,6 @@ def _told(context: Context, view: View) -> None:
     with st.grid(2, min_column_width=340, gap="small"):
         draw.figure(told, "why_positions")
         draw.table(told, "why_companions")
-    st.markdown(f"**Journeys of which {formats.plain(formats.title(channel))} was part**")
-    if not access.may_see_people(context.home):
-        st.info(formats.prose(access.REFUSED), icon=":material/lock:")
-        return
-    _journeys(examples(context.home, context.generation, scope, channel), channel, model)
 
 
 def _chosen(

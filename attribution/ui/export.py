@@ -2,19 +2,23 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
 import streamlit as st
 
-from attribution.reports.about import about_report
+from attribution.queries import Scope
+from attribution.reports.about import SMALL_CELLS, about_report
 from attribution.reports.channels import channel_report
 from attribution.reports.export import audit_export
 from attribution.reports.reconcile import reconcile_report
 from attribution.roles import EXPORT
-from attribution.ui import access
+from attribution.ui import access, filters, formats
 from attribution.ui.frame import Context
-from attribution.ui.view import View
+from attribution.ui.scope import protected_scope
+from attribution.ui.views.channels import channels as channels_view
+from attribution.ui.views.reconcile import reconcile as reconcile_view
 
 _KINDS: dict[Literal["csv", "xlsx"], tuple[str, str, str]] = {
     "xlsx": (
@@ -26,18 +30,28 @@ _KINDS: dict[Literal["csv", "xlsx"], tuple[str, str, str]] = {
 }
 
 
-def channels(view: View, context: Context) -> None:
-    """Offer the channel report of what the page shows to those who may take it away."""
+def channels(context: Context) -> None:
+    """Offer the channel report of what the page shows to those who may take it away.
+
+    Small cells are folded in it, whatever the page shows, unless somebody asks for them.
+    """
     if not context.reader.may(EXPORT):
         st.caption(access.NOT_EXPORTED)
         return
-    about = about_report("Channel report", context.generation, context.scope, context.freshness)
     with st.popover("Export", icon=":material/download:", key="export"):
-        st.caption("The numbers of this page under the chosen filters.")
+        small = _small_cells()
+        scope = context.scope if small else _protected(context)
+        st.caption(
+            "The numbers of this page under the chosen filters."
+            if small
+            else f"{formats.weeks(scope.since, scope.until, scope.weeks)}, all service lines and "
+            "locations: small campaigns are told together."
+        )
+        context = replace(context, scope=scope)
         for kind, (title, mime, icon) in _KINDS.items():
             st.download_button(
                 title,
-                audited(context, kind, partial(channel_report, view, about, kind)),
+                audited(context, kind, partial(_channel_report, context, kind, small), small=small),
                 file_name(context, kind),
                 mime,
                 key=f"export_{kind}",
@@ -47,18 +61,51 @@ def channels(view: View, context: Context) -> None:
             )
 
 
-def reconcile(view: View, context: Context) -> None:
-    """Offer claims, credit and causes of each campaign as CSV."""
+def _channel_report(context: Context, kind: Literal["csv", "xlsx"], small: bool) -> bytes:
+    view = channels_view(context.home, context.generation, context.scope, protected=not small)
+    about = about_report(
+        "Channel report",
+        context.generation,
+        context.scope,
+        context.freshness,
+        small_cells=small,
+    )
+    return channel_report(view, about, kind)
+
+
+def _protected(context: Context) -> Scope:
+    about, *_ = filters.choices(context.home, context.generation, protected=True)
+    return protected_scope(context.scope, about)
+
+
+def _small_cells() -> bool:
+    return st.toggle(
+        "With small cells",
+        key="export_small_cells",
+        help="Counts of fewer than eleven people as they are. The file is for use inside the "
+        "organisation only and says so; the audit log says that you asked for it.",
+    )
+
+
+def reconcile(context: Context) -> None:
+    """Offer claims, credit and causes of each campaign as CSV: all of them are small cells."""
     if not context.reader.may(EXPORT):
         st.caption(access.NOT_EXPORTED)
         return
     title, mime, icon = _KINDS["csv"]
-    make = audited(context, "csv", lambda: reconcile_report(view), "reconcile report")
+
+    def made() -> bytes:
+        view = reconcile_view(context.home, context.generation, context.scope)
+        return reconcile_report(view, SMALL_CELLS[True])
+
     with st.popover("Export", icon=":material/download:", key="export"):
         st.caption("The campaigns of this page under the chosen filters.")
+        if not _small_cells():
+            st.caption("Most of them are of few people: this file is made with small cells only.")
+            return
         st.download_button(
             title,
-            make,
+            audited(context, "csv", made, "reconcile report", small=True),
             file_name(context, "csv", "reconcile"),
             mime,
             key="export_csv",
@@ -81,6 +128,8 @@ def audited(
     kind: Literal["csv", "xlsx"],
     make: Callable[[], bytes],
     report: str = "channel report",
+    *,
+    small: bool = False,
 ) -> Callable[[], bytes]:
     """What makes a report, and writes down who took it away."""
     # Here, where there is a session: the file is made on another thread, outside any script.
@@ -91,7 +140,16 @@ def audited(
         # Again: a button stays on an open page when the role or the session is gone.
         reader = access.exporter(context.home, session)
         content, scope = make(), context.scope
-        audit_export(context.home, reader.name, context.generation, scope, kind, content, report)
+        audit_export(
+            context.home,
+            reader.name,
+            context.generation,
+            scope,
+            kind,
+            content,
+            report,
+            small_cells=small,
+        )
         return content
 
     return made

@@ -30,16 +30,20 @@ _SEEN = "filters_seen"
 ALL = frozenset({"period", "kind", "model", "service", "location"})
 
 
-@lru_cache(maxsize=4)
-def choices(home: Home, generation: int) -> tuple[About, tuple[str, ...], tuple[str, ...]]:
+@lru_cache(maxsize=8)
+def choices(
+    home: Home, generation: int, *, protected: bool = False
+) -> tuple[About, tuple[str, ...], tuple[str, ...]]:
     """What a generation can be narrowed by: its weeks, service lines, locations."""
-    marts = queries.marts(home, generation)
+    marts = queries.marts(home, generation, protected=protected)
     return queries.about(marts), queries.service_lines(marts), queries.locations(marts)
 
 
-def sidebar(home: Home, generation: int, page: str, used: frozenset[str]) -> Scope:
+def sidebar(
+    home: Home, generation: int, page: str, used: frozenset[str], *, protected: bool = False
+) -> Scope:
     """Draw the filters that a page uses; what all of them say is in the address afterwards."""
-    about, service_lines, locations = choices(home, generation)
+    about, service_lines, locations = choices(home, generation, protected=protected)
 
     def checked(said: Mapping[str, object]) -> Scope:
         return scope_of(about, said, service_lines=service_lines, locations=locations)
@@ -51,7 +55,7 @@ def sidebar(home: Home, generation: int, page: str, used: frozenset[str]) -> Sco
             _draw(about, service_lines, locations, used)
     said = _from_session()
     scope = checked(said)
-    if used:
+    if "period" in used:
         st.sidebar.caption(formats.weeks(scope.since, scope.until, scope.weeks))
     _to_address(page, said)
     return scope
@@ -130,9 +134,10 @@ def _draw(
     if "kind" in used:
         kinds = {kind: definition(name).title for kind, name in KINDS.items()}
         _one("Conversion", "kind", kinds, "What the bars and the known share count.")
-    _one("Period", "period", PERIODS, "Whole weeks, Monday first.")
-    if st.session_state["period"] == "custom":
-        _custom_weeks(about)
+    if "period" in used:
+        _one("Period", "period", PERIODS, "Whole weeks, Monday first.")
+        if st.session_state["period"] == "custom":
+            _custom_weeks(about)
     for key, label, options in (
         ("service", "Service lines", service_lines),
         ("location", "Locations", locations),

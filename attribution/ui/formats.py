@@ -10,6 +10,7 @@ from datetime import date, datetime
 import pandas as pd
 
 from attribution.metrics import Format
+from attribution.small_cells import OTHER
 
 UNDEFINED = "—"  # never 0 for what is not known
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "CAD": "CA$", "AUD": "A$", "JPY": "¥", "INR": "₹"}
@@ -148,6 +149,8 @@ def prose(text: str) -> str:
 def title(name: str) -> str:
     """A channel's or an arm's name as words: paid_search is Paid search."""
     words = name.replace("_", " ").strip()
+    if words == OTHER:
+        return "Other, together"
     words = " ".join("SMS" if word == "sms" else word for word in words.split())
     return words[:1].upper() + words[1:]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from attribution.errors import NotAllowed
 from attribution.paths import Home
 from attribution.queries import Scope
-from attribution.roles import Reader
+from attribution.roles import SMALL_CELLS, Reader
 from attribution.ui.freshness import Freshness
 
 
@@ -19,6 +19,11 @@ class Context:
     scope: Scope
     freshness: Freshness
     reader: Reader
+
+    @property
+    def protected(self) -> bool:
+        """Whether this reader is told of no cell of fewer than eleven people."""
+        return not self.reader.may(SMALL_CELLS)
 
 
 _CURRENT: ContextVar[Context | None] = ContextVar("context", default=None)

@@ -32,7 +32,7 @@ def scope_of(
 
     Keys: period, from, to, kind, model, service, location.
     """
-    since, until = _weeks(about, said)
+    since, until = _whole(about, *_weeks(about, said))
     return Scope(
         since=since,
         until=until,
@@ -43,12 +43,38 @@ def scope_of(
     )
 
 
+def protected_scope(scope: Scope, about: About) -> Scope:
+    """The scope as marts with folded cells can answer it; `about` is theirs.
+
+    Whole blocks of weeks. Credit knows neither service lines nor places there.
+    """
+    since, until = (
+        max(about.first_week, min(day, about.last_week)) for day in (scope.since, scope.until)
+    )
+    since, until = _whole(about, since, until)
+    return replace(scope, since=since, until=until, service_lines=(), locations=())
+
+
 def before(scope: Scope, about: About) -> Scope | None:
     """The equally long period just before; None where the data do not reach that far back."""
     since = scope.since - scope.weeks * WEEK
     if since < about.first_week:
         return None
     return replace(scope, since=since, until=scope.since - WEEK)
+
+
+def _whole(about: About, since: date, until: date) -> tuple[date, date]:
+    """The weeks as whole blocks of those that are told together, counted from the last week.
+
+    The number of blocks is that of the weeks asked for, rounded down, but at least one.
+    """
+    block = about.weeks_together
+    if block == 1:
+        return since, until
+    behind = (about.last_week - until) // WEEK // block * block
+    until = about.last_week - behind * WEEK
+    blocks = max(((until - since) // WEEK + 1) // block, 1)
+    return max(until - (blocks * block - 1) * WEEK, about.first_week), until
 
 
 def _weeks(about: About, said: Mapping[str, object]) -> tuple[date, date]:

@@ -26,8 +26,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 
 from attribution import settings
+from attribution.at_rest import require_private
 from attribution.errors import CaretraceError, SettingsError
 from attribution.paths import APP, Home
+from attribution.roles import AS_ROLE
 from attribution.sign_in import SignIn, sign_in, streamlit_secrets
 from attribution.ui import gate
 from attribution.ui.face import face
@@ -252,8 +254,9 @@ def refuse_unsafe_settings(home: Home, option: Callable[[str], Any] = config.get
 
 
 def checked(home: Home) -> None:
-    """Leave with one sentence and exit code 2 where the settings are unsafe."""
+    """Leave with one sentence and exit code 2 where settings, or the home folder, are unsafe."""
     try:
+        require_private(home)
         refuse_unsafe_settings(home)
     except CaretraceError as error:
         sys.stderr.write(f"{error}\n")
@@ -325,13 +328,16 @@ def say_error(error: BaseException) -> bool:
     return True
 
 
-def serve(port: int, home: Home) -> None:
-    """Serve the dashboard until stopped.
+def serve(port: int, home: Home, role: str | None = None) -> None:
+    """Serve the dashboard until stopped; where nobody signs in, to somebody with one `role`.
 
     The process becomes the server: what the caller held in memory is given back, and signals
     reach it directly.
     """
     os.environ["CARETRACE_HOME"] = str(home.folder)
+    os.environ.pop(AS_ROLE, None)
+    if role is not None:
+        os.environ[AS_ROLE] = role
     sys.stdout.flush()
     os.execv(sys.executable, command(port))  # noqa: S606  fixed words and a number
 

@@ -4,6 +4,7 @@ It is the server's main script, so that every address, also the first one after 
 through it: a folder `pages` beside the main script would let Streamlit run a page alone.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,8 +14,8 @@ from streamlit.navigation.page import StreamlitPage
 from attribution import settings, versions
 from attribution.errors import NotAllowed
 from attribution.paths import PAGES
-from attribution.roles import OPERATE, SEE, Reader
-from attribution.ui import access, draw, filters, frame
+from attribution.roles import OPERATE, PEOPLE, SEE, SMALL_CELLS, Reader
+from attribution.ui import access, draw, filters, frame, watch
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
 
@@ -31,6 +32,7 @@ SECTIONS = {
         ("acquisition/reconcile.py", "Reconcile", "reconcile"),
     ),
     "Retention": (("retention/reactivation.py", "Reactivation", "reactivation"),),
+    "People": (("people/patient_journey.py", "Patient journey", "patient-journey"),),
     "Operations": (("operations/data_health.py", "Data health", "data-health"),),
 }
 FIRST_PAGE = "overview"
@@ -42,10 +44,13 @@ USED = {
     "journeys": frozenset({"period", "kind", "service"}),
     "reconcile": frozenset({"period", "kind", "model"}),
     "reactivation": frozenset({"period", "service", "location"}),
+    "patient-journey": frozenset({"model"}),
     "data-health": frozenset(),
 }
+# Where small cells are folded, credit knows neither service lines nor places.
+UNPLACED = dict.fromkeys(("channels", "attribution"), frozenset({"service", "location"}))
 # What a reader must be allowed to do to see a page at all.
-NEEDED = dict.fromkeys(USED, SEE) | {"data-health": OPERATE}
+NEEDED = dict.fromkeys(USED, SEE) | {"data-health": OPERATE, "patient-journey": PEOPLE}
 # Data health stays: it shows the refresh that is due.
 NEEDS_MARTS = USED.keys() - {"data-health"}
 
@@ -61,7 +66,8 @@ def main() -> None:
     page = st.navigation(_menu(reader))
     st.set_page_config(page_title=f"{page.title} · caretrace", page_icon=MARK, layout="wide")
     st.logo(WORDMARK, icon_image=MARK, size="large")
-    draw.heading(page.title, state, face(home))
+    protected = not reader.may(SMALL_CELLS)
+    draw.heading(page.title, state, face(home), protected=protected)
     if state.generation is None:
         st.info(
             "Run `caretrace refresh` to load your sources, or `caretrace demo` to see a "
@@ -73,11 +79,17 @@ def main() -> None:
     name = page.url_path or FIRST_PAGE
     if not reader.may(NEEDED.get(name, SEE)):
         raise NotAllowed(f"The page {page.title} is not for your role. Choose another page.")
-    if name in NEEDS_MARTS and not versions.fits(home, state.generation):
+    if (protected or name in NEEDS_MARTS) and not versions.fits(
+        home, state.generation, protected=protected
+    ):
         st.info(versions.SENTENCE, title="A refresh is due", icon=":material/update:")
         st.stop()
-    scope = filters.sidebar(home, state.generation, name, USED[name])
+    used = USED[name] - (UNPLACED.get(name, frozenset()) if protected else frozenset())
+    scope = filters.sidebar(home, state.generation, name, used, protected=protected)
+    if protected and name in UNPLACED:
+        scope = replace(scope, service_lines=(), locations=())
     _signed_in(reader)
+    watch.until_it_ends(home, NEEDED.get(name, SEE))
     frame.enter(frame.Context(home, state.generation, scope, state, reader))
     try:
         page.run()
@@ -87,6 +99,7 @@ def main() -> None:
 
 def _nobody() -> NoReturn:
     """The session is over, or nobody can sign in: not a name, not a number."""
+    st.session_state.clear()
     st.navigation([st.Page(lambda: None, title="Sign in", url_path="start", default=True)])
     st.set_page_config(page_title="Sign in · caretrace", page_icon=MARK)
     st.info(
@@ -99,7 +112,7 @@ def _nobody() -> NoReturn:
 
 def _signed_in(reader: Reader) -> None:
     """Who reads, and the way out."""
-    if reader is access.VISITOR:
+    if reader.name == access.VISITOR.name:
         return
     with st.sidebar:
         # As text: as Markdown an address would become a link.

@@ -11,7 +11,7 @@ from attribution.ui.views.data_health import data_health
 from attribution.ui.views.journeys import journeys
 from attribution.ui.views.overview import overview
 from attribution.ui.views.reactivation import reactivation
-from attribution.warehouse import current_generation
+from attribution.warehouse import current_generation, holds_viewers
 
 
 def warm(home: Home) -> None:
@@ -19,10 +19,9 @@ def warm(home: Home) -> None:
     generation = current_generation(home)
     if generation is None or not versions.fits(home, generation):
         return
-    about, service_lines, locations = filters.choices(home, generation)
-    scope = scope_of(about, {}, service_lines=service_lines, locations=locations)
-    overview(home, generation, scope)
-    channels(home, generation, scope)
-    journeys(home, generation, scope)
-    reactivation(home, generation, scope)
-    data_health(home, generation)
+    for protected in (False, True)[: 1 + holds_viewers(home, generation)]:
+        about, lines, places = filters.choices(home, generation, protected=protected)
+        scope = scope_of(about, {}, service_lines=lines, locations=places)
+        for view in (overview, channels, journeys, reactivation):
+            view(home, generation, scope, protected=protected)
+        data_health(home, generation, protected=protected)

@@ -4,7 +4,7 @@ from attribution.ui import draw, draw_why, frame
 from attribution.ui.views.attribution import attribution
 
 context = frame.context()
-view = attribution(context.home, context.generation, context.scope)
+view = attribution(context.home, context.generation, context.scope, protected=context.protected)
 
 draw.opening(view)
 draw.figure(view, "ranges")

@@ -7,7 +7,7 @@ from attribution.ui import draw, export, frame
 from attribution.ui.views.channels import channels
 
 context = frame.context()
-view = channels(context.home, context.generation, context.scope)
+view = channels(context.home, context.generation, context.scope, protected=context.protected)
 
 draw.opening(view)
 draw.metrics(view)
@@ -15,5 +15,5 @@ with st.grid(2, min_column_width=420, gap="small"):
     draw.figure(view, "return")
     draw.figure(view, "credited")
 draw.table_with_parts(view, "channels", "campaigns", "channel", but=NO_CHANNEL)
-export.channels(view, context)
+export.channels(context)
 draw.notes(view)

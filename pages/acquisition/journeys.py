@@ -6,7 +6,7 @@ from attribution.ui import draw, frame
 from attribution.ui.views.journeys import journeys
 
 context = frame.context()
-view = journeys(context.home, context.generation, context.scope)
+view = journeys(context.home, context.generation, context.scope, protected=context.protected)
 
 draw.opening(view)
 draw.metrics(view)

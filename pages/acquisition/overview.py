@@ -6,7 +6,7 @@ from attribution.ui import draw, frame
 from attribution.ui.views.overview import overview
 
 context = frame.context()
-view = overview(context.home, context.generation, context.scope)
+view = overview(context.home, context.generation, context.scope, protected=context.protected)
 
 draw.opening(view)
 draw.metrics(view)

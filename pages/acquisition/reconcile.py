@@ -4,12 +4,12 @@ from attribution.ui import draw, export, frame
 from attribution.ui.views.reconcile import reconcile
 
 context = frame.context()
-view = reconcile(context.home, context.generation, context.scope)
+view = reconcile(context.home, context.generation, context.scope, protected=context.protected)
 
 draw.opening(view)
 draw.metrics(view, columns=5)
 draw.figure(view, "bridge")
 draw.table_with_parts(view, "platforms", "campaigns", "platform")
 draw.table(view, "weeks")
-export.reconcile(view, context)
+export.reconcile(context)
 draw.notes(view)

@@ -4,7 +4,7 @@ from attribution.ui import draw, frame, live
 from attribution.ui.views.data_health import data_health
 
 context = frame.context()
-view = data_health(context.home, context.generation)
+view = data_health(context.home, context.generation, protected=context.protected)
 
 draw.opening(view)
 live.refreshes(context.home)

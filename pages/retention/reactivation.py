@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from attribution.ui import draw, frame
+from attribution.ui import draw, draw_reach, frame
 from attribution.ui.views.reactivation import reactivation
 
 context = frame.context()
-view = reactivation(context.home, context.generation, context.scope)
+view = reactivation(context.home, context.generation, context.scope, protected=context.protected)
 
 draw.opening(view)
 if view.figures:
@@ -19,3 +19,4 @@ if view.figures:
 else:
     draw.table(view, "untouched")
 draw.notes(view)
+draw_reach.section(context)

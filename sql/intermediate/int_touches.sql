@@ -179,6 +179,8 @@ final as (
         placed.person_id,
         placed.touched_at,
         cast(coalesce(ties.tie, 1) as integer) as tie,
+        placed.origin,
+        placed.source,
         placed.map_id,
         placed.channel_id,
         placed.is_direct,

@@ -28,6 +28,7 @@ final as (
         identity.person_id,
         raw.booked_at,
         raw.starts_at,
+        raw.status,
         raw.status <> 'proposed' as is_booked,
         raw.status in ('arrived', 'fulfilled') as is_kept,
         coalesce(raw.minutes_waited, waited.minutes_waited) as minutes_waited,

@@ -1,6 +1,6 @@
 -- Every diagnosis and procedure of a visit, as a coarse group.
 -- grain: source, account, care_code_id
--- inputs: raw_care_code, raw_withdrawn
+-- inputs: raw_care_code, raw_withdrawn, identity
 --
 -- A code names its visit, or the visit names the code, and either may arrive first: a row that only
 -- points at a code takes that code's group.
@@ -29,11 +29,14 @@ final as (
         counted.account,
         counted.care_code_id,
         counted.encounter_id,
+        identity.person_id,
+        coalesce(counted.at, meant.at) as coded_at,
         counted.kind,
         coalesce(counted.code_group, meant.code_group) as code_group,
         coalesce(counted.service_line, meant.service_line) as service_line,
         coalesce(counted.line_rank, meant.line_rank) as line_rank
     from counted
+    left join identity on counted.identifier = identity.identifier
     left join counted as meant
         on
             counted.source = meant.source

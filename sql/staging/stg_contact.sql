@@ -22,7 +22,11 @@ told as (
         coalesce(lower(trim(raw.utm_medium)), '') as utm_medium,
         coalesce(trim(raw.utm_campaign), '') as utm_campaign,
         coalesce(trim(raw.service_line), '') as service_line,
-        coalesce(trim(raw.location), '') as location
+        coalesce(trim(raw.location), '') as location,
+        raw.lead_at,
+        raw.customer_at,
+        coalesce(trim(raw.lifecycle_stage), '') as lifecycle_stage,
+        coalesce(raw.lifecycle_dates, '') as lifecycle_dates
     from raw_contact as raw
     where not coalesce(raw.deleted, false)
 
@@ -37,6 +41,10 @@ final as (
         identity.person_id,
         told.created_at,
         told.first_touch_at,
+        told.lead_at,
+        told.customer_at,
+        told.lifecycle_stage,
+        told.lifecycle_dates,
         coalesce(stg_tracking_code.utm_source, told.utm_source) as utm_source,
         coalesce(stg_tracking_code.utm_medium, told.utm_medium) as utm_medium,
         coalesce(stg_tracking_code.utm_campaign, told.utm_campaign) as utm_campaign,

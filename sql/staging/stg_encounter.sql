@@ -38,7 +38,11 @@ final as (
         ) as is_visit,
         coalesce(nullif(trim(raw.service_line), ''), coded.service_line, 'unassigned')
             as service_line,
-        coalesce(nullif(trim(raw.location), ''), 'unassigned') as location
+        coalesce(nullif(trim(raw.location), ''), 'unassigned') as location,
+        coalesce(upper(trim(raw.class_code)), '') as class_code,
+        raw.minutes_waited,
+        trim(raw.diagnosis_groups) as diagnosis_groups,
+        trim(raw.procedure_groups) as procedure_groups
     from raw_encounter as raw
     left join identity on raw.identifier = identity.identifier
     left join coded

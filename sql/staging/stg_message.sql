@@ -212,6 +212,7 @@ final as (
         messages.delivered_at,
         messages.opened_at,
         messages.clicked_at,
+        messages.replied_at,
         messages.bounced_at,
         messages.unsubscribed_at,
         messages.currency,

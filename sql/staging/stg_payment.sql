@@ -15,7 +15,10 @@ final as (
         identity.person_id,
         raw.posted_at,
         raw.currency,
-        raw.amount_micros
+        raw.amount_micros,
+        coalesce(trim(raw.payer_class), '') as payer_class,
+        raw.balance_micros,
+        raw.due_on
     from raw_payment as raw
     left join identity on raw.identifier = identity.identifier
     left join raw_withdrawn as withdrawn

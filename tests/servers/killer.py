@@ -55,8 +55,8 @@ POINTS: dict[str, tuple[Any, str, Any]] = {
     "after closing": (warehouse, "publish", die),
     "after the pointer": (
         warehouse,
-        "_write",
-        after(warehouse._write, lambda path, _text: path.name == "CURRENT"),
+        "write_whole",
+        after(warehouse.write_whole, lambda path, _content: path.name == "CURRENT"),
     ),
     "before the ledger knows": (Ledger, "published", die),
 }

@@ -21,9 +21,9 @@ _NAMED = 3  # channels that a sentence names
 
 
 @lru_cache(maxsize=128)
-def attribution(home: Home, generation: int, scope: Scope) -> View:
+def attribution(home: Home, generation: int, scope: Scope, *, protected: bool = False) -> View:
     """The page's view of one generation; built once for each scope."""
-    return build(queries.marts(home, generation), scope)
+    return build(queries.marts(home, generation, protected=protected), scope)
 
 
 def build(marts: Marts, scope: Scope) -> View:

@@ -29,9 +29,9 @@ MAX_BARS = 16
 
 
 @lru_cache(maxsize=128)
-def channels(home: Home, generation: int, scope: Scope) -> View:
+def channels(home: Home, generation: int, scope: Scope, *, protected: bool = False) -> View:
     """The page's view of one generation; built once for each scope."""
-    return build(queries.marts(home, generation), scope)
+    return build(queries.marts(home, generation, protected=protected), scope)
 
 
 def build(marts: Marts, scope: Scope) -> View:
@@ -77,7 +77,11 @@ def _campaigns(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
     chosen = credit[credit["kind"] == scope.kind].set_index(grain)["conversions"]
     spend = _spend(marts, scope, about)
     columns = {"conversions": chosen, "spend": spend}
-    counted = [*KINDS.values(), "conversions", "spend"]
+    counted = ["spend"]
+    if (
+        not marts.protected
+    ):  # where small cells are folded, what has no row is not known to be nought
+        counted += [*KINDS.values(), "conversions"]
     if not _filtered(scope):
         columns["sessions"] = queries.sessions_by_campaign(marts, scope).set_index(grain)[
             "sessions"

@@ -10,6 +10,8 @@ from attribution.ui.view import Column, Figure, Metric, Table, measured
 
 FEW = 11  # people; of fewer than that nothing is said
 _KINDS = {
+    "email_name": "E-mail with a first name",
+    "phone_name": "Phone with a first name",
     "email": "E-mail",
     "phone": "Phone",
     "client_id": "Browser",
@@ -19,6 +21,7 @@ _REASONS = {
     "patients": "Of more than one patient of a medical record",
     "contacts": "Of more than one contact of a CRM",
     "emails": "Of people with different e-mail addresses",
+    "names": "Of people with different first names",
     "chain": "One of a chain that would join several",
 }
 

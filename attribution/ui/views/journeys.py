@@ -20,14 +20,18 @@ OTHER = "other"
 MAX_CHANNELS = 5
 LEAST_SHARE = 0.05  # of the journeys of one outcome: a thinner flow is drawn with the others
 MAX_PATHS = 50
+PROTECTED = (
+    "Most ways by which people came were taken by few, so paths are for readers who have the role "
+    "analyst."
+)
 _ENDS = {"lead": "Lead", "booked": "Booked", "new_patient": "New patient"}
 _AT = {"p10": "10%", "p25": "25%", "p50": "Median", "p75": "75%", "p90": "90%"}
 
 
 @lru_cache(maxsize=128)
-def journeys(home: Home, generation: int, scope: Scope) -> View:
+def journeys(home: Home, generation: int, scope: Scope, *, protected: bool = False) -> View:
     """The page's view of one generation; built once for each scope."""
-    return build(queries.marts(home, generation), scope)
+    return build(queries.marts(home, generation, protected=protected), scope)
 
 
 def build(marts: Marts, scope: Scope) -> View:
@@ -51,7 +55,8 @@ def build(marts: Marts, scope: Scope) -> View:
     if found:
         figures["cohorts"], tables["cohorts"] = found
     if not figures:
-        return View(QUESTION, empty=" ".join((_nothing(scope), *thin_note(marts, scope))))
+        said = PROTECTED if marts.protected else _nothing(scope)
+        return View(QUESTION, empty=" ".join((said, *thin_note(marts, scope))))
     notes = _notes(scope) if metrics else (() if followed else (_not_followed(scope),))
     notes += thin_note(marts, scope)
     return View(

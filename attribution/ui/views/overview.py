@@ -24,9 +24,9 @@ SHOWN = ("spend", *COUNTS, "collected", *BLENDED)
 
 
 @lru_cache(maxsize=128)
-def overview(home: Home, generation: int, scope: Scope) -> View:
+def overview(home: Home, generation: int, scope: Scope, *, protected: bool = False) -> View:
     """The page's view of one generation; built once for each scope."""
-    return build(queries.marts(home, generation), scope)
+    return build(queries.marts(home, generation, protected=protected), scope)
 
 
 def build(marts: Marts, scope: Scope) -> View:
@@ -45,10 +45,14 @@ def build(marts: Marts, scope: Scope) -> View:
         then = _without_unreported(
             _weekly(marts, earlier, about), {name: end - back for name, end in ends.items()}
         )
+    if in_blocks := marts.protected and bool(scope.service_lines or scope.locations):
+        # By service line or place, weeks are told four at a time.
+        now = _with_ratios(_by_four_weeks(now).rename_axis("week"))
+        then = None if then is None else _with_ratios(_by_four_weeks(then))
     return View(
         QUESTION,
         metrics=tuple(_metric(name, now, then) for name in SHOWN),
-        figures=_figures(now, about, young),
+        figures=_figures(now, about, young, in_blocks=in_blocks),
         tables={
             "weekly": _weekly_table(now),
             "service_lines": _service_lines(marts, scope, about),
@@ -135,8 +139,12 @@ def _overall(name: str, frame: pd.DataFrame) -> float | None:
     return float(frame[name].sum())
 
 
-def _figures(now: pd.DataFrame, about: About, young: dict[str, pd.DataFrame]) -> dict[str, Figure]:
-    steps, by = (now, "week") if len(now) <= MAX_STEPS else (_by_four_weeks(now), "four weeks")
+def _figures(
+    now: pd.DataFrame, about: About, young: dict[str, pd.DataFrame], *, in_blocks: bool
+) -> dict[str, Figure]:
+    steps, by = now, "four weeks" if in_blocks else "week"
+    if len(now) > MAX_STEPS and not in_blocks:
+        steps, by = _by_four_weeks(now), "four weeks"
     sign = formats.symbol(about.currency)
     courses = {
         "demand": _Course(

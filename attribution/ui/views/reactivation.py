@@ -26,9 +26,9 @@ _TITLES = {"booked": "reactivated_booked", "kept": "reactivated_kept"}
 
 
 @lru_cache(maxsize=128)
-def reactivation(home: Home, generation: int, scope: Scope) -> View:
+def reactivation(home: Home, generation: int, scope: Scope, *, protected: bool = False) -> View:
     """The page's view of one generation; built once for each scope."""
-    return build(queries.marts(home, generation), scope)
+    return build(queries.marts(home, generation, protected=protected), scope)
 
 
 def build(marts: Marts, scope: Scope) -> View:
@@ -182,7 +182,8 @@ def _funnel_table(treated: pd.DataFrame) -> Table:
     counts: list[float | None] = [float(treated[stage].sum()) for stage in STAGES]
     # A share of who could be retained by now: of the kept visits in cohorts old enough.
     old = treated[treated["old"]]
-    counts[-1] = None if old.empty else float(old["retained"].sum())
+    kept_again = old["retained"].sum(min_count=1)
+    counts[-1] = None if pd.isna(kept_again) else float(kept_again)
     steps = [None, *(ratio(after, first) for first, after in pairwise(counts))]
     shares = [ratio(count, counts[0]) for count in counts]
     steps[-1] = ratio(counts[-1], float(old["kept"].sum()))

@@ -16,6 +16,10 @@ from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured
 
 QUESTION = "Why do platforms claim other {what} than we credit them with?"
+PROTECTED = (
+    "What platforms claim is compared with counts that are of few people in most campaigns and "
+    "weeks, so it is for readers who have the role analyst."
+)
 EMPTY = (
     "No platform claims anything yet. Sources of kind `meta_ads`, `google_ads` and "
     "`microsoft_ads` bring what platforms claim, and so do files mapped to `claimed_conversions`."
@@ -30,17 +34,20 @@ SMALL = 0.05  # of a conversion: no cause to show
 
 
 @lru_cache(maxsize=128)
-def reconcile(home: Home, generation: int, scope: Scope) -> View:
+def reconcile(home: Home, generation: int, scope: Scope, *, protected: bool = False) -> View:
     """The page's view of one generation; built once for each scope."""
-    return build(queries.marts(home, generation), scope)
+    return build(queries.marts(home, generation, protected=protected), scope)
 
 
 def build(marts: Marts, scope: Scope) -> View:
     """The page's view: tables `platforms`, `campaigns`, `weeks` and `causes`, figure `bridge`.
 
     In each row what is claimed, less all its causes and the unexplained, is what is attributed.
+    Nothing where small cells are folded: each cause is a count of few people in most campaigns.
     Where platforms claim nothing of the scope's kind, the page is about the kind they claim most.
     """
+    if marts.protected:
+        return View(QUESTION.format(what="conversions"), empty=PROTECTED)
     kinds = claim_queries.claimed_kinds(marts)
     known = [kind for kind in kinds if kind]
     if not known:

@@ -18,6 +18,10 @@ from attribution.ui.view import Column, Figure, Metric, Table, View, measured, r
 QUESTION = "Why did this channel get this credit?"
 LEAST = 11  # journeys: fewer are told together with others, or not at all
 MAX_COMPANIONS = 12
+PROTECTED = (
+    "Where in journeys a channel stood, and beside whom, is of few people at most places, so it is "
+    "for readers who have the role analyst."
+)
 OTHER, ALONE = "other", "alone"
 _STOOD = {
     "alone": "Alone",
@@ -30,9 +34,11 @@ _STOOD = {
 
 
 @lru_cache(maxsize=128)
-def why(home: Home, generation: int, scope: Scope, channel: str) -> View:
+def why(
+    home: Home, generation: int, scope: Scope, channel: str, *, protected: bool = False
+) -> View:
     """The section's view of one generation; built once for each scope and channel."""
-    return build(queries.marts(home, generation), scope, channel)
+    return build(queries.marts(home, generation, protected=protected), scope, channel)
 
 
 def build(marts: Marts, scope: Scope, channel: str) -> View:
@@ -40,6 +46,8 @@ def build(marts: Marts, scope: Scope, channel: str) -> View:
     currency = queries.about(marts).currency
     positions = queries.positions(marts, scope, channel, currency)
     total = int(positions["journeys"].sum())
+    if marts.protected:
+        return View(QUESTION, currency=currency, empty=PROTECTED)
     if total < LEAST:
         return View(QUESTION, currency=currency, empty=_too_few(scope, channel))
     pairs = queries.companions(marts, scope, channel, currency)

@@ -1,0 +1,111 @@
+"""Hashing anew: what is stored follows the hashing key when another one takes over.
+
+Stored hashes go through the new key as they are, and so do those that the door makes from then on:
+the same value still has the same hash everywhere, and nobody needs the values to do it. Each store
+notes the key that it is under; whatever is behind is brought up before it is used.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import Connection, delete, insert, select, update
+
+from attribution.errors import StorageError
+from attribution.keys import Keyring
+from attribution.privacy import linked, stored_fields
+from attribution.raw import function, has_person
+from attribution.vault import FORGOTTEN, STAMP, Map, Vault
+from connectors.contract import ROWS, Row
+
+_TABLE = "hashed_under"
+
+
+def bring_up(connection: Connection, ring: Keyring) -> bool:
+    """Hash what the raw tables hold under the newest key; returns whether there was need to."""
+    connection.exec_driver_sql(f"create table if not exists {_TABLE} (key_name varchar)")
+    found = connection.exec_driver_sql(f"select key_name from {_TABLE}").scalar()
+    behind = _behind(ring, None if found is None else str(found))
+    if found is None or behind:
+        connection.exec_driver_sql(f"delete from {_TABLE}")
+        connection.exec_driver_sql(f"insert into {_TABLE} values (?)", (ring.names[-1],))
+    if not behind:
+        return False
+
+    def anew(hashes: pa.Array) -> pa.Array:
+        return pa.array(linked(behind, hashes.to_pylist()), pa.string())
+
+    with function(connection, "hashed_anew", anew):
+        for row in ROWS:
+            columns = _hashed(row)
+            if columns:
+                every = ", ".join(f'hashed_anew("{name}") as "{name}"' for name in columns)
+                connection.exec_driver_sql(
+                    f"create or replace table raw_{row.spec.table} as "
+                    f"select * replace ({every}) from raw_{row.spec.table}"
+                )
+    return True
+
+
+def stamp(connection: Connection) -> str | None:
+    """The key that a private store says it is under; None where it is of an earlier version."""
+    there = connection.exec_driver_sql(
+        f"select count(*) from duckdb_tables() where table_name = '{_TABLE}'"
+    ).scalar_one()
+    if not there:
+        return None
+    found = connection.exec_driver_sql(f"select key_name from {_TABLE}").scalar()
+    return None if found is None else str(found)
+
+
+def bring_up_vault(vault: Vault, ring: Keyring) -> bool:
+    """Hash the map and the tombstones under the newest key; returns whether there was need to."""
+    with vault.changing() as connection:
+        found = connection.execute(select(STAMP.c.key_name)).scalar()
+    behind = _behind(ring, found)
+    if found is not None and not behind:
+        return False
+    known = vault.read() if behind else None
+    with vault.changing() as connection:
+        if known is not None:
+            vault.replace(connection, _anew(known, behind))
+            for target, before in connection.execute(
+                select(FORGOTTEN.c.target, FORGOTTEN.c.identifier)
+            ).fetchall():
+                [after] = linked(behind, [before])
+                connection.execute(
+                    update(FORGOTTEN)
+                    .where(FORGOTTEN.c.target == target, FORGOTTEN.c.identifier == before)
+                    .values(identifier=after)
+                )
+        connection.execute(delete(STAMP))
+        connection.execute(insert(STAMP).values(key_name=ring.names[-1]))
+    if behind:
+        vault.compact()
+    return bool(behind)
+
+
+def _behind(ring: Keyring, found: str | None) -> Sequence[bytes]:
+    """The keys that a store has yet to go through; one without a note is under the first."""
+    if found is None:
+        return ring.hashing[1:]
+    if found not in ring.names:
+        raise StorageError(
+            "What is stored was hashed under another key, so nothing new would join with it. Put "
+            "the files key and keyring back from a backup of the same day, or set CARETRACE_KEY."
+        )
+    return ring.hashing[ring.names.index(found) + 1 :]
+
+
+def _hashed(row: type[Row]) -> list[str]:
+    own = [spec.name for spec in stored_fields(row) if spec.identifier is not None]
+    return [*own, "identifier"] if has_person(row) else own
+
+
+def _anew(known: Map, keys: Sequence[bytes]) -> Map:
+    before = np.stack([known.high, known.low], axis=1).astype(">u8").tobytes()
+    texts = (before[place : place + 16].hex() for place in range(0, len(before), 16))
+    after = bytes.fromhex("".join(each or "" for each in linked(keys, texts)))
+    halves = np.frombuffer(after, dtype=">u8").reshape(-1, 2).astype(np.uint64)
+    order = np.lexsort((halves[:, 1], halves[:, 0]))
+    return Map(halves[order, 0], halves[order, 1], known.person[order])

@@ -1,0 +1,130 @@
+"""Retention: how long each kind of data is kept, and taking away what is past its time.
+
+Nothing is, unless `[retention]` in the settings says so. Rows go by their own day, not by when they
+were loaded, so a source that tells of an old day again does not bring it back.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import Connection
+
+# The column that says how old a row is. People, preferences and tracking codes are facts that
+# hold until they change, and have no age.
+DATED: Mapping[str, str] = MappingProxyType(
+    {
+        "ad_spend": "day", "claimed_conversions": "day", "web_sessions": "day",
+        "touchpoint": "at", "contact": "updated_at", "deal": "updated_at", "link": "at",
+        "appointment": "starts_at", "encounter": "starts_at", "care_code": "at",
+        "withdrawn": "withdrawn_at", "payment": "posted_at", "call": "started_at",
+        "message": "assigned_at", "message_event": "at", "feedback": "at",
+        "reputation": "day", "environment": "day",
+    }
+)  # fmt: skip
+# What is kept elsewhere, or is a part of a row.
+COMMENTS, PAYLOADS, RUNS = "comments", "payloads", "runs"
+KINDS = (*DATED, COMMENTS, PAYLOADS, RUNS)
+_NEVER = {
+    "audit": "the audit log is never purged: each entry is sealed over the one before it",
+    "preference": "preferences are never purged: a forgotten opt-out would be a message too many",
+    "person": "people have no age: `caretrace forget` deletes one",
+}
+_PERIOD = re.compile(r"([1-9]\d{0,3}) (day|week|month|year)s?")
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """So many days, weeks, months or years."""
+
+    count: int
+    unit: str
+
+    def before(self, today: date) -> date:
+        """The first day that is still kept."""
+        if self.unit in ("day", "week"):
+            return today - timedelta(days=self.count * (7 if self.unit == "week" else 1))
+        months = self.count * (12 if self.unit == "year" else 1)
+        years, month = divmod(today.year * 12 + today.month - 1 - months, 12)
+        # The 31st of a shorter month is its last day.
+        following = date(years + (month == 11), (month + 1) % 12 + 1, 1)
+        return date(years, month + 1, min(today.day, (following - timedelta(days=1)).day))
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.unit}{'s' * (self.count != 1)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long what is kept; what is not named is kept for good."""
+
+    periods: Mapping[str, Period] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.periods)
+
+    def since(self, kind: str, today: date) -> date | None:
+        """The first day that is kept of a kind; None where all is."""
+        period = self.periods.get(kind)
+        return None if period is None else period.before(today)
+
+
+def retention(table: Mapping[str, Any]) -> Retention:
+    """The settings of `[retention]`; raises ValueError with every problem."""
+    problems, periods = [], {}
+    for kind, said in table.items():
+        if kind in _NEVER:
+            problems.append(f"{kind} cannot be set: {_NEVER[kind]}")
+        elif kind not in KINDS:
+            problems.append(f"{kind} is none of {', '.join(KINDS)}")
+        elif not isinstance(said, str) or not (found := _PERIOD.fullmatch(said)):
+            problems.append(f'{kind} must be a period such as "90 days" or "3 years"')
+        else:
+            periods[kind] = Period(int(found[1]), found[2])
+    if problems:
+        raise ValueError("; ".join(problems))
+    return Retention(periods)
+
+
+def counts(connection: Connection, kept: Retention, today: date) -> dict[str, int]:
+    """How many rows of each raw table, and how many comments, are past their time."""
+    return _each(kept, today, lambda table, where, day: _count(connection, table, where, day))
+
+
+def purge(connection: Connection, kept: Retention, today: date) -> dict[str, int]:
+    """Delete what `counts` counts, and blank the comments."""
+
+    def gone(table: str, where: str, since: date) -> int:
+        number = _count(connection, table, where, since)
+        if number and table == COMMENTS:
+            connection.exec_driver_sql(
+                f"update raw_feedback set comment = null where {where}", (since,)
+            )
+        elif number:
+            connection.exec_driver_sql(f"delete from raw_{table} where {where}", (since,))
+        return number
+
+    return _each(kept, today, gone)
+
+
+def _each(kept: Retention, today: date, do: Callable[[str, str, date], int]) -> dict[str, int]:
+    found = {}
+    for kind in (*DATED, COMMENTS):
+        if (since := kept.since(kind, today)) is not None:
+            column = DATED["feedback" if kind == COMMENTS else kind]
+            day = f'"{column}"' if column == "day" else f"""("{column}" at time zone 'UTC')"""
+            where = f"cast({day} as date) < ?"
+            where += " and comment is not null" if kind == COMMENTS else ""
+            found[kind] = do(kind, where, since)
+    return {kind: number for kind, number in found.items() if number}
+
+
+def _count(connection: Connection, kind: str, where: str, since: date) -> int:
+    table = "feedback" if kind == COMMENTS else kind
+    number: int = connection.exec_driver_sql(
+        f"select count(*) from raw_{table} where {where}", (since,)
+    ).scalar_one()
+    return number

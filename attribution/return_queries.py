@@ -1,0 +1,109 @@
+"""Questions about who is silent today, how likely they return unasked, and what a message adds."""
+
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from attribution.models.persuading import return_lift as lifts_of
+from attribution.queries import MICROS, REACTIVATION, SPEND, Marts, Scope
+
+GROUP = ("months_silent", "service_line")
+CHANNELS = {"outreach_email": "email_people", "outreach_sms": "sms_people"}
+REACH_NEXT = sa.table(
+    "reach_next",
+    *map(sa.column, (*GROUP, "location", "currency", "people", *CHANNELS.values())),
+    *map(sa.column, ("returns", "value_micros")),
+)
+
+
+OLD_ENOUGH = pd.DateOffset(months=4)  # for a campaign to have brought what it brings
+CALIBRATION = sa.table(
+    "return_calibration",
+    *map(sa.column, ("decile", "people", "predicted", "observed", "low", "high")),
+)
+
+
+def silent_today(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+    """Who is silent on the last day, in the scope's service lines and locations.
+
+    Columns: months_silent, service_line, people, email_people, sms_people, returns (expected
+    unasked within six months), value (of one return, in `currency`).
+    """
+    mart = REACH_NEXT
+    counts = [sa.func.sum(mart.c[name]).label(name) for name in ("people", *CHANNELS.values())]
+    value = sa.func.sum(mart.c.value_micros * mart.c.people) / sa.func.sum(mart.c.people)
+    statement = (
+        sa.select(
+            *(mart.c[name] for name in GROUP),
+            *counts,
+            sa.func.sum(mart.c.returns).label("returns"),
+            (value / MICROS).label("value"),
+        )
+        .where(mart.c.currency == currency)
+        .group_by(*(mart.c[name] for name in GROUP))
+        .order_by(*(mart.c[name] for name in GROUP))
+    )
+    if scope.service_lines:
+        statement = statement.where(mart.c.service_line.in_(scope.service_lines))
+    if scope.locations:
+        statement = statement.where(mart.c.location.in_(scope.locations))
+    frame = at.ask(statement)
+    return frame.astype(dict.fromkeys(("people", *CHANNELS.values()), "int64"))
+
+
+def return_lift(at: Marts) -> pd.DataFrame:
+    """What a message adds, by channel and months of silence, with its 95% interval.
+
+    From campaigns with a holdout that are old enough. Columns: channel, months_silent, treated,
+    treated_kept, held_out, held_out_kept, lift, low, high.
+    """
+    mart = REACTIVATION
+    newest = at.ask(sa.select(sa.func.max(mart.c.cohort_month).label("month")))["month"].iloc[0]
+    if pd.isna(newest):
+        return lifts_of(at.ask(_tested(sa.false())))
+    last = (pd.Timestamp(newest) - OLD_ENOUGH).date()
+    return lifts_of(at.ask(_tested(mart.c.cohort_month <= last)))
+
+
+def _tested(old_enough: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    mart = REACTIVATION
+    grain = (mart.c.channel, mart.c.campaign, mart.c.months_silent)
+    counts = [
+        sa.cast(
+            sa.func.coalesce(sa.func.sum(sa.case((mart.c.arm == arm, mart.c[count]), else_=0)), 0),
+            sa.BigInteger,
+        ).label(name)
+        for arm, count, name in (
+            ("treated", "silent", "treated"),
+            ("treated", "kept", "treated_kept"),
+            ("holdout", "silent", "held_out"),
+            ("holdout", "kept", "held_out_kept"),
+        )
+    ]
+    return sa.select(*grain, *counts).where(old_enough).group_by(*grain).order_by(*grain)
+
+
+def return_calibration(at: Marts) -> pd.DataFrame:
+    """Expected and observed returns by tenths of those who were silent half a year before."""
+    return at.ask(sa.select(*CALIBRATION.c).order_by(CALIBRATION.c.decile))
+
+
+def message_costs(at: Marts, currency: str) -> dict[str, float]:
+    """What reaching a person by each channel has cost, over all campaigns; 0 where unknown."""
+    spent = (
+        sa.select(SPEND.c.channel, sa.func.sum(SPEND.c.spend_micros).label("micros"))
+        .where(SPEND.c.currency == currency, SPEND.c.channel.in_(CHANNELS))
+        .group_by(SPEND.c.channel)
+    )
+    reached = (
+        sa.select(REACTIVATION.c.channel, sa.func.sum(REACTIVATION.c.contacted).label("contacted"))
+        .where(REACTIVATION.c.channel.in_(CHANNELS))
+        .group_by(REACTIVATION.c.channel)
+    )
+    micros = at.ask(spent).set_index("channel")["micros"]
+    people = at.ask(reached).set_index("channel")["contacted"]
+    return {
+        channel: float(micros.get(channel, 0)) / MICROS / max(float(people.get(channel, 0)), 1)
+        for channel in CHANNELS
+    }

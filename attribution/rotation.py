@@ -1,0 +1,136 @@
+"""Rotation: other keys take over, and nothing that was joined comes apart.
+
+Always: another outer key, and another payload key under which every payload is sealed anew. On
+demand, where somebody may hold the hashing key too: every stored hash goes through another one.
+What is to be is written into the keyring first, in one piece; the rest follows from it, and goes on
+where it stopped.
+"""
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from attribution import audit, warehouse
+from attribution.at_rest import owner_only, write_whole
+from attribution.errors import BadInput
+from attribution.kept_books import Books
+from attribution.keys import (
+    KEY_VARIABLE,
+    NEW_KEY_VARIABLE,
+    Keyring,
+    fingerprint,
+    keep,
+    outer_keys,
+    unlocked,
+)
+from attribution.lock import only_one
+from attribution.paths import Home
+from attribution.payloads import Payloads
+from attribution.refresh import Watcher, refresh
+from attribution.rehashing import bring_up_vault, stamp
+from attribution.settings import Settings
+from attribution.vault import open_vault
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How things stand with keys and what is sealed."""
+
+    hashing_keys: int
+    payload_key: str
+    payloads: int
+    stale: int  # payloads that are not sealed, or under an earlier key
+    unfinished: bool
+
+
+def state(home: Home) -> State:
+    """How things stand; nothing is changed."""
+    ring, _ = unlocked(home)
+    payloads = Payloads(home, ring.payloads)
+    return State(
+        len(ring.hashing),
+        fingerprint(ring.payloads[-1]),
+        sum(1 for _ in payloads.every()),
+        sum(1 for _ in payloads.stale()),
+        len(ring.payloads) > 1,
+    )
+
+
+def rotate(settings: Settings, watch: Watcher, say: Say, *, rehash: bool = False) -> None:
+    """Let other keys take over; where an earlier change was stopped, finish that and no more."""
+    home = settings.home
+    ring, outer = unlocked(home)
+    if len(ring.payloads) > 1:
+        _finish(settings, watch)
+        say("An earlier change of keys is finished now; no other was begun.")
+        return
+    new = _new_outer(home, outer)
+    with owner_only(), only_one(home):
+        with Books(home) as books, books.between_entries() as number:
+            changed = Keyring(
+                (*ring.hashing, secrets.token_bytes(32)) if rehash else ring.hashing,
+                (*ring.payloads, secrets.token_bytes(32)),
+                (*ring.sealed_from, number) if rehash else ring.sealed_from,
+            )
+            keep(home, changed, new)
+        what = "hashing, payload and outer key" if rehash else "payload and outer key"
+        audit.record(home, audit.operator(), audit.KEYS_CHANGED, what)
+    _finish(settings, watch)
+    say(f"Changed: {what}. Numbers of people and everything joined are as they were.")
+    if os.environ.get(NEW_KEY_VARIABLE):
+        say(
+            f"From now on {KEY_VARIABLE} must be what {NEW_KEY_VARIABLE} is; start the server "
+            "again with it."
+        )
+
+
+def _new_outer(home: Home, outer: bytes) -> bytes:
+    """The outer key that takes over; where a file holds it, the new one is put beside it."""
+    given = os.environ.get(NEW_KEY_VARIABLE)
+    if given:
+        *_, new = outer_keys(home)
+        if new == outer:
+            raise BadInput(f"{NEW_KEY_VARIABLE} is the key in use. Give another one.")
+        return new
+    if not home.key.exists() or home.key.read_bytes().strip() != outer:
+        raise BadInput(
+            f"The key is not in {home.key}, so caretrace cannot put another in its place. Set "
+            f"{NEW_KEY_VARIABLE} to the new one, of 32 characters or more, beside the present one."
+        )
+    new = secrets.token_hex(32).encode("ascii")
+    write_whole(home.new_key, new)
+    return new
+
+
+def _finish(settings: Settings, watch: Watcher) -> None:
+    """Bring everything under the keys of the keyring, then give up those that took their leave."""
+    home = settings.home
+    ring, outer = unlocked(home)
+    if home.new_key.exists() and home.new_key.read_bytes().strip() == outer:
+        home.new_key.replace(home.key)
+    if (number := warehouse.current_generation(home)) is not None:
+        if not _under(home, number, ring):
+            number = refresh(settings, watch, load=False).generation
+        if any(not _under(home, old, ring) for old in warehouse.kept(home)):
+            with only_one(home):
+                warehouse.drop_others(home, number)
+    with owner_only(), only_one(home):
+        with open_vault(home) as vault:
+            bring_up_vault(vault, ring)
+        payloads = Payloads(home, ring.payloads)
+        for path in list(payloads.stale()):
+            payloads.reseal(path)
+        keep(home, Keyring(ring.hashing, ring.payloads[-1:], ring.sealed_from), outer)
+
+
+def _under(home: Home, generation: int, ring: Keyring) -> bool:
+    """Whether a generation's identifiers are hashed under the newest key."""
+    engine = warehouse.open_private(home, generation)
+    try:
+        with engine.connect() as connection:
+            return (stamp(connection) or ring.names[0]) == ring.names[-1]
+    finally:
+        engine.dispose()

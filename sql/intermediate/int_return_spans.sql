@@ -1,0 +1,249 @@
+-- How long people stayed silent after a visit, until they booked the next one or were looked at.
+-- grain: person_id, visited_at, entered_at
+-- inputs: int_silences, int_people, int_reach, int_reactivation_people, int_payments,
+--   stg_appointment, setting_report
+--
+-- A stretch of silence is at risk of ending from `entered_at` to `left_at`: it begins at the visit
+-- and ends at the booking of the next kept visit (`returned`) or at `known_at`, 60 days before the
+-- last day: what was booked up to then has had the time to be kept. Only the last two years count:
+-- habits change, and records of years ago often hold only those who came again. A message of a
+-- reactivation flow interrupts it for 90 days: who comes then was asked. `is_silent`: nothing is
+-- booked and nobody died by the last day. `visits` counts kept visits up to the stretch,
+-- `value_micros` is what was collected in the 180 days from the return's booking, in the report's
+-- currency.
+
+with
+
+days as (
+
+    select
+        cast(last_day + interval '1' day as timestamp) as last_at,
+        cast(last_day - interval '59' day as timestamp) as known_at,
+        cast(last_day - interval '729' day as timestamp) as first_at
+    from int_reach
+
+),
+
+edges as (
+
+    select
+        days.last_at at time zone setting_report.timezone as last_at,
+        days.known_at at time zone setting_report.timezone as known_at,
+        days.first_at at time zone setting_report.timezone as first_at,
+        setting_report.currency
+    from days
+    cross join setting_report
+
+),
+
+bookings as (
+
+    select
+        person_id,
+        starts_at,
+        min(booked_at) as booked_at
+    from stg_appointment
+    where person_id is not null and is_booked
+    group by 1, 2
+
+),
+
+ahead as (
+
+    select distinct bookings.person_id
+    from bookings
+    cross join edges
+    where bookings.starts_at >= edges.last_at and bookings.booked_at < edges.last_at
+
+),
+
+counted as (
+
+    select
+        person_id,
+        visited_at,
+        next_at,
+        service_line,
+        location,
+        row_number() over (partition by person_id order by visited_at, next_at) as visits
+    from int_silences
+
+),
+
+stretches as (
+
+    select
+        counted.person_id,
+        counted.visited_at,
+        counted.service_line,
+        counted.location,
+        counted.visits,
+        counted.next_at,
+        case
+            when counted.next_at is not null
+                then greatest(
+                    counted.visited_at,
+                    least(coalesce(bookings.booked_at, counted.next_at), counted.next_at)
+                )
+        end as back_at
+    from counted
+    left join bookings
+        on counted.person_id = bookings.person_id and counted.next_at = bookings.starts_at
+
+),
+
+bounded as (
+
+    select
+        stretches.person_id,
+        stretches.visited_at,
+        greatest(stretches.visited_at, edges.first_at) as entered_at,
+        coalesce(least(stretches.back_at, edges.known_at), edges.known_at) as ended_at,
+        edges.known_at,
+        edges.last_at
+    from stretches
+    cross join edges
+    where
+        stretches.visited_at < edges.last_at
+        and coalesce(stretches.back_at, edges.last_at) >= edges.first_at
+
+),
+
+contacts as (
+
+    select
+        bounded.person_id,
+        bounded.visited_at,
+        flows.assigned_at,
+        flows.assigned_at + interval '90' day as rested_at
+    from bounded
+    inner join int_reactivation_people as flows
+        on
+            bounded.person_id = flows.person_id
+            and bounded.visited_at < flows.assigned_at
+            and bounded.ended_at > flows.assigned_at
+    where flows.arm = 'treated'
+
+),
+
+begun as (
+
+    select
+        person_id,
+        visited_at,
+        entered_at as from_at
+    from bounded
+    union
+    select
+        contacts.person_id,
+        contacts.visited_at,
+        greatest(contacts.rested_at, bounded.entered_at) as from_at
+    from contacts
+    inner join bounded
+        on contacts.person_id = bounded.person_id and contacts.visited_at = bounded.visited_at
+
+),
+
+seen as (
+
+    select
+        begun.person_id,
+        begun.visited_at,
+        begun.from_at as entered_at,
+        least(min(bounded.ended_at), coalesce(min(contacts.assigned_at), min(bounded.ended_at)))
+            as left_at,
+        min(bounded.ended_at) as ended_at,
+        min(bounded.known_at) as known_at,
+        min(bounded.last_at) as last_at
+    from begun
+    inner join bounded
+        on begun.person_id = bounded.person_id and begun.visited_at = bounded.visited_at
+    left join contacts
+        on
+            begun.person_id = contacts.person_id
+            and begun.visited_at = contacts.visited_at
+            -- A message within 90 days of the beginning, before or after, ends it.
+            and begun.from_at < contacts.rested_at
+    group by 1, 2, 3
+
+),
+
+paid as (
+
+    select
+        stretches.person_id,
+        stretches.visited_at,
+        cast(sum(int_payments.amount_micros) as bigint) as value_micros
+    from stretches
+    cross join edges
+    inner join int_payments
+        on
+            stretches.person_id = int_payments.person_id
+            and edges.currency = int_payments.currency
+            and stretches.back_at <= int_payments.posted_at
+            and stretches.back_at + interval '180' day > int_payments.posted_at
+    group by 1, 2
+
+),
+
+people as (
+
+    select
+        seen.person_id,
+        seen.visited_at,
+        seen.entered_at,
+        coalesce(int_people.deceased, false) as deceased,
+        cast(extract(year from seen.visited_at) as integer) - int_people.birth_year as age
+    from seen
+    left join int_people on seen.person_id = int_people.person_id
+
+),
+
+final as (
+
+    select
+        seen.person_id,
+        seen.visited_at,
+        stretches.service_line,
+        stretches.location,
+        case
+            when stretches.visits >= 8 then '8+'
+            when stretches.visits >= 4 then '4-7'
+            when stretches.visits >= 2 then '2-3'
+            else '1'
+        end as visits,
+        case
+            when people.age is null then 'unknown'
+            when people.age < 18 then '0-17'
+            when people.age < 30 then '18-29'
+            when people.age < 45 then '30-44'
+            when people.age < 65 then '45-64'
+            when people.age < 80 then '65-79'
+            else '80+'
+        end as age_band,
+        seen.entered_at,
+        seen.left_at,
+        stretches.back_at is not null
+        and stretches.back_at <= seen.left_at
+        and stretches.back_at < seen.known_at as returned,
+        stretches.next_at is null
+        and not people.deceased
+        and ahead.person_id is null as is_silent,
+        seen.known_at,
+        seen.last_at,
+        coalesce(paid.value_micros, 0) as value_micros
+    from seen
+    inner join stretches
+        on seen.person_id = stretches.person_id and seen.visited_at = stretches.visited_at
+    inner join people
+        on
+            seen.person_id = people.person_id
+            and seen.visited_at = people.visited_at
+            and seen.entered_at = people.entered_at
+    left join ahead on seen.person_id = ahead.person_id
+    left join paid
+        on seen.person_id = paid.person_id and seen.visited_at = paid.visited_at
+
+)
+
+select * from final

@@ -1,0 +1,133 @@
+"""A clinic's home folder for tests of keys and deletions; of the models only a few are built.
+
+A step of those commands can be killed in a process of its own: `killed(processes, home, point)`.
+"""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+import duckdb
+import pytest
+from servers.clinic import CANARY_EMAIL, CANARY_MRN, CONFIG, clinic, payment, people
+from servers.killer import after, die
+from servers.scripted import slice_of, slices
+from warehouse_fixtures import made_of
+
+from attribution import audit, deletions, forgetting, rotation, settings, transform, warehouse
+from attribution.keys import keyring
+from attribution.paths import Home
+from attribution.payloads import Payloads
+from attribution.refresh import refresh
+from connectors import SOURCES
+from connectors.source import Cursor
+
+MODELS = ("conversions", "links", "journeys")
+FEWER = ("links",)
+TYPED = f"patient {CANARY_MRN}"
+# A visit's payment says only which visit it is for.
+ORPHAN = payment("pay-orphan", "10.00", 5, appointment_id="a0")
+
+
+def ready(models: tuple[str, ...]) -> None:
+    """The clinic's systems, and few models; in this process."""
+    SOURCES["scripted"] = "servers.scripted"
+    few = made_of(models)
+    transform.load_models = lambda: few
+    transform.run_checks = lambda _connection: None
+    systems()
+
+
+def systems(count: int = 6) -> None:
+    """What the systems say of so many people."""
+    clinic(emr=slices(slice_of(*people(count), ORPHAN, Cursor("1"), name="records")))
+
+
+@contextmanager
+def few_models(models: tuple[str, ...] = MODELS) -> Iterator[None]:
+    """`ready`, until the end of the block."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SOURCES, "scripted", "servers.scripted")
+        for name in ("load_models", "run_checks"):
+            patch.setattr(transform, name, getattr(transform, name))
+        ready(models)
+        yield
+
+
+def make_home(folder: Path) -> Home:
+    """A home folder after a refresh, with three payloads, of which one names somebody."""
+    home = Home(folder)
+    home.folder.mkdir(mode=0o700)
+    home.config.write_text(f"first_day = 2025-01-01\n{CONFIG}")
+    load(home)
+    store = Payloads(home, keyring(home).payloads)
+    into = store.folder("crm", "crm", "20250301T000000-abcdef")
+    store.keep(into, "names.json", f'{{"rows": [{{"mail": " {CANARY_EMAIL} "}}]}}'.encode())
+    store.keep(into, "days.json", b'{"day": "2025-03-01", "clicks": 4}')
+    store.keep(store.folder("crm", "crm", "20990101T000000-abcdef"), "late.csv", b"day;clicks")
+    return home
+
+
+def load(home: Home) -> int:
+    return refresh(settings.load(home), debug=True).generation
+
+
+def store(home: Home) -> Payloads:
+    return Payloads(home, keyring(home).payloads)
+
+
+def ask(home: Home, sql: str, name: str = "private") -> list[tuple]:
+    number = warehouse.current_generation(home)
+    path = home.generation(number) / f"{name}.duckdb"
+    with duckdb.connect(str(path), read_only=True) as database:
+        return database.execute(sql).fetchall()
+
+
+def forget(home: Home, *typed: str) -> None:
+    """As the command does it."""
+    chosen = settings.load(home)
+    forgetting.forget(chosen, forgetting.asked(typed or [TYPED]), "request")
+    refresh(chosen, debug=True, load=False)
+
+
+def rotate(home: Home, *, rehash: bool = False) -> list[str]:
+    said: list[str] = []
+    rotation.rotate(settings.load(home), lambda _event: None, said.append, rehash=rehash)
+    return said
+
+
+# Where to die, and what is under way: what is put in whose place.
+POINTS = {
+    "before anybody is forgotten": (forgetting, "bury", die, forget),
+    "when they are": (forgetting, "bury", after(forgetting.bury), forget),
+    "while the store is written anew": (warehouse.Building, "copy_marts", die, forget),
+    "after the pointer": (forgetting, "finish", die, forget),
+    "after earlier generations": (forgetting, "naming_payloads", die, forget),
+    "before the last word": (forgetting, "erased", die, forget),
+    "when keys are changed": (audit, "record", die, rotate),
+    "among the payloads": (Payloads, "reseal", after(Payloads.reseal), rotate),
+    "when hashing keys are changed": (rotation, "refresh", die, rotate),
+    "after hashing anew": (deletions, "bring_up_vault", die, rotate),
+}
+
+
+def run(folder: Path, point: str) -> None:
+    """Forget somebody or change keys, and die at a point."""
+    ready(FEWER)
+    owner, name, replacement, act = POINTS[point]
+    setattr(owner, name, replacement)
+    if "hashing" in point:
+        rotate(Home(folder), rehash=True)
+    else:
+        act(Home(folder))
+
+
+def killed(processes: ForkServerContext, home: Home, *points: str) -> None:
+    """Let a process die at each of these points, one after the other."""
+    for point in points:
+        victim = processes.Process(target=run, args=(home.folder, point))
+        victim.start()
+        victim.join()
+        assert victim.exitcode == -signal.SIGKILL, point

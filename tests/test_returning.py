@@ -1,0 +1,229 @@
+"""Returning: stretches of silence worked by hand, laws of chances, of lifts and of a budget."""
+
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from warehouse_fixtures import Warehouse, appointment, at, message, payment
+
+from attribution.models.persuading import return_lift
+from attribution.models.returning import (
+    CELL,
+    learned,
+    return_calibration,
+    return_chances,
+    trials,
+)
+from attribution.ui.views.reach import options, planned
+
+DAY = timedelta(days=1)
+PEOPLE = ("anna", "bea", "cleo", "dora", "emma")
+COLUMNS = ["basis", "in_month", "out_month", "returned", *CELL[1:], "people", "value_micros"]
+
+
+def cells(*rows: tuple) -> pd.DataFrame:
+    """Cells of one kind of people: basis, in_month, out_month, returned, people, value."""
+    full = [(*row[:4], "1", "30-44", "dental", *row[4:]) for row in rows]
+    return pd.DataFrame(full, columns=COLUMNS)
+
+
+def test_months_at_risk_by_hand():
+    found = trials(cells(("all", 6, 7, True, 4, 0), ("all", 6, 8, False, 10, 0)))
+    assert found.cells["month"].tolist() == [6, 7, 8]
+    assert found.returned.tolist() == [0, 4, 0]
+    # Ten who were last seen in the eighth month were at risk for half of it.
+    assert found.stayed.tolist() == [14, 10, 5]
+
+
+def test_who_was_not_yet_silent_counts_from_the_sixth_month():
+    assert trials(cells(("all", 0, 6, True, 3, 0))).cells["month"].tolist() == [6]
+    assert trials(cells(("all", 0, 5, True, 3, 0))).cells.empty
+
+
+def simulated(hazard: float, people: int, seed: int, lost: float = 0.0) -> pd.DataFrame:
+    """Cells of people who return with the same chance in each month, some lost on the way."""
+    rng = np.random.default_rng(seed)
+    ends = 6 + rng.geometric(hazard, people) - 1
+    gone = np.where(rng.random(people) < lost, 6 + rng.integers(0, 12, people), 40)
+    out = np.minimum(ends, np.minimum(gone, 40))
+    returned = (ends <= gone) & (ends < 40)
+    found = pd.DataFrame({"out_month": out, "returned": returned})
+    counted = found.groupby(["out_month", "returned"]).size()
+    rows = [(int(month), bool(back), int(n)) for (month, back), n in counted.items()]
+    past = [("all", 0, month, back, n, n * 10**6 * back) for month, back, n in rows]
+    before = [("before", *row[1:]) for row in past]
+    after = [("after", 8, month - 8, back, n, 0) for month, back, n in rows if month >= 8]
+    return cells(*past, *before, *after, ("today", 10, 10, False, 5, 0))
+
+
+@pytest.mark.parametrize("lost", [0.0, 0.5])
+def test_a_steady_chance_is_found_though_messages_end_the_look_at_many(lost):
+    found = return_chances(simulated(0.05, 40_000, 3, lost))
+    now = found[found["basis"] == "today"].iloc[0]
+    assert now["chance"] == pytest.approx(1 - 0.95**6, abs=0.015)
+    assert now["value_micros"] == pytest.approx(10**6, rel=0.01)
+
+
+def test_calibration_tells_what_came_with_an_interval_that_holds_it():
+    looked = simulated(0.05, 40_000, 4, 0.3)
+    found = return_calibration(
+        return_chances(looked).query("basis == 'after'").drop(columns=["basis", "value_micros"]),
+        looked,
+    )
+    (row,) = found.to_dict("records")
+    assert row["low"] < 1 - 0.95**6 < row["high"]
+    assert row["low"] < row["observed"] < row["high"]
+    assert abs(row["predicted"] - row["observed"]) < 0.02
+
+
+def test_where_nobody_ever_returned_nothing_is_told():
+    found = return_chances(
+        cells(
+            ("all", 6, 12, False, 9, 0), ("today", 8, 8, False, 2, 0), ("before", 6, 9, False, 9, 0)
+        )
+    )
+    assert found["chance"].isna().all()
+    assert return_calibration(found.drop(columns=["basis", "value_micros"]), cells()).empty
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(6, 30), st.integers(0, 20), st.booleans(), st.sampled_from("12"),
+            st.sampled_from(["dental", "spine"]), st.integers(1, 500),
+        ),
+        min_size=1, max_size=12,
+    )
+)  # fmt: skip
+@settings(max_examples=25, deadline=None)
+def test_chances_are_chances_and_do_not_mind_the_order_of_rows(rows):
+    frame = pd.DataFrame(
+        [
+            ("all", first, first + lasted, back, visits, "45-64", line, people, 0)
+            for first, lasted, back, visits, line, people in rows
+        ],
+        columns=COLUMNS,
+    )
+    hazard, again = learned(frame), learned(frame.iloc[::-1])
+    facts = frame[CELL[1:]]
+    months = frame["in_month"].to_numpy(np.float64)
+    for horizon in (1, 6):
+        chance = hazard.within(months, facts, horizon)
+        assert ((chance >= 0) & (chance <= 1)).all()
+        assert chance == pytest.approx(again.within(months, facts, horizon), abs=1e-6)
+    assert (hazard.within(months, facts, 6) >= hazard.within(months, facts, 3) - 1e-12).all()
+
+
+def campaigns(*rows: tuple) -> pd.DataFrame:
+    names = ["channel", "campaign", "months_silent"]
+    counts = ["treated", "treated_kept", "held_out", "held_out_kept"]
+    return pd.DataFrame(rows, columns=[*names, *counts])
+
+
+def test_a_lift_that_stands_alone_is_the_difference():
+    found = return_lift(campaigns(("outreach_email", "a", "6-12", 1000, 120, 500, 30)))
+    (row,) = found.to_dict("records")
+    assert row["lift"] == pytest.approx(0.06, abs=1e-3)
+    error = np.sqrt(0.12 * 0.88 / 1000 + 0.06 * 0.94 / 500)
+    assert row["high"] - row["lift"] == pytest.approx(1.96 * error, rel=0.05)
+
+
+def test_small_groups_lean_on_the_others_and_large_ones_do_not():
+    found = return_lift(
+        campaigns(
+            ("outreach_email", "a", "6-12", 20_000, 1_000, 20_000, 200),
+            ("outreach_email", "b", "12-18", 20_000, 1_200, 20_000, 200),
+            ("outreach_email", "c", "18-24", 20, 8, 20, 0),
+        )
+    ).set_index("months_silent")
+    assert found.loc["6-12", "lift"] == pytest.approx(0.04, abs=0.004)
+    assert found.loc["12-18", "lift"] == pytest.approx(0.05, abs=0.004)
+    assert 0.04 < found.loc["18-24", "lift"] < 0.2  # of 0.4 seen
+
+
+def test_no_holdout_no_lift():
+    assert return_lift(campaigns(("outreach_sms", "a", "36+", 50, 5, 0, 0))).empty
+
+
+groups = st.lists(
+    st.tuples(st.integers(0, 400), st.integers(0, 400), st.floats(1, 900)), min_size=1, max_size=5
+)
+
+
+@given(groups, st.floats(0, 500), st.floats(0, 500))
+@settings(max_examples=25, deadline=None)
+def test_a_larger_budget_reaches_more_and_none_is_overspent(people, budget, more):
+    silent = pd.DataFrame(
+        [
+            (f"{number}", "dental", email + sms, email, sms, 1.0, value)
+            for number, (email, sms, value) in enumerate(people)
+        ],
+        columns=["months_silent", "service_line", "people", "email_people", "sms_people",
+                 "returns", "value"],
+    )  # fmt: skip
+    lifts = pd.DataFrame(
+        [
+            (channel, f"{number}", 0.01 * (number + 1), -0.01, 0.1)
+            for number in range(len(people))
+            for channel in ("outreach_email", "outreach_sms")
+        ],
+        columns=["channel", "months_silent", "lift", "low", "high"],
+    )
+    every = options(silent, lifts, {"outreach_email": 0.5, "outreach_sms": 0.9})
+    small, large, all_ = (planned(every, each) for each in (budget, budget + more, None))
+    assert small["cost"].sum() <= budget + 1e-6
+    assert small["gain"].sum() <= large["gain"].sum() + 1e-6 <= all_["gain"].sum() + 2e-6
+    assert (small["gain"] >= 0).all()
+    assert not all_.duplicated(["months_silent", "service_line"]).any()
+
+
+@pytest.fixture(scope="module")
+def warehouse():
+    with_rows = Warehouse(of=("int_return_cells", "int_return_spans"))
+    first = at("2025-01-10 15:00")
+    back = at("2025-11-20 15:00")
+    with_rows.build(
+        # Comes back after ten months, booked ten days ahead.
+        appointment("a1", "anna", first - 5 * DAY, first),
+        appointment("a2", "anna", back - 10 * DAY, back),
+        payment("p1", "anna", back + 3 * DAY, "120"),
+        payment("p2", "anna", back + 185 * DAY, "500"),
+        # Is written to after eight months and comes at once: asked, not by herself.
+        appointment("b1", "bea", first - 5 * DAY, first),
+        appointment("b2", "bea", first + 250 * DAY, first + 251 * DAY),
+        message("m1", "bea", "recall_1", first + 245 * DAY, sent_at=first + 245 * DAY,
+                purpose="marketing", arm="treated"),
+        # Is still away, and has nothing booked; the last one has.
+        appointment("c1", "cleo", first - 5 * DAY, first),
+        appointment("d1", "dora", first - 5 * DAY, first),
+        appointment("d2", "dora", at("2026-05-28"), at("2026-06-25"), "booked"),
+        # Makes the record reach the end of May 2026.
+        appointment("e1", "emma", at("2026-05-29"), at("2026-05-31 12:00")),
+    )  # fmt: skip
+    return with_rows
+
+
+def spans(warehouse: Warehouse, who: str) -> list[tuple]:
+    return warehouse.rows(
+        "select date_diff('day', visited_at, entered_at), date_diff('day', visited_at, left_at),"
+        " returned, is_silent, value_micros from int_return_spans"
+        f" where person_id = {1 + PEOPLE.index(who)} order by visited_at, entered_at"
+    )
+
+
+def test_a_return_ends_a_silence_at_its_booking(warehouse):
+    assert spans(warehouse, "anna")[0] == (0, 304, True, False, 120 * 10**6)
+
+
+def test_who_comes_within_90_days_of_a_message_did_not_come_unasked(warehouse):
+    assert spans(warehouse, "bea")[0] == (0, 245, False, False, 0)
+
+
+def test_whoever_has_a_visit_ahead_is_not_silent(warehouse):
+    assert [span[3] for span in spans(warehouse, "cleo")] == [True]
+    assert [span[3] for span in spans(warehouse, "dora")] == [False]
+    now = warehouse.rows("select in_month, people from int_return_cells where basis = 'today'")
+    assert sorted(now) == [(0, 1), (6, 1), (8, 1), (16, 1)]  # all but her

@@ -1,0 +1,388 @@
+"""Small cells: nothing that viewers are told is of 1 to 10 people, nor lets anybody work it out."""
+
+from datetime import date, timedelta
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attribution import viewer_marts
+from attribution.errors import TransformError
+from attribution.small_cells import (
+    LEAST,
+    OTHER,
+    Cube,
+    Numbers,
+    People,
+    fold,
+    is_safe,
+    protected,
+)
+from attribution.small_cells_audit import Attack
+from attribution.viewer_marts import ALL, CUBES
+
+KINDS = ("lead", "booked", "kept", "new_patient", "collected")
+START = date(2025, 1, 20)  # a block begins here
+GRAINS = {
+    "about": ("key",),
+    "conversions": ("kind", "service_line", "location", "week", "currency"),
+    "credit": ("model", "kind", "channel", "campaign", "week"),
+    "spend": ("channel", "week"),
+    "sessions": ("channel", "week"),
+    "reactivation": ("cohort_month",),
+    "incremental": ("kind", "channel"),
+    "paths": ("kind",),
+}
+CUBE = Cube("people", ("line", "place"), ("people", "kept"), (("people", "kept"),), ("month",))
+
+CELLS = st.dictionaries(
+    st.tuples(st.sampled_from("abc"), st.sampled_from("xyz")),
+    st.tuples(st.integers(0, 30), st.integers(0, 30)),
+    min_size=1,
+)
+
+
+def test_small_cells_join_their_small_neighbours_first():
+    """Worked by hand: 4 and 9 are 13 together; 3 is alone in its channel and takes the smallest."""
+    cells = {
+        ("search", "brand"): 40,
+        ("search", "hip"): 4,
+        ("search", "knee"): 9,
+        ("social", "meet"): 25,
+        ("video", "stories"): 3,
+    }
+    told = fold({key: Numbers((count,)) for key, count in cells.items()})
+    assert told == {
+        ("search", "brand"): ("search", "brand"),
+        ("search", "hip"): ("search", OTHER),
+        ("search", "knee"): ("search", OTHER),
+        ("social", "meet"): (OTHER, OTHER),
+        ("video", "stories"): (OTHER, OTHER),
+    }
+
+
+def test_ten_people_in_all_are_told_of_nowhere():
+    assert fold({("a", "x"): Numbers((10,))}) == {}
+    assert fold({("a", "x"): Numbers((6,)), ("b", "x"): Numbers((5,))}) == {
+        ("a", "x"): (OTHER, OTHER),
+        ("b", "x"): (OTHER, OTHER),
+    }
+
+
+def test_one_person_in_two_cells_is_one_when_they_are_told_together():
+    def some(*who):
+        return People(np.array(who), np.ones(len(who), dtype=np.int64), 1)
+
+    seven = some(*range(7))
+    assert fold({("a",): seven, ("b",): seven}) == {}
+    assert set(fold({("a",): seven, ("b",): some(*range(4, 12))}).values()) == {(OTHER,)}
+
+
+@given(CELLS)
+@settings(max_examples=60)
+def test_what_is_told_is_a_partition_into_safe_cells(cells):
+    told = fold({key: Numbers((a + b, a, b)) for key, (a, b) in cells.items()})
+    sums: dict = {}
+    for key, label in told.items():
+        assert all(here in (own, OTHER) for own, here in zip(key, label, strict=True))
+        sums.setdefault(label, []).append((sum(cells[key]), *cells[key]))
+    for counts in sums.values():
+        assert is_safe(np.sum(counts, axis=0))
+    assert not told or set(told) == set(cells)  # all of it, or none
+
+
+@given(CELLS, st.randoms(use_true_random=False))
+@settings(max_examples=25)
+def test_two_releases_differ_by_nobody_or_by_enough(cells, random):
+    def rows(counts):
+        keys = pd.DataFrame([*counts], columns=["line", "place"])
+        people = [a + b for a, b in counts.values()]
+        return keys.assign(month=1, people=people, kept=[a for a, _ in counts.values()])
+
+    first = protected(CUBE, rows(cells))
+    later = {key: (a + random.randint(0, 14), b) for key, (a, b) in cells.items()}
+    second = protected(CUBE, rows(later), first)
+    assert first[["month", "line", "place"]].equals(second[["month", "line", "place"]])
+    for name in ("people", "kept"):
+        assert is_safe((second[name] - first[name]).abs())
+        assert is_safe(second[name])
+    assert is_safe(second["people"] - second["kept"])
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 25), min_size=3, max_size=3), min_size=3, max_size=3),
+)
+@settings(max_examples=15)
+def test_linear_programs_give_no_folded_cell_back(table):
+    counts = np.array(table)
+    attack = Attack(9)
+    numbers = np.arange(9).reshape(3, 3)
+    for cells, sums in ((numbers, counts.sum(1)), (numbers.T, counts.sum(0))):
+        told = fold({(str(n),): Numbers((int(total),)) for n, total in enumerate(sums)})
+        for label in set(told.values()):
+            inside = [int(key[0]) for key, here in told.items() if here == label]
+            attack.told(cells[inside].ravel(), sums[inside].sum())
+    groups = [*numbers.tolist(), *numbers.T.tolist(), *([n] for n in range(9))]
+    assert attack.given_back(groups, counts.ravel()) == []
+
+
+def test_linear_programs_see_through_totals_rates_and_costs():
+    """Three cells of 40, 30 and 6; the small one is hidden and nothing else is."""
+    truth = np.array([40, 30, 6])
+    total = Attack(3)
+    total.told([0], 40), total.told([1], 30)
+    assert total.given_back([[2]], truth) == []
+    total.told([0, 1, 2], 76)
+    assert total.given_back([[2]], truth) == [0]
+    rate = Attack(3)
+    rate.told([0, 1], 70)
+    rate.rate([2], [0, 1, 2], 6 / 76)
+    assert rate.given_back([[2]], truth) == [0]
+    cost = Attack(3)
+    cost.told([2], 600 / 100.0)  # spend over CPA
+    assert cost.spans([[2]]).tolist() == [[6, 6]]
+    with pytest.raises(ValueError, match="contradicts"):
+        cost.told([2], 7) or cost.spans([[2]])
+
+
+# What follows is a store with all that viewers' marts are made of, a few thousand conversions.
+
+
+def store(weeks, *, seed=3):
+    """A private store of so many weeks, in memory."""
+    random = np.random.default_rng(seed)
+    size = 160 * weeks
+    week = np.sort(random.integers(0, weeks, size))
+    frame = pd.DataFrame(
+        {
+            "conversion_id": np.arange(size),
+            "kind": random.choice(KINDS, size, p=[0.3, 0.3, 0.2, 0.08, 0.12]),
+            "person_id": random.integers(0, size // 3, size),
+            "week": [START + timedelta(weeks=int(n)) for n in week],
+            "service_line": random.choice(["heart", "hip", "eye"], size, p=[0.6, 0.37, 0.03]),
+            "location": random.choice(["north", "south"], size, p=[0.8, 0.2]),
+            "currency": "USD",
+            "conversions": 1,
+            "value_micros": random.integers(1, 9, size) * 1_000_000,
+        }
+    )
+    touched = frame[random.random(size) < 0.8]["conversion_id"].to_numpy()
+    first, last = (
+        random.choice(9, len(touched), p=[0.3, 0.2, 0.15] + [0.35 / 6] * 6) for _ in "ab"
+    )
+    shares = pd.concat(
+        [
+            pd.DataFrame({"conversion_id": touched, "map_id": ids, "step": step,
+                          "first_share": 2 - step, "last_share": step - 1,
+                          "last_non_direct_share": step - 1, "linear_share": 0.5})
+            for step, ids in ((1, first), (2, last))
+        ]
+    )  # fmt: skip
+    ways = [(n, f"channel{n % 4}", f"campaign{n}") for n in range(9)]
+    engine = sa.create_engine("duckdb:///:memory:", poolclass=sa.pool.StaticPool)
+    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    raw = connection.connection.driver_connection
+    months = pd.DataFrame(
+        {
+            "cohort_month": date(2025, 1, 1), "campaign": ["spring", "autumn", "", "late"],
+            "channel": "outreach_sms", "months_silent": "6-12", "service_line": "heart",
+            "location": "north", "arm": ["treated", "treated", "none", "holdout"],
+            "silent": [90, 12, 500, 8], "contacted": [90, 12, 0, 0], "engaged": [60, 5, 0, 0],
+            "booked": [40, 2, 60, 1], "kept": [25, 1, 40, 1], "retained": [3, 0, 5, 0],
+            "currency": "USD", "value_micros": 10,
+        }
+    )  # fmt: skip
+    tables = {
+        "int_conversions": frame,
+        "int_shares": shares,
+        "int_channel_map": pd.DataFrame(ways, columns=["map_id", "channel", "campaign"]),
+        "setting_report": pd.DataFrame({"currency": ["USD"], "timezone": ["UTC"]}),
+        "reactivation": months,
+        "about": pd.DataFrame(
+            {
+                "key": ["currency", "timezone", "first_week", "last_week", "people"],
+                "value": ["USD", "UTC", str(START), str(START + timedelta(weeks=weeks - 1)), "3"],
+            }
+        ),
+        "spend": pd.DataFrame(
+            {"channel": ["channel0"], "campaign": ["campaign0"], "service_line": ["eye"],
+             "location": ["north"], "week": [START], "currency": ["USD"], "spend_micros": [5],
+             "impressions": [1], "clicks": [1], "claimed_conversions": [3.0]}
+        ),
+        "sessions": pd.DataFrame({"channel": ["channel0"], "week": [START], "sessions": [4]}),
+        "paths": pd.DataFrame({"kind": ["lead"], "journeys": [7]}),
+        "incremental": pd.DataFrame(
+            {"kind": ["lead"], "channel": ["baseline"], "conversions": [9.0], "value_micros": [1],
+             "share": [1.0], "low": [8.0], "high": [9.5]}
+        ),
+        **{name: pd.DataFrame({"rule": ["1"]}) for name in viewer_marts._RULES[1:]},
+    }  # fmt: skip
+    for name, table in tables.items():
+        raw.register("incoming", table)
+        connection.exec_driver_sql(f"create table {name} as from incoming")
+        raw.unregister("incoming")
+    cell = "kind, service_line, location, week, currency"
+    connection.exec_driver_sql(
+        f"create table conversions as select {cell}, sum(conversions) as conversions,"
+        " cast(sum(value_micros) as bigint) as value_micros from int_conversions group by all"
+    )
+    models = " union all ".join(
+        f"select '{model}' as model, {cell}, channel, campaign,"
+        f" sum({model}_share) as conversions, sum(value_micros * {model}_share) as value_micros"
+        " from int_conversions join int_shares using (conversion_id)"
+        " join int_channel_map using (map_id) group by all"
+        for model in ("first", "last", "linear")
+    )
+    nobody = " union all ".join(
+        f"select '{model}', {cell}, 'unattributed', '', count(*), sum(value_micros)"
+        " from int_conversions where conversion_id not in (select conversion_id from int_shares)"
+        " group by all"
+        for model in ("first", "last", "linear")
+    )
+    connection.exec_driver_sql(
+        f"create table credit as select * from ({models} union all {nobody}) where conversions <> 0"
+    )
+    return connection
+
+
+def release(connection, path, before=None):
+    """Write viewers' marts, after a release where there was one, and open them."""
+    connection.exec_driver_sql(f"attach '{path}' as viewers")
+    if before is not None:
+        connection.exec_driver_sql(f"attach '{before}' as before (read_only)")
+    try:
+        viewer_marts.write(connection, GRAINS, follows=before is not None)
+    finally:
+        connection.exec_driver_sql("detach viewers")
+        if before is not None:
+            connection.exec_driver_sql("detach before")
+    return duckdb.connect(str(path), read_only=True)
+
+
+@pytest.fixture(scope="module")
+def two_releases(tmp_path_factory):
+    """What viewers are told of eleven weeks, and of sixteen, of which the first differ a little."""
+    folder = tmp_path_factory.mktemp("releases")
+    early, late = store(11), store(16)
+    first = release(early, folder / "first.duckdb")
+    # Both stores are drawn apart: nearly every cell of the closed blocks would differ.
+    second = release(late, folder / "second.duckdb", folder / "first.duckdb")
+    yield early, late, first, second, folder
+    for each in (first, second, early, late):
+        each.close()
+
+
+def test_every_cell_that_viewers_are_told_holds_enough_people(two_releases):
+    _, _, first, second, _ = two_releases
+    for told in (first, second):
+        for mart in ("conversions", "conversions_weekly"):
+            counts = told.sql(f"select conversions from {mart}").df()["conversions"]
+            assert len(counts) > 10
+            assert is_safe(counts)
+        # These give a conversion to one touch, so that they count people.
+        counts = told.sql("select conversions from credit where model in ('first', 'last')").df()[
+            "conversions"
+        ]
+        assert len(counts) > 20
+        assert is_safe(counts.round(9))
+
+
+def test_people_are_counted_and_not_their_visits(two_releases):
+    """Counted anew from the store: in all weeks of a block, under every name that is told."""
+    early, _, first, _, _ = two_releases
+    names = first.sql("select distinct service_line, location, week from conversions").df()
+    seen = pd.read_sql("select * from int_conversions", early)
+    for line, place, week in names.itertuples(index=False):
+        if OTHER in (line, place):
+            continue
+        begin = pd.Timestamp(week).date()
+        inside = seen["week"].map(lambda day: pd.Timestamp(day).date()).between(
+            begin, begin + timedelta(weeks=3)
+        )  # fmt: skip
+        own = seen[inside & (seen["service_line"] == line) & (seen["location"] == place)]
+        assert is_safe(own.groupby("kind")["person_id"].nunique())
+
+
+def test_credit_of_a_block_adds_up_to_what_was_converted(two_releases):
+    _, _, _, second, _ = two_releases
+    credited = second.sql(
+        "select model, kind, week, sum(conversions) as n from credit group by all"
+    ).df()
+    seen = second.sql("select kind, week, sum(conversions) as n from conversions group by all").df()
+    both = credited.merge(seen, on=["kind", "week"], suffixes=("", "_seen"))
+    assert len(both) == len(credited) > 0
+    assert both["n"].to_numpy() == pytest.approx(both["n_seen"].to_numpy())
+    weekly = second.sql(
+        "select kind, sum(conversions) as n from conversions_weekly group by 1"
+    ).df()
+    whole = seen.groupby("kind")["n"].sum()
+    assert weekly.set_index("kind")["n"].to_dict() == whole.to_dict()
+
+
+def test_only_blocks_that_are_over_are_told_and_none_twice(two_releases):
+    _, _, first, second, _ = two_releases
+    weeks = [str(week)[:10] for (week,) in first.sql(
+        "select distinct week from credit order by 1").fetchall()]  # fmt: skip
+    assert weeks == [str(START), str(START + timedelta(weeks=4))]
+    for mart in ("conversions", "conversions_weekly", "credit"):
+        sql = f"select * from {mart} where week < date '{START + timedelta(weeks=8)}' order by all"
+        assert first.sql(sql).fetchall() == second.sql(sql).fetchall()
+    later = "select count(distinct week) from credit"
+    assert second.sql(later).fetchone() == (4,)
+
+
+def test_other_rules_tell_all_blocks_anew(two_releases):
+    _, late, first, _, folder = two_releases
+    late.exec_driver_sql("insert into channel_rules values ('2')")
+    anew = release(late, folder / "anew.duckdb", folder / "first.duckdb")
+    sql = f"select * from conversions where week < date '{START + timedelta(weeks=8)}' order by all"
+    assert anew.sql(sql).fetchall() != first.sql(sql).fetchall()
+    late.exec_driver_sql("delete from channel_rules where rule = '2'")
+
+
+def test_what_nobody_has_shown_to_be_safe_is_empty(two_releases):
+    _, _, first, _, _ = two_releases
+    assert first.sql("select count(*) from paths").fetchone() == (0,)
+    about = dict(first.sql("from about").fetchall())
+    assert "people" not in about
+    assert "claimed_conversions" not in first.sql("from spend").columns
+    assert first.sql("select distinct service_line, location from credit").fetchall() == [
+        (ALL, ALL)
+    ]
+
+
+def test_few_who_came_back_are_told_with_others_or_not_at_all(two_releases):
+    """Autumn has 12 silent and 2 booked, so it is told with spring; eight held out are nowhere."""
+    _, _, first, _, _ = two_releases
+    rows = first.sql(
+        "select arm, campaign, silent, booked, kept, retained from reactivation order by all"
+    ).fetchall()
+    assert rows == [("none", "", 500, 60, 40, None), ("treated", OTHER, 102, 42, 26, None)]
+
+
+def test_a_mart_that_would_tell_of_few_stops_the_refresh(two_releases, monkeypatch, tmp_path):
+    early, *_ = two_releases
+    monkeypatch.setattr(viewer_marts, "protected", lambda _cube, frame, _before: frame)
+    with pytest.raises(TransformError, match="of reactivation would tell viewers of fewer than 11"):
+        release(early, tmp_path / "bad.duckdb")
+
+
+def test_so_does_a_block_that_was_folded_wrongly(two_releases, monkeypatch, tmp_path):
+    early, *_ = two_releases
+    monkeypatch.setattr(
+        "attribution.viewer_cells.fold", lambda cells, _allowed: {key: key for key in cells}
+    )
+    with pytest.raises(TransformError, match=f"of fewer than {LEAST} people"):
+        release(early, tmp_path / "bad.duckdb")
+
+
+def test_every_declared_mart_names_what_it_counts():
+    for cube in CUBES:
+        assert cube.counts
+        assert {one for part in cube.parts for one in part} - set(cube.counts) <= {
+            "engaged_or_booked"
+        }
