@@ -67,6 +67,8 @@ counted as (
         location,
         row_number() over (partition by person_id order by visited_at, next_at) as visits
     from int_silences
+    -- Of two visits at one instant the silence after the last one counts.
+    qualify row_number() over (partition by person_id, visited_at order by visit_id desc) = 1
 
 ),
 
