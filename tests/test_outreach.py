@@ -38,6 +38,7 @@ from outreach import doubts, handoff
 from outreach.approval import approve
 from outreach.flow import flow
 from outreach.outbox import Outbox
+from outreach.outbox import forget as forget_messages
 from outreach.planning import keep, plan
 from outreach.sending import send
 from outreach.told import tell
@@ -185,6 +186,20 @@ def test_who_refuses_between_plan_and_sending_is_refused(clinic, boxes):
         "refused": 1, "sent": 1,
     }  # fmt: skip
     assert outbox.reasons("test") == [("refused", "address_stopped", 1)]
+
+
+def test_who_is_forgotten_leaves_the_outbox_but_a_stop_stays(clinic, boxes):
+    *_rest, outbox = boxes
+    keep(planned(clinic, boxes), outbox, clinic)
+    one, other = outbox.rows("select person_id, owner, identifier from message order by key")
+    outbox.stop([(one["person_id"], one["identifier"], "email", "", False, "told us")])
+    assert forget_messages(clinic, [one["person_id"]], []) > 0
+    assert forget_messages(clinic, [], [other["owner"]]) > 0
+    assert outbox.counts("test") == {}
+    assert outbox.rows("select * from assignment") == []
+    assert outbox.stopped().select(["person_id", "identifier"]).to_pylist() == [
+        {"person_id": None, "identifier": one["identifier"]}
+    ]
 
 
 def test_it_is_quiet_where_it_is_night(clinic, boxes):
