@@ -21,6 +21,7 @@ from attribution.paths import Home
 from attribution.port import check_port
 from attribution.research import command as research_command
 from attribution.roles import ROLES
+from outreach import command as outreach
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -128,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     identity.set_defaults(run=_identity)
 
     analyst.add_command(commands)
+    outreach.add_command(commands)
     research_command.add_command(commands)
     custody.add_commands(commands)
 

@@ -14,7 +14,7 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from attribution import audit, erasing, warehouse
+from attribution import audit, contacts, erasing, warehouse
 from attribution.errors import BadInput, StorageError
 from attribution.kept_books import Books
 from attribution.keys import Keyring, keyring
@@ -28,6 +28,7 @@ from attribution.rehashing import stamp
 from attribution.settings import Settings
 from attribution.tombstones import Forgotten, Record, bury, erased, forgotten
 from attribution.vault import open_vault
+from outreach import outbox
 
 # A reason in words of one's own could name somebody.
 REASONS = ("request", "consent", "error", "law")
@@ -148,6 +149,8 @@ def finish(settings: Settings, generation: int) -> None:
             path.unlink()
         with Books(home) as books:
             books.remove_mentions(buried.numbers)
+        contacts.forget(home, buried.people)
+        outbox.forget(home, buried.numbers, buried.people)
         audit.record(
             home,
             audit.operator(),

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, Engine
 
+from attribution.contacts import Contacts
 from attribution.erasing import records_in
 from attribution.privacy import Door, stored_fields
 from attribution.raw import has_person, lent
@@ -49,6 +50,7 @@ class Loader:
     run_id: str
     on_rows: Callable[[int], None] = lambda _rows: None
     on_forgotten: Callable[[Sequence[Record]], None] = lambda _records: None
+    contacts: Contacts | None = None  # where addresses are kept, sealed, to send to
 
     def load(self, piece: Slice) -> Loaded:
         """Read one slice to its end and commit it, or raise and leave everything as it was."""
@@ -123,8 +125,13 @@ class _Stage:
             )
         # The engine may store rows in any order, and of two with one key the later one counts.
         arrived = pa.array(np.arange(self.rows, self.rows + len(table)))
-        arrow = self.loader.door.pseudonymise(row, table).append_column("arrival", arrived)
+        door = self.loader.door
+        arrow = door.pseudonymise(row, table).append_column("arrival", arrived)
         arrow = self._with_keys(row, self._without_forgotten(row, arrow))
+        if self.loader.contacts is not None:
+            # Of those rows alone that are loaded: who was forgotten leaves no address behind.
+            clear = table.take(pc.subtract(arrow.column("arrival"), self.rows))
+            self.loader.contacts.keep(self.loader.source, row, clear, arrow, door.region)
         names = _listed(arrow.column_names)
         with self.connection.begin(), lent(self.connection, arrow) as name:
             self.connection.exec_driver_sql(

@@ -63,6 +63,14 @@ class Home:
         return self.folder / "research"
 
     @property
+    def contacts(self) -> Path:
+        return self.folder / "contacts.sqlite"
+
+    @property
+    def outreach(self) -> Path:
+        return self.folder / "outreach.sqlite"
+
+    @property
     def generations(self) -> Path:
         return self.folder / "generations"
 

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from attribution import (
     audit,
+    contacts,
     deletions,
     forgetting,
     identity,
@@ -36,6 +37,7 @@ from attribution.keys import keyring
 from attribution.ledger import Ledger, StepNote
 from attribution.loading import Loader
 from attribution.lock import only_one
+from attribution.outreach_settings import outreach_settings
 from attribution.paths import Home
 from attribution.payloads import Payloads
 from attribution.placeholders import placeholders
@@ -45,6 +47,7 @@ from attribution.settings import Settings, SourceSettings, connector, without_se
 from attribution.tombstones import Forgotten, Record, bury_records
 from connectors.errors import SourceError
 from connectors.source import Context
+from outreach import told as outreach
 
 # Sources wait on networks: more threads than cores, few enough to be polite to one's own disk.
 PARALLEL_SOURCES = 4
@@ -150,6 +153,7 @@ class _Run:
         self.payloads = Payloads(settings.home, self.keys.payloads)
         self.forgotten = Forgotten()
         self.placeholders = placeholders(settings.home.folder)
+        self.contacts: contacts.Contacts | None = None
         self.same_names = same_names(settings.home.folder)
 
     def run(self) -> Outcome:
@@ -188,7 +192,11 @@ class _Run:
 
     def _load_all(self, building: warehouse.Building) -> dict[str, str]:
         asked = [s for s in self.settings.sources if f"load {s.name}" in self.steps]
-        with ThreadPoolExecutor(PARALLEL_SOURCES) as pool:
+        wanted = outreach_settings(self.settings.home).enabled
+        with (
+            contacts.kept(self.settings.home, wanted=wanted) as self.contacts,
+            ThreadPoolExecutor(PARALLEL_SOURCES) as pool,
+        ):
             results = pool.map(lambda source: self._load(building, source), asked)
             return {
                 source.name: message
@@ -247,6 +255,7 @@ class _Run:
             self.run_id,
             on_rows,
             self._keep_out,
+            self.contacts,
         )
         problems: list[str] = []
         notes: list[str] = []
@@ -333,6 +342,7 @@ class _Run:
         models = transform.load_models()
         with self._step("models") as note, building.connect() as connection:
             seeds.write(connection, self.settings)
+            outreach.tell(connection, self.settings.home, self.run_id)
             transform.build(connection, models, on_step=lambda name: self._say("models", name))
             note.rows = len(models)
         marts, people = (

@@ -17,6 +17,7 @@ SEE = "see"  # pages of aggregates
 EXPORT = "export"
 PEOPLE = "people"
 OPERATE = "operate"
+APPROVE = "approve"  # that a flow writes to people
 SMALL_CELLS = "small cells"  # counts of fewer than eleven people
 AS_ROLE = "CARETRACE_AS"  # one role, to see a demonstration as those who have it do
 RESEARCH = "research"  # read people, and take de-identified data away: it takes both roles
@@ -25,6 +26,7 @@ _MAY = {
     EXPORT: frozenset({"admin"}),
     PEOPLE: frozenset({"care"}),
     OPERATE: frozenset({"admin", "analyst"}),
+    APPROVE: frozenset({"admin"}),
     SMALL_CELLS: frozenset({"analyst"}),
 }
 _BOTH = {RESEARCH: (PEOPLE, EXPORT)}

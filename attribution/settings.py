@@ -20,6 +20,7 @@ from phonenumbers import SUPPORTED_REGIONS
 from attribution.errors import SettingsError
 from attribution.models.parameters import CreditSettings, credit_settings
 from attribution.others_words import unnamed
+from attribution.outreach_settings import outreach_settings
 from attribution.paths import Home
 from attribution.research.rules import research_rules
 from attribution.retention import Retention, retention
@@ -114,8 +115,10 @@ def load(at: Home, *, today: date | None = None) -> Settings:
     secrets = _read(at.secrets) if at.secrets.is_file() else {}
     told = _Told(document, [])
     # How readers sign in is read apart, by the server (attribution/sign_in.py), and so is what
-    # research data must reach (attribution/research/rules.py).
-    told.only((set(Settings.__dataclass_fields__) - {"home"}) | {"sign_in", "research"})
+    # research data must reach (attribution/research/rules.py) and how people are reached
+    # (attribution/outreach_settings.py).
+    elsewhere = {"sign_in", "research", "outreach"}
+    told.only((set(Settings.__dataclass_fields__) - {"home"}) | elsewhere)
     first_day = told.get("first_day", date, (today or date.today()) - timedelta(days=731))  # noqa: DTZ011
     sources = (
         _source(at, name, table, secrets, told.problems)
@@ -140,7 +143,7 @@ def load(at: Home, *, today: date | None = None) -> Settings:
         )
     if settings.region not in SUPPORTED_REGIONS:
         told.problems.append(f"region = {settings.region!r} is not a country code such as 'US'")
-    for apart in (sign_in, research_rules):
+    for apart in (sign_in, research_rules, outreach_settings):
         try:
             apart(at)
         except SettingsError as error:

@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 from attribution.demo.config_media import ADS, WEB
+from attribution.demo.config_outreach import outreach_toml
 
 _HEAD = """\
 # A simulated health system. Every source is of kind `files`: it reads a folder of exports.
@@ -224,10 +225,13 @@ def config_toml(drop: Path, *, first_day: date = date(2020, 1, 1)) -> str:
     # A JSON string is a TOML string too, whatever signs a path holds.
     folders = {name: json.dumps(str(drop / name), ensure_ascii=False) for name in _FOLDERS}
     text = _HEAD + ADS + WEB + _CRM + _RECORD + _OUTREACH
-    return text.format(
-        drop=folders,
-        first_day=first_day.isoformat(),
-        clinics=_CLINICS,
-        titles=_TITLES,
-        departments=_DEPARTMENTS,
+    return (
+        text.format(
+            drop=folders,
+            first_day=first_day.isoformat(),
+            clinics=_CLINICS,
+            titles=_TITLES,
+            departments=_DEPARTMENTS,
+        )
+        + outreach_toml()
     )

@@ -39,12 +39,13 @@ def persons(world: World) -> pd.DataFrame:
     sex = np.array(["female", "male"], dtype=object)
     zips = np.array(["601", "602", "603", "604", "605", "606"], dtype=object)
     language = np.where(folk.draws.uniform(193, 0, at) < 0.14, "es", "en")
+    young = (folk.line[at] == 3) & (folk.draws.uniform(198, 0, at) < 0.12)  # children
     return pd.DataFrame(
         {
             "patient_id": names.mrn(at),
             "email": names.where(mailed, names.emails(folk)[at]),
             "phone": names.where(phoned, phone),
-            "birth_year": folk.birth_year[at],
+            "birth_year": np.where(young, 2008 + at % 18, folk.birth_year[at]),
             "sex": sex[first_names.males(folk)[at].astype(np.int64)],
             "zip3": zips[folk.place[at] * 2 + at % 2],
             "language": language,

@@ -1,0 +1,219 @@
+"""The contact store: addresses and record numbers, sealed, for those who send and nobody else.
+
+Everything else knows people by keyed hashes, so that nothing in the warehouse could be written to.
+Where outreach is switched on, the door keeps what sending needs here: under the hash of a record
+(a patient's, a CRM contact's) its e-mail, its phone and its own number, each sealed with
+AES-256-GCM (NIST SP 800-38D) under a key derived from the installation's, which lies in none of
+the databases.
+No name is ever kept. Only the sender opens what is sealed; pages and reports cannot.
+"""
+
+import hmac
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+
+import pyarrow as pa
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from attribution.errors import StorageError
+from attribution.normal import phone
+from attribution.paths import Home
+from attribution.privacy import load_key
+from connectors.contract import Contact, Person, Row
+
+# Whose record, which column is the record's own number, and what it is called here.
+_KEPT: dict[type[Row], tuple[str, str]] = {
+    Person: ("patient_id", "patient"),
+    Contact: ("contact_id", "contact"),
+}
+RECORD, EMAIL, PHONE = "record", "email", "phone"
+_NONCE = 12
+_TABLE = """
+create table if not exists address (
+    owner text not null,
+    kind text not null,
+    source text not null,
+    of text not null,
+    identifier text not null,
+    sealed blob not null,
+    primary key (owner, kind, source)
+) without rowid
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where one thing that a person can be reached by lies: it is not the thing itself."""
+
+    owner: str  # hash of the record's number
+    kind: str
+    source: str
+
+
+class Contacts:
+    """The store of one home folder; made on first use."""
+
+    def __init__(self, home: Home, key: bytes | None = None) -> None:
+        self._seal = AESGCM(contacts_key(load_key(home) if key is None else key))
+        self._path = home.contacts
+        self._lock = Lock()
+        home.contacts.touch(mode=0o600)
+        # Sources are loaded in threads of their own; the lock takes them one at a time.
+        self._connection = sqlite3.connect(home.contacts, check_same_thread=False)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000",
+                       "secure_delete=ON"):  # fmt: skip
+            self._connection.execute(f"pragma {pragma}")
+        self._connection.execute(_TABLE)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> "Contacts":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def keep(
+        self, source: str, row: type[Row], clear: pa.Table, hashed: pa.Table, region: str
+    ) -> None:
+        """Seal what some rows say of how their person is reached.
+
+        What a record no longer has is taken out, and so is all of a record that was deleted or
+        whose person has died. Rows of other kinds are left alone.
+        """
+        if row not in _KEPT:
+            return
+        number, of = _KEPT[row]
+        owners = hashed.column(number).to_pylist()
+        gone = clear.column("deceased" if row is Person else "deleted").to_pylist()
+        put: list[tuple[str, str, str, str, str, bytes]] = []
+        out: list[tuple[str, str, str]] = []
+        for kind, column in ((RECORD, number), (EMAIL, EMAIL), (PHONE, PHONE)):
+            values, hashes = clear.column(column).to_pylist(), hashed.column(column).to_pylist()
+            for owner, value, known, over in zip(owners, values, hashes, gone, strict=True):
+                if owner is None:
+                    continue
+                text = None if over or not known else _sendable(kind, value, region)
+                if text is None:
+                    out.append((owner, kind, source))
+                else:
+                    put.append((owner, kind, source, of, known, self._sealed(owner, kind, text)))
+        with self._lock, self._connection as connection:
+            connection.executemany(
+                "delete from address where owner = ? and kind = ? and source = ?", out
+            )
+            connection.executemany("insert or replace into address values (?, ?, ?, ?, ?, ?)", put)
+
+    def places(self, kinds: Sequence[str]) -> pa.Table:
+        """Who can be reached how: owner, kind, source, of, identifier. Nothing is opened."""
+        names = ("owner", "kind", "source", "of", "identifier")
+        parts: list[pa.Table] = []
+        marks = ", ".join("?" for _ in kinds)
+        with self._lock:
+            found = self._connection.execute(
+                f"select {', '.join(names)} from address where kind in ({marks})",  # noqa: S608
+                tuple(kinds),
+            )
+            while rows := found.fetchmany(200_000):
+                columns = zip(*rows, strict=True)
+                parts.append(pa.table(dict(zip(names, map(list, columns), strict=True))))
+        empty = pa.table({name: pa.array([], pa.string()) for name in names})
+        return pa.concat_tables(parts) if parts else empty
+
+    def reveal(self, asked: Iterable[Address]) -> dict[Address, str]:
+        """Open some addresses; those that are gone are left out."""
+        found: dict[Address, str] = {}
+        with self._lock:
+            for one in asked:
+                row = self._connection.execute(
+                    "select sealed from address where owner = ? and kind = ? and source = ?",
+                    (one.owner, one.kind, one.source),
+                ).fetchone()
+                if row is not None:
+                    found[one] = self._opened(one.owner, one.kind, row[0])
+        return found
+
+    def forget(self, owners: Iterable[str]) -> int:
+        """Take out all that is kept under these records' hashes; how much that was."""
+        with self._lock, self._connection as connection:
+            before = connection.total_changes
+            connection.executemany("delete from address where owner = ?", [(o,) for o in owners])
+            return connection.total_changes - before
+
+    def reseal(self, key: bytes) -> int:
+        """Seal everything anew under another installation key; all or nothing."""
+        fresh, changed = AESGCM(contacts_key(key)), 0
+        with self._lock, self._connection as connection:
+            rows = connection.execute("select owner, kind, source, sealed from address").fetchall()
+            for owner, kind, source, sealed in rows:
+                text = self._opened(owner, kind, sealed)
+                connection.execute(
+                    "update address set sealed = ? where owner = ? and kind = ? and source = ?",
+                    (_sealed(fresh, owner, kind, text), owner, kind, source),
+                )
+                changed += 1
+        self._seal = fresh
+        return changed
+
+    def _sealed(self, owner: str, kind: str, text: str) -> bytes:
+        return _sealed(self._seal, owner, kind, text)
+
+    def _opened(self, owner: str, kind: str, sealed: bytes) -> str:
+        try:
+            plain = self._seal.decrypt(sealed[:_NONCE], sealed[_NONCE:], _bound(owner, kind))
+        except InvalidTag:
+            raise StorageError(
+                f"{self._path} was sealed with another key. Put that key back, or delete the file "
+                "and load the sources anew."
+            ) from None
+        return plain.decode()
+
+
+@contextmanager
+def kept(home: Home, *, wanted: bool) -> Iterator[Contacts | None]:
+    """The store where it is wanted; None elsewhere."""
+    if not wanted:
+        yield None
+        return
+    with Contacts(home) as contacts:
+        yield contacts
+
+
+def forget(home: Home, owners: Iterable[str]) -> int:
+    """Take some records' addresses out of a home's store, if it has one."""
+    if not home.contacts.is_file():
+        return 0
+    with Contacts(home) as contacts:
+        return contacts.forget(owners)
+
+
+def contacts_key(key: bytes) -> bytes:
+    """The key that seals addresses, from the installation's own."""
+    return hmac.digest(key, b"caretrace contact store", "sha256")
+
+
+def _sealed(seal: AESGCM, owner: str, kind: str, text: str) -> bytes:
+    nonce = os.urandom(_NONCE)
+    # Bound to its place, so that nobody can give one person another's address.
+    return nonce + seal.encrypt(nonce, text.encode(), _bound(owner, kind))
+
+
+def _bound(owner: str, kind: str) -> bytes:
+    return f"{owner}\x1f{kind}".encode()
+
+
+def _sendable(kind: str, value: str, region: str) -> str | None:
+    """How an address is written to send to it; None where that cannot be done."""
+    if kind == PHONE:
+        number = phone(value, region)
+        return None if number is None or ";" in number else number
+    text = value.strip()
+    if kind == EMAIL and (not text.isascii() or not text.isprintable()):
+        return None
+    return text

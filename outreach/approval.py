@@ -1,0 +1,36 @@
+"""Approval: an administrator says that exactly this version of a flow may write to people."""
+
+from datetime import date
+
+from attribution import audit
+from attribution.errors import NotAllowed
+from attribution.outreach_settings import Outreach
+from attribution.paths import Home
+from attribution.roles import APPROVE, Reader
+from outreach.flow import Flow
+from outreach.outbox import Outbox
+from outreach.rules import check
+
+
+def approve(
+    home: Home, reader: Reader, flow: Flow, settings: Outreach, outbox: Outbox, today: date
+) -> None:
+    """Approve a flow's version, and write down who did; a changed file needs a new approval.
+
+    Raises NotAllowed where the reader is no administrator, BadInput where the flow breaks a rule.
+    """
+    if not reader.may(APPROVE):
+        raise NotAllowed("Only an administrator may approve that a flow writes to people.")
+    check(flow, settings, today)
+    audit.record(
+        home,
+        reader.name,
+        audit.OUTREACH_APPROVED,
+        f"flow {flow.name}",
+        version=flow.version,
+        purpose=flow.purpose,
+        channels=list(flow.channels),
+        holdout=flow.holdout,
+        ends=flow.ends,
+    )
+    outbox.approve(flow.name, flow.version, reader.name)

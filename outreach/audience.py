@@ -1,0 +1,89 @@
+"""Audiences: whom a flow means, asked of the private store of the published generation.
+
+Each is one SELECT with `person_id`, `occasion` and whatever its templates say. It runs read-only,
+with everything but the data switched off; no row of it leaves this package but into the outbox.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from attribution import warehouse
+from attribution.errors import BadInput
+from attribution.outreach_settings import Outreach
+from attribution.paths import Home
+from outreach.flow import Flow
+
+NEEDED = {"person_id", "occasion"}
+
+
+@contextmanager
+def private_store(home: Home, generation: int) -> Iterator[Any]:
+    """The driver's connection to the private store of a generation, for the length of a block."""
+    engine = warehouse.open_private(home, generation)
+    try:
+        with engine.connect() as connection:
+            yield connection.connection.driver_connection
+    finally:
+        engine.dispose()
+
+
+def generation_of(home: Home) -> int:
+    """The published generation; raises where there is none yet."""
+    number = warehouse.current_generation(home)
+    if number is None:
+        raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
+    return number
+
+
+def ask(driver: Any, flow: Flow, settings: Outreach, now: datetime) -> dict[str, str]:
+    """Run a flow's audience into the temporary table `asked`; its columns and their types.
+
+    Raises BadInput where it cannot be run, lacks a column, or names somebody twice.
+    """
+    zone = driver.execute("select timezone from setting_report").fetchone()[0]
+    given = {**flow.parameters, "now": now, "timezone": zone}
+    driver.register("told_providers", _providers(settings))
+    try:
+        sql = f"create or replace temp table asked as {flow.sql.strip().rstrip(';')}"
+        driver.execute(sql, {name: given[name] for name in flow.asked})
+        described = driver.execute("describe asked").fetchall()
+    except duckdb.Error as error:
+        # Its first line names tables and columns, never a row.
+        reason = str(error).splitlines()[0]
+        raise BadInput(f"The audience {flow.audience} cannot be asked: {reason}") from None
+    finally:
+        driver.unregister("told_providers")
+    columns = {str(row[0]): str(row[1]) for row in described}
+    if missing := sorted(NEEDED - columns.keys()):
+        raise BadInput(f"The audience {flow.audience} has no column {' and no '.join(missing)}.")
+    twice = driver.execute(
+        "select count(*) from (select 1 from asked where person_id is not null"
+        " group by person_id, occasion having count(*) > 1) as twice"
+    ).fetchone()[0]
+    if twice:
+        raise BadInput(
+            f"The audience {flow.audience} names {twice:,} people twice for one occasion, who "
+            "would be written to twice. Give it one row for each person and occasion."
+        )
+    return columns
+
+
+def demo_now(driver: Any) -> datetime:
+    """When it is in a simulated health system: the evening of its last kept visit."""
+    at: datetime = driver.execute("select max(visited_at) from int_visits").fetchone()[0]
+    return at
+
+
+def _providers(settings: Outreach) -> pa.Table:
+    known: Mapping[str, Mapping[str, str]] = settings.providers
+    return pa.table(
+        {
+            "provider": pa.array(list(known), pa.string()),
+            "has_video": pa.array([bool(each.get("video")) for each in known.values()], pa.bool_()),
+        }
+    )

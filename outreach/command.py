@@ -1,0 +1,234 @@
+"""`caretrace outreach`: list, preview, approve, send, settle, stop, results and size."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from attribution import audit
+from attribution import settings as configuration
+from attribution.contacts import Contacts
+from attribution.errors import BadInput
+from attribution.outreach_settings import Outreach, outreach_settings
+from attribution.paths import Home
+from attribution.roles import Reader
+
+
+def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Register the command on a parser of commands."""
+    parser = commands.add_parser("outreach", help="write to people, measured and by consent")
+    what = parser.add_subparsers(required=True, metavar="{list,preview,approve,send,...}")
+
+    def add(name: str, run: Any, text: str, *, flow: bool = True) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = what.add_parser(name, help=text)
+        if flow:
+            made.add_argument("flow", help="the flow's name, as `outreach list` has it")
+        made.set_defaults(run=run)
+        return made
+
+    add("list", _list, "every flow: purpose, channels, approval, what is in its outbox", flow=False)
+    preview = add("preview", _preview, "whom a flow would write to now, and what; nothing is kept")
+    preview.add_argument("--people", action="store_true", help="show what one person would get")
+    add("approve", _approve, "let exactly this version of a flow write to people")
+    send = add("send", _send, "say what would be sent (a dry run), or send it with --live")
+    send.add_argument("--live", action="store_true", help="really send")
+    settle = add("settle", _settle, "say what became of messages that are in doubt")
+    settle.add_argument("--as", dest="fate", choices=["sent", "unsent"], required=True)
+    stop = add("stop", _stop, "never write to some addresses again, at once", flow=False)
+    stop.add_argument(
+        "addresses", type=Path, help="file with an e-mail or phone a line; - is stdin"
+    )
+    results = add("results", _results, "what a flow brought, beside those who were held out")
+    results.add_argument(
+        "--outcome", default="kept", choices=["kept", "reactivated", "money", "nps"]
+    )
+    results.add_argument("--level", type=float, default=0.9, help="of the intervals (0.9)")
+    size = add("size", _size, "how many people a test needs", flow=False)
+    size.add_argument("--base", type=float, required=True, help="share who come anyway, as 0.05")
+    size.add_argument("--lift", type=float, required=True, help="added share to find, as 0.02")
+    size.add_argument("--holdout", type=float, default=0.15, help="share held out (0.15)")
+    size.add_argument("--power", type=float, default=0.8)
+    size.add_argument("--level", type=float, default=0.9)
+
+
+@contextmanager
+def _opened() -> Iterator[tuple[Home, Outreach, bool, Contacts, Any]]:
+    """The home, what it says of outreach, whether it is simulated, its contacts and its outbox."""
+    from outreach.outbox import Outbox
+
+    home = configuration.home()
+    whole = configuration.load(home)
+    settings = outreach_settings(home)
+    if not settings.enabled:
+        raise BadInput(
+            f"Outreach is switched off. Set enabled = true under [outreach] in {home.config}, "
+            "and refresh, so that addresses are kept (docs/outreach.md says how)."
+        )
+    with Contacts(home) as contacts, Outbox(home) as outbox:
+        yield home, settings, whole.demo, contacts, outbox
+
+
+def _list(_options: argparse.Namespace) -> int:
+    from outreach.flow import flows
+
+    with _opened() as (home, _settings, _demo, _contacts, outbox):
+        for flow in flows(home).values():
+            state = "approved" if outbox.approved(flow.name, flow.version) else "not approved"
+            _say(f"{flow.name}: {flow.title}")
+            _say(
+                f"  {flow.purpose}, by {' or '.join(flow.channels)}, until {flow.ends}, "
+                f"{flow.holdout:.0%} held out; version {flow.version}, {state}"
+            )
+            if counts := outbox.counts(flow.name):
+                _say("  " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+    return 0
+
+
+def _preview(options: argparse.Namespace) -> int:
+    from outreach.flow import flow as named
+    from outreach.planning import plan
+    from outreach.rules import check
+    from outreach.sample import example, of_a_person
+
+    with _opened() as (home, settings, demo, contacts, outbox):
+        flow = named(home, options.flow)
+        check(flow, settings, datetime.now(UTC).date())
+        made = plan(home, flow, settings, contacts, outbox, demo=demo)
+        _funnel(made)
+        if options.people:
+            audit.record(home, audit.operator(), audit.PEOPLE_SEEN, f"preview of {flow.name}")
+        said = of_a_person(made, settings) if options.people else example(flow, settings)
+        for channel, (subject, text) in said.items():
+            _say(f"\n--- {channel}{': ' + subject if subject else ''}\n{text}")
+    return 0
+
+
+def _approve(options: argparse.Namespace) -> int:
+    from outreach.approval import approve
+    from outreach.flow import flow as named
+
+    with _opened() as (home, settings, _demo, _contacts, outbox):
+        flow = named(home, options.flow)
+        # Whoever can run commands on the home folder is its administrator.
+        reader = Reader(audit.operator(), frozenset({"admin"}))
+        approve(home, reader, flow, settings, outbox, datetime.now(UTC).date())
+        _say(f"Version {flow.version} of {flow.name} is approved until its file changes.")
+    return 0
+
+
+def _send(options: argparse.Namespace) -> int:
+    from outreach.flow import flow as named
+    from outreach.planning import keep, plan
+    from outreach.rules import check
+    from outreach.sending import send
+
+    with _opened() as (home, settings, demo, contacts, outbox):
+        flow = named(home, options.flow)
+        check(flow, settings, datetime.now(UTC).date())
+        made = plan(home, flow, settings, contacts, outbox, demo=demo)
+        _funnel(made)
+        if not options.live:
+            _say("Nothing was sent: this was a dry run. Add --live to send.")
+            return 0
+        if not outbox.approved(flow.name, flow.version):
+            raise BadInput(
+                f"This version of {flow.name} ({flow.version}) is not approved. Look at it with "
+                f"`caretrace outreach preview {flow.name}`, then approve it."
+            )
+        audit.record(
+            home, audit.operator(), audit.OUTREACH_SENT, f"flow {flow.name}",
+            version=flow.version, planned=made.planned,
+        )  # fmt: skip
+        keep(made, outbox, home)
+        result = send(home, flow, settings, contacts, outbox, demo=demo)
+        for state, count in sorted(result.states.items()):
+            _say(f"{count:,} {state}")
+        for state, reason, count in outbox.reasons(flow.name):
+            _say(f"  {state}: {count:,} {reason}")
+        if result.quiet:
+            _say(f"{result.quiet:,} wait until it is no longer quiet where they live.")
+        if result.settled.open:
+            _say(
+                f"{result.settled.open:,} are in doubt: the sender ended while they left. Ask the "
+                f"mail server, then say `caretrace outreach settle {flow.name} --as sent` (or "
+                "unsent)."
+            )
+        if result.stopped:
+            print(f"caretrace: {result.stopped}", file=sys.stderr)  # noqa: T201
+        return 1 if result.stopped or result.settled.open else 0
+
+
+def _settle(options: argparse.Namespace) -> int:
+    from outreach.doubts import decide
+
+    with _opened() as (home, _settings, _demo, _contacts, outbox):
+        audit.record(
+            home, audit.operator(), audit.OUTREACH_SETTLED, f"flow {options.flow}",
+            fate=options.fate,
+        )  # fmt: skip
+        done = decide(options.flow, outbox, gone=options.fate == "sent")
+        _say(f"{done:,} messages are settled as {options.fate}.")
+    return 0
+
+
+def _stop(options: argparse.Namespace) -> int:
+    from outreach.stopping import stop
+
+    lines = (
+        sys.stdin.read()
+        if str(options.addresses) == "-"
+        else options.addresses.read_text(encoding="utf-8")
+    )
+    with _opened() as (home, _settings, _demo, _contacts, outbox):
+        done, unread = stop(home, configuration.load(home), outbox, lines.splitlines())
+        audit.record(home, audit.operator(), audit.OUTREACH_STOPPED, "addresses", stopped=done)
+        _say(f"{done:,} addresses will not be written to again, by any flow.")
+        if unread:
+            print(  # noqa: T201
+                f"caretrace: {unread:,} lines are no e-mail or phone and were left out.",
+                file=sys.stderr,
+            )
+    return 1 if unread else 0
+
+
+def _results(options: argparse.Namespace) -> int:
+    from outreach.results import results
+
+    with _opened() as (home, _settings, demo, _contacts, outbox):
+        for sentence in results(
+            home, options.flow, outbox, options.outcome, level=options.level, demo=demo
+        ):
+            _say(sentence)
+    return 0
+
+
+def _size(options: argparse.Namespace) -> int:
+    from outreach.lift import people_needed
+
+    try:
+        needed = people_needed(
+            options.base, options.lift, options.holdout, power=options.power, level=options.level
+        )
+    except ValueError as error:
+        raise BadInput(f"No test can be planned: {error}.") from None
+    _say(
+        f"{needed:,} people, of whom {round(needed * options.holdout):,} are held out, find a "
+        f"lift of {options.lift:.1%} over {options.base:.1%} with a power of {options.power:.0%}."
+    )
+    return 0
+
+
+def _funnel(made: Any) -> None:
+    from outreach.planning import REASONS
+
+    by = ", ".join(f"{count:,} by {name}" for name, count in sorted(made.channels.items()))
+    _say(f"{made.audience:,} in the audience, {made.planned:,} would be written to ({by or '-'}).")
+    for reason, count in sorted(made.dropped.items(), key=lambda each: -each[1]):
+        _say(f"  {count:,} not: {REASONS[reason]}")
+
+
+def _say(sentence: str) -> None:
+    print(sentence, flush=True)  # noqa: T201

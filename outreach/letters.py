@@ -1,0 +1,62 @@
+"""Letters: one planned message, written and addressed, on its way from the outbox to a way out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from attribution.contacts import RECORD, Address, Contacts
+from attribution.errors import BadInput
+from attribution.outreach_settings import Outreach
+from outreach.flow import Flow
+from outreach.planning import KIND_OF
+from outreach.templates import written
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What is said to whom; the address and the text are in clear and stay in memory."""
+
+    key: str
+    channel: str
+    identifier: str
+    person_id: int
+    to: str = field(repr=False)
+    subject: str = field(repr=False)
+    text: str = field(repr=False)
+    record: str = field(default="", repr=False)  # the person's number in their own system
+
+
+def letters(
+    flow: Flow, rows: Sequence[Mapping[str, Any]], settings: Outreach, contacts: Contacts
+) -> tuple[list[Letter], list[tuple[str, str, str]]]:
+    """The letters of some rows of the outbox, and the rows that none can be made of, with why."""
+    asked = {
+        row["key"]: (
+            Address(row["owner"], KIND_OF[row["channel"]], row["source"]),
+            Address(row["owner"], RECORD, row["source"]),
+        )
+        for row in rows
+    }
+    known = contacts.reveal({address for pair in asked.values() for address in pair})
+    made: list[Letter] = []
+    failed: list[tuple[str, str, str]] = []
+    for row in rows:
+        address, record = asked[row["key"]]
+        if address not in known:
+            failed.append((row["key"], "refused", "no_address"))
+            continue
+        try:
+            said = {"timezone": row["zone"].split("|")[0]} | orjson.loads(row["fields"] or "{}")
+            subject, text = written(flow, row["channel"], said, settings, row["key"])
+        except BadInput:
+            failed.append((row["key"], "refused", "template"))
+            continue
+        made.append(
+            Letter(
+                row["key"], row["channel"], row["identifier"], row["person_id"], known[address],
+                subject, text, known.get(record, ""),
+            )
+        )  # fmt: skip
+    return made, failed

@@ -1,0 +1,273 @@
+"""The outbox: every message that was ever planned, and what became of it. SQLite, made to last.
+
+    planned -> approved -> sending -> sent
+                  ^           |-> approved (deferred), failed, in_doubt
+    planned, approved -> refused, with the reason
+
+A message is `sending` before the first byte leaves, and that is durable; so after a kill nothing
+that may have left looks as if it had not. `key` stands for person, flow and occasion: there is
+never a second row for them. A person who was held out has a row in `assignment` and none here.
+"""
+
+import fcntl
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+
+from attribution.ledger import now
+from attribution.paths import Home
+
+STATES = ("planned", "approved", "sending", "sent", "failed", "refused", "in_doubt")
+# Those that count for frequency caps: it left, or is about to.
+COUNTED = ("planned", "approved", "sending", "sent", "in_doubt")
+COLUMNS = (
+    "key", "flow", "version", "person_id", "identifier", "owner", "source", "occasion", "channel",
+    "zone", "fields", "state", "reason", "planned_at", "next_at", "tries", "at",
+)  # fmt: skip
+_TABLES = """
+create table if not exists message (
+    key text primary key, flow text not null, version text not null, person_id integer not null,
+    identifier text not null, owner text not null, source text not null, occasion text not null,
+    channel text not null, zone text not null, fields text not null, state text not null,
+    reason text not null, planned_at text not null, next_at text not null,
+    tries integer not null, at text not null
+) without rowid;
+create index if not exists message_state on message (flow, state);
+create table if not exists assignment (
+    flow text not null, person_id integer not null, identifier text not null, owner text not null,
+    arm text not null, channel text not null, assigned_at text not null,
+    primary key (flow, person_id)
+) without rowid;
+create table if not exists approval (
+    flow text not null, version text not null, approver text not null, at text not null,
+    primary key (flow, version)
+);
+create table if not exists stop (
+    person_id integer, identifier text, channel text not null, purpose text not null,
+    hard integer not null, at text not null, how text not null
+);
+"""
+
+
+class Outbox:
+    """The outbox of one home folder; made on first use."""
+
+    def __init__(self, home: Home) -> None:
+        self._lock = home.folder / "outreach.lock"
+        home.outreach.touch(mode=0o600)
+        self._connection = sqlite3.connect(home.outreach, isolation_level=None)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000",
+                       "secure_delete=ON"):  # fmt: skip
+            self._connection.execute(f"pragma {pragma}")
+        self._connection.executescript(_TABLES)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> "Outbox":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def only_one(self) -> Iterator[bool]:
+        """Hold the sender's lock for a block; false where another process holds it."""
+        with self._lock.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, and durable when the block ends."""
+        self._connection.execute("begin immediate")
+        try:
+            yield self._connection
+        except BaseException:
+            self._connection.execute("rollback")
+            raise
+        self._connection.execute("commit")
+
+    def plan(self, flow: str, version: str, rows: Iterable[Sequence[object]]) -> int:
+        """Add messages in the order of COLUMNS; those whose key is there stay as they are.
+
+        What was planned under another version of the flow, and has not left, is taken back first.
+        """
+        marks = ", ".join("?" * len(COLUMNS))
+        with self.transaction() as connection:
+            connection.execute(
+                "delete from message where flow = ? and version <> ? and state in "
+                "('planned', 'approved') and tries = 0",
+                (flow, version),
+            )
+            before = connection.total_changes
+            connection.executemany(f"insert or ignore into message values ({marks})", rows)
+            return connection.total_changes - before
+
+    def assign(self, rows: Iterable[Sequence[object]]) -> None:
+        """Remember who was treated and who was held out; the first time stands."""
+        with self.transaction() as connection:
+            connection.executemany(
+                "insert or ignore into assignment values (?, ?, ?, ?, ?, ?, ?)", rows
+            )
+
+    def approve(self, flow: str, version: str, approver: str) -> None:
+        """Remember that somebody who may approve it did; until the file changes."""
+        with self.transaction() as connection:
+            connection.execute(
+                "insert or ignore into approval values (?, ?, ?, ?)",
+                (flow, version, approver, now()),
+            )
+
+    def approved(self, flow: str, version: str) -> bool:
+        """Whether exactly this version of a flow is approved."""
+        found = self._connection.execute(
+            "select 1 from approval where flow = ? and version = ?", (flow, version)
+        )
+        return found.fetchone() is not None
+
+    def release(self, flow: str, version: str) -> int:
+        """Let planned messages of an approved version go out."""
+        with self.transaction() as connection:
+            done = connection.execute(
+                "update message set state = 'approved', at = ? where flow = ? and version = ? "
+                "and state = 'planned'",
+                (now(), flow, version),
+            )
+            return done.rowcount
+
+    def waiting(
+        self, flow: str, version: str, zones: Sequence[str], at: str, limit: int
+    ) -> list[dict[str, Any]]:
+        """Messages that may leave now, from zones where it is not quiet."""
+        marks = ", ".join("?" * len(zones))
+        return self.rows(
+            f"select * from message where flow = ? and version = ? and state = 'approved' "
+            f"and next_at <= ? and zone in ({marks}) order by next_at, key limit ?",
+            (flow, version, at, *zones, limit),
+        )
+
+    def move(
+        self,
+        changes: Iterable[tuple[str, str, str]],
+        *,
+        begin: str | None = None,
+        retry_at: str | None = None,
+    ) -> None:
+        """Put messages (key, state, reason) into other states, and begin another one, durably.
+
+        Both are one transaction: a disk is waited for once a message. What is said in a message is
+        dropped as soon as it needs not be said again.
+        """
+        at = now()
+        with self.transaction() as connection:
+            for key, state, reason in changes:
+                connection.execute(
+                    # When a doubt began is when it was being sent, not when it was found.
+                    "update message set state = ?, reason = ?, next_at = ?, "
+                    "at = case when ? = 'in_doubt' then at else ? end, fields = case when ? in "
+                    "('sent', 'failed', 'refused') then '' else fields end where key = ?",
+                    (state, reason, retry_at or at, state, at, state, key),
+                )
+            if begin is not None:
+                connection.execute(
+                    "update message set state = 'sending', tries = tries + 1, at = ? where key = ?",
+                    (at, begin),
+                )
+
+    def stop(self, rows: Iterable[tuple[int | None, str | None, str, str, bool, str]]) -> None:
+        """Remember refusals: person, address, channel, purpose ('' for all), bounced, how."""
+        with self.transaction() as connection:
+            connection.executemany(
+                "insert into stop values (?, ?, ?, ?, ?, ?, ?)",
+                [(p, i, c, u, int(h), now(), how) for p, i, c, u, h, how in rows],
+            )
+
+    def stopped(self) -> pa.Table:
+        """All refusals that reached us directly, with the columns that consent asks for."""
+        rows = self._connection.execute(
+            "select person_id, identifier, channel, purpose, at, hard from stop"
+        ).fetchall()
+        names = ("person_id", "identifier", "channel", "purpose", "since", "hard")
+        columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
+        text = pa.string()
+        table = pa.table(
+            {
+                "person_id": pa.array(columns.get("person_id", ()), pa.int64()),
+                "identifier": pa.array(columns.get("identifier", ()), text),
+                "channel": pa.array(columns.get("channel", ()), text),
+                "purpose": pa.array(columns.get("purpose", ()), text),
+                "since": pa.array(columns.get("since", ()), text),
+                "hard": pa.array([bool(h) for h in columns.get("hard", ())], pa.bool_()),
+            }
+        )
+        stamped = table.column("since").cast(pa.timestamp("us", tz="UTC")) if rows else pa.array(
+            [], pa.timestamp("us", tz="UTC")
+        )  # fmt: skip
+        return table.set_column(4, "since", stamped)
+
+    def counts(self, flow: str) -> Mapping[str, int]:
+        """How many messages of a flow are in each state."""
+        rows = self._connection.execute(
+            "select state, count(*) from message where flow = ? group by state", (flow,)
+        )
+        return dict(rows.fetchall())
+
+    def reasons(self, flow: str) -> list[tuple[str, str, int]]:
+        """State, reason and number of a flow's messages that did not simply go out."""
+        rows = self._connection.execute(
+            "select state, reason, count(*) from message where flow = ? and reason <> '' "
+            "group by 1, 2 order by 1, 2",
+            (flow,),
+        )
+        return rows.fetchall()
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """The rows of a query by column."""
+        found = self._connection.execute(sql, tuple(values))
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    def table(self, sql: str, values: Sequence[object], schema: pa.Schema) -> pa.Table:
+        """The rows of a query as Arrow, in the order and of the types of a schema."""
+        found = self._connection.execute(sql, tuple(values))
+        parts = []
+        while rows := found.fetchmany(200_000):
+            columns = list(zip(*rows, strict=True))
+            arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
+            parts.append(pa.Table.from_arrays(arrays, schema=schema))
+        return pa.concat_tables(parts) if parts else schema.empty_table()
+
+    def forget(self, people: Iterable[int], identifiers: Iterable[str]) -> int:
+        """Take out all rows about some people; refusals of their addresses stay, without them.
+
+        An address that asked to be left alone must be left alone even when nobody knows it.
+        """
+        persons = [(person,) for person in people]
+        addresses = [(identifier,) for identifier in identifiers]
+        with self.transaction() as connection:
+            before = connection.total_changes
+            for name in ("message", "assignment"):
+                connection.executemany(f"delete from {name} where person_id = ?", persons)
+                connection.executemany(f"delete from {name} where identifier = ?", addresses)
+                connection.executemany(f"delete from {name} where owner = ?", addresses)
+            connection.executemany(
+                "delete from stop where person_id = ? and identifier is null", persons
+            )
+            connection.executemany("update stop set person_id = null where person_id = ?", persons)
+            return connection.total_changes - before
+
+
+def forget(home: Home, people: Iterable[int], identifiers: Iterable[str]) -> int:
+    """Take some people out of a home's outbox, if it has one; how many rows that were."""
+    if not home.outreach.is_file():
+        return 0
+    with Outbox(home) as outbox:
+        return outbox.forget(people, identifiers)

@@ -1,0 +1,159 @@
+"""Results: what a flow brought, person by person, from those who were assigned and then waited.
+
+Assignments of our own outbox count, and those that sources tell of flows of the same name. People
+whose time has not run out are left for later: half an outcome is none.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from attribution.errors import BadInput
+from attribution.paths import Home
+from outreach import audience
+from outreach.flow import flows
+from outreach.lift import Floats, Lift, lift
+from outreach.outbox import Outbox
+
+OUTCOMES = {
+    "kept": "Kept visits a person",
+    "reactivated": "Share of people with a kept visit",
+    "money": "Money collected a person",
+    "nps": "NPS of those who answered",
+}
+DAYS = 90
+
+
+def results(
+    home: Home,
+    name: str,
+    outbox: Outbox,
+    outcome: str,
+    *,
+    level: float = 0.9,
+    demo: bool = False,
+) -> Iterator[str]:
+    """What there is to say of a flow's effect on one outcome, in sentences."""
+    known = flows(home).get(name)
+    days = known.outcome_days if known else DAYS
+    measured, waiting = outcomes(home, name, outbox, outcome, days=days, demo=demo)
+    found = lift(*measured, level=level)
+    yield f"{OUTCOMES[outcome]}, within {days} days of being assigned to {name}:"
+    if found is None:
+        yield "Too few people in an arm whose time has run out; nothing can be said yet."
+    else:
+        yield from _said(found, level)
+    if waiting:
+        yield f"{waiting:,} people have not had their {days} days yet and are not counted."
+    if outcome == "nps":
+        yield "Only those who answered count, and who answers is not drawn by lot: read with care."
+
+
+def outcomes(
+    home: Home, name: str, outbox: Outbox, outcome: str, *, days: int = DAYS, demo: bool = False
+) -> tuple[tuple[Floats, Floats, Floats, Floats], int]:
+    """Outcome of the treated and the held out, the same of the year before, and who still waits."""
+    if outcome not in OUTCOMES:
+        raise BadInput(f"{outcome!r} is no outcome. There are: {', '.join(OUTCOMES)}.")
+    text = pa.string()
+    schema = pa.schema([("owner", text), ("arm", text), ("assigned_at", text)])
+    ours = outbox.table(
+        "select owner, arm, assigned_at from assignment where flow = ?", (name,), schema
+    )
+    with audience.private_store(home, audience.generation_of(home)) as driver:
+        at = audience.demo_now(driver) if demo else datetime.now(UTC)
+        driver.register("ours", ours)
+        driver.execute(_ASSIGNED, {"flow": name})
+        driver.unregister("ours")
+        waiting = driver.execute(
+            "select count(*) from assigned where assigned_at + $days * interval '1 day' > $at",
+            {"days": days, "at": at},
+        ).fetchone()[0]
+        rows = driver.execute(
+            _MEASURED.format(after=_OUTCOME[outcome], before=_BEFORE[outcome]),
+            {"days": days, "at": at},
+        ).fetchnumpy()
+    return _arms(rows), int(waiting)
+
+
+def _arms(rows: Any) -> tuple[Floats, Floats, Floats, Floats]:
+    held = np.asarray(rows["arm"]) == "holdout"
+    after, before = (np.asarray(rows[name], dtype=np.float64) for name in ("after", "before"))
+    return after[~held], after[held], before[~held], before[held]
+
+
+def _said(found: Lift, level: float) -> Iterator[str]:
+    yield (
+        f"treated {found.mean_treated:,.4f} ({found.treated:,} people), held out "
+        f"{found.mean_held_out:,.4f} ({found.held_out:,} people)"
+    )
+    yield (
+        f"lift {found.effect:+,.4f}, {level:.0%} interval {found.low:+,.4f} to "
+        f"{found.high:+,.4f} if looked at once"
+    )
+    yield (
+        f"{level:.0%} interval {found.anytime_low:+,.4f} to {found.anytime_high:+,.4f} however "
+        "often it is looked at"
+    )
+
+
+_ASSIGNED = """
+create or replace temp table assigned as
+with
+every as (
+    select identity.person_id, ours.arm, cast(ours.assigned_at as timestamptz) as assigned_at
+    from ours inner join identity on ours.owner = identity.identifier
+    union all
+    select person_id, arm, assigned_at from stg_message
+    where flow = $flow and person_id is not null
+)
+select person_id, arg_min(arm, assigned_at) as arm, min(assigned_at) as assigned_at
+from every group by person_id
+"""
+_VISITS = """
+select count(*) from int_visits
+where int_visits.person_id = ripe.person_id and int_visits.visited_at
+"""
+_MONEY = """
+select coalesce(sum(amount_micros), 0) / 1e6 from stg_payment
+where stg_payment.person_id = ripe.person_id and stg_payment.posted_at
+"""
+_AFTER_SPAN = "> ripe.assigned_at and {column} <= ripe.assigned_at + $days * interval '1 day'"
+_BEFORE_SPAN = "<= ripe.assigned_at and {column} > ripe.assigned_at - interval '365 days'"
+
+
+def _span(question: str, span: str, column: str) -> str:
+    return f"({question.strip()} {span.format(column=column)})"
+
+
+_SEEN, _POSTED = "int_visits.visited_at", "stg_payment.posted_at"
+_OUTCOME = {
+    "kept": _span(_VISITS, _AFTER_SPAN, _SEEN),
+    "reactivated": f"({_span(_VISITS, _AFTER_SPAN, _SEEN)} > 0)::integer",
+    "money": _span(_MONEY, _AFTER_SPAN, _POSTED),
+    "nps": """(
+        select avg(case nps_class when 'promoter' then 100 when 'detractor' then -100 else 0 end)
+        from stg_feedback where stg_feedback.person_id = ripe.person_id and kind = 'nps'
+        and answered_at > ripe.assigned_at
+        and answered_at <= ripe.assigned_at + $days * interval '1 day')""",
+}
+_BEFORE = {
+    "kept": _span(_VISITS, _BEFORE_SPAN, _SEEN),
+    "reactivated": _span(_VISITS, _BEFORE_SPAN, _SEEN),
+    "money": _span(_MONEY, _BEFORE_SPAN, _POSTED),
+    "nps": "0",
+}
+_MEASURED = """
+with
+ripe as (
+    select * from assigned where assigned_at + $days * interval '1 day' <= $at
+),
+measured as (
+    select ripe.arm, {after} as after, {before} as before from ripe
+)
+select arm, cast(after as double) as after, cast(before as double) as before
+from measured where after is not null
+"""

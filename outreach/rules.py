@@ -1,0 +1,97 @@
+"""What a flow may not do, whoever approves it: rules of docs/outreach.md that a file can break."""
+
+from collections.abc import Iterator
+from datetime import date, time
+
+from sqlglot import exp, parse_one
+
+from attribution.errors import BadInput
+from attribution.outreach_settings import Outreach, clock
+from outreach.flow import Flow
+from outreach.templates import SAID, variables
+
+# What tells how content somebody was: no request for a review may look at it (16 CFR 465.7).
+_CONTENT_TABLES = frozenset(
+    {"stg_feedback", "raw_feedback", "int_feedback", "stg_reputation", "raw_reputation"}
+)
+_CONTENT = ("score", "nps", "csat", "satisf", "promoter", "detractor", "top_box", "rating",
+            "sentiment", "complain", "comment")  # fmt: skip
+_LATEST = time(21)  # 47 CFR 64.1200(c)(1): nobody is called before 8 or after 21 where they live
+_EARLIEST = time(8)
+
+
+def check(flow: Flow, settings: Outreach, today: date) -> None:
+    """Raise BadInput with every rule that a flow breaks under these settings."""
+    problems = list(_problems(flow, settings, today))
+    if problems:
+        raise BadInput(f"{flow.name} may not be used: {'; '.join(problems)}.")
+
+
+def quiet(flow: Flow, settings: Outreach) -> tuple[time, time]:
+    """When a flow keeps quiet, from and until, on the clock of whoever is written to."""
+    begins = flow.quiet_from or clock(settings.quiet_from) or _LATEST
+    ends = flow.quiet_until or clock(settings.quiet_until) or _EARLIEST
+    return begins, ends
+
+
+def _problems(flow: Flow, settings: Outreach, today: date) -> Iterator[str]:
+    if flow.ends < today:
+        yield f"it ended on {flow.ends}: give it a new end, which needs a new approval"
+    if not settings.organisation:
+        yield "the setting organisation is missing: nobody may be written to without a name"
+    yield from _by_channel(flow, settings)
+    if flow.paid_by_third_party and flow.purpose != "marketing":
+        yield "what a third party pays for is marketing (45 CFR 164.501): set the purpose"
+    if flow.purpose == "treatment" and flow.holdout:
+        yield "nobody is held out of treatment: set holdout to 0"
+    used = variables(flow)
+    yield from _reviews(flow, used)
+    code = parse_one(flow.sql, read="duckdb")
+    if not isinstance(code, exp.Query):
+        yield "its audience is no SELECT"
+
+
+def _by_channel(flow: Flow, settings: Outreach) -> Iterator[str]:
+    begins, ends = quiet(flow, settings)
+    spoken = {"sms", "call"} & set(flow.channels)
+    if spoken and (begins < ends or begins > _LATEST or ends < _EARLIEST):
+        yield "quiet hours must cover 21:00 to 08:00 for sms and call (47 CFR 64.1200(c)(1))"
+    if "sms" in flow.channels and not settings.phone:
+        yield "the setting phone is missing: a text message says how to reach its sender"
+    if flow.purpose == "marketing" and "email" in flow.channels:
+        if not settings.postal_address:
+            yield "the setting postal_address is missing: marketing e-mail shows it (15 USC 7704)"
+        if not settings.unsubscribe:
+            yield "the setting unsubscribe is missing: marketing e-mail shows it (15 USC 7704)"
+
+
+def _reviews(flow: Flow, used: set[str]) -> Iterator[str]:
+    asks = flow.asks == "review" or "review_url" in used
+    if not asks:
+        return
+    if flow.asks != "review":
+        yield "it links to review_url, so it must say asks = 'review'"
+    code = parse_one(flow.sql, read="duckdb")
+    tables = {table.name.lower() for table in code.find_all(exp.Table)}
+    words = {node.name.lower() for node in code.find_all(exp.Identifier)} | used
+    literals = {node.name.lower() for node in code.find_all(exp.Literal) if node.is_string}
+    seen = tables & _CONTENT_TABLES or {
+        word for word in words | literals if any(part in word for part in _CONTENT)
+    }
+    if seen:
+        yield (
+            f"a request for a review may not look at how content people are ({sorted(seen)[0]}; "
+            "16 CFR 465.7)"
+        )
+    if flow.channels and any("{%" in each.text for each in flow.templates.values()):
+        yield "a request for a review is the same for everybody: leave {% %} out of its template"
+
+
+def known_names(flow: Flow, columns: set[str]) -> None:
+    """Raise BadInput where a template uses what neither settings nor the audience give."""
+    unknown = sorted(variables(flow) - columns - set(SAID))
+    if unknown:
+        raise BadInput(
+            f"{flow.name}: its templates use {', '.join(unknown)}, which its audience "
+            f"{flow.audience} has no column for. It has: {', '.join(sorted(columns))}."
+        )

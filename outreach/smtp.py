@@ -1,0 +1,159 @@
+"""E-mail by SMTP: one message, one answer, and what that answer means for the outbox.
+
+A server that was sent the final dot and did not answer may have the message or not: that is
+`in_doubt`, and is never sent again before its log has been asked (`outreach/doubts.py`).
+"""
+
+import smtplib
+import ssl
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+
+from attribution.errors import CaretraceError
+from attribution.outreach_settings import Outreach, Smtp
+from outreach.letters import Letter
+
+# RFC 3463 and RFC 5321: the mailbox is not there, or will never take anything.
+_NO_MAILBOX = (550, 551, 553)
+
+
+class CannotSend(CaretraceError):
+    """The server does not take messages now; what waits stays where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a message: sent, deferred, failed or in_doubt; `hard` where the address is
+    not there any more.
+    """
+
+    state: str
+    reason: str = ""
+    hard: bool = False
+
+
+class Mailer:
+    """A connection to the mail server, opened when it is needed and again when it was lost."""
+
+    def __init__(self, settings: Outreach) -> None:
+        if settings.smtp is None:
+            raise CannotSend("There is no [outreach.smtp] table, so no e-mail can be sent.")
+        self._settings = settings
+        self._smtp: Smtp = settings.smtp
+        self._server: smtplib.SMTP | None = None
+        self._next = 0.0
+
+    def __enter__(self) -> "Mailer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def ready(self) -> None:
+        """Be connected, and wait for our turn; raises CannotSend where the server will not have us.
+
+        Before this returns nothing of a message has left.
+        """
+        if self._server is None:
+            self._server = self._opened()
+        wait = self._next - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+        self._next = max(self._next, time.monotonic()) + 1 / self._smtp.per_second
+
+    def hand_over(self, letter: Letter) -> Fate:
+        """Send one message."""
+        assert self._server is not None  # noqa: S101  ready() was called
+        content = _message(letter, self._settings, self._smtp)
+        asked = False
+        try:
+            for code, answer in (
+                self._server.mail(parseaddr(self._smtp.sender)[1]),
+                self._server.rcpt(letter.to),
+            ):
+                if code >= 400:
+                    self._server.rset()
+                    return _refusal(code, answer)
+            asked = True
+            code, answer = self._server.data(content)
+            return Fate("sent") if code == 250 else _refusal(code, answer)
+        except smtplib.SMTPDataError as error:
+            # The server did not even want to see it.
+            return _refusal(error.smtp_code, error.smtp_error)
+        except (smtplib.SMTPException, OSError):
+            self._close()
+            if asked:
+                return Fate("in_doubt", "no answer after the message")
+            return Fate("deferred", "connection lost before the message")
+
+    def _opened(self) -> smtplib.SMTP:
+        smtp = self._smtp
+        context = ssl.create_default_context(cafile=smtp.ca_file or None)
+        server: smtplib.SMTP | None = None
+        try:
+            if smtp.security == "tls":
+                server = smtplib.SMTP_SSL(
+                    smtp.host, smtp.port, timeout=smtp.timeout, context=context
+                )
+            else:
+                server = smtplib.SMTP(smtp.host, smtp.port, timeout=smtp.timeout)
+            if smtp.security == "starttls":
+                server.starttls(context=context)
+            if smtp.user:
+                server.login(smtp.user, smtp.password)
+        except smtplib.SMTPAuthenticationError:
+            _closed(server)
+            raise CannotSend(
+                f"The mail server {smtp.host} refused the user and password. Correct them in "
+                "[outreach.smtp]; nothing was sent."
+            ) from None
+        except (smtplib.SMTPException, OSError) as error:
+            _closed(server)
+            raise CannotSend(
+                f"The mail server {smtp.host} cannot be used ({type(error).__name__}). What "
+                "waits stays in the outbox; send again later."
+            ) from None
+        return server
+
+    def _close(self) -> None:
+        _closed(self._server)
+        self._server = None
+
+
+def _closed(server: smtplib.SMTP | None) -> None:
+    if server is not None:
+        server.close()
+
+
+def message_id(key: str, smtp: Smtp) -> str:
+    """The Message-ID of a message, the same whenever it is made."""
+    domain = parseaddr(smtp.sender)[1].rpartition("@")[2]
+    return f"{key}@{domain}"
+
+
+def _message(letter: Letter, settings: Outreach, smtp: Smtp) -> bytes:
+    made = EmailMessage()
+    made["From"] = smtp.sender
+    made["To"] = letter.to
+    made["Subject"] = letter.subject
+    made["Date"] = format_datetime(datetime.now(UTC))
+    made["Message-ID"] = f"<{message_id(letter.key, smtp)}>"
+    made["Auto-Submitted"] = "auto-generated"
+    if settings.unsubscribe:
+        made["List-Unsubscribe"] = f"<{settings.unsubscribe}>"
+        if settings.unsubscribe.startswith("https://"):
+            made["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
+    made.set_content(letter.text, cte="quoted-printable")
+    return made.as_bytes(policy=made.policy.clone(linesep="\r\n"))
+
+
+def _refusal(code: int, answer: bytes | str) -> Fate:
+    """What a refusal means: 4xx may pass, 5xx stays. Its words may hold the address."""
+    if code < 500:
+        return Fate("deferred", f"SMTP {code}")
+    text = answer.decode("ascii", "replace") if isinstance(answer, bytes) else answer
+    gone = code in _NO_MAILBOX and not text.startswith("5.7")  # 5.7: a policy, not the mailbox
+    return Fate("failed", f"SMTP {code}", hard=gone)

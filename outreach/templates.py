@@ -1,0 +1,124 @@
+"""Templates: one message from its text, in a sandbox, with the lines that law wants added."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from attribution.errors import BadInput
+from attribution.outreach_settings import Outreach
+from outreach.flow import Flow
+
+# What every template may say besides its audience's own columns.
+SAID = (
+    "organisation", "phone", "booking_url", "billing_url", "survey_url", "message_key",
+    "place", "place_phone", "review_url", "provider_name", "video",
+)  # fmt: skip
+_STOP = "Reply STOP to opt out."
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    made = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters |= {"day": _day, "clock": _clock}
+    return made
+
+
+def variables(flow: Flow) -> set[str]:
+    """The names that a flow's templates use."""
+    environment = _environment()
+    names: set[str] = set()
+    for channel, template in flow.templates.items():
+        for part in (template.subject, template.text):
+            try:
+                names |= meta.find_undeclared_variables(environment.parse(part))
+            except TemplateError as error:
+                raise BadInput(f"{flow.name}: templates.{channel} is wrong: {error}.") from None
+    return names
+
+
+def written(
+    flow: Flow, channel: str, said: Mapping[str, Any], settings: Outreach, key: str
+) -> tuple[str, str]:
+    """Subject and text of one message.
+
+    `said` has the audience's columns. Raises BadInput where a name is not given, or a text message
+    is longer than settings allow.
+    """
+    template, environment = flow.templates[channel], _environment()
+    names = _names(said, settings, key)
+    try:
+        subject = environment.from_string(template.subject).render(names)
+        text = environment.from_string(template.text).render(names).strip()
+    except (TemplateError, ValueError, TypeError, ArithmeticError) as error:
+        # The reason may quote a value; its kind does not.
+        detail = error.message if isinstance(error, TemplateError) else type(error).__name__
+        raise BadInput(f"{flow.name}: templates.{channel} cannot be written: {detail}.") from None
+    if channel == "email":
+        # One line: a subject of two would be a header of its own.
+        return " ".join(subject.split()), f"{text}\n{_footer(flow, settings)}"
+    if channel == "sms":
+        text = " ".join(text.split())
+        if "stop" not in text.lower().split():
+            text = f"{text} {_STOP}"
+        if len(text) > settings.sms_length:
+            raise BadInput(
+                f"{flow.name}: templates.sms came to {len(text)} letters and "
+                f"{settings.sms_length} are allowed. Shorten it, or raise sms_length."
+            )
+    return subject, text
+
+
+def _names(said: Mapping[str, Any], settings: Outreach, key: str) -> dict[str, Any]:
+    place = settings.locations.get(str(said.get("location") or ""), {})
+    provider = settings.providers.get(str(said.get("provider") or ""), {})
+    zone = ZoneInfo(place.get("timezone") or str(said.get("timezone") or "UTC"))
+    given = {
+        "organisation": settings.organisation,
+        "phone": settings.phone,
+        "booking_url": settings.booking_url,
+        "billing_url": settings.billing_url,
+        "survey_url": settings.survey_url,
+        "message_key": key,
+        "place": place.get("name", ""),
+        "place_phone": place.get("phone", settings.phone),
+        "review_url": place.get("review_url", ""),
+        "provider_name": provider.get("name", ""),
+        "video": provider.get("video", ""),
+    }
+    # An empty setting is as good as undefined: half a sentence must not be sent.
+    known = {name: value for name, value in given.items() if value}
+    return known | {name: _local(value, zone) for name, value in said.items() if value is not None}
+
+
+def _local(value: Any, zone: ZoneInfo) -> Any:
+    if isinstance(value, str) and len(value) >= 19 and value[4:5] == "-" and value[10:11] in " T":
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+        return at.astimezone(zone) if at.tzinfo else at
+    return value
+
+
+def _footer(flow: Flow, settings: Outreach) -> str:
+    lines = ["", "--", settings.organisation]
+    if settings.postal_address:
+        lines.append(settings.postal_address)
+    if flow.purpose == "marketing":
+        lines.append(f"You can stop these messages at any time: {settings.unsubscribe}")
+    elif settings.unsubscribe:
+        lines.append(f"If you do not want e-mails from us: {settings.unsubscribe}")
+    return "\n".join(lines)
+
+
+def _day(at: Any) -> str:
+    return f"{at:%A, %B} {at.day}"
+
+
+def _clock(at: Any) -> str:
+    return f"{at.hour % 12 or 12}:{at:%M} {'a.m.' if at.hour < 12 else 'p.m.'}"

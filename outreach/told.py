@@ -1,0 +1,83 @@
+"""What our own outbox did, told to the warehouse as if another system had done it.
+
+So our messages are touches, and our holdouts calibrate the incremental model, through the same
+models as everybody else's. Written anew at each refresh; identifiers are hashes already.
+"""
+
+import pyarrow as pa
+from sqlalchemy import Connection
+
+from attribution.errors import BadInput
+from attribution.paths import Home
+from attribution.raw import lent
+from outreach.flow import flows
+from outreach.outbox import Outbox
+
+SOURCE = "caretrace_outreach"
+_TEXT = pa.string()
+_SENT = pa.schema(
+    [(name, _TEXT) for name in ("message_id", "flow", "channel", "identifier", "address", "at")]
+)
+_HELD = pa.schema([(name, _TEXT) for name in ("flow", "channel", "identifier", "at")])
+
+
+def tell(connection: Connection, home: Home, run_id: str) -> int:
+    """Put what was sent and who was held out into `raw_message`; how many rows that are.
+
+    A person has a row for each message that left, and one where they are held out of a flow.
+    """
+    if not home.outreach.is_file():
+        return 0
+    with Outbox(home) as outbox:
+        sent = outbox.table(
+            "select key, flow, channel, owner, identifier, at from message where state = 'sent'",
+            (),
+            _SENT,
+        )
+        held = outbox.table(
+            "select flow, channel, owner, assigned_at from assignment where arm = 'holdout'",
+            (),
+            _HELD,
+        )
+    connection.exec_driver_sql("delete from raw_message where source = ?", (SOURCE,))
+    with lent(connection, sent) as name:
+        connection.exec_driver_sql(
+            _INSERT.format(
+                id="message_id", sent_at='cast("at" as timestamptz)', arm="treated",
+                email="case when channel = 'email' then address end",
+                phone="case when channel in ('sms', 'call') then address end", table=name,
+                purpose=_purposes(home),
+            ),
+            (SOURCE, SOURCE, run_id),
+        )  # fmt: skip
+    with lent(connection, held) as name:
+        connection.exec_driver_sql(
+            _INSERT.format(
+                id="md5(flow || ' ' || identifier)", sent_at="null", arm="holdout", email="null",
+                phone="null", table=name, purpose=_purposes(home),
+            ),
+            (SOURCE, SOURCE, run_id),
+        )  # fmt: skip
+    return len(sent) + len(held)
+
+
+_INSERT = """
+insert into raw_message (
+    source, account, message_id, flow, assigned_at, channel, arm, purpose, email, phone,
+    sent_at, updated_at, identifier, run_id, loaded_at
+)
+select
+    ?, ?, {id}, flow, cast("at" as timestamptz), channel, '{arm}', {purpose}, {email}, {phone},
+    {sent_at}, cast("at" as timestamptz), identifier, ?, current_timestamp
+from {table}
+"""
+
+
+def _purposes(home: Home) -> str:
+    """SQL for the purpose of a row's flow; a flow whose file is gone was marketing at worst."""
+    try:
+        known = flows(home)
+    except BadInput:
+        known = {}
+    cases = " ".join(f"when '{name}' then '{each.purpose}'" for name, each in known.items())
+    return f"case flow {cases} else 'marketing' end" if cases else "'marketing'"

@@ -1,0 +1,132 @@
+"""Consent: nobody is let through whom an independent reading of all that was said keeps out."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attribution.outreach_settings import OPT_IN, OPT_OUT, Outreach
+from outreach.consent import refused, verdicts_sql
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+CHANNELS, PURPOSES = ("email", "sms"), ("treatment", "marketing")
+HOW = ("front desk", "answered STOP (twilio)", "signed authorization")
+_STAMP = pa.timestamp("us", tz="UTC")
+
+said = st.lists(
+    st.tuples(
+        st.sampled_from(("preference", "unsubscribed", "bounced", "delivered", "stop")),
+        st.sampled_from(CHANNELS), st.sampled_from(PURPOSES), st.booleans(),
+        st.sampled_from(HOW), st.booleans(), st.integers(0, 6),
+    ),
+    max_size=6,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def store():
+    connection = duckdb.connect()
+    connection.execute(
+        """
+        create table int_people (person_id bigint, deceased boolean);
+        create table stg_preference (
+            person_id bigint, channel varchar, purpose varchar, allowed boolean,
+            since timestamptz, how varchar
+        );
+        create table stg_message (
+            person_id bigint, utm_medium varchar, purpose varchar, unsubscribed_at timestamptz
+        );
+        create table raw_preference (
+            email varchar, phone varchar, channel varchar, purpose varchar, allowed boolean,
+            since timestamptz, how varchar
+        );
+        create table raw_message (
+            email varchar, phone varchar, channel varchar, purpose varchar,
+            unsubscribed_at timestamptz, bounced_at timestamptz, delivered_at timestamptz
+        );
+        create table raw_message_event (
+            email varchar, phone varchar, channel varchar, purpose varchar, event varchar,
+            "at" timestamptz
+        );
+        """
+    )
+    yield connection
+    connection.close()
+
+
+def fill(store, told) -> pa.Table:
+    """One person, one address; each statement is the person's or only the address's."""
+    for table in ("stg_preference", "stg_message", "raw_preference", "raw_message_event"):
+        store.execute(f"delete from {table}")
+    stops = []
+    for kind, channel, purpose, allowed, how, of_person, day in told:
+        at = START + timedelta(days=day)
+        if kind == "preference" and of_person:
+            row = [1, channel, purpose, allowed, at, how]
+            store.execute("insert into stg_preference values (?, ?, ?, ?, ?, ?)", row)
+        elif kind == "preference":
+            row = ["x", channel, purpose, allowed, at, how]
+            store.execute("insert into raw_preference values (?, null, ?, ?, ?, ?, ?)", row)
+        elif kind == "stop":
+            stops.append((1 if of_person else None, None if of_person else "x", channel, purpose,
+                          at, False))  # fmt: skip
+        elif kind == "unsubscribed" and of_person:
+            store.execute("insert into stg_message values (1, ?, ?, ?)", [channel, purpose, at])
+        else:
+            row = ["x", channel, purpose, kind, at]
+            store.execute("insert into raw_message_event values (?, null, ?, ?, ?, ?)", row)
+    names = ("person_id", "identifier", "channel", "purpose", "since", "hard")
+    kinds = (pa.int64(), pa.string(), pa.string(), pa.string(), _STAMP, pa.bool_())
+    columns = list(zip(*stops, strict=True)) if stops else [()] * 6
+    return pa.table({n: pa.array(c, k) for n, c, k in zip(names, columns, kinds, strict=True)})
+
+
+def may(told, channel, purpose, rule, *, wide, third_party) -> bool:
+    """The law, read one statement after the other."""
+    mine, address, bounced = [], [], []
+    for kind, where, why, allowed, how, of_person, day in told:
+        if where != channel:
+            continue
+        if kind in ("bounced", "delivered"):
+            bounced.append((day, kind == "bounced"))
+            continue
+        yes = kind == "preference" and allowed
+        reply = kind != "preference" or "STOP" in how
+        if why == purpose or (not yes and wide and reply):
+            (mine if of_person else address).append((day, yes, how))
+    no = [day for day, yes, _how in mine if not yes]
+    yes_days = [day for day, yes, _how in mine if yes]
+    if no and max(no) >= max(yes_days, default=-1):
+        return False
+    signed = [day for day, yes, how in mine if yes and (not third_party or "author" in how)]
+    if (rule == OPT_IN or third_party) and not signed:
+        return False
+    refusals = [day for day, yes, _how in address if not yes]
+    if refusals and max(refusals) >= max((d for d, yes, _h in address if yes), default=-1):
+        return False
+    gone = max((day for day, hard in bounced if hard), default=-1)
+    return gone <= max((day for day, hard in bounced if not hard), default=-1)
+
+
+@settings(max_examples=120)
+@given(
+    told=said, channel=st.sampled_from(CHANNELS), purpose=st.sampled_from(PURPOSES),
+    rule=st.sampled_from((OPT_IN, OPT_OUT)), wide=st.booleans(), third_party=st.booleans(),
+)  # fmt: skip
+def test_nobody_is_written_to_against_what_was_said(
+    store, told, channel, purpose, rule, wide, third_party
+):
+    rules = replace(
+        Outreach(),
+        stop_means="channel" if wide else "purpose",
+        consent={purpose: {channel: rule}},
+    )
+    stopped = fill(store, told)
+    one = pa.table({"person_id": [1], "channel": [channel], "identifier": ["x"]})
+    sql = verdicts_sql(purpose, rules, third_party=third_party)
+    allowed = may(told, channel, purpose, rule, wide=wide, third_party=third_party)
+    assert (not refused(store, one, stopped, sql)) == allowed

@@ -1,0 +1,456 @@
+"""Outreach: who is written to and who is not, what leaves, and what a kill leaves behind."""
+
+import csv
+import os
+import signal
+import ssl
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from outreach_fixture import (
+    CONFIG,
+    NOW,
+    add_flow,
+    ago,
+    contact,
+    event,
+    patient,
+    publish,
+    wish,
+)
+from servers.authority import localhost
+from servers.smtp import SmtpServer
+from warehouse_fixtures import Warehouse
+
+from attribution import audit
+from attribution.cli import main
+from attribution.contacts import Address, Contacts, forget
+from attribution.errors import BadInput, NotAllowed, SettingsError
+from attribution.outreach_settings import outreach_settings
+from attribution.paths import Home
+from attribution.privacy import Door, load_key
+from attribution.roles import Reader
+from connectors.contract import Appointment, Person
+from outreach import doubts, handoff
+from outreach.approval import approve
+from outreach.flow import flow
+from outreach.outbox import Outbox
+from outreach.outbox import forget as forget_messages
+from outreach.planning import keep, plan
+from outreach.sending import send
+from outreach.told import tell
+
+ADMIN = Reader("Ada", frozenset({"admin"}))
+MANY = 40
+SMTP = """
+[outreach.delivery]
+email = "smtp"
+[outreach.smtp]
+host = "127.0.0.1"
+port = {port}
+sender = "Harbor Clinic <care@harbor.example>"
+security = "{security}"
+per_second = 1000
+timeout = 5
+{more}
+"""
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory) -> Home:
+    """Nine people, each of whom may or may not be written to for a reason of their own."""
+    rows = [
+        *patient("asked", email="asked@example.org", phone="312-555-0101", zip3="606"),
+        wish("asked", "email", allowed=True, days=30),
+        wish("asked", "sms", allowed=True, days=30),
+        contact("crm1", email="asked@example.org", preferred_channel="sms"),
+        *patient("silent", email="silent@example.org"),
+        *patient("refused", email="r.said@example.org"),
+        wish("refused", "email", allowed=True, days=30),
+        wish("refused", "email", allowed=False, days=20),
+        *patient("left", email="left@example.org"),
+        wish("left", "email", allowed=True, days=30),
+        event("left", "unsubscribed", email="left@example.org"),
+        *patient("bounced", email="bounced@example.org"),
+        wish("bounced", "email", allowed=True, days=30),
+        event("bounced", "bounced", email="bounced@example.org"),
+        *patient("dead", email="dead@example.org", deceased=True),
+        wish("dead", "email", allowed=True, days=30),
+        *patient("nowhere"),
+        wish("nowhere", "email", allowed=True, days=30),
+        *patient("mother", phone="312-555-0108"),
+        *patient("child", phone="312-555-0108"),
+        wish("mother", "sms", allowed=True, days=30),
+        wish("child", "sms", allowed=True, days=30),
+        # The family's number, which is nobody's own, answered STOP.
+        wish("", "sms", allowed=False, days=5, phone="312-555-0108", patient_id=None,
+             how="answered STOP (twilio)"),
+        *patient("back", email="back@example.org"),
+        wish("back", "email", allowed=False, days=30),
+        wish("back", "email", allowed=True, days=3),
+        Appointment(
+            appointment_id="next", patient_id="silent", booked_at=ago(3), starts_at=ago(-2),
+            status="booked", location="main",
+        ),
+    ]  # fmt: skip
+    made = publish(Home(tmp_path_factory.mktemp("clinic") / "home"), rows)
+    add_flow(made)
+    return made
+
+
+@pytest.fixture
+def boxes(clinic):
+    """The clinic's contacts and an outbox of its own."""
+    clinic.outreach.unlink(missing_ok=True)
+    for path in clinic.folder.glob("handed_over/*"):
+        path.unlink()
+    with Contacts(clinic) as contacts, Outbox(clinic) as outbox:
+        yield outreach_settings(clinic), contacts, outbox
+
+
+def planned(home: Home, boxes, name: str = "test", now=NOW):
+    return plan(home, flow(home, name), *boxes, now=now)
+
+
+def test_everybody_who_is_not_written_to_has_a_reason(clinic, boxes):
+    made = planned(clinic, boxes)
+    assert made.audience == 9 == made.planned + sum(made.dropped.values())
+    assert made.dropped == {
+        "opted_out": 2, "bounced": 1, "deceased": 1, "no_address": 1, "address_stopped": 2,
+    }  # fmt: skip
+    # "silent" has an appointment ahead, so only the preferred channel of one and mail to another.
+    assert made.channels == {"sms": 1, "email": 1}
+
+
+def test_treatment_needs_no_permission_but_listens_to_refusals(clinic, boxes):
+    made = plan(clinic, flow(clinic, "appointment_reminder"), *boxes, now=NOW)
+    assert (made.audience, made.planned, made.channels) == (1, 1, {"email": 1})
+
+
+def test_what_is_planned_twice_is_there_once_and_what_was_had_lately_is_not_planned(clinic, boxes):
+    *_rest, outbox = boxes
+    assert keep(planned(clinic, boxes), outbox, clinic) == 2
+    again = planned(clinic, boxes)
+    assert (again.planned, again.dropped["already"]) == (0, 2)
+    assert outbox.counts("test") == {"planned": 2}
+    add_flow(clinic, "other")
+    other = planned(clinic, boxes, "other")
+    assert (other.planned, other.dropped["capped"]) == (0, 2)
+
+
+def test_nothing_is_sent_before_its_own_version_is_approved(clinic, boxes):
+    settings, contacts, outbox = boxes
+    one = flow(clinic, "test")
+    keep(planned(clinic, boxes), outbox, clinic)
+    with pytest.raises(BadInput, match="not approved"):
+        send(clinic, one, settings, contacts, outbox, now=NOW)
+    with pytest.raises(NotAllowed):
+        approve(clinic, Reader("V", frozenset({"viewer"})), one, settings, outbox, NOW.date())
+    approve(clinic, ADMIN, one, settings, outbox, NOW.date())
+    assert audit.entries(clinic).iloc[-1]["action"] == audit.OUTREACH_APPROVED
+    add_flow(clinic, more="rest_days = 1")
+    with pytest.raises(BadInput, match="not approved"):
+        send(clinic, flow(clinic, "test"), settings, contacts, outbox, now=NOW)
+    add_flow(clinic)
+
+
+def test_a_file_goes_to_the_record_under_record_numbers(clinic, boxes):
+    settings, contacts, outbox = boxes
+    one = flow(clinic, "test")
+    keep(planned(clinic, boxes), outbox, clinic)
+    approve(clinic, ADMIN, one, settings, outbox, NOW.date())
+    result = send(clinic, one, settings, contacts, outbox, now=NOW)
+    assert result.states == {"sent": 2}
+    (path,) = handoff.folder(clinic).glob("*.csv")
+    assert path.stat().st_mode & 0o777 == 0o600
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    assert {row["record"]: row["channel"] for row in rows} == {"asked": "sms", "back": "email"}
+    assert rows[0]["text"].endswith("Reply STOP to opt out.") or rows[1]["text"].endswith(
+        "opt out."
+    )
+    # What was said is not kept once it is said.
+    assert {row["fields"] for row in outbox.rows("select fields from message")} == {""}
+
+
+def test_who_refuses_between_plan_and_sending_is_refused(clinic, boxes):
+    settings, contacts, outbox = boxes
+    one = flow(clinic, "test")
+    keep(planned(clinic, boxes), outbox, clinic)
+    approve(clinic, ADMIN, one, settings, outbox, NOW.date())
+    known = Door(load_key(clinic)).hash("email", "Back@Example.org")
+    outbox.stop([(None, known, "email", "", False, "told us")])
+    assert send(clinic, one, settings, contacts, outbox, now=NOW).states == {
+        "refused": 1, "sent": 1,
+    }  # fmt: skip
+    assert outbox.reasons("test") == [("refused", "address_stopped", 1)]
+
+
+def test_who_is_forgotten_leaves_the_outbox_but_a_stop_stays(clinic, boxes):
+    *_rest, outbox = boxes
+    keep(planned(clinic, boxes), outbox, clinic)
+    one, other = outbox.rows("select person_id, owner, identifier from message order by key")
+    outbox.stop([(one["person_id"], one["identifier"], "email", "", False, "told us")])
+    assert forget_messages(clinic, [one["person_id"]], []) > 0
+    assert forget_messages(clinic, [], [other["owner"]]) > 0
+    assert outbox.counts("test") == {}
+    assert outbox.rows("select * from assignment") == []
+    assert outbox.stopped().select(["person_id", "identifier"]).to_pylist() == [
+        {"person_id": None, "identifier": one["identifier"]}
+    ]
+
+
+def test_it_is_quiet_where_it_is_night(clinic, boxes):
+    settings, contacts, outbox = boxes
+    one = flow(clinic, "test")
+    keep(planned(clinic, boxes), outbox, clinic)
+    approve(clinic, ADMIN, one, settings, outbox, NOW.date())
+    night = NOW.replace(hour=4)  # 22:00 in Chicago
+    result = send(clinic, one, settings, contacts, outbox, now=night)
+    assert (result.quiet, result.states) == (2, {"approved": 2})
+
+
+def test_addresses_are_sealed_and_forgotten(clinic, tmp_path):
+    log = clinic.contacts.with_name("contacts.sqlite-wal")
+    content = clinic.contacts.read_bytes() + (log.read_bytes() if log.is_file() else b"")
+    assert b"example.org" not in content
+    assert b"3125550101" not in content
+    owner = Door(load_key(clinic)).hash("patient_id", "asked")
+    assert owner is not None
+    copy = Home(tmp_path)
+    with Contacts(clinic) as contacts:
+        at = Address(owner, "email", "emr")
+        assert contacts.reveal([at]) == {at: "asked@example.org"}
+        contacts._connection.execute(f"vacuum into '{copy.contacts}'")
+    assert forget(copy, [owner]) == 3
+    with Contacts(copy, load_key(clinic)) as contacts:
+        assert contacts.reveal([at]) == {}
+        left = contacts.places(["email"]).num_rows
+        assert contacts.reseal(b"x" * 32) > left
+    with Contacts(copy, b"x" * 32) as contacts:
+        other = Address(str(contacts.places(["email"])["owner"][0]), "email", "emr")
+        assert contacts.reveal([other])
+
+
+def test_a_record_that_lost_its_address_has_none(clinic):
+    door = Door(load_key(clinic))
+    owner = door.hash("patient_id", "P9")
+    from connectors.columns import to_table
+
+    with Contacts(clinic) as contacts:
+        for given in ("p9@example.org", None):
+            table = to_table(Person, [Person(patient_id="P9", email=given)])
+            contacts.keep("emr", Person, table, door.pseudonymise(Person, table), "US")
+            found = contacts.reveal([Address(str(owner), "email", "emr")])
+            assert list(found.values()) == ([given] if given else [])
+        forget(clinic, [str(owner)])
+
+
+def test_what_we_sent_and_whom_we_held_out_is_told_to_the_warehouse(clinic, boxes):
+    settings, contacts, outbox = boxes
+    add_flow(clinic, "half", more="holdout = 0.5")
+    one = flow(clinic, "half")
+    made = planned(clinic, boxes, "half")
+    keep(made, outbox, clinic)
+    approve(clinic, ADMIN, one, settings, outbox, NOW.date())
+    send(clinic, one, settings, contacts, outbox, now=NOW)
+    opened = Warehouse(of=("stg_message",))
+    opened.run("create or replace table identity (identifier varchar, person_id bigint)")
+    for _twice in range(2):
+        assert tell(opened.connection, clinic, "run") == made.planned + len(made.held_out) == 2
+    opened.rebuild()
+    assert opened.rows(
+        "select arm, count(*), count(sent_at) from stg_message group by arm order by arm"
+    ) == [
+        (arm, count, sent)
+        for arm, count, sent in (
+            ("holdout", len(made.held_out), 0),
+            ("treated", *[made.planned] * 2),
+        )
+        if count
+    ]
+    opened.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory) -> Home:
+    """Many who asked to be written to."""
+    rows = []
+    for n in range(MANY):
+        rows += patient(f"P{n:05}", email=f"p{n}@example.org")
+        rows.append(wish(f"P{n:05}", "email", allowed=True, days=30))
+    made = publish(Home(tmp_path_factory.mktemp("crowd") / "home"), rows)
+    add_flow(made)
+    return made
+
+
+def mailed(home: Home, server: SmtpServer, *, security: str = "none", more: str = "") -> None:
+    """Fresh settings and a fresh outbox with everybody in it, approved."""
+    home.outreach.unlink(missing_ok=True)
+    text = SMTP.format(port=server.port, security=security, more=more)
+    home.config.write_text(CONFIG + 'quiet_from = "00:00"\nquiet_until = "00:00"\n' + text)
+    add_flow(home, text=MAIL_ONLY)
+    settings, one = outreach_settings(home), flow(home, "test")
+    with Contacts(home) as contacts, Outbox(home) as outbox:
+        keep(plan(home, one, settings, contacts, outbox, now=NOW), outbox, home)
+        approve(home, ADMIN, one, settings, outbox, NOW.date())
+
+
+MAIL_ONLY = """
+title = "Mail"
+purpose = "marketing"
+audience = "silent_patients"
+every = "event"
+channels = ["email"]
+ends = 2030-01-01
+{more}
+[parameters]
+from_days = 365
+until_days = 1095
+[templates.email]
+subject = "Hello"
+text = "It has been a while."
+"""
+
+
+def sent(home: Home):
+    with Contacts(home) as contacts, Outbox(home) as outbox:
+        result = send(home, flow(home, "test"), outreach_settings(home), contacts, outbox)
+        return result, outbox.reasons("test")
+
+
+def test_mail_says_who_writes_and_how_to_stop(crowd, tmp_path):
+    key, certificate = localhost()
+    (tmp_path / "key.pem").write_bytes(key)
+    (tmp_path / "ca.pem").write_bytes(certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "ca.pem", tmp_path / "key.pem")
+    with SmtpServer(context=context, user=("care", "sesame-4711")) as server:
+        more = f'user = "care"\nca_file = "{tmp_path / "ca.pem"}"'
+        mailed(crowd, server, security="starttls", more=more)
+        result, _ = sent(crowd)
+        assert "refused the user" in result.stopped
+        assert "sesame" not in result.stopped
+        (crowd.secrets).write_text('[outreach.smtp]\npassword = "sesame-4711"\n')
+        result, _ = sent(crowd)
+        crowd.secrets.unlink()
+        assert result.states == {"sent": MANY}
+        message = server.messages()[0]
+        assert message["From"] == "Harbor Clinic <care@harbor.example>"
+        assert message["List-Unsubscribe"] == "<https://harbor.example/stop>"
+        assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        text = message.get_payload(decode=True).decode()
+        assert "1 Pier, Chicago" in text
+        assert "https://harbor.example/stop" in text
+        assert len(set(server.ids)) == MANY
+
+
+def test_a_refusal_that_may_pass_is_tried_later_and_one_that_stays_is_not(crowd):
+    with SmtpServer() as server:
+        mailed(crowd, server)
+        server.fail("451 4.7.1 greylisted", "550 5.1.1 no such user", on="RCPT")
+        server.fail("552 5.3.4 too big", on="DOT")
+        server.fail("drop", on="RCPT")
+        result, reasons = sent(crowd)
+        assert result.states == {"approved": 2, "failed": 2, "sent": MANY - 4}
+        assert Counter(reason for _s, reason, _n in reasons) == Counter(
+            ["SMTP 451", "SMTP 550", "SMTP 552", "connection lost before the message"]
+        )
+        with Outbox(crowd) as outbox:
+            hard = outbox.stopped().filter(outbox.stopped()["hard"])
+            assert hard.num_rows == 1  # the mailbox is gone, not the one whose mail was too big
+
+
+def test_without_a_log_a_doubt_waits_for_a_person(crowd):
+    with SmtpServer() as server:
+        mailed(crowd, server)
+        server.fail("drop after", on="DATA")
+        result, _ = sent(crowd)
+        assert result.states == {"in_doubt": 1, "sent": MANY - 1}
+        result, _ = sent(crowd)
+        assert result.settled.open == 1
+        assert len(server.taken) == MANY
+        with Outbox(crowd) as outbox:
+            assert doubts.decide("test", outbox, gone=True) == 1
+            assert outbox.counts("test") == {"sent": MANY}
+
+
+def test_killed_senders_lose_nothing_and_double_nothing(crowd, tmp_path):
+    """Killed after the server took a message, before it did, and between two messages."""
+    pid = crowd.folder / "sender.pid"
+    with SmtpServer(tmp_path) as server:
+        deaths = {"after": {5, 17}, "MAIL": {11}, "DATA": {23}}
+
+        def die() -> None:
+            os.kill(int(pid.read_text()), signal.SIGKILL)
+
+        def on_data() -> None:
+            if len(server.taken) in deaths["after"]:
+                deaths["after"].discard(len(server.taken))
+                die()
+
+        usual = server.scripted
+
+        def scripted_by(command: str) -> str | None:
+            verb = command.split(" ")[0].upper()
+            if len(server.taken) in deaths.get(verb, ()):
+                deaths[verb].clear()
+                die()
+            return usual(command)
+
+        server.on_data, server.scripted = on_data, scripted_by  # type: ignore[method-assign]
+        mailed(crowd, server, more=f'log = "{tmp_path}"\nsettle_seconds = 0.01')
+        code = "import sys; from servers.sender import run; run(*sys.argv[1:])"
+        path = os.pathsep.join([str(Path.cwd()), str(Path.cwd() / "tests")])
+        subprocess.run(
+            [sys.executable, "-c", code, str(crowd.folder), "test"],
+            check=True, timeout=150, env={**os.environ, "PYTHONPATH": path},
+        )  # fmt: skip
+        assert not any(deaths.values())
+        assert Counter(Counter(server.ids).values()) == {1: MANY}
+        with Outbox(crowd) as outbox:
+            assert outbox.counts("test") == {"sent": MANY}
+
+
+def test_the_command_line_is_dry_until_told(clinic, boxes, monkeypatch, capsys):
+    monkeypatch.setenv("CARETRACE_HOME", str(clinic.folder))
+    assert main(["outreach", "list"]) == 0
+    assert "appointment_reminder" in capsys.readouterr().out
+    assert main(["outreach", "send", "recall"]) == 0
+    assert "dry run" in capsys.readouterr().out
+    assert main(["outreach", "send", "recall", "--live"]) == 2
+    assert "not approved" in capsys.readouterr().err
+    assert main(["outreach", "preview", "recall"]) == 0
+    shown = capsys.readouterr().out
+    assert "Harbor Clinic" in shown
+    assert "example.org" not in shown
+    wanted = clinic.folder / "stop.txt"
+    wanted.write_text("asked@example.org\n312-555-0101\nnobody\n")
+    assert main(["outreach", "stop", str(wanted)]) == 1
+    assert "2 addresses" in capsys.readouterr().out
+
+
+def test_settings_that_cannot_be_are_all_told_at_once(home: Home):
+    home.config.write_text(
+        '[outreach]\nenabled = 1\nper_day = 0\nquiet_from = "25:00"\nstop_means = "all"\n'
+        '[outreach.consent]\nmarketing = { email = "yes" }\n[outreach.delivery]\nsms = "smtp"\n'
+        '[outreach.smtp]\npassword = "x"\n'
+    )
+    with pytest.raises(SettingsError) as told:
+        outreach_settings(home)
+    for part in ("enabled", "per_day", "quiet_from", "stop_means", "marketing.email", "sms",
+                 "password", "host", "sender"):  # fmt: skip
+        assert part in str(told.value), part
+
+
+def test_pages_cannot_read_addresses():
+    """Only the door, its loader and the sender know the contact store."""
+    from test_layering import reading
+
+    assert reading("attribution.contacts") == {
+        "attribution/forgetting.py",
+        "attribution/loading.py", "attribution/refresh.py", "outreach/command.py",
+        "outreach/letters.py", "outreach/planning.py", "outreach/sending.py",
+    }  # fmt: skip

@@ -1,0 +1,220 @@
+"""Flows: what is wrong is said, what the law forbids is refused, what is written is whole."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from outreach_fixture import FLOW, add_flow
+
+from attribution.demo.config_outreach import outreach_toml
+from attribution.errors import BadInput
+from attribution.outreach_settings import Outreach, outreach_settings
+from attribution.paths import Home
+from outreach.flow import flow, flows
+from outreach.holdout import HELD_OUT, arms, message_keys
+from outreach.lift import lift, peeking, people_needed
+from outreach.rules import check, known_names
+from outreach.sample import example
+from outreach.templates import written
+from outreach.zones import is_quiet, zones
+
+TODAY = date(2026, 11, 25)
+SETTINGS = Outreach(
+    enabled=True, organisation="Harbor", phone="1", postal_address="1 Pier", unsubscribe="https://x"
+)
+
+
+@pytest.fixture
+def demo(home: Home) -> Outreach:
+    home.config.write_text(outreach_toml(), encoding="utf-8")
+    return outreach_settings(home)
+
+
+def test_the_nine_shipped_flows_keep_every_rule_and_write_whole_messages(home: Home, demo):
+    every = flows(home)
+    assert len(every) == 9
+    for one in every.values():
+        check(one, demo, TODAY)
+        for channel, (subject, text) in example(one, demo).items():
+            assert "Lakeside Health" in text
+            assert "{" not in subject + text
+            if channel == "sms":
+                assert len(text) <= 160
+                assert "STOP" in text
+            elif one.purpose == "marketing":
+                assert demo.unsubscribe in text
+                assert demo.postal_address in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('title = "Test"', "", "title is missing"),
+        ('title = "Test"', 'title = "Test"\ncolour = 1', "colour is not a key"),
+        ('"marketing"', '"sales"', "purpose must be one of"),
+        ('"silent_patients"', '"nobody"', "is no file in sql/audiences"),
+        ('["email", "sms"]', '["email", "pigeon"]', "channels must be some of"),
+        ("from_days = 365", "", "parameters.from_days is missing"),
+        ("from_days = 365", "from_days = 365\nage = 3", "parameters.age is nothing"),
+        ('subject = "Hello"', "", "templates.email needs a subject"),
+        ("ends = 2030-01-01", "ends = 2030-01-01\nholdout = 1", "holdout must be a share"),
+        ("ends = 2030-01-01", 'ends = "soon"', "ends must be a date"),
+    ],
+)
+def test_what_is_wrong_with_a_flow_is_said_with_file_and_key(home: Home, old, new, said):
+    add_flow(home, text=FLOW.replace(old, new))
+    with pytest.raises(BadInput, match=said) as told:
+        flow(home, "test")
+    assert "test.toml" in str(told.value)
+
+
+def refused(home: Home, text: str, settings: Outreach = SETTINGS) -> str:
+    add_flow(home, text=text)
+    with pytest.raises(BadInput) as told:
+        check(flow(home, "test"), settings, TODAY)
+    return str(told.value)
+
+
+def test_what_the_law_forbids_is_refused(home: Home):
+    quiet = '[quiet_hours]\nfrom = "23:00"\nuntil = "06:00"\n[parameters]'
+    assert "64.1200" in refused(home, FLOW.replace("[parameters]", quiet))
+    assert "7704" in refused(home, FLOW, replace(SETTINGS, postal_address=""))
+    paid = FLOW.replace("{more}", "paid_by_third_party = true").replace("marketing", "treatment")
+    assert "164.501" in refused(home, paid)
+    held = FLOW.replace("{more}", "holdout = 0.1").replace("marketing", "treatment")
+    assert "held out of treatment" in refused(home, held)
+    assert "ended" in refused(home, FLOW.replace("2030", "2020"))
+
+
+REVIEW = FLOW.replace("{more}", 'asks = "review"').replace("silent_patients", "liked")
+SELECT = "select person_id, '' as occasion from {} where $from_days < $until_days and {}"
+
+
+@pytest.mark.parametrize(
+    ("table", "condition"),
+    [
+        ("stg_feedback", "true"),
+        ("(select person_id from raw_feedback) as f", "true"),
+        ("int_visits", "nps_class = 'promoter'"),
+        ("int_visits", "csat > 3"),
+        ("int_visits", "tag = 'detractor'"),
+    ],
+)
+def test_a_request_for_a_review_may_not_look_at_how_content_people_are(
+    home: Home, table, condition
+):
+    (home.folder / "audiences").mkdir()
+    place = home.folder / "audiences" / "liked.sql"
+    place.write_text(SELECT.format(table, condition))
+    assert "465.7" in refused(home, REVIEW)
+    place.write_text(SELECT.format("int_visits", "true"))
+    add_flow(home, text=REVIEW)
+    check(flow(home, "test"), SETTINGS, TODAY)
+    # The same link under another flag is the same request.
+    sly = REVIEW.replace('asks = "review"', "").replace("It has been", "{{{{ review_url }}}} It")
+    assert "asks = 'review'" in refused(home, sly)
+
+
+def test_a_name_that_nothing_gives_is_an_error_not_a_gap(home: Home):
+    add_flow(home, text=FLOW.replace("It has been a while.", "Dear {{{{ first_name }}}}"))
+    one = flow(home, "test")
+    with pytest.raises(BadInput, match="first_name"):
+        known_names(one, {"location"})
+    with pytest.raises(BadInput, match="undefined"):
+        written(one, "email", {}, SETTINGS, "k")
+
+
+@pytest.mark.parametrize(
+    "attack",
+    ["{{{{ ''.__class__.__mro__ }}}}", "{{{{ organisation.__init__.__globals__ }}}}"],
+)
+def test_templates_are_in_a_sandbox(home: Home, attack):
+    add_flow(home, text=FLOW.replace("It has been a while.", attack))
+    with pytest.raises(BadInput):
+        written(flow(home, "test"), "email", {}, SETTINGS, "k")
+
+
+@given(share=st.floats(0, 0.99), more=st.floats(0, 0.99), seed=st.binary(min_size=32, max_size=32))
+def test_arms_are_stable_and_a_higher_share_only_adds(share, more, seed):
+    low, high = sorted((share, more))
+    people = range(60)
+    few, many = (arms(seed, "recall", people, each) for each in (low, high))
+    assert few == arms(seed, "recall", people, low)
+    assert all(b == HELD_OUT for a, b in zip(few, many, strict=True) if a == HELD_OUT)
+
+
+def test_arms_are_drawn_as_often_as_told_and_by_flow():
+    key, people = b"k" * 32, range(20_000)
+    one, other = (arms(key, name, people, 0.15) for name in ("recall", "tips"))
+    assert abs(Counter(one)[HELD_OUT] / 20_000 - 0.15) < 0.01
+    both = sum(a == b == HELD_OUT for a, b in zip(one, other, strict=True))
+    assert abs(both / 20_000 - 0.15**2) < 0.005
+    keys = message_keys(key, "recall", [1, 1, 2], ["a", "b", "a"])
+    assert len(set(keys)) == 3
+
+
+def test_it_is_quiet_by_the_clock_where_somebody_lives():
+    known = zones()
+    expected = {"606": "America/Chicago", "100": "America/New_York", "900": "America/Los_Angeles",
+                "850": "America/Phoenix", "967": "Pacific/Honolulu", "006": "America/Puerto_Rico",
+                "799": "America/Denver", "995": "America/Anchorage"}  # fmt: skip
+    assert {prefix: known[prefix] for prefix in expected} == expected
+    begins, ends = time(21), time(8)
+    late = datetime(2026, 1, 10, 2, 30, tzinfo=UTC)  # 21:30 in New York, 20:30 in Chicago
+    assert is_quiet("America/New_York", late, begins, ends)
+    assert not is_quiet("America/Chicago", late, begins, ends)
+    assert is_quiet("America/Chicago|America/New_York", late, begins, ends)
+    summer = datetime(2026, 7, 10, 12, 30, tzinfo=UTC)  # 7:30 in Chicago, daylight saving
+    assert is_quiet("America/Chicago", summer, begins, ends)
+
+
+def test_a_lift_by_hand():
+    """Treated 1, 2, 3 (mean 2, variance 1), held out 0, 1 (mean 0.5, variance 0.5)."""
+    found = lift(np.array([1.0, 2, 3]), np.array([0.0, 1]))
+    assert found is not None
+    assert found.effect == pytest.approx(1.5)
+    error = (1 / 3 + 0.25) ** 0.5
+    freedom = error**4 / ((1 / 3) ** 2 / 2 + 0.25**2)
+    assert freedom == pytest.approx(2.882, abs=1e-3)
+    assert found.high - found.effect == pytest.approx(error * 2.3922, rel=1e-3)
+    assert found.anytime_low < found.low < found.effect < found.high < found.anytime_high
+    assert lift(np.array([1.0]), np.array([1.0, 2])) is None
+
+
+@given(seed=st.integers(0, 2**32 - 1), slope=st.floats(-3, 3), shift=st.floats(-5, 5))
+def test_what_was_known_before_makes_a_lift_surer_and_does_not_move_it(seed, slope, shift):
+    draw = np.random.default_rng(seed)
+    before = draw.normal(size=400)
+    after = slope * before + 0.1 * draw.normal(size=400)
+    plain = lift(after[:300] + shift, after[300:])
+    known = lift(after[:300] + shift, after[300:], before[:300], before[300:])
+    assert plain is not None
+    assert known is not None
+    assert known.effect == pytest.approx(shift, abs=0.1)
+    assert known.high - known.low <= (plain.high - plain.low) * 1.05
+
+
+def test_somebody_who_peeks_every_day_is_seldom_fooled():
+    """No effect, 60 looks as people come in: few runs ever exclude it, though once they would."""
+    draw, fooled, once = np.random.default_rng(7), 0, 0
+    looks = range(200, 6_200, 100)
+    for _run in range(120):
+        values = draw.normal(size=max(looks))
+        means = np.cumsum(values) / np.arange(1, len(values) + 1)
+        at = [n - 1 for n in looks]
+        errors = 1 / np.sqrt(np.array(looks))
+        fooled += bool((np.abs(means[at]) > errors * [peeking(n, 0.9) for n in looks]).any())
+        once += bool((np.abs(means[at]) > errors * 1.645).any())
+    assert fooled / 120 <= 0.10
+    assert once / 120 > 0.3
+
+
+def test_how_many_people_a_test_needs():
+    """5% against 7%, half held out, power 80%, 90% two-sided: Fleiss' 1,738 an arm or so."""
+    assert people_needed(0.05, 0.02, 0.5) == pytest.approx(2 * 1738, rel=0.02)
+    with pytest.raises(ValueError, match="between"):
+        people_needed(0.9, 0.2, 0.5)
