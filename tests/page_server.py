@@ -8,6 +8,8 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryFile
+from typing import IO
 
 from attribution.paths import APP, Home
 
@@ -37,22 +39,27 @@ def free_port() -> int:
 def serving(home: Home, port: int | None = None) -> Iterator[str]:
     """Serve a home folder and give the server's address."""
     port = port or free_port()
-    process = subprocess.Popen(
-        command(port), env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    try:
-        _wait(process, f"http://127.0.0.1:{port}/healthz")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.communicate(timeout=20)
+    # Not a pipe: nobody reads it, and once it is full the server waits for ever.
+    with TemporaryFile() as said:
+        process = subprocess.Popen(
+            command(port), env=environment(home), stdout=said, stderr=subprocess.STDOUT
+        )
+        try:
+            _wait(process, f"http://127.0.0.1:{port}/healthz", said)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
 
 
-def _wait(process: subprocess.Popen[bytes], address: str) -> None:
+def _wait(process: subprocess.Popen[bytes], address: str, said: IO[bytes] | None = None) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(process.communicate()[0].decode())
+            if said is None:
+                raise RuntimeError("the server ended before it answered")
+            said.seek(0)
+            raise RuntimeError(said.read().decode())
         try:
             with urllib.request.urlopen(address, timeout=5):
                 return
