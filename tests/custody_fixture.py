@@ -1,4 +1,5 @@
-"""A clinic's home folder for tests of keys and deletions; of the models only a few are built.
+"""A clinic's home folder for tests of keys and deletions; of the models only a few are built,
+and none for viewers.
 
 A step of those commands can be killed in a process of its own: `killed(processes, home, point)`.
 """
@@ -16,7 +17,16 @@ from servers.killer import after, die
 from servers.scripted import slice_of, slices
 from warehouse_fixtures import made_of
 
-from attribution import audit, deletions, forgetting, rotation, settings, transform, warehouse
+from attribution import (
+    audit,
+    deletions,
+    forgetting,
+    rotation,
+    settings,
+    transform,
+    viewer_marts,
+    warehouse,
+)
 from attribution.keys import keyring
 from attribution.paths import Home
 from attribution.payloads import Payloads
@@ -37,6 +47,7 @@ def ready(models: tuple[str, ...]) -> None:
     few = made_of(models)
     transform.load_models = lambda: few
     transform.run_checks = lambda _connection: None
+    viewer_marts.write = lambda *_marts, **_how: None
     systems()
 
 
@@ -52,6 +63,7 @@ def few_models(models: tuple[str, ...] = MODELS) -> Iterator[None]:
         patch.setitem(SOURCES, "scripted", "servers.scripted")
         for name in ("load_models", "run_checks"):
             patch.setattr(transform, name, getattr(transform, name))
+        patch.setattr(viewer_marts, "write", viewer_marts.write)
         ready(models)
         yield
 
