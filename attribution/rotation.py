@@ -67,6 +67,8 @@ def rotate(settings: Settings, watch: Watcher, say: Say, *, rehash: bool = False
         _finish(settings, watch)
         say("An earlier change of keys is finished now; no other was begun.")
         return
+    if rehash:
+        _no_outreach(home)
     new = _new_outer(home, outer)
     with owner_only(), only_one(home):
         with Books(home) as books, books.between_entries() as number:
@@ -84,6 +86,17 @@ def rotate(settings: Settings, watch: Watcher, say: Say, *, rehash: bool = False
         say(
             f"From now on {KEY_VARIABLE} must be what {NEW_KEY_VARIABLE} is; start the server "
             "again with it."
+        )
+
+
+def _no_outreach(home: Home) -> None:
+    """The contact store and the outbox are found by hashes that would not follow."""
+    kept = [path.name for path in (home.contacts, home.outreach) if path.exists()]
+    if kept:
+        raise BadInput(
+            f"{home.folder} holds {' and '.join(kept)}, which outreach finds people by, and hashing "
+            "anew does not reach them yet. Change the other keys with `caretrace keys rotate`; "
+            "nothing was changed."
         )
 
 

@@ -107,6 +107,13 @@ def test_a_key_of_the_environment_takes_over_when_it_is_given(home, monkeypatch,
     assert len(read(home)) == 3
 
 
+def test_hashing_anew_is_refused_where_outreach_would_lose_its_people(home):
+    home.contacts.touch(mode=0o600)
+    with pytest.raises(BadInput, match=r"contacts\.sqlite.*nothing was changed"):
+        clinic.rotate(home, rehash=True)
+    assert len(keyring(home).hashing) == 1
+
+
 def test_hashing_anew_loses_no_join_and_renames_nobody(home, first):
     audit.record(home, "ann", audit.EXPORTED, "report")
     before = hashes(home)
