@@ -94,8 +94,8 @@ def _no_outreach(home: Home) -> None:
     kept = [path.name for path in (home.contacts, home.outreach) if path.exists()]
     if kept:
         raise BadInput(
-            f"{home.folder} holds {' and '.join(kept)}, which outreach finds people by, and hashing "
-            "anew does not reach them yet. Change the other keys with `caretrace keys rotate`; "
+            f"{home.folder} holds {' and '.join(kept)}, which outreach finds people by, and "
+            "hashing anew does not reach them yet. Change the other keys with `caretrace keys rotate`; "
             "nothing was changed."
         )
 
