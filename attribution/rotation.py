@@ -95,8 +95,8 @@ def _no_outreach(home: Home) -> None:
     if kept:
         raise BadInput(
             f"{home.folder} holds {' and '.join(kept)}, which outreach finds people by, and "
-            "hashing anew does not reach them yet. Change the other keys with `caretrace keys rotate`; "
-            "nothing was changed."
+            "hashing anew does not reach them yet. Change the other keys with "
+            "`caretrace keys rotate`; nothing was changed."
         )
 
 
