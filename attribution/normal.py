@@ -98,8 +98,17 @@ def given_name(value: str, same: Mapping[str, str]) -> str | None:
 
     `same` says which name a short form stands for.
     """
-    plain = unicodedata.normalize("NFKD", value.casefold())
-    letters = "".join(sign for sign in plain if not unicodedata.combining(sign))
-    words = _WORDS.findall(unicodedata.normalize("NFKC", letters))
+    words = _WORDS.findall(_bare(value))
     first = next((word for word in words if len(word) > 1 and word not in _TITLES), None)
     return same.get(first, first) if first else None
+
+
+def _bare(value: str) -> str:
+    """Small letters without accents; some letters have them only once they are written plainly."""
+    while True:
+        plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", value).casefold())
+        bare = "".join(sign for sign in plain if not unicodedata.combining(sign))
+        bare = unicodedata.normalize("NFKC", bare)
+        if bare == value:
+            return bare
+        value = bare
