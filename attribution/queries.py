@@ -122,7 +122,7 @@ COVERAGE = _mart(
 class Marts:
     """The marts of one published generation, open for questions."""
 
-    def __init__(self, home: Home, generation: int, *, protected: bool = False) -> None:
+    def __init__(self, home: Home, generation: int, *, protected: bool) -> None:
         self.generation = generation
         self.protected = protected  # whether small cells are folded into others
         self._engine = open_marts(home, generation, protected=protected)
@@ -139,7 +139,7 @@ class Marts:
 
 
 @lru_cache(maxsize=8)
-def marts(home: Home, generation: int, *, protected: bool = False) -> Marts:
+def marts(home: Home, generation: int, *, protected: bool) -> Marts:
     """The marts of a generation; opened once, as many as are kept on disk.
 
     `protected` for readers who must not see small cells (attribution.roles).

@@ -49,7 +49,7 @@ def main(people: int) -> None:
         del marts, told
     size = (home.generation(1) / "marts.duckdb").stat().st_size
     print(f"on disk: {size / 1e6:.0f} MB")
-    at = Marts(home, 1)
+    at = Marts(home, 1, protected=False)
     group = Group(lapse=("lapsed", "lost"), age_band=("60-74",))
     for name, ask in (
         ("everyone by all dimensions", lambda: group_queries.counted(at, Group())),

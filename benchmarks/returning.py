@@ -47,7 +47,7 @@ def main() -> None:
     people = read(
         home, "private.duckdb", "select * from int_return_scores where chance is not null"
     )
-    lifts = return_lift(marts(home, int(home.current.read_text("ascii"))))
+    lifts = return_lift(marts(home, int(home.current.read_text("ascii")), protected=False))
     lifts = lifts[lifts["channel"] == "outreach_email"]
     true = dict(zip(BANDS, _EFFECT * _CHANNEL_EFFECT["outreach_email"], strict=True))
     people["lift"] = people["months_silent"].map(lifts.set_index("months_silent")["lift"])

@@ -32,7 +32,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def marts(home: Home) -> Marts:
-    return queries.Marts(home, 1)
+    return queries.Marts(home, 1, protected=False)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def changed(home: Home, folder: Path, *statements: str) -> Marts:
         for statement in statements:
             database.execute(statement)
         database.execute("checkpoint")
-    return queries.Marts(copy, 1)
+    return queries.Marts(copy, 1, protected=False)
 
 
 def within(frame: pd.DataFrame, scope: Scope) -> pd.DataFrame:

@@ -6,10 +6,12 @@ import marts_fixture as made_up
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from attribution import audit
+from attribution import audit, queries
 from attribution.errors import NotAllowed
 from attribution.paths import PAGES, SHELL, Home
+from attribution.roles import AS_ROLE
 from attribution.ui import frame
+from attribution.ui.views import reach
 
 FILES = {
     "overview": "acquisition/overview.py",
@@ -53,6 +55,35 @@ def test_pages_live_one_folder_down():
     assert not list(PAGES.glob("*.py"))
     assert not (SHELL.parent / "pages").exists()
     assert {f"{p.relative_to(PAGES)}" for p in PAGES.rglob("*.py")} == set(FILES.values())
+
+
+def test_what_a_viewer_opens_is_read_from_the_marts_of_viewers(tmp_path, monkeypatch):
+    """Sections that open on demand too; only how far the data reach is the same for everybody."""
+    home = made_up.make_home(tmp_path / "home")  # of which nothing is in a cache yet
+    monkeypatch.setenv("CARETRACE_HOME", str(home.folder))
+    monkeypatch.setenv(AS_ROLE, "viewer")
+    asked: list[str] = []
+    ask = queries.Marts.ask
+
+    def noted(marts, statement):
+        if not marts.protected:
+            asked.append(str(statement))
+        return ask(marts, statement)
+
+    monkeypatch.setattr(queries.Marts, "ask", noted)
+    opened: set[str] = set()
+    told: set[str] = set()
+    for page in FILES.keys() - {"data-health", "patient-journey", "research"}:
+        at = AppTest.from_file(str(SHELL), default_timeout=30).run()
+        for section in ("why_open", "reach_open"):
+            at.query_params[section] = "true"
+        at.switch_page(str(PAGES / FILES[page])).run()
+        assert not at.exception, at.exception
+        opened |= {each.label for each in at.expander}
+        told |= {each.value.replace("\\", "") for each in at.info}
+    assert [each for each in asked if "FROM coverage" not in each] == []
+    assert reach.QUESTION in opened
+    assert reach.PROTECTED in told
 
 
 def test_a_page_without_the_shell_shows_nothing():

@@ -159,7 +159,7 @@ def home(tmp_path_factory) -> Home:
 
 @pytest.fixture(scope="module")
 def marts(home) -> queries.Marts:
-    return queries.Marts(home, 1)
+    return queries.Marts(home, 1, protected=False)
 
 
 KNOWN = {

@@ -36,7 +36,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def marts(home: Home) -> Marts:
-    return Marts(home, 1)
+    return Marts(home, 1, protected=False)
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,9 @@ def without(home: Home, folder: Path, gone: str) -> Home:
 
 
 def test_without_any_claim_the_page_says_what_would_bring_them(home, tmp_path):
-    view = reconcile.build(Marts(without(home, tmp_path / "home", "true"), 1), RECENT)
+    view = reconcile.build(
+        Marts(without(home, tmp_path / "home", "true"), 1, protected=False), RECENT
+    )
     assert "`meta_ads`" in view.empty
     assert "`claimed_conversions`" in view.empty
     assert not view.tables
@@ -183,7 +185,7 @@ def test_a_period_without_claims_asks_for_a_longer_one(home, tmp_path):
     earlier = without(home, tmp_path / "home", "week > date '2026-01-01'")
     view = reconcile.reconcile(earlier, 1, RECENT)
     assert view.empty.startswith("No platform claims leads in 24 Aug")
-    assert queries.about(Marts(earlier, 1)).last_week == LAST
+    assert queries.about(Marts(earlier, 1, protected=False)).last_week == LAST
 
 
 def test_the_bridge_goes_from_the_first_amount_to_the_last_without_a_gap():

@@ -72,7 +72,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def view(published: Home) -> View:
-    return channels(published, 1, DEFAULT)
+    return channels(published, 1, DEFAULT, protected=False)
 
 
 def made(*rows: tuple[Any, ...]) -> View:
@@ -189,7 +189,7 @@ def test_command_line_filters_as_the_page_does(published, monkeypatch, tmp_path)
         "Channel report", 3, DEFAULT, Freshness("fresh", 3, None), small_cells=True
     )
     written = out.read_bytes()
-    assert written == channel_report(channels(published, 1, scope), inside, "csv")
+    assert written == channel_report(channels(published, 1, scope, protected=False), inside, "csv")
     assert {row["small_cells"] for row in rows_of(written)} == {
         "for use inside the organisation only"
     }

@@ -31,7 +31,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def marts(home) -> Marts:
-    return Marts(home, 1)
+    return Marts(home, 1, protected=False)
 
 
 def chosen(name: str, scope: Scope, **where: str) -> pd.DataFrame:
@@ -174,7 +174,7 @@ def test_a_channel_of_few_journeys_is_not_told_of(marts):
 def test_shares_that_would_tell_a_small_number_are_kept_back(marts, monkeypatch):
     rows = stood(alone=4, first=30, last=30)
     monkeypatch.setattr(queries, "positions", lambda *_: rows)
-    told = metrics(why.build(marts, RECENT, "email"))
+    told = metrics(why.build(marts, RECENT, "email", protected=False))
     assert (told["alone_rate"], told["shared_share"]) == (None, None)
     assert told["part_of"] == 64
 
@@ -217,7 +217,7 @@ def test_examples_are_the_same_each_time(home):
 
 
 def test_examples_hold_no_number_of_a_person(home):
-    told = repr(examples.examples(home, 1, RECENT, "email"))
+    told = repr(examples.examples(home, 1, RECENT, "email", protected=False))
     people = made_up_people.tables()["journeys"]["person_id"]
     assert not [number for number in people if str(number) in told]
     assert "person" not in told
@@ -266,7 +266,7 @@ def test_the_page_tells_why_and_shows_journeys_of_the_simulated(home, monkeypatc
     assert ":blue-badge[Email" in text
     assert ":green-badge[:material/check: Booked]" in text
     assert "Last touch **100%**" in text
-    whole = metrics(why.why(home, 1, replace(RECENT, model="last"), "email"))
+    whole = metrics(why.why(home, 1, replace(RECENT, model="last"), "email", protected=False))
     shown = {each.label: each.value for each in page.metric}
     assert shown["Average share"] == f"{whole['mean_share'] * 100:.1f}%"
 

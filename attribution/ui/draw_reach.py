@@ -18,7 +18,9 @@ def section(context: Context) -> None:
         budget = st.number_input(
             "Budget", min_value=0.0, value=None, step=100.0, help=_EXPLAINED, key="reach_budget"
         )
-        view = reach(context.home, context.generation, context.scope, budget)
+        view = reach(
+            context.home, context.generation, context.scope, budget, protected=context.protected
+        )
         if view.empty:
             st.info(formats.prose(view.empty), icon=":material/search_off:")
             return

@@ -32,7 +32,7 @@ ALL = frozenset({"period", "kind", "model", "service", "location"})
 
 @lru_cache(maxsize=8)
 def choices(
-    home: Home, generation: int, *, protected: bool = False
+    home: Home, generation: int, *, protected: bool
 ) -> tuple[About, tuple[str, ...], tuple[str, ...]]:
     """What a generation can be narrowed by: its weeks, service lines, locations."""
     marts = queries.marts(home, generation, protected=protected)
@@ -40,7 +40,7 @@ def choices(
 
 
 def sidebar(
-    home: Home, generation: int, page: str, used: frozenset[str], *, protected: bool = False
+    home: Home, generation: int, page: str, used: frozenset[str], *, protected: bool
 ) -> Scope:
     """Draw the filters that a page uses; what all of them say is in the address afterwards."""
     about, service_lines, locations = choices(home, generation, protected=protected)

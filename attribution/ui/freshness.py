@@ -85,7 +85,7 @@ def look_up(home: Home, generation: int | None, now: datetime) -> Freshness:
     sources = queries.sources(home)
     failed: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
-    data_to = queries.data_end(queries.marts(home, generation), now.date())
+    data_to = queries.data_end(queries.marts(home, generation, protected=False), now.date())
     if len(sources):
         failed = tuple(sources.loc[sources["state"] == "failed", "source"])
         success = pd.to_datetime(sources["last_success_at"], utc=True)

@@ -21,7 +21,7 @@ _NAMED = 3  # channels that a sentence names
 
 
 @lru_cache(maxsize=128)
-def attribution(home: Home, generation: int, scope: Scope, *, protected: bool = False) -> View:
+def attribution(home: Home, generation: int, scope: Scope, *, protected: bool) -> View:
     """The page's view of one generation; built once for each scope."""
     return build(queries.marts(home, generation, protected=protected), scope)
 

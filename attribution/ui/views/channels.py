@@ -30,7 +30,7 @@ MAX_BARS = 16
 
 
 @lru_cache(maxsize=128)
-def channels(home: Home, generation: int, scope: Scope, *, protected: bool = False) -> View:
+def channels(home: Home, generation: int, scope: Scope, *, protected: bool) -> View:
     """The page's view of one generation; built once for each scope."""
     return build(queries.marts(home, generation, protected=protected), scope)
 

@@ -14,7 +14,7 @@ QUESTION = "Is what these pages show fresh, complete and understood?"
 
 
 @lru_cache(maxsize=4)
-def data_health(home: Home, generation: int, *, protected: bool = False) -> View:
+def data_health(home: Home, generation: int, *, protected: bool) -> View:
     """What the published generation says of its own quality."""
     return build(queries.marts(home, generation, protected=protected))
 

@@ -29,7 +29,7 @@ _AT = {"p10": "10%", "p25": "25%", "p50": "Median", "p75": "75%", "p90": "90%"}
 
 
 @lru_cache(maxsize=128)
-def journeys(home: Home, generation: int, scope: Scope, *, protected: bool = False) -> View:
+def journeys(home: Home, generation: int, scope: Scope, *, protected: bool) -> View:
     """The page's view of one generation; built once for each scope."""
     return build(queries.marts(home, generation, protected=protected), scope)
 

@@ -24,7 +24,7 @@ SHOWN = ("spend", *COUNTS, "collected", *BLENDED)
 
 
 @lru_cache(maxsize=128)
-def overview(home: Home, generation: int, scope: Scope, *, protected: bool = False) -> View:
+def overview(home: Home, generation: int, scope: Scope, *, protected: bool) -> View:
     """The page's view of one generation; built once for each scope."""
     return build(queries.marts(home, generation, protected=protected), scope)
 

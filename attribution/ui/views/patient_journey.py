@@ -115,7 +115,7 @@ def journey(
     if profile is None:
         return None
     events = patient.events(at, opening.person)
-    about = queries.about(queries.marts(home, generation))
+    about = queries.about(queries.marts(home, generation, protected=False))
     zone, currency = ZoneInfo(about.timezone), about.currency
     model = model if model in shared() else DEFAULT_MODEL
     conversions = events[events["kind"] == "conversion"]

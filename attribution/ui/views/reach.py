@@ -14,18 +14,23 @@ from attribution.ui.view import Column, Figure, Metric, Table, View, measured, r
 from attribution.ui.views.reactivation import SILENCES
 
 QUESTION = "Whom to reach next?"
+PROTECTED = "Many groups are of few people, so this is for readers who have the role analyst."
 _LITTLE = 30  # held-out people below which a lift is called thinly tested
 
 
 @lru_cache(maxsize=64)
-def reach(home: Home, generation: int, scope: Scope, budget: float | None) -> View:
+def reach(
+    home: Home, generation: int, scope: Scope, budget: float | None, *, protected: bool
+) -> View:
     """The section's view of one generation; built once for each scope and budget."""
-    return build(queries.marts(home, generation), scope, budget)
+    return build(queries.marts(home, generation, protected=protected), scope, budget)
 
 
 def build(marts: Marts, scope: Scope, budget: float | None = None) -> View:
     """Groups worth a message, the dearest gain for its cost first, as far as the budget goes."""
     currency = queries.about(marts).currency
+    if marts.protected:
+        return View(QUESTION, currency=currency, empty=PROTECTED)
     silent = return_queries.silent_today(marts, scope, currency)
     calibration = return_queries.return_calibration(marts)
     if silent.empty:

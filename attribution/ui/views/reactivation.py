@@ -26,7 +26,7 @@ _TITLES = {"booked": "reactivated_booked", "kept": "reactivated_kept"}
 
 
 @lru_cache(maxsize=128)
-def reactivation(home: Home, generation: int, scope: Scope, *, protected: bool = False) -> View:
+def reactivation(home: Home, generation: int, scope: Scope, *, protected: bool) -> View:
     """The page's view of one generation; built once for each scope."""
     return build(queries.marts(home, generation, protected=protected), scope)
 

@@ -34,7 +34,7 @@ SMALL = 0.05  # of a conversion: no cause to show
 
 
 @lru_cache(maxsize=128)
-def reconcile(home: Home, generation: int, scope: Scope, *, protected: bool = False) -> View:
+def reconcile(home: Home, generation: int, scope: Scope, *, protected: bool) -> View:
     """The page's view of one generation; built once for each scope."""
     return build(queries.marts(home, generation, protected=protected), scope)
 

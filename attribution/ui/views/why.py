@@ -34,9 +34,7 @@ _STOOD = {
 
 
 @lru_cache(maxsize=128)
-def why(
-    home: Home, generation: int, scope: Scope, channel: str, *, protected: bool = False
-) -> View:
+def why(home: Home, generation: int, scope: Scope, channel: str, *, protected: bool) -> View:
     """The section's view of one generation; built once for each scope and channel."""
     return build(queries.marts(home, generation, protected=protected), scope, channel)
 
