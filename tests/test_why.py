@@ -174,7 +174,7 @@ def test_a_channel_of_few_journeys_is_not_told_of(marts):
 def test_shares_that_would_tell_a_small_number_are_kept_back(marts, monkeypatch):
     rows = stood(alone=4, first=30, last=30)
     monkeypatch.setattr(queries, "positions", lambda *_: rows)
-    told = metrics(why.build(marts, RECENT, "email", protected=False))
+    told = metrics(why.build(marts, RECENT, "email"))
     assert (told["alone_rate"], told["shared_share"]) == (None, None)
     assert told["part_of"] == 64
 
@@ -217,7 +217,7 @@ def test_examples_are_the_same_each_time(home):
 
 
 def test_examples_hold_no_number_of_a_person(home):
-    told = repr(examples.examples(home, 1, RECENT, "email", protected=False))
+    told = repr(examples.examples(home, 1, RECENT, "email"))
     people = made_up_people.tables()["journeys"]["person_id"]
     assert not [number for number in people if str(number) in told]
     assert "person" not in told
