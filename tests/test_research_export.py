@@ -112,6 +112,19 @@ def test_a_node_is_weighed_as_by_hand():
     assert weigh((0, 1), counts, (area, sex), k=3, l=1).loss == pytest.approx((4 * 0.5 + 2) / 6)
 
 
+def test_a_class_of_one_sensitive_value_is_suppressed_however_large():
+    """Area x has two conditions over its two sexes, area y has one."""
+    area = Hierarchy("area", ("fine", "*"), (("x", "y"), ("*", "*")))
+    sex = Hierarchy("sex", ("fine", "*"), (("f", "m"), ("*", "*")))
+    conditions = np.array([[0b01], [0b10], [0b01]])
+    counts = Counts(np.array([[0, 0], [0, 1], [1, 0]]), np.array([20, 20, 20]), (conditions,))
+    assert weigh((0, 0), counts, (area, sex), k=11, l=2).suppressed == 60
+    told = weigh((0, 1), counts, (area, sex), k=11, l=2)
+    assert (told.suppressed, told.classes) == (20, 1)
+    assert weigh((1, 1), counts, (area, sex), k=11, l=2).suppressed == 0
+    assert weigh((1, 1), counts, (area, sex), k=11, l=3).suppressed == 60
+
+
 @pytest.mark.parametrize("hierarchy", HIERARCHIES, ids=lambda h: h.name)
 def test_every_level_joins_whole_groups_of_the_level_before(hierarchy):
     for fine, coarse in zip(hierarchy.labels, hierarchy.labels[1:], strict=False):
