@@ -9,7 +9,7 @@ import re
 import sqlite3
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -106,8 +106,11 @@ class Canaries:
         except UnicodeDecodeError:
             return content
         for kind, said, instead in (*PLANTED, *(THEIRS if source in ("crm", "texts") else ())):
-            text = re.sub(said, lambda m: self._note(source, kind, m.expand(instead)), text)  # noqa: B023
+            text = re.sub(said, self._noting(source, kind, instead), text)
         return text.encode()
+
+    def _noting(self, source: str, kind: str, instead: str) -> Callable[[re.Match[str]], str]:
+        return lambda found: self._note(source, kind, found.expand(instead))
 
     def _note(self, source: str, kind: str, value: str) -> str:
         bare = value.removeprefix('"id": ').removeprefix("Patient/").strip('",')

@@ -59,8 +59,7 @@ def build(marts: Marts, group: Group, other: Group | None = None) -> View:
             key: _figure(key, shares[key], name) for key in DRAWN if _says(shares, key, group)
         },
         tables=tables,
-        remark=f"{in_words(group)}: {formats.count(people)} patients. Beside them: "
-        f"{_beside(other, name)}, {formats.count(people_beside)} patients.",
+        remark=_remark(group, other, name, people, people_beside),
         notes=_notes(marts, group, other, people - mine["people"]),
         currency=currency,
     )
@@ -105,6 +104,16 @@ def _has_conditions(marts: Marts, group: Group) -> bool:
 
 def _people(counts: pd.DataFrame) -> float:
     return float(counts.loc[counts["dimension"] == DIMENSIONS[0], "people"].sum())
+
+
+def _remark(
+    group: Group, other: Group | None, name: str, people: float, people_beside: float
+) -> str:
+    """Who is looked at, and beside whom."""
+    said = f"{in_words(group)}: {formats.count(people)} patients."
+    if not people_beside:
+        return f"{said} Choose what a cohort has in common to set it beside everyone else."
+    return f"{said} Beside them: {_beside(other, name)}, {formats.count(people_beside)} patients."
 
 
 def _beside(other: Group | None, name: str) -> str:
