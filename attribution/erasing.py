@@ -51,6 +51,11 @@ def erase(connection: Connection, forgotten: Forgotten) -> tuple[int, list[Recor
         gone += connection.exec_driver_sql(
             f"delete from raw_{row.spec.table} where {_theirs(row)}"
         ).scalar_one()
+    # A row of theirs that was kept out left its key behind.
+    gone += connection.exec_driver_sql(
+        "delete from raw_rejected where coalesce(record in (select identifier from "
+        "forgotten_person) or record in (select record from forgotten_record), false)"
+    ).scalar_one()
     found = sorted(set(records(connection)) - set(forgotten.records))
     for table in ("forgotten_person", "forgotten_record"):
         connection.exec_driver_sql(f"drop table {table}")

@@ -136,6 +136,7 @@ class Account:
                         name=f"{key} {window.since} to {window.until}",
                         rows=KINDS[kind],
                         cursor_key=key,
+                        asked=window,
                         read=partial(self._read, kind, days, cursor),
                     )
 

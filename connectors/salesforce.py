@@ -17,7 +17,7 @@ from connectors.errors import SourceMisconfigured
 from connectors.options import settings
 from connectors.patience import Patience
 from connectors.salesforce_failures import ObjectHidden, field_hidden
-from connectors.salesforce_objects import ALWAYS, CONVERTED, HISTORY, KINDS, ROLES
+from connectors.salesforce_objects import ALWAYS, CONVERTED, HISTORY, KEYS, KINDS, ROLES
 from connectors.salesforce_query import Asked, Queries, Record
 from connectors.salesforce_rows import call, contact, deal, lead, meeting, member
 from connectors.salesforce_session import Session
@@ -184,7 +184,8 @@ class Organisation:
                     yield from becomes(of)
                 except BadValue as bad:
                     table = KINDS[key].rows[0].spec.table
-                    yield rejected(bad, f"Salesforce {asked.name}", number, table)
+                    own = f"{KEYS.get(asked.name, '')}{of['Id']}"
+                    yield rejected(bad, f"Salesforce {asked.name}", number, table, own)
         yield Cursor(until.isoformat())
 
     def _pages(self, asked: Asked, since: datetime, until: datetime) -> Iterator[list[Record]]:

@@ -27,6 +27,11 @@ class Kind:
     only: str = ""
 
 
+# What a record's number follows in the key of its row.
+KEYS = {
+    "CampaignMember": "salesforce-member-", "Task": "salesforce-task-",
+    "Event": "salesforce-event-",
+}  # fmt: skip
 KINDS = {
     "leads": Kind(
         "Lead", (*PERSON, "Status", "ConvertedDate", "ConvertedContactId"),
