@@ -21,7 +21,7 @@ from connectors.callrail_rows import (
     form,
     is_outbound,
 )
-from connectors.contract import Call, Link, Row, Touchpoint
+from connectors.contract import Call, Preference, Row, Touchpoint
 from connectors.errors import (
     SourceBusy,
     SourceError,
@@ -54,7 +54,7 @@ PAGE = 250
 PATIENCE = Patience()
 
 KINDS: dict[str, tuple[type[Row], ...]] = {
-    "calls": (Call, Link, Touchpoint),
+    "calls": (Call, Touchpoint),
     "form_submissions": (Touchpoint,),
 }
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from connectors.contract import Call, Link, Touchpoint
+from connectors.contract import Call, Touchpoint
 
 CALL_FIELDS = (
     "call_type", "campaign", "company_id", "first_call", "gclid", "lead_status", "medium",
@@ -53,22 +53,11 @@ class Names:
     milestones: bool
 
 
-def call_rows(said: Mapping[str, Any], names: Names) -> Iterator[Call | Link | Touchpoint]:
-    """A call, who clicked before it, and the earlier visits of the caller."""
+def call_rows(said: Mapping[str, Any], names: Names) -> Iterator[Call | Touchpoint]:
+    """A call, and the earlier visits of the caller."""
     row = _call(said, names)
     yield row
-    if row.outcome == "spam":
-        return
-    if click := _text(said, "gclid"):
-        yield Link(
-            link_id=f"callrail-click-{row.call_id}",
-            at=row.started_at,
-            kind="called",
-            phone=row.phone,
-            client_id=row.client_id,
-            click_id=click,
-        )
-    if names.milestones:
+    if row.outcome != "spam" and names.milestones:
         yield from _visits(said, row)
 
 
@@ -123,6 +112,7 @@ def _call(said: Mapping[str, Any], names: Names) -> Call:
         tracking_number=_text(said, "tracking_phone_number"),
         outcome=outcome,
         lead_status=_text(said, "lead_status"),
+        click_id=None if spam else _text(said, "gclid"),
     )
 
 

@@ -58,6 +58,11 @@ KINDS = {
     "meetings": Kind("Event", ("WhoId", "StartDateTime", "ActivityDate", "IsChild"), (Touchpoint,)),
 }  # fmt: skip
 HISTORY = Asked("OpportunityHistory", ("Id", "OpportunityId", "StageName", "CreatedDate"))
+STATUSES = Asked(
+    "LeadHistory",
+    ("Id", "LeadId", "OldValue", "NewValue", "CreatedDate", "IsDeleted"),
+    "Field = 'Status'",
+)
 ROLES = Asked(
     "OpportunityContactRole",
     ("Id", "OpportunityId", "ContactId", "IsPrimary", "IsDeleted", "CreatedDate", "SystemModstamp"),

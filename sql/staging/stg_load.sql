@@ -1,7 +1,7 @@
 -- How many rows of each kind each source has brought, and the days they reach over.
 -- grain: source, account, table_name
 -- inputs: raw_ad_spend, raw_claimed_conversions, raw_web_sessions, raw_tracking_code,
---   raw_touchpoint, raw_contact, raw_deal, raw_person, raw_link, raw_appointment, raw_encounter,
+--   raw_ad_click, raw_touchpoint, raw_contact, raw_deal, raw_person, raw_link, raw_appointment, raw_encounter,
 --   raw_care_code, raw_withdrawn, raw_payment, raw_call, raw_message, raw_message_event,
 --   raw_preference, raw_feedback, raw_reputation, raw_environment
 --
@@ -49,6 +49,16 @@ final as (
         max(valid_from) as last_day,
         count(*) as rows_loaded
     from raw_tracking_code
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'ad_click' as table_name,
+        min(day) as first_day,
+        max(day) as last_day,
+        count(*) as rows_loaded
+    from raw_ad_click
     group by source, account
     union all
     select
