@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
 
-from attribution import queries, warehouse
+from attribution import queries, versions, warehouse
 from attribution.at_rest import mend
 from attribution.errors import CaretraceError, StorageError
 from attribution.forgetting import unfinished
@@ -139,7 +139,7 @@ def _service_lines(settings: Settings) -> Iterator[Finding]:
         return
     try:
         number = warehouse.current_generation(settings.home)
-        if number is None:
+        if number is None or not versions.fits(settings.home, number):
             return
         found = queries.unknown_codes(queries.marts(settings.home, number, protected=False))
     except CaretraceError:

@@ -22,9 +22,10 @@ MICROS = 1_000_000
 class Identifier:
     """Marks a field that can point at a person or a record; it is hashed before it is stored.
 
-    `kind` is email, phone, crm_id, patient_id, client_id (web), click_id, record or given_name. A
-    `record` (an appointment's or a payment's number) is hashed like the others but never joins
-    people, nor does an `ad_click`: a click id as its platform tells of it, hashed as a click id. A `given_name` is not stored: it is hashed together with the row's e-mail and with its
+    `kind` is email, phone, crm_id, patient_id, client_id (web), click_id, record, ad_click or
+    given_name. A `record` (an appointment's or a payment's number) is hashed like the others but
+    never joins people, nor does an `ad_click`: a click id as its platform tells of it, hashed as a
+    click id. A `given_name` is not stored: it is hashed together with the row's e-mail and with its
     phone, so that it can be compared only between rows that share one of them.
     """
 
@@ -116,12 +117,15 @@ class ClaimedConversions(Row):
 
     `action` and `window` are in the platform's words. Of one campaign's rows only those with
     different actions and windows may be added up, and only where the platform does not count one
-    conversion under several.
+    conversion under several. Web analytics that give key events to sources make such claims too.
     """
 
     spec = Spec(
         "claimed_conversions",
-        ("campaign_id", "ad_group_id", "day", "action", "attribution_window", "counted_by"),
+        (
+            *("campaign_id", "ad_group_id", "day", "action", "attribution_window", "counted_by"),
+            *("network", "medium", "campaign", "told_by"),
+        ),
         load="window",
         day="day",
     )
@@ -144,6 +148,7 @@ class ClaimedConversions(Row):
     value: MaybeAmount = None
     share_after_7_days: float | None = None  # that came later after the touch, where told
     share_after_30_days: float | None = None
+    told_by: str = ""  # who counts, where it is not the platform itself: ga4
 
 
 @dataclass(frozen=True, slots=True)
@@ -627,9 +632,9 @@ class Environment(Row):
 
 
 ROWS: tuple[type[Row], ...] = (
-    AdSpend, ClaimedConversions, WebSessions, TrackingCode, AdClick, Touchpoint, Contact, Deal, Person, Link,
-    Appointment, Encounter, CareCode, Withdrawn, Payment, Call, Message, MessageEvent, Preference,
-    Feedback, Reputation, Environment,
+    AdSpend, ClaimedConversions, WebSessions, TrackingCode, AdClick, Touchpoint, Contact, Deal,
+    Person, Link, Appointment, Encounter, CareCode, Withdrawn, Payment, Call, Message, MessageEvent,
+    Preference, Feedback, Reputation, Environment,
 )  # fmt: skip
 BY_TABLE = {row.spec.table: row for row in ROWS}
 

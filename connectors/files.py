@@ -92,10 +92,10 @@ class Files:
 
     def probe(self) -> str:
         """How many files there are, and which no mapping reads."""
-        files = self._drop().files()
-        read = [file for file in files if self._plan(file) is not None]
-        left = [file for file in files if self._plan(file) is None]
-        said = f"{self.folder} holds {kinds_of(read) or 'no file'} to read"
+        drop = self._drop()
+        read = [file for file, _ in drop.planned()]
+        left = [file for file in drop.files() if self._plan(file) is None]
+        said = f"{self.folder} holds {kinds_of(read)} to read"
         if left:
             said += f"; no mapping matches {left[0].name}"
             said += f" and {len(left) - 1} more" if len(left) > 1 else ""

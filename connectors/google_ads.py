@@ -131,9 +131,7 @@ class GoogleAds:
             if self.with_clicks:
                 yield from self._clicks(customer, last_day, cursors)
 
-    def _clicks(
-        self, customer: str, last_day: date, cursors: Mapping[str, str]
-    ) -> Iterator[Slice]:
+    def _clicks(self, customer: str, last_day: date, cursors: Mapping[str, str]) -> Iterator[Slice]:
         """The clicks of each day that Google still tells of, a day a question."""
         key = f"clicks {customer}"
         first = max(self._context.first_day, last_day + DAY - timedelta(days=CLICK_DAYS))

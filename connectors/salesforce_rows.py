@@ -103,9 +103,7 @@ def _person(
         first_touch_at=created if came and (source or origin) else None,
         lifecycle_stage=text(of, "Status") or text(of, names.lifecycle),
         lifecycle_dates=as_json(
-            first_times(
-                [("lead", lead_at), ("converted", instant(of, "ConvertedDate")), *statuses]
-            )
+            first_times([("lead", lead_at), ("converted", instant(of, "ConvertedDate")), *statuses])
         ),
         lead_at=lead_at,
         preferred_channel=text(of, names.preferred_channel),

@@ -134,6 +134,7 @@ def _tables() -> dict[str, pd.DataFrame]:
         "removal_effect": _removal_effect(),
         "claims": claims,
         "claim_credit": claims_fixture.claim_credit(claims, MODELS),
+        "key_events": claims_fixture.key_events(weeks()),
         "spend": _spend(random),
         "sessions": _sessions(random),
         "reactivation": _reactivation(random),

@@ -11,7 +11,7 @@ from servers.callrail import CallRailServer, call, form, milestone
 from servers.loopback import CUT, DRIP, HANG, JSON_WITHOUT_ERROR, RESET, TOO_MANY, as_html, as_json
 
 from connectors import callrail
-from connectors.contract import Call, Link, Touchpoint
+from connectors.contract import Call, Touchpoint
 from connectors.errors import (
     SourceBusy,
     SourceChanged,
@@ -148,16 +148,9 @@ def test_the_tags_of_a_link_win_over_callrail_s_names(server):
     assert (row.utm_source, row.utm_medium, row.utm_campaign) == ("fb", "paid", None)
 
 
-def test_a_click_before_a_call_is_a_link(server):
-    (link,) = of(Link, only(server, call(1, gclid="EAIaIQ")))
-    assert link == Link(
-        link_id="callrail-click-CAL1",
-        at=AT,
-        kind="called",
-        phone="+12125550001",
-        client_id="PER1",
-        click_id="EAIaIQ",
-    )
+def test_a_call_has_the_click_that_it_was_dialled_from(server):
+    (row,) = of(Call, only(server, call(1, gclid="EAIaIQ")))
+    assert (row.click_id, row.phone) == ("EAIaIQ", "+12125550001")
 
 
 def test_earlier_visits_of_a_caller_are_touches(server):
@@ -470,4 +463,4 @@ def test_the_default_server_holds_a_few_days():
         items = read(source(server, first_day=today - timedelta(days=20)))
     assert [row.outcome for row in of(Call, items)] == ["abandoned", "voicemail", "answered"]
     assert [touch.kind for touch in of(Touchpoint, items)] == ["session", "form"]
-    assert len(of(Link, items)) == 1
+    assert [row.click_id for row in of(Call, items)] == [None, None, "click-1"]

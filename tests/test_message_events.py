@@ -259,7 +259,6 @@ def test_every_way_to_write_a_file_gives_the_same_rows(tmp_path):
         "b.json": json.dumps(records).encode(),
         "c.jsonl.gz": gzip.compress(lines),
         "d.ndjson": json.dumps(records).encode() + b"\n\n",
-        "e.txt": b"no such format",
     }
     found = []
     for name, data in wholes.items():
@@ -267,7 +266,7 @@ def test_every_way_to_write_a_file_gives_the_same_rows(tmp_path):
         folder.mkdir()
         (folder / name).write_bytes(data)
         found.append(of(MessageEvent, read(folder)))
-    assert found == [found[0]] * 4 + [[]]
+    assert found == [found[0]] * 4
     assert len(found[0]) == 3
 
 

@@ -197,3 +197,12 @@ def test_the_bridge_goes_from_the_first_amount_to_the_last_without_a_gap():
     assert [ends[1], ends[2], ends[3]] == [10.0, 6.0, 7.0]
     assert bars["base"][0] == bars["base"][4] == 0.0
     assert figure["layout"]["xaxis"]["range"][0] < -2
+
+
+def test_what_web_analytics_count_stands_beside_the_credit_of_the_same_campaigns(marts):
+    table = reconcile.build(marts, RECENT).tables["analytics"].frame
+    told = within(made_up.tables()["key_events"], RECENT)
+    credit = within(made_up.tables()["credit"], RECENT).query("model == @RECENT.model")
+    assert table["key_events"].sum() == told["key_events"].sum()
+    assert table["attributed"].sum() == pytest.approx(credit["conversions"].sum())
+    assert (table["key_events"] - table["attributed"] - table["difference"]).abs().max() < 1e-5

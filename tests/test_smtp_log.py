@@ -9,7 +9,7 @@ import pytest
 
 from connectors import smtp_log
 from connectors.contract import MessageEvent
-from connectors.errors import SourceChanged, SourceMisconfigured
+from connectors.errors import SourceChanged, SourceMisconfigured, SourceUnreachable
 from connectors.source import Context, Cursor, Rejected
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -199,7 +199,8 @@ def test_a_file_that_is_no_log_is_refused(tmp_path):
     write(tmp_path, "notes.txt", ["hello", "world"])
     with pytest.raises(SourceChanged, match="holds no line of Postfix"):
         read(tmp_path)
-    assert read(tmp_path, match="*.log") == []
+    with pytest.raises(SourceUnreachable, match="none of its 1 files is one that it reads"):
+        read(tmp_path, match="*.log")
 
 
 ROW = {

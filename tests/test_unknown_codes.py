@@ -1,4 +1,4 @@
-"""Codes that no rule of service lines knows: what is told of them, of whom, and how to add a rule."""
+"""Codes that no rule of service lines knows: what is told of them, and how to add a rule."""
 
 from datetime import timedelta
 
