@@ -22,7 +22,8 @@ PROTECTED = (
 )
 EMPTY = (
     "No platform claims anything yet. Sources of kind `meta_ads`, `google_ads` and "
-    "`microsoft_ads` bring what platforms claim, and so do files mapped to `claimed_conversions`."
+    "`microsoft_ads` bring what platforms claim, and so do files mapped to `claimed_conversions`; "
+    "`ga4` with `claims = true` brings what Google Analytics counts."
 )
 WHOLE = ("claimed", "attributed", "any_touch", "last_touch")
 ESTIMATED = ("untracked", UNEXPLAINED)
