@@ -161,6 +161,7 @@ def sample(today: date) -> dict[str, list[dict[str, Any]]]:
             call(3, start_time=at(1, 11), answered=False, duration=6, first_call=False),
         ],
         "forms": [form(4, submitted_at=at(1, 12))],
+        "texts": [conversation(5, (at(3, 8), "incoming", "Hi"), (at(2, 8), "incoming", "STOP"))],
     }
 
 
@@ -184,7 +185,7 @@ class CallRailServer(Loopback):
         self.calls |= {said["id"]: said for said in calls or ()}
         self.forms = {said["id"]: said for said in default["forms"] if forms is None}
         self.forms |= {said["id"]: said for said in forms or ()}
-        self.texts: dict[str, dict[str, Any]] = {}
+        self.texts = {said["id"]: said for said in default["texts"]}
         self.companies = [
             {"id": "COM1", "name": "North Clinic", "time_zone": "America/New_York"},
             {"id": "COM2", "name": "West Clinic", "time_zone": "America/Los_Angeles"},
