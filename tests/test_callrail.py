@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from connector_fixtures import impatient, of
 from raw_store import raw_store
 from servers.callrail import CallRailServer, call, form, milestone
 from servers.loopback import CUT, DRIP, HANG, JSON_WITHOUT_ERROR, RESET, TOO_MANY, as_html, as_json
@@ -19,7 +20,6 @@ from connectors.errors import (
     SourceRefused,
     SourceUnreachable,
 )
-from connectors.patience import Patience
 from connectors.source import Context, Cursor, Rejected
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -27,12 +27,7 @@ FIRST = date(2026, 11, 1)
 AT = datetime(2026, 11, 10, 14, 30, 0, 236_000, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    patience = Patience(
-        attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.3, call_seconds=0.6
-    )
-    monkeypatch.setattr(callrail, "PATIENCE", patience)
+quick = impatient(callrail)
 
 
 @pytest.fixture
@@ -48,10 +43,6 @@ def source(server, *, first_day=FIRST, now=NOW, **options):
 
 def read(opened, cursors=None):
     return [item for piece in opened.slices(cursors or {}) for item in piece.read()]
-
-
-def of(kind, items):
-    return [item for item in items if isinstance(item, kind)]
 
 
 def only(server, *calls, **options):

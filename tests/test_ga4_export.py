@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from connector_fixtures import read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers.ga4_export import event, sample, write
@@ -39,10 +40,6 @@ def folder(tmp_path):
 def source(folder, **options):
     given = {"folder": str(folder), "timezone": "America/New_York"} | options
     return ga4_export.connect(Context("web", "1", given, NOW, date(2026, 1, 1)))
-
-
-def read(slices):
-    return [item for piece in slices for item in piece.read()]
 
 
 def rows(items, row=Touchpoint):

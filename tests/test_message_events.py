@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 import pytest
+from connector_fixtures import of
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
@@ -80,10 +81,6 @@ def read(folder, cursors=None, **options):
 def told(tmp_path, *records, **options):
     (tmp_path / "events.ndjson").write_text("".join(f"{json.dumps(r)}\n" for r in records))
     return read(tmp_path, **options)
-
-
-def of(kind, items):
-    return [item for item in items if isinstance(item, kind)]
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import logging
 import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from types import SimpleNamespace
 
 import pytest
 from conftest import SHARED
+from connector_fixtures import of, read
 from servers.loopback import CUT, DRIP, HANG, JSON_WITHOUT_ERROR, RESET, Reply, as_html, as_json
 from servers.salesforce import (
     CLINIC,
@@ -61,13 +61,6 @@ def quick(monkeypatch):
 
 
 @pytest.fixture
-def waits(monkeypatch):
-    asked = []
-    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=asked.append))
-    return asked
-
-
-@pytest.fixture
 def server():
     with SalesforceServer(sample(TODAY)) as running:
         yield running
@@ -78,16 +71,8 @@ def source(server, *objects, first_day=date(2026, 11, 1), now=NOW, **options):
     return salesforce.connect(Context("crm", "clinic", given, now, first_day))
 
 
-def read(slices):
-    return [item for piece in slices for item in piece.read()]
-
-
 def rows(server, *objects, cursors=None, **options):
     return read(source(server, *objects, **options).slices(cursors or {}))
-
-
-def of(row, items):
-    return [item for item in items if isinstance(item, row)]
 
 
 def queries(server):

@@ -6,6 +6,7 @@ import os
 from datetime import UTC, datetime
 
 import pytest
+from connector_fixtures import of
 
 from connectors import smtp_log
 from connectors.contract import MessageEvent
@@ -51,10 +52,6 @@ def read(folder, cursors=None, **options):
 
 def write(folder, name, lines):
     (folder / name).write_text("".join(f"{each}\n" for each in lines), encoding="utf-8")
-
-
-def of(kind, items):
-    return [item for item in items if isinstance(item, kind)]
 
 
 def told(items):
