@@ -13,7 +13,9 @@ final as (
         coalesce(trim(campaign), '') as utm_campaign,
         coalesce(trim(campaign_id), '') as campaign_id
     from raw_ad_click
-    qualify row_number() over (partition by click_id order by day desc, source, account) = 1
+    qualify row_number() over (
+        partition by click_id order by day desc, source asc, account asc
+    ) = 1
 
 )
 

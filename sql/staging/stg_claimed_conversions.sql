@@ -2,7 +2,8 @@
 -- grain: source, account, campaign_id, ad_group_id, day, action, attribution_window, counted_by
 -- inputs: raw_claimed_conversions
 --
--- What web analytics credit is no platform's claim (stg_key_events). A window without a number of days is taken for the 30 days that platforms commonly use.
+-- What web analytics credit is no platform's claim (stg_key_events).
+-- A window without a number of days is taken for the 30 days that platforms commonly use.
 
 with
 

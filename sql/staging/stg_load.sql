@@ -2,8 +2,8 @@
 -- grain: source, account, table_name
 -- inputs: raw_ad_spend, raw_claimed_conversions, raw_web_sessions, raw_tracking_code,
 --   raw_ad_click, raw_touchpoint, raw_contact, raw_deal, raw_person, raw_link, raw_appointment,
---   raw_encounter, raw_care_code, raw_withdrawn, raw_payment, raw_call, raw_message, raw_message_event,
---   raw_preference, raw_feedback, raw_reputation, raw_environment
+--   raw_encounter, raw_care_code, raw_withdrawn, raw_payment, raw_call, raw_message,
+--   raw_message_event, raw_preference, raw_feedback, raw_reputation, raw_environment
 --
 -- Days of instants are UTC days here: this says what was loaded, not when people came.
 
