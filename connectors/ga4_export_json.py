@@ -1,4 +1,5 @@
-"""Lines of GA4's export in JSON, parsed many at once.
+"""Lines of GA4's export in JSON, parsed many at once: outside of Python, so on every core, and
+without holding up the sources that are read meanwhile.
 
 BigQuery writes whole numbers as texts, other writers as numbers: which it is in a file is learned
 from what the parser objects to. Lines that are not all alike, or not all JSON, are for the caller
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pyarrow as pa
 from pyarrow import json
 
+_BLOCK = 1 << 22  # of this many bytes each core parses one; a longer line is read by itself
 _VALUE = ("event_params", "[]", "value")
 _FRACTIONS = {(*_VALUE, "double_value"), (*_VALUE, "float_value")}
 # What the parser says of a value of another kind than the one before; else it is not understood,
@@ -69,7 +71,7 @@ class Parser:
 def _parsed(data: bytes, schema: pa.Schema) -> pa.RecordBatch | None:
     table = json.read_json(
         pa.BufferReader(data),
-        json.ReadOptions(use_threads=False, block_size=len(data) + 1),
+        json.ReadOptions(use_threads=True, block_size=_BLOCK),
         json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
     )
     batches = table.combine_chunks().to_batches()
