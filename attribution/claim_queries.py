@@ -7,7 +7,7 @@ attributed. What no cause explains is `unexplained`, so they always add up.
 import pandas as pd
 import sqlalchemy as sa
 
-from attribution.queries import Marts, Scope
+from attribution.queries import CREDIT, Marts, Scope
 
 # Each cause by the columns it is made of; less of the first, more of the second.
 CAUSES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -35,6 +35,9 @@ _CREDITED = (
 )
 _KEYS = ("kind", "platform", "channel", "campaign", "week")
 CLAIMS = sa.table("claims", *map(sa.column, (*_KEYS, *_CLAIMED)))
+KEY_EVENTS = sa.table(
+    "key_events", *map(sa.column, ("kind", "channel", "campaign", "week", "key_events"))
+)
 CLAIM_CREDIT = sa.table("claim_credit", *map(sa.column, ("model", *_KEYS, *_CREDITED)))
 
 
@@ -77,6 +80,37 @@ def reconciled(at: Marts, scope: Scope, *grain: str) -> pd.DataFrame:
     found = found.round(6)
     rest = found["claimed"] - found["attributed"] - found[list(CAUSES)].sum(axis=1)
     return found.assign(**{UNEXPLAINED: rest.round(6)}).reset_index()
+
+
+def key_events(at: Marts, scope: Scope) -> pd.DataFrame:
+    """What web analytics credit of the scope's kind beside what the model does, most first.
+
+    Columns: channel, campaign, key_events, attributed, difference. Empty where none is told.
+    """
+    grain = ("channel", "campaign")
+    mart, within = KEY_EVENTS, _within(KEY_EVENTS, scope)
+    told = sa.cast(sa.func.sum(mart.c.key_events), sa.Double).label("key_events")
+    keys = [mart.c[name] for name in grain]
+    said = at.ask(sa.select(*keys, told).where(*within).group_by(*keys))
+    if said.empty:
+        return said.assign(attributed=[], difference=[])
+    credited = credit_of_kind(at, scope)
+    both = said.merge(credited, on=list(grain), how="outer").fillna(0.0)
+    both = both[(both["key_events"] != 0) | (both["attributed"] != 0)]
+    both["difference"] = (both["key_events"] - both["attributed"]).round(6)
+    order = ["key_events", "attributed", *grain]
+    return both.sort_values(order, ascending=[False, False, True, True], ignore_index=True)
+
+
+def credit_of_kind(at: Marts, scope: Scope) -> pd.DataFrame:
+    """What the scope's model credits of its kind. Columns: channel, campaign, attributed."""
+    keys = (CREDIT.c.channel, CREDIT.c.campaign)
+    amount = sa.cast(sa.func.sum(CREDIT.c.conversions), sa.Double).label("attributed")
+    return at.ask(
+        sa.select(*keys, amount)
+        .where(CREDIT.c.model == scope.model, *_within(CREDIT, scope))
+        .group_by(*keys)
+    )
 
 
 def claims_since(at: Marts, scope: Scope, week: object) -> float:

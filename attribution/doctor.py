@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
 
-from attribution import warehouse
+from attribution import queries, versions, warehouse
 from attribution.at_rest import mend
 from attribution.errors import CaretraceError, StorageError
 from attribution.forgetting import unfinished
@@ -53,6 +53,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_keys(settings),
         *_sign_in(settings),
         *(_source(settings, source) for source in settings.sources),
+        *_service_lines(settings),
     ]
 
 
@@ -130,6 +131,32 @@ def _keys(settings: Settings) -> Iterator[Finding]:
     if unfinished(home):
         sentence = "what is left of a forgotten person goes with the next `caretrace refresh`."
         yield Finding("forgotten", False, sentence)
+
+
+def _service_lines(settings: Settings) -> Iterator[Finding]:
+    """Which codes of published visits no rule of service lines knows."""
+    if not any(source.kind.startswith("fhir") for source in settings.sources):
+        return
+    try:
+        number = warehouse.current_generation(settings.home)
+        if number is None or not versions.fits(settings.home, number):
+            return
+        found = queries.unknown_codes(queries.marts(settings.home, number, protected=False))
+    except CaretraceError:
+        return  # what is wrong with the home is said elsewhere
+    coded = found[~found["code"].str.startswith("(") & found["people"].notna()]
+    if not found.empty:
+        named = "; ".join(
+            f"{row.system} {row.code} ({row.visits:,.0f} visits)"
+            for row in coded.head(3).itertuples()
+        )
+        yield Finding(
+            "service lines",
+            True,
+            f"no rule knows {len(coded):,} codes that are of eleven people or more"
+            f"{', such as ' + named if named else ''}: Data health lists them, "
+            "docs/sources-fhir.md says how to add rules.",
+        )
 
 
 def _sign_in(settings: Settings) -> Iterator[Finding]:

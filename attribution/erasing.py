@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from attribution.privacy import STRENGTH, stored_fields
+from attribution.privacy import THEIRS, stored_fields
 from attribution.raw import has_person
 from attribution.tombstones import Forgotten, Record
 from connectors.contract import ROWS, Row, contract_fields
@@ -51,6 +51,11 @@ def erase(connection: Connection, forgotten: Forgotten) -> tuple[int, list[Recor
         gone += connection.exec_driver_sql(
             f"delete from raw_{row.spec.table} where {_theirs(row)}"
         ).scalar_one()
+    # A row of theirs that was kept out left its key behind.
+    gone += connection.exec_driver_sql(
+        "delete from raw_rejected where coalesce(record in (select identifier from "
+        "forgotten_person) or record in (select record from forgotten_record), false)"
+    ).scalar_one()
     found = sorted(set(records(connection)) - set(forgotten.records))
     for table in ("forgotten_person", "forgotten_record"):
         connection.exec_driver_sql(f"drop table {table}")
@@ -82,7 +87,11 @@ _TARGETS = {"same_as": "care_code"}
 
 
 def _rows() -> Iterator[type[Row]]:
-    return (row for row in ROWS if has_person(row) or named_records(row))
+    return (row for row in ROWS if _marks(row) or named_records(row))
+
+
+def _marks(row: type[Row]) -> bool:
+    return any(spec.identifier in THEIRS for spec in stored_fields(row))
 
 
 def _theirs(row: type[Row]) -> str:
@@ -90,7 +99,7 @@ def _theirs(row: type[Row]) -> str:
     own = [
         f'"{spec.name}" in (select identifier from forgotten_person)'
         for spec in stored_fields(row)
-        if spec.identifier in STRENGTH
+        if spec.identifier in THEIRS
     ]
     named = [
         f'({target}, "{name}") in (select (target, record) from forgotten_record)'

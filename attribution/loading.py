@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, Engine
 
+from attribution import rejects
 from attribution.contacts import Contacts
 from attribution.erasing import records_in
 from attribution.privacy import Door, stored_fields
@@ -31,7 +32,10 @@ BATCH = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What came of one slice; `message` names control sums that do not agree."""
+    """What came of one slice: rows with different keys that were loaded, and rows kept out.
+
+    `message` names control sums that do not agree.
+    """
 
     rows: int
     rejected: int
@@ -69,7 +73,7 @@ class Loader:
         left_out = stage.forgotten.total()
         if left_out:
             message = f"{message} {left_out:,} rows of forgotten people were left out.".strip()
-        return Loaded(stage.rows - left_out, len(stage.rejected) + left_out, message)
+        return Loaded(stage.committed, len(stage.rejected) + left_out, message)
 
 
 class _Stage:
@@ -80,7 +84,8 @@ class _Stage:
         self.loader = loader
         self.piece = piece
         self.account = piece.account or loader.account
-        self.rows = 0
+        self.rows = 0  # that were read
+        self.committed = 0  # that were loaded: of one key one
         self.rejected: list[Rejected] = []
         self.forgotten: Counter[str] = Counter()  # rows left out, by table; which is not noted
         self.records: set[Record] = set()
@@ -223,6 +228,9 @@ class _Stage:
         with connection.begin():
             for row in self.piece.rows:
                 self._deduplicate(row)
+            stages = {row.spec.table: _staged(row) for row in self.piece.rows}
+            rejects.take_back(connection, owner, self.piece, stages)
+            for row in self.piece.rows:
                 replaced = self.piece.window is not None and row.spec.day is not None
                 if self.piece.window is not None and replaced:
                     connection.exec_driver_sql(
@@ -238,7 +246,7 @@ class _Stage:
                 else:
                     self._insert(row, stamp)
                 connection.exec_driver_sql(f"drop table {_staged(row)}")
-            self._keep_rejected(stamp)
+            rejects.keep(connection, owner, self.piece, self.rejected, loader.door, stamp)
             if self.cursor is not None:
                 key = (loader.source, loader.account, self.piece.cursor_key)
                 connection.exec_driver_sql(
@@ -251,10 +259,11 @@ class _Stage:
     def _deduplicate(self, row: type[Row]) -> None:
         # A page can be served twice, and a file can hold one key twice: the newer row stays.
         key, stage = _listed(row.spec.key), _staged(row)
-        spare = self.connection.exec_driver_sql(
-            f"select count(*) - count(distinct hash({key})) from {stage}"
-        ).scalar_one()
-        if spare:
+        staged, kinds = self.connection.exec_driver_sql(
+            f"select count(*), count(distinct hash({key})) from {stage}"
+        ).one()
+        self.committed += kinds
+        if staged > kinds:
             order = f'"{row.spec.newer}" desc nulls last, ' if row.spec.newer else ""
             self.connection.exec_driver_sql(
                 f"delete from {stage} where rowid in (select rowid from {stage} qualify "
@@ -275,35 +284,6 @@ class _Stage:
             f"select ?, ?, {names}, ?, ? from {_staged(row)}",
             (self.loader.source, self.account, *stamp.values()),
         )
-
-    def _keep_rejected(self, stamp: Mapping[str, object]) -> None:
-        owner = (self.loader.source, self.account)
-        self.connection.exec_driver_sql(
-            "delete from raw_rejected where source = ? and account = ? and slice = ?",
-            (*owner, self.piece.name),
-        )
-        if not self.rejected:
-            return
-        table = pa.Table.from_pylist(
-            [
-                {
-                    "file": r.file,
-                    "row_number": r.row_number,
-                    "table_name": r.table,
-                    "column_name": r.column,
-                    "shape": r.shape,
-                    "reason": r.reason,
-                }
-                for r in self.rejected
-            ]
-        )
-        names = _listed(table.column_names)
-        with lent(self.connection, table) as name:
-            self.connection.exec_driver_sql(
-                f"insert into raw_rejected (source, account, slice, {names}, run_id, loaded_at) "
-                f"select ?, ?, ?, {names}, ?, ? from {name}",
-                (*owner, self.piece.name, *stamp.values()),
-            )
 
 
 def _columns(row: type[Row]) -> list[str]:

@@ -28,6 +28,10 @@ from connectors.columns import arrow_schema
 from connectors.contract import Field, Row, contract_fields
 
 __all__ = ["STRENGTH", "Door", "email", "linked", "load_key", "phone", "stored_fields"]
+# Kinds that are hashed as another, so that they are found by it.
+_HASHED_AS = {"ad_click": "click_id"}
+# Whose rows are a forgotten person's: what joins people, and what was said of a click of theirs.
+THEIRS = (*STRENGTH, *_HASHED_AS)
 # What a first name is hashed together with, by the kind of the hash.
 _BESIDE = {"email_name": "email", "phone_name": "phone"}
 
@@ -124,7 +128,7 @@ class Door:
             return None
         found = None
         for spec in contract_fields(row):
-            if spec.identifier in STRENGTH:
+            if spec.identifier in THEIRS:
                 known = pc.is_in(table.column(spec.name), value_set=self.forgotten)
                 found = known if found is None else pc.or_(found, known)
         return found if found is not None and pc.any(found).as_py() else None
@@ -139,6 +143,7 @@ class Door:
 
     def hashes(self, kind: str, values: Iterable[str]) -> list[str | None]:
         """The hash of each value of one kind, as `hash` gives it."""
+        kind = _HASHED_AS.get(kind, kind)
         # A loop over local names: a refresh of twenty million touches comes by here as often.
         mac = _hmac(self.key, f"{kind}\x1f{self._namespace(kind)}\x1f")
         normal = self._normaliser(kind)

@@ -114,6 +114,7 @@ UNMAPPED = _mart(
 REJECTED = _mart(
     "rejected", "source", "file", "table_name", "row_number", "column_name", "shape", "reason"
 )
+UNKNOWN_CODES = _mart("unknown_codes", "source", "said_of", "system", "code", "visits", "people")
 COVERAGE = _mart(
     "coverage", "source", "account", "table_name", "first_day", "last_day", "rows_loaded"
 )
@@ -444,6 +445,16 @@ def rejected_count(at: Marts) -> int:
     """How many rows broke the contract."""
     statement = sa.select(sa.func.count().label("rows_rejected")).select_from(REJECTED)
     return int(at.ask(statement)["rows_rejected"].iloc[0])
+
+
+def unknown_codes(at: Marts) -> pd.DataFrame:
+    """Codes of visits without a service line that no rule knows, of most people first.
+
+    Visits and people are empty where they are fewer than eleven people. The first two hundred.
+    """
+    mart = UNKNOWN_CODES
+    order = (mart.c.people.desc().nulls_last(), *(mart.c[n] for n in ("source", "said_of", "code")))
+    return at.ask(sa.select(*mart.c).order_by(*order, mart.c.system).limit(200))
 
 
 def coverage(at: Marts) -> pd.DataFrame:

@@ -39,6 +39,9 @@ _REJECTED = Table(
     Column("row_number", BigInteger()),
     *(Column(name, Text()) for name in ("table_name", "column_name", "shape", "reason", "run_id")),
     Column("loaded_at", DateTime(timezone=True)),
+    # By what a reject is found again: the hash of the row's key, and the days that were read.
+    *(Column(name, Text()) for name in ("cursor_key", "record")),
+    *(Column(name, Date()) for name in ("first_day", "last_day")),
 )
 _CURSOR = Table(
     "cursor",

@@ -44,6 +44,7 @@ def bring_up(connection: Connection, ring: Keyring) -> bool:
                     f"create or replace table raw_{row.spec.table} as "
                     f"select * replace ({every}) from raw_{row.spec.table}"
                 )
+        connection.exec_driver_sql("update raw_rejected set record = hashed_anew(record)")
     return True
 
 

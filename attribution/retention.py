@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 # hold until they change, and have no age.
 DATED: Mapping[str, str] = MappingProxyType(
     {
-        "ad_spend": "day", "claimed_conversions": "day", "web_sessions": "day",
+        "ad_spend": "day", "claimed_conversions": "day", "web_sessions": "day", "ad_click": "day",
         "touchpoint": "at", "contact": "updated_at", "deal": "updated_at", "link": "at",
         "appointment": "starts_at", "encounter": "starts_at", "care_code": "at",
         "withdrawn": "withdrawn_at", "payment": "posted_at", "call": "started_at",

@@ -3,7 +3,8 @@
     python benchmarks/identity_scale.py 10
 
 Ten million identifiers: people with a browser or two, clicks, every third with an address and a
-phone, contacts and patients among them, families that share. Three runs, each in the same home:
+phone, contacts and patients among them, families that share. With `--names` contacts and patients
+have first names (two more identifiers for each) and birth years. Three runs, each in the same home:
 the first, one with nothing new, one with a hundredth more. Seconds and processor seconds of each,
 and the peak memory of the process, which holds the engine's too.
 """
@@ -28,6 +29,7 @@ from attribution.settings import IdentitySettings
 # A person has 1.25 browsers, 0.75 clicks, 0.33 addresses and phones, 0.2 contact's and 0.25
 # patient's numbers: 3.1 identifiers.
 PER_PERSON = 3.1
+PER_PERSON_NAMED = 4.0  # each contact and each patient: an e-mail and a phone with a first name
 ROWS = """
 insert into raw_touchpoint by name
 select
@@ -48,12 +50,15 @@ select
     md5('c' || p) as contact_id, timestamptz '2026-01-01 00:00:00+00' as created_at,
     md5('e' || (case when p % 60 = 0 then p + 3 else p end)) as email,
     md5('n' || (case when p % 90 = 0 then p + 3 else p end)) as phone,
+    md5(email || {name}) as email_name, md5(phone || {name}) as phone_name,
+    case when p % 10 = 0 then 1930 + hash(p, 7) % 80 end as birth_year,
     'crm' as source, contact_id as identifier
 from range({since}, {until}) as t(p) where p % 5 = 0;
 insert into raw_person by name
 select
-    md5('p' || p) as patient_id, md5('e' || p) as email, md5('n' || p) as phone, 'emr' as source,
-    patient_id as identifier
+    md5('p' || p) as patient_id, md5('e' || p) as email, md5('n' || p) as phone,
+    md5(email || {name}) as email_name, md5(phone || {name}) as phone_name,
+    1930 + hash(p, 7) % 80 as birth_year, 'emr' as source, patient_id as identifier
 from range({since}, {until}) as t(p) where p % 4 = 0;
 insert into raw_call by name
 select
@@ -63,8 +68,9 @@ from range({since}, {until}) as t(p) where p % 3 = 0;
 """
 
 
-def fill(connection: Connection, since: int, until: int) -> None:
-    for statement in ROWS.format(since=since, until=until).split(";"):
+def fill(connection: Connection, since: int, until: int, *, names: bool) -> None:
+    statements = ROWS.format(since=since, until=until, name="hash(p, 9) % 200" if names else "null")
+    for statement in statements.split(";"):
         if statement.strip():
             connection.exec_driver_sql(statement)
 
@@ -86,19 +92,22 @@ def run(home: Home, connection: Connection, name: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("millions", type=float, nargs="?", default=10)
-    people = int(parser.parse_args().millions * 1_000_000 / PER_PERSON) // 60 * 60
+    parser.add_argument("--names", action="store_true", help="first names and birth years too")
+    chosen = parser.parse_args()
+    each = PER_PERSON_NAMED if chosen.names else PER_PERSON
+    people = int(chosen.millions * 1_000_000 / each) // 60 * 60
     more = people // 100 // 60 * 60
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, the engine may take 2 GB")
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder))
         with opened(folder) as connection:
             ensure_raw_tables(connection)
-            fill(connection, 0, people)
+            fill(connection, 0, people, names=chosen.names)
         for name in ("first", "nothing new"):
             with opened(folder) as connection:
                 run(home, connection, name)
         with opened(folder) as connection:
-            fill(connection, people, people + more)
+            fill(connection, people, people + more, names=chosen.names)
         with opened(folder) as connection:
             run(home, connection, "a hundredth more")
         print(f"vault: {home.vault.stat().st_size / 1e6:,.0f} MB")

@@ -113,6 +113,7 @@ class AirQuality:
                 name=f"air quality at {place.name} {window.since} to {window.until}",
                 rows=(Environment,),
                 cursor_key=self._cursor_key(place),
+                asked=window,
                 read=partial(
                     self._read,
                     place,

@@ -1,4 +1,4 @@
-"""CallRail: phone calls with their source, tags and value, the callers' visits, and web forms.
+"""CallRail: calls with their source, tags and value, the callers' visits, web forms and texts.
 
 Calls are read by days, newest first, and merged by their id: what comes twice because a call
 arrived between two pages lands once. Tags, lead status, value and spam marks are set later, so
@@ -20,8 +20,10 @@ from connectors.callrail_rows import (
     call_rows,
     form,
     is_outbound,
+    needed_text,
 )
-from connectors.contract import Call, Link, Row, Touchpoint
+from connectors.callrail_texts import LIST_FIELDS, is_whole, text_rows
+from connectors.contract import Call, Preference, Row, Touchpoint
 from connectors.errors import (
     SourceBusy,
     SourceError,
@@ -43,6 +45,7 @@ OPTIONS = (
     Option("service_lines", "Table: company (COM...) = service line.", False, default={}),
     Option("currency", "Currency of the calls' value.", False, default="USD"),
     Option("milestones", "Load the callers' first and last visits.", False, default=True),
+    Option("texts", "Load text conversations.", False, default=False),
     Option("forms", "Load form submissions.", False, default=True),
     ENDPOINT,
 )
@@ -54,8 +57,15 @@ PAGE = 250
 PATIENCE = Patience()
 
 KINDS: dict[str, tuple[type[Row], ...]] = {
-    "calls": (Call, Link, Touchpoint),
+    "calls": (Call, Touchpoint),
     "form_submissions": (Touchpoint,),
+    "text-messages": (Touchpoint, Preference),
+}
+# What a list of them is called in the answer, and which fields are asked for.
+LISTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "companies": ("companies", ()),
+    "form_submissions": ("form_submissions", FORM_FIELDS),
+    "text-messages": ("conversations", LIST_FIELDS),
 }
 
 
@@ -117,10 +127,13 @@ class Account:
         )
 
     def slices(self, cursors: Mapping[str, str]) -> Iterator[Slice]:
-        """Months of calls, then of forms, of each company that was named, or of all at once."""
+        """Months of calls, then of forms and texts, of each company named, or of all at once."""
         today = self._today()
         first = max(self._context.first_day, today - timedelta(days=HISTORY_DAYS))
-        for kind in ("calls", "form_submissions") if self._chosen["forms"] else ("calls",):
+        kinds = ["calls"]
+        kinds += ["form_submissions"] if self._chosen["forms"] else []
+        kinds += ["text-messages"] if self._chosen["texts"] else []
+        for kind in kinds:
             for company in self._chosen["companies"] or ("",):
                 key = f"{kind} {company}".strip()
                 for window in open_windows(first, today, cursors.get(key)):
@@ -136,6 +149,7 @@ class Account:
                         name=f"{key} {window.since} to {window.until}",
                         rows=KINDS[kind],
                         cursor_key=key,
+                        asked=window,
                         read=partial(self._read, kind, days, cursor),
                     )
 
@@ -198,7 +212,16 @@ class Account:
     def _rows(self, kind: str, said: Mapping[str, Any]) -> list[Item]:
         if kind == "form_submissions":
             return [form(said, self._names)]
+        if kind == "text-messages":
+            return list(text_rows(said, self._messages(said), self._names))
         return [] if is_outbound(said) else list(call_rows(said, self._names))
+
+    def _messages(self, said: Mapping[str, Any]) -> object:
+        """All messages of a conversation: those of the list, if there are no more."""
+        if is_whole(said):
+            return said.get("recent_messages")
+        path = f"{self._path}/text-messages/{needed_text(said, 'id')}.json"
+        return self._api.ask("GET", path, params={"fields": "messages"}, read=_thread)["messages"]
 
     def _relative(self, days: Mapping[str, str]) -> Iterator[list[dict[str, Any]]]:
         """Pages of calls, each of which says where the next begins.
@@ -224,13 +247,14 @@ class Account:
 
     def _numbered(self, kind: str, asked: Mapping[str, str]) -> Iterator[list[dict[str, Any]]]:
         """Numbered pages, as all lists but that of calls have."""
-        fields = {"fields": ",".join(FORM_FIELDS)} if kind == "form_submissions" else {}
+        name, wanted = LISTS[kind]
+        fields = {"fields": ",".join(wanted)} if wanted else {}
         number = 1
         while True:
             params = {**asked, **fields, "page": f"{number}", "per_page": f"{PAGE}"}
             path = f"{self._path}/{kind}.json"
-            page = self._api.ask("GET", path, params=params, read=partial(_list, kind))
-            yield page[kind]
+            page = self._api.ask("GET", path, params=params, read=partial(_list, name))
+            yield page[name]
             if number >= int(page["total_pages"]):
                 return
             number += 1
@@ -247,6 +271,13 @@ def _calls(answer: Answer) -> dict[str, Any]:
 def _list(kind: str, answer: Answer) -> dict[str, Any]:
     said = answer.object()
     if not isinstance(said.get(kind), list) or not isinstance(said.get("total_pages"), int):
+        raise ValueError
+    return said
+
+
+def _thread(answer: Answer) -> dict[str, Any]:
+    said = answer.object()
+    if not isinstance(said.get("messages"), list):
         raise ValueError
     return said
 

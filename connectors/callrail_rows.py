@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from connectors.contract import Call, Link, Touchpoint
+from connectors.contract import Call, Touchpoint
 
 CALL_FIELDS = (
     "call_type", "campaign", "company_id", "first_call", "gclid", "lead_status", "medium",
@@ -53,36 +53,25 @@ class Names:
     milestones: bool
 
 
-def call_rows(said: Mapping[str, Any], names: Names) -> Iterator[Call | Link | Touchpoint]:
-    """A call, who clicked before it, and the earlier visits of the caller."""
+def call_rows(said: Mapping[str, Any], names: Names) -> Iterator[Call | Touchpoint]:
+    """A call, and the earlier visits of the caller."""
     row = _call(said, names)
     yield row
-    if row.outcome == "spam":
-        return
-    if click := _text(said, "gclid"):
-        yield Link(
-            link_id=f"callrail-click-{row.call_id}",
-            at=row.started_at,
-            kind="called",
-            phone=row.phone,
-            client_id=row.client_id,
-            click_id=click,
-        )
-    if names.milestones:
+    if row.outcome != "spam" and names.milestones:
         yield from _visits(said, row)
 
 
 def form(said: Mapping[str, Any], names: Names) -> Touchpoint:
     """A form that somebody sent; what they wrote into it stays at CallRail."""
-    company = _text(said, "company_id") or ""
+    company = optional_text(said, "company_id") or ""
     source, medium, campaign = _utm(said)
     return Touchpoint(
-        touch_id=_needed_text(said, "id"),
-        at=_needed(said, "submitted_at"),
+        touch_id=needed_text(said, "id"),
+        at=needed(said, "submitted_at"),
         kind="form",
-        email=_text(said, "customer_email"),
-        phone=_text(said, "customer_phone_number"),
-        client_id=_text(said, "person_id"),
+        email=optional_text(said, "customer_email"),
+        phone=optional_text(said, "customer_phone_number"),
+        client_id=optional_text(said, "person_id"),
         utm_source=source,
         utm_medium=medium,
         utm_campaign=campaign,
@@ -97,20 +86,20 @@ def is_outbound(said: Mapping[str, Any]) -> bool:
 
 
 def _call(said: Mapping[str, Any], names: Names) -> Call:
-    company = _text(said, "company_id") or ""
+    company = optional_text(said, "company_id") or ""
     seconds = _seconds(said)
     outcome = _outcome(said, seconds)
     spam = outcome == "spam"
     source, medium, campaign = _utm(said)
     value = _amount(said, "value")
     return Call(
-        call_id=_needed_text(said, "id"),
-        started_at=_needed(said, "start_time"),
+        call_id=needed_text(said, "id"),
+        started_at=needed(said, "start_time"),
         seconds=seconds,
         answered=outcome == "answered",
         # Who sends spam is nobody whom a later call should join.
-        phone=None if spam else _text(said, "customer_phone_number"),
-        client_id=None if spam else _text(said, "person_id"),
+        phone=None if spam else optional_text(said, "customer_phone_number"),
+        client_id=None if spam else optional_text(said, "person_id"),
         first_time_caller=_flag(said, "first_call"),
         utm_source=source,
         utm_medium=medium,
@@ -120,9 +109,10 @@ def _call(said: Mapping[str, Any], names: Names) -> Call:
         value=value,
         service_line=names.service_lines.get(company),
         location=names.locations.get(company),
-        tracking_number=_text(said, "tracking_phone_number"),
+        tracking_number=optional_text(said, "tracking_phone_number"),
         outcome=outcome,
-        lead_status=_text(said, "lead_status"),
+        lead_status=optional_text(said, "lead_status"),
+        click_id=None if spam else optional_text(said, "gclid"),
     )
 
 
@@ -162,7 +152,7 @@ def _visits(said: Mapping[str, Any], call: Call) -> Iterator[Touchpoint]:
             kind="session",
             phone=call.phone,
             client_id=call.client_id,
-            click_id=_text(landing, "gclid") if isinstance(landing, dict) else None,
+            click_id=optional_text(landing, "gclid") if isinstance(landing, dict) else None,
             utm_source=source,
             utm_medium=medium,
             utm_campaign=campaign,
@@ -177,9 +167,13 @@ def _milestone_at(milestone: Any) -> datetime | None:
 
 def _utm(said: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
     """The tags of the link where it had any, else CallRail's own names."""
-    if tagged := _text(said, "utm_source"):
-        return tagged, _text(said, "utm_medium"), _text(said, "utm_campaign")
-    return _text(said, "source"), _text(said, "medium"), _text(said, "campaign")
+    if tagged := optional_text(said, "utm_source"):
+        return tagged, optional_text(said, "utm_medium"), optional_text(said, "utm_campaign")
+    return (
+        optional_text(said, "source"),
+        optional_text(said, "medium"),
+        optional_text(said, "campaign"),
+    )
 
 
 def _tags(said: Mapping[str, Any]) -> list[str]:
@@ -194,7 +188,8 @@ def _mapping(said: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _text(said: Mapping[str, Any], name: str) -> str | None:
+def optional_text(said: Mapping[str, Any], name: str) -> str | None:
+    """A text, or a number as text; None where it is empty."""
     value = said.get(name)
     return (str(value).strip() or None) if value is not None else None
 
@@ -204,8 +199,9 @@ def _flag(said: Mapping[str, Any], name: str) -> bool | None:
     return None if value is None else value is True or str(value).lower() == "true"
 
 
-def _needed_text(said: Mapping[str, Any], name: str) -> str:
-    value = _text(said, name)
+def needed_text(said: Mapping[str, Any], name: str) -> str:
+    """A text that the row cannot do without; raises BadValue."""
+    value = optional_text(said, name)
     if value is None:
         raise BadValue(name, "", "this number is required")
     return value
@@ -213,13 +209,14 @@ def _needed_text(said: Mapping[str, Any], name: str) -> str:
 
 def _seconds(said: Mapping[str, Any]) -> int:
     """A call that goes on while it is read has no length yet."""
-    value = _text(said, "duration") or "0"
+    value = optional_text(said, "duration") or "0"
     if not (value.isascii() and value.isdigit()):
         raise BadValue("duration", value, "this is not a number of seconds")
     return int(value)
 
 
-def _needed(said: Mapping[str, Any], name: str) -> datetime:
+def needed(said: Mapping[str, Any], name: str) -> datetime:
+    """An instant that the row cannot do without; raises BadValue."""
     value = _instant(said, name)
     if value is None:
         raise BadValue(name, "", "this instant is required")
@@ -227,7 +224,7 @@ def _needed(said: Mapping[str, Any], name: str) -> datetime:
 
 
 def _instant(said: Mapping[str, Any], name: str) -> datetime | None:
-    value = _text(said, name)
+    value = optional_text(said, name)
     if value is None:
         return None
     try:
@@ -240,7 +237,7 @@ def _instant(said: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def _amount(said: Mapping[str, Any], name: str) -> Decimal | None:
-    value = _text(said, name)
+    value = optional_text(said, name)
     if value is None:
         return None
     try:

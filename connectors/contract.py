@@ -22,9 +22,10 @@ MICROS = 1_000_000
 class Identifier:
     """Marks a field that can point at a person or a record; it is hashed before it is stored.
 
-    `kind` is email, phone, crm_id, patient_id, client_id (web), click_id, record or given_name. A
-    `record` (an appointment's or a payment's number) is hashed like the others but never joins
-    people. A `given_name` is not stored: it is hashed together with the row's e-mail and with its
+    `kind` is email, phone, crm_id, patient_id, client_id (web), click_id, record, ad_click or
+    given_name. A `record` (an appointment's or a payment's number) is hashed like the others but
+    never joins people, nor does an `ad_click`: a click id as its platform tells of it, hashed as a
+    click id. A `given_name` is not stored: it is hashed together with the row's e-mail and with its
     phone, so that it can be compared only between rows that share one of them.
     """
 
@@ -78,6 +79,7 @@ CrmId = Annotated[str | None, Identifier("crm_id")]
 PatientId = Annotated[str | None, Identifier("patient_id")]
 ClientId = Annotated[str | None, Identifier("client_id")]
 ClickId = Annotated[str | None, Identifier("click_id")]
+AdClickId = Annotated[str, Identifier("ad_click")]
 GivenName = Annotated[str | None, Identifier("given_name")]
 RecordId = Annotated[str, Identifier("record")]
 RecordRef = Annotated[str | None, Identifier("record")]
@@ -115,12 +117,15 @@ class ClaimedConversions(Row):
 
     `action` and `window` are in the platform's words. Of one campaign's rows only those with
     different actions and windows may be added up, and only where the platform does not count one
-    conversion under several.
+    conversion under several. Web analytics that give key events to sources make such claims too.
     """
 
     spec = Spec(
         "claimed_conversions",
-        ("campaign_id", "ad_group_id", "day", "action", "attribution_window", "counted_by"),
+        (
+            *("campaign_id", "ad_group_id", "day", "action", "attribution_window", "counted_by"),
+            *("network", "medium", "campaign", "told_by"),
+        ),
         load="window",
         day="day",
     )
@@ -143,6 +148,7 @@ class ClaimedConversions(Row):
     value: MaybeAmount = None
     share_after_7_days: float | None = None  # that came later after the touch, where told
     share_after_30_days: float | None = None
+    told_by: str = ""  # who counts, where it is not the platform itself: ga4
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +202,26 @@ class TrackingCode(Row):
     valid_until: date | None = None
     service_line: str | None = None
     location: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdClick(Row):
+    """Which campaign a click was of, as its platform tells by the click's id.
+
+    It knows the day of a click but not its time, nor whose it was, so it is no touch: touches and
+    calls that carry the id are told their campaign by it. `day` is the platform's own.
+    """
+
+    spec = Spec("ad_click", ("click_id",), load="window", day="day")
+
+    click_id: AdClickId
+    day: date
+    campaign_id: str
+    campaign: str
+    ad_group_id: str  # "" where the campaign has none
+    ad_group: str
+    network: str  # as in AdSpend
+    medium: str
 
 
 TOUCH_KINDS = (
@@ -343,6 +369,7 @@ class Appointment(Row):
     provider: str | None = None
     minutes_waited: float | None = None
     updated_at: datetime | None = None
+    unknown_code: str | None = None  # system|code of what no rule of service lines knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +390,7 @@ class Encounter(Row):
     procedure_groups: str | None = None
     updated_at: datetime | None = None
     minutes_waited: float | None = None  # from arriving to being seen
+    unknown_code: str | None = None  # system|code of what no rule of service lines knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +413,7 @@ class CareCode(Row):
     at: datetime | None = None
     same_as: RecordRef = None
     updated_at: datetime | None = None
+    unknown_code: str | None = None  # system|code of what no rule of service lines knows
 
 
 WITHDRAWN_FROM = ("appointment", "encounter", "care_code", "payment", "message", "preference")
@@ -457,6 +486,7 @@ class Call(Row):
     outcome: Annotated[str | None, OneOf(CALL_OUTCOMES)] = None  # why it was not answered
     lead_status: str | None = None  # as the call tracker names it: good_lead, not_a_lead ...
     crm_id: CrmId = None
+    click_id: ClickId = None  # of the ad that the number was dialled from
 
 
 @dataclass(frozen=True, slots=True)
@@ -602,9 +632,9 @@ class Environment(Row):
 
 
 ROWS: tuple[type[Row], ...] = (
-    AdSpend, ClaimedConversions, WebSessions, TrackingCode, Touchpoint, Contact, Deal, Person, Link,
-    Appointment, Encounter, CareCode, Withdrawn, Payment, Call, Message, MessageEvent, Preference,
-    Feedback, Reputation, Environment,
+    AdSpend, ClaimedConversions, WebSessions, TrackingCode, AdClick, Touchpoint, Contact, Deal,
+    Person, Link, Appointment, Encounter, CareCode, Withdrawn, Payment, Call, Message, MessageEvent,
+    Preference, Feedback, Reputation, Environment,
 )  # fmt: skip
 BY_TABLE = {row.spec.table: row for row in ROWS}
 

@@ -44,7 +44,9 @@ def names(chosen: Mapping[str, Any]) -> Names:
     return Names(**{f.name: chosen.get(f"{f.name}_field") or None for f in fields(Names)})
 
 
-def rejected(bad: BadValue, file: str, row_number: int, table: str) -> Rejected:
+def rejected(
+    bad: BadValue, file: str, row_number: int, table: str, record: str | None = None
+) -> Rejected:
     """What is said about the row that a bad value keeps out."""
     return Rejected(
         file=file,
@@ -53,6 +55,7 @@ def rejected(bad: BadValue, file: str, row_number: int, table: str) -> Rejected:
         shape=bad.shape,
         reason=bad.reason,
         table=table,
+        record=record,
     )
 
 

@@ -70,13 +70,24 @@ class Drop:
             )
         return list(_walk(self.folder))
 
+    def planned(self, loaded: int = 0) -> list[tuple[DropFile, Plan]]:
+        """The files to read and how; raises SourceUnreachable where there is none.
+
+        `loaded` is how many were loaded before, for the sentence.
+        """
+        files = self.files()
+        found = [(file, plan) for file in files if (plan := self.plan(file)) is not None]
+        if not found:
+            raise nothing_to_read(self.source, self.folder, len(files), loaded)
+        return found
+
     def slices(self, cursors: Mapping[str, str]) -> Iterator[Slice]:
-        """One slice for each file whose content has not been loaded under its mapping."""
+        """One slice for each file whose content has not been loaded under its mapping.
+
+        Raises SourceUnreachable where there is nothing to read at all.
+        """
         seen = {value for key, value in cursors.items() if key.startswith("file:")}
-        for file in self.files():
-            plan = self.plan(file)
-            if plan is None:
-                continue
+        for file, plan in self.planned(len(seen)):
             try:
                 found = fingerprint(file)
             except SourceError as error:
@@ -89,6 +100,16 @@ class Drop:
 
     def _slice(self, file: DropFile, plan: Plan, read: Callable[[], Iterable[Item]]) -> Slice:
         return Slice(name=file.name, rows=plan.rows, cursor_key=f"file:{file.name}", read=read)
+
+
+def nothing_to_read(source: str, folder: Path, files: int, loaded: int) -> SourceUnreachable:
+    """What is wrong with a folder without any file to read: it must not look fresh."""
+    what = f"none of its {files:,} files is one that it reads" if files else "it is empty"
+    before = f" {loaded:,} were loaded from it before, and stand." if loaded else ""
+    return SourceUnreachable(
+        f"Source '{source}' found no file to read in {folder}: {what}.{before} Mount the folder, "
+        "or see that files arrive; leave the newest one in it, what is loaded is not loaded twice."
+    )
 
 
 def matches(name: str, pattern: str) -> bool:

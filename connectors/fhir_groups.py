@@ -55,6 +55,7 @@ PAYERS = {
 class Rule:
     """What must fit for a group to be meant; an empty part fits everything.
 
+    `code` is whole, or the beginning of codes if it ends in a star.
     `either` is for the rules of caretrace.toml, whose one pattern is of a whole code or of words.
     """
 
@@ -78,9 +79,13 @@ class Rule:
             return bool(self.either.fullmatch(code) if code else self.either.search(text))
         if self.system and self.system != system:
             return False
-        if self.code and self.code.lower() != code.lower():
+        if self.code and not _is(self.code.lower(), code.lower()):
             return False
         return self.text is None or bool(self.text.search(text))
+
+
+def _is(wanted: str, code: str) -> bool:
+    return code.startswith(wanted[:-1]) if wanted.endswith("*") and code else code == wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,22 @@ def group_of(concept: Element, groups: Groups) -> str:
         if code and "icd-10" in (coding.text("system") or "").lower():
             return f"ICD10:{code[:3].upper()}"
     return groups.first([concept]) or "other"
+
+
+def unknown(concepts: Iterable[Element]) -> str:
+    """The first code among concepts as `system|code`, for a rule to be made of; `|` without any.
+
+    Of ICD-10 only the first three signs, as a rule may name them: `E11*`. Words are left out, they
+    can be about somebody.
+    """
+    for concept in concepts:
+        for coding in concept.parts("coding"):
+            system = (coding.text("system") or "").replace("|", "/")
+            code = (coding.text("code") or "").replace("|", "/")
+            if code:
+                icd = "icd-10" in system.lower()
+                return f"{system}|{code[:3].upper()}*" if icd else f"{system}|{code}"
+    return "|"
 
 
 def _signs(concept: Element) -> Iterable[Sign]:

@@ -17,7 +17,7 @@ from connectors.contract import (
     Withdrawn,
 )
 from connectors.fhir_contacts import communication, consent, request
-from connectors.fhir_element import Unmappable, resource
+from connectors.fhir_element import Element, Unmappable, resource
 from connectors.fhir_links import Links
 from connectors.fhir_payments import explanation, invoice, notice, reconciliation
 from connectors.fhir_rows import appointment, care_code, encounter, person
@@ -100,7 +100,20 @@ def mapped(
         yield from list(kind.mapper(found, links, rules))
     except Unmappable as fault:
         shape = "empty" if fault.reason.startswith(("is missing", "points at")) else ""
-        yield Rejected(file, number, fault.element, shape, fault.reason, kind.table)
+        own = own_key(found, links)
+        yield Rejected(file, number, fault.element, shape, fault.reason, kind.table, own)
+
+
+def own_key(found: Element, links: Links) -> str | None:
+    """The key of a resource's main row, by which it is known again once it can be read."""
+    try:
+        if found.own is None:
+            return None
+        if found.kind == "Patient":
+            return links.key_of(found)
+        return records_of(found.kind, found.own)[0][1]
+    except Unmappable:
+        return None  # the key itself is what cannot be read
 
 
 def deleted(kind: str, own: str, at: datetime, *, by_id: bool) -> Iterator[Row]:

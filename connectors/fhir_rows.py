@@ -8,7 +8,7 @@ from datetime import datetime
 
 from connectors.contract import Appointment, CareCode, Encounter, Link, Person, Row
 from connectors.fhir_element import Element, Unmappable, needed
-from connectors.fhir_groups import group_of, joined
+from connectors.fhir_groups import group_of, joined, unknown
 from connectors.fhir_links import Links
 from connectors.fhir_rules import Rules, patient_of, updated, withdrawn
 
@@ -70,16 +70,18 @@ def appointment(booking: Element, links: Links, rules: Rules) -> Iterator[Row]:
         for concept in booking.parts(name)
     ]
     place = links.label(links.first(actors, "Location"))
+    line = rules.service_lines.first(kinds, place)
     yield Appointment(
         appointment_id=booking.needed_text("id"),
         patient_id=patient_of(links.first(actors, "Patient"), links, "Appointment.participant"),
         booked_at=booking.instant("created", rules.zone) or starts_at,
         starts_at=starts_at,
         status=_APPOINTMENT_STATES[said],
-        service_line=rules.service_lines.first(kinds, place),
+        service_line=line,
         location=place,
         provider=links.id_of(links.first(actors, "Practitioner")),
         updated_at=updated(booking, rules),
+        unknown_code=None if line else unknown(kinds),
     )
 
 
@@ -98,6 +100,7 @@ def encounter(visit: Element, links: Links, rules: Rules) -> Iterator[Row]:
     lines = rules.service_lines
     sign = (code.text("system") or "", code.text("code") or "", "")
     line = lines.first(kinds, place) or (lines.of_signs([sign], place) or (0, None))[1]
+    line = line or lines.first(reasons) or lines.first(found)
     booked = next(iter(visit.parts("appointment")), Element({}, ""))
     patient = patient_of(visit.part("subject"), links, "Encounter.subject")
     yield Encounter(
@@ -107,12 +110,13 @@ def encounter(visit: Element, links: Links, rules: Rules) -> Iterator[Row]:
         ends_at=period.instant("end", rules.zone),
         class_code=code.text("code"),
         appointment_id=links.id_of(booked),
-        service_line=line or lines.first(reasons) or lines.first(found),
+        service_line=line,
         location=place,
         diagnosis_groups=joined([*reasons, *found], rules.diagnoses),
         procedure_groups=joined(links.procedures_of(visit), rules.procedures),
         updated_at=updated(visit, rules),
         minutes_waited=_minutes_waited(visit, rules),
+        unknown_code=None if line else unknown(kinds),
     )
     for named in visit.parts("diagnosis"):
         kind, condition = links.target(named.part("condition"))
@@ -153,6 +157,7 @@ def care_code(found: Element, links: Links, rules: Rules) -> Iterator[Row]:
         line_rank=line[0] if line else None,
         at=_whole(found, rules, *(_DATED if diagnosis else _DONE)),
         updated_at=updated(found, rules),
+        unknown_code=unknown([code]) if diagnosis and not line else None,
     )
 
 

@@ -92,10 +92,10 @@ class Files:
 
     def probe(self) -> str:
         """How many files there are, and which no mapping reads."""
-        files = self._drop().files()
-        read = [file for file in files if self._plan(file) is not None]
-        left = [file for file in files if self._plan(file) is None]
-        said = f"{self.folder} holds {kinds_of(read) or 'no file'} to read"
+        drop = self._drop()
+        read = [file for file, _ in drop.planned()]
+        left = [file for file in drop.files() if self._plan(file) is None]
+        said = f"{self.folder} holds {kinds_of(read)} to read"
         if left:
             said += f"; no mapping matches {left[0].name}"
             said += f" and {len(left) - 1} more" if len(left) > 1 else ""
@@ -261,5 +261,16 @@ def _rejects(
     for place in np.flatnonzero(fault.where):
         values = (part[int(place)].as_py() for part in parts)
         value = next((str(v) for v in values if v is not None), "")
-        number = int(block.numbers[place])
-        yield Rejected(name, number, column, shape_of(value), fault.reason, mapping.row.spec.table)
+        number, own = int(block.numbers[place]), _key(block, mapping, int(place))
+        table = mapping.row.spec.table
+        yield Rejected(name, number, column, shape_of(value), fault.reason, table, own)
+
+
+def _key(block: Block, mapping: FileMapping, place: int) -> str | None:
+    """What a row is keyed by, where one column holds it as it is."""
+    key, *more = mapping.row.spec.key
+    if more or key in mapping.suffixes or key in mapping.values:
+        return None
+    parts = block.columns.get(mapping.header(key), [])
+    found = (part[place].as_py() for part in parts)
+    return next((str(value).strip() for value in found if value is not None), None)

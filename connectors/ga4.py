@@ -12,8 +12,9 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from connectors.contract import Row, Touchpoint, WebSessions
+from connectors.contract import ClaimedConversions, Row, Touchpoint, WebSessions
 from connectors.errors import SourceChanged, SourceMisconfigured
+from connectors.ga4_claims import CREDITED, claims
 from connectors.ga4_leads import Leads, leads_of
 from connectors.ga4_report import KEY_EVENTS, Query, Report, Reports
 from connectors.google import Failures, service_account
@@ -39,6 +40,7 @@ OPTIONS = (
     Option(
         "lead_touch", "What a lead's key event becomes: session or form.", False, default="session"
     ),
+    Option("claims", "Load what GA4 credits key events to, for Reconcile.", False, default=False),
     Option("page_rows", "Rows asked for at once, 1 to 100000.", False, default=50_000),
     ENDPOINT,
 )
@@ -98,7 +100,7 @@ def connect(context: Context) -> Source:
     reports = Reports(
         client, property_id, int(chosen["page_rows"]), PATIENCE, failures, context.keep
     )
-    return Ga4(context, reports, property_id, events, leads)
+    return Ga4(context, reports, property_id, events, leads, with_claims=chosen["claims"] is True)
 
 
 class Ga4:
@@ -111,12 +113,15 @@ class Ga4:
         property_id: str,
         key_events: tuple[str, ...],
         leads: Leads | None,
+        *,
+        with_claims: bool = False,
     ) -> None:
         self._context = context
         self._reports = reports
         self._property = property_id
         self._key_events = key_events
         self._leads = leads
+        self._with_claims = with_claims
 
     def slices(self, cursors: Mapping[str, str]) -> Iterator[Slice]:
         """Months from the first day, then what is new and the last `RESTATED_DAYS` days."""
@@ -124,6 +129,10 @@ class Ga4:
         yield from self._months("web_sessions", WebSessions, cursors, zone, self._read)
         if self._leads is not None:
             yield from self._months("lead_touches", Touchpoint, cursors, zone, self._read_leads)
+        if self._with_claims:
+            yield from self._months(
+                "key_event_claims", ClaimedConversions, cursors, zone, self._read_claims
+            )
 
     def probe(self) -> str:
         """How many sessions there were yesterday, and how many leads are known by number."""
@@ -183,6 +192,13 @@ class Ga4:
         if self._leads is not None:
             reports = self._reports.whole(self._leads.query, window)
             yield from self._leads.items(reports, zone, window)
+
+    def _read_claims(self, window: Window, zone: str) -> Iterator[Item]:
+        reports = self._reports.whole(replace(CREDITED, events=self._key_events), window)
+        yield from claims(reports, zone)
+        if any(report.totals for report in reports):
+            total = sum(report.totals[0] for report in reports)
+            yield Total(ClaimedConversions, "conversions", total)
 
 
 def _then(

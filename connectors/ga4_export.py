@@ -17,7 +17,16 @@ from typing import BinaryIO
 from zoneinfo import ZoneInfo, available_timezones
 
 from connectors.contract import Link, Row, Touchpoint
-from connectors.drops import Drop, DropFile, Print, fingerprint, refuse, suffix_of, whole
+from connectors.drops import (
+    Drop,
+    DropFile,
+    Print,
+    fingerprint,
+    nothing_to_read,
+    refuse,
+    suffix_of,
+    whole,
+)
 from connectors.errors import SourceError, SourceMisconfigured
 from connectors.ga4_export_read import FORMATS, Wanted, read_events
 from connectors.ga4_export_visits import Meaning, Visits
@@ -94,7 +103,8 @@ class Ga4Export:
 
     def slices(self, cursors: Mapping[str, str]) -> Iterator[Slice]:
         """One slice for each day whose files are not those that were loaded."""
-        for table in self._tables():
+        loaded = sum(key.startswith(("day:", "file:")) for key in cursors)
+        for table in self._tables(loaded):
             before = cursors.get(table.cursor_key, "")
             if table.kind != "daily" and before.startswith("daily:"):
                 continue  # the finished table was here, and has been taken out
@@ -112,20 +122,20 @@ class Ga4Export:
         """How many days of events there are."""
         tables = list(self._tables())
         days = [table.day for table in tables if table.day is not None]
-        if not tables:
-            return f"{self.folder} holds no table of GA4's export to read."
         kinds = [f"{sum(t.kind == kind for t in tables)} {kind}" for kind in _TABLES
                  if any(t.kind == kind for t in tables)]  # fmt: skip
         span = f", {min(days)} to {max(days)}" if days else ""
         return f"{self.folder} holds {' and '.join(kinds)} event tables to read{span}."
 
-    def _tables(self) -> Iterator[Table]:
+    def _tables(self, loaded: int = 0) -> Iterator[Table]:
         """The best table of each day, in the order of days, then the files without a day."""
         found: dict[date, dict[str, list[DropFile]]] = {}
         others = []
-        for file in Drop(self.name, self.folder, lambda _: None).files():
-            if suffix_of(file.name) not in FORMATS:
-                continue
+        every = Drop(self.name, self.folder, lambda _: None).files()
+        files = [file for file in every if suffix_of(file.name) in FORMATS]
+        if not files:
+            raise nothing_to_read(self.name, self.folder, len(every), loaded)
+        for file in files:
             kind, day = _table_of(file.name)
             if day is None:
                 others.append(file)

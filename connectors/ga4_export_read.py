@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from connectors.drops import suffix_of
 from connectors.errors import SourceChanged
+from connectors.ga4_export_json import Parser
 from connectors.ga4_export_traffic import NESTED, PARAMS, flat
 from connectors.readers import BATCH, changed, lines, unpacked
 from connectors.source import Rejected
@@ -175,13 +176,18 @@ def _ndjson(
 ) -> Iterator[Rejected | dict[str, pa.Array]]:
     columns = [*_OWN, *NESTED.values(), *wanted.params.values()]
     row_of = _rows(wanted)
+    parser = Parser([*((column,) for column in _OWN), *NESTED])
     numbered = enumerate(lines(name, stream), start=1)
     any_line = any_event = False
     while batch := list(islice(numbered, BATCH // 4)):
+        batch = [(number, line) for number, line in batch if line.strip()]
+        if (found := _at_once(parser, batch, wanted)) is not None:
+            any_line = True
+            any_event = any_event or found["event_timestamp"].null_count < len(batch)
+            yield found
+            continue
         rows, numbers = [], []
         for number, line in batch:
-            if not line.strip():
-                continue
             any_line = True
             try:
                 rows.append(row_of(orjson.loads(line)))
@@ -201,6 +207,19 @@ def _ndjson(
         }
     if any_line and not any_event:
         _is_export(name, [])
+
+
+def _at_once(
+    parser: Parser, batch: list[tuple[int, bytes]], wanted: Wanted
+) -> dict[str, pa.Array] | None:
+    """Lines as columns, if they are all as BigQuery writes them."""
+    parsed = parser.parse([line for _, line in batch]) if batch else None
+    if parsed is None:
+        return None
+    try:
+        return {"number": pa.array([number for number, _ in batch]), **_columns(parsed, wanted)}
+    except pa.ArrowException:  # a time that is no number
+        return None
 
 
 def _rows(wanted: Wanted) -> Callable[[dict[str, Any]], list[Any]]:

@@ -47,6 +47,7 @@ class Report:
     sampled_share: float | None = None
     thresholded: bool = False
     other_row: bool = False
+    currency: str = ""  # of the property
 
 
 class Reports:
@@ -177,6 +178,7 @@ def _add(query: Query, report: Report, answer: Any, seen: set[Key], window: Wind
     report.sampled_share = min(shares, default=None)
     report.thresholded |= bool(metadata.subject_to_thresholding)
     report.other_row |= bool(metadata.data_loss_from_other_row)
+    report.currency = str(metadata.currency_code) or report.currency
 
 
 def _numbers(query: Query, row: Any) -> Iterator[float]:

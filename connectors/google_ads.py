@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.ad_levels import by_ad_group
-from connectors.contract import AdSpend, ClaimedConversions
+from connectors.contract import AdClick, AdSpend, ClaimedConversions
 from connectors.errors import SourceChanged, SourceMisconfigured
 from connectors.google_ads_client import API_VERSION, Api, customer_number
 from connectors.google_ads_failures import CustomerRefused, shown
@@ -21,6 +21,7 @@ from connectors.google_ads_questions import (
     ACCOUNT,
     LOOKBACKS,
     claims,
+    clicks,
     lags,
     spend_by_ad_group,
     spend_by_campaign,
@@ -34,6 +35,7 @@ from connectors.google_ads_rows import (
     money,
     of_account,
     of_claim,
+    of_click,
     of_got,
     of_lag,
     of_lookback,
@@ -42,7 +44,7 @@ from connectors.google_ads_rows import (
 from connectors.options import settings
 from connectors.patience import Patience
 from connectors.source import ENDPOINT, Context, Cursor, Item, Option, Slice, Source, Total, Window
-from connectors.windows import open_windows, settled_by
+from connectors.windows import DAY, open_windows, settled_by, single_days
 
 OPTIONS = (
     Option("customer_ids", "Numbers of the accounts to read, as in ['123-456-7890']."),
@@ -57,6 +59,7 @@ OPTIONS = (
     ),
     Option("credentials_json", "The service account's JSON key itself.", False, secret=True),
     Option("restated_days", "Days read again at each refresh, 1 to 90.", False, default=30),
+    Option("clicks", "Whether to load which campaign each click id was of.", False, default=False),
     Option("api_version", "Version of the Google Ads API.", False, default=API_VERSION),
     ENDPOINT,
     Option("token_endpoint", "Address that replaces Google's for access tokens.", False),
@@ -65,6 +68,8 @@ OPTIONS = (
 
 # A conversion is counted on the day of its click, up to 90 days later where a lookback is longer.
 MOST_RESTATED_DAYS = 90
+# Google tells of single clicks for so long, and of late ones a few days after.
+CLICK_DAYS, RESTATED_CLICK_DAYS = 89, 3
 PATIENCE = Patience()
 
 
@@ -87,7 +92,9 @@ def connect(context: Context) -> Source:
         raise SourceMisconfigured(
             f"Source '{context.name}' needs Google's library: pip install 'caretrace[google-ads]'."
         ) from None
-    return GoogleAds(context, api, list(dict.fromkeys(customers)), days)
+    opened = GoogleAds(context, api, list(dict.fromkeys(customers)), days)
+    opened.with_clicks = chosen["clicks"] is True
+    return opened
 
 
 class GoogleAds:
@@ -98,6 +105,7 @@ class GoogleAds:
         self._api = api
         self._customers = customers
         self._restated_days = days
+        self.with_clicks = False
         self._kept = count(1)
 
     def slices(self, cursors: Mapping[str, str]) -> Iterator[Slice]:
@@ -120,6 +128,35 @@ class GoogleAds:
                     window=window,
                     account=customer,
                 )
+            if self.with_clicks:
+                yield from self._clicks(customer, last_day, cursors)
+
+    def _clicks(self, customer: str, last_day: date, cursors: Mapping[str, str]) -> Iterator[Slice]:
+        """The clicks of each day that Google still tells of, a day a question."""
+        key = f"clicks {customer}"
+        first = max(self._context.first_day, last_day + DAY - timedelta(days=CLICK_DAYS))
+        for window in open_windows(first, last_day, cursors.get(key)):
+            for day in single_days(window):
+                yield Slice(
+                    name=f"{key} {day.since}",
+                    rows=(AdClick,),
+                    cursor_key=key,
+                    read=partial(
+                        self._read_clicks,
+                        customer,
+                        day.since,
+                        settled_by(day, last_day, RESTATED_CLICK_DAYS),
+                    ),
+                    window=day,
+                    account=customer,
+                )
+
+    def _read_clicks(self, customer: str, day: date, cursor: Cursor) -> Iterator[Item]:
+        # Not kept as fetched: a click is somebody's.
+        for click in self._api.ask(customer, clicks(day), of_click):
+            if click is not None:
+                yield click
+        yield cursor
 
     def probe(self) -> str:
         """What each customer spent yesterday."""

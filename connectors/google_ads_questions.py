@@ -3,6 +3,8 @@
 None of them filters on a status: campaigns and ad groups that were removed keep their spend.
 """
 
+from datetime import date
+
 from connectors.source import Window
 
 ACCOUNT = (
@@ -50,6 +52,12 @@ def lags(window: Window) -> str:
 def sums(window: Window) -> str:
     """What the whole account got, by Google's own sum."""
     return _question(_GOT, "customer", window)
+
+
+def clicks(day: date) -> str:
+    """The clicks of one day, which is as many as Google tells of at once, with their campaign."""
+    fields = (*_DAY, "click_view.gclid", "ad_group.id", "ad_group.name")
+    return f"SELECT {', '.join(fields)} FROM click_view WHERE segments.date = '{day}'"  # noqa: S608
 
 
 def _question(fields: tuple[str, ...], resource: str, window: Window) -> str:

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from connectors.contract import AdSpend, ClaimedConversions
+from connectors.contract import AdClick, AdSpend, ClaimedConversions
 
 # How the channel rules know a campaign type. A type that Google adds later keeps its own name and
 # is shown as unmapped until there is a rule for it.
@@ -27,6 +27,7 @@ MEDIUMS = {
     "VIDEO": "video",
     "DEMAND_GEN": "demand_gen",
 }
+NETWORK = "google"
 COUNTED_BY = {"INTERACTION": "click", "IMPRESSION": "view"}
 # Google's numbers of its buckets: 2 is less than a day, 8 six to seven, 17 21 to 30 days; 0 and 1
 # are unknown.
@@ -164,6 +165,23 @@ def of_claim(row: Any) -> Claim:
     )
 
 
+def of_click(row: Any) -> AdClick | None:
+    """A click and what it was of; None of one that Google gives no id."""
+    if not row.click_view.gclid:
+        return None
+    group = row.ad_group
+    return AdClick(
+        click_id=row.click_view.gclid,
+        day=date.fromisoformat(row.segments.date),
+        campaign_id=str(row.campaign.id),
+        campaign=row.campaign.name,
+        ad_group_id=str(group.id) if group.id else "",
+        ad_group=group.name,
+        network=NETWORK,
+        medium=_medium(row.campaign),
+    )
+
+
 def claimed(
     found: Iterable[Claim],
     campaigns: Iterable[Spent],
@@ -231,7 +249,7 @@ def ad_spend(spent: Spent, account: Account) -> AdSpend:
         campaign=spent.campaign,
         ad_group_id=spent.group_id,
         ad_group=spent.group,
-        network="google",
+        network=NETWORK,
         medium=spent.medium,
         currency=account.currency,
         spend=Decimal(spent.got.micros).scaleb(-6),
@@ -252,7 +270,7 @@ def _claimed(
         campaign_id=campaign_id,
         campaign=campaign,
         ad_group_id="",
-        network="google",
+        network=NETWORK,
         medium=medium,
         action=action,
         attribution_window=window,

@@ -58,6 +58,9 @@ LOADED: dict[str, tuple[type[Row], ...]] = {
     "contacts": (Contact, Touchpoint, Link, Preference), "deals": (Deal,), "calls": (Call,),
     "emails": (Touchpoint,), "meetings": (Touchpoint,), "email_events": ROWS,
 }  # fmt: skip
+KEYS = {  # what a record's number follows in its row's key
+    "calls": "hubspot-call-", "emails": "hubspot-email-", "meetings": "hubspot-meeting-",
+}  # fmt: skip
 ACTIVITIES: dict[str, tuple[tuple[str, ...], Callable[[Any, str | None], Row | None]]] = {
     "calls": (engagements.CALL_PROPERTIES, engagements.call),
     "emails": (engagements.EMAIL_PROPERTIES, engagements.email),
@@ -196,7 +199,7 @@ class Portal:
 
     def _read(self, part: str, since: datetime, until: datetime) -> Iterator[Item]:
         for number, (said, make) in enumerate(self._records(part, since, until), start=1):
-            yield from self._row_or_reject(part, number, partial(make, said))
+            yield from self._row_or_reject(part, number, partial(make, said), said)
         yield Cursor(until.isoformat())
 
     def _archived(self, part: str, since: datetime, until: datetime) -> Iterator[Item]:
@@ -206,7 +209,7 @@ class Portal:
             for said in page:
                 place += 1
                 make = partial(self._gone, part, said, since, until)
-                yield from self._row_or_reject(part, place, make)
+                yield from self._row_or_reject(part, place, make, said)
         yield Cursor(until.isoformat())
 
     def _gone(
@@ -227,18 +230,19 @@ class Portal:
             for said in page:
                 place += 1
                 make = partial(_one, suppressed, number, said)
-                yield from self._row_or_reject("lists", place, make)
+                yield from self._row_or_reject("lists", place, make, None)
         yield Cursor(until.isoformat())
 
     def _row_or_reject(
-        self, part: str, number: int, make: Callable[[], Sequence[Item]]
+        self, part: str, number: int, make: Callable[[], Sequence[Item]], said: Any
     ) -> Iterator[Item]:
         """All the rows of one record, or none and why."""
         try:
             yield from make()
         except BadValue as bad:
             table = "preference" if part == "lists" else LOADED[part][0].spec.table
-            yield Rejected(f"HubSpot {part}", number, bad.column, bad.shape, bad.reason, table)
+            own = f"{KEYS.get(part, '')}{said.get('id')}" if isinstance(said, dict) else None
+            yield Rejected(f"HubSpot {part}", number, bad.column, bad.shape, bad.reason, table, own)
 
     def _records(
         self, part: str, since: datetime, until: datetime

@@ -70,7 +70,7 @@ class MessageEvents:
 
     def probe(self) -> str:
         """How many files there are to read."""
-        files = [file for file in self._drop().files() if self._plan(file)]
+        files = [file for file, _ in self._drop().planned()]
         return f"{self.folder} holds {kinds_of(files) or 'no file of events'} to read."
 
     def read(self, file: DropFile, stream: BinaryIO) -> Iterator[Item]:

@@ -8,7 +8,7 @@ Salesforce's answers name people, so they are not kept as fetched.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 from connectors.contract import TOUCH_KINDS, Row
@@ -17,7 +17,7 @@ from connectors.errors import SourceMisconfigured
 from connectors.options import settings
 from connectors.patience import Patience
 from connectors.salesforce_failures import ObjectHidden, field_hidden
-from connectors.salesforce_objects import ALWAYS, CONVERTED, HISTORY, KINDS, ROLES
+from connectors.salesforce_objects import ALWAYS, CONVERTED, HISTORY, KEYS, KINDS, ROLES, STATUSES
 from connectors.salesforce_query import Asked, Queries, Record
 from connectors.salesforce_rows import call, contact, deal, lead, meeting, member
 from connectors.salesforce_session import Session
@@ -137,7 +137,31 @@ class Organisation:
             counts.append(
                 f"{key.replace('_', ' ')}: {self._queries.count(KINDS[key].name, only):,}"
             )
-        return f"Salesforce answers as {self._chosen['domain']}; {', '.join(counts)}."
+        said = f"Salesforce answers as {self._chosen['domain']}; {', '.join(counts)}."
+        return f"{said} {self._tracking()}".strip()
+
+    def _tracking(self) -> str:
+        """What is known of when leads reached each status."""
+        if "leads" not in self._chosen["objects"]:
+            return ""
+        if not self._keeps_statuses:
+            why = "it keeps no history of leads, or shows none"
+        elif not self._queries.count(STATUSES.name, STATUSES.only):
+            why = "it has tracked no change of Lead Status"
+        else:
+            return "It tells when leads reached each status."
+        return (
+            f"When leads reached each status is not known: {why}. Track it in Setup, Object "
+            "Manager, Lead, Fields, Set History Tracking."
+        )
+
+    @cached_property
+    def _keeps_statuses(self) -> bool:
+        """Whether the history of leads is there: only where some field of theirs is tracked."""
+        try:
+            return set(STATUSES.fields) <= self._visible(STATUSES.name)
+        except ObjectHidden:
+            return False
 
     def _check_names(self) -> None:
         """A misspelt field of one's own would stay empty; a hidden object speaks for itself."""
@@ -184,7 +208,8 @@ class Organisation:
                     yield from becomes(of)
                 except BadValue as bad:
                     table = KINDS[key].rows[0].spec.table
-                    yield rejected(bad, f"Salesforce {asked.name}", number, table)
+                    own = f"{KEYS.get(asked.name, '')}{of['Id']}"
+                    yield rejected(bad, f"Salesforce {asked.name}", number, table, own)
         yield Cursor(until.isoformat())
 
     def _pages(self, asked: Asked, since: datetime, until: datetime) -> Iterator[list[Record]]:
@@ -206,7 +231,8 @@ class Organisation:
         """How a record of this page becomes rows; what belongs to the page is read here."""
         ids = [str(of["Id"]) for of in page]
         if key == "leads":
-            return lambda of: lead(of, self._names)
+            statuses = self._statuses(ids)
+            return lambda of: lead(of, self._names, statuses.get(str(of["Id"]), ()))
         if key == "contacts":
             leads = self._leads_of(ids)
             return lambda of: contact(of, leads.get(str(of["Id"])), self._names)
@@ -236,6 +262,15 @@ class Organisation:
             number, at = str(of["ConvertedContactId"]), instant(of, "CreatedDate")
             if at:
                 found[number] = min(at, found.get(number, at))
+        return found
+
+    def _statuses(self, ids: list[str]) -> dict[str, list[Record]]:
+        """How the status of each lead changed, as far as that is tracked."""
+        found: dict[str, list[Record]] = {}
+        if self._keeps_statuses:
+            for of in self._queries.related(STATUSES, "LeadId", ids):
+                if not _is_deleted(of):
+                    found.setdefault(str(of["LeadId"]), []).append(of)
         return found
 
     def _history(self, ids: list[str]) -> dict[str, list[Record]]:

@@ -27,6 +27,11 @@ class Kind:
     only: str = ""
 
 
+# What a record's number follows in the key of its row.
+KEYS = {
+    "CampaignMember": "salesforce-member-", "Task": "salesforce-task-",
+    "Event": "salesforce-event-",
+}  # fmt: skip
 KINDS = {
     "leads": Kind(
         "Lead", (*PERSON, "Status", "ConvertedDate", "ConvertedContactId"),
@@ -53,6 +58,11 @@ KINDS = {
     "meetings": Kind("Event", ("WhoId", "StartDateTime", "ActivityDate", "IsChild"), (Touchpoint,)),
 }  # fmt: skip
 HISTORY = Asked("OpportunityHistory", ("Id", "OpportunityId", "StageName", "CreatedDate"))
+STATUSES = Asked(
+    "LeadHistory",
+    ("Id", "LeadId", "OldValue", "NewValue", "CreatedDate", "IsDeleted"),
+    "Field = 'Status'",
+)
 ROLES = Asked(
     "OpportunityContactRole",
     ("Id", "OpportunityId", "ContactId", "IsPrimary", "IsDeleted", "CreatedDate", "SystemModstamp"),

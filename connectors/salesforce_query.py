@@ -84,8 +84,17 @@ class Queries:
             listed = ", ".join(f"'{_safe(one)}'" for one in ids[start : start + IDS])
             only = f" AND {asked.only}" if asked.only else ""
             soql = f"{_select(asked)} WHERE {column} IN ({listed}){only} ORDER BY Id"
-            for page in self._pages(soql):
-                yield from page
+            yield from self._all(soql)
+
+    def _all(self, soql: str) -> list[Record]:
+        """All that a short query gives; asked anew where its place is lost."""
+        for restart in range(RESTARTS + 1):
+            try:
+                return [record for page in self._pages(soql) for record in page]
+            except LostPlace:
+                if restart == RESTARTS:
+                    raise
+        raise AssertionError("unreachable")
 
     def _by_pages(self, asked: Asked, since: datetime, until: datetime) -> Iterator[list[Record]]:
         """In order of change, so that a query whose place is lost goes on where it was."""

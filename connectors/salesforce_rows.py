@@ -40,9 +40,9 @@ SENT_KINDS = frozenset({"direct_mail"})
 OPT_OUTS = {"HasOptedOutOfEmail": "email", "DoNotCall": "call"}
 
 
-def lead(of: Record, names: Names) -> list[Row]:
-    """A lead, with its conversion."""
-    rows = _person(of, "lead", names, None, came=True)
+def lead(of: Record, names: Names, statuses: Iterable[Record] = ()) -> list[Row]:
+    """A lead, with its conversion; `statuses` is the history of its status, where it is tracked."""
+    rows = _person(of, "lead", names, None, came=True, statuses=_reached_statuses(of, statuses))
     became = text(of, "ConvertedContactId")
     if became and not _gone(of):
         at = instant(of, "ConvertedDate") or needed(of, "SystemModstamp")
@@ -67,7 +67,13 @@ def contact(of: Record, lead_at: datetime | None, names: Names) -> list[Row]:
 
 
 def _person(
-    of: Record, kind: str, names: Names, lead_at: datetime | None, *, came: bool
+    of: Record,
+    kind: str,
+    names: Names,
+    lead_at: datetime | None,
+    *,
+    came: bool,
+    statuses: Iterable[tuple[str | None, datetime | None]] = (),
 ) -> list[Row]:
     """`came` is whether this record tells how the person came."""
     number, created = str(of["Id"]), needed(of, "CreatedDate")
@@ -97,7 +103,7 @@ def _person(
         first_touch_at=created if came and (source or origin) else None,
         lifecycle_stage=text(of, "Status") or text(of, names.lifecycle),
         lifecycle_dates=as_json(
-            first_times([("lead", lead_at), ("converted", instant(of, "ConvertedDate"))])
+            first_times([("lead", lead_at), ("converted", instant(of, "ConvertedDate")), *statuses])
         ),
         lead_at=lead_at,
         preferred_channel=text(of, names.preferred_channel),
@@ -107,6 +113,15 @@ def _person(
         birth_year=birth_year(of, "Birthdate"),
     )
     return [row, *_click(row, touch_id, created, clicked), *_opt_outs(of, row), *_merged(of, row)]
+
+
+def _reached_statuses(
+    of: Record, changes: Iterable[Record]
+) -> list[tuple[str | None, datetime | None]]:
+    """Each status of a lead and when it came to it; it was made with the first of them."""
+    ordered = sorted(changes, key=lambda change: needed(change, "CreatedDate"))
+    first = [(text(ordered[0], "OldValue"), needed(of, "CreatedDate"))] if ordered else []
+    return [*first, *((text(c, "NewValue"), needed(c, "CreatedDate")) for c in ordered)]
 
 
 def _click(row: Contact, touch_id: str, at: datetime, clicked: str | None) -> Iterable[Row]:

@@ -89,8 +89,8 @@ class SmtpLog:
 
     def probe(self) -> str:
         """How many files there are to read."""
-        files = [file for file in self._drop().files() if self._plan(file)]
-        return f"{self.folder} holds {kinds_of(files) or 'no file'} to read."
+        files = [file for file, _ in self._drop().planned()]
+        return f"{self.folder} holds {kinds_of(files)} to read."
 
     def read(self, file: DropFile, stream: BinaryIO) -> Iterator[Item]:
         """The rows and rejects of one file."""

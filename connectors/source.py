@@ -75,7 +75,10 @@ class Rejected:
     """A row that breaks the contract: kept out, counted and explained.
 
     `shape` describes the offending value without giving it away (`text of 12, letters and
-    digits`); see `connectors.shapes.shape_of`.
+    digits`); see `connectors.shapes.shape_of`. `record` is the row's key where it is known and the
+    table is keyed by one identifier (it is hashed before it is stored), `day` the day that the row
+    is of, where whole days are read again: by them what was rejected before is found and taken
+    back once it loads.
     """
 
     file: str
@@ -84,6 +87,8 @@ class Rejected:
     shape: str
     reason: str
     table: str = ""
+    record: str | None = None
+    day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,9 @@ class Slice:
     `cursor_key` names the cursor that this slice moves (one source may have several). `window`,
     where given, is replaced: rows of `rows` whose `spec.day` lies in it are deleted first. `read`
     yields rows, totals, rejects and the new cursor; it is called again from the start when a
-    slice is retried. `account`, where given, is whose rows these are, in a source that reads
+    slice is retried. `asked`, where given, are the days that were asked for and whose rows are
+    merged, not replaced: what was rejected of them before is rejected anew or not at all.
+    `account`, where given, is whose rows these are, in a source that reads
     several accounts; cursors stay the source's own, so `cursor_key` names the account too.
     """
 
@@ -123,6 +130,7 @@ class Slice:
     window: Window | None = None
     after_commit: Callable[[], None] = field(default=lambda: None)
     account: str | None = None
+    asked: Window | None = None
 
 
 class Source(Protocol):

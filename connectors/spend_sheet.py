@@ -14,7 +14,15 @@ from typing import Any, BinaryIO
 from zoneinfo import available_timezones
 
 from connectors.contract import AdSpend, TrackingCode
-from connectors.drops import Drop, DropFile, fingerprint, kinds_of, matches, whole
+from connectors.drops import (
+    Drop,
+    DropFile,
+    fingerprint,
+    kinds_of,
+    matches,
+    nothing_to_read,
+    whole,
+)
 from connectors.errors import SourceMisconfigured
 from connectors.files import reader_of
 from connectors.options import settings
@@ -70,11 +78,9 @@ class SpendSheets:
     def slices(self, cursors: Mapping[str, str]) -> Iterator[Slice]:
         """One slice with all sheets, if any of them has changed.
 
-        A folder without sheets says nothing: it may be one that is not mounted.
+        A folder without sheets takes nothing back: it may be one that is not mounted.
         """
         files = self._files()
-        if not files:
-            return
         cursor = self._cursor(files)
         if cursor != cursors.get("sheets"):
             yield Slice(
@@ -88,8 +94,6 @@ class SpendSheets:
     def probe(self) -> str:
         """How many sheets there are, and how many flights and rejects in them."""
         files = self._files()
-        if not files:
-            return f"{self.folder} holds no sheet to read yet."
         flights, rejected = self._flights(), 0
         for file in files:
             rejected += sum(1 for _ in self._contents(file, flights))
@@ -99,7 +103,10 @@ class SpendSheets:
 
     def _files(self) -> list[DropFile]:
         every = Drop(self.name, self.folder, lambda _file: None).files()
-        return [f for f in every if matches(f.name, self.match) and reader_of(f.name) is not None]
+        found = [f for f in every if matches(f.name, self.match) and reader_of(f.name) is not None]
+        if not found:
+            raise nothing_to_read(self.name, self.folder, len(every), 0)
+        return found
 
     def _cursor(self, files: list[DropFile]) -> str:
         """Changes with any sheet, and with any setting that would read them otherwise."""

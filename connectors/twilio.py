@@ -88,6 +88,7 @@ class Twilio:
                 name=f"messages {window.since} to {window.until}",
                 rows=ROWS,
                 cursor_key="messages",
+                asked=window,
                 read=partial(self._read, window, today),
             )
 

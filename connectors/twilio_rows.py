@@ -11,13 +11,10 @@ from typing import Any
 
 from connectors.contract import Row, Touchpoint
 from connectors.flows import Flows
+from connectors.keywords import wish_in
 from connectors.message_formats import STOPPED, TWILIO, channel_of
 from connectors.message_rows import Told, needed, rows_of, text, wish
 from connectors.shapes import BadValue
-
-# Twilio's own keywords, less YES: people write that to confirm a visit.
-STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
-START = frozenset({"START", "UNSTOP"})
 
 # Who writes this long after a message answers it; later, they write of their own accord.
 ANSWERED_WITHIN = timedelta(days=3)
@@ -131,11 +128,9 @@ def _incoming(said: Mapping[str, Any], threads: Threads, start: datetime) -> Ite
     sid = needed(said, "sid")
     channel, phone = channel_of(text(said, "from"))
     told = Told("twilio", f"twilio:{sid}:replied", sid, at, "replied", (), channel, None, phone)
-    word = (text(said, "body") or "").rstrip(".! ").upper()
-    if word in STOP:
-        yield wish(told, allowed=False, how="answered STOP")
-    elif word in START:
-        yield wish(told, allowed=True, how="answered START")
+    said_so = wish_in(text(said, "body"))
+    if said_so is not None:
+        yield wish(told, allowed=said_so[0], how=said_so[1])
     else:
         threads.came.append(told)
 

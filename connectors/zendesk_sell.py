@@ -58,6 +58,8 @@ TABLES: dict[str, type[Row]] = {
     "call": Call,
     "lead_conversion": Link,
 }
+# What a record's number follows in the key of its row.
+KEYS = {"lead": "lead-", "call": "sell-", "lead_conversion": "sell-conversion-"}
 # In the order in which they are listed. Sell sorts the first three by their change.
 LISTED = {
     "leads": "lead", "contacts": "contact", "deals": "deal", "calls": "call",
@@ -215,7 +217,8 @@ class Account:
         try:
             row = self._gone(kind, str(of["id"])) if deleted else self._row(kind, of)
         except BadValue as bad:
-            yield rejected(bad, f"Zendesk Sell {kind}s", number, TABLES[kind].spec.table)
+            own = f"{KEYS.get(kind, '')}{of.get('id')}"
+            yield rejected(bad, f"Zendesk Sell {kind}s", number, TABLES[kind].spec.table, own)
             return
         if row is not None:
             yield row

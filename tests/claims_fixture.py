@@ -47,6 +47,21 @@ def claims(weeks: Sequence[date]) -> pd.DataFrame:
     return whole[[*KEYS, *amounts, *counts]]
 
 
+def key_events(weeks: Sequence[date]) -> pd.DataFrame:
+    """What Google Analytics credits: leads of two channels, and an event that no rule names."""
+    rows = [
+        ("ga4", kind, channel, campaign, week, float(number % 7) + 0.5)
+        for number, week in enumerate(weeks)
+        for kind, channel, campaign in (
+            ("lead", "paid_search", "Brand"),
+            ("lead", "organic_search", "(none)"),
+            ("", "direct", "(none)"),
+        )
+    ]
+    columns = ["told_by", "kind", "channel", "campaign", "week", "key_events"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def claim_credit(claimed: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     """What is clicked, cut into what each model credits and what it gives to others."""
     clicked = claimed.loc[claimed["kind"] == "lead", [*KEYS, "clicked"]]

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
@@ -70,6 +71,14 @@ def _own_main() -> Iterator[None]:
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long a connector would have waited before it asked again; it waits for nothing."""
+    asked: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=asked.append))
+    return asked
 
 
 @pytest.fixture

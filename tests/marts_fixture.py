@@ -134,6 +134,7 @@ def _tables() -> dict[str, pd.DataFrame]:
         "removal_effect": _removal_effect(),
         "claims": claims,
         "claim_credit": claims_fixture.claim_credit(claims, MODELS),
+        "key_events": claims_fixture.key_events(weeks()),
         "spend": _spend(random),
         "sessions": _sessions(random),
         "reactivation": _reactivation(random),
@@ -149,6 +150,7 @@ def _tables() -> dict[str, pd.DataFrame]:
         "unmapped": _unmapped(),
         "rejected": _rejected(),
         "coverage": _coverage(),
+        "unknown_codes": _unknown_codes(),
         "matches": _matches(),
         "shared_identifiers": _shared_identifiers(),
         "person_changes": _person_changes(),
@@ -457,6 +459,18 @@ def _rejected() -> pd.DataFrame:
     ]
     columns = ["source", "file", "table_name", "row_number", "column_name", "shape", "reason"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _unknown_codes() -> pd.DataFrame:
+    local = "urn:oid:1.2.840.113619"
+    rows = [
+        ("emr", "booking", local, "NEWPT", 812, 640),
+        ("emr", "diagnosis", "http://hl7.org/fhir/sid/icd-10-cm", "M25*", 90, 71),
+        ("emr", "visit", local, "(rare)", None, None),
+    ]
+    columns = ["source", "said_of", "system", "code", "visits", "people"]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.astype({"visits": "Int64", "people": "Int64"})
 
 
 def _coverage() -> pd.DataFrame:

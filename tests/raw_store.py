@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
+from attribution.erasing import erase
 from attribution.loading import Loaded, Loader
 from attribution.privacy import Door
 from attribution.raw import cursors, ensure_raw_tables
+from attribution.tombstones import Forgotten
 from connectors.source import Source
 
 STAGING = Path(__file__).resolve().parent.parent / "sql/staging"
@@ -29,6 +31,7 @@ class RawStore:
         self.ask("create table identity (identifier text, person_id bigint)")
         self.ask("create table setting_report as select 'UTC' as timezone")
         self.stage("stg_tracking_code")
+        self.stage("stg_ad_click")
 
     def refresh(self, source: Source) -> list[Loaded]:
         """Read what the source has to say since the cursors that the last refresh left."""
@@ -41,6 +44,11 @@ class RawStore:
         """Build one staging table."""
         select = (STAGING / f"{name}.sql").read_text(encoding="utf-8")
         self.ask(f"create or replace table {name} as {select}")
+
+    def erase(self, people: tuple[str, ...]) -> None:
+        """Take away every row that carries one of these hashes."""
+        with self._engine.begin() as connection:
+            erase(connection, Forgotten(people, ()))
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         with self._engine.begin() as connection:

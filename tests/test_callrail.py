@@ -6,12 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from connector_fixtures import impatient, of
 from raw_store import raw_store
 from servers.callrail import CallRailServer, call, form, milestone
 from servers.loopback import CUT, DRIP, HANG, JSON_WITHOUT_ERROR, RESET, TOO_MANY, as_html, as_json
 
 from connectors import callrail
-from connectors.contract import Call, Link, Touchpoint
+from connectors.contract import Call, Touchpoint
 from connectors.errors import (
     SourceBusy,
     SourceChanged,
@@ -19,7 +20,6 @@ from connectors.errors import (
     SourceRefused,
     SourceUnreachable,
 )
-from connectors.patience import Patience
 from connectors.source import Context, Cursor, Rejected
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -27,12 +27,7 @@ FIRST = date(2026, 11, 1)
 AT = datetime(2026, 11, 10, 14, 30, 0, 236_000, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    patience = Patience(
-        attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.3, call_seconds=0.6
-    )
-    monkeypatch.setattr(callrail, "PATIENCE", patience)
+quick = impatient(callrail)
 
 
 @pytest.fixture
@@ -48,10 +43,6 @@ def source(server, *, first_day=FIRST, now=NOW, **options):
 
 def read(opened, cursors=None):
     return [item for piece in opened.slices(cursors or {}) for item in piece.read()]
-
-
-def of(kind, items):
-    return [item for item in items if isinstance(item, kind)]
 
 
 def only(server, *calls, **options):
@@ -148,16 +139,9 @@ def test_the_tags_of_a_link_win_over_callrail_s_names(server):
     assert (row.utm_source, row.utm_medium, row.utm_campaign) == ("fb", "paid", None)
 
 
-def test_a_click_before_a_call_is_a_link(server):
-    (link,) = of(Link, only(server, call(1, gclid="EAIaIQ")))
-    assert link == Link(
-        link_id="callrail-click-CAL1",
-        at=AT,
-        kind="called",
-        phone="+12125550001",
-        client_id="PER1",
-        click_id="EAIaIQ",
-    )
+def test_a_call_has_the_click_that_it_was_dialled_from(server):
+    (row,) = of(Call, only(server, call(1, gclid="EAIaIQ")))
+    assert (row.click_id, row.phone) == ("EAIaIQ", "+12125550001")
 
 
 def test_earlier_visits_of_a_caller_are_touches(server):
@@ -470,4 +454,4 @@ def test_the_default_server_holds_a_few_days():
         items = read(source(server, first_day=today - timedelta(days=20)))
     assert [row.outcome for row in of(Call, items)] == ["abandoned", "voicemail", "answered"]
     assert [touch.kind for touch in of(Touchpoint, items)] == ["session", "form"]
-    assert len(of(Link, items)) == 1
+    assert [row.click_id for row in of(Call, items)] == [None, None, "click-1"]

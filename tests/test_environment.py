@@ -2,9 +2,9 @@
 
 import logging
 from datetime import UTC, date, datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
+from connector_fixtures import QUICK
 from servers.environment import (
     AT_SEA,
     PLACES,
@@ -26,13 +26,11 @@ from connectors.errors import (
     SourceRefused,
     SourceUnreachable,
 )
-from connectors.patience import Patience
 from connectors.source import Context, Cursor, Rejected
 
 NOW = datetime(2026, 11, 24, 18, tzinfo=UTC)
 TODAY = date(2026, 11, 24)
 DAY = timedelta(days=1)
-QUICK = Patience(attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.3, call_seconds=0.6)
 NORTH = PLACES[0][0]
 
 
@@ -40,13 +38,6 @@ NORTH = PLACES[0][0]
 def quick(monkeypatch):
     monkeypatch.setattr(pollen, "PATIENCE", QUICK)
     monkeypatch.setattr(air_quality, "PATIENCE", QUICK)
-
-
-@pytest.fixture
-def waits(monkeypatch):
-    asked = []
-    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=asked.append))
-    return asked
 
 
 @pytest.fixture

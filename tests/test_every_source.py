@@ -25,9 +25,10 @@ from servers.environment import AirNowServer, OpenMeteoServer, PollenServer
 from servers.ga4 import Ga4Server
 from servers.ga4 import sample as visits
 from servers.google_ads import CLIENT_SECRET, DEVELOPER_TOKEN, REFRESH_TOKEN, GoogleAdsServer
+from servers.google_ads_answers import click
 from servers.google_ads_answers import sample as google_campaigns
 from servers.google_reviews import GoogleReviewsServer
-from servers.loopback import as_json
+from servers.loopback import Loopback, as_json
 from servers.meta import MetaServer
 from servers.microsoft_ads import MicrosoftAdsServer, spend
 from servers.microsoft_ads import sample as microsoft_campaigns
@@ -97,7 +98,10 @@ class Each:
 
 
 def _google() -> GoogleAdsServer:
-    return GoogleAdsServer(google_campaigns(TODAY))
+    server = GoogleAdsServer(google_campaigns(TODAY))
+    clicked = click(TODAY - timedelta(days=2), "gclid-1")
+    server.customers["1234567890"].clicks = [clicked]
+    return server
 
 
 def _microsoft() -> MicrosoftAdsServer:
@@ -129,9 +133,10 @@ def _options(given: dict[str, str]) -> str:
 SOURCES_HERE = {
     "google": Each(
         "google_ads",
-        ("ad_spend", "claimed_conversions"),
+        ("ad_spend", "claimed_conversions", "ad_click"),
         _google,
-        'customer_ids = ["1234567890"]\nclient_id = "loopback-client"\nendpoint = "{s.url}"\n'
+        'customer_ids = ["1234567890"]\nclicks = true\nclient_id = "loopback-client"\n'
+        'endpoint = "{s.url}"\n'
         'token_endpoint = "{s.token_url}"\nca_file = "{s.ca_file}"',
         lambda _server: ADS_SECRETS,
     ),
@@ -166,9 +171,10 @@ SOURCES_HERE = {
     ),
     "web": Each(
         "ga4",
-        ("web_sessions", "touchpoint"),
+        ("web_sessions", "touchpoint", "claimed_conversions"),
         _web,
         'property = "123456789"\nendpoint = "{s.url}"\nkey_events = ["generate_lead"]\n'
+        "claims = true\n"
         'lead_id_dimension = "customEvent:lead_id"',
         lambda server: {"credentials_json": server.key},
     ),
@@ -237,9 +243,9 @@ SOURCES_HERE = {
     ),
     "calls": Each(
         "callrail",
-        ("call", "touchpoint", "link"),
+        ("call", "touchpoint", "preference"),
         lambda: CallRailServer(today=TODAY),
-        'account_id = "ACC1"\nendpoint = "{s.url}"',
+        'account_id = "ACC1"\nendpoint = "{s.url}"\ntexts = true',
         lambda server: {"api_key": server.key},
     ),
     "stars": Each(
@@ -293,6 +299,8 @@ def running(
             patch.setattr(importlib.import_module(SOURCES[each.kind]), "PATIENCE", QUICK, False)
             server = stack.enter_context(each.serve()) if each.serve else None
             servers[name] = server
+            if isinstance(server, Loopback):
+                server.new_fields = True
             canaries.plant(name, server)
             dropped = folder / name
             dropped.mkdir(exist_ok=True)

@@ -20,7 +20,12 @@ from hypothesis import strategies as st
 
 from connectors import drops, files, xlsx_reader
 from connectors.csv_reader import read_csv
-from connectors.errors import SourceChanged, SourceMisconfigured, SourceRefused
+from connectors.errors import (
+    SourceChanged,
+    SourceMisconfigured,
+    SourceRefused,
+    SourceUnreachable,
+)
 from connectors.readers import Layout
 from connectors.source import Columns, Context, Cursor, Rejected
 
@@ -182,8 +187,20 @@ def test_a_mapping_says_what_a_file_means(tmp_path):
         "booked_at": datetime(2026, 1, 3, 8, tzinfo=UTC),
         "starts_at": datetime(2026, 1, 5, 9, 30, tzinfo=UTC),
         "status": "fulfilled", "service_line": "Knee", "location": "north", "provider": None,
-        "minutes_waited": 4.0, "updated_at": None,
+        "minutes_waited": 4.0, "updated_at": None, "unknown_code": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("left", [[], ["notes.docx", "a.csv.part"]])
+def test_a_folder_without_a_file_to_read_does_not_look_fresh(tmp_path, left):
+    for name in left:
+        drop(tmp_path, name, "x")
+    opened = source(tmp_path, PAYMENTS)
+    words = "1 files" if left else "it is empty"
+    with pytest.raises(SourceUnreachable, match=f"{words}.* 2 were loaded from it before"):
+        list(opened.slices({"file:a.csv": "1", "file:b.csv": "2"}))
+    with pytest.raises(SourceUnreachable, match="Mount the folder"):
+        opened.probe()
 
 
 def test_what_ad_platforms_leave_open_is_the_empty_text(tmp_path):

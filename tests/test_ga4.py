@@ -3,9 +3,9 @@
 import dataclasses
 import json
 from datetime import UTC, date, datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
+from connector_fixtures import QUICK, read
 from servers.ga4 import CONCURRENT, HOURLY, Ga4Server, quota
 from servers.loopback import CUT, DRIP, HANG, JSON_WITHOUT_ERROR, RESET, as_html, as_json
 
@@ -18,11 +18,9 @@ from connectors.errors import (
     SourceRefused,
     SourceUnreachable,
 )
-from connectors.patience import Patience
 from connectors.source import Context, Cursor, Total, Window
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)  # still 23 November in New York
-QUICK = Patience(attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.3, call_seconds=0.6)
 
 
 def visits(day, source="google", medium="cpc", campaign="knee", group="knee-pain", sessions=10):
@@ -46,13 +44,6 @@ def quick(monkeypatch):
 
 
 @pytest.fixture
-def waits(monkeypatch):
-    asked = []
-    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=asked.append))
-    return asked
-
-
-@pytest.fixture
 def server():
     day = date(2026, 11, 20)
     with Ga4Server([visits(day), visits(day, "(direct)", "(none)", "(not set)", "")]) as running:
@@ -65,10 +56,6 @@ def source(server, *, first_day=date(2026, 11, 1), keep=None, **options):
         "web", "123456789", given | options, NOW, first_day, keep or (lambda *_: None)
     )
     return ga4.connect(context)
-
-
-def read(slices):
-    return [item for piece in slices for item in piece.read()]
 
 
 def rows(items):

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from connector_fixtures import read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers.ga4_export import event, sample, write
@@ -15,7 +16,7 @@ from test_loading import Store
 
 from connectors import ga4_export
 from connectors.contract import Link, Touchpoint
-from connectors.errors import SourceChanged, SourceMisconfigured
+from connectors.errors import SourceChanged, SourceMisconfigured, SourceUnreachable
 from connectors.source import Columns, Context, Cursor, Rejected, Window
 
 EVENTS = Path(__file__).parent / "data/ga4_export/event_data.csv"
@@ -39,10 +40,6 @@ def folder(tmp_path):
 def source(folder, **options):
     given = {"folder": str(folder), "timezone": "America/New_York"} | options
     return ga4_export.connect(Context("web", "1", given, NOW, date(2026, 1, 1)))
-
-
-def read(slices):
-    return [item for piece in slices for item in piece.read()]
 
 
 def rows(items, row=Touchpoint):
@@ -420,7 +417,8 @@ def test_visits_are_those_that_a_plain_loop_finds(tmp_path_factory, told):
 
 
 def test_probe_says_what_is_there(folder):
-    assert source(folder).probe() == f"{folder} holds no table of GA4's export to read."
+    with pytest.raises(SourceUnreachable, match="found no file to read"):
+        source(folder).probe()
     write(folder / TABLE, [at_session()])
     write(folder / "events_intraday_20261125.ndjson", [at_session()])
     (folder / "notes.txt").write_text("x")

@@ -6,9 +6,9 @@ import sys
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from types import SimpleNamespace
 
 import pytest
+from connector_fixtures import read
 from servers.google_ads import (
     CLIENT_SECRET,
     DEVELOPER_TOKEN,
@@ -57,13 +57,6 @@ def hasty(monkeypatch):
 
 
 @pytest.fixture
-def waits(monkeypatch):
-    asked = []
-    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=asked.append))
-    return asked
-
-
-@pytest.fixture
 def server():
     with GoogleAdsServer(sample(TODAY)) as running:
         yield running
@@ -73,10 +66,6 @@ def source(server, *, first_day=FIRST, keep=None, **options):
     given = {"customer_ids": [NORTH], **server.options, **options}
     context = Context("ads", "1", given, NOW, first_day, keep or (lambda *_: None))
     return google_ads.connect(context)
-
-
-def read(slices):
-    return [item for piece in slices for item in piece.read()]
 
 
 def rows(items, kind=AdSpend):

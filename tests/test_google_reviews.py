@@ -5,6 +5,7 @@ import logging
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from connector_fixtures import impatient, of
 from raw_store import raw_store
 from servers.google_reviews import NORTH, WEST, GoogleReviewsServer, refusal, review
 from servers.loopback import CUT, HANG, JSON_WITHOUT_ERROR, RESET, TOO_MANY, as_html, as_json
@@ -18,7 +19,6 @@ from connectors.errors import (
     SourceRefused,
     SourceUnreachable,
 )
-from connectors.patience import Patience
 from connectors.places import PlaceRefused
 from connectors.source import Context, Cursor, Rejected
 
@@ -26,12 +26,7 @@ NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 24)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    patience = Patience(
-        attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.3, call_seconds=0.6
-    )
-    monkeypatch.setattr(google_reviews, "PATIENCE", patience)
+quick = impatient(google_reviews)
 
 
 @pytest.fixture
@@ -52,10 +47,6 @@ def source(server, *, now=NOW, **options):
 
 def read(opened, cursors=None):
     return [item for piece in opened.slices(cursors or {}) for item in piece.read()]
-
-
-def of(kind, items):
-    return [item for item in items if isinstance(item, kind)]
 
 
 def mark(until=NOW, whole=TODAY):

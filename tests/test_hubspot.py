@@ -5,9 +5,9 @@ import json
 import logging
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from types import SimpleNamespace
 
 import pytest
+from connector_fixtures import impatient, of, read
 from servers.hubspot import CHANNEL, LOCATION, PATIENT_ID, SERVICE_LINE, HubSpotServer, refusal
 from servers.hubspot import too_many as throttle
 from servers.loopback import CUT, DRIP, HANG, JSON_WITHOUT_ERROR, RESET, as_html, as_json
@@ -22,7 +22,6 @@ from connectors.errors import (
     SourceUnreachable,
 )
 from connectors.hubspot_rows import utm
-from connectors.patience import Patience
 from connectors.source import Context, Cursor, Rejected
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -78,19 +77,7 @@ def case(number=1, *, updated=AT, **changes):
     return dataclasses.replace(row, **changes)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    patience = Patience(
-        attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.3, call_seconds=0.6
-    )
-    monkeypatch.setattr(hubspot, "PATIENCE", patience)
-
-
-@pytest.fixture
-def waits(monkeypatch):
-    asked = []
-    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=asked.append))
-    return asked
+quick = impatient(hubspot)
 
 
 @pytest.fixture
@@ -109,14 +96,6 @@ def source(server, *, first_day=FIRST, **options):
         "preferred_channel_property": CHANNEL,
     }
     return hubspot.connect(Context("crm", "4242", given | options, NOW, first_day))
-
-
-def read(slices):
-    return [item for piece in slices for item in piece.read()]
-
-
-def of(kind, items):
-    return [item for item in items if isinstance(item, kind)]
 
 
 def searches(server, kind="contacts"):

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from connector_fixtures import impatient, of
 from servers.hubspot import HubSpotServer, sample
 from servers.hubspot_objects import activity, event, sent_by, stamp
 from servers.loopback import CUT, as_json
@@ -13,7 +14,6 @@ from servers.loopback import CUT, as_json
 from connectors import hubspot
 from connectors.contract import Call, Contact, Deal, Link, MessageEvent, Preference, Touchpoint
 from connectors.errors import SourceMisconfigured, SourceRefused, SourceUnreachable
-from connectors.patience import Patience
 from connectors.source import Context, Cursor, Rejected
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -25,12 +25,7 @@ SEEDS = Path(__file__).parent / "data" / "hubspot"
 BUSY = "9d9162e7-6cf3-4944-bf63-4dff82258764"
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    patience = Patience(
-        attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.3, call_seconds=0.6
-    )
-    monkeypatch.setattr(hubspot, "PATIENCE", patience)
+quick = impatient(hubspot)
 
 
 def person(number="1", **changes):
@@ -52,10 +47,6 @@ def source(server, *, load=None, first_day=FIRST, now=NOW, **options):
 def read(server, cursors=None, **options):
     pieces = source(server, **options).slices(cursors or {})
     return [item for piece in pieces for item in piece.read()]
-
-
-def of(kind, items):
-    return [item for item in items if isinstance(item, kind)]
 
 
 def test_an_inbound_call_is_a_call_of_its_contact(server):

@@ -4,9 +4,9 @@ import dataclasses
 import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from types import SimpleNamespace
 
 import pytest
+from connector_fixtures import read
 from servers.loopback import CUT, DRIP, HANG, JSON_WITHOUT_ERROR, RESET, as_html, as_json
 from servers.meta import MetaServer, failure
 
@@ -61,13 +61,6 @@ def quick(monkeypatch, pauses):
 
 
 @pytest.fixture
-def waits(monkeypatch):
-    asked = []
-    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=asked.append))
-    return asked
-
-
-@pytest.fixture
 def server():
     days = [FIRST + timedelta(days=n) for n in range(4)]
     with MetaServer([spend(day, ad_set=a) for day in days for a in ("100", "101")]) as running:
@@ -78,10 +71,6 @@ def source(server, *, first_day=FIRST, keep=None, **options):
     given = {"ad_account": "act_1234", "endpoint": server.url, "access_token": server.token}
     context = Context("meta", "1234", given | options, NOW, first_day, keep or (lambda *_: None))
     return meta_ads.connect(context)
-
-
-def read(slices):
-    return [item for piece in slices for item in piece.read()]
 
 
 def rows(items):

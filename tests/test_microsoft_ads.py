@@ -7,10 +7,10 @@ import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from types import SimpleNamespace
 
 import pytest
 from conftest import SHARED
+from connector_fixtures import read
 from servers.loopback import CUT, DRIP, HANG, JSON_WITHOUT_ERROR, RESET, Reply, as_html, as_json
 from servers.microsoft_ads import (
     CALL_RATE,
@@ -71,13 +71,6 @@ def hasty(monkeypatch):
 
 
 @pytest.fixture
-def waits(monkeypatch):
-    asked = []
-    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=asked.append))
-    return asked
-
-
-@pytest.fixture
 def server():
     with MicrosoftAdsServer(sample(TODAY)) as running:
         running.job_states = ("Success",)
@@ -88,10 +81,6 @@ def source(server, *, first_day=FIRST, now=NOW, keep=None, **options):
     given = {"account_ids": [NORTH], **server.options, **options}
     context = Context("bing", "1", given, now, first_day, keep or (lambda *_: None))
     return microsoft_ads.connect(context)
-
-
-def read(slices):
-    return [item for piece in slices for item in piece.read()]
 
 
 def rows(items, kind=AdSpend):

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 from conftest import ROOT, SHARED
+from connector_fixtures import of
 from servers.google_ads import Customer, GoogleAdsServer
 from servers.google_ads import spend as google_spend
 from servers.hubspot import HubSpotServer
@@ -40,10 +41,6 @@ def lines(path):
 def read(module, options, *, first_day, now=NOW):
     opened = module.connect(Context("real", "1", options, now, first_day, lambda *_: None))
     return [item for piece in opened.slices({}) for item in piece.read()]
-
-
-def of(kind, items):
-    return [item for item in items if isinstance(item, kind)]
 
 
 def moved(rows):

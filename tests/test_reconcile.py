@@ -163,17 +163,25 @@ def test_the_export_is_written_down(home, marts, tmp_path):
 
 def without(home: Home, folder: Path, gone: str) -> Home:
     """A copy of the home in which the claims that fit a condition were never made."""
-    copy = Home(shutil.copytree(home.folder, folder))
+    return emptied(Home(shutil.copytree(home.folder, folder)), gone, "claims", "claim_credit")
+
+
+def emptied(copy: Home, gone: str, *marts: str) -> Home:
     with duckdb.connect(str(copy.generation(1) / "marts.duckdb")) as database:
-        for mart in ("claims", "claim_credit"):
+        for mart in marts:
             database.execute(f"delete from {mart} where {gone}")
     return copy
 
 
 def test_without_any_claim_the_page_says_what_would_bring_them(home, tmp_path):
-    view = reconcile.build(
-        Marts(without(home, tmp_path / "home", "true"), 1, protected=False), RECENT
-    )
+    copy = without(home, tmp_path / "home", "true")
+    view = reconcile.build(Marts(copy, 1, protected=False), RECENT)
+    assert list(view.tables) == ["analytics"]
+    with pytest.raises(BadInput, match="No platform claims anything"):
+        reconcile_report(view)
+    other = Home(shutil.copytree(copy.folder, tmp_path / "other"))
+    emptied(other, "true", "key_events")
+    view = reconcile.build(Marts(other, 1, protected=False), RECENT)
     assert "`meta_ads`" in view.empty
     assert "`claimed_conversions`" in view.empty
     assert not view.tables
@@ -197,3 +205,12 @@ def test_the_bridge_goes_from_the_first_amount_to_the_last_without_a_gap():
     assert [ends[1], ends[2], ends[3]] == [10.0, 6.0, 7.0]
     assert bars["base"][0] == bars["base"][4] == 0.0
     assert figure["layout"]["xaxis"]["range"][0] < -2
+
+
+def test_what_web_analytics_count_stands_beside_the_credit_of_the_same_campaigns(marts):
+    table = reconcile.build(marts, RECENT).tables["analytics"].frame
+    told = within(made_up.tables()["key_events"], RECENT)
+    credit = within(made_up.tables()["credit"], RECENT).query("model == @RECENT.model")
+    assert table["key_events"].sum() == told["key_events"].sum()
+    assert table["attributed"].sum() == pytest.approx(credit["conversions"].sum())
+    assert (table["key_events"] - table["attributed"] - table["difference"]).abs().max() < 1e-5

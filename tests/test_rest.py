@@ -1,6 +1,7 @@
 """A vendor's web API asked through `connectors.rest`, against a server that misbehaves."""
 
 import pytest
+from connector_fixtures import QUICK
 from servers.loopback import (
     CUT,
     DRIP,
@@ -15,10 +16,9 @@ from servers.loopback import (
 )
 
 from connectors.errors import SourceBusy, SourceChanged, SourceRefused, SourceUnreachable
-from connectors.patience import Passing, Patience
+from connectors.patience import Passing
 from connectors.rest import Answer, Rest
 
-QUICK = Patience(attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.3, call_seconds=0.6)
 TOKEN = "loopback-secret-token"
 
 

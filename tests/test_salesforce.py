@@ -7,10 +7,10 @@ import logging
 import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from types import SimpleNamespace
 
 import pytest
 from conftest import SHARED
+from connector_fixtures import of, read
 from servers.loopback import CUT, DRIP, HANG, JSON_WITHOUT_ERROR, RESET, Reply, as_html, as_json
 from servers.salesforce import (
     CLINIC,
@@ -61,13 +61,6 @@ def quick(monkeypatch):
 
 
 @pytest.fixture
-def waits(monkeypatch):
-    asked = []
-    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=asked.append))
-    return asked
-
-
-@pytest.fixture
 def server():
     with SalesforceServer(sample(TODAY)) as running:
         yield running
@@ -78,16 +71,8 @@ def source(server, *objects, first_day=date(2026, 11, 1), now=NOW, **options):
     return salesforce.connect(Context("crm", "clinic", given, now, first_day))
 
 
-def read(slices):
-    return [item for piece in slices for item in piece.read()]
-
-
 def rows(server, *objects, cursors=None, **options):
     return read(source(server, *objects, **options).slices(cursors or {}))
-
-
-def of(row, items):
-    return [item for item in items if isinstance(item, row)]
 
 
 def queries(server):
@@ -393,7 +378,8 @@ def test_new_fields_are_ignored(server):
 def test_an_empty_page_in_the_middle_is_no_end(server):
     whole = rows(server, "leads")
     path = "/services/data/v66.0/query/01gkept-0"
-    server._places["01gkept"] = (server.select(queries(server)[-1], deleted=True), 0)
+    (asked,) = [q for q in queries(server) if "FROM Lead WHERE" in q and "ORDER BY" in q]
+    server._places["01gkept"] = (server.select(asked, deleted=True), 0)
     empty = {"totalSize": 2, "done": False, "records": [], "nextRecordsUrl": path}
     server.fail(None, as_json(empty), on="queryAll")
     assert rows(server, "leads") == whole
@@ -402,10 +388,11 @@ def test_an_empty_page_in_the_middle_is_no_end(server):
 def test_a_query_that_loses_its_place_goes_on_where_it_was(server):
     server.page = 10
     server.put("Lead", *(person("Lead", n, stamp=days(3)) for n in range(100, 130)))
-    server.fail(None, None, refusal("INVALID_QUERY_LOCATOR"), on="/query")
+    # The count, the first page, the history of its leads, the next page.
+    server.fail(None, None, None, refusal("INVALID_QUERY_LOCATOR"), on="/query")
     found = of(Contact, rows(server, "leads"))
     assert len({c.contact_id for c in found}) == 32
-    started = [q for q in queries(server) if "ORDER BY" in q]
+    started = [q for q in queries(server) if "ORDER BY SystemModstamp" in q]
     assert len(started) == 2
     assert "SystemModstamp >= 2026-11-21T12:00:00.000Z" in started[1]
 
@@ -708,8 +695,8 @@ def test_a_broken_value_keeps_one_row_out(server, name, objects, changes, column
 
 
 def test_probe_counts(server):
-    assert source(server, "leads", "opportunities").probe() == (
-        "Salesforce answers as clinic.my; leads: 2, opportunities: 1."
+    assert source(server, "contacts", "opportunities").probe() == (
+        "Salesforce answers as clinic.my; contacts: 2, opportunities: 1."
     )
     server.hidden.add("Opportunity.Amount")
     with pytest.raises(SourceRefused, match=r"Opportunity\.Amount"):

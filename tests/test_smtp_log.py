@@ -6,10 +6,11 @@ import os
 from datetime import UTC, datetime
 
 import pytest
+from connector_fixtures import of
 
 from connectors import smtp_log
 from connectors.contract import MessageEvent
-from connectors.errors import SourceChanged, SourceMisconfigured
+from connectors.errors import SourceChanged, SourceMisconfigured, SourceUnreachable
 from connectors.source import Context, Cursor, Rejected
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -51,10 +52,6 @@ def read(folder, cursors=None, **options):
 
 def write(folder, name, lines):
     (folder / name).write_text("".join(f"{each}\n" for each in lines), encoding="utf-8")
-
-
-def of(kind, items):
-    return [item for item in items if isinstance(item, kind)]
 
 
 def told(items):
@@ -199,7 +196,8 @@ def test_a_file_that_is_no_log_is_refused(tmp_path):
     write(tmp_path, "notes.txt", ["hello", "world"])
     with pytest.raises(SourceChanged, match="holds no line of Postfix"):
         read(tmp_path)
-    assert read(tmp_path, match="*.log") == []
+    with pytest.raises(SourceUnreachable, match="none of its 1 files is one that it reads"):
+        read(tmp_path, match="*.log")
 
 
 ROW = {

@@ -22,7 +22,7 @@ from attribution.privacy import Door
 from attribution.raw import ensure_raw_tables
 from connectors import spend_sheet
 from connectors.contract import AdSpend, TrackingCode
-from connectors.errors import SourceChanged, SourceMisconfigured
+from connectors.errors import SourceChanged, SourceMisconfigured, SourceUnreachable
 from connectors.source import Columns, Context, Cursor, Rejected
 from connectors.spend_sheet_rows import number_of
 from connectors.spreading import each_day, spread
@@ -258,7 +258,8 @@ def test_settings_that_cannot_be_right_are_named(tmp_path, options, sentence):
 
 
 def test_probe_says_what_there_is_to_read(tmp_path):
-    assert source(tmp_path).probe().endswith("holds no sheet to read yet.")
+    with pytest.raises(SourceUnreachable, match=r"found no file to read in .*: it is empty"):
+        source(tmp_path).probe()
     drop(tmp_path, RADIO, WRONG[0][0])
     (tmp_path / "notes.docx").write_bytes(b"x")
     said = source(tmp_path).probe()
@@ -275,8 +276,9 @@ def test_what_has_not_changed_is_not_read_again(tmp_path):
 
 
 def test_an_empty_folder_takes_nothing_back(tmp_path):
-    """The folder may be one that is not mounted."""
-    assert list(source(tmp_path).slices({"sheets": "before"})) == []
+    """The folder may be one that is not mounted: it is told, and what was loaded stands."""
+    with pytest.raises(SourceUnreachable, match="Mount the folder"):
+        list(source(tmp_path).slices({"sheets": "before"}))
 
 
 def test_of_two_sheets_the_later_name_counts_for_a_flight_and_day(tmp_path):

@@ -17,6 +17,7 @@ from attribution.transform import (
     read_model,
     run_checks,
 )
+from connectors.contract import BY_TABLE
 
 
 @pytest.fixture(scope="module")
@@ -271,3 +272,11 @@ def test_credit_settings_are_read():
 def test_impossible_credit_settings_are_named(table, says):
     with pytest.raises(ValueError, match=says):
         credit_settings(table)
+
+
+def test_every_kind_of_row_is_counted_as_loaded():
+    """A source whose rows are left out there would seem to have brought nothing."""
+    (counts,) = [model for model in load_models() if model.name == "stg_load"]
+    assert set(counts.inputs) == {f"raw_{table}" for table in BY_TABLE}
+    for table in BY_TABLE:
+        assert f"'{table}' as table_name" in counts.sql

@@ -3,9 +3,9 @@
 import logging
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from types import SimpleNamespace
 
 import pytest
+from connector_fixtures import impatient, of
 from servers.loopback import CUT, DRIP, HANG, RESET, as_html, as_json
 from servers.twilio import PRIVATE, TwilioServer, incoming, message, refusal, sample
 
@@ -18,7 +18,6 @@ from connectors.errors import (
     SourceRefused,
     SourceUnreachable,
 )
-from connectors.patience import Patience
 from connectors.source import Context, Cursor, Rejected
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -29,19 +28,7 @@ ANN, BOB = "+12125550100", "+12125550101"
 RECALL = [{"match": "MG1*", "flow": "recall", "mailing": False}]
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    patience = Patience(
-        attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.3, call_seconds=0.6
-    )
-    monkeypatch.setattr(twilio, "PATIENCE", patience)
-
-
-@pytest.fixture
-def waits(monkeypatch):
-    asked = []
-    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=asked.append))
-    return asked
+quick = impatient(twilio)
 
 
 @pytest.fixture
@@ -63,10 +50,6 @@ def source(server, *, first_day=FIRST, **options):
 def read(server, cursors=None, **options):
     pieces = source(server, **options).slices(cursors or {})
     return [item for piece in pieces for item in piece.read()]
-
-
-def of(kind, items):
-    return [item for item in items if isinstance(item, kind)]
 
 
 def told(items):

@@ -4,6 +4,7 @@ import logging
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from connector_fixtures import impatient, of
 from raw_store import raw_store
 from servers.loopback import CUT, HANG, JSON_WITHOUT_ERROR, RESET, as_html, as_json
 from servers.yelp import YelpServer, place, refusal
@@ -17,7 +18,6 @@ from connectors.errors import (
     SourceRefused,
     SourceUnreachable,
 )
-from connectors.patience import Patience
 from connectors.places import PlaceRefused
 from connectors.source import Context, Cursor, Rejected
 
@@ -25,12 +25,7 @@ NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 24)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    patience = Patience(
-        attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.3, call_seconds=0.6
-    )
-    monkeypatch.setattr(yelp, "PATIENCE", patience)
+quick = impatient(yelp)
 
 
 @pytest.fixture
@@ -46,10 +41,6 @@ def source(server, *, now=NOW, **options):
 
 def read(opened):
     return [item for piece in opened.slices({}) for item in piece.read()]
-
-
-def of(kind, items):
-    return [item for item in items if isinstance(item, kind)]
 
 
 def test_each_place_has_the_rating_of_today(server):

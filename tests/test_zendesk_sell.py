@@ -4,9 +4,9 @@ import json
 import logging
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from types import SimpleNamespace
 
 import pytest
+from connector_fixtures import impatient, of
 from servers.loopback import (
     CUT,
     DRIP,
@@ -29,7 +29,6 @@ from connectors.errors import (
     SourceRefused,
     SourceUnreachable,
 )
-from connectors.patience import Patience
 from connectors.source import Context, Cursor, Rejected
 
 TODAY = date(2026, 11, 24)
@@ -43,19 +42,7 @@ def days(count):
     return NOON - timedelta(days=count)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    patience = Patience(
-        attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.3, call_seconds=0.6
-    )
-    monkeypatch.setattr(zendesk_sell, "PATIENCE", patience)
-
-
-@pytest.fixture
-def waits(monkeypatch):
-    asked = []
-    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=asked.append))
-    return asked
+quick = impatient(zendesk_sell)
 
 
 @pytest.fixture
@@ -84,10 +71,6 @@ def commit(slices, cursors=None):
 
 def rows(server, cursors=None, **options):
     return commit(source(server, **options).slices(cursors or {}), cursors)
-
-
-def of(row, items):
-    return [item for item in items if isinstance(item, row)]
 
 
 @WAYS

@@ -69,6 +69,22 @@ def _claims() -> tuple[Definition, ...]:
             "number",
             "down",
         ),
+        Definition(
+            "key_events",
+            "Key events",
+            "Conversions that web analytics give to the channel, under their own model.",
+            "On the day of the event; Google Analytics divides one among several sources.",
+            "count",
+            "neither",
+        ),
+        Definition(
+            "key_event_difference",
+            "Analytics less ours",
+            "What web analytics give to the channel beyond what the model credits it with.",
+            "Key events − attributed, over the same weeks.",
+            "number",
+            "neither",
+        ),
         *_causes(),
     )
 

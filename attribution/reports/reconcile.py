@@ -9,4 +9,6 @@ def reconcile_report(view: View, small_cells: str = "") -> bytes:
     """One row for each platform and campaign; raises BadInput where the page shows nothing."""
     if view.empty:
         raise BadInput(f"There is nothing to export. {view.empty}")
+    if "campaigns" not in view.tables:
+        raise BadInput(f"There is nothing to export. {view.remark}")
     return campaigns_csv(view.tables["campaigns"], view.currency, small_cells)

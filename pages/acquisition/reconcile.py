@@ -7,9 +7,13 @@ context = frame.context()
 view = reconcile(context.home, context.generation, context.scope, protected=context.protected)
 
 draw.opening(view)
-draw.metrics(view, columns=5)
-draw.figure(view, "bridge")
-draw.table_with_parts(view, "platforms", "campaigns", "platform")
-draw.table(view, "weeks")
-export.reconcile(context)
+if view.figures:
+    draw.metrics(view, columns=5)
+    draw.figure(view, "bridge")
+    draw.table_with_parts(view, "platforms", "campaigns", "platform")
+    draw.table(view, "weeks")
+if "analytics" in view.tables:
+    draw.table(view, "analytics")
+if view.figures:
+    export.reconcile(context)
 draw.notes(view)

@@ -15,5 +15,5 @@ if view.figures:
     draw.figure(view, "matches")
 draw.tables(view, ("shared", "changes"))
 draw.part("What was loaded")
-for name in ("unmapped", "rejected", "sessions", "coverage"):
+for name in ("unmapped", "unknown_codes", "rejected", "sessions", "coverage"):
     draw.table(view, name)

@@ -7,6 +7,7 @@ loaded as (
 
     select coalesce(sum(cast(conversions as decimal(18, 6))), 0) as conversions
     from raw_claimed_conversions
+    where coalesce(told_by, '') = ''
 
 ),
 

@@ -1,6 +1,6 @@
 -- No text of a mart looks like an e-mail address or a hashed identifier.
 -- inputs: credit, conversions, spend, sessions, reactivation, claims, claim_credit,
---   unmapped, rejected
+--   unmapped, rejected, unknown_codes
 
 with
 
@@ -68,6 +68,13 @@ texts as (
         shape as service_line,
         reason as location
     from rejected
+    union
+    select
+        source as channel,
+        said_of as campaign,
+        system as service_line,
+        code as location
+    from unknown_codes
 
 ),
 

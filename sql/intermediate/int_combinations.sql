@@ -1,7 +1,7 @@
 -- Each combination of kind, source, medium and campaign that was ever seen, and how often.
 -- grain: origin, kind, utm_source, utm_medium, utm_campaign, campaign_id
 -- inputs: stg_touchpoint, stg_call, stg_contact, stg_message, stg_ad_spend, stg_web_sessions,
---   stg_claimed_conversions, setting_report
+--   stg_claimed_conversions, stg_key_events, setting_report
 --
 -- Rules are matched on these few combinations, never on millions of rows.
 
@@ -123,6 +123,20 @@ days as (
         min(day) as first_day,
         max(day) as last_day
     from stg_claimed_conversions
+    group by 1, 2, 3, 4, 5, 6
+    union all
+    select
+        'key_events' as origin,
+        'session' as kind,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        campaign_id,
+        count(*) as rows_seen,
+        cast(0 as bigint) as spend_micros,
+        min(day) as first_day,
+        max(day) as last_day
+    from stg_key_events
     group by 1, 2, 3, 4, 5, 6
 
 ),

@@ -1,10 +1,11 @@
 -- Every phone call, with the source of the tracking number that was dialled.
 -- grain: source, account, call_id
--- inputs: raw_call, identity, stg_tracking_code, setting_report
+-- inputs: raw_call, identity, stg_tracking_code, stg_ad_click, setting_report
 --
 -- Calls that were marked as spam are kept raw, and counted nowhere. A number that a spend sheet
 -- gave to a campaign says where the call came from, unless the call names a campaign itself. Ten
--- digits without a country's code are a North American number.
+-- digits without a country's code are a North American number. Where the ad platform tells what the
+-- call's click was of, that counts.
 
 with
 
@@ -18,6 +19,7 @@ dialled as (
         raw.started_at,
         raw.answered,
         raw.seconds,
+        raw.click_id,
         coalesce(raw.outcome, case when raw.answered then 'answered' else 'missed' end) as outcome,
         coalesce(raw.first_time_caller, true) as may_be_first_call,
         coalesce(lower(trim(raw.utm_source)), '') as utm_source,
@@ -49,10 +51,14 @@ final as (
         dialled.seconds,
         dialled.outcome,
         dialled.may_be_first_call,
-        coalesce(stg_tracking_code.utm_source, dialled.utm_source) as utm_source,
-        coalesce(stg_tracking_code.utm_medium, dialled.utm_medium) as utm_medium,
-        coalesce(stg_tracking_code.utm_campaign, dialled.utm_campaign) as utm_campaign,
-        coalesce(stg_tracking_code.campaign_id, dialled.campaign_id) as campaign_id,
+        coalesce(stg_ad_click.utm_source, stg_tracking_code.utm_source, dialled.utm_source)
+            as utm_source,
+        coalesce(stg_ad_click.utm_medium, stg_tracking_code.utm_medium, dialled.utm_medium)
+            as utm_medium,
+        coalesce(stg_ad_click.utm_campaign, stg_tracking_code.utm_campaign, dialled.utm_campaign)
+            as utm_campaign,
+        coalesce(stg_ad_click.campaign_id, stg_tracking_code.campaign_id, dialled.campaign_id)
+            as campaign_id,
         coalesce(
             nullif(dialled.service_line, ''), stg_tracking_code.service_line, ''
         ) as service_line,
@@ -60,6 +66,7 @@ final as (
     from dialled
     cross join setting_report
     left join identity on dialled.identifier = identity.identifier
+    left join stg_ad_click on dialled.click_id = stg_ad_click.click_id
     left join stg_tracking_code
         on
             stg_tracking_code.kind = 'number'

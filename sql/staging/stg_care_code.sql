@@ -34,7 +34,8 @@ final as (
         counted.kind,
         coalesce(counted.code_group, meant.code_group) as code_group,
         coalesce(counted.service_line, meant.service_line) as service_line,
-        coalesce(counted.line_rank, meant.line_rank) as line_rank
+        coalesce(counted.line_rank, meant.line_rank) as line_rank,
+        coalesce(counted.unknown_code, meant.unknown_code) as unknown_code
     from counted
     left join identity on counted.identifier = identity.identifier
     left join counted as meant

@@ -2,6 +2,7 @@
 -- grain: source, account, campaign_id, ad_group_id, day, action, attribution_window, counted_by
 -- inputs: raw_claimed_conversions
 --
+-- What web analytics credit is no platform's claim (stg_key_events).
 -- A window without a number of days is taken for the 30 days that platforms commonly use.
 
 with
@@ -27,6 +28,7 @@ final as (
         dated,
         cast(conversions as decimal(18, 6)) as conversions
     from raw_claimed_conversions
+    where coalesce(told_by, '') = ''
 
 )
 

@@ -42,7 +42,8 @@ final as (
         coalesce(upper(trim(raw.class_code)), '') as class_code,
         raw.minutes_waited,
         trim(raw.diagnosis_groups) as diagnosis_groups,
-        trim(raw.procedure_groups) as procedure_groups
+        trim(raw.procedure_groups) as procedure_groups,
+        raw.unknown_code
     from raw_encounter as raw
     left join identity on raw.identifier = identity.identifier
     left join coded

@@ -1,9 +1,9 @@
 -- How many rows of each kind each source has brought, and the days they reach over.
 -- grain: source, account, table_name
 -- inputs: raw_ad_spend, raw_claimed_conversions, raw_web_sessions, raw_tracking_code,
---   raw_touchpoint, raw_contact, raw_deal, raw_person, raw_appointment, raw_encounter,
---   raw_care_code, raw_withdrawn, raw_payment, raw_call, raw_message, raw_message_event,
---   raw_preference, raw_feedback, raw_reputation, raw_environment
+--   raw_ad_click, raw_touchpoint, raw_contact, raw_deal, raw_person, raw_link, raw_appointment,
+--   raw_encounter, raw_care_code, raw_withdrawn, raw_payment, raw_call, raw_message,
+--   raw_message_event, raw_preference, raw_feedback, raw_reputation, raw_environment
 --
 -- Days of instants are UTC days here: this says what was loaded, not when people came.
 
@@ -54,6 +54,16 @@ final as (
     select
         source,
         account,
+        'ad_click' as table_name,
+        min(day) as first_day,
+        max(day) as last_day,
+        count(*) as rows_loaded
+    from raw_ad_click
+    group by source, account
+    union all
+    select
+        source,
+        account,
         'touchpoint' as table_name,
         cast(min(raw.at) at time zone 'UTC' as date) as first_day,
         cast(max(raw.at) at time zone 'UTC' as date) as last_day,
@@ -89,6 +99,16 @@ final as (
         cast(null as date) as last_day,
         count(*) as rows_loaded
     from raw_person
+    group by source, account
+    union all
+    select
+        source,
+        account,
+        'link' as table_name,
+        cast(min(raw.at) at time zone 'UTC' as date) as first_day,
+        cast(max(raw.at) at time zone 'UTC' as date) as last_day,
+        count(*) as rows_loaded
+    from raw_link as raw
     group by source, account
     union all
     select

@@ -1,9 +1,10 @@
 -- Every recorded contact of a person with the organisation's marketing, one row each.
 -- grain: source, account, touch_id
--- inputs: raw_touchpoint, identity, stg_tracking_code, setting_report
+-- inputs: raw_touchpoint, identity, stg_tracking_code, stg_ad_click, setting_report
 --
 -- Placeholders of web analytics, such as "(not set)", mean nothing and become empty. A campaign
--- that is the code of a spend sheet stands for the campaign that was given the code.
+-- that is the code of a spend sheet stands for the campaign that was given the code. Where the ad
+-- platform tells what the touch's click was of, that counts instead of tags.
 
 with
 
@@ -16,6 +17,7 @@ told as (
         raw.identifier,
         raw.at as touched_at,
         raw.kind,
+        raw.click_id,
         case
             when lower(trim(raw.utm_source)) in ('(not set)', '(none)') then ''
             else coalesce(lower(trim(raw.utm_source)), '')
@@ -41,10 +43,14 @@ final as (
         identity.person_id,
         told.touched_at,
         told.kind,
-        coalesce(stg_tracking_code.utm_source, told.utm_source) as utm_source,
-        coalesce(stg_tracking_code.utm_medium, told.utm_medium) as utm_medium,
-        coalesce(stg_tracking_code.utm_campaign, told.utm_campaign) as utm_campaign,
-        coalesce(stg_tracking_code.campaign_id, told.campaign_id) as campaign_id,
+        coalesce(stg_ad_click.utm_source, stg_tracking_code.utm_source, told.utm_source)
+            as utm_source,
+        coalesce(stg_ad_click.utm_medium, stg_tracking_code.utm_medium, told.utm_medium)
+            as utm_medium,
+        coalesce(stg_ad_click.utm_campaign, stg_tracking_code.utm_campaign, told.utm_campaign)
+            as utm_campaign,
+        coalesce(stg_ad_click.campaign_id, stg_tracking_code.campaign_id, told.campaign_id)
+            as campaign_id,
         coalesce(
             nullif(told.service_line, ''), stg_tracking_code.service_line, ''
         ) as service_line,
@@ -52,6 +58,7 @@ final as (
     from told
     cross join setting_report
     left join identity on told.identifier = identity.identifier
+    left join stg_ad_click on told.click_id = stg_ad_click.click_id
     left join stg_tracking_code
         on
             stg_tracking_code.kind = 'code'

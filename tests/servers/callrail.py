@@ -21,6 +21,14 @@ DEFAULT_CALL = {
     "customer_phone_number", "customer_state", "direction", "duration", "id", "recording",
     "recording_duration", "recording_player", "start_time", "tracking_phone_number", "voicemail",
 }  # fmt: skip
+DEFAULT_TEXT = {
+    "id", "initial_tracker_id", "current_tracker_id", "customer_name", "customer_phone_number",
+    "initial_tracking_number", "current_tracking_number", "last_message_at", "state",
+}  # fmt: skip
+TEXT_FIELDS = DEFAULT_TEXT | {
+    "company_id", "company_name", "company_time_zone", "lead_status", "recent_messages", "source",
+    "tracker_name",
+}  # fmt: skip
 DEFAULT_FORM = {
     "id", "form_data", "form_url", "landing_page_url", "referrer", "submitted_at",
     "first_form", "customer_name", "customer_email", "customer_phone_number",
@@ -108,6 +116,33 @@ def form(number: int = 1, **changes: Any) -> dict[str, Any]:
     return said | changes
 
 
+def conversation(
+    number: int = 1, *messages: tuple[str, str, str], **changes: Any
+) -> dict[str, Any]:
+    """A conversation; each message is when it was written, its direction and its text."""
+    said = {
+        "id": f"k8m{number}",
+        "initial_tracker_id": "TRK1",
+        "current_tracker_id": "TRK1",
+        "customer_name": f"SECRET NAME {number}",
+        "customer_phone_number": f"+1212555{number:04d}",
+        "initial_tracking_number": "+12125550100",
+        "current_tracking_number": "+12125550100",
+        "last_message_at": max((at for at, _, _ in messages), default=None),
+        "state": "active",
+        "company_id": "COM1",
+        "company_time_zone": "America/New_York",
+        "lead_status": None,
+        "source": "Google Ads",
+        "messages": [
+            {"direction": direction, "content": text, "created_at": at, "type": "sms",
+             "media_urls": [], "sms_thread": {"id": "SMT1", "notes": None, "tags": []}}
+            for at, direction, text in sorted(messages)
+        ],
+    }  # fmt: skip
+    return said | changes
+
+
 def sample(today: date) -> dict[str, list[dict[str, Any]]]:
     """A few days of calls and a form, up to `today`."""
 
@@ -126,6 +161,7 @@ def sample(today: date) -> dict[str, list[dict[str, Any]]]:
             call(3, start_time=at(1, 11), answered=False, duration=6, first_call=False),
         ],
         "forms": [form(4, submitted_at=at(1, 12))],
+        "texts": [conversation(5, (at(3, 8), "incoming", "Hi"), (at(2, 8), "incoming", "STOP"))],
     }
 
 
@@ -149,6 +185,7 @@ class CallRailServer(Loopback):
         self.calls |= {said["id"]: said for said in calls or ()}
         self.forms = {said["id"]: said for said in default["forms"] if forms is None}
         self.forms |= {said["id"]: said for said in forms or ()}
+        self.texts = {said["id"]: said for said in default["texts"]}
         self.companies = [
             {"id": "COM1", "name": "North Clinic", "time_zone": "America/New_York"},
             {"id": "COM2", "name": "West Clinic", "time_zone": "America/Los_Angeles"},
@@ -172,7 +209,30 @@ class CallRailServer(Loopback):
             case "/form_submissions.json":
                 found = self._within(request, list(self.forms.values()), "submitted_at")
                 return self._numbered(request, "form_submissions", found, DEFAULT_FORM)
+            case "/text-messages.json":
+                return self._texts(request)
+            case path if path.startswith("/text-messages/"):
+                return self._conversation(request, path.split("/")[-1].removesuffix(".json"))
         return as_json({"error": "Not found"}, 404)
+
+    def _texts(self, request: Request) -> Reply:
+        """Conversations, each with its two latest messages."""
+        asked = set(request.query.get("fields", "").split(",")) - {""}
+        if unknown := asked - TEXT_FIELDS:
+            return as_json({"error": f"Invalid fields: {', '.join(sorted(unknown))}"}, 400)
+        rows = [
+            {**said, "recent_messages": list(reversed(said["messages"][-2:]))}
+            for said in self._within(request, list(self.texts.values()), "last_message_at")
+        ]
+        return self._numbered(request, "conversations", rows, DEFAULT_TEXT)
+
+    def _conversation(self, request: Request, number: str) -> Reply:
+        if number not in self.texts:
+            return as_json({"error": "Not found"}, 404)
+        if "recent_messages" in request.query.get("fields", ""):
+            return as_json({"error": "Invalid fields: recent_messages"}, 400)
+        (said,) = self._shown(request, [self.texts[number]], DEFAULT_TEXT)
+        return as_json(said)
 
     def _calls(self, request: Request) -> Reply:
         since = date.fromisoformat(request.query["start_date"])

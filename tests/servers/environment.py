@@ -46,7 +46,8 @@ class PollenServer(Loopback):
         if request.path != "/v1/forecast:lookup":
             return Reply(404, b"<html>Not found</html>", {"content-type": "text/html"})
         if _at_sea(float(request.query["location.latitude"])):
-            return _google(404, "NOT_FOUND", "Information is unavailable for this location.")
+            words = "Information is unavailable for this location. Please try a different location."
+            return _google(400, "INVALID_ARGUMENT", words)
         since = int(request.query.get("pageToken", "0"))
         days = int(request.query["days"])
         until = min(days, since + self.page_rows)
@@ -81,7 +82,10 @@ class AirNowServer(Loopback):
         if request.query.get("API_KEY") != self.key:
             return as_json({"WebServiceError": [{"Message": "Invalid API key"}]}, 401)
         if len(self.requests) > self.most:
-            words = "Web service request limit exceeded"
+            words = (
+                "Web service request limit exceeded.  See web service documentation at "
+                "www.airnowapi.org for details."
+            )
             return as_json({"WebServiceError": [{"Message": words}]}, 429)
         day = date.fromisoformat(request.query["date"][:10])
         latitude = float(request.query["latitude"])

@@ -14,7 +14,7 @@ It checks the signature, the claims and the scope of the client's self-signed JW
 import base64
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -49,6 +49,18 @@ class KeyEvent:
     campaign_id: str = "77"
     campaign: str = "knee"
     page: str = "/knee-pain"
+    # What the attribution model gives it to: source, medium, campaign's id and name, share.
+    credited: tuple[tuple[str, str, str, str, float], ...] = ()
+    share: float = 1.0
+
+    def parts(self) -> list["KeyEvent"]:
+        """The event as often as it is credited, each time with its share."""
+        return [
+            replace(
+                self, source=source, medium=medium, campaign_id=number, campaign=name, share=share
+            )
+            for source, medium, number, name, share in self.credited
+        ] or [self]
 
     @property
     def day(self) -> date:
@@ -64,6 +76,10 @@ _OF_EVENTS = {
     "sessionCampaignId": lambda event: event.campaign_id,
     "sessionCampaignName": lambda event: event.campaign,
     "landingPage": lambda event: event.page,
+    "source": lambda event: event.source,
+    "medium": lambda event: event.medium,
+    "campaignId": lambda event: event.campaign_id,
+    "campaignName": lambda event: event.campaign,
 }
 _METRICS = {
     "sessions": lambda row: row.sessions,
@@ -148,7 +164,7 @@ class Ga4Server(Loopback):
         known = dict(_OF_EVENTS if of_events else _DIMENSIONS)
         if of_events:
             known[self.lead_dimension] = lambda event: event.lead
-        measured = {self.key_event_metric: lambda _: 1.0}
+        measured = {self.key_event_metric: lambda event: event.share}
         if not of_events:
             measured = {k: v for k, v in _METRICS.items() if k != "keyEvents"}
             measured[self.key_event_metric] = _METRICS["keyEvents"]
@@ -165,6 +181,8 @@ class Ga4Server(Loopback):
         rows: list[Any] = list(self.key_events if of_events else self.rows)
         if among is not None:
             rows = [row for row in rows if row.name in among]
+        if "source" in names:  # of the event, not of its session
+            rows = [part for row in rows for part in row.parts()]
         grouped: dict[tuple[str, ...], list[float]] = {}
         for row in rows:
             if since <= row.day <= until:

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +29,7 @@ from servers.google_ads_answers import (
     VERSION,
     Customer,
     claim,
+    click,
     module,
     sample,
     selected,
@@ -38,7 +39,9 @@ from servers.loopback import Loopback, Reply, Request, as_json
 
 from connectors.contract import AdSpend
 
-__all__ = ["Customer", "Fault", "GoogleAdsServer", "claim", "error", "quota", "sample", "spend"]
+__all__ = [
+    "Customer", "Fault", "GoogleAdsServer", "claim", "click", "error", "quota", "sample", "spend",
+]  # fmt: skip
 
 AUDIENCE = "https://oauth2.googleapis.com/token"  # whatever the key's token_uri is
 DEVELOPER_TOKEN = "loopback-developer-token"
@@ -52,6 +55,7 @@ FIELDS = {
     "conversion_lag_bucket",
     "metrics": "cost_micros impressions clicks conversions conversions_value "
     "view_through_conversions",
+    "click_view": "gclid",
     "conversion_action": "resource_name click_through_lookback_window_days "
     "view_through_lookback_window_days",
 }
@@ -95,6 +99,7 @@ class GoogleAdsServer(Loopback):
         self.questions: list[tuple[str, str]] = []
         self.metadata: list[dict[str, str]] = []
         self.batch_rows = 3
+        self.today: date | None = None  # where told: single clicks are known for 90 days
         self.valid_tokens: set[str] = set()
         self.refresh_token = REFRESH_TOKEN
         self.tokens_made = 0
@@ -240,7 +245,14 @@ class GoogleAdsServer(Loopback):
         if customer.manager and "metrics." in query:
             _abort(context, error("query_error", "REQUESTED_METRICS_FOR_MANAGER"))
         since, until = date.min, date.max
-        if parts[3]:
+        if parts[2] == "click_view":
+            on = re.fullmatch(r"segments\.date = '(\S+)'", parts[3] or "")
+            if not on:
+                _abort(context, error("query_error", "EXPECTED_FILTERS_ON_DATE_RANGE"))
+            since = until = date.fromisoformat(on[1])
+            if self.today and since < self.today - timedelta(days=90):
+                _abort(context, error("query_error", "DATE_RANGE_TOO_WIDE"))
+        elif parts[3]:
             days = re.fullmatch(r"segments\.date BETWEEN '(\S+)' AND '(\S+)'", parts[3])
             assert days, query
             since, until = date.fromisoformat(days[1]), date.fromisoformat(days[2])

@@ -11,7 +11,7 @@ from decimal import Decimal
 from importlib import import_module
 from typing import Any
 
-from connectors.contract import AdSpend, ClaimedConversions
+from connectors.contract import AdClick, AdSpend, ClaimedConversions
 
 VERSION = "v26"
 TYPES = {
@@ -33,6 +33,7 @@ class Customer:
     number: str = "1234567890"
     rows: list[AdSpend] = field(default_factory=list)
     claims: list[ClaimedConversions] = field(default_factory=list)
+    clicks: list[AdClick] = field(default_factory=list)
     name: str = "North Clinic"
     currency: str = "USD"
     time_zone: str = "America/New_York"
@@ -98,6 +99,12 @@ def _found(
             "customer.manager": customer.manager,
             **_sums(spent),
         }
+    elif resource == "click_view":
+        for clicked in customer.clicks:
+            if clicked.day == since:
+                number = int(clicked.ad_group_id or 0)
+                group = {"ad_group.id": number, "ad_group.name": clicked.ad_group}
+                yield {**_campaign(clicked), **group, "click_view.gclid": clicked.click_id}
     elif resource == "ad_group":
         for row in spent:
             if row.ad_group_id:
@@ -195,6 +202,19 @@ def spend(
         "claimed_value": Decimal("150.25"),
     }
     return AdSpend(**{**fields, **more})
+
+
+def click(day: date, gclid: str, campaign: str = "11", **more: Any) -> AdClick:
+    """A click of one day."""
+    fields: dict[str, Any] = {
+        "campaign_id": campaign,
+        "campaign": f"Campaign {campaign}",
+        "ad_group_id": f"{campaign}1",
+        "ad_group": f"Group {campaign}1",
+        "network": "google",
+        "medium": "cpc",
+    }
+    return AdClick(click_id=gclid, day=day, **{**fields, **more})
 
 
 def claim(

@@ -6,7 +6,7 @@ import struct
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -73,6 +73,7 @@ class Loopback:
         self._script: deque[tuple[str, Reply | None]] = deque()
         self._lock = threading.RLock()
         self._closing = threading.Event()
+        self.new_fields = False  # whether every object has a field that nobody knows yet
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
         self._http.block_on_close = False
@@ -102,6 +103,10 @@ class Loopback:
         raise NotImplementedError
 
     def _reply(self, request: Request) -> Reply:
+        reply = self._replied(request)
+        return _with_new_fields(reply) if self.new_fields else reply
+
+    def _replied(self, request: Request) -> Reply:
         with self._lock:
             self.requests.append(request)
             for place, (on, reply) in enumerate(self._script):
@@ -109,6 +114,21 @@ class Loopback:
                     del self._script[place]
                     return reply or self.answer(request)
             return self.answer(request)
+
+
+def _with_new_fields(reply: Reply) -> Reply:
+    """An answer of a later version of the API, which tells more."""
+    if not reply.headers.get("content-type", "").startswith("application/json"):
+        return reply
+    return replace(reply, body=json.dumps(_more(json.loads(reply.body))).encode())
+
+
+def _more(said: Any) -> Any:
+    if isinstance(said, list):
+        return [_more(each) for each in said]
+    if isinstance(said, dict):
+        return {name: _more(each) for name, each in said.items()} | {"newly_added": {"of": "more"}}
+    return said
 
 
 def _handler(server: Loopback) -> type[BaseHTTPRequestHandler]:

@@ -48,6 +48,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
         LINE, CLINIC,
     ),
     "OpportunityHistory": ("Id", "OpportunityId", "StageName", "CreatedDate"),
+    "LeadHistory": (
+        "Id", "IsDeleted", "LeadId", "Field", "OldValue", "NewValue", "CreatedDate",
+    ),
     "OpportunityContactRole": (*_SYSTEM, "OpportunityId", "ContactId", "IsPrimary"),
     "CampaignMember": (
         *_SYSTEM, "LeadId", "ContactId", "HasResponded", "FirstRespondedDate", "CampaignId",
@@ -63,7 +66,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
 PREFIXES = {
     "Lead": "00Q", "Contact": "003", "Opportunity": "006", "OpportunityHistory": "008",
     "OpportunityContactRole": "00K", "CampaignMember": "00v", "Campaign": "701", "Task": "00T",
-    "Event": "00U",
+    "Event": "00U", "LeadHistory": "017",
 }  # fmt: skip
 FLAGS = {
     "IsDeleted", "IsConverted", "HasOptedOutOfEmail", "DoNotCall", "IsClosed", "IsWon",

@@ -36,6 +36,7 @@ def build(marts: Marts) -> View:
             "rejected": _rejected(rejected, queries.rejected_count(marts)),
             "unmapped": _unmapped(unmapped),
             "sessions": _sessions(quality),
+            "unknown_codes": _unknown_codes(queries.unknown_codes(marts), marts.protected),
         },
         currency=queries.about(marts).currency,
     )
@@ -154,6 +155,33 @@ def _unmapped(frame: pd.DataFrame) -> Table:
     )
     empty = "Nothing to do: the rules know every source, medium and campaign."
     return _cut("Unmapped channels", columns, frame, note, empty)
+
+
+_SAID_OF = {"booking": "Booking", "visit": "Visit", "diagnosis": "Diagnosis"}
+
+
+def _unknown_codes(frame: pd.DataFrame, protected: bool) -> Table:
+    columns = (
+        Column("source", "Source"),
+        Column("said_of", "Said of", "text", "What the record gives the code for."),
+        Column("system", "System"),
+        Column("code", "Code"),
+        Column("visits", "Visits", "count", "Visits without a service line that have the code."),
+        Column("people", "People", "count", "Empty where they are fewer than eleven."),
+    )
+    shown = frame.assign(said_of=frame["said_of"].map(_SAID_OF))
+    shown[["visits", "people"]] = shown[["visits", "people"]].astype("float64")
+    note = (
+        "Visits with these codes have no service line. Add lines to the file that "
+        "`service_lines_file` names in `caretrace.toml`, then run `caretrace refresh`. Codes of "
+        "fewer than eleven people are told together as (rare)."
+    )
+    empty = (
+        "Which codes no rule knows is for readers who have the role analyst."
+        if protected
+        else "Nothing to do: the rules know the service line of every coded visit."
+    )
+    return _cut("Codes without a service line", columns, shown, note, empty)
 
 
 def _sessions(frame: pd.DataFrame) -> Table:

@@ -22,7 +22,8 @@ PROTECTED = (
 )
 EMPTY = (
     "No platform claims anything yet. Sources of kind `meta_ads`, `google_ads` and "
-    "`microsoft_ads` bring what platforms claim, and so do files mapped to `claimed_conversions`."
+    "`microsoft_ads` bring what platforms claim, and so do files mapped to `claimed_conversions`; "
+    "`ga4` with `claims = true` brings what Google Analytics counts."
 )
 WHOLE = ("claimed", "attributed", "any_touch", "last_touch")
 ESTIMATED = ("untracked", UNEXPLAINED)
@@ -51,7 +52,7 @@ def build(marts: Marts, scope: Scope) -> View:
     kinds = claim_queries.claimed_kinds(marts)
     known = [kind for kind in kinds if kind]
     if not known:
-        return View(QUESTION.format(what="conversions"), empty=EMPTY)
+        return _analytics_alone(marts, scope)
     asked, scope = scope.kind, scope if scope.kind in known else replace(scope, kind=known[0])
     platforms = _most_first(claim_queries.reconciled(marts, scope, "platform"))
     what = _what(scope.kind)
@@ -74,9 +75,42 @@ def build(marts: Marts, scope: Scope) -> View:
             "campaigns": _table("Campaigns", campaigns, ("platform", "channel", "campaign"), shown),
             "weeks": _table("Weeks", weeks, ("week", "platform"), shown),
             "causes": _causes(platforms, shown),
+            **_analytics(marts, scope),
         },
         remark=_remark(asked, scope),
         notes=_notes(marts, scope, kinds, shown),
+        currency=queries.about(marts).currency,
+    )
+
+
+def _analytics(marts: Marts, scope: Scope) -> dict[str, Table]:
+    """What web analytics credit, beside ours: nothing where none of them tells."""
+    frame = claim_queries.key_events(marts, scope)
+    if frame.empty:
+        return {}
+    columns = (
+        Column("channel", "Channel"),
+        Column("campaign", "Campaign"),
+        _measured("key_events"),
+        _measured("attributed"),
+        replace(measured("key_event_difference"), name="difference"),
+    )
+    note = (
+        "Google Analytics counts browsers, not people, and only what its own model has a source "
+        "for. These numbers are in no cause above and in no credit."
+    )
+    return {"analytics": Table("What web analytics count", columns, frame, note)}
+
+
+def _analytics_alone(marts: Marts, scope: Scope) -> View:
+    """The page where no platform claims anything."""
+    tables = _analytics(marts, scope)
+    if not tables:
+        return View(QUESTION.format(what="conversions"), empty=EMPTY)
+    return View(
+        f"Why do web analytics count other {_what(scope.kind)} than we credit?",
+        tables=tables,
+        remark="No platform claims anything; web analytics alone tell what they count.",
         currency=queries.about(marts).currency,
     )
 

@@ -1,0 +1,55 @@
+"""What GA4 gives credit for: key events by the source, medium and campaign that it credits.
+
+The dimensions are those of the event, not of its session: GA4 divides an event by the property's
+own attribution model, so there are parts of events. A claim stands on the day of the event.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from connectors.contract import ClaimedConversions
+from connectors.errors import SourceChanged
+from connectors.ga4_report import KEY_EVENTS, Query, Report
+
+TOLD_BY = "ga4"
+CREDITED = Query(
+    "key_event_claims",
+    ("date", "eventName", "source", "medium", "campaignId", "campaignName"),
+    (KEY_EVENTS,),
+)
+_NOTHING = {"(not set)", "(data not available)"}
+
+
+def claims(reports: Iterable[Report], zone: str) -> Iterator[ClaimedConversions]:
+    """A row for each event, day, source, medium and campaign that GA4 credits."""
+    for report in reports:
+        for key, (events,) in report.rows.items():
+            if not events:
+                continue
+            said, action, source, medium, campaign_id, campaign = key
+            try:
+                day = datetime.strptime(said, "%Y%m%d").date()  # noqa: DTZ007
+            except ValueError:
+                raise SourceChanged(
+                    "GA4 gave a row without a date; refresh again with fewer days."
+                ) from None
+            yield ClaimedConversions(
+                day=day,
+                timezone=zone,
+                campaign_id=_known(campaign_id),
+                campaign=_known(campaign),
+                ad_group_id="",
+                network=source,
+                medium=medium,
+                action=action,
+                attribution_window="",
+                counted_by="either",
+                dated="conversion",
+                conversions=events,
+                currency=report.currency,
+                told_by=TOLD_BY,
+            )
+
+
+def _known(value: str) -> str:
+    return "" if value in _NOTHING else value
