@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import signal
 import ssl
 import subprocess
@@ -29,6 +30,7 @@ from attribution import audit
 from attribution.cli import main
 from attribution.contacts import Address, Contacts, forget
 from attribution.errors import BadInput, NotAllowed, SettingsError
+from attribution.keys import Keyring, keyring
 from attribution.outreach_settings import outreach_settings
 from attribution.paths import Home
 from attribution.privacy import Door, load_key
@@ -37,7 +39,7 @@ from connectors.contract import Appointment, Person
 from outreach import doubts, handoff
 from outreach.approval import approve
 from outreach.flow import flow
-from outreach.outbox import Outbox
+from outreach.outbox import Outbox, Stop
 from outreach.outbox import forget as forget_messages
 from outreach.planning import keep, plan
 from outreach.sending import send
@@ -181,7 +183,7 @@ def test_who_refuses_between_plan_and_sending_is_refused(clinic, boxes):
     keep(planned(clinic, boxes), outbox, clinic)
     approve(clinic, ADMIN, one, settings, outbox, NOW.date())
     known = Door(load_key(clinic)).hash("email", "Back@Example.org")
-    outbox.stop([(None, known, "email", "", False, "told us")])
+    outbox.stop([Stop(known, "email")])
     assert send(clinic, one, settings, contacts, outbox, now=NOW).states == {
         "refused": 1, "sent": 1,
     }  # fmt: skip
@@ -192,7 +194,7 @@ def test_who_is_forgotten_leaves_the_outbox_but_a_stop_stays(clinic, boxes):
     *_rest, outbox = boxes
     keep(planned(clinic, boxes), outbox, clinic)
     one, other = outbox.rows("select person_id, owner, identifier from message order by key")
-    outbox.stop([(one["person_id"], one["identifier"], "email", "", False, "told us")])
+    outbox.stop([Stop(one["identifier"], "email", person_id=one["person_id"])])
     assert forget_messages(clinic, [one["person_id"]], []) > 0
     assert forget_messages(clinic, [], [other["owner"]]) > 0
     assert outbox.counts("test") == {}
@@ -220,16 +222,21 @@ def test_addresses_are_sealed_and_forgotten(clinic, tmp_path):
     owner = Door(load_key(clinic)).hash("patient_id", "asked")
     assert owner is not None
     copy = Home(tmp_path)
+    for name in ("key", "keyring"):
+        shutil.copyfile(clinic.folder / name, copy.folder / name)
     with Contacts(clinic) as contacts:
         at = Address(owner, "email", "emr")
         assert contacts.reveal([at]) == {at: "asked@example.org"}
         contacts._connection.execute(f"vacuum into '{copy.contacts}'")
     assert forget(copy, [owner]) == 3
-    with Contacts(copy, load_key(clinic)) as contacts:
+    ring = keyring(copy)
+    with Contacts(copy) as contacts:
         assert contacts.reveal([at]) == {}
-        left = contacts.places(["email"]).num_rows
-        assert contacts.reseal(b"x" * 32) > left
-    with Contacts(copy, b"x" * 32) as contacts:
+        left = contacts.places(["email"])
+    changed = Keyring((*ring.hashing, b"n" * 32), ring.payloads)
+    with Contacts(copy, changed) as contacts:
+        assert contacts.places(["email"]).num_rows == left.num_rows
+        assert not {*left["owner"].to_pylist()} & {*contacts.places(["email"])["owner"].to_pylist()}
         other = Address(str(contacts.places(["email"])["owner"][0]), "email", "emr")
         assert contacts.reveal([other])
 
@@ -451,6 +458,7 @@ def test_pages_cannot_read_addresses():
 
     assert reading("attribution.contacts") == {
         "attribution/forgetting.py",
-        "attribution/loading.py", "attribution/refresh.py", "outreach/command.py",
-        "outreach/letters.py", "outreach/planning.py", "outreach/sending.py",
+        "attribution/loading.py", "attribution/refresh.py", "attribution/rotation.py",
+        "outreach/command.py", "outreach/doubts.py", "outreach/letters.py",
+        "outreach/planning.py", "outreach/sending.py",
     }  # fmt: skip
