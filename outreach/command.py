@@ -169,19 +169,13 @@ def _send(options: argparse.Namespace) -> int:
 
 
 def _listen(_options: argparse.Namespace) -> int:
-    from attribution.outreach_ways import TWILIO
     from outreach.hearing import Ear
-    from outreach.marks import mark_key
     from outreach.opening import in_use, only_here
-    from outreach.twilio import TextMessages
 
     with _opened() as (home, settings, demo, _contacts, outbox):
-        texts = None
-        if TWILIO in in_use(settings):
-            if demo:
-                only_here(settings, TWILIO)
-            texts = TextMessages(settings, mark_key(home))
-        new = Ear(home, settings, outbox).listen(texts)
+        for name in in_use(settings) if demo else ():
+            only_here(settings, name)
+        new = Ear(home, settings, outbox).listen()
         _say(f"{new:,} refusals or bounces are new and are honoured from now on.")
     return 0
 

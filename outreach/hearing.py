@@ -7,7 +7,7 @@ left to the refresh. What we sent by Twilio is followed until it has arrived or 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from attribution.keys import keyring
@@ -19,6 +19,7 @@ from attribution.settings import Settings, SourceSettings, connector, load
 from connectors.contract import MessageEvent, Preference
 from connectors.errors import SourceError
 from connectors.source import Context, Cursor, Item, Slice
+from outreach.marks import mark_key
 from outreach.outbox import Outbox, Stop
 from outreach.twilio import FOLLOWED, TextMessages
 from outreach.ways import CannotSend
@@ -36,19 +37,17 @@ class Ear:
         self._home, self._settings, self._outbox = home, settings, outbox
         self._next = 0.0
 
-    def now_and_then(self, texts: Callable[[], TextMessages | None]) -> int:
+    def now_and_then(self) -> int:
         """Listen, if the last time is long enough ago."""
-        if time.monotonic() < self._next:
-            return 0
-        return self.listen(texts())
+        return 0 if time.monotonic() < self._next else self.listen()
 
-    def listen(self, texts: TextMessages | None) -> int:
+    def listen(self) -> int:
         """Keep the refusals and bounces that are new; how many those are.
 
         Raises CannotSend where a source cannot be heard: it may hold a refusal.
         """
         self._next = time.monotonic() + self._settings.listen_seconds
-        new = self._follow(texts) if texts is not None else 0
+        new = self._follow()
         if not self._settings.listens:
             return new
         whole = load(self._home)
@@ -93,16 +92,17 @@ class Ear:
             self._outbox.keep_cursor(source, part.cursor_key, cursor)
         return new
 
-    def _follow(self, texts: TextMessages) -> int:
-        """What became of text messages that Twilio took."""
+    def _follow(self) -> int:
+        """What became of text messages that Twilio took, where it is still told of."""
         since = (datetime.now(UTC) - FOLLOWED).isoformat(timespec="milliseconds")
         rows = self._outbox.rows(
             "select key, receipt, identifier, at from message where way = 'twilio' "
             "and state = 'sent' and reason = '' and receipt <> '' and at >= ?",
             (since,),
         )
-        if not rows:
+        if not rows or self._settings.twilio is None:
             return 0
+        texts = TextMessages(self._settings, mark_key(self._home))
         states = texts.states(date.fromisoformat(min(row["at"] for row in rows)[:10]))
         known = [(row, states[row["receipt"]]) for row in rows if row["receipt"] in states]
         self._outbox.learned((row["key"], fate.state, fate.reason) for row, fate in known)

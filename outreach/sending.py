@@ -18,7 +18,6 @@ import pyarrow as pa
 from attribution.contacts import Contacts
 from attribution.errors import BadInput, Busy
 from attribution.outreach_settings import Outreach
-from attribution.outreach_ways import TWILIO
 from attribution.paths import Home
 from outreach import audience, consent, marks
 from outreach.doubts import Settled, after_a_kill, doubtful, settle
@@ -117,7 +116,7 @@ class _Sending:
         result = self._result
         try:
             self._settle()
-            result.heard += self._ear.listen(self._text_messages())
+            result.heard += self._ear.listen()
             self._outbox.release(self._flow.name, self._flow.version)
             with _Consent(self._home) as ask:
                 self._send_all(ask)
@@ -146,9 +145,6 @@ class _Sending:
         if name not in self._ways:
             self._ways[name] = opened(self._home, self._flow.name, self._settings, name)
         return self._ways[name]
-
-    def _text_messages(self) -> Any:
-        return self._opened(TWILIO) if TWILIO in in_use(self._settings) else None
 
     def _send_all(self, ask: "_Consent") -> None:
         flow, box = self._flow, self._outbox
@@ -204,7 +200,7 @@ class _Sending:
         try:
             while waiting:
                 way.ready()
-                self._result.heard += self._ear.now_and_then(self._text_messages)
+                self._result.heard += self._ear.now_and_then()
                 if self._seen != (self._outbox.written(), ask.number()):
                     willing = self._willing(ask, [of[letter.key] for letter in waiting])
                     keys = {row["key"] for row in willing}

@@ -1,14 +1,9 @@
 """Outreach: who is written to and who is not, what leaves, and what a kill leaves behind."""
 
 import csv
-import os
 import shutil
-import signal
 import ssl
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from outreach_fixture import (
@@ -381,43 +376,6 @@ def test_without_a_log_a_doubt_waits_for_a_person(crowd):
         assert len(server.taken) == MANY
         with Outbox(crowd) as outbox:
             assert doubts.decide("test", outbox, gone=True) == 1
-            assert outbox.counts("test") == {"sent": MANY}
-
-
-def test_killed_senders_lose_nothing_and_double_nothing(crowd, tmp_path):
-    """Killed after the server took a message, before it did, and between two messages."""
-    pid = crowd.folder / "sender.pid"
-    with SmtpServer(tmp_path) as server:
-        deaths = {"after": {5, 17}, "MAIL": {11}, "DATA": {23}}
-
-        def die() -> None:
-            os.kill(int(pid.read_text()), signal.SIGKILL)
-
-        def on_data() -> None:
-            if len(server.taken) in deaths["after"]:
-                deaths["after"].discard(len(server.taken))
-                die()
-
-        usual = server.scripted
-
-        def scripted_by(command: str) -> str | None:
-            verb = command.split(" ")[0].upper()
-            if len(server.taken) in deaths.get(verb, ()):
-                deaths[verb].clear()
-                die()
-            return usual(command)
-
-        server.on_data, server.scripted = on_data, scripted_by  # type: ignore[method-assign]
-        mailed(crowd, server, more=f'log = "{tmp_path}"\nsettle_seconds = 0.01')
-        code = "import sys; from servers.sender import run; run(*sys.argv[1:])"
-        path = os.pathsep.join([str(Path.cwd()), str(Path.cwd() / "tests")])
-        subprocess.run(
-            [sys.executable, "-c", code, str(crowd.folder), "test"],
-            check=True, timeout=150, env={**os.environ, "PYTHONPATH": path},
-        )  # fmt: skip
-        assert not any(deaths.values())
-        assert Counter(Counter(server.ids).values()) == {1: MANY}
-        with Outbox(crowd) as outbox:
             assert outbox.counts("test") == {"sent": MANY}
 
 

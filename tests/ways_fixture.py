@@ -137,8 +137,6 @@ class Others:
         self.hubspot = HubSpotServer()
         self.salesforce = SalesforceServer({})
         self.sell = SellServer({})
-        self.hubspot.scopes = {"contacts", "list_members"}
-        self.salesforce.extra = {"Task": {KEY_FIELD}}
         self._block = ExitStack()
 
     def __enter__(self) -> Self:
@@ -160,12 +158,16 @@ class Others:
         self.smtp.taken.clear()
         self.twilio.messages.clear()
         self.twilio.stopped, self.twilio.unknown = set(), set()
+        self.smtp.on_data = lambda: None
         self.hubspot.lists, self.hubspot.added = {LIST: []}, []
+        self.hubspot.scopes, self.hubspot.dynamic = {"contacts", "list_members"}, set()
+        self.salesforce.hidden, self.salesforce.extra = set(), {"Task": {KEY_FIELD}}
         self.salesforce.tables["CampaignMember"].clear()
         self.salesforce.tables["Task"].clear()
         self.sell.resources["tasks"].clear()
         for server in (self.twilio, self.hubspot, self.salesforce, self.sell):
             server.requests.clear()
+            server._script.clear()
             server.before = server.after = lambda _request: None
 
     def times(self, name: str) -> Counter[Any]:
@@ -298,7 +300,7 @@ def killing(
     killers = {}
     code = "import sys; from servers.sender import run; run(*sys.argv[1:])"
     with subprocess.Popen(
-        [sys.executable, "-c", code, str(home.folder)],
+        [sys.executable, "-c", code, str(home.folder), NOW.isoformat()],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     ) as sender:  # fmt: skip
