@@ -1,25 +1,31 @@
 """Ways out, each through its real client library against a server that behaves as the real one."""
 
+import itertools
 import json
 from collections import Counter
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from servers.loopback import RESET, as_json
 from servers.twilio import incoming
 from servers.twilio import refusal as twilio_refusal
 from servers.zendesk_sell import refusal as sell_refusal
-from ways_fixture import FLOWS, KEY_FIELD, LIST, Others, killing, phone, planned, sent
+from ways_fixture import FLOWS, KEY_FIELD, LIST, Others, add_flow, killing, phone, planned, sent
 
+from attribution.contacts import Contacts
 from attribution.errors import BadInput
 from attribution.outreach_settings import outreach_settings
 from attribution.outreach_ways import WAYS
 from attribution.paths import Home
 from attribution.privacy import Door, load_key
 from attribution.settings import load
+from outreach.flow import flow
 from outreach.opening import only_here
 from outreach.outbox import Outbox, Stop
 from outreach.probing import probes
+from outreach.sending import Result, _Sending
 
 PEOPLE = 12
 TOO_MANY_NOW = as_json({"code": 20429, "message": "slow"}, 429, {"retry-after": "0"})
@@ -318,3 +324,59 @@ def test_a_simulated_clinic_reaches_nobody_outside(home, others):
     home.config.write_text(home.config.read_text().replace(f'endpoint = "{others.sell.url}"', ""))
     with pytest.raises(BadInput, match=r"sell must be on 127\.0\.0\.1"):
         only_here(outreach_settings(home), "sell_task")
+
+
+def sending(home: Home, name: str, instants: Iterator[datetime]) -> Result:
+    """One sending on a clock that shows each of some instants once, and the last one for ever."""
+    shown = [next(instants)]
+
+    def clock() -> datetime:
+        shown.append(next(instants, shown[-1]))
+        return shown[-1]
+
+    with Contacts(home) as contacts, Outbox(home) as outbox:
+        settings, zone = outreach_settings(home), ZoneInfo("America/Chicago")
+        one = flow(home, name)
+        return _Sending(home, one, settings, contacts, outbox, clock, zone).run()
+
+
+def test_what_has_not_begun_is_planned_and_not_sent(home, others):
+    try:
+        add_flow(home, "mail", "starts = 2026-11-26")
+        assert planned(home, "mail")[0].planned == PEOPLE
+        with pytest.raises(BadInput, match="begins on 2026-11-26"):
+            sent(home, "mail")
+        add_flow(home, "mail", "starts = 2026-11-25")
+        planned(home, "mail")
+        assert sent(home, "mail").states == {"sent": PEOPLE}
+        add_flow(home, "mail", "starts = 2031-01-01")
+        with pytest.raises(BadInput, match="before it begins"):
+            planned(home, "mail")
+    finally:
+        add_flow(home, "mail")
+
+
+def test_a_flow_that_ends_at_midnight_sends_no_more_after_it(home, others):
+    """Midnight where the installation is: in UTC it is six hours later."""
+    try:
+        more = 'ends = 2026-11-25\n[quiet_hours]\nfrom = "00:00"\nuntil = "00:00"'
+        add_flow(home, "mail", more, ends="")
+        planned(home, "mail")
+        evening = datetime(2026, 11, 26, 5, 59, tzinfo=UTC)
+        assert sending(home, "mail", iter([evening])).states == {"sent": PEOPLE}
+        planned(home, "mail")
+        result = sending(home, "mail", iter([evening + timedelta(minutes=1)]))
+        assert "ended on 2026-11-25" in result.stopped
+        assert result.states == {"approved": PEOPLE}
+    finally:
+        add_flow(home, "mail")
+
+
+def test_it_falls_quiet_in_the_midst_of_a_batch(home, others):
+    planned(home, "texts")
+    before = datetime(2026, 11, 26, 2, 59, tzinfo=UTC)  # 20:59 in Chicago
+    clock = itertools.chain([before] * 6, itertools.repeat(before + timedelta(minutes=1)))
+    result = sending(home, "texts", clock)
+    assert 0 < result.states["sent"] < PEOPLE
+    assert result.states["sent"] + result.states["approved"] == PEOPLE
+    assert others.times("texts").total() == result.states["sent"]

@@ -52,7 +52,7 @@ purpose = "treatment"
 audience = "silent_patients"
 every = "event"
 channels = ["{channel}"]
-ends = 2030-01-01
+{ends}
 {more}
 [parameters]
 from_days = 365
@@ -227,11 +227,12 @@ def phone(n: int) -> str:
     return f"+1312555{n + 1000:04}" if n < 9000 else f"+1{7730000000 + n}"
 
 
-def add_flow(home: Home, name: str, more: str = "") -> None:
+def add_flow(home: Home, name: str, more: str = "", ends: str = "ends = 2030-01-01") -> None:
+    """Put a flow into a home's own folder."""
     (home.folder / "flows").mkdir(exist_ok=True)
     channel = FLOWS[name][0]
     subject = 'subject = "Hello"' if channel in ("email", "call") else ""
-    text = FLOW.format(channel=channel, more=more, subject=subject)
+    text = FLOW.format(channel=channel, more=more, ends=ends, subject=subject)
     (home.folder / "flows" / f"{name}.toml").write_text(text, encoding="utf-8")
 
 
