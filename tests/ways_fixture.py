@@ -142,6 +142,7 @@ class Others:
     def __enter__(self) -> Self:
         for server in (self.smtp, self.twilio, self.hubspot, self.salesforce, self.sell):
             self._block.enter_context(server)
+        self.empty()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -195,7 +196,6 @@ class Others:
             self.salesforce.put("Contact", record("Contact", n, now, LastName="P"))
             self.sell.put("contacts", {"id": 100 + n})
         self.salesforce.put("Campaign", record("Campaign", 9, now, Name="Back"))
-        self.hubspot.lists = {LIST: []}
         home = Home(folder)
         home.folder.mkdir(mode=0o700, exist_ok=True)
         self.tell(home)
@@ -224,7 +224,7 @@ class Others:
 
 def phone(n: int) -> str:
     """A number of somebody's own."""
-    return f"+1312555{n + 1000:04}" if n < 9000 else f"+1{7730000000 + n}"
+    return f"+1{312 if n < 9000 else 773}555{n % 9000 + 1000:04}"
 
 
 def add_flow(home: Home, name: str, more: str = "", ends: str = "ends = 2030-01-01") -> None:
