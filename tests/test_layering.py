@@ -24,7 +24,7 @@ FORBIDDEN = {
     "attribution/research_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/patient.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/patient_search.py": {"connectors", "streamlit", "sqlalchemy", "duckdb"},
-    "attribution/metrics.py": {"connectors", "streamlit", "plotly", "duckdb", "sqlalchemy"},
+    "attribution/metrics": {"connectors", "streamlit", "plotly", "duckdb", "sqlalchemy"},
     "connectors": {"attribution", "outreach", "sqlalchemy", "streamlit", "pandas", "duckdb"},
 }
 # Only these may import the library at all.

@@ -1,0 +1,37 @@
+"""Every number that caretrace shows, defined once: pages, exports and docs read it from here."""
+
+from attribution.metrics.acquiring import ACQUIRING
+from attribution.metrics.crediting import CREDITING
+from attribution.metrics.definition import Better, Definition, Format
+from attribution.metrics.journeys import JOURNEYS
+from attribution.metrics.people import PEOPLE
+from attribution.metrics.reconciling import RECONCILING
+from attribution.metrics.retaining import RETAINING
+
+__all__ = ["KINDS", "METRICS", "Better", "Definition", "Format", "definition", "ratio"]
+
+METRICS: dict[str, Definition] = {
+    each.name: each
+    for each in (*ACQUIRING, *CREDITING, *JOURNEYS, *RETAINING, *RECONCILING, *PEOPLE)
+}
+
+# The conversion kinds of the credit and conversions marts, and the number that each one feeds.
+KINDS: dict[str, str] = {
+    "lead": "leads",
+    "booked": "booked",
+    "kept": "kept",
+    "new_patient": "new_patients",
+    "collected": "collected",
+}
+
+
+def definition(name: str) -> Definition:
+    """The definition of a number."""
+    return METRICS[name]
+
+
+def ratio(over: float | None, under: float | None) -> float | None:
+    """One number over another; None where it has no meaning."""
+    if over is None or not under:
+        return None
+    return over / under
