@@ -23,6 +23,8 @@ TABLE_OF = {
     SALESFORCE_TASK: "salesforce", SELL_TASK: "sell",
 }  # fmt: skip
 WAYS = (FILE, *TABLE_OF)
+# Ways by which another system gets to know whom it is to reach.
+HANDED_ON = (HUBSPOT_LIST, SALESFORCE_CAMPAIGN, SALESFORCE_TASK, SELL_TASK)
 # Ways that reach people on one channel only; the others say who, and the system does the rest.
 ONLY_FOR = {SMTP: "email", TWILIO: "sms"}
 _SECRET, _PATH = {"secret": True}, {"path": True}

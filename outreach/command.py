@@ -74,12 +74,13 @@ def _opened() -> Iterator[tuple[Home, Outreach, bool, Contacts, Any]]:
 def _list(_options: argparse.Namespace) -> int:
     from outreach.flow import flows
 
-    with _opened() as (home, _settings, _demo, _contacts, outbox):
+    with _opened() as (home, settings, _demo, _contacts, outbox):
         for flow in flows(home).values():
+            ways = [f"{name} ({settings.way(flow.name, name)})" for name in flow.channels]
             state = "approved" if outbox.approved(flow.name, flow.version) else "not approved"
             _say(f"{flow.name}: {flow.title}")
             _say(
-                f"  {flow.purpose}, by {' or '.join(flow.channels)}, until {flow.ends}, "
+                f"  {flow.purpose}, by {' or '.join(ways)}, until {flow.ends}, "
                 f"{flow.holdout:.0%} held out; version {flow.version}, {state}"
             )
             if counts := outbox.counts(flow.name):

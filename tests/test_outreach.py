@@ -273,6 +273,11 @@ def test_what_we_sent_and_whom_we_held_out_is_told_to_the_warehouse(clinic, boxe
         )
         if count
     ]
+    # Whom another system was told of has had no message of ours.
+    with outbox.transaction() as connection:
+        connection.execute("update message set way = 'sell_task'")
+    tell(opened.connection, clinic, "run")
+    assert opened.rows("select count(sent_at) from raw_message") == [(0,)]
     opened.engine.dispose()
 
 
