@@ -9,6 +9,7 @@ in a process of its own (`servers/sender.py`) can be killed wherever it speaks t
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -250,6 +251,17 @@ def planned(home: Home, *names: str) -> list[Plan]:
     return made
 
 
+def fresh(home: Home) -> None:
+    """An outbox with everybody in it for every flow, approved; planned once for a home."""
+    kept = home.folder / "planned.sqlite"
+    if not kept.is_file():
+        planned(home, *FLOWS)
+        shutil.copyfile(home.outreach, kept)
+    for path in home.folder.glob(f"{home.outreach.name}*"):
+        path.unlink()
+    shutil.copyfile(kept, home.outreach)
+
+
 def sent(home: Home, name: str) -> Result:
     """One sending of a flow, at noon."""
     with Contacts(home) as contacts, Outbox(home) as outbox:
@@ -297,7 +309,7 @@ def killing(
 ) -> dict[str, Killer]:
     """Send all flows, each with so many deaths at random among its first moments."""
     draw = random.Random(seed)
-    planned(home, *deaths)
+    fresh(home)
     killers = {}
     code = "import sys; from servers.sender import run; run(*sys.argv[1:])"
     with subprocess.Popen(
