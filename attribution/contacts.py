@@ -20,10 +20,12 @@ import pyarrow as pa
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from attribution.errors import StorageError
+from attribution.errors import Busy, StorageError
+from attribution.keys import Keyring, keyring
 from attribution.normal import phone
 from attribution.paths import Home
-from attribution.privacy import load_key
+from attribution.privacy import linked
+from attribution.rehashing import key_name, note_key, pending
 from connectors.contract import Contact, Person, Row
 
 # Whose record, which column is the record's own number, and what it is called here.
@@ -58,8 +60,10 @@ class Address:
 class Contacts:
     """The store of one home folder; made on first use."""
 
-    def __init__(self, home: Home, key: bytes | None = None) -> None:
-        self._seal = AESGCM(contacts_key(load_key(home) if key is None else key))
+    def __init__(self, home: Home, ring: Keyring | None = None) -> None:
+        ring = ring or keyring(home)
+        self._under = ring.names[-1]
+        self._seal = AESGCM(contacts_key(ring.hashing[-1]))
         self._path = home.contacts
         self._lock = Lock()
         home.contacts.touch(mode=0o600)
@@ -69,6 +73,7 @@ class Contacts:
                        "secure_delete=ON"):  # fmt: skip
             self._connection.execute(f"pragma {pragma}")
         self._connection.execute(_TABLE)
+        self._bring_up(ring)
 
     def close(self) -> None:
         self._connection.close()
@@ -130,6 +135,8 @@ class Contacts:
         """Open some addresses; those that are gone are left out."""
         found: dict[Address, str] = {}
         with self._lock:
+            if key_name(self._connection) != self._under:
+                raise Busy("Other keys took over meanwhile. Begin again; nothing was lost.")
             for one in asked:
                 row = self._connection.execute(
                     "select sealed from address where owner = ? and kind = ? and source = ?",
@@ -146,27 +153,49 @@ class Contacts:
             connection.executemany("delete from address where owner = ?", [(o,) for o in owners])
             return connection.total_changes - before
 
-    def reseal(self, key: bytes) -> int:
-        """Seal everything anew under another installation key; all or nothing."""
-        fresh, changed = AESGCM(contacts_key(key)), 0
+    def _bring_up(self, ring: Keyring) -> None:
+        """Let what is kept follow the hashing key: owners and what is sealed; all or nothing.
+
+        A store without a note was sealed under the first key, whichever its hashes are under.
+        """
+        noted = key_name(self._connection)
+        if noted == self._under:
+            return
         with self._lock, self._connection as connection:
-            rows = connection.execute("select owner, kind, source, sealed from address").fetchall()
-            for owner, kind, source, sealed in rows:
-                text = self._opened(owner, kind, sealed)
-                connection.execute(
-                    "update address set sealed = ? where owner = ? and kind = ? and source = ?",
-                    (_sealed(fresh, owner, kind, text), owner, kind, source),
+            connection.execute("begin immediate")
+            keys, noted = pending(connection, ring), key_name(connection)
+            sealed_under = ring.hashing[ring.names.index(noted)] if noted else ring.hashing[0]
+            if noted != self._under and sealed_under != ring.hashing[-1]:
+                self._rewrite(connection, AESGCM(contacts_key(sealed_under)), keys)
+            note_key(connection, self._under)
+        # What was there before must not stay in the log.
+        self._connection.execute("pragma wal_checkpoint(truncate)")
+
+    def _rewrite(
+        self, connection: sqlite3.Connection, before: AESGCM, keys: Sequence[bytes]
+    ) -> None:
+        rows = connection.execute("select * from address").fetchall()
+        connection.execute("delete from address")
+        owners, identifiers = linked(keys, [r[0] for r in rows]), linked(keys, [r[4] for r in rows])
+        connection.executemany(
+            "insert into address values (?, ?, ?, ?, ?, ?)",
+            (
+                (owner, kind, source, of, identifier,
+                 self._sealed(str(owner), kind, self._opened(old, kind, sealed, before)))
+                for (old, kind, source, of, _, sealed), owner, identifier in zip(
+                    rows, owners, identifiers, strict=True
                 )
-                changed += 1
-        self._seal = fresh
-        return changed
+            ),
+        )  # fmt: skip
 
     def _sealed(self, owner: str, kind: str, text: str) -> bytes:
         return _sealed(self._seal, owner, kind, text)
 
-    def _opened(self, owner: str, kind: str, sealed: bytes) -> str:
+    def _opened(self, owner: str, kind: str, sealed: bytes, seal: AESGCM | None = None) -> str:
         try:
-            plain = self._seal.decrypt(sealed[:_NONCE], sealed[_NONCE:], _bound(owner, kind))
+            plain = (seal or self._seal).decrypt(
+                sealed[:_NONCE], sealed[_NONCE:], _bound(owner, kind)
+            )
         except InvalidTag:
             raise StorageError(
                 f"{self._path} was sealed with another key. Put that key back, or delete the file "

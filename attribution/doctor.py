@@ -25,6 +25,7 @@ from connectors.errors import SourceError
 from connectors.patience import Patience
 from connectors.rest import Rest
 from connectors.source import Context
+from outreach.probing import probes
 
 PATIENCE = Patience(attempts=2, socket_seconds=10, call_seconds=20)
 
@@ -52,6 +53,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_home(settings),
         *_keys(settings),
         *_sign_in(settings),
+        *(Finding(*each) for each in probes(settings)),
         *(_source(settings, source) for source in settings.sources),
         *_service_lines(settings),
     ]

@@ -3,45 +3,39 @@
 Every rule of law is a setting with a careful default; docs/outreach.md has the source of each.
 """
 
-import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import time
-from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 from zoneinfo import available_timezones
 
 from attribution.errors import SettingsError
+from attribution.outreach_ways import (
+    FILE,
+    KINDS,
+    ONLY_FOR,
+    TABLE_OF,
+    WAYS,
+    Hubspot,
+    Salesforce,
+    Sell,
+    Smtp,
+    Twilio,
+    read_way,
+    typed,
+)
 from attribution.paths import Home
 
 PURPOSES = ("treatment", "operations", "marketing")
 CHANNELS = ("email", "sms", "direct_mail", "call")
-SMTP_PASSWORD = "CARETRACE_OUTREACH_SMTP_PASSWORD"  # noqa: S105  its name, not its value
 OPT_IN, OPT_OUT = "opt_in", "opt_out"
 _CONSENT = {
     "treatment": dict.fromkeys(CHANNELS, OPT_OUT),
     "operations": {"email": OPT_OUT, "direct_mail": OPT_OUT, "sms": OPT_IN, "call": OPT_IN},
     "marketing": {"email": OPT_IN, "direct_mail": OPT_OUT, "sms": OPT_IN, "call": OPT_IN},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Smtp:
-    """The mail server that messages are handed to."""
-
-    host: str
-    sender: str
-    port: int = 587
-    security: str = "starttls"  # tls, none (on this computer only)
-    user: str = ""
-    per_second: float = 10.0
-    timeout: float = 30.0
-    ca_file: str = ""  # certificates of an authority of your own
-    log: str = ""  # folder of the server's own log, which settles what is in doubt
-    settle_seconds: float = 600.0  # RFC 5321 4.5.3.2.6: how long a server may take over the dot
-    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +58,32 @@ class Outreach:
     stop_means: str = "channel"  # or purpose
     attempts: int = 5
     consent: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: dict(_CONSENT))
-    delivery: Mapping[str, str] = field(default_factory=dict)
+    # channel -> way; under the name of a flow, the same for it alone
+    delivery: Mapping[str, Any] = field(default_factory=dict)
+    listens: tuple[str, ...] = ()  # sources that tell of refusals, asked before and while we send
+    listen_seconds: float = 300.0
     locations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     providers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     smtp: Smtp | None = None
+    twilio: Twilio | None = None
+    hubspot: Hubspot | None = None
+    salesforce: Salesforce | None = None
+    sell: Sell | None = None
+
+    def way(self, flow: str, channel: str) -> str:
+        """The way that a flow's messages on a channel go."""
+        own = self.delivery.get(flow)
+        own = own.get(channel) if isinstance(own, Mapping) else None
+        return str(own or self.delivery.get(channel, FILE))
+
+    def record_source(self, flow: str, channel: str) -> str:
+        """The source whose records a way knows people by; "" where it takes addresses."""
+        told = getattr(self, TABLE_OF.get(self.way(flow, channel), ""), None)
+        return str(getattr(told, "source", ""))
 
 
-_MEANT = {str: "a text in quotes", bool: "true or false", int: "a whole number", float: "a number"}
-_ONE_OF = {"stop_means": ("channel", "purpose"), "security": ("starttls", "tls", "none")}
+LISTENED = ("twilio", "smtp_log", "message_events")
+_STOP_MEANS = ("channel", "purpose")
 
 
 def outreach_settings(home: Home) -> Outreach:
@@ -86,28 +98,23 @@ def outreach_settings(home: Home) -> Outreach:
     problems: list[str] = []
     if not isinstance(table, dict):
         raise SettingsError(f"{home.config}: outreach must be a table.")
-    told = _read(Outreach, "[outreach]", table, problems)
-    if "smtp" in told:
-        smtp = _read(Smtp, "[outreach.smtp]", told["smtp"], problems)
-        if "password" in told["smtp"]:
-            problems.append(
-                f"[outreach.smtp] password is a secret: move it to {SMTP_PASSWORD} or secrets.toml"
-            )
-        secret = stored.get("outreach", {}).get("smtp", {}).get("password", "")
-        smtp["password"] = os.environ.get(SMTP_PASSWORD, secret)
-        problems += [
-            f"[outreach.smtp] {name} is missing"
-            for name in ("host", "sender")
-            if not smtp.get(name)
-        ]
-        if smtp.get("log"):
-            smtp["log"] = str(home.folder / Path(smtp["log"]).expanduser())
-        told["smtp"] = Smtp(**{"host": "", "sender": ""} | smtp)
+    ways = {name: given for name, given in table.items() if name in KINDS}
+    rest = {name: given for name, given in table.items() if name not in KINDS}
+    told = typed(Outreach, "[outreach]", rest, problems)
+    secrets = stored.get("outreach", {})
+    secrets = secrets if isinstance(secrets, dict) else {}
+    for name, given in ways.items():
+        told[name] = read_way(home, name, given, secrets, problems)
+    _sources(told, document.get("sources", {}), problems)
     _consent(told, problems)
     _places(told, problems)
-    for name in ("quiet_from", "quiet_until"):
-        if name in told and clock(told[name]) is None:
-            problems.append(f"[outreach] {name} must be a time such as '21:00'")
+    problems += [
+        f"[outreach] {name} must be a time such as '21:00'"
+        for name in ("quiet_from", "quiet_until")
+        if name in told and clock(told[name]) is None
+    ]
+    if told.get("stop_means", "channel") not in _STOP_MEANS:
+        problems.append(f"[outreach] stop_means must be one of {', '.join(_STOP_MEANS)}")
     if told.get("per_day", 1) < 1 or told.get("per_week", 1) < 1:
         problems.append("[outreach] per_day and per_week must be 1 or more")
     if problems:
@@ -123,27 +130,20 @@ def clock(text: str) -> time | None:
     return time.fromisoformat(text)
 
 
-def _read(kind: type, where: str, table: Any, problems: list[str]) -> dict[str, Any]:
-    """The settings of one table that are of the kind that is meant."""
-    if not isinstance(table, dict):
-        problems.append(f"{where} must be a table")
-        return {}
-    hints, told = get_type_hints(kind), {}
-    names = {each.name for each in fields(kind)}
-    problems += [f"{where} {name} is not a setting" for name in sorted(table.keys() - names)]
-    for name in sorted(table.keys() & names):
-        value, meant = table[name], hints[name]
-        if meant is float and type(value) is int:
-            value = float(value)
-        if meant in _MEANT and type(value) is not meant:
-            problems.append(f"{where} {name} must be {_MEANT[meant]}")
-        elif meant not in _MEANT and not isinstance(value, dict):
-            problems.append(f"{where} {name} must be a table")
-        elif name in _ONE_OF and value not in _ONE_OF[name]:
-            problems.append(f"{where} {name} must be one of {', '.join(_ONE_OF[name])}")
-        else:
-            told[name] = value
-    return told
+def _sources(told: dict[str, Any], sources: Any, problems: list[str]) -> None:
+    """Whether the sources that are named are there, and of a kind that fits."""
+    known = sources if isinstance(sources, dict) else {}
+    for name in told.get("listens", ()):
+        kind = known.get(name, {}).get("kind") if isinstance(known.get(name), dict) else None
+        if kind not in LISTENED:
+            problems.append(
+                f"[outreach] listens names {name!r}, which is no source of the kinds "
+                f"{', '.join(LISTENED)}"
+            )
+    for name in ("hubspot", "salesforce", "sell"):
+        source = getattr(told.get(name), "source", "")
+        if source and source not in known:
+            problems.append(f"[outreach.{name}] source = {source!r} is no source")
 
 
 def _consent(told: dict[str, Any], problems: list[str]) -> None:
@@ -164,16 +164,20 @@ def _consent(told: dict[str, Any], problems: list[str]) -> None:
 
 
 def _places(told: dict[str, Any], problems: list[str]) -> None:
-    for channel, way in told.get("delivery", {}).items():
-        if channel not in CHANNELS or way not in ("file", "smtp"):
-            problems.append(
-                f"[outreach.delivery] {channel} must be a channel with 'file' or 'smtp'"
-            )
-        elif way == "smtp" and (channel != "email" or "smtp" not in told):
-            problems.append(
-                f"[outreach.delivery] {channel} = 'smtp' needs a table [outreach.smtp], and is "
-                "for email only"
-            )
+    for name, given in told.get("delivery", {}).items():
+        own = given if isinstance(given, dict) else {name: given}
+        where = (
+            f"[outreach.delivery] {name}." if isinstance(given, dict) else "[outreach.delivery] "
+        )
+        for channel, way in own.items():
+            if channel not in CHANNELS or way not in WAYS:
+                problems.append(f"{where}{channel} must be a channel with one of {', '.join(WAYS)}")
+            elif way != FILE and TABLE_OF[way] not in told:
+                problems.append(
+                    f"{where}{channel} = '{way}' needs a table [outreach.{TABLE_OF[way]}]"
+                )
+            elif channel != ONLY_FOR.get(way, channel):
+                problems.append(f"{where}{channel} = '{way}' is for {ONLY_FOR[way]} only")
     for table in ("locations", "providers"):
         for name, given in told.get(table, {}).items():
             texts = isinstance(given, dict) and all(isinstance(v, str) for v in given.values())

@@ -5,6 +5,7 @@ the same value still has the same hash everywhere, and nobody needs the values t
 notes the key that it is under; whatever is behind is brought up before it is used.
 """
 
+import sqlite3
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,6 +58,54 @@ def stamp(connection: Connection) -> str | None:
         return None
     found = connection.exec_driver_sql(f"select key_name from {_TABLE}").scalar()
     return None if found is None else str(found)
+
+
+def key_name(connection: sqlite3.Connection) -> str | None:
+    """The key that a SQLite store of outreach says it is under; None where it has no note yet."""
+    row = connection.execute(
+        f"select 1 from sqlite_master where type = 'table' and name = '{_TABLE}'"
+    ).fetchone()
+    found = connection.execute(f"select key_name from {_TABLE}").fetchone() if row else None
+    return None if found is None else str(found[0])
+
+
+def note_key(connection: sqlite3.Connection, name: str) -> None:
+    """Note the key that a SQLite store of outreach is under from now on."""
+    connection.execute(f"create table if not exists {_TABLE} (key_name text not null)")
+    if key_name(connection) != name:
+        connection.execute(f"delete from {_TABLE}")
+        connection.execute(f"insert into {_TABLE} values (?)", (name,))
+
+
+def pending(connection: sqlite3.Connection, ring: Keyring) -> Sequence[bytes]:
+    """The keys that a SQLite store of outreach has yet to go through.
+
+    One without a note is of a version that refused to hash anew beside it: it is under the newest.
+    """
+    return _behind(ring, key_name(connection) or ring.names[-1])
+
+
+def bring_up_table(
+    connection: sqlite3.Connection, ring: Keyring, table: str, columns: Sequence[str]
+) -> None:
+    """Hash some columns of a table anew where it is behind; the caller notes the key."""
+    keys = pending(connection, ring)
+    if not keys:
+        return
+    for column in columns:
+        known = connection.execute(
+            f"select distinct {column} from {table} where {column} <> ''"
+        ).fetchall()
+        before = [row[0] for row in known]
+        connection.execute("create temp table anew (before text primary key, after text)")
+        connection.executemany(
+            "insert into anew values (?, ?)", zip(before, linked(keys, before), strict=True)
+        )
+        connection.execute(
+            f"update {table} set {column} = (select after from anew where before = {column}) "
+            f"where {column} in (select before from anew)"
+        )
+        connection.execute("drop table anew")
 
 
 def bring_up_vault(vault: Vault, ring: Keyring) -> bool:

@@ -8,12 +8,14 @@ where it stopped.
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from attribution import audit, warehouse
 from attribution.at_rest import owner_only, write_whole
-from attribution.errors import BadInput
+from attribution.contacts import Contacts
+from attribution.errors import BadInput, Busy
 from attribution.kept_books import Books
 from attribution.keys import (
     KEY_VARIABLE,
@@ -31,6 +33,7 @@ from attribution.refresh import Watcher, refresh
 from attribution.rehashing import bring_up_vault, stamp
 from attribution.settings import Settings
 from attribution.vault import open_vault
+from outreach.outbox import Outbox, only_sender
 
 Say = Callable[[str], None]
 
@@ -60,15 +63,22 @@ def state(home: Home) -> State:
 
 
 def rotate(settings: Settings, watch: Watcher, say: Say, *, rehash: bool = False) -> None:
-    """Let other keys take over; where an earlier change was stopped, finish that and no more."""
+    """Let other keys take over; where an earlier change was stopped, finish that and no more.
+
+    Raises Busy while somebody sends: what leaves is looked up by hashes.
+    """
+    with _nobody_sends(settings.home):
+        _rotate(settings, watch, say, rehash=rehash)
+
+
+def _rotate(settings: Settings, watch: Watcher, say: Say, *, rehash: bool) -> None:
     home = settings.home
     ring, outer = unlocked(home)
     if len(ring.payloads) > 1:
         _finish(settings, watch)
         say("An earlier change of keys is finished now; no other was begun.")
         return
-    if rehash:
-        _no_outreach(home)
+    _bring_up_outreach(home)  # so that each store has noted the key that it is under
     new = _new_outer(home, outer)
     with owner_only(), only_one(home):
         with Books(home) as books, books.between_entries() as number:
@@ -89,15 +99,23 @@ def rotate(settings: Settings, watch: Watcher, say: Say, *, rehash: bool = False
         )
 
 
-def _no_outreach(home: Home) -> None:
-    """The contact store and the outbox are found by hashes that would not follow."""
-    kept = [path.name for path in (home.contacts, home.outreach) if path.exists()]
-    if kept:
-        raise BadInput(
-            f"{home.folder} holds {' and '.join(kept)}, which outreach finds people by, and "
-            "hashing anew does not reach them yet. Change the other keys with "
-            "`caretrace keys rotate`; nothing was changed."
-        )
+@contextmanager
+def _nobody_sends(home: Home) -> Iterator[None]:
+    if not home.outreach.exists():
+        yield
+        return
+    with only_sender(home) as mine:
+        if not mine:
+            raise Busy("Messages are being sent. Wait until they are, then change the keys.")
+        yield
+
+
+def _bring_up_outreach(home: Home) -> None:
+    """Open what outreach keeps: each store follows the keyring when it is opened."""
+    if home.contacts.exists():
+        Contacts(home).close()
+    if home.outreach.exists():
+        Outbox(home).close()
 
 
 def _new_outer(home: Home, outer: bytes) -> bytes:
@@ -131,6 +149,7 @@ def _finish(settings: Settings, watch: Watcher) -> None:
             with only_one(home):
                 warehouse.drop_others(home, number)
     with owner_only(), only_one(home):
+        _bring_up_outreach(home)
         with open_vault(home) as vault:
             bring_up_vault(vault, ring)
         payloads = Payloads(home, ring.payloads)

@@ -1,11 +1,13 @@
 """A home folder with so many patients who may be written to, for the benchmarks of outreach."""
 
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from outreach_fixture import CONFIG as CLINIC
+from outreach_fixture import NOW
 
 from attribution import identity, seeds, settings, transform, warehouse
 from attribution.contacts import Contacts
@@ -16,27 +18,9 @@ from connectors.columns import arrow_schema
 from connectors.contract import Appointment, Person, Preference, Row
 from connectors.source import Columns, Slice
 
-NOW = datetime(2026, 11, 25, 18, tzinfo=UTC)
 WANTED = ("int_people", "stg_preference", "stg_message", "stg_appointment", "int_silences")
-CONFIG = """
-[credit]
-timezone = "America/Chicago"
-[sources.emr]
-kind = "files"
-folder = "drop"
-[[sources.emr.files]]
-match = "none.csv"
-row = "person"
-columns = { patient_id = "id" }
-[outreach]
-enabled = true
-organisation = "Harbor Clinic"
-phone = "312-555-0100"
-postal_address = "1 Pier, Chicago"
-unsubscribe = "https://harbor.example/stop"
-quiet_from = "00:00"
-quiet_until = "00:00"
-"""
+# The clinic of the tests, at whatever hour it is.
+CONFIG = CLINIC + 'quiet_from = "00:00"\nquiet_until = "00:00"\n'
 _AT_ONCE = 100_000
 
 

@@ -1,6 +1,6 @@
 """A million people through audience, consent, holdout and outbox: seconds and memory.
 
-.venv/bin/python benchmarks/outreach_scale.py /tmp/outreach-scale 1000000
+PYTHONPATH=.:tests .venv/bin/python benchmarks/outreach_scale.py /tmp/outreach-scale 1000000
 """
 
 import resource

@@ -281,8 +281,8 @@ def _at(instant: datetime) -> str:
 
 
 def _safe(one: str) -> str:
-    """An id as it may stand in a query."""
-    if not re.fullmatch(r"\w{15,18}", one, re.ASCII):
+    """An id, or a key under which a record was made, as it may stand in a query."""
+    if not re.fullmatch(r"\w{15,18}|[0-9a-f]{32}", one, re.ASCII):
         raise SourceChanged("Salesforce gave a record a number that is none of its own.")
     return one
 

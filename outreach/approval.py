@@ -29,7 +29,7 @@ def approve(
         f"flow {flow.name}",
         version=flow.version,
         purpose=flow.purpose,
-        channels=list(flow.channels),
+        channels={channel: settings.way(flow.name, channel) for channel in flow.channels},
         holdout=flow.holdout,
         ends=flow.ends,
     )

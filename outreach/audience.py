@@ -13,9 +13,11 @@ import duckdb
 import pyarrow as pa
 
 from attribution import warehouse
-from attribution.errors import BadInput
+from attribution.errors import BadInput, Busy
+from attribution.keys import keyring
 from attribution.outreach_settings import Outreach
 from attribution.paths import Home
+from attribution.rehashing import stamp
 from outreach.flow import Flow
 
 NEEDED = {"person_id", "occasion"}
@@ -23,10 +25,20 @@ NEEDED = {"person_id", "occasion"}
 
 @contextmanager
 def private_store(home: Home, generation: int) -> Iterator[Any]:
-    """The driver's connection to the private store of a generation, for the length of a block."""
+    """The driver's connection to the private store of a generation, for the length of a block.
+
+    Raises Busy where it is hashed under another key than what outreach keeps: nobody would be
+    found, and no refusal either.
+    """
     engine = warehouse.open_private(home, generation)
+    names = keyring(home).names
     try:
         with engine.connect() as connection:
+            if (stamp(connection) or names[0]) != names[-1]:
+                raise Busy(
+                    "Other keys are taking over. Run `caretrace keys rotate`, which goes on where "
+                    "it was stopped, then begin again."
+                )
             yield connection.connection.driver_connection
     finally:
         engine.dispose()

@@ -1,10 +1,9 @@
-"""`caretrace outreach`: list, preview, approve, send, settle, stop, results and size."""
+"""`caretrace outreach`: list, preview, approve, send, listen, settle, stop, results and size."""
 
 import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
     add("approve", _approve, "let exactly this version of a flow write to people")
     send = add("send", _send, "say what would be sent (a dry run), or send it with --live")
     send.add_argument("--live", action="store_true", help="really send")
+    add("listen", _listen, "read now who wants no more, or is not there any more", flow=False)
     settle = add("settle", _settle, "say what became of messages that are in doubt")
     settle.add_argument("--as", dest="fate", choices=["sent", "unsent"], required=True)
     stop = add("stop", _stop, "never write to some addresses again, at once", flow=False)
@@ -74,12 +74,13 @@ def _opened() -> Iterator[tuple[Home, Outreach, bool, Contacts, Any]]:
 def _list(_options: argparse.Namespace) -> int:
     from outreach.flow import flows
 
-    with _opened() as (home, _settings, _demo, _contacts, outbox):
+    with _opened() as (home, settings, _demo, _contacts, outbox):
         for flow in flows(home).values():
+            ways = [f"{name} ({settings.way(flow.name, name)})" for name in flow.channels]
             state = "approved" if outbox.approved(flow.name, flow.version) else "not approved"
             _say(f"{flow.name}: {flow.title}")
             _say(
-                f"  {flow.purpose}, by {' or '.join(flow.channels)}, until {flow.ends}, "
+                f"  {flow.purpose}, by {' or '.join(ways)}, until {flow.ends}, "
                 f"{flow.holdout:.0%} held out; version {flow.version}, {state}"
             )
             if counts := outbox.counts(flow.name):
@@ -90,12 +91,12 @@ def _list(_options: argparse.Namespace) -> int:
 def _preview(options: argparse.Namespace) -> int:
     from outreach.flow import flow as named
     from outreach.planning import plan
-    from outreach.rules import check
+    from outreach.rules import check, today_of
     from outreach.sample import example, of_a_person
 
     with _opened() as (home, settings, demo, contacts, outbox):
         flow = named(home, options.flow)
-        check(flow, settings, datetime.now(UTC).date())
+        check(flow, settings, today_of(home))
         made = plan(home, flow, settings, contacts, outbox, demo=demo)
         _funnel(made)
         if options.people:
@@ -109,25 +110,28 @@ def _preview(options: argparse.Namespace) -> int:
 def _approve(options: argparse.Namespace) -> int:
     from outreach.approval import approve
     from outreach.flow import flow as named
+    from outreach.rules import not_yet, today_of
 
     with _opened() as (home, settings, _demo, _contacts, outbox):
         flow = named(home, options.flow)
         # Whoever can run commands on the home folder is its administrator.
         reader = Reader(audit.operator(), frozenset({"admin"}))
-        approve(home, reader, flow, settings, outbox, datetime.now(UTC).date())
+        approve(home, reader, flow, settings, outbox, today_of(home))
         _say(f"Version {flow.version} of {flow.name} is approved until its file changes.")
+        if soon := not_yet(flow, today_of(home)):
+            _say(soon)
     return 0
 
 
 def _send(options: argparse.Namespace) -> int:
     from outreach.flow import flow as named
     from outreach.planning import keep, plan
-    from outreach.rules import check
+    from outreach.rules import check, not_yet, today_of
     from outreach.sending import send
 
     with _opened() as (home, settings, demo, contacts, outbox):
         flow = named(home, options.flow)
-        check(flow, settings, datetime.now(UTC).date())
+        check(flow, settings, today_of(home))
         made = plan(home, flow, settings, contacts, outbox, demo=demo)
         _funnel(made)
         if not options.live:
@@ -138,6 +142,8 @@ def _send(options: argparse.Namespace) -> int:
                 f"This version of {flow.name} ({flow.version}) is not approved. Look at it with "
                 f"`caretrace outreach preview {flow.name}`, then approve it."
             )
+        if soon := not_yet(flow, today_of(home)):
+            raise BadInput(soon)
         audit.record(
             home, audit.operator(), audit.OUTREACH_SENT, f"flow {flow.name}",
             version=flow.version, planned=made.planned,
@@ -148,17 +154,31 @@ def _send(options: argparse.Namespace) -> int:
             _say(f"{count:,} {state}")
         for state, reason, count in outbox.reasons(flow.name):
             _say(f"  {state}: {count:,} {reason}")
+        if result.heard:
+            _say(f"{result.heard:,} refusals or bounces were new to us and are honoured.")
         if result.quiet:
             _say(f"{result.quiet:,} wait until it is no longer quiet where they live.")
         if result.settled.open:
             _say(
-                f"{result.settled.open:,} are in doubt: the sender ended while they left. Ask the "
-                f"mail server, then say `caretrace outreach settle {flow.name} --as sent` (or "
-                "unsent)."
+                f"{result.settled.open:,} are in doubt: the sender ended while they left, and "
+                "nothing shows yet whether they went. Send again later; or look there yourself, "
+                f"then say `caretrace outreach settle {flow.name} --as sent` (or unsent)."
             )
         if result.stopped:
             print(f"caretrace: {result.stopped}", file=sys.stderr)  # noqa: T201
         return 1 if result.stopped or result.settled.open else 0
+
+
+def _listen(_options: argparse.Namespace) -> int:
+    from outreach.hearing import Ear
+    from outreach.opening import in_use, only_here
+
+    with _opened() as (home, settings, demo, _contacts, outbox):
+        for name in in_use(settings) if demo else ():
+            only_here(settings, name)
+        new = Ear(home, settings, outbox).listen()
+        _say(f"{new:,} refusals or bounces are new and are honoured from now on.")
+    return 0
 
 
 def _settle(options: argparse.Namespace) -> int:

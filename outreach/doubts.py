@@ -1,23 +1,25 @@
-"""Doubts: messages that were on their way when the sender died, and what the server says of them.
+"""Doubts: messages that were on their way when the sender died, and what becomes of them.
 
-A message is settled by evidence. That it went is shown by its Message-ID in the server's log. That
-it did not is shown by its absence, once the log has a message that we sent long enough after it:
-a log is written in order. Without a log a person decides; nothing is ever sent again on a guess.
+A message is settled by evidence that its way finds: a mail log, a list of messages, the tasks of a
+person, the members of a list. What no evidence settles waits for a person; nothing is ever sent
+again on a guess.
 """
 
-import gzip
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime
+from typing import Any
 
-from attribution.outreach_settings import Outreach, Smtp
+from attribution.contacts import Contacts
+from attribution.outreach_settings import Outreach
+from attribution.outreach_ways import FILE
 from attribution.paths import Home
-from connectors import postfix
 from outreach.flow import Flow
 from outreach.handoff import handed_over
-from outreach.outbox import Outbox
-from outreach.smtp import message_id
+from outreach.letters import revealed
+from outreach.outbox import Change, Outbox
+from outreach.ways import Doubt, Fate, Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,74 +34,68 @@ class Settled:
 def after_a_kill(home: Home, flow: Flow, settings: Outreach, outbox: Outbox) -> None:
     """Sort out what was being sent when the last sender ended without a word."""
     left = outbox.rows(
-        "select key, channel from message where flow = ? and state = 'sending'", (flow.name,)
+        "select key, channel, way from message where flow = ? and state = 'sending'", (flow.name,)
     )
     if not left:
         return
     in_files = handed_over(home, flow.name)
     changes = []
     for row in left:
+        way = row["way"] or settings.way(flow.name, row["channel"])
         if row["key"] in in_files:
-            changes.append((row["key"], "sent", ""))
-        elif settings.delivery.get(row["channel"], "file") == "smtp":
-            changes.append((row["key"], "in_doubt", "the sender ended"))
+            changes.append(Change(row["key"], "sent"))
+        elif way == FILE:
+            changes.append(Change(row["key"], "approved"))
         else:
-            changes.append((row["key"], "approved", ""))
-    _move(outbox, changes)
+            changes.append(Change(row["key"], "in_doubt", "the sender ended"))
+    outbox.move(changes)
 
 
-def settle(flow: Flow, settings: Outreach, outbox: Outbox) -> Settled:
-    """Settle by the server's log what can be settled by it."""
-    doubts = outbox.rows(
-        "select key, at from message where flow = ? and state = 'in_doubt'", (flow.name,)
-    )
-    smtp = settings.smtp
-    if not doubts or smtp is None or not smtp.log:
-        return Settled(open=len(doubts))
-    logged = set(accepted(Path(smtp.log)))
-    sent = outbox.rows(
-        "select key, at from message where state = 'sent' and channel = 'email' and at >= ?",
-        (min(row["at"] for row in doubts),),
-    )
-    barrier = max((row["at"] for row in sent if message_id(row["key"], smtp) in logged), default="")
-    changes = [(row["key"], _verdict(row, smtp, logged, barrier)) for row in doubts]
-    _move(outbox, [(key, state, "") for key, state in changes if state])
-    states = [state for _key, state in changes]
-    return Settled(states.count("sent"), states.count("approved"), states.count(""))
+def doubtful(flow: Flow, settings: Outreach, outbox: Outbox) -> dict[str, list[dict[str, Any]]]:
+    """The messages of a flow that are in doubt, by the way that they were going."""
+    found = defaultdict(list)
+    for row in outbox.rows(
+        "select * from message where flow = ? and state = 'in_doubt' order by key", (flow.name,)
+    ):
+        found[row["way"] or settings.way(flow.name, row["channel"])].append(row)
+    return found
+
+
+def settle(
+    ways: Mapping[str, Way],
+    rows: Mapping[str, Sequence[Mapping[str, Any]]],
+    contacts: Contacts,
+    outbox: Outbox,
+) -> Settled:
+    """Settle by evidence what can be settled by it; ways that are closed by now settle nothing."""
+    changes: list[Change] = []
+    count = 0
+    for name, mine in rows.items():
+        count += len(mine)
+        if name not in ways:
+            continue
+        known = revealed(mine, contacts)
+        doubts = [
+            Doubt(row["key"], datetime.fromisoformat(row["at"]), row["mark"], *known[row["key"]])
+            for row in mine
+        ]
+        fates = ways[name].settled(doubts, outbox)
+        changes += [_change(key, fate) for key, fate in fates.items()]
+    if changes:
+        outbox.move(changes)
+    states = [change.state for change in changes]
+    return Settled(states.count("sent"), states.count("approved"), count - len(states))
 
 
 def decide(flow: str, outbox: Outbox, *, gone: bool) -> int:
     """What a person found out about all messages of a flow that are in doubt."""
     rows = outbox.rows("select key from message where flow = ? and state = 'in_doubt'", (flow,))
     state = "sent" if gone else "approved"
-    _move(outbox, [(row["key"], state, "settled by hand") for row in rows])
+    outbox.move([Change(row["key"], state, "settled by hand") for row in rows])
     return len(rows)
 
 
-def accepted(folder: Path) -> Iterator[str]:
-    """The Message-IDs that the logs of a folder, in Postfix's format, show to be queued."""
-    clock = postfix.Clock(UTC, datetime.now(UTC) + timedelta(days=1))
-    for path in sorted(folder.glob("*")):
-        if not path.is_file():
-            continue
-        opened = gzip.open if path.suffix == ".gz" else open
-        with opened(path, "rt", encoding="utf-8", errors="replace") as lines:
-            for _key, queued in postfix.queued(lines, clock):
-                # Named before it is whole; queued once it has a sender.
-                if queued.message_id and queued.sender is not None:
-                    yield queued.message_id
-
-
-def _verdict(row: dict[str, str], smtp: Smtp, logged: set[str], barrier: str) -> str:
-    if message_id(row["key"], smtp) in logged:
-        return "sent"
-    began = datetime.fromisoformat(row["at"])
-    long_enough = began + timedelta(seconds=smtp.settle_seconds)
-    if barrier and datetime.fromisoformat(barrier) >= long_enough:
-        return "approved"
-    return ""
-
-
-def _move(outbox: Outbox, changes: list[tuple[str, str, str]]) -> None:
-    if changes:
-        outbox.move(changes)
+def _change(key: str, fate: Fate) -> Change:
+    if fate.state == "sent":
+        return Change(key, "sent", receipt=fate.receipt)
+    return Change(key, "approved", untried=True)

@@ -32,19 +32,14 @@ def letters(
     flow: Flow, rows: Sequence[Mapping[str, Any]], settings: Outreach, contacts: Contacts
 ) -> tuple[list[Letter], list[tuple[str, str, str]]]:
     """The letters of some rows of the outbox, and the rows that none can be made of, with why."""
-    asked = {
-        row["key"]: (
-            Address(row["owner"], KIND_OF[row["channel"]], row["source"]),
-            Address(row["owner"], RECORD, row["source"]),
-        )
-        for row in rows
-    }
-    known = contacts.reveal({address for pair in asked.values() for address in pair})
+    known = revealed(rows, contacts)
     made: list[Letter] = []
     failed: list[tuple[str, str, str]] = []
     for row in rows:
-        address, record = asked[row["key"]]
-        if address not in known:
+        to, record = known[row["key"]]
+        source = settings.record_source(flow.name, row["channel"])
+        # A number of another system would be somebody else's there.
+        if not to or (source and (not record or row["source"] != source)):
             failed.append((row["key"], "refused", "no_address"))
             continue
         try:
@@ -55,8 +50,21 @@ def letters(
             continue
         made.append(
             Letter(
-                row["key"], row["channel"], row["identifier"], row["person_id"], known[address],
-                subject, text, known.get(record, ""),
+                row["key"], row["channel"], row["identifier"], row["person_id"], to, subject,
+                text, record,
             )
         )  # fmt: skip
     return made, failed
+
+
+def revealed(rows: Sequence[Mapping[str, Any]], contacts: Contacts) -> dict[str, tuple[str, str]]:
+    """The address and the record's number of each row; "" where there is none any more."""
+    asked = {
+        row["key"]: (
+            Address(row["owner"], KIND_OF[row["channel"]], row["source"]),
+            Address(row["owner"], RECORD, row["source"]),
+        )
+        for row in rows
+    }
+    known = contacts.reveal({address for pair in asked.values() for address in pair})
+    return {key: (known.get(to, ""), known.get(of, "")) for key, (to, of) in asked.items()}

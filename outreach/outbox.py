@@ -5,27 +5,34 @@
     planned, approved -> refused, with the reason
 
 A message is `sending` before the first byte leaves, and that is durable; so after a kill nothing
-that may have left looks as if it had not. `key` stands for person, flow and occasion: there is
-never a second row for them. A person who was held out has a row in `assignment` and none here.
+that may have left looks as if it had not. `way` says by which way, `mark` is a keyed hash of
+address and text by which what left is found again, `receipt` what the other side calls it. `key`
+stands for person, flow and occasion: there is never a second row for them. A person who was held
+out has a row in `assignment` and none here.
 """
 
 import fcntl
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
+from attribution.errors import Busy
+from attribution.keys import keyring
 from attribution.ledger import now
 from attribution.paths import Home
+from attribution.rehashing import bring_up_table, key_name, note_key
 
 STATES = ("planned", "approved", "sending", "sent", "failed", "refused", "in_doubt")
 # Those that count for frequency caps: it left, or is about to.
 COUNTED = ("planned", "approved", "sending", "sent", "in_doubt")
 COLUMNS = (
     "key", "flow", "version", "person_id", "identifier", "owner", "source", "occasion", "channel",
-    "zone", "fields", "state", "reason", "planned_at", "next_at", "tries", "at",
+    "zone", "fields", "state", "reason", "planned_at", "next_at", "tries", "at", "way", "mark",
+    "receipt",
 )  # fmt: skip
 _TABLES = """
 create table if not exists message (
@@ -33,7 +40,8 @@ create table if not exists message (
     identifier text not null, owner text not null, source text not null, occasion text not null,
     channel text not null, zone text not null, fields text not null, state text not null,
     reason text not null, planned_at text not null, next_at text not null,
-    tries integer not null, at text not null
+    tries integer not null, at text not null, way text not null default '',
+    mark text not null default '', receipt text not null default ''
 ) without rowid;
 create index if not exists message_state on message (flow, state);
 create table if not exists assignment (
@@ -49,20 +57,72 @@ create table if not exists stop (
     person_id integer, identifier text, channel text not null, purpose text not null,
     hard integer not null, at text not null, how text not null
 );
+create table if not exists heard (
+    source text not null, cursor text not null, value text not null, primary key (source, cursor)
+) without rowid;
 """
+_LATER = ("way", "mark", "receipt")  # columns that outboxes of earlier versions lack
+# What is hashed, and follows the hashing key when another takes over.
+_HASHED = {"message": ("identifier", "owner"), "assignment": ("identifier", "owner"),
+           "stop": ("identifier",)}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A message's next state. `untried` takes back that it was tried: nothing of it left."""
+
+    key: str
+    state: str
+    reason: str = ""
+    retry_at: str = ""
+    receipt: str = ""
+    untried: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A refusal that reached us directly: of a person or an address, for a purpose or for all.
+
+    `hard`: the address is not there any more. `at` is when they said so, if not now.
+    """
+
+    identifier: str | None
+    channel: str
+    purpose: str = ""
+    hard: bool = False
+    how: str = "told us"
+    person_id: int | None = None
+    at: str = ""
 
 
 class Outbox:
     """The outbox of one home folder; made on first use."""
 
     def __init__(self, home: Home) -> None:
-        self._lock = home.folder / "outreach.lock"
         home.outreach.touch(mode=0o600)
         self._connection = sqlite3.connect(home.outreach, isolation_level=None)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000",
                        "secure_delete=ON"):  # fmt: skip
             self._connection.execute(f"pragma {pragma}")
-        self._connection.executescript(_TABLES)
+        self._stops = 0
+        self._under = keyring(home).names[-1]
+        with self._whole():
+            behind = key_name(self._connection) != self._under
+            self._prepare(home)
+        if behind:  # what was there before must not stay in the log
+            self._connection.execute("pragma wal_checkpoint(truncate)")
+
+    def _prepare(self, home: Home) -> None:
+        """The tables, with the columns of this version and every hash under the newest key."""
+        connection = self._connection
+        for statement in _TABLES.split(";\n"):
+            connection.execute(statement)
+        known = {row[1] for row in connection.execute("pragma table_info(message)")}
+        for name in (name for name in _LATER if name not in known):
+            connection.execute(f"alter table message add column {name} text not null default ''")
+        for table, columns in _HASHED.items():
+            bring_up_table(connection, keyring(home), table, columns)
+        note_key(connection, self._under)
 
     def close(self) -> None:
         self._connection.close()
@@ -74,22 +134,21 @@ class Outbox:
         self.close()
 
     @contextmanager
-    def only_one(self) -> Iterator[bool]:
-        """Hold the sender's lock for a block; false where another process holds it."""
-        with self._lock.open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, and durable when the block ends.
+
+        Raises Busy where another hashing key took over since this outbox was opened.
+        """
+        with self._whole():
+            if key_name(self._connection) != self._under:
+                raise Busy("Other keys took over meanwhile. Begin again; nothing was lost.")
+            yield self._connection
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, and durable when the block ends."""
+    def _whole(self) -> Iterator[None]:
         self._connection.execute("begin immediate")
         try:
-            yield self._connection
+            yield
         except BaseException:
             self._connection.execute("rollback")
             raise
@@ -154,40 +213,84 @@ class Outbox:
             (flow, version, at, *zones, limit),
         )
 
-    def move(
-        self,
-        changes: Iterable[tuple[str, str, str]],
-        *,
-        begin: str | None = None,
-        retry_at: str | None = None,
-    ) -> None:
-        """Put messages (key, state, reason) into other states, and begin another one, durably.
+    def move(self, changes: Iterable[Change]) -> None:
+        """Put messages into other states, durably.
 
-        Both are one transaction: a disk is waited for once a message. What is said in a message is
-        dropped as soon as it needs not be said again.
+        What is said in a message is dropped as soon as it needs not be said again.
+        """
+        with self.transaction() as connection:
+            _move(connection, changes)
+
+    def begin(
+        self,
+        letters: Iterable[tuple[str, str]],
+        way: str,
+        changes: Iterable[Change] = (),
+        *,
+        seen: tuple[int, int] | None = None,
+    ) -> bool:
+        """Begin to send some letters (key, mark) by a way, and note what became of earlier ones.
+
+        Both are one transaction: a disk is waited for once a message. Nothing is begun, and false
+        returned, where anything was written since `seen` (`written`): it may be a refusal. So a
+        refusal that is there before a message begins is never followed by that message.
         """
         at = now()
         with self.transaction() as connection:
-            for key, state, reason in changes:
-                connection.execute(
-                    # When a doubt began is when it was being sent, not when it was found.
-                    "update message set state = ?, reason = ?, next_at = ?, "
-                    "at = case when ? = 'in_doubt' then at else ? end, fields = case when ? in "
-                    "('sent', 'failed', 'refused') then '' else fields end where key = ?",
-                    (state, reason, retry_at or at, state, at, state, key),
-                )
-            if begin is not None:
-                connection.execute(
-                    "update message set state = 'sending', tries = tries + 1, at = ? where key = ?",
-                    (at, begin),
-                )
+            _move(connection, changes)
+            if seen is not None and self.written() != seen:
+                return False
+            connection.executemany(
+                "update message set state = 'sending', tries = tries + 1, at = ?, way = ?, "
+                "mark = ? where key = ?",
+                [(at, way, mark, key) for key, mark in letters],
+            )
+            return True
 
-    def stop(self, rows: Iterable[tuple[int | None, str | None, str, str, bool, str]]) -> None:
-        """Remember refusals: person, address, channel, purpose ('' for all), bounced, how."""
+    def written(self) -> tuple[int, int]:
+        """A number that changes when others write to the outbox, or a refusal is remembered."""
+        version = self._connection.execute("pragma data_version").fetchone()[0]
+        return int(version), self._stops
+
+    def learned(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """What became later of messages (key, state, reason) that were sent.
+
+        When they left stays as it was.
+        """
         with self.transaction() as connection:
             connection.executemany(
-                "insert into stop values (?, ?, ?, ?, ?, ?, ?)",
-                [(p, i, c, u, int(h), now(), how) for p, i, c, u, h, how in rows],
+                "update message set state = ?, reason = ? where key = ? and state = 'sent'",
+                [(state, reason, key) for key, state, reason in rows],
+            )
+
+    def stop(self, rows: Iterable[Stop]) -> int:
+        """Remember refusals; how many were not known already."""
+        columns = "person_id, identifier, channel, purpose, hard"
+        with self.transaction() as connection:
+            before = connection.total_changes
+            connection.executemany(
+                f"insert into stop ({columns}, at, how) select ?1, ?2, ?3, ?4, ?5, ?6, ?7 "
+                "where not exists (select 1 from stop where person_id is ?1 and identifier is ?2 "
+                "and channel = ?3 and purpose = ?4 and hard = ?5 and at >= ?6)",
+                [(s.person_id, s.identifier, s.channel, s.purpose, int(s.hard), s.at or now(),
+                  s.how) for s in rows],
+            )  # fmt: skip
+            new = connection.total_changes - before
+        self._stops += new
+        return new
+
+    def cursors(self, source: str) -> dict[str, str]:
+        """How far a source has been listened to."""
+        rows = self._connection.execute(
+            "select cursor, value from heard where source = ?", (source,)
+        )
+        return dict(rows.fetchall())
+
+    def keep_cursor(self, source: str, cursor: str, value: str) -> None:
+        """Remember how far a source has been listened to."""
+        with self.transaction() as connection:
+            connection.execute(
+                "insert or replace into heard values (?, ?, ?)", (source, cursor, value)
             )
 
     def stopped(self) -> pa.Table:
@@ -263,6 +366,34 @@ class Outbox:
             )
             connection.executemany("update stop set person_id = null where person_id = ?", persons)
             return connection.total_changes - before
+
+
+@contextmanager
+def only_sender(home: Home) -> Iterator[bool]:
+    """Hold the sender's lock for a block; false where another process holds it."""
+    with (home.folder / "outreach.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def _move(connection: sqlite3.Connection, changes: Iterable[Change]) -> None:
+    at = now()
+    connection.executemany(
+        # When a doubt began is when it was being sent, not when it was found.
+        "update message set state = ?1, reason = ?2, next_at = ?3, tries = tries - ?4, "
+        "receipt = case when ?5 = '' then receipt else ?5 end, "
+        "at = case when ?1 = 'in_doubt' then at else ?6 end, "
+        "fields = case when ?1 in ('sent', 'failed', 'refused') then '' else fields end "
+        "where key = ?7",
+        [
+            (c.state, c.reason, c.retry_at or at, int(c.untried), c.receipt, at, c.key)
+            for c in changes
+        ],
+    )
 
 
 def forget(home: Home, people: Iterable[int], identifiers: Iterable[str]) -> int:

@@ -106,7 +106,7 @@ def keep(made: Plan, outbox: Outbox, home: Home) -> int:
         flow.version,
         (
             (key, flow.name, flow.version, person, identifier, owner, source, occasion, channel,
-             zone, fields, "planned", "", at, at, 0, at)
+             zone, fields, "planned", "", at, at, 0, at, "", "", "")
             for key, person, occasion, channel, identifier, owner, source, zone, fields in zip(
                 keys, *(said[name] for name in names), strict=True
             )
@@ -161,6 +161,8 @@ def _lend(
                 "channel": list(flow.channels),
                 "kind": [KIND_OF[channel] for channel in flow.channels],
                 "place": list(range(len(flow.channels))),
+                # Systems that know people by records of their own take those and no others.
+                "system": [settings.record_source(flow.name, each) for each in flow.channels],
             }
         ),
         "past": outbox.table(
@@ -204,20 +206,20 @@ with
 meant as (select distinct person_id from asked where person_id is not null),
 owned as (
     select
-        meant.person_id, places.kind, places.identifier, places.owner, places.source,
+        meant.person_id, channels.channel, channels.place, places.identifier, places.owner,
+        places.source,
         row_number() over (
-            partition by meant.person_id, places.kind
+            partition by meant.person_id, channels.channel
             order by case when places.of = 'patient' then 0 else 1 end, places.owner, places.source
-        ) as place
+        ) as first
     from meant
     inner join identity on meant.person_id = identity.person_id
     inner join places on identity.identifier = places.owner
+    inner join channels on places.kind = channels.kind
+    where channels.system = ''
+        or (channels.system = places.source and places.of = 'contact')
 )
-select
-    owned.person_id, channels.channel, channels.place, owned.identifier, owned.owner, owned.source
-from owned
-inner join channels on owned.kind = channels.kind
-where owned.place = 1
+select person_id, channel, place, identifier, owner, source from owned where first = 1
 """
 
 

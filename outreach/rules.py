@@ -1,12 +1,16 @@
 """What a flow may not do, whoever approves it: rules of docs/outreach.md that a file can break."""
 
 from collections.abc import Iterator
-from datetime import date, time
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
 
 from sqlglot import exp, parse_one
 
 from attribution.errors import BadInput
 from attribution.outreach_settings import Outreach, clock
+from attribution.outreach_ways import HUBSPOT_LIST, SALESFORCE_CAMPAIGN
+from attribution.paths import Home
+from attribution.settings import load
 from outreach.flow import Flow
 from outreach.templates import SAID, variables
 
@@ -27,6 +31,23 @@ def check(flow: Flow, settings: Outreach, today: date) -> None:
         raise BadInput(f"{flow.name} may not be used: {'; '.join(problems)}.")
 
 
+def zone_of(home: Home) -> ZoneInfo:
+    """The zone of the installation's own days: flows begin and end by it."""
+    return ZoneInfo(load(home).credit.timezone)
+
+
+def today_of(home: Home) -> date:
+    """The day that it is where the installation is."""
+    return datetime.now(UTC).astimezone(zone_of(home)).date()
+
+
+def not_yet(flow: Flow, today: date) -> str:
+    """Why a flow sends nothing yet, if it does not: it may be planned and approved before."""
+    if today >= flow.starts:
+        return ""
+    return f"{flow.name} begins on {flow.starts}: until then nothing of it is sent."
+
+
 def quiet(flow: Flow, settings: Outreach) -> tuple[time, time]:
     """When a flow keeps quiet, from and until, on the clock of whoever is written to."""
     begins = flow.quiet_from or clock(settings.quiet_from) or _LATEST
@@ -35,11 +56,14 @@ def quiet(flow: Flow, settings: Outreach) -> tuple[time, time]:
 
 
 def _problems(flow: Flow, settings: Outreach, today: date) -> Iterator[str]:
+    if flow.ends < flow.starts:
+        yield f"it would end on {flow.ends}, before it begins on {flow.starts}"
     if flow.ends < today:
         yield f"it ended on {flow.ends}: give it a new end, which needs a new approval"
     if not settings.organisation:
         yield "the setting organisation is missing: nobody may be written to without a name"
     yield from _by_channel(flow, settings)
+    yield from _targets(flow, settings)
     if flow.paid_by_third_party and flow.purpose != "marketing":
         yield "what a third party pays for is marketing (45 CFR 164.501): set the purpose"
     if flow.purpose == "treatment" and flow.holdout:
@@ -63,6 +87,20 @@ def _by_channel(flow: Flow, settings: Outreach) -> Iterator[str]:
             yield "the setting postal_address is missing: marketing e-mail shows it (15 USC 7704)"
         if not settings.unsubscribe:
             yield "the setting unsubscribe is missing: marketing e-mail shows it (15 USC 7704)"
+
+
+def _targets(flow: Flow, settings: Outreach) -> Iterator[str]:
+    """What a way fills must be named for the flow, or its people would land in another's."""
+    for channel in flow.channels:
+        way = settings.way(flow.name, channel)
+        if way == HUBSPOT_LIST and settings.hubspot and flow.name not in settings.hubspot.lists:
+            yield f"{channel} goes to a list of HubSpot: name it, [outreach.hubspot] lists"
+        if (
+            way == SALESFORCE_CAMPAIGN
+            and settings.salesforce
+            and flow.name not in settings.salesforce.campaigns
+        ):
+            yield f"{channel} goes to a campaign: name it, [outreach.salesforce] campaigns"
 
 
 def _reviews(flow: Flow, used: set[str]) -> Iterator[str]:

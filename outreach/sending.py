@@ -1,14 +1,17 @@
-"""Sending: approved messages of one flow, as far as consent, quiet hours and the server allow.
+"""Sending: approved messages of one flow, as far as consent, hours, days and the way out allow.
 
-Consent is asked again for every batch, of what is published by then and of refusals that reached
-us since; who refused in between is refused here.
+Consent is asked for every batch, of what is published by then and of refusals that reached us
+since, and again for what is left of it whenever either has changed. A message begins in the same
+transaction that looks for refusals: one that is written down before is honoured.
 """
 
-from collections.abc import Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
@@ -16,17 +19,23 @@ from attribution.contacts import Contacts
 from attribution.errors import BadInput, Busy
 from attribution.outreach_settings import Outreach
 from attribution.paths import Home
-from outreach import audience, consent, handoff
-from outreach.doubts import Settled, after_a_kill, settle
+from outreach import audience, consent, marks
+from outreach.doubts import Settled, after_a_kill, doubtful, settle
 from outreach.flow import Flow
+from outreach.hearing import Ear
 from outreach.letters import Letter, letters
-from outreach.outbox import Outbox
-from outreach.rules import check, quiet
-from outreach.smtp import CannotSend, Fate, Mailer
+from outreach.opening import in_use, only_here, opened
+from outreach.outbox import Change, Outbox, Stop, only_sender
+from outreach.rules import check, not_yet, quiet, zone_of
+from outreach.ways import CannotSend, Fate, Throttled, Way
 from outreach.zones import is_quiet
 
 BATCH = 200
 _FIRST_RETRY = timedelta(minutes=5)
+_PATIENT = 6  # times that a way may ask to be left alone, in a row
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds
+Clock = Callable[[], datetime]
+Who = tuple[int, str, str]
 
 
 @dataclass(slots=True)
@@ -35,6 +44,7 @@ class Result:
 
     states: dict[str, int] = field(default_factory=dict)
     settled: Settled = field(default_factory=Settled)
+    heard: int = 0  # refusals and bounces that we had not known
     quiet: int = 0
     stopped: str = ""
 
@@ -51,71 +61,226 @@ def send(
 ) -> Result:
     """Send what an approved version of a flow has waiting.
 
-    Raises BadInput where this version is not approved, Busy where another sender is at work.
+    Raises BadInput where this version is not approved, ended, or has not begun; Busy where another
+    sender is at work.
     """
-    began = now or datetime.now(UTC)
-    check(flow, settings, began.date())
+
+    def clock() -> datetime:
+        return now or datetime.now(UTC)
+
+    zone = zone_of(home)
+    today = clock().astimezone(zone).date()
+    check(flow, settings, today)
+    if soon := not_yet(flow, today):
+        raise BadInput(soon)
     if not outbox.approved(flow.name, flow.version):
         raise BadInput(
             f"This version of {flow.name} ({flow.version}) is not approved. Look at it with "
             f"`caretrace outreach preview {flow.name}`, then approve it."
         )
-    _only_here(settings, demo=demo)
-    with outbox.only_one() as mine:
+    if demo:
+        for name in in_use(settings):
+            only_here(settings, name)
+    with only_sender(home) as mine:
         if not mine:
             raise Busy("Another process is sending. Wait for it, or stop it.")
-        after_a_kill(home, flow, settings, outbox)
-        result = Result(settled=settle(flow, settings, outbox))
-        outbox.release(flow.name, flow.version)
+        return _Sending(home, flow, settings, contacts, outbox, clock, zone).run()
+
+
+class _Sending:
+    """One sending of one flow."""
+
+    def __init__(
+        self,
+        home: Home,
+        flow: Flow,
+        settings: Outreach,
+        contacts: Contacts,
+        outbox: Outbox,
+        clock: Clock,
+        zone: ZoneInfo,
+    ) -> None:
+        self._home, self._flow, self._settings = home, flow, settings
+        self._contacts, self._outbox, self._clock = contacts, outbox, clock
+        self._zone = zone
+        self._hours = quiet(flow, settings)
+        self._mark_key = marks.mark_key(home)
+        self._ways: dict[str, Way] = {}
+        self._ear = Ear(home, settings, outbox)
+        self._seen: tuple[Any, ...] = ()
+        self._result = Result()
+
+    def run(self) -> Result:
+        """Settle what is in doubt, then send what waits."""
+        after_a_kill(self._home, self._flow, self._settings, self._outbox)
+        result = self._result
         try:
-            _send_all(home, flow, settings, contacts, outbox, result, began)
+            self._settle()
+            result.heard += self._ear.listen()
+            self._outbox.release(self._flow.name, self._flow.version)
+            with _Consent(self._home) as ask:
+                self._send_all(ask)
         except CannotSend as error:
             result.stopped = str(error)
-    result.states = dict(outbox.counts(flow.name))
-    return result
+        finally:
+            for way in self._ways.values():
+                way.close()
+        result.states = dict(self._outbox.counts(self._flow.name))
+        return result
 
+    def _settle(self) -> None:
+        rows = doubtful(self._flow, self._settings, self._outbox)
+        self._result.settled = Settled(open=sum(len(mine) for mine in rows.values()))
+        ways = {name: way for name in rows if (way := self._opened(name)) is not None}
+        self._result.settled = settle(ways, rows, self._contacts, self._outbox)
 
-def _only_here(settings: Outreach, *, demo: bool) -> None:
-    """Simulated people's addresses may be somebody's: they are sent to on this computer only."""
-    if not demo or settings.smtp is None or "smtp" not in settings.delivery.values():
-        return
-    try:
-        loopback = ip_address(settings.smtp.host).is_loopback
-    except ValueError:
-        loopback = settings.smtp.host == "localhost"
-    if not loopback:
-        raise BadInput("This is a simulated health system: its mail server must be on 127.0.0.1.")
+    def _opened(self, name: str) -> Way | None:
+        """A way that may be told of no more: then its doubts wait for a person."""
+        try:
+            return self._way(name)
+        except CannotSend:
+            return None
 
+    def _way(self, name: str) -> Way:
+        if name not in self._ways:
+            self._ways[name] = opened(self._home, self._flow.name, self._settings, name)
+        return self._ways[name]
 
-def _send_all(
-    home: Home,
-    flow: Flow,
-    settings: Outreach,
-    contacts: Contacts,
-    outbox: Outbox,
-    result: Result,
-    now: datetime,
-) -> None:
-    begins, ends = quiet(flow, settings)
-    every = outbox.rows(
-        "select zone, count(*) as messages from message where flow = ? and version = ? "
-        "and state = 'approved' group by zone",
-        (flow.name, flow.version),
-    )
-    awake = [row["zone"] for row in every if not is_quiet(row["zone"], now, begins, ends)]
-    result.quiet = sum(row["messages"] for row in every if row["zone"] not in awake)
-    # What was settled a moment ago may leave at once.
-    until = max(now, datetime.now(UTC)).astimezone(UTC).isoformat(timespec="milliseconds")
-    with _Consent(home) as ask, _Ways(home, flow, settings, outbox) as ways:
-        while rows := outbox.waiting(flow.name, flow.version, awake, until, BATCH):
-            refusals = _refusals(ask, flow, settings, outbox, rows)
-            changes = [(row["key"], "refused", refusals[_who(row)])
-                       for row in rows if _who(row) in refusals]  # fmt: skip
-            kept = [row for row in rows if _who(row) not in refusals]
-            made, failed = letters(flow, kept, settings, contacts)
-            if changes or failed:
-                outbox.move([*changes, *failed])
-            ways.take(made)
+    def _send_all(self, ask: "_Consent") -> None:
+        flow, box = self._flow, self._outbox
+        # What was settled a moment ago may leave at once.
+        until = max(self._clock(), datetime.now(UTC)).astimezone(UTC)
+        while True:
+            if self._clock().astimezone(self._zone).date() > flow.ends:
+                raise CannotSend(f"{flow.name} ended on {flow.ends}; what was left stays unsent.")
+            every = box.rows(
+                "select zone, count(*) as messages from message where flow = ? and version = ? "
+                "and state = 'approved' group by zone",
+                (flow.name, flow.version),
+            )
+            awake = [row["zone"] for row in every if not self._quiet_in(row["zone"])]
+            self._result.quiet = sum(r["messages"] for r in every if r["zone"] not in awake)
+            at = until.isoformat(timespec="milliseconds")
+            rows = box.waiting(flow.name, flow.version, awake, at, BATCH)
+            if not rows:
+                return
+            self._send_batch(ask, rows)
+
+    def _quiet_in(self, zone: str) -> bool:
+        return is_quiet(zone, self._clock(), *self._hours)
+
+    def _send_batch(self, ask: "_Consent", rows: Sequence[dict[str, Any]]) -> None:
+        kept = self._willing(ask, rows)
+        made, failed = letters(self._flow, kept, self._settings, self._contacts)
+        if failed:
+            self._outbox.move(Change(*each) for each in failed)
+        of = {row["key"]: row for row in kept}
+        by_way: dict[str, deque[Letter]] = {}
+        for letter in made:
+            name = self._settings.way(self._flow.name, letter.channel)
+            by_way.setdefault(name, deque()).append(letter)
+        for name, waiting in by_way.items():
+            self._send_by(name, waiting, ask, of)
+
+    def _willing(self, ask: "_Consent", rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those who may still be written to; the others are refused."""
+        self._seen = (self._outbox.written(), ask.number())
+        refusals = self._refusals(ask, rows)
+        changes = [Change(row["key"], "refused", refusals[_who(row)])
+                   for row in rows if _who(row) in refusals]  # fmt: skip
+        if changes:
+            self._outbox.move(changes)
+        return [row for row in rows if _who(row) not in refusals]
+
+    def _send_by(
+        self, name: str, waiting: deque[Letter], ask: "_Consent", of: dict[str, dict[str, Any]]
+    ) -> None:
+        """Hand letters over by one way, chunk by chunk, as long as nothing speaks against it."""
+        way, done, busy = self._way(name), list[Change](), 0
+        try:
+            while waiting:
+                way.ready()
+                self._result.heard += self._ear.now_and_then()
+                if self._seen != (self._outbox.written(), ask.number()):
+                    willing = self._willing(ask, [of[letter.key] for letter in waiting])
+                    keys = {row["key"] for row in willing}
+                    waiting = deque(letter for letter in waiting if letter.key in keys)
+                chunk = self._chunk(way, waiting, of)
+                if not chunk:
+                    return
+                marked = [(one.key, marks.mark(self._mark_key, one.to, one.text)) for one in chunk]
+                # Before the first byte leaves it is written down, durably, that it may have.
+                begun = self._outbox.begin(marked, name, done, seen=self._seen[0])
+                done = []
+                if not begun:
+                    waiting.extendleft(reversed(chunk))
+                    self._seen = ()
+                    continue
+                try:
+                    fates = way.hand_over(chunk)
+                except Throttled as throttled:
+                    self._outbox.move(_taken_back(chunk))
+                    waiting.extendleft(reversed(chunk))
+                    busy = self._wait(busy, throttled)
+                    continue
+                except CannotSend:
+                    done = _taken_back(chunk)
+                    raise
+                busy = 0
+                for letter, fate in zip(chunk, fates, strict=True):
+                    done.append(self._outcome(letter, fate))
+        finally:
+            if done:
+                self._outbox.move(done)
+
+    def _chunk(
+        self, way: Way, waiting: deque[Letter], of: dict[str, dict[str, Any]]
+    ) -> list[Letter]:
+        """The next letters that may leave at this hour; those that may not wait for another."""
+        chunk: list[Letter] = []
+        while waiting and len(chunk) < way.at_once:
+            letter = waiting.popleft()
+            if not self._quiet_in(of[letter.key]["zone"]):
+                chunk.append(letter)
+        return chunk
+
+    def _wait(self, busy: int, throttled: Throttled) -> int:
+        """Leave a way alone for as long as it asks; how often that was in a row."""
+        seconds = _FIRST_WAIT * 2**busy if throttled.after is None else throttled.after
+        if busy + 1 >= _PATIENT or seconds > _LONGEST_WAIT:
+            raise CannotSend(
+                "The other side asks to be left alone. What waits stays in the outbox; send again "
+                "later."
+            )
+        time.sleep(seconds)
+        return busy + 1
+
+    def _refusals(self, ask: "_Consent", rows: Sequence[dict[str, Any]]) -> dict[Who, str]:
+        candidates = pa.table(
+            {
+                "person_id": pa.array([row["person_id"] for row in rows], pa.int64()),
+                "channel": pa.array([row["channel"] for row in rows], pa.string()),
+                "identifier": pa.array([row["identifier"] for row in rows], pa.string()),
+            }
+        )
+        third_party = self._flow.paid_by_third_party
+        sql = consent.verdicts_sql(self._flow.purpose, self._settings, third_party=third_party)
+        return consent.refused(ask.driver(), candidates, self._outbox.stopped(), sql)
+
+    def _outcome(self, letter: Letter, fate: Fate) -> Change:
+        if fate.suppress:
+            hard = fate.suppress == "bounced"
+            stop = Stop(letter.identifier, letter.channel, hard=hard, how=fate.reason)
+            self._outbox.stop([stop])
+        if fate.state != "deferred":
+            return Change(letter.key, fate.state, fate.reason, receipt=fate.receipt)
+        tries = self._outbox.rows("select tries from message where key = ?", (letter.key,))
+        count = int(tries[0]["tries"])
+        if count >= self._settings.attempts:
+            return Change(letter.key, "failed", fate.reason)
+        later = datetime.now(UTC) + _FIRST_RETRY * 2 ** (count - 1)
+        at = later.isoformat(timespec="milliseconds")
+        return Change(letter.key, "approved", fate.reason, retry_at=at)
 
 
 class _Consent:
@@ -132,9 +297,13 @@ class _Consent:
     def __exit__(self, *_: object) -> None:
         self._let_go()
 
+    def number(self) -> int:
+        """The generation that is published now."""
+        return audience.generation_of(self._home)
+
     def driver(self) -> Any:
         """The private store that is published now."""
-        number = audience.generation_of(self._home)
+        number = self.number()
         if number != self._number:
             self._let_go()
             self._open = audience.private_store(self._home, number)
@@ -148,76 +317,9 @@ class _Consent:
             self._open = None
 
 
-def _refusals(
-    ask: _Consent,
-    flow: Flow,
-    settings: Outreach,
-    outbox: Outbox,
-    rows: Sequence[dict[str, Any]],
-) -> dict[tuple[int, str, str], str]:
-    candidates = pa.table(
-        {
-            "person_id": pa.array([row["person_id"] for row in rows], pa.int64()),
-            "channel": [row["channel"] for row in rows],
-            "identifier": [row["identifier"] for row in rows],
-        }
-    )
-    sql = consent.verdicts_sql(flow.purpose, settings, third_party=flow.paid_by_third_party)
-    return consent.refused(ask.driver(), candidates, outbox.stopped(), sql)
-
-
-def _who(row: dict[str, Any]) -> tuple[int, str, str]:
+def _who(row: dict[str, Any]) -> Who:
     return row["person_id"], row["channel"], row["identifier"]
 
 
-class _Ways:
-    """The ways out: each letter goes the way that its channel is told to go."""
-
-    def __init__(self, home: Home, flow: Flow, settings: Outreach, outbox: Outbox) -> None:
-        self._home, self._flow, self._settings, self._outbox = home, flow, settings, outbox
-        self._mailer: Mailer | None = None
-
-    def __enter__(self) -> "_Ways":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._mailer is not None:
-            self._mailer.__exit__()
-
-    def take(self, made: Sequence[Letter]) -> None:
-        """Hand over some letters."""
-        by_mail = [one for one in made if self._settings.delivery.get(one.channel) == "smtp"]
-        in_file = [one for one in made if self._settings.delivery.get(one.channel) != "smtp"]
-        if in_file:
-            self._outbox.move([(one.key, "sending", "") for one in in_file])
-            handoff.hand_over(self._home, self._flow.name, in_file)
-            self._outbox.move([(one.key, "sent", "") for one in in_file])
-        if by_mail:
-            self._mail(by_mail)
-
-    def _mail(self, made: Sequence[Letter]) -> None:
-        self._mailer = self._mailer or Mailer(self._settings)
-        done: list[tuple[str, str, str]] = []
-        retry_at: str | None = None
-        try:
-            for letter in made:
-                self._mailer.ready()
-                # Before the first byte leaves it is written down, durably, that it may have.
-                self._outbox.move(done, begin=letter.key, retry_at=retry_at)
-                done, retry_at = [], None
-                fate = self._mailer.hand_over(letter)
-                done, retry_at = self._outcome(letter, fate)
-        finally:
-            self._outbox.move(done, retry_at=retry_at)
-
-    def _outcome(self, letter: Letter, fate: Fate) -> tuple[list[tuple[str, str, str]], str | None]:
-        if fate.hard:
-            self._outbox.stop([(None, letter.identifier, letter.channel, "", True, fate.reason)])
-        if fate.state != "deferred":
-            return [(letter.key, fate.state, fate.reason)], None
-        tries = self._outbox.rows("select tries from message where key = ?", (letter.key,))
-        count = int(tries[0]["tries"])
-        if count >= self._settings.attempts:
-            return [(letter.key, "failed", fate.reason)], None
-        later = datetime.now(UTC) + _FIRST_RETRY * 2 ** (count - 1)
-        return [(letter.key, "approved", fate.reason)], later.isoformat(timespec="milliseconds")
+def _taken_back(chunk: Iterable[Letter]) -> list[Change]:
+    return [Change(one.key, "approved", untried=True) for one in chunk]

@@ -1,42 +1,31 @@
 """E-mail by SMTP: one message, one answer, and what that answer means for the outbox.
 
 A server that was sent the final dot and did not answer may have the message or not: that is
-`in_doubt`, and is never sent again before its log has been asked (`outreach/doubts.py`).
+`in_doubt`, and is never sent again before its log has been asked (`outreach/mail_logs.py`).
 """
 
 import smtplib
 import ssl
-import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 
-from attribution.errors import CaretraceError
-from attribution.outreach_settings import Outreach, Smtp
+from attribution.outreach_settings import Outreach
+from attribution.outreach_ways import Smtp
 from outreach.letters import Letter
+from outreach.mail_logs import message_id, settled
+from outreach.outbox import Outbox
+from outreach.ways import CannotSend, Doubt, Fate, Pace
 
 # RFC 3463 and RFC 5321: the mailbox is not there, or will never take anything.
 _NO_MAILBOX = (550, 551, 553)
 
 
-class CannotSend(CaretraceError):
-    """The server does not take messages now; what waits stays where it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """What became of a message: sent, deferred, failed or in_doubt; `hard` where the address is
-    not there any more.
-    """
-
-    state: str
-    reason: str = ""
-    hard: bool = False
-
-
 class Mailer:
     """A connection to the mail server, opened when it is needed and again when it was lost."""
+
+    at_once = 1
 
     def __init__(self, settings: Outreach) -> None:
         if settings.smtp is None:
@@ -44,13 +33,7 @@ class Mailer:
         self._settings = settings
         self._smtp: Smtp = settings.smtp
         self._server: smtplib.SMTP | None = None
-        self._next = 0.0
-
-    def __enter__(self) -> "Mailer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._close()
+        self._pace = Pace(self._smtp.per_second)
 
     def ready(self) -> None:
         """Be connected, and wait for our turn; raises CannotSend where the server will not have us.
@@ -59,12 +42,26 @@ class Mailer:
         """
         if self._server is None:
             self._server = self._opened()
-        wait = self._next - time.monotonic()
-        if wait > 0:
-            time.sleep(wait)
-        self._next = max(self._next, time.monotonic()) + 1 / self._smtp.per_second
+        self._pace.wait()
 
-    def hand_over(self, letter: Letter) -> Fate:
+    def hand_over(self, letters: Sequence[Letter]) -> list[Fate]:
+        return [self._hand_over(letter) for letter in letters]
+
+    def settled(self, doubts: Sequence[Doubt], outbox: Outbox) -> dict[str, Fate]:
+        return settled(doubts, self._smtp, outbox)
+
+    def probe(self) -> str:
+        self.close()
+        server = self._opened()
+        try:
+            code, _ = server.noop()
+        finally:
+            server.close()
+        if code != 250:
+            raise CannotSend(f"The mail server {self._smtp.host} lets us in and then does nothing.")
+        return f"the mail server answers{' and takes our password' if self._smtp.user else ''}."
+
+    def _hand_over(self, letter: Letter) -> Fate:
         """Send one message."""
         assert self._server is not None  # noqa: S101  ready() was called
         content = _message(letter, self._settings, self._smtp)
@@ -84,7 +81,7 @@ class Mailer:
             # The server did not even want to see it.
             return _refusal(error.smtp_code, error.smtp_error)
         except (smtplib.SMTPException, OSError):
-            self._close()
+            self.close()
             if asked:
                 return Fate("in_doubt", "no answer after the message")
             return Fate("deferred", "connection lost before the message")
@@ -118,7 +115,8 @@ class Mailer:
             ) from None
         return server
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Hang up; the next `ready` connects anew."""
         _closed(self._server)
         self._server = None
 
@@ -126,12 +124,6 @@ class Mailer:
 def _closed(server: smtplib.SMTP | None) -> None:
     if server is not None:
         server.close()
-
-
-def message_id(key: str, smtp: Smtp) -> str:
-    """The Message-ID of a message, the same whenever it is made."""
-    domain = parseaddr(smtp.sender)[1].rpartition("@")[2]
-    return f"{key}@{domain}"
 
 
 def _message(letter: Letter, settings: Outreach, smtp: Smtp) -> bytes:
@@ -156,4 +148,4 @@ def _refusal(code: int, answer: bytes | str) -> Fate:
         return Fate("deferred", f"SMTP {code}")
     text = answer.decode("ascii", "replace") if isinstance(answer, bytes) else answer
     gone = code in _NO_MAILBOX and not text.startswith("5.7")  # 5.7: a policy, not the mailbox
-    return Fate("failed", f"SMTP {code}", hard=gone)
+    return Fate("failed", f"SMTP {code}", "bounced" if gone else "")

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2 import StrictUndefined, Template, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from attribution.errors import BadInput
@@ -49,11 +50,11 @@ def written(
     `said` has the audience's columns. Raises BadInput where a name is not given, or a text message
     is longer than settings allow.
     """
-    template, environment = flow.templates[channel], _environment()
+    template = flow.templates[channel]
     names = _names(said, settings, key)
     try:
-        subject = environment.from_string(template.subject).render(names)
-        text = environment.from_string(template.text).render(names).strip()
+        subject = _compiled(template.subject).render(names)
+        text = _compiled(template.text).render(names).strip()
     except (TemplateError, ValueError, TypeError, ArithmeticError) as error:
         # The reason may quote a value; its kind does not.
         detail = error.message if isinstance(error, TemplateError) else type(error).__name__
@@ -71,6 +72,12 @@ def written(
                 f"{settings.sms_length} are allowed. Shorten it, or raise sms_length."
             )
     return subject, text
+
+
+@lru_cache(maxsize=256)
+def _compiled(text: str) -> Template:
+    """A text is compiled once, not once a message."""
+    return _environment().from_string(text)
 
 
 def _names(said: Mapping[str, Any], settings: Outreach, key: str) -> dict[str, Any]:

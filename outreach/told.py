@@ -8,6 +8,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from attribution.errors import BadInput
+from attribution.outreach_ways import HANDED_ON
 from attribution.paths import Home
 from attribution.raw import lent
 from outreach.flow import flows
@@ -16,7 +17,10 @@ from outreach.outbox import Outbox
 SOURCE = "caretrace_outreach"
 _TEXT = pa.string()
 _SENT = pa.schema(
-    [(name, _TEXT) for name in ("message_id", "flow", "channel", "identifier", "address", "at")]
+    [
+        (name, _TEXT)
+        for name in ("message_id", "flow", "channel", "identifier", "address", "at", "left_at")
+    ]
 )
 _HELD = pa.schema([(name, _TEXT) for name in ("flow", "channel", "identifier", "at")])
 
@@ -25,13 +29,16 @@ def tell(connection: Connection, home: Home, run_id: str) -> int:
     """Put what was sent and who was held out into `raw_message`; how many rows that are.
 
     A person has a row for each message that left, and one where they are held out of a flow.
+    Who was handed to a CRM is treated, but has had no message yet: the CRM tells of that itself.
     """
     if not home.outreach.is_file():
         return 0
     with Outbox(home) as outbox:
         sent = outbox.table(
-            "select key, flow, channel, owner, identifier, at from message where state = 'sent'",
-            (),
+            "select key, flow, channel, owner, identifier, at, case when way in "
+            f"({', '.join('?' * len(HANDED_ON))}) then null else at end "
+            "from message where state = 'sent'",
+            HANDED_ON,
             _SENT,
         )
         held = outbox.table(
@@ -43,7 +50,7 @@ def tell(connection: Connection, home: Home, run_id: str) -> int:
     with lent(connection, sent) as name:
         connection.exec_driver_sql(
             _INSERT.format(
-                id="message_id", sent_at='cast("at" as timestamptz)', arm="treated",
+                id="message_id", sent_at="cast(left_at as timestamptz)", arm="treated",
                 email="case when channel = 'email' then address end",
                 phone="case when channel in ('sms', 'call') then address end", table=name,
                 purpose=_purposes(home),

@@ -25,12 +25,17 @@ from attribution import (
     settings,
     warehouse,
 )
+from attribution.contacts import Address, Contacts
 from attribution.keys import keyring
 from attribution.paths import Home
 from attribution.payloads import Payloads
+from attribution.privacy import Door
 from attribution.refresh import refresh
 from connectors import SOURCES
+from connectors.columns import to_table
+from connectors.contract import Person
 from connectors.source import Cursor
+from outreach.outbox import Outbox, Stop
 
 MODELS = ("conversions", "links", "journeys")
 FEWER = ("links",)
@@ -96,6 +101,42 @@ def forget(home: Home, *typed: str) -> None:
     refresh(chosen, debug=True, load=False)
 
 
+def with_outreach(home: Home) -> tuple[str, str]:
+    """Somebody's address and a message to them, as outreach keeps them; the hashes of both."""
+    hashed = door(home)
+    table = to_table(Person, [Person(patient_id=CANARY_MRN, email=CANARY_EMAIL)])
+    with Contacts(home) as contacts:
+        contacts.keep("emr", Person, table, hashed.pseudonymise(Person, table), "US")
+    owner, mail = hashed.hash("patient_id", CANARY_MRN), hashed.hash("email", CANARY_EMAIL)
+    with Outbox(home) as outbox:
+        row = ("k1", "mail", "v1", 1, mail, owner, "emr", "", "email", "UTC", "{}", "planned", "",
+               "2026-01-01", "2026-01-01", 0, "2026-01-01", "", "", "")  # fmt: skip
+        outbox.plan("mail", "v1", [row])
+        outbox.assign([("mail", 1, mail, owner, "treated", "email", "2026-01-01")])
+        outbox.stop([Stop(mail, "email")])
+    return str(owner), str(mail)
+
+
+def door(home: Home) -> Door:
+    """The door as it is now."""
+    ring = keyring(home)
+    return Door(ring.hashing[0], later=ring.hashing[1:])
+
+
+def follows_the_key(home: Home) -> None:
+    """What outreach keeps of somebody is found by their hashes of now, and by no others."""
+    hashed = door(home)
+    owner, mail = hashed.hash("patient_id", CANARY_MRN), hashed.hash("email", CANARY_EMAIL)
+    with Contacts(home) as contacts, Outbox(home) as outbox:
+        at = Address(str(owner), "email", "emr")
+        assert contacts.reveal([at]) == {at: CANARY_EMAIL}
+        assert {*contacts.places(["email", "record"])["owner"].to_pylist()} == {owner}
+        for table in ("message", "assignment"):
+            rows = outbox.rows(f"select owner, identifier from {table}")
+            assert rows == [{"owner": owner, "identifier": mail}], table
+        assert outbox.stopped()["identifier"].to_pylist() == [mail]
+
+
 def rotate(home: Home, *, rehash: bool = False) -> list[str]:
     said: list[str] = []
     rotation.rotate(settings.load(home), lambda _event: None, said.append, rehash=rehash)
@@ -114,6 +155,12 @@ POINTS = {
     "among the payloads": (Payloads, "reseal", after(Payloads.reseal), rotate),
     "when hashing keys are changed": (rotation, "refresh", die, rotate),
     "after hashing anew": (deletions, "bring_up_vault", die, rotate),
+    "among the addresses while hashing anew": (
+        Contacts,
+        "_rewrite",
+        after(Contacts._rewrite),
+        rotate,
+    ),
 }
 
 

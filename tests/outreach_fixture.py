@@ -1,6 +1,6 @@
 """A small clinic's private store, contact store and settings, made by the real door and models."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from servers.scripted import slice_of
@@ -88,20 +88,30 @@ def contact(number: str, **more: object) -> Contact:
     return Contact(contact_id=number, created_at=ago(600), updated_at=ago(10), **more)  # type: ignore[arg-type]
 
 
-def publish(home: Home, rows: Iterable[Row], config: str = CONFIG) -> Home:
-    """Load rows by the real door, build what audiences read, and publish it."""
+def publish(
+    home: Home,
+    rows: Iterable[Row],
+    config: str = CONFIG,
+    others: Mapping[str, Iterable[Row]] | None = None,
+) -> Home:
+    """Load rows by the real door, build what audiences read, and publish it.
+
+    `others` has the rows of further sources by name; each numbers its contacts in its own way.
+    """
     home.folder.mkdir(mode=0o700, exist_ok=True)
     home.config.write_text(config, encoding="utf-8")
     told = settings.load(home)
     building = warehouse.begin(home)
     with Contacts(home) as contacts, identity.open_vault(home) as vault:
-        loader = Loader(
-            building.engine, building.commits, Door(load_key(home)), "emr", "emr", "run",
-            contacts=contacts,
-        )  # fmt: skip
-        loader.load(slice_of(*rows))
+        spaces = {"emr": ("emr", "crm")} | {name: ("emr", name) for name in others or ()}
+        for name, mine in {"emr": rows, **(others or {})}.items():
+            door = Door(load_key(home), crm_namespace=spaces[name][1])
+            loader = Loader(
+                building.engine, building.commits, door, name, name, "run", contacts=contacts
+            )
+            loader.load(slice_of(*mine))
         with building.connect() as connection:
-            identity.resolve(connection, vault, "run", told.identity, {"emr": ("emr", "crm")})
+            identity.resolve(connection, vault, "run", told.identity, spaces)
             seeds.write(connection, told)
             transform.build(connection, made_of(MODELS))
     building.copy_marts({})

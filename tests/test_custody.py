@@ -15,7 +15,7 @@ import pytest
 from servers.clinic import CANARY_EMAIL, CANARY_MRN
 
 from attribution import audit, cli, warehouse
-from attribution.errors import BadInput
+from attribution.errors import BadInput, Busy
 from attribution.identity import open_vault
 from attribution.keys import keyring
 from attribution.ledger import Ledger
@@ -23,6 +23,7 @@ from attribution.paths import Home
 from attribution.patient import RECORD, System, hashed
 from attribution.privacy import Door
 from attribution.tombstones import forgotten
+from outreach.outbox import Outbox, only_sender
 
 
 @pytest.fixture(scope="module")
@@ -107,17 +108,22 @@ def test_a_key_of_the_environment_takes_over_when_it_is_given(home, monkeypatch,
     assert len(read(home)) == 3
 
 
-def test_hashing_anew_is_refused_where_outreach_would_lose_its_people(home):
-    home.contacts.touch(mode=0o600)
-    with pytest.raises(BadInput, match=r"contacts\.sqlite.*nothing was changed"):
+def test_keys_are_not_changed_while_somebody_sends(home):
+    clinic.with_outreach(home)
+    with only_sender(home), pytest.raises(Busy, match="Messages are being sent"):
         clinic.rotate(home, rehash=True)
     assert len(keyring(home).hashing) == 1
 
 
 def test_hashing_anew_loses_no_join_and_renames_nobody(home, first):
     audit.record(home, "ann", audit.EXPORTED, "report")
-    before = hashes(home)
+    before = hashes(home) | {*clinic.with_outreach(home)}
+    opened = Outbox(home)  # by somebody who plans meanwhile
     clinic.rotate(home, rehash=True)
+    clinic.follows_the_key(home)
+    with pytest.raises(Busy, match="Other keys took over"):
+        opened.assign([])
+    opened.close()
     assert checksums(home) == checksums(first)
     assert numbers(home) == numbers(first)
     assert hashes(home).isdisjoint(before)

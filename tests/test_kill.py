@@ -18,6 +18,7 @@ from servers.clinic import CONFIG, clinic
 from servers.killer import POINTS, STEPS, run, second_week
 
 from attribution import audit, cli, warehouse
+from attribution.errors import Busy
 from attribution.forgetting import asked, find, unfinished
 from attribution.identity import open_vault
 from attribution.ledger import Ledger
@@ -26,6 +27,7 @@ from attribution.refresh import refresh
 from attribution.rotation import state
 from attribution.settings import load
 from connectors import SOURCES
+from outreach.audience import private_store
 
 
 @dataclass
@@ -199,15 +201,21 @@ def test_a_change_of_keys_that_was_killed_goes_on(kept, processes, home):
 
 
 def test_hashing_anew_that_was_killed_goes_on(kept, processes, home):
+    custody.with_outreach(home)
     custody.killed(processes, home, "when hashing keys are changed", "after hashing anew")
     assert state(home).hashing_keys == 2
+    # What is published is under the old key yet: nobody is written to by what it says.
+    with pytest.raises(Busy, match="keys rotate"), private_store(home, 1):
+        pass
     # Whichever comes next goes on: here a refresh, which leaves the rest to the command.
     custody.load(home)
     assert checksums(home) == checksums(kept)
     assert {row["person_id"] for row in people(home)} == {row["person_id"] for row in people(kept)}
+    custody.killed(processes, home, "among the addresses while hashing anew")
     assert state(home).unfinished
     custody.rotate(home)
     assert not state(home).unfinished
+    custody.follows_the_key(home)
     assert len(list(home.generations.iterdir())) == 1
     assert audit.verify(home).problems == ()
 

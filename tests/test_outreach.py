@@ -1,13 +1,9 @@
 """Outreach: who is written to and who is not, what leaves, and what a kill leaves behind."""
 
 import csv
-import os
-import signal
+import shutil
 import ssl
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from outreach_fixture import (
@@ -29,6 +25,7 @@ from attribution import audit
 from attribution.cli import main
 from attribution.contacts import Address, Contacts, forget
 from attribution.errors import BadInput, NotAllowed, SettingsError
+from attribution.keys import Keyring, keyring
 from attribution.outreach_settings import outreach_settings
 from attribution.paths import Home
 from attribution.privacy import Door, load_key
@@ -37,7 +34,7 @@ from connectors.contract import Appointment, Person
 from outreach import doubts, handoff
 from outreach.approval import approve
 from outreach.flow import flow
-from outreach.outbox import Outbox
+from outreach.outbox import Outbox, Stop
 from outreach.outbox import forget as forget_messages
 from outreach.planning import keep, plan
 from outreach.sending import send
@@ -181,7 +178,7 @@ def test_who_refuses_between_plan_and_sending_is_refused(clinic, boxes):
     keep(planned(clinic, boxes), outbox, clinic)
     approve(clinic, ADMIN, one, settings, outbox, NOW.date())
     known = Door(load_key(clinic)).hash("email", "Back@Example.org")
-    outbox.stop([(None, known, "email", "", False, "told us")])
+    outbox.stop([Stop(known, "email")])
     assert send(clinic, one, settings, contacts, outbox, now=NOW).states == {
         "refused": 1, "sent": 1,
     }  # fmt: skip
@@ -192,7 +189,7 @@ def test_who_is_forgotten_leaves_the_outbox_but_a_stop_stays(clinic, boxes):
     *_rest, outbox = boxes
     keep(planned(clinic, boxes), outbox, clinic)
     one, other = outbox.rows("select person_id, owner, identifier from message order by key")
-    outbox.stop([(one["person_id"], one["identifier"], "email", "", False, "told us")])
+    outbox.stop([Stop(one["identifier"], "email", person_id=one["person_id"])])
     assert forget_messages(clinic, [one["person_id"]], []) > 0
     assert forget_messages(clinic, [], [other["owner"]]) > 0
     assert outbox.counts("test") == {}
@@ -220,16 +217,21 @@ def test_addresses_are_sealed_and_forgotten(clinic, tmp_path):
     owner = Door(load_key(clinic)).hash("patient_id", "asked")
     assert owner is not None
     copy = Home(tmp_path)
+    for name in ("key", "keyring"):
+        shutil.copyfile(clinic.folder / name, copy.folder / name)
     with Contacts(clinic) as contacts:
         at = Address(owner, "email", "emr")
         assert contacts.reveal([at]) == {at: "asked@example.org"}
         contacts._connection.execute(f"vacuum into '{copy.contacts}'")
     assert forget(copy, [owner]) == 3
-    with Contacts(copy, load_key(clinic)) as contacts:
+    ring = keyring(copy)
+    with Contacts(copy) as contacts:
         assert contacts.reveal([at]) == {}
-        left = contacts.places(["email"]).num_rows
-        assert contacts.reseal(b"x" * 32) > left
-    with Contacts(copy, b"x" * 32) as contacts:
+        left = contacts.places(["email"])
+    changed = Keyring((*ring.hashing, b"n" * 32), ring.payloads)
+    with Contacts(copy, changed) as contacts:
+        assert contacts.places(["email"]).num_rows == left.num_rows
+        assert not {*left["owner"].to_pylist()} & {*contacts.places(["email"])["owner"].to_pylist()}
         other = Address(str(contacts.places(["email"])["owner"][0]), "email", "emr")
         assert contacts.reveal([other])
 
@@ -271,6 +273,11 @@ def test_what_we_sent_and_whom_we_held_out_is_told_to_the_warehouse(clinic, boxe
         )
         if count
     ]
+    # Whom another system was told of has had no message of ours.
+    with outbox.transaction() as connection:
+        connection.execute("update message set way = 'sell_task'")
+    tell(opened.connection, clinic, "run")
+    assert opened.rows("select count(sent_at) from raw_message") == [(0,)]
     opened.engine.dispose()
 
 
@@ -377,43 +384,6 @@ def test_without_a_log_a_doubt_waits_for_a_person(crowd):
             assert outbox.counts("test") == {"sent": MANY}
 
 
-def test_killed_senders_lose_nothing_and_double_nothing(crowd, tmp_path):
-    """Killed after the server took a message, before it did, and between two messages."""
-    pid = crowd.folder / "sender.pid"
-    with SmtpServer(tmp_path) as server:
-        deaths = {"after": {5, 17}, "MAIL": {11}, "DATA": {23}}
-
-        def die() -> None:
-            os.kill(int(pid.read_text()), signal.SIGKILL)
-
-        def on_data() -> None:
-            if len(server.taken) in deaths["after"]:
-                deaths["after"].discard(len(server.taken))
-                die()
-
-        usual = server.scripted
-
-        def scripted_by(command: str) -> str | None:
-            verb = command.split(" ")[0].upper()
-            if len(server.taken) in deaths.get(verb, ()):
-                deaths[verb].clear()
-                die()
-            return usual(command)
-
-        server.on_data, server.scripted = on_data, scripted_by  # type: ignore[method-assign]
-        mailed(crowd, server, more=f'log = "{tmp_path}"\nsettle_seconds = 0.01')
-        code = "import sys; from servers.sender import run; run(*sys.argv[1:])"
-        path = os.pathsep.join([str(Path.cwd()), str(Path.cwd() / "tests")])
-        subprocess.run(
-            [sys.executable, "-c", code, str(crowd.folder), "test"],
-            check=True, timeout=150, env={**os.environ, "PYTHONPATH": path},
-        )  # fmt: skip
-        assert not any(deaths.values())
-        assert Counter(Counter(server.ids).values()) == {1: MANY}
-        with Outbox(crowd) as outbox:
-            assert outbox.counts("test") == {"sent": MANY}
-
-
 def test_the_command_line_is_dry_until_told(clinic, boxes, monkeypatch, capsys):
     monkeypatch.setenv("CARETRACE_HOME", str(clinic.folder))
     assert main(["outreach", "list"]) == 0
@@ -451,6 +421,7 @@ def test_pages_cannot_read_addresses():
 
     assert reading("attribution.contacts") == {
         "attribution/forgetting.py",
-        "attribution/loading.py", "attribution/refresh.py", "outreach/command.py",
-        "outreach/letters.py", "outreach/planning.py", "outreach/sending.py",
+        "attribution/loading.py", "attribution/refresh.py", "attribution/rotation.py",
+        "outreach/command.py", "outreach/doubts.py", "outreach/letters.py",
+        "outreach/planning.py", "outreach/sending.py",
     }  # fmt: skip

@@ -160,8 +160,11 @@ def test_arms_are_drawn_as_often_as_told_and_by_flow():
 def test_it_is_quiet_by_the_clock_where_somebody_lives():
     known = zones()
     expected = {"606": "America/Chicago", "100": "America/New_York", "900": "America/Los_Angeles",
-                "850": "America/Phoenix", "967": "Pacific/Honolulu", "006": "America/Puerto_Rico",
-                "799": "America/Denver", "995": "America/Anchorage"}  # fmt: skip
+                "850": "America/Phoenix", "968": "Pacific/Honolulu", "006": "America/Puerto_Rico",
+                "799": "America/Denver", "999": "America/Anchorage",
+                # Where the places of a prefix lie in two zones, both count.
+                "401": "America/New_York|America/Chicago", "798": "America/Denver|America/Chicago",
+                "860": "America/Phoenix|America/Denver"}  # fmt: skip
     assert {prefix: known[prefix] for prefix in expected} == expected
     begins, ends = time(21), time(8)
     late = datetime(2026, 1, 10, 2, 30, tzinfo=UTC)  # 21:30 in New York, 20:30 in Chicago

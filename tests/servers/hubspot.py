@@ -34,6 +34,7 @@ GRANULAR = {
     "contacts": "crm.objects.contacts.read", "deals": "crm.objects.deals.read",
     "calls": "crm.objects.contacts.read", "emails": "sales-email-read",
     "meetings": "crm.objects.contacts.read", "email_events": "content", "lists": "crm.lists.read",
+    "list_members": "crm.lists.write",
 }  # fmt: skip
 KINDS = ("contacts", "deals", "calls", "emails", "meetings")
 __all__ = ["CHANNEL", "LOCATION", "PATIENT_ID", "SERVICE_LINE", "HubSpotServer", "sample"]
@@ -71,6 +72,8 @@ class HubSpotServer(Loopback):
         self.events: list[dict[str, Any]] = []
         self.campaigns = {"77": "Spring letter"}
         self.lists: dict[str, list[tuple[str, datetime]]] = {}
+        self.dynamic: set[str] = set()  # lists that rules fill
+        self.added: list[str] = []  # who was put on a list, in order
         self.most = 1000  # events or members on a page
         self.restate(*contacts, *deals)
 
@@ -108,6 +111,8 @@ class HubSpotServer(Loopback):
                 return self._batch(self.objects[kind], request.json())
             case ["crm", "associations", version, kind, "contacts", *_] if version == VERSION:
                 return self._associations(kind, request.json())
+            case ["crm", "lists", version, *rest] if version == VERSION and self._fills(rest):
+                return self._fill(rest, request.json())
             case ["crm", "lists", version, number, "memberships", "join-order"] if (
                 version == VERSION
             ):
@@ -218,6 +223,49 @@ class HubSpotServer(Loopback):
         if place + limit < len(self.lists[number]):
             body["paging"] = {"next": {"after": str(place + limit)}}
         return as_json(body)
+
+    @staticmethod
+    def _fills(rest: list[str]) -> bool:
+        return len(rest) == 1 or rest[-1] == "add" or rest[-2:] == ["batch", "read"]
+
+    def _fill(self, rest: list[str], asked: Any) -> Reply:
+        """What a list is, who of some contacts is on which, and who is put on one."""
+        if "list_members" not in self.scopes:
+            return self._no_scope("list_members")
+        if rest[-1] == "read":
+            if len(asked["inputs"]) > 100:
+                return refusal(400, "VALIDATION_ERROR", "Too many inputs.")
+            return as_json(
+                {
+                    "status": "COMPLETE",
+                    "results": [
+                        {
+                            "objectTypeId": one["objectTypeId"],
+                            "recordId": one["recordId"],
+                            "recordListMemberships": [
+                                {"listId": number, "listVersion": 1}
+                                for number, members in self.lists.items()
+                                if one["recordId"] in {who for who, _ in members}
+                            ],
+                        }
+                        for one in asked["inputs"]
+                    ],
+                }
+            )
+        number = rest[0]
+        if number not in self.lists:
+            return refusal(404, "OBJECT_NOT_FOUND", "List does not exist.")
+        if len(rest) == 1:
+            kind = "DYNAMIC" if number in self.dynamic else "MANUAL"
+            return as_json({"list": {"listId": number, "processingType": kind}})
+        known = {who for who, _ in self.lists[number]}
+        new = [one for one in asked if one in self.objects["contacts"] and one not in known]
+        missing = [one for one in asked if one not in self.objects["contacts"]]
+        self.lists[number] += [(one, datetime.now(UTC)) for one in new]
+        self.added += new
+        return as_json(
+            {"recordsIdsAdded": new, "recordIdsRemoved": [], "recordIdsMissing": missing}
+        )
 
     def _associations(self, kind: str, asked: dict[str, Any]) -> Reply:
         results = []

@@ -5,7 +5,7 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
@@ -65,11 +65,15 @@ class Loopback:
     """Base of the servers: `with Server() as server: server.url`.
 
     `server.fail(reply, ...)` scripts what the next requests get instead of an answer; None lets
-    one pass. `on` restricts the script to requests whose method and path contain it.
+    one pass. `on` restricts the script to requests whose method and path contain it. `before` is
+    called with each request before anything is done about it, `after` when it was done and is not
+    answered yet: whoever asks may die there.
     """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.before: Callable[[Request], None] = lambda _request: None
+        self.after: Callable[[Request], None] = lambda _request: None
         self._script: deque[tuple[str, Reply | None]] = deque()
         self._lock = threading.RLock()
         self._closing = threading.Event()
@@ -109,11 +113,17 @@ class Loopback:
     def _replied(self, request: Request) -> Reply:
         with self._lock:
             self.requests.append(request)
-            for place, (on, reply) in enumerate(self._script):
-                if on in f"{request.method} {request.path}":
-                    del self._script[place]
-                    return reply or self.answer(request)
-            return self.answer(request)
+            self.before(request)
+            reply = self._scripted(request) or self.answer(request)
+            self.after(request)
+            return reply
+
+    def _scripted(self, request: Request) -> Reply | None:
+        for place, (on, reply) in enumerate(self._script):
+            if on in f"{request.method} {request.path}":
+                del self._script[place]
+                return reply
+        return None
 
 
 def _with_new_fields(reply: Reply) -> Reply:
@@ -139,6 +149,12 @@ def _handler(server: Loopback) -> type[BaseHTTPRequestHandler]:
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Say nothing: a test's output is its own."""
+
+        def handle(self) -> None:
+            try:
+                super().handle()
+            except ConnectionError:  # whoever asked is gone, or was killed
+                self.close_connection = True
 
         def _serve(self) -> None:
             parts = urlsplit(self.path)

@@ -1,4 +1,4 @@
-"""A loopback Salesforce: log-in, REST queries with paging, describe, and bulk query jobs.
+"""A loopback Salesforce: log-in, REST queries with paging, describe, collections, bulk query jobs.
 
     with SalesforceServer(sample(date(2026, 11, 24))) as server:
         options = server.options | {...}               # a signed log-in through server.url
@@ -54,11 +54,12 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "OpportunityContactRole": (*_SYSTEM, "OpportunityId", "ContactId", "IsPrimary"),
     "CampaignMember": (
         *_SYSTEM, "LeadId", "ContactId", "HasResponded", "FirstRespondedDate", "CampaignId",
+        "Status",
     ),
     "Campaign": (*_SYSTEM, "Name", "Type"),
     "Task": (
         *_SYSTEM, "WhoId", "TaskSubtype", "CallType", "CallDurationInSeconds", "IsClosed",
-        "Subject",
+        "Subject", "Description", "ActivityDate", "OwnerId",
     ),
     "RecordType": ("Id", "Name"),
     "Event": (*_SYSTEM, "WhoId", "StartDateTime", "ActivityDate", "IsChild", "Subject"),
@@ -262,6 +263,8 @@ class SalesforceServer(Loopback):
                 return self._query(request.query["q"], deleted=verb == "queryAll")
             case ["query" | "queryAll", place]:
                 return self._next(place)
+            case ["composite", "sobjects", *rest]:
+                return self._write(request, rest)
             case ["jobs", "query", *rest]:
                 return self._job(request, rest)
         return refusal("NOT_FOUND", "The requested resource does not exist", 404)
@@ -370,6 +373,34 @@ class SalesforceServer(Loopback):
         usage = {"Sforce-Limit-Info": "api-usage=18/100000"}
         return as_json(answer, headers=usage)
 
+    def _write(self, request: Request, rest: list[str]) -> Reply:
+        """A collection of up to 200 records, made or, under an external id, made or changed."""
+        records = request.json()["records"]
+        if len(records) > 200:
+            return refusal("EXCEEDED_ID_LIMIT", "record limit reached")
+        return as_json([self._written(one, rest[1] if rest else "") for one in records])
+
+    def _written(self, given: Mapping[str, Any], key: str) -> dict[str, Any]:
+        name, now = given["attributes"]["type"], datetime.now(UTC)
+        values = {field: value for field, value in given.items() if field != "attributes"}
+        who = values.get("ContactId") or values.get("LeadId") or values.get("WhoId")
+        if unknown := sorted(values.keys() - self.visible(name)):
+            return _failed("INVALID_FIELD_FOR_INSERT_UPDATE", f"no {unknown[0]}")
+        if who not in {**self.tables["Contact"], **self.tables["Lead"]}:
+            return _failed("INVALID_CROSS_REFERENCE_KEY", f"invalid cross reference id {who}")
+        rows = self.tables[name]
+        if name == "CampaignMember":
+            place = (values["CampaignId"], who)
+            if place in {(r["CampaignId"], r["ContactId"] or r["LeadId"]) for r in rows.values()}:
+                return _failed("DUPLICATE_VALUE", f"Already a campaign member: {who}")
+        for number_, row in rows.items():
+            if key and row.get(key) == values[key]:
+                row |= values
+                return {"id": number_, "success": True, "errors": [], "created": False}
+        made = record(name, 5000 + len(rows), now, **values)
+        rows[made["Id"]] = made
+        return {"id": made["Id"], "success": True, "errors": [], "created": True}
+
     def _job(self, request: Request, rest: list[str]) -> Reply:
         if request.method == "POST":
             asked = request.json()
@@ -410,6 +441,11 @@ class SalesforceServer(Loopback):
             "Sforce-NumberOfRecords": str(len(part)),
         }
         return Reply(200, out.getvalue().encode(), headers)
+
+
+def _failed(code: str, words: str) -> dict[str, Any]:
+    error = {"statusCode": code, "message": words, "fields": []}
+    return {"success": False, "errors": [error]}
 
 
 def _holds(row: Mapping[str, Any], where: str | None) -> bool:

@@ -26,7 +26,7 @@ OWN_FIELDS = {
 KINDS = {
     "leads": "lead", "contacts": "contact", "deals": "deal", "calls": "call",
     "lead_conversions": "lead_conversion", "lead_sources": "source", "stages": "stage",
-    "pipelines": "pipeline",
+    "pipelines": "pipeline", "tasks": "task",
 }  # fmt: skip
 QUEUED = ("leads", "contacts", "deals", "calls", "stages")
 SORTED_BY_CHANGE = ("leads", "contacts", "deals")
@@ -145,6 +145,8 @@ class SellServer(Loopback):
                 return as_json({"data": {"id": 4242, "name": "Clinic"}, "meta": {}})
             case ["sync", *rest]:
                 return self._sync(request, rest)
+            case ["tasks"] if request.method == "POST":
+                return self._task(request.json()["data"])
             case [name] if name in KINDS:
                 return self._list(name, request.query)
             case [name, number] if name in KINDS:
@@ -152,8 +154,19 @@ class SellServer(Loopback):
                 return as_json({"data": found}) if found else refusal(404, "not_found")
         return refusal(404, "not_found")
 
+    def _task(self, given: dict[str, Any]) -> Reply:
+        owners = self.resources[f"{given['resource_type']}s"]
+        if given["resource_id"] not in owners or not given.get("content"):
+            return refusal(422, "schema_validation_failed", "resource_id is invalid")
+        number = len(self.resources["tasks"]) + 1
+        self.resources["tasks"][number] = {"id": number, "completed": False, **given}
+        return as_json({"data": self.resources["tasks"][number], "meta": {"type": "task"}})
+
     def _list(self, name: str, query: Mapping[str, str]) -> Reply:
         rows = list(self.resources[name].values())
+        if kind := query.get("resource_type"):
+            place = (kind, query["resource_id"])
+            rows = [r for r in rows if (r["resource_type"], str(r["resource_id"])) == place]
         if lead := query.get("lead_id"):
             rows = [row for row in rows if str(row["lead_id"]) == lead]
         if sort := query.get("sort_by"):
