@@ -10,6 +10,7 @@ No name is ever kept. Only the sender opens what is sealed; pages and reports ca
 
 import hmac
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,12 @@ _KEPT: dict[type[Row], tuple[str, str]] = {
 }
 RECORD, EMAIL, PHONE = "record", "email", "phone"
 _NONCE = 12
+# RFC 5321, 4.1.2: a dot-string at a domain. Quoted names and literals are for nobody's patients,
+# and what can be more than one address, or a line of its own in a header, must not get through.
+ADDRESS = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+)
 _TABLE = """
 create table if not exists address (
     owner text not null,
@@ -214,6 +221,6 @@ def _sendable(kind: str, value: str, region: str) -> str | None:
         number = phone(value, region)
         return None if number is None or ";" in number else number
     text = value.strip()
-    if kind == EMAIL and (not text.isascii() or not text.isprintable()):
+    if kind == EMAIL and not ADDRESS.fullmatch(text):
         return None
     return text

@@ -1,12 +1,13 @@
 """Doubts: messages that were on their way when the sender died, and what the server says of them.
 
 A message is settled by evidence. That it went is shown by its Message-ID in the server's log. That
-it did not is shown by its absence, once the log has a message that we sent long enough after it:
-a log is written in order. Without a log a person decides; nothing is ever sent again on a guess.
+it did not is shown by its absence, where the log begins before it, and once it has a message that
+we sent long enough after it: a log is written in order, and what is old is thrown away. Without a
+log a person decides; nothing is ever sent again on a guess.
 """
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,13 +57,14 @@ def settle(flow: Flow, settings: Outreach, outbox: Outbox) -> Settled:
     smtp = settings.smtp
     if not doubts or smtp is None or not smtp.log:
         return Settled(open=len(doubts))
-    logged = set(accepted(Path(smtp.log)))
+    logged = dict(accepted(Path(smtp.log)))
+    since = min(logged.values(), default=None)
     sent = outbox.rows(
         "select key, at from message where state = 'sent' and channel = 'email' and at >= ?",
         (min(row["at"] for row in doubts),),
     )
     barrier = max((row["at"] for row in sent if message_id(row["key"], smtp) in logged), default="")
-    changes = [(row["key"], _verdict(row, smtp, logged, barrier)) for row in doubts]
+    changes = [(row["key"], _verdict(row, smtp, logged, since, barrier)) for row in doubts]
     _move(outbox, [(key, state, "") for key, state in changes if state])
     states = [state for _key, state in changes]
     return Settled(states.count("sent"), states.count("approved"), states.count(""))
@@ -76,9 +78,13 @@ def decide(flow: str, outbox: Outbox, *, gone: bool) -> int:
     return len(rows)
 
 
-def accepted(folder: Path) -> Iterator[str]:
-    """The Message-IDs that the logs of a folder, in Postfix's format, show to be queued."""
-    clock = postfix.Clock(UTC, datetime.now(UTC) + timedelta(days=1))
+def accepted(folder: Path) -> Iterator[tuple[str, datetime]]:
+    """The Message-IDs that the logs of a folder, in Postfix's format, show to be queued, and when.
+
+    Times without a zone are of this computer's.
+    """
+    here = datetime.now().astimezone().tzinfo
+    clock = postfix.Clock(here, datetime.now(UTC) + timedelta(days=1))
     for path in sorted(folder.glob("*")):
         if not path.is_file():
             continue
@@ -87,13 +93,21 @@ def accepted(folder: Path) -> Iterator[str]:
             for _key, queued in postfix.queued(lines, clock):
                 # Named before it is whole; queued once it has a sender.
                 if queued.message_id and queued.sender is not None:
-                    yield queued.message_id
+                    yield queued.message_id, queued.at
 
 
-def _verdict(row: dict[str, str], smtp: Smtp, logged: set[str], barrier: str) -> str:
+def _verdict(
+    row: dict[str, str],
+    smtp: Smtp,
+    logged: Mapping[str, datetime],
+    since: datetime | None,
+    barrier: str,
+) -> str:
     if message_id(row["key"], smtp) in logged:
         return "sent"
     began = datetime.fromisoformat(row["at"])
+    if since is None or since > began:
+        return ""  # the part of the log that would have it is gone
     long_enough = began + timedelta(seconds=smtp.settle_seconds)
     if barrier and datetime.fromisoformat(barrier) >= long_enough:
         return "approved"

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from attribution.ledger import now
 from attribution.paths import Home
+from outreach import handoff
 
 STATES = ("planned", "approved", "sending", "sent", "failed", "refused", "in_doubt")
 # Those that count for frequency caps: it left, or is about to.
@@ -27,6 +28,8 @@ COLUMNS = (
     "key", "flow", "version", "person_id", "identifier", "owner", "source", "occasion", "channel",
     "zone", "fields", "state", "reason", "planned_at", "next_at", "tries", "at",
 )  # fmt: skip
+# What is told anew of a message that waits.
+_ANEW = ("version", "person_id", "identifier", "owner", "source", "channel", "zone", "fields")
 _TABLES = """
 create table if not exists message (
     key text primary key, flow text not null, version text not null, person_id integer not null,
@@ -56,6 +59,7 @@ class Outbox:
     """The outbox of one home folder; made on first use."""
 
     def __init__(self, home: Home) -> None:
+        self._home = home
         self._lock = home.folder / "outreach.lock"
         home.outreach.touch(mode=0o600)
         self._connection = sqlite3.connect(home.outreach, isolation_level=None)
@@ -96,20 +100,35 @@ class Outbox:
         self._connection.execute("commit")
 
     def plan(self, flow: str, version: str, rows: Iterable[Sequence[object]]) -> int:
-        """Add messages in the order of COLUMNS; those whose key is there stay as they are.
+        """Plan a flow: messages in the order of COLUMNS; returns how many are new.
 
-        What was planned under another version of the flow, and has not left, is taken back first.
+        What waits is told anew, and taken back where it is not planned any more: an appointment
+        was moved or called off, a bill was paid. What was refused may be allowed by now. All that
+        left, or may have, stays as it is.
         """
         marks = ", ".join("?" * len(COLUMNS))
+        anew = ", ".join(f"{name} = excluded.{name}" for name in _ANEW)
         with self.transaction() as connection:
+            connection.execute("create temp table if not exists wanted (key text primary key)")
+            connection.execute("delete from wanted")
+            connection.execute("update message set state = 'planned' where flow = ? and version "
+                               "<> ? and state = 'approved'", (flow, version))  # fmt: skip
+            (before,) = connection.execute("select count(*) from message").fetchone()
+            for row in rows:
+                connection.execute("insert or ignore into wanted values (?)", row[:1])
+                connection.execute(
+                    f"insert into message values ({marks}) on conflict (key) do update set {anew}, "
+                    "state = case state when 'refused' then 'planned' else state end "
+                    "where state in ('planned', 'approved', 'refused')",
+                    row,
+                )
+            (after,) = connection.execute("select count(*) from message").fetchone()
             connection.execute(
-                "delete from message where flow = ? and version <> ? and state in "
-                "('planned', 'approved') and tries = 0",
-                (flow, version),
+                "delete from message where flow = ? and state in ('planned', 'approved') "
+                "and key not in (select key from wanted)",
+                (flow,),
             )
-            before = connection.total_changes
-            connection.executemany(f"insert or ignore into message values ({marks})", rows)
-            return connection.total_changes - before
+            return int(after - before)
 
     def assign(self, rows: Iterable[Sequence[object]]) -> None:
         """Remember who was treated and who was held out; the first time stands."""
@@ -154,33 +173,34 @@ class Outbox:
             (flow, version, at, *zones, limit),
         )
 
-    def move(
-        self,
-        changes: Iterable[tuple[str, str, str]],
-        *,
-        begin: str | None = None,
-        retry_at: str | None = None,
-    ) -> None:
-        """Put messages (key, state, reason) into other states, and begin another one, durably.
+    def move(self, changes: Iterable[tuple[str, str, str]], *, retry_at: str | None = None) -> None:
+        """Put messages (key, state, reason) into other states, durably.
 
-        Both are one transaction: a disk is waited for once a message. What is said in a message is
-        dropped as soon as it needs not be said again.
+        What is said in a message is dropped as soon as it needs not be said again.
         """
-        at = now()
         with self.transaction() as connection:
-            for key, state, reason in changes:
-                connection.execute(
-                    # When a doubt began is when it was being sent, not when it was found.
-                    "update message set state = ?, reason = ?, next_at = ?, "
-                    "at = case when ? = 'in_doubt' then at else ? end, fields = case when ? in "
-                    "('sent', 'failed', 'refused') then '' else fields end where key = ?",
-                    (state, reason, retry_at or at, state, at, state, key),
-                )
-            if begin is not None:
-                connection.execute(
-                    "update message set state = 'sending', tries = tries + 1, at = ? where key = ?",
-                    (at, begin),
-                )
+            _move(connection, changes, retry_at)
+
+    def begin(
+        self,
+        key: str,
+        changes: Iterable[tuple[str, str, str]] = (),
+        *,
+        retry_at: str | None = None,
+    ) -> bool:
+        """Begin to send a message, and note what became of earlier ones; whether it was begun.
+
+        Both are one transaction: a disk is waited for once a message. It is not begun where it
+        does not wait any more: its person was forgotten meanwhile, or its flow was planned anew.
+        """
+        with self.transaction() as connection:
+            _move(connection, changes, retry_at)
+            begun = connection.execute(
+                "update message set state = 'sending', tries = tries + 1, at = ? "
+                "where key = ? and state = 'approved'",
+                (now(), key),
+            )
+            return begun.rowcount == 1
 
     def stop(self, rows: Iterable[tuple[int | None, str | None, str, str, bool, str]]) -> None:
         """Remember refusals: person, address, channel, purpose ('' for all), bounced, how."""
@@ -252,6 +272,8 @@ class Outbox:
         """
         persons = [(person,) for person in people]
         addresses = [(identifier,) for identifier in identifiers]
+        # Files first: by the rows it is known which lines are theirs, also after a kill.
+        handoff.forget(self._home, self._keys(persons, addresses))
         with self.transaction() as connection:
             before = connection.total_changes
             for name in ("message", "assignment"):
@@ -262,7 +284,39 @@ class Outbox:
                 "delete from stop where person_id = ? and identifier is null", persons
             )
             connection.executemany("update stop set person_id = null where person_id = ?", persons)
-            return connection.total_changes - before
+            gone = connection.total_changes - before
+        # Pages of before lie in the log until it is written over.
+        self._connection.execute("pragma wal_checkpoint(truncate)")
+        return gone
+
+    def _keys(self, persons: Sequence[tuple[int]], addresses: Sequence[tuple[str]]) -> set[str]:
+        """The keys of all messages to some people or addresses."""
+        return {
+            str(row[0])
+            for column, values in (
+                ("person_id", persons),
+                ("identifier", addresses),
+                ("owner", addresses),
+            )
+            for value in values
+            for row in self._connection.execute(
+                f"select key from message where {column} = ?", value
+            )
+        }
+
+
+def _move(
+    connection: sqlite3.Connection, changes: Iterable[tuple[str, str, str]], retry_at: str | None
+) -> None:
+    at = now()
+    for key, state, reason in changes:
+        connection.execute(
+            # When a doubt began is when it was being sent, not when it was found.
+            "update message set state = ?, reason = ?, next_at = ?, "
+            "at = case when ? = 'in_doubt' then at else ? end, fields = case when ? in "
+            "('sent', 'failed', 'refused') then '' else fields end where key = ?",
+            (state, reason, retry_at or at, state, at, state, key),
+        )
 
 
 def forget(home: Home, people: Iterable[int], identifiers: Iterable[str]) -> int:

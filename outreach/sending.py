@@ -4,7 +4,8 @@ Consent is asked again for every batch, of what is published by then and of refu
 us since; who refused in between is refused here.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -22,11 +23,13 @@ from outreach.flow import Flow
 from outreach.letters import Letter, letters
 from outreach.outbox import Outbox
 from outreach.rules import check, quiet
-from outreach.smtp import CannotSend, Fate, Mailer
+from outreach.smtp import CannotSend, Fate, Mailer, Refused
 from outreach.zones import is_quiet
 
 BATCH = 200
 _FIRST_RETRY = timedelta(minutes=5)
+# Of some zones those where it is not quiet at this moment.
+_Awake = Callable[[Iterable[str]], list[str]]
 
 
 @dataclass(slots=True)
@@ -98,16 +101,21 @@ def _send_all(
 ) -> None:
     begins, ends = quiet(flow, settings)
     every = outbox.rows(
-        "select zone, count(*) as messages from message where flow = ? and version = ? "
-        "and state = 'approved' group by zone",
+        "select distinct zone from message where flow = ? and version = ? and state = 'approved'",
         (flow.name, flow.version),
     )
-    awake = [row["zone"] for row in every if not is_quiet(row["zone"], now, begins, ends)]
-    result.quiet = sum(row["messages"] for row in every if row["zone"] not in awake)
+    started = time.monotonic()
+
+    def awake(letter_zones: Iterable[str]) -> list[str]:
+        """Zones where it is not quiet now: a sending may go on until it is night somewhere."""
+        at = now + timedelta(seconds=time.monotonic() - started)
+        return [zone for zone in letter_zones if not is_quiet(zone, at, begins, ends)]
+
+    zones = [row["zone"] for row in every]
     # What was settled a moment ago may leave at once.
     until = max(now, datetime.now(UTC)).astimezone(UTC).isoformat(timespec="milliseconds")
-    with _Consent(home) as ask, _Ways(home, flow, settings, outbox) as ways:
-        while rows := outbox.waiting(flow.name, flow.version, awake, until, BATCH):
+    with _Consent(home) as ask, _Ways(home, flow, settings, outbox, awake) as ways:
+        while rows := outbox.waiting(flow.name, flow.version, awake(zones), until, BATCH):
             refusals = _refusals(ask, flow, settings, outbox, rows)
             changes = [(row["key"], "refused", refusals[_who(row)])
                        for row in rows if _who(row) in refusals]  # fmt: skip
@@ -115,7 +123,14 @@ def _send_all(
             made, failed = letters(flow, kept, settings, contacts)
             if changes or failed:
                 outbox.move([*changes, *failed])
-            ways.take(made)
+            ways.take(made, {row["key"]: row["zone"] for row in kept})
+    left = outbox.rows(
+        "select zone, count(*) as messages from message where flow = ? and version = ? "
+        "and state = 'approved' group by zone",
+        (flow.name, flow.version),
+    )
+    asleep = {row["zone"] for row in left} - set(awake(row["zone"] for row in left))
+    result.quiet = sum(row["messages"] for row in left if row["zone"] in asleep)
 
 
 class _Consent:
@@ -173,8 +188,11 @@ def _who(row: dict[str, Any]) -> tuple[int, str, str]:
 class _Ways:
     """The ways out: each letter goes the way that its channel is told to go."""
 
-    def __init__(self, home: Home, flow: Flow, settings: Outreach, outbox: Outbox) -> None:
+    def __init__(
+        self, home: Home, flow: Flow, settings: Outreach, outbox: Outbox, awake: _Awake
+    ) -> None:
         self._home, self._flow, self._settings, self._outbox = home, flow, settings, outbox
+        self._awake = awake
         self._mailer: Mailer | None = None
 
     def __enter__(self) -> "_Ways":
@@ -184,28 +202,36 @@ class _Ways:
         if self._mailer is not None:
             self._mailer.__exit__()
 
-    def take(self, made: Sequence[Letter]) -> None:
-        """Hand over some letters."""
+    def take(self, made: Sequence[Letter], zones: Mapping[str, str]) -> None:
+        """Hand over some letters; `zones` has where each lives, by its key."""
         by_mail = [one for one in made if self._settings.delivery.get(one.channel) == "smtp"]
         in_file = [one for one in made if self._settings.delivery.get(one.channel) != "smtp"]
-        if in_file:
-            self._outbox.move([(one.key, "sending", "") for one in in_file])
-            handoff.hand_over(self._home, self._flow.name, in_file)
-            self._outbox.move([(one.key, "sent", "") for one in in_file])
+        begun = [one for one in in_file if self._outbox.begin(one.key)]
+        if begun:
+            handoff.hand_over(self._home, self._flow.name, begun)
+            self._outbox.move([(one.key, "sent", "") for one in begun])
         if by_mail:
-            self._mail(by_mail)
+            self._mail(by_mail, zones)
 
-    def _mail(self, made: Sequence[Letter]) -> None:
+    def _mail(self, made: Sequence[Letter], zones: Mapping[str, str]) -> None:
         self._mailer = self._mailer or Mailer(self._settings)
         done: list[tuple[str, str, str]] = []
         retry_at: str | None = None
         try:
             for letter in made:
                 self._mailer.ready()
+                if not self._awake([zones[letter.key]]):
+                    continue
                 # Before the first byte leaves it is written down, durably, that it may have.
-                self._outbox.move(done, begin=letter.key, retry_at=retry_at)
+                begun = self._outbox.begin(letter.key, done, retry_at=retry_at)
                 done, retry_at = [], None
-                fate = self._mailer.hand_over(letter)
+                if not begun:
+                    continue
+                try:
+                    fate = self._mailer.hand_over(letter)
+                except Refused:
+                    done = [(letter.key, "approved", "")]  # nothing of it left
+                    raise
                 done, retry_at = self._outcome(letter, fate)
         finally:
             self._outbox.move(done, retry_at=retry_at)
