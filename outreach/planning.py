@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.contacts import Contacts
+from attribution.errors import Busy
 from attribution.outreach_settings import Outreach
 from attribution.paths import Home
 from outreach import audience, consent, holdout
@@ -88,7 +89,12 @@ def plan(
 
 
 def keep(made: Plan, outbox: Outbox, home: Home) -> int:
-    """Write a plan into the outbox; how many messages are new."""
+    """Write a plan into the outbox; how many messages are new.
+
+    Raises Busy where another generation was published since: somebody may be forgotten by now.
+    """
+    if audience.generation_of(home) != made.generation:
+        raise Busy("Other data were published meanwhile. Say it again; nothing was planned.")
     flow, at = made.flow, made.now.astimezone(UTC).isoformat(timespec="milliseconds")
     for arm, table in ((holdout.TREATED, made.rows), (holdout.HELD_OUT, made.held_out)):
         columns = [table.column(name).to_pylist() for name in _ASSIGNED]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import stat
 import zipfile
 from datetime import date, timedelta
@@ -13,6 +14,7 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 import research_fixture as made_up
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from warehouse_fixtures import Warehouse, appointment, at, encounter, message, payment, touch
@@ -20,13 +22,15 @@ from warehouse_fixtures import Warehouse, appointment, at, encounter, message, p
 from attribution import audit
 from attribution.cli import main
 from attribution.errors import BadInput, NotAllowed, SettingsError, StorageError
+from attribution.paths import Home
 from attribution.people import Permit
-from attribution.research import columns, files, hierarchies, rare, zip3
+from attribution.research import columns, files, hierarchies, rare, registry, zip3
 from attribution.research.coding import coded
 from attribution.research.cohort import Cohort, members
 from attribution.research.differences import choose_beside, levels_of
 from attribution.research.export import Request, _classes, export_research
 from attribution.research.lattice import Counts, Hierarchy, search, weigh
+from attribution.research.reading import tags
 from attribution.research.registry import Earlier
 from attribution.research.release import choose, released
 from attribution.research.rules import Determination, Rules, research_rules
@@ -326,6 +330,40 @@ def test_who_came_since_is_held_back(tmp_path):
     next(home.research.glob("*.members")).unlink()
     with pytest.raises(StorageError, match="Put it back from a backup"):
         export_research(home, 2, PERMIT, Request(REASON))
+
+
+def test_who_is_forgotten_leaves_the_registry_and_the_others_stay_protected(tmp_path):
+    frame = made_up.people(1500)
+    home = made_up.make_home(tmp_path / "home", frame)
+    export_research(home, 1, PERMIT, Request(REASON))
+    [before] = registry.earlier(home)
+    everybody = tags(home, frame["person_id"].to_numpy())
+    inside = everybody[np.isin(everybody, before.tags)]
+    gone, kept = inside[:1], next(home.research.glob("*.members")).read_bytes()
+    assert registry.forget_people(home, "ann", everybody[:0]) == 0
+    assert registry.forget_people(home, "ann", gone) == 1
+    [after] = registry.earlier(home)
+    assert len(after.tags) == len(before.tags)
+    assert set(inside.tolist()) - set(after.tags.tolist()) == set(gone.tolist())
+    assert gone.astype("<i8").tobytes() not in zstandard.decompress(
+        next(home.research.glob("*.members")).read_bytes()
+    )
+    for one in (before, after):
+        sizes = np.bincount(one.places)
+        assert len(sizes) == len(one.classes)
+    assert np.bincount(after.places).tolist() == np.bincount(before.places).tolist()
+    # The next export is as careful about who went as where their number is still known.
+    other = Home(tmp_path / "other")
+    shutil.copytree(home.folder, other.folder)
+    next(other.research.glob("*.members")).write_bytes(kept)
+    told = []
+    for place in (home, other):
+        made_up.publish(place, 2, frame[~np.isin(everybody, gone)])
+        told.append(export_research(place, 2, PERMIT, Request(REASON)).disclosure)
+    assert told[0] == told[1]
+    assert audit.entries(home)["action"].tolist() == [
+        audit.RESEARCH_EXPORTED, audit.RESEARCH_FORGOTTEN, audit.RESEARCH_EXPORTED,
+    ]  # fmt: skip
 
 
 # What is read of people
