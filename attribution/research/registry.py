@@ -7,11 +7,13 @@ exports give away together, so nothing leaves until it is back. Whoever is forgo
 drawn by lot in place of theirs: that somebody was in a class stays known, and not who.
 """
 
+import fcntl
 import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +22,7 @@ import pandas as pd
 import zstandard
 
 from attribution import audit
-from attribution.at_rest import write_whole
+from attribution.at_rest import lock_file, write_whole
 from attribution.errors import StorageError
 from attribution.paths import Home
 from attribution.research.lattice import Whole
@@ -61,6 +63,15 @@ def earlier(home: Home) -> list[Earlier]:
         levels = {str(name): int(level) for name, level in detail["levels"].items()}
         found.append(Earlier(str(detail["export"]), str(entry["at"])[:10], levels, *members))
     return found
+
+
+@contextmanager
+def one_at_a_time(home: Home) -> Iterator[None]:
+    """Let exports wait for each other: two at once would be compared with neither."""
+    home.research.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with lock_file(home.research / "lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def registry_key(home: Home) -> bytes:
