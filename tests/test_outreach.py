@@ -171,6 +171,9 @@ def test_what_waits_is_planned_anew_and_taken_back_where_it_is_meant_no_more(cli
     assert keep(plan(clinic, one, *boxes, now=NOW), outbox, clinic) == 0
     assert outbox.rows("select key, fields, version from message") == [told]
     assert outbox.rows("select state, tries from message") == [{"state": "planned", "tries": 2}]
+    # Another time is another occasion: who was told the old one is told the new one.
+    (occasion,) = {row["occasion"] for row in outbox.rows("select occasion from message")}
+    assert occasion.endswith(f" {ago(-2):%Y-%m-%d %H:%M:%S}")
     later = plan(clinic, one, *boxes, now=ago(-5))  # the appointment is over
     assert later.planned == 0
     keep(later, outbox, clinic)
