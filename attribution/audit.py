@@ -28,6 +28,7 @@ from attribution.paths import Home
 EXPORTED = "export"  # a report of aggregates left the installation
 PEOPLE_EXPORTED = "people_export"  # a file about single people did
 RESEARCH_EXPORTED = "research_export"  # de-identified rows did: the registry of these exports
+RESEARCH_FORGOTTEN = "research_forgotten"  # somebody's number left the registry of these exports
 PEOPLE_SEEN = "people_view"  # single people were shown
 PEOPLE_SOUGHT = "people_search"  # somebody was looked for and not found
 ROLLED_BACK = "rollback"

@@ -17,6 +17,7 @@ from attribution import analyst, custody, warehouse
 from attribution import settings as configuration
 from attribution.errors import BadInput, CaretraceError
 from attribution.ledger import Ledger
+from attribution.local_time import local
 from attribution.paths import Home
 from attribution.port import check_port
 from attribution.research import command as research_command
@@ -205,15 +206,18 @@ def _status(_options: argparse.Namespace) -> int:
     back = ", rolled back" if (published.head(1)["reason"] == "rollback").all() else ""
     _say(
         f"Generation {generation}{back if len(every) else ''}, published "
-        f"{when.iloc[-1] if len(when) else 'at an unknown time'}."
+        f"{local(when.iloc[-1]) if len(when) else 'at an unknown time'}."
     )
     for run in runs.to_dict("records"):
         # What failed is said with each source below.
         message = "" if run["state"] == "partial" else run["message"]
-        _say(f"Last refresh: {run['state']}, started {run['started_at']}. {message}".rstrip())
+        _say(
+            f"Last refresh: {run['state']}, started {local(run['started_at'])}. {message}".rstrip()
+        )
     for source in sources.to_dict("records"):
         # A missing text is NaN in a frame.
-        since = source["last_success_at"] if isinstance(source["last_success_at"], str) else "never"
+        told = source["last_success_at"]
+        since = local(told) if isinstance(told, str) else "never"
         state = f"{source['state']}, last loaded {since}. {source['message']}"
         _say(f"  {source['source']}: {state.rstrip()}")
     return 1 if (sources["state"] == "failed").any() else 0
@@ -336,7 +340,7 @@ def _audit(options: argparse.Namespace) -> int:
     if options.what == "show":
         for said in audit.entries(home, options.last).to_dict("records"):
             who = f"{said['actor']}: {said['action']} of {said['subject']}"
-            _say(f"{said['number']} {said['at']} {who} {said['detail']}")
+            _say(f"{said['number']} {local(said['at'])} {who} {said['detail']}")
         return 0
     verdict = audit.verify(home, options.expect)
     for problem in verdict.problems:

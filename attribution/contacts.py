@@ -10,6 +10,7 @@ No name is ever kept. Only the sender opens what is sealed; pages and reports ca
 
 import hmac
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,12 @@ _KEPT: dict[type[Row], tuple[str, str]] = {
 }
 RECORD, EMAIL, PHONE = "record", "email", "phone"
 _NONCE = 12
+# RFC 5321, 4.1.2: a dot-string at a domain. Quoted names and literals are for nobody's patients,
+# and what can be more than one address, or a line of its own in a header, must not get through.
+ADDRESS = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+)
 _TABLE = """
 create table if not exists address (
     owner text not null,
@@ -151,7 +158,11 @@ class Contacts:
         with self._lock, self._connection as connection:
             before = connection.total_changes
             connection.executemany("delete from address where owner = ?", [(o,) for o in owners])
-            return connection.total_changes - before
+            gone = connection.total_changes - before
+        # Pages of before lie in the log until it is written over.
+        with self._lock:
+            self._connection.execute("pragma wal_checkpoint(truncate)")
+        return gone
 
     def _bring_up(self, ring: Keyring) -> None:
         """Let what is kept follow the hashing key: owners and what is sealed; all or nothing.
@@ -243,6 +254,6 @@ def _sendable(kind: str, value: str, region: str) -> str | None:
         number = phone(value, region)
         return None if number is None or ";" in number else number
     text = value.strip()
-    if kind == EMAIL and (not text.isascii() or not text.isprintable()):
+    if kind == EMAIL and not ADDRESS.fullmatch(text):
         return None
     return text

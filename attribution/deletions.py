@@ -21,6 +21,7 @@ from attribution.retention import PAYLOADS, RUNS, Retention
 from attribution.settings import Settings
 from attribution.tombstones import Forgotten, bury_records, forgotten
 from attribution.vault import open_vault
+from outreach import outbox
 
 _MARK = "to_rewrite"
 
@@ -71,6 +72,9 @@ def delete(
         with building.connect() as connection:
             past = dict(retention.purge(connection, kept, today))
             gone, more = erasing.erase(connection, buried) if buried else (0, [])
+            if buried.pending:
+                # Now: what outreach sent them would be told to the warehouse again in a moment.
+                outbox.forget(home, buried.numbers, buried.people)
             if past or gone:
                 _mark(connection)
             marked = _marked(connection)

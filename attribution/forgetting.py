@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -145,12 +146,15 @@ def finish(settings: Settings, generation: int) -> None:
         if not buried.pending:
             return
         warehouse.drop_others(home, generation)
-        for path in naming_payloads(settings, keyring(home), frozenset(buried.people)):
-            path.unlink()
+        ring = keyring(home)
+        Payloads(home, ring.payloads).remove(
+            naming_payloads(settings, ring, frozenset(buried.people))
+        )
         with Books(home) as books:
             books.remove_mentions(buried.numbers)
         contacts.forget(home, buried.people)
         outbox.forget(home, buried.numbers, buried.people)
+        _leave_registry(home, buried.numbers)
         audit.record(
             home,
             audit.operator(),
@@ -160,6 +164,18 @@ def finish(settings: Settings, generation: int) -> None:
             generation=generation,
         )
         erased(vault)
+
+
+def _leave_registry(home: Home, people: Iterable[int]) -> None:
+    """Take the numbers that stand for people out of the registry of research exports."""
+    if not home.research.is_dir():
+        return
+    # Imported late: few installations export research data.
+    from attribution.research.reading import tags
+    from attribution.research.registry import forget_people
+
+    numbers = np.fromiter(people, dtype=np.int64)
+    forget_people(home, audit.operator(), tags(home, numbers))
 
 
 def naming_payloads(settings: Settings, ring: Keyring, people: frozenset[str]) -> list[Path]:
@@ -211,7 +227,9 @@ def _hashes(settings: Settings, ring: Keyring, line: Asked) -> list[str]:
 
 
 def _namespaces(settings: Settings) -> list[tuple[str, str]]:
-    return sorted({(s.patient_namespace, s.crm_namespace) for s in settings.sources})
+    # The usual ones too: of a source that is configured no more there are payloads all the same.
+    configured = {(s.patient_namespace, s.crm_namespace) for s in settings.sources}
+    return sorted(configured | {("emr", "crm")})
 
 
 def _door(settings: Settings, ring: Keyring, namespaces: tuple[str, str]) -> Door:

@@ -10,7 +10,7 @@ another was, does not open. Payloads of versions that did not seal are read as t
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -65,11 +65,19 @@ class Payloads:
             if path.name.endswith(PLAIN) or self._sealed_under(path) != newest:
                 yield path
 
+    def remove(self, paths: Iterable[Path]) -> int:
+        """Remove some payloads, and what a kill left half written; durably. How many there were."""
+        gone = [*paths, *self.home.raw.rglob(f"*{SEALED}.tmp")]
+        for path in gone:
+            path.unlink(missing_ok=True)
+        for folder in {path.parent for path in gone}:
+            sync(folder)
+        return len(gone)
+
     def reseal(self, path: Path) -> None:
         """Seal one payload under the newest key; killed at any point, one whole file is there."""
         compressed = self._compressed(path)
         self._write(_sealed_path(path), compressed)
-        sync(path.parent)  # the key that opens the old one may be given up next
         if path.name.endswith(PLAIN):
             path.unlink()
 
@@ -97,13 +105,19 @@ class Payloads:
             return _named(file.read(_HEADER))
 
     def _write(self, path: Path, compressed: bytes) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = path.parent
+        fresh = not folder.is_dir()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.tmp")
         with writing(partial) as file:
             file.writelines(_sealed(self.keys[-1], compressed, self._place(path)))
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        sync(folder)  # the key that opens an old one may be given up next
+        while fresh and folder != self.home.folder:
+            folder = folder.parent
+            sync(folder)
 
     def _place(self, path: Path) -> bytes:
         """Source, account, run and name, as authenticated with each chunk."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from attribution import audit, warehouse
-from attribution.at_rest import owner_only, write_whole
+from attribution.at_rest import owner_only, sync, write_whole
 from attribution.contacts import Contacts
 from attribution.errors import BadInput, Busy
 from attribution.kept_books import Books
@@ -73,23 +73,11 @@ def rotate(settings: Settings, watch: Watcher, say: Say, *, rehash: bool = False
 
 def _rotate(settings: Settings, watch: Watcher, say: Say, *, rehash: bool) -> None:
     home = settings.home
-    ring, outer = unlocked(home)
-    if len(ring.payloads) > 1:
+    what = "hashing, payload and outer key" if rehash else "payload and outer key"
+    if not _begun(home, what, rehash=rehash):
         _finish(settings, watch)
         say("An earlier change of keys is finished now; no other was begun.")
         return
-    _bring_up_outreach(home)  # so that each store has noted the key that it is under
-    new = _new_outer(home, outer)
-    with owner_only(), only_one(home):
-        with Books(home) as books, books.between_entries() as number:
-            changed = Keyring(
-                (*ring.hashing, secrets.token_bytes(32)) if rehash else ring.hashing,
-                (*ring.payloads, secrets.token_bytes(32)),
-                (*ring.sealed_from, number) if rehash else ring.sealed_from,
-            )
-            keep(home, changed, new)
-        what = "hashing, payload and outer key" if rehash else "payload and outer key"
-        audit.record(home, audit.operator(), audit.KEYS_CHANGED, what)
     _finish(settings, watch)
     say(f"Changed: {what}. Numbers of people and everything joined are as they were.")
     if os.environ.get(NEW_KEY_VARIABLE):
@@ -118,6 +106,30 @@ def _bring_up_outreach(home: Home) -> None:
         Outbox(home).close()
 
 
+def _begun(home: Home, what: str, *, rehash: bool) -> bool:
+    """Write down the keys that take over; false where an earlier change is to be finished first.
+
+    The keyring is read under the lock: what another command wrote meanwhile must not be lost.
+    """
+    with owner_only(), only_one(home):
+        ring, outer = unlocked(home)
+        if len(ring.payloads) > 1:
+            # A kill came between the keys and the log: what was done is written down all the same.
+            audit.record(home, audit.operator(), audit.KEYS_CHANGED, "an earlier change goes on")
+            return False
+        _bring_up_outreach(home)  # so that each store has noted the key that it is under
+        new = _new_outer(home, outer)
+        with Books(home) as books, books.between_entries() as number:
+            changed = Keyring(
+                (*ring.hashing, secrets.token_bytes(32)) if rehash else ring.hashing,
+                (*ring.payloads, secrets.token_bytes(32)),
+                (*ring.sealed_from, number) if rehash else ring.sealed_from,
+            )
+            keep(home, changed, new)
+        audit.record(home, audit.operator(), audit.KEYS_CHANGED, what)
+    return True
+
+
 def _new_outer(home: Home, outer: bytes) -> bytes:
     """The outer key that takes over; where a file holds it, the new one is put beside it."""
     given = os.environ.get(NEW_KEY_VARIABLE)
@@ -139,9 +151,7 @@ def _new_outer(home: Home, outer: bytes) -> bytes:
 def _finish(settings: Settings, watch: Watcher) -> None:
     """Bring everything under the keys of the keyring, then give up those that took their leave."""
     home = settings.home
-    ring, outer = unlocked(home)
-    if home.new_key.exists() and home.new_key.read_bytes().strip() == outer:
-        home.new_key.replace(home.key)
+    ring, _outer = unlocked(home)
     if (number := warehouse.current_generation(home)) is not None:
         if not _under(home, number, ring):
             number = refresh(settings, watch, load=False).generation
@@ -150,6 +160,10 @@ def _finish(settings: Settings, watch: Watcher) -> None:
                 warehouse.drop_others(home, number)
     with owner_only(), only_one(home):
         _bring_up_outreach(home)
+        ring, outer = unlocked(home)
+        if home.new_key.exists() and home.new_key.read_bytes().strip() == outer:
+            home.new_key.replace(home.key)
+            sync(home.folder)
         with open_vault(home) as vault:
             bring_up_vault(vault, ring)
         payloads = Payloads(home, ring.payloads)

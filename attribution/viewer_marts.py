@@ -29,7 +29,6 @@ AS_THEY_ARE = (
     "unmapped",
     "rejected",
     "coverage",
-    "removal_effect",
     "incremental_draws",
 )
 CUBES = (
@@ -88,6 +87,8 @@ def write(connection: Connection, marts: Mapping[str, Sequence[str]], *, follows
     quarter = _paths(connection, said, earlier) if ways else ""
     _spend(connection)
     _incremental(connection)
+    if "removal_effect" in marts:
+        _removal_effects(connection)
     for mart in AS_THEY_ARE:
         if mart in marts:
             _create(connection, mart, f"select * from main.{mart}")
@@ -374,6 +375,26 @@ def _spend(connection: Connection) -> None:
         " cast(sum(impressions) as bigint) as impressions, cast(sum(clicks) as bigint) as clicks"
         " from main.spend group by all",
         grain,
+    )
+
+
+def _removal_effects(connection: Connection) -> None:
+    """Removal effects of the channels that are told by their names.
+
+    An effect times all conversions is about how many ran through a channel: of one that is folded
+    everywhere that would be its small cell again.
+    """
+    _create(
+        connection,
+        "removal_effect",
+        f"""
+        select effects.* from main.removal_effect as effects
+        inner join (
+            select distinct kind, channel from {VIEWERS}.credit where model <> 'incremental'
+        ) as told
+            on effects.kind = told.kind and effects.channel = told.channel
+        """,
+        "kind, channel",
     )
 
 

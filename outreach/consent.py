@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from attribution.outreach_settings import OPT_IN, Outreach
+from attribution.outreach_settings import CHANNELS, OPT_IN, Outreach
 
 REASONS = {
     "opted_out": "asked not to be reached this way",
@@ -20,6 +20,17 @@ REASONS = {
     "bounced": "the address does not exist any more",
     "deceased": "has died",
 }
+
+# What sources call channels. A refusal counts for all that its word may mean, a permission only for
+# what it surely does: who may be called may not be texted.
+_MEANS = (
+    ("text", "sms", True), ("mms", "sms", True), ("e-mail", "email", True),
+    ("mail", "direct_mail", True), ("letter", "direct_mail", True), ("post", "direct_mail", True),
+    ("phone", "call", True), ("voice", "call", True), ("telephone", "call", True),
+    ("phone", "sms", False), ("telephone", "sms", False), ("mobile", "sms", False),
+    ("mobile", "call", False),
+)  # fmt: skip
+_EVERY, _NONE_SAID = ("all", "any"), ""
 
 # How somebody speaks who answers a message with STOP, or reports it as spam.
 _REPLIED = "answered|unsubscribed|complained|reply|stop"
@@ -59,14 +70,13 @@ said as (
 channels as (
     select distinct person_id, channel from candidates
 ),
+means as (select * from (values {_means()}) as means (word, channel, lifts)),
 -- What was said of every channel is said of each. A join on anything but equality would compare
 -- everybody with everybody.
 spread as (
-    select * from said where channel not in ('all', 'any')
-    union all
-    select said.person_id, every.channel, said.allowed, said.since, said.how
-    from said cross join (select distinct channel from candidates) as every
-    where said.channel in ('all', 'any')
+    select said.person_id, means.channel, said.allowed, said.since, said.how
+    from said inner join means on said.channel = means.word
+    where means.lifts or not said.allowed
 ),
 persons as (
     select
@@ -105,13 +115,13 @@ of_address as (
 ),
 addresses as (
     select
-        identifier,
-        channel,
-        max(case when allowed then since end) as lifted_at,
-        max(case when not allowed then since end) as refused_at
-    from of_address
-    where identifier is not null
-    group by identifier, channel
+        of_address.identifier,
+        means.channel,
+        max(case when of_address.allowed then of_address.since end) as lifted_at,
+        max(case when not of_address.allowed then of_address.since end) as refused_at
+    from of_address inner join means on of_address.channel = means.word
+    where of_address.identifier is not null and (means.lifts or not of_address.allowed)
+    group by of_address.identifier, means.channel
 ),
 events as (
     select identifier, channel, since, true as bounced from stopped
@@ -160,6 +170,16 @@ left join addresses
 left join bounces
     on candidates.identifier = bounces.identifier and candidates.channel = bounces.channel
 """
+
+
+def _means() -> str:
+    """Words for channels, the channel, and whether a permission in this word counts as well."""
+    rows = [(channel, channel, True) for channel in CHANNELS]
+    rows += [(word, channel, True) for word in _EVERY for channel in CHANNELS]
+    rows += [(_NONE_SAID, channel, False) for channel in CHANNELS]
+    return ", ".join(
+        f"('{word}', '{channel}', {str(both).lower()})" for word, channel, both in (*rows, *_MEANS)
+    )
 
 
 def refused(

@@ -7,43 +7,18 @@ those in it: after a kill, what is in a file has been handed over and nothing el
 import csv
 import hashlib
 import io
-import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from attribution.at_rest import sync, write_whole
 from attribution.paths import Home
-from outreach.letters import Letter
-from outreach.outbox import Outbox
-from outreach.ways import Doubt, Fate
+
+if TYPE_CHECKING:
+    from outreach.letters import Letter
 
 COLUMNS = ("message_key", "flow", "record", "channel", "subject", "text")
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
-
-
-class Files:
-    """The way of files: all that is handed over together is in one."""
-
-    at_once = 200
-
-    def __init__(self, home: Home, flow: str) -> None:
-        self._home, self._flow = home, flow
-
-    def ready(self) -> None:
-        """There is nothing to wait for."""
-
-    def close(self) -> None:
-        """Nothing is held open."""
-
-    def hand_over(self, letters: Sequence[Letter]) -> list[Fate]:
-        hand_over(self._home, self._flow, letters)
-        return [Fate("sent")] * len(letters)
-
-    def settled(self, doubts: Sequence[Doubt], _outbox: Outbox) -> dict[str, Fate]:
-        there = handed_over(self._home, self._flow)
-        return {d.key: Fate("sent") if d.key in there else Fate("deferred") for d in doubts}
-
-    def probe(self) -> str:
-        return "files are written to the home folder."
 
 
 def folder(home: Home) -> Path:
@@ -51,7 +26,7 @@ def folder(home: Home) -> Path:
     return home.folder / "handed_over"
 
 
-def hand_over(home: Home, flow: str, letters: Sequence[Letter]) -> Path:
+def hand_over(home: Home, flow: str, letters: "Sequence[Letter]") -> Path:
     """Write one file; only its owner can read it."""
     place = folder(home)
     place.mkdir(mode=0o700, exist_ok=True)
@@ -63,19 +38,34 @@ def hand_over(home: Home, flow: str, letters: Sequence[Letter]) -> Path:
     for letter in letters:
         line = (letter.key, flow, letter.record, letter.channel, letter.subject, letter.text)
         table.writerow([_safe(value) for value in line])
-    partial = path.with_suffix(".tmp")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-        file.write(text.getvalue())
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    whole = os.open(place, os.O_RDONLY)
-    try:
-        os.fsync(whole)
-    finally:
-        os.close(whole)
+    for left in place.glob("*.tmp"):  # what a kill left in the middle was never handed over
+        left.unlink()
+    write_whole(path, text.getvalue().encode())
     return path
+
+
+def forget(home: Home, keys: Collection[str]) -> int:
+    """Take some messages out of the files that are still there; how many lines that were."""
+    place, gone = folder(home), 0
+    if not place.is_dir():
+        return 0
+    for left in place.glob("*.tmp"):
+        left.unlink()
+    for path in sorted(place.glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            head, *rows = list(csv.reader(file)) or [[]]
+        kept = [row for row in rows if row[0] not in keys]
+        if len(kept) == len(rows):
+            continue
+        gone += len(rows) - len(kept)
+        if kept:
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows([head, *kept])
+            write_whole(path, text.getvalue().encode())
+        else:
+            path.unlink()
+    sync(place)
+    return gone
 
 
 def handed_over(home: Home, flow: str) -> set[str]:

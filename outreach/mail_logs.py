@@ -1,8 +1,8 @@
 """What mail logs show of doubtful messages.
 
 That a message went is shown by its Message-ID in the server's log. That it did not is shown by its
-absence, once the log has a message that we sent long enough after it: a log is written in order.
-Without a log a person decides.
+absence, where the log begins before it, and once it has a message that we sent long enough after
+it: a log is written in order, and what is old is thrown away. Without a log a person decides.
 """
 
 import gzip
@@ -27,7 +27,8 @@ def settled(doubts: Sequence[Doubt], smtp: Smtp, outbox: Outbox) -> dict[str, Fa
     """The fates of doubtful messages that the log of the server shows."""
     if not smtp.log:
         return {}
-    logged = set(accepted(Path(smtp.log)))
+    logged = dict(accepted(Path(smtp.log)))
+    since = min(logged.values(), default=None)
     sent = outbox.rows(
         "select key, at from message where state = 'sent' and way in ('smtp', '') "
         "and channel = 'email' and at >= ?",
@@ -39,14 +40,18 @@ def settled(doubts: Sequence[Doubt], smtp: Smtp, outbox: Outbox) -> dict[str, Fa
     for doubt in doubts:
         if message_id(doubt.key, smtp) in logged:
             fates[doubt.key] = Fate("sent")
-        elif ripe is not None and doubt.at <= ripe:
+        elif ripe is not None and since is not None and since <= doubt.at <= ripe:
             fates[doubt.key] = Fate("deferred")
     return fates
 
 
-def accepted(folder: Path) -> Iterator[str]:
-    """The Message-IDs that the logs of a folder, in Postfix's format, show to be queued."""
-    clock = postfix.Clock(UTC, datetime.now(UTC) + timedelta(days=1))
+def accepted(folder: Path) -> Iterator[tuple[str, datetime]]:
+    """The Message-IDs that the logs of a folder, in Postfix's format, show to be queued, and when.
+
+    Times without a zone are of this computer's.
+    """
+    here = datetime.now().astimezone().tzinfo
+    clock = postfix.Clock(here, datetime.now(UTC) + timedelta(days=1))
     for path in sorted(folder.glob("*")):
         if not path.is_file():
             continue
@@ -55,4 +60,4 @@ def accepted(folder: Path) -> Iterator[str]:
             for _key, queued in postfix.queued(lines, clock):
                 # Named before it is whole; queued once it has a sender.
                 if queued.message_id and queued.sender is not None:
-                    yield queued.message_id
+                    yield queued.message_id, queued.at

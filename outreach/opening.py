@@ -15,7 +15,7 @@ from attribution.outreach_ways import (
 )
 from attribution.paths import Home
 from outreach import salesforce
-from outreach.handoff import Files
+from outreach.filing import Files
 from outreach.hubspot import Lists
 from outreach.marks import mark_key
 from outreach.sell import SellTasks

@@ -25,6 +25,7 @@ from attribution.keys import keyring
 from attribution.ledger import now
 from attribution.paths import Home
 from attribution.rehashing import bring_up_table, key_name, note_key
+from outreach import handoff
 
 STATES = ("planned", "approved", "sending", "sent", "failed", "refused", "in_doubt")
 # Those that count for frequency caps: it left, or is about to.
@@ -34,6 +35,8 @@ COLUMNS = (
     "zone", "fields", "state", "reason", "planned_at", "next_at", "tries", "at", "way", "mark",
     "receipt",
 )  # fmt: skip
+# What is told anew of a message that waits.
+_ANEW = ("version", "person_id", "identifier", "owner", "source", "channel", "zone", "fields")
 _TABLES = """
 create table if not exists message (
     key text primary key, flow text not null, version text not null, person_id integer not null,
@@ -99,6 +102,7 @@ class Outbox:
     """The outbox of one home folder; made on first use."""
 
     def __init__(self, home: Home) -> None:
+        self._home = home
         home.outreach.touch(mode=0o600)
         self._connection = sqlite3.connect(home.outreach, isolation_level=None)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000",
@@ -155,20 +159,35 @@ class Outbox:
         self._connection.execute("commit")
 
     def plan(self, flow: str, version: str, rows: Iterable[Sequence[object]]) -> int:
-        """Add messages in the order of COLUMNS; those whose key is there stay as they are.
+        """Plan a flow: messages in the order of COLUMNS; returns how many are new.
 
-        What was planned under another version of the flow, and has not left, is taken back first.
+        What waits is told anew, and taken back where it is not planned any more: an appointment
+        was moved or called off, a bill was paid. What was refused may be allowed by now. All that
+        left, or may have, stays as it is.
         """
         marks = ", ".join("?" * len(COLUMNS))
+        anew = ", ".join(f"{name} = excluded.{name}" for name in _ANEW)
         with self.transaction() as connection:
+            connection.execute("create temp table if not exists wanted (key text primary key)")
+            connection.execute("delete from wanted")
+            connection.execute("update message set state = 'planned' where flow = ? and version "
+                               "<> ? and state = 'approved'", (flow, version))  # fmt: skip
+            (before,) = connection.execute("select count(*) from message").fetchone()
+            for row in rows:
+                connection.execute("insert or ignore into wanted values (?)", row[:1])
+                connection.execute(
+                    f"insert into message values ({marks}) on conflict (key) do update set {anew}, "
+                    "state = case state when 'refused' then 'planned' else state end "
+                    "where state in ('planned', 'approved', 'refused')",
+                    row,
+                )
+            (after,) = connection.execute("select count(*) from message").fetchone()
             connection.execute(
-                "delete from message where flow = ? and version <> ? and state in "
-                "('planned', 'approved') and tries = 0",
-                (flow, version),
+                "delete from message where flow = ? and state in ('planned', 'approved') "
+                "and key not in (select key from wanted)",
+                (flow,),
             )
-            before = connection.total_changes
-            connection.executemany(f"insert or ignore into message values ({marks})", rows)
-            return connection.total_changes - before
+            return int(after - before)
 
     def assign(self, rows: Iterable[Sequence[object]]) -> None:
         """Remember who was treated and who was held out; the first time stands."""
@@ -232,8 +251,9 @@ class Outbox:
         """Begin to send some letters (key, mark) by a way, and note what became of earlier ones.
 
         Both are one transaction: a disk is waited for once a message. Nothing is begun, and false
-        returned, where anything was written since `seen` (`written`): it may be a refusal. So a
-        refusal that is there before a message begins is never followed by that message.
+        returned, where anything was written since `seen` (`written`): it may be a refusal, a person
+        who was forgotten, a flow that was planned anew. So a refusal that is there before a message
+        begins is never followed by that message.
         """
         at = now()
         with self.transaction() as connection:
@@ -242,7 +262,7 @@ class Outbox:
                 return False
             connection.executemany(
                 "update message set state = 'sending', tries = tries + 1, at = ?, way = ?, "
-                "mark = ? where key = ?",
+                "mark = ? where key = ? and state = 'approved'",
                 [(at, way, mark, key) for key, mark in letters],
             )
             return True
@@ -355,6 +375,8 @@ class Outbox:
         """
         persons = [(person,) for person in people]
         addresses = [(identifier,) for identifier in identifiers]
+        # Files first: by the rows it is known which lines are theirs, also after a kill.
+        handoff.forget(self._home, self._keys(persons, addresses))
         with self.transaction() as connection:
             before = connection.total_changes
             for name in ("message", "assignment"):
@@ -365,7 +387,25 @@ class Outbox:
                 "delete from stop where person_id = ? and identifier is null", persons
             )
             connection.executemany("update stop set person_id = null where person_id = ?", persons)
-            return connection.total_changes - before
+            gone = connection.total_changes - before
+        # Pages of before lie in the log until it is written over.
+        self._connection.execute("pragma wal_checkpoint(truncate)")
+        return gone
+
+    def _keys(self, persons: Sequence[tuple[int]], addresses: Sequence[tuple[str]]) -> set[str]:
+        """The keys of all messages to some people or addresses."""
+        return {
+            str(row[0])
+            for column, values in (
+                ("person_id", persons),
+                ("identifier", addresses),
+                ("owner", addresses),
+            )
+            for value in values
+            for row in self._connection.execute(
+                f"select key from message where {column} = ?", value
+            )
+        }
 
 
 @contextmanager

@@ -13,12 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.contacts import Contacts
+from attribution.errors import Busy
 from attribution.outreach_settings import Outreach
 from attribution.paths import Home
 from outreach import audience, consent, holdout
 from outreach.flow import Flow
 from outreach.outbox import COUNTED, Outbox
 from outreach.rules import known_names
+from outreach.told import SOURCE as OURSELVES
 from outreach.zones import zone_table
 
 # What a channel needs to know of somebody.
@@ -87,7 +89,12 @@ def plan(
 
 
 def keep(made: Plan, outbox: Outbox, home: Home) -> int:
-    """Write a plan into the outbox; how many messages are new."""
+    """Write a plan into the outbox; how many messages are new.
+
+    Raises Busy where another generation was published since: somebody may be forgotten by now.
+    """
+    if audience.generation_of(home) != made.generation:
+        raise Busy("Other data were published meanwhile. Say it again; nothing was planned.")
     flow, at = made.flow, made.now.astimezone(UTC).isoformat(timespec="milliseconds")
     for arm, table in ((holdout.TREATED, made.rows), (holdout.HELD_OUT, made.held_out)):
         columns = [table.column(name).to_pylist() for name in _ASSIGNED]
@@ -167,8 +174,10 @@ def _lend(
         ),
         "past": outbox.table(
             "select owner, flow, occasion, planned_at from message where "
-            f"(flow = ? or planned_at >= ?) and state in ({marks})",
-            (flow.name, since),
+            f"(flow = ? or planned_at >= ?) and state in ({marks}) "
+            # What waits of this flow is planned anew: it may not be meant any more.
+            "and not (flow = ? and state in ('planned', 'approved'))",
+            (flow.name, since, flow.name),
             past,
         ),
         "assigned": outbox.table(
@@ -229,8 +238,11 @@ def _choose(
     """Give everyone in the audience their channel, or the first reason why they get nothing."""
     own = occasion_of(flow.every, at.date())
     said = [name for name in columns if name not in audience.NEEDED]
-    packed = ", ".join(f'"{name}" := {_said(name, columns[name])}' for name in said)
-    fields = f"cast(to_json(struct_pack({packed})) as varchar)" if said else "'{}'"
+    packed = [f'"{name}" := {_said(name, columns[name])}' for name in said]
+    if "timezone" not in columns:
+        # A time is that of the clock on the wall there; the reader's own may be an hour off.
+        packed.append('"timezone" := report.timezone')
+    fields = f"cast(to_json(struct_pack({', '.join(packed)})) as varchar)"
     location = "asked.location" if "location" in columns else "cast(null as varchar)"
     driver.execute(
         _CHOSEN.format(
@@ -247,6 +259,7 @@ def _choose(
             "rested": at - timedelta(days=flow.rest_days),
             "per_day": settings.per_day,
             "per_week": settings.per_week,
+            "ourselves": OURSELVES,
         },
     )
 
@@ -262,17 +275,35 @@ ours as (
     select
         person_id,
         count(*) filter (where held_at > $day) as day,
-        count(*) filter (where held_at > $week) as week,
         max(case when flow = $flow then held_at end) as last_at
     from history group by person_id
 ),
 theirs as (
     select
         person_id,
-        count(*) filter (where sent_at > $day) as day,
-        count(*) filter (where sent_at > $week) as week
+        count(*) filter (where sent_at > $day) as day
     from stg_message
     where was_sent and sent_at > $week and sent_at <= $at and person_id is not null
+    group by person_id
+),
+-- Other systems tell of what they sent for us too. So of one day the greater number counts, and
+-- days are added up.
+days as (
+    select person_id, cast(held_at at time zone 'UTC' as date) as day, 1 as our, 0 as their
+    from history where held_at > $week
+    union all
+    select person_id, cast(sent_at at time zone 'UTC' as date), 0, 1
+    from stg_message
+    where
+        was_sent and sent_at > $week and sent_at <= $at and person_id is not null
+        and source <> $ourselves
+),
+weeks as (
+    select person_id, sum(greatest(our, their)) as week
+    from (
+        select person_id, day, sum(our) as our, sum(their) as their
+        from days group by person_id, day
+    ) as counted
     group by person_id
 ),
 had as (select distinct person_id, occasion from history where flow = $flow),
@@ -328,9 +359,9 @@ select
         when ranked.person_id is null then why_not.reason
         when ours.last_at > $rested then 'rested'
         when greatest(coalesce(ours.day, 0), coalesce(theirs.day, 0)) >= $per_day then 'capped'
-        when greatest(coalesce(ours.week, 0), coalesce(theirs.week, 0)) >= $per_week then 'capped'
+        when coalesce(weeks.week, 0) >= $per_week then 'capped'
         when row_number() over (
-            partition by asked.person_id order by {occasion}
+            partition by asked.person_id, had.person_id is null order by {occasion}
         ) > $per_day then 'capped'
         else 'eligible'
     end as fate
@@ -340,6 +371,7 @@ left join ranked on asked.person_id = ranked.person_id and ranked.rank = 1
 left join why_not on asked.person_id = why_not.person_id
 left join ours on asked.person_id = ours.person_id
 left join theirs on asked.person_id = theirs.person_id
+left join weeks on asked.person_id = weeks.person_id
 left join had on asked.person_id = had.person_id and {occasion} = had.occasion
 left join int_people on asked.person_id = int_people.person_id
 left join zones on int_people.zip3 = zones.zip3

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
-from sqlglot import exp, parse_one
+from sqlglot import exp, parse
+from sqlglot.errors import SqlglotError
 
 from attribution.errors import BadInput
 from attribution.outreach_settings import Outreach, clock
@@ -12,7 +13,7 @@ from attribution.outreach_ways import HUBSPOT_LIST, SALESFORCE_CAMPAIGN
 from attribution.paths import Home
 from attribution.settings import load
 from outreach.flow import Flow
-from outreach.templates import SAID, variables
+from outreach.templates import SAID, is_the_same_for_everybody, variables
 
 # What tells how content somebody was: no request for a review may look at it (16 CFR 465.7).
 _CONTENT_TABLES = frozenset(
@@ -69,16 +70,18 @@ def _problems(flow: Flow, settings: Outreach, today: date) -> Iterator[str]:
     if flow.purpose == "treatment" and flow.holdout:
         yield "nobody is held out of treatment: set holdout to 0"
     used = variables(flow)
-    yield from _reviews(flow, used)
-    code = parse_one(flow.sql, read="duckdb")
-    if not isinstance(code, exp.Query):
-        yield "its audience is no SELECT"
+    code = _select(flow)
+    if code is None:
+        yield "its audience is not one SELECT"
+    else:
+        yield from _reviews(flow, used, code)
 
 
 def _by_channel(flow: Flow, settings: Outreach) -> Iterator[str]:
     begins, ends = quiet(flow, settings)
     spoken = {"sms", "call"} & set(flow.channels)
-    if spoken and (begins < ends or begins > _LATEST or ends < _EARLIEST):
+    # From and until alike is never quiet.
+    if spoken and (begins <= ends or begins > _LATEST or ends < _EARLIEST):
         yield "quiet hours must cover 21:00 to 08:00 for sms and call (47 CFR 64.1200(c)(1))"
     if "sms" in flow.channels and not settings.phone:
         yield "the setting phone is missing: a text message says how to reach its sender"
@@ -103,13 +106,25 @@ def _targets(flow: Flow, settings: Outreach) -> Iterator[str]:
             yield f"{channel} goes to a campaign: name it, [outreach.salesforce] campaigns"
 
 
-def _reviews(flow: Flow, used: set[str]) -> Iterator[str]:
+def _select(flow: Flow) -> exp.Query | None:
+    """The one question that an audience asks; None where it is another statement, or several."""
+    try:
+        code = [
+            each
+            for each in parse(flow.sql, read="duckdb")
+            if each and not isinstance(each, exp.Semicolon)
+        ]
+    except SqlglotError:
+        return None
+    return code[0] if len(code) == 1 and isinstance(code[0], exp.Query) else None
+
+
+def _reviews(flow: Flow, used: set[str], code: exp.Query) -> Iterator[str]:
     asks = flow.asks == "review" or "review_url" in used
     if not asks:
         return
     if flow.asks != "review":
         yield "it links to review_url, so it must say asks = 'review'"
-    code = parse_one(flow.sql, read="duckdb")
     tables = {table.name.lower() for table in code.find_all(exp.Table)}
     words = {node.name.lower() for node in code.find_all(exp.Identifier)} | used
     literals = {node.name.lower() for node in code.find_all(exp.Literal) if node.is_string}
@@ -121,8 +136,11 @@ def _reviews(flow: Flow, used: set[str]) -> Iterator[str]:
             f"a request for a review may not look at how content people are ({sorted(seen)[0]}; "
             "16 CFR 465.7)"
         )
-    if flow.channels and any("{%" in each.text for each in flow.templates.values()):
-        yield "a request for a review is the same for everybody: leave {% %} out of its template"
+    if not is_the_same_for_everybody(flow):
+        yield (
+            "a request for a review is the same for everybody: its templates may fill in names, "
+            "and choose nothing"
+        )
 
 
 def known_names(flow: Flow, columns: set[str]) -> None:

@@ -1,8 +1,9 @@
 """Sending: approved messages of one flow, as far as consent, hours, days and the way out allow.
 
 Consent is asked for every batch, of what is published by then and of refusals that reached us
-since, and again for what is left of it whenever either has changed. A message begins in the same
-transaction that looks for refusals: one that is written down before is honoured.
+since, and what is left of a batch is read and asked about again whenever either has changed. A
+message begins in the same transaction that looks for such changes: a refusal, an appointment that
+was moved and a person who was forgotten before it begins are honoured.
 """
 
 import time
@@ -64,9 +65,13 @@ def send(
     Raises BadInput where this version is not approved, ended, or has not begun; Busy where another
     sender is at work.
     """
+    started = time.monotonic()
 
     def clock() -> datetime:
-        return now or datetime.now(UTC)
+        # It goes on: a sending may go on until it is night somewhere.
+        if now is None:
+            return datetime.now(UTC)
+        return now + timedelta(seconds=time.monotonic() - started)
 
     zone = zone_of(home)
     today = clock().astimezone(zone).date()
@@ -195,16 +200,17 @@ class _Sending:
     def _send_by(
         self, name: str, waiting: deque[Letter], ask: "_Consent", of: dict[str, dict[str, Any]]
     ) -> None:
-        """Hand letters over by one way, chunk by chunk, as long as nothing speaks against it."""
+        """Hand letters over by one way, chunk by chunk, as long as nothing speaks against it.
+
+        What is left when anything else was written, or published, is read and asked about anew.
+        """
         way, done, busy = self._way(name), list[Change](), 0
         try:
             while waiting:
                 way.ready()
                 self._result.heard += self._ear.now_and_then()
                 if self._seen != (self._outbox.written(), ask.number()):
-                    willing = self._willing(ask, [of[letter.key] for letter in waiting])
-                    keys = {row["key"] for row in willing}
-                    waiting = deque(letter for letter in waiting if letter.key in keys)
+                    return  # somebody refused, was forgotten, or is told something else by now
                 chunk = self._chunk(way, waiting, of)
                 if not chunk:
                     return
@@ -213,9 +219,7 @@ class _Sending:
                 begun = self._outbox.begin(marked, name, done, seen=self._seen[0])
                 done = []
                 if not begun:
-                    waiting.extendleft(reversed(chunk))
-                    self._seen = ()
-                    continue
+                    return
                 try:
                     fates = way.hand_over(chunk)
                 except Throttled as throttled:

@@ -4,22 +4,33 @@ A server that was sent the final dot and did not answer may have the message or 
 `in_doubt`, and is never sent again before its log has been asked (`outreach/mail_logs.py`).
 """
 
+import re
 import smtplib
 import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from email.message import EmailMessage
+from email.charset import QP, Charset
+from email.header import Header
+from email.message import Message
 from email.utils import format_datetime, parseaddr
 
+from attribution.contacts import ADDRESS
 from attribution.outreach_settings import Outreach
 from attribution.outreach_ways import Smtp
 from outreach.letters import Letter
 from outreach.mail_logs import message_id, settled
 from outreach.outbox import Outbox
+from outreach.templates import unsubscribe
 from outreach.ways import CannotSend, Doubt, Fate, Pace
 
-# RFC 3463 and RFC 5321: the mailbox is not there, or will never take anything.
+# RFC 5321, section 4.2.3: what is said of a mailbox, where the server has no code of RFC 3463.
 _NO_MAILBOX = (550, 551, 553)
+# RFC 3463, section 3.2 and 3.3: no such mailbox, no such domain, moved, disabled. Other codes speak
+# of the message, of policy or of us, and say nothing of whether somebody is there.
+_GONE = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1")
+_CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
+_UTF8 = Charset("utf-8")
+_UTF8.header_encoding = _UTF8.body_encoding = QP
 
 
 class Mailer:
@@ -62,18 +73,27 @@ class Mailer:
         return f"the mail server answers{' and takes our password' if self._smtp.user else ''}."
 
     def _hand_over(self, letter: Letter) -> Fate:
-        """Send one message."""
+        """Send one message; raises CannotSend where the server refuses us, not the message."""
         assert self._server is not None  # noqa: S101  ready() was called
+        if not ADDRESS.fullmatch(letter.to):
+            return Fate("failed", "not an address that mail can go to")
         content = _message(letter, self._settings, self._smtp)
         asked = False
         try:
-            for code, answer in (
-                self._server.mail(parseaddr(self._smtp.sender)[1]),
-                self._server.rcpt(letter.to),
-            ):
-                if code >= 400:
-                    self._server.rset()
-                    return _refusal(code, answer)
+            code, _answer = self._server.mail(parseaddr(self._smtp.sender)[1])
+            if code >= 500:
+                self.close()
+                raise CannotSend(
+                    f"The mail server {self._smtp.host} takes nothing from the sender in "
+                    f"[outreach.smtp] (SMTP {code}). Correct it; what waits stays in the outbox."
+                )
+            if code >= 400:
+                self._server.rset()
+                return Fate("deferred", f"SMTP {code}")
+            code, answer = self._server.rcpt(letter.to)
+            if code >= 400:
+                self._server.rset()
+                return _refusal(code, answer, of_mailbox=True)
             asked = True
             code, answer = self._server.data(content)
             return Fate("sent") if code == 250 else _refusal(code, answer)
@@ -101,6 +121,8 @@ class Mailer:
                 server.starttls(context=context)
             if smtp.user:
                 server.login(smtp.user, smtp.password)
+            # RFC 5321, 4.1.4: before the first message, and again after STARTTLS (RFC 3207, 4.2).
+            server.ehlo_or_helo_if_needed()
         except smtplib.SMTPAuthenticationError:
             _closed(server)
             raise CannotSend(
@@ -127,25 +149,47 @@ def _closed(server: smtplib.SMTP | None) -> None:
 
 
 def _message(letter: Letter, settings: Outreach, smtp: Smtp) -> bytes:
-    made = EmailMessage()
+    """A message as it goes over the wire.
+
+    Headers are written as they are told: the newer classes of `email` read them first, and what
+    they decode (an encoded word in the name of a place) may hold a line of its own.
+    """
+    made = Message()
     made["From"] = smtp.sender
     made["To"] = letter.to
-    made["Subject"] = letter.subject
+    made["Subject"] = _header(letter.subject)
     made["Date"] = format_datetime(datetime.now(UTC))
     made["Message-ID"] = f"<{message_id(letter.key, smtp)}>"
     made["Auto-Submitted"] = "auto-generated"
     if settings.unsubscribe:
-        made["List-Unsubscribe"] = f"<{settings.unsubscribe}>"
-        if settings.unsubscribe.startswith("https://"):
-            made["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
-    made.set_content(letter.text, cte="quoted-printable")
+        address = unsubscribe(settings, letter.key)
+        made["List-Unsubscribe"] = f"<{address}>"
+        if address.startswith("https://") and address != settings.unsubscribe:
+            # RFC 8058, 3.1: one click must tell who; an address that is everybody's cannot.
+            made["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    made["MIME-Version"] = "1.0"
+    made.set_payload(letter.text, _UTF8)
     return made.as_bytes(policy=made.policy.clone(linesep="\r\n"))
 
 
-def _refusal(code: int, answer: bytes | str) -> Fate:
-    """What a refusal means: 4xx may pass, 5xx stays. Its words may hold the address."""
+def _header(text: str) -> str:
+    """A text as a header of one line: encoded where it is not plain, or looks encoded already."""
+    plain = "".join(sign for sign in text if sign.isprintable())
+    if plain.isascii() and "=?" not in plain and len(plain) < 70:
+        return plain
+    return Header(plain, _UTF8, header_name="Subject").encode()
+
+
+def _refusal(code: int, answer: bytes | str, *, of_mailbox: bool = False) -> Fate:
+    """What a refusal means: 4xx may pass, 5xx stays. Its words may hold the address.
+
+    The mailbox is gone where the server says so by its code; where it gives none, where it was the
+    mailbox that it was asked about, and not whether it relays.
+    """
     if code < 500:
         return Fate("deferred", f"SMTP {code}")
     text = answer.decode("ascii", "replace") if isinstance(answer, bytes) else answer
-    gone = code in _NO_MAILBOX and not text.startswith("5.7")  # 5.7: a policy, not the mailbox
+    said = _CODE.match(text)
+    by_mailbox = of_mailbox and code in _NO_MAILBOX and "relay" not in text.lower()
+    gone = said[0] in _GONE if said else by_mailbox
     return Fate("failed", f"SMTP {code}", "bounced" if gone else "")

@@ -1,5 +1,6 @@
 """Stops: addresses that told us directly that they want no more, honoured from that moment on."""
 
+import re
 from collections.abc import Iterable
 
 from attribution.normal import phone
@@ -9,18 +10,32 @@ from outreach.hearing import door
 from outreach.outbox import Outbox, Stop
 
 _CHANNELS = {"email": ("email",), "phone": ("sms", "call")}
+_SAME_ADDRESS = dict.fromkeys(_CHANNELS["phone"], _CHANNELS["phone"])
+_KEY = re.compile(r"[0-9a-f]{32}")
 
 
 def stop(home: Home, settings: Settings, outbox: Outbox, lines: Iterable[str]) -> tuple[int, int]:
     """Stop every e-mail address and phone number among some lines, for every purpose.
 
-    Returns how many were stopped and how many lines were neither. Only hashes are kept.
+    A line may also be the key of a message, as a link to unsubscribe has it: then it is the address
+    that the message went to. Returns how many were stopped and how many lines were neither. Only
+    hashes are kept.
     """
     hashed = door(home, settings)
     rows: list[Stop] = []
     done = unread = 0
     for line in (text.strip() for text in lines):
         if not line:
+            continue
+        if _KEY.fullmatch(line.lower()):
+            sent = outbox.rows("select identifier, channel from message where key = ?",
+                               (line.lower(),))  # fmt: skip
+            done, unread = done + bool(sent), unread + (not sent)
+            rows += [
+                (None, each["identifier"], channel, "", False, "told us")
+                for each in sent
+                for channel in _SAME_ADDRESS.get(each["channel"], (each["channel"],))
+            ]
             continue
         kind = "email" if "@" in line else "phone" if phone(line, settings.region) else ""
         known = hashed.hash(kind, line) if kind else None

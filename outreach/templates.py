@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import StrictUndefined, Template, TemplateError, meta
+from jinja2 import StrictUndefined, Template, TemplateError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from attribution.errors import BadInput
@@ -19,6 +19,9 @@ SAID = (
     "place", "place_phone", "review_url", "provider_name", "video",
 )  # fmt: skip
 _STOP = "Reply STOP to opt out."
+_KEY = "{message_key}"
+# What a text is made of that says the same to everybody: itself, and names that are filled in.
+_PLAIN = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Filter)
 
 
 def _environment() -> ImmutableSandboxedEnvironment:
@@ -42,6 +45,22 @@ def variables(flow: Flow) -> set[str]:
     return names
 
 
+def is_the_same_for_everybody(flow: Flow) -> bool:
+    """Whether nothing in a flow's templates is chosen by who is written to."""
+    environment = _environment()
+    return all(
+        isinstance(node, _PLAIN)
+        for template in flow.templates.values()
+        for part in (template.subject, template.text)
+        for node in environment.parse(part).find_all(nodes.Node)
+    )
+
+
+def unsubscribe(settings: Outreach, key: str) -> str:
+    """Where somebody says that they want no more; with `{message_key}` it tells who they are."""
+    return settings.unsubscribe.replace(_KEY, key)
+
+
 def written(
     flow: Flow, channel: str, said: Mapping[str, Any], settings: Outreach, key: str
 ) -> tuple[str, str]:
@@ -61,7 +80,7 @@ def written(
         raise BadInput(f"{flow.name}: templates.{channel} cannot be written: {detail}.") from None
     if channel == "email":
         # One line: a subject of two would be a header of its own.
-        return " ".join(subject.split()), f"{text}\n{_footer(flow, settings)}"
+        return " ".join(subject.split()), f"{text}\n{_footer(flow, settings, key)}"
     if channel == "sms":
         text = " ".join(text.split())
         if "stop" not in text.lower().split():
@@ -112,14 +131,15 @@ def _local(value: Any, zone: ZoneInfo) -> Any:
     return value
 
 
-def _footer(flow: Flow, settings: Outreach) -> str:
+def _footer(flow: Flow, settings: Outreach, key: str) -> str:
+    stop = unsubscribe(settings, key)
     lines = ["", "--", settings.organisation]
     if settings.postal_address:
         lines.append(settings.postal_address)
     if flow.purpose == "marketing":
-        lines.append(f"You can stop these messages at any time: {settings.unsubscribe}")
+        lines.append(f"You can stop these messages at any time: {stop}")
     elif settings.unsubscribe:
-        lines.append(f"If you do not want e-mails from us: {settings.unsubscribe}")
+        lines.append(f"If you do not want e-mails from us: {stop}")
     return "\n".join(lines)
 
 

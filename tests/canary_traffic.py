@@ -1,7 +1,7 @@
 """All that goes between a browser and the server of a home folder, and what the server says."""
 
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import page_server
@@ -15,8 +15,12 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-ne
 PATIENCE_MS = 60_000
 
 
-def browsed(home: Home, log: Path, pages: Iterable[str]) -> Iterator[Place]:
-    """Open pages one after the other: addresses, requests, answers, frames, texts, the log."""
+def browsed(home: Home, log: Path, number: str) -> Iterator[Place]:
+    """Open every page of the menu: addresses, requests, answers, frames, texts, the log.
+
+    On the page Patient journey somebody's medical record number is typed and their journey opened:
+    the one frame that carries it away is left out.
+    """
     seen: list[Place] = []
     port = page_server.free_port()
     with log.open("wb") as out:
@@ -32,17 +36,38 @@ def browsed(home: Home, log: Path, pages: Iterable[str]) -> Iterator[Place]:
                 browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
                 page = browser.new_context().new_page()
                 _listen(page, seen)
-                for name in pages:
-                    page.goto(f"http://127.0.0.1:{port}/{name}")
-                    expect(page.locator("h1")).to_be_visible(timeout=PATIENCE_MS)
-                    expect(page.get_by_test_id("stStatusWidget")).to_be_hidden(timeout=PATIENCE_MS)
-                    seen.append(Place("page", page.content().encode()))
+                page.goto(f"http://127.0.0.1:{port}")
+                menu = page.get_by_test_id("stSidebarNav").get_by_role("link")
+                expect(menu.first).to_be_visible(timeout=PATIENCE_MS)
+                for place, title in enumerate(menu.all_inner_texts()):
+                    # By the menu: to load the whole program anew for each costs a second.
+                    menu.nth(place).click(timeout=PATIENCE_MS)
+                    expect(page.locator("h1")).to_have_text(title, timeout=PATIENCE_MS)
+                    _settled(page)
+                    if title == "Patient journey":
+                        _look_up(page, number)
+                    seen.append(Place(f"page {title}", page.content().encode()))
                 browser.close()
         finally:
             server.terminate()
             server.wait(20)
-    yield from seen
+    carried = [one for one in seen if one.name == "sent" and number.encode() in one.content]
+    assert len(carried) == 1
+    yield from (one for one in seen if one is not carried[0])
     yield Place("log of the server", log.read_bytes())
+
+
+def _settled(page: Page) -> None:
+    expect(page.get_by_test_id("stStatusWidget")).to_be_hidden(timeout=PATIENCE_MS)
+
+
+def _look_up(page: Page, number: str) -> None:
+    page.get_by_role("textbox", name="Number", exact=True).fill(number, timeout=PATIENCE_MS)
+    page.get_by_role("combobox", name="Reason").click()
+    page.get_by_role("option", name="Treatment").click()
+    page.get_by_role("button", name="Open the journey").click()
+    expect(page.get_by_text("What comes next", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    _settled(page)
 
 
 def _listen(page: Page, seen: list[Place]) -> None:
@@ -56,7 +81,7 @@ def _listen(page: Page, seen: list[Place]) -> None:
 
     def opened(socket: WebSocket) -> None:
         note("address", socket.url)
-        socket.on("framesent", lambda frame: note("frame", frame))
+        socket.on("framesent", lambda frame: note("sent", frame))
         socket.on("framereceived", lambda frame: note("frame", frame))
 
     page.on("request", asked)

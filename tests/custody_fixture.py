@@ -68,7 +68,7 @@ def few_models(models: tuple[str, ...] = MODELS) -> Iterator[None]:
 def make_home(folder: Path) -> Home:
     """A home folder after a refresh, with three payloads, of which one names somebody."""
     home = Home(folder)
-    home.folder.mkdir(mode=0o700)
+    home.folder.mkdir(mode=0o700, exist_ok=True)
     home.config.write_text(f"first_day = 2025-01-01\n{CONFIG}")
     load(home)
     store = Payloads(home, keyring(home).payloads)

@@ -181,13 +181,17 @@ def test_only_names_of_this_computer_are_loopback(host, here):
     assert server.from_here(HTTPConnection(scope)) is here
 
 
-def test_a_page_that_fails_says_nothing_of_the_cause(monkeypatch):
+def test_a_page_that_fails_says_nothing_of_the_cause(monkeypatch, caplog):
     said: list[str] = []
     monkeypatch.setattr(server.st, "error", lambda text, **_: said.append(text))
     assert server.say_error(RuntimeError("postgresql://app:hunter2@db"))
     assert "hunter2" not in said[0]
-    assert server.say_error(CaretraceError("Run `caretrace refresh`."))
-    assert said[1] == "Run `caretrace refresh`."
+    assert caplog.records[0].exc_info
+    assert server.say_error(CaretraceError("Run it:\n`caretrace refresh`."))
+    assert said[1] == "Run it:\n`caretrace refresh`."
+    # A sentence for a person is one line of the log, and no trace.
+    assert caplog.records[1].getMessage() == "page refused: Run it: `caretrace refresh`."
+    assert caplog.records[1].exc_info is None
 
 
 def test_small_messages_do_not_wait_for_each_other():

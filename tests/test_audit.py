@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from attribution import audit, cli
 from attribution.errors import BadInput, StorageError
+from attribution.local_time import local
 from attribution.paths import Home
 from attribution.privacy import load_key
 
@@ -175,6 +176,7 @@ def test_the_command_tells_and_verifies(home, capsys):
     told = capsys.readouterr().out
     assert told.startswith("5 ")
     assert "ann: export of report 4" in told
+    assert told.split(" ", 1)[1].startswith(local(audit.entries(home)["at"].iloc[-1]))
     assert cli.main(["audit", "verify"]) == 0
     assert "5 entries and is whole and unchanged" in capsys.readouterr().out
     tamper(home, "delete from audit where number = 2")

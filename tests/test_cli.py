@@ -1,8 +1,10 @@
 """The command line: what it says, and with which code it ends."""
 
 import fcntl
+import re
 import shutil
 import socket
+import time
 
 import pytest
 from servers.clinic import CONFIG, ads, clinic
@@ -13,6 +15,7 @@ from attribution import cli, refresh, warehouse
 from attribution import settings as configuration
 from attribution.cli import main
 from attribution.ledger import Ledger
+from attribution.local_time import local
 from attribution.paths import Home
 from connectors import SOURCES
 from connectors.errors import SourceRefused
@@ -133,15 +136,31 @@ def test_status_before_anything_is_published(say):
     assert "has nothing published yet. Run `caretrace refresh`." in err
 
 
+def test_an_instant_is_told_as_the_clock_on_the_wall_has_it(monkeypatch):
+    monkeypatch.setenv("TZ", "America/Chicago")
+    time.tzset()
+    try:
+        assert local("2026-07-01T03:04:05.678+00:00") == "2026-06-30 22:04:05 CDT"
+        assert local("2026-01-01T03:04:05+00:00") == "2025-12-31 21:04:05 CST"
+        assert local("soon") == "soon"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_status_names_the_generation_that_is_served(home, say, published):
     SCRIPTS["ads"] = slices(ads("20"))
     say("refresh")
     with Ledger(home) as ledger:
         first = ledger.publications(1000)["published_at"].iloc[-1]
+        run = ledger.runs(1)["started_at"].iloc[0]
     assert say("rollback") == (0, "Generation 1 is published again.\n", "")
     code, out, _ = say("status")
     assert code == 0
-    assert out.startswith(f"Generation 1, rolled back, published {first}.")
+    # On this computer's clock, and no instant of a machine's.
+    assert out.startswith(f"Generation 1, rolled back, published {local(first)}.")
+    assert f"started {local(run)}." in out
+    assert re.search(r"\dT\d", out) is None
     # A kill between the pointer and the ledger.
     warehouse.publish(home, 1)
     with Ledger(home) as ledger:

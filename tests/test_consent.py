@@ -14,14 +14,17 @@ from outreach.consent import refused, verdicts_sql
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CHANNELS, PURPOSES = ("email", "sms"), ("treatment", "marketing")
+# By which words a channel is refused, and by which it is allowed.
+REFUSED = {"email": {"email", "any", ""}, "sms": {"sms", "text", "phone", "any", ""}}
+ALLOWED = {"email": {"email", "any"}, "sms": {"sms", "text", "any"}}
 HOW = ("front desk", "answered STOP (twilio)", "signed authorization")
 _STAMP = pa.timestamp("us", tz="UTC")
 
 said = st.lists(
     st.tuples(
         st.sampled_from(("preference", "unsubscribed", "bounced", "delivered", "stop")),
-        st.sampled_from(CHANNELS), st.sampled_from(PURPOSES), st.booleans(),
-        st.sampled_from(HOW), st.booleans(), st.integers(0, 6),
+        st.sampled_from((*CHANNELS, "any", "text", "phone", "")), st.sampled_from(PURPOSES),
+        st.booleans(), st.sampled_from(HOW), st.booleans(), st.integers(0, 6),
     ),
     max_size=6,
 )  # fmt: skip
@@ -89,12 +92,13 @@ def may(told, channel, purpose, rule, *, wide, third_party) -> bool:
     """The law, read one statement after the other."""
     mine, address, bounced = [], [], []
     for kind, where, why, allowed, how, of_person, day in told:
-        if where != channel:
-            continue
         if kind in ("bounced", "delivered"):
-            bounced.append((day, kind == "bounced"))
+            if where == channel:
+                bounced.append((day, kind == "bounced"))
             continue
         yes = kind == "preference" and allowed
+        if where not in (ALLOWED if yes else REFUSED)[channel]:
+            continue
         reply = kind != "preference" or "STOP" in how
         if why == purpose or (not yes and wide and reply):
             (mine if of_person else address).append((day, yes, how))

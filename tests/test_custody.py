@@ -6,16 +6,20 @@ What happens when such a command is killed is in test_kill.py.
 import json
 import shutil
 import sys
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from io import StringIO
 
 import custody_fixture as clinic
 import duckdb
 import pytest
+from powerloss.keeping import write_to
 from servers.clinic import CANARY_EMAIL, CANARY_MRN
 
-from attribution import audit, cli, warehouse
+from attribution import audit, cli, rotation, settings, warehouse
 from attribution.errors import BadInput, Busy
+from attribution.forgetting import naming_payloads
 from attribution.identity import open_vault
 from attribution.keys import keyring
 from attribution.ledger import Ledger
@@ -108,6 +112,26 @@ def test_a_key_of_the_environment_takes_over_when_it_is_given(home, monkeypatch,
     assert len(read(home)) == 3
 
 
+@pytest.mark.parametrize("rehash", [False, True])
+def test_two_who_change_keys_at_once_lose_none(home, monkeypatch, rehash):
+    """Another command changes the keys after this one began, and before it has the lock."""
+    before, once = read(home), rotation.only_one
+
+    @contextmanager
+    def slow(of):
+        monkeypatch.setattr(rotation, "only_one", once)
+        clinic.rotate(home, rehash=rehash)
+        with once(of):
+            yield
+
+    monkeypatch.setattr(rotation, "only_one", slow)
+    clinic.rotate(home)
+    assert read(home) == before
+    assert len(keyring(home).hashing) == 1 + rehash
+    assert canaries(home) <= hashes(home)
+    assert audit.verify(home).problems == ()
+
+
 def test_keys_are_not_changed_while_somebody_sends(home):
     clinic.with_outreach(home)
     with only_sender(home), pytest.raises(Busy, match="Messages are being sent"):
@@ -166,6 +190,8 @@ def test_a_person_is_forgotten_everywhere_and_stays_so(home, first, capsys):
     with Ledger(home) as ledger, ledger._write() as connection:
         connection.exec_driver_sql("create table outbox (person_id integer, what text)")
         connection.exec_driver_sql(f"insert into outbox values ({person}, 'recall'), (7, 'recall')")
+    # Outreach wrote to them: their address is kept, and the refresh is told what left.
+    write_to(home)
     theirs, others = hashes_of(home, person), hashes(home)
     assert forget(home, f"{CANARY_EMAIL}\n") == 0
     said = capsys.readouterr().out
@@ -206,9 +232,15 @@ def test_a_person_is_forgotten_everywhere_and_stays_so(home, first, capsys):
         for path in home.folder.rglob("*")
         if path.is_file() and path != home.vault
     )
-    for each in theirs:
+    for each in (*theirs, CANARY_EMAIL, CANARY_MRN):
         assert each.encode() not in stored
     assert set(read(home)) == {"days.json.zst.enc", "late.csv.zst.enc"}
+
+
+def test_a_payload_of_a_source_that_is_configured_no_more_is_found(home):
+    chosen = replace(settings.load(home), sources=())
+    found = naming_payloads(chosen, keyring(home), frozenset(canaries(home)))
+    assert [path.name for path in found] == ["names.json.zst.enc"]
 
 
 def hashes_of(home, person):

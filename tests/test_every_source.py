@@ -34,9 +34,10 @@ from servers.microsoft_ads import MicrosoftAdsServer, spend
 from servers.microsoft_ads import sample as microsoft_campaigns
 from servers.yelp import YelpServer
 
-from attribution import cli, settings, warehouse
+from attribution import cli, patient, settings, warehouse
 from attribution.ledger import Ledger
 from attribution.paths import Home
+from attribution.people import Permit, people
 from attribution.refresh import refresh
 from connectors import SOURCES
 from connectors.patience import Patience
@@ -408,6 +409,18 @@ def newest(home: Home, folder: Path) -> Home:
     return Home(folder)
 
 
+def somebody(home: Home, canaries: Canaries) -> str:
+    """A planted medical record number of somebody who can be looked up."""
+    number = warehouse.current_generation(home)
+    assert number is not None
+    at = people(home, number, Permit("a test", "nobody"))
+    system = patient.systems(home)[0]
+    hashes = {typed: patient.hashed(home, system, typed) for typed in canaries.values[NUMBER]}
+    return max(
+        typed for typed, hashed in hashes.items() if hashed and patient.find(at, hashed) is not None
+    )
+
+
 def test_nobody_is_named_anywhere(loaded, capfd, tmp_path, monkeypatch):
     """What was planted is neither kept, nor said by a command, nor sent to a browser."""
     home, canaries = loaded.home, loaded.canaries
@@ -433,7 +446,11 @@ def test_nobody_is_named_anywhere(loaded, capfd, tmp_path, monkeypatch):
     said = "".join(capfd.readouterr())
     assert "Generation" in said
     assert "ok  web" in said or "FIX web" in said
-    traffic = list(browsed(home, tmp_path / "log", ("attribution", "data-health")))
+    traffic = list(browsed(home, tmp_path / "log", somebody(home, canaries)))
+    assert {place.name for place in traffic} >= {
+        f"page {title}"
+        for title in ("Overview", "Patient journey", "Cohorts", "Research", "Reactivation")
+    }
     assert sum(place.name == "frame" for place in traffic) > 20
     seen = [
         *stored(newest(home, tmp_path / "copy")),

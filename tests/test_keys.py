@@ -181,6 +181,17 @@ def test_a_payload_put_where_another_was_is_not_taken_for_it(home):
         store.read(other)
 
 
+def test_what_a_kill_left_half_written_goes_with_what_is_removed(home):
+    store = Payloads(home, keyring(home).payloads)
+    into = store.folder("crm", "crm", "20250301T000000-abcdef")
+    store.keep(into, "one.json", b"{}")
+    (path,) = store.every()
+    left = path.with_name(f"{path.name}.tmp")
+    left.write_bytes(path.read_bytes()[:40])
+    assert store.remove([path]) == 2
+    assert list(into.iterdir()) == []
+
+
 def test_a_payload_tells_nothing_of_what_is_in_it(home):
     _, path = kept(home, b"canary " * 50)
     content = path.read_bytes()

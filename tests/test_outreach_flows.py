@@ -82,6 +82,8 @@ def refused(home: Home, text: str, settings: Outreach = SETTINGS) -> str:
 def test_what_the_law_forbids_is_refused(home: Home):
     quiet = '[quiet_hours]\nfrom = "23:00"\nuntil = "06:00"\n[parameters]'
     assert "64.1200" in refused(home, FLOW.replace("[parameters]", quiet))
+    never = '[quiet_hours]\nfrom = "12:00"\nuntil = "12:00"\n[parameters]'
+    assert "64.1200" in refused(home, FLOW.replace("[parameters]", never))
     assert "7704" in refused(home, FLOW, replace(SETTINGS, postal_address=""))
     paid = FLOW.replace("{more}", "paid_by_third_party = true").replace("marketing", "treatment")
     assert "164.501" in refused(home, paid)
@@ -117,6 +119,32 @@ def test_a_request_for_a_review_may_not_look_at_how_content_people_are(
     # The same link under another flag is the same request.
     sly = REVIEW.replace('asks = "review"', "").replace("It has been", "{{{{ review_url }}}} It")
     assert "asks = 'review'" in refused(home, sly)
+
+
+@pytest.mark.parametrize(
+    "choosing",
+    ["{{{{ 'Thanks! ' if age > 40 else '' }}}}", "{{{{ age > 40 and 'x' or 'y' }}}}",
+     "{{{{ ['a', 'b'][age] }}}}", "{{% if age %}}x{{% endif %}}"],
+)  # fmt: skip
+def test_a_request_for_a_review_chooses_nothing_by_who_reads_it(home: Home, choosing):
+    said = FLOW.replace("{more}", 'asks = "review"').replace('"Hello"', f'"Hello {choosing}"')
+    assert "same for everybody" in refused(home, said)
+
+
+def test_an_audience_is_one_question(home: Home):
+    (home.folder / "audiences").mkdir()
+    place = home.folder / "audiences" / "liked.sql"
+    one = SELECT.format("int_visits", "true")
+    for wrong in (
+        f"{one}; drop table y",
+        "delete from y where $from_days < $until_days",
+        f"({one}",
+    ):
+        place.write_text(wrong)
+        assert "not one SELECT" in refused(home, REVIEW)
+    place.write_text(f"{one};  -- and no more")
+    add_flow(home, text=REVIEW)
+    check(flow(home, "test"), SETTINGS, TODAY)
 
 
 def test_a_name_that_nothing_gives_is_an_error_not_a_gap(home: Home):
@@ -173,6 +201,14 @@ def test_it_is_quiet_by_the_clock_where_somebody_lives():
     assert is_quiet("America/Chicago|America/New_York", late, begins, ends)
     summer = datetime(2026, 7, 10, 12, 30, tzinfo=UTC)  # 7:30 in Chicago, daylight saving
     assert is_quiet("America/Chicago", summer, begins, ends)
+
+
+def test_a_time_is_that_of_the_clock_on_the_wall_there(home: Home):
+    """Whoever lives in another zone than the clinic comes when the clinic's clock says so."""
+    text = FLOW.replace("It has been a while.", "At {{{{ starts_at|clock }}}}")
+    add_flow(home, text=text)
+    said = {"starts_at": "2026-03-05T16:00:00+00:00", "timezone": "America/Chicago"}
+    assert "At 10:00 a.m." in written(flow(home, "test"), "email", said, SETTINGS, "k")[1]
 
 
 def test_a_lift_by_hand():

@@ -2,34 +2,43 @@
 
 import io
 import json
+import shutil
 import stat
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from hashlib import sha256
 from itertools import product
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow.parquet
 import pytest
 import research_fixture as made_up
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from warehouse_fixtures import Warehouse, appointment, at, encounter, message, payment, touch
 
-from attribution import audit
+from attribution import audit, people
 from attribution.cli import main
 from attribution.errors import BadInput, NotAllowed, SettingsError, StorageError
+from attribution.models.parameters import setting_timeline
+from attribution.paths import Home
 from attribution.people import Permit
-from attribution.research import columns, files, hierarchies, rare, zip3
+from attribution.research import columns, files, hierarchies, rare, registry, zip3
 from attribution.research.coding import coded
 from attribution.research.cohort import Cohort, members
 from attribution.research.differences import choose_beside, levels_of
 from attribution.research.export import Request, _classes, export_research
 from attribution.research.lattice import Counts, Hierarchy, search, weigh
+from attribution.research.reading import tags
 from attribution.research.registry import Earlier
 from attribution.research.release import choose, released
 from attribution.research.rules import Determination, Rules, research_rules
+from attribution.transform import build
+from attribution.ui.views import research
 from connectors.contract import CareCode, Environment, Person
 
 REASON = "a study of what tests need"
@@ -294,9 +303,9 @@ def test_the_difference_of_two_exports_tells_of_nobody(seed, came, went, narrowe
         for tag, row in zip(second.coded.tags, second.coded.leaves, strict=True)
     }
     before, after = set(first.coded.tags[first.kept]), set(second.coded.tags[second.kept])
-    for people in (after - before, before - after):
-        sizes = pd.Series([groups[tag] for tag in people if tag in groups], dtype=object)
-        gone = sum(tag not in groups for tag in people)
+    for some in (after - before, before - after):
+        sizes = pd.Series([groups[tag] for tag in some if tag in groups], dtype=object)
+        gone = sum(tag not in groups for tag in some)
         assert all(size >= 11 or gone for size in sizes.value_counts())
 
 
@@ -326,6 +335,40 @@ def test_who_came_since_is_held_back(tmp_path):
     next(home.research.glob("*.members")).unlink()
     with pytest.raises(StorageError, match="Put it back from a backup"):
         export_research(home, 2, PERMIT, Request(REASON))
+
+
+def test_who_is_forgotten_leaves_the_registry_and_the_others_stay_protected(tmp_path):
+    frame = made_up.people(1500)
+    home = made_up.make_home(tmp_path / "home", frame)
+    export_research(home, 1, PERMIT, Request(REASON))
+    [before] = registry.earlier(home)
+    everybody = tags(home, frame["person_id"].to_numpy())
+    inside = everybody[np.isin(everybody, before.tags)]
+    gone, kept = inside[:1], next(home.research.glob("*.members")).read_bytes()
+    assert registry.forget_people(home, "ann", everybody[:0]) == 0
+    assert registry.forget_people(home, "ann", gone) == 1
+    [after] = registry.earlier(home)
+    assert len(after.tags) == len(before.tags)
+    assert set(inside.tolist()) - set(after.tags.tolist()) == set(gone.tolist())
+    assert gone.astype("<i8").tobytes() not in zstandard.decompress(
+        next(home.research.glob("*.members")).read_bytes()
+    )
+    for one in (before, after):
+        sizes = np.bincount(one.places)
+        assert len(sizes) == len(one.classes)
+    assert np.bincount(after.places).tolist() == np.bincount(before.places).tolist()
+    # The next export is as careful about who went as where their number is still known.
+    other = Home(tmp_path / "other")
+    shutil.copytree(home.folder, other.folder)
+    next(other.research.glob("*.members")).write_bytes(kept)
+    told = []
+    for place in (home, other):
+        made_up.publish(place, 2, frame[~np.isin(everybody, gone)])
+        told.append(export_research(place, 2, PERMIT, Request(REASON)).disclosure)
+    assert told[0] == told[1]
+    assert audit.entries(home)["action"].tolist() == [
+        audit.RESEARCH_EXPORTED, audit.RESEARCH_FORGOTTEN, audit.RESEARCH_EXPORTED,
+    ]  # fmt: skip
 
 
 # What is read of people
@@ -387,7 +430,37 @@ def test_a_person_is_told_by_their_visits_payments_and_messages():
     weeks = built.frame("select * from research_weeks where kind = 'all' and location = ''")
     assert weeks.groupby("weeks")["visits"].sum().to_dict() == {1: 4, 4: 4}
     assert set(built.frame("select kind from research_weeks")["kind"]) == {"all", "service_line"}
+    # Whoever wants no timelines kept wants nothing kept of single people's care.
+    built.replace("setting_timeline", setting_timeline(keep_timeline=False))
+    kept = ("research_people", "research_weeks")
+    build(built.connection, [model for model in built.models if model.name in kept])
+    assert [built.rows(f"select count(*) from {name}") for name in kept] == [[(0,)]] * 2
     built.close()
+
+
+def test_where_nobody_is_kept_it_is_said_why(tmp_path):
+    home = made_up.make_home(tmp_path / "home", made_up.people(20))
+    with duckdb.connect(str(home.generation(1) / "people.duckdb")) as kept:
+        kept.execute("delete from research_people")
+    with pytest.raises(BadInput, match="keep_timeline = false"):
+        export_research(home, 1, PERMIT, Request(REASON))
+    at = people.people(home, 1, PERMIT)
+    assert "keep_timeline = false" in research.build(at, Cohort(), ()).empty
+
+
+def test_an_export_waits_for_the_one_that_is_being_made(tmp_path):
+    home = made_up.make_home(tmp_path / "home", made_up.people(1500))
+    with ThreadPoolExecutor(1) as other:
+        with registry.one_at_a_time(home):
+            waiting = other.submit(export_research, home, 1, PERMIT, Request("short"))
+            with pytest.raises(BadInput, match="Say what the data are for"):
+                waiting.result(5)
+            waiting = other.submit(export_research, home, 1, PERMIT, Request(REASON))
+            with pytest.raises(TimeoutError):
+                waiting.result(0.5)
+            assert registry.earlier(home) == []
+        waiting.result(30)
+    assert len(registry.earlier(home)) == 1
 
 
 # The files

@@ -42,6 +42,7 @@ GRAINS = {
     "reactivation": ("cohort_month",),
     "incremental": ("kind", "channel"),
     "paths": ("kind",),
+    "removal_effect": ("kind", "channel"),
 }
 CUBE = Cube("people", ("line", "place"), ("people", "kept"), (("people", "kept"),), ("month",))
 
@@ -256,6 +257,11 @@ def store(weeks, *, seed=3):
              "location": ["north"], "week": [START], "currency": ["USD"], "spend_micros": [5],
              "impressions": [1], "clicks": [1], "claimed_conversions": [3.0]}
         ),
+        # A rare channel too, which no block tells by its name.
+        "removal_effect": pd.DataFrame(
+            {"kind": "lead", "channel": ["channel0", "video"], "removal_effect": [0.4, 0.002],
+             "low": [0.3, 0.0], "high": [0.5, 0.004], "markov_order": 1}
+        ),
         "sessions": pd.DataFrame({"channel": ["channel0"], "week": [START], "sessions": [4]}),
         "paths": pd.DataFrame({"kind": ["lead"], "journeys": [7]}),
         "incremental": pd.DataFrame(
@@ -392,6 +398,8 @@ def test_what_nobody_has_shown_to_be_safe_is_empty(two_releases):
     assert first.sql("select count(*) from paths").fetchone() == (0,)
     about = dict(first.sql("from about").fetchall())
     assert "people" not in about
+    # An effect times all conversions is a count: only of channels whose names stand.
+    assert first.sql("select channel from removal_effect").fetchall() == [("channel0",)]
     assert "claimed_conversions" not in first.sql("from spend").columns
     assert first.sql("select distinct service_line, location from credit").fetchall() == [
         (ALL, ALL)

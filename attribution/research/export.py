@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -19,8 +19,12 @@ from attribution.research.differences import choose_beside, levels_of
 from attribution.research.lattice import Whole, class_keys, numbered
 from attribution.research.reading import read
 from attribution.research.release import Chosen, Release, released
-from attribution.research.rules import Rules, research_rules
+from attribution.research.rules import Determination, Rules, research_rules
 
+EMPTY = (
+    "Nobody is kept for research: no visit was loaded, or keep_timeline = false stands under "
+    "[people] in the settings."
+)
 SHORTEST_REASON = 10  # characters: a word alone says nothing to who audits it
 
 
@@ -64,13 +68,32 @@ def export_research(
     # In UTC, as the log has its days.
     today = datetime.now(UTC).date()
     determination = rules.determined(today) if request.profile == "expert" else None
+    with registry.one_at_a_time(home):
+        made = _noted(
+            home, generation, permit, replace(request, reason=reason), rules, determination
+        )
+    hand_over(made)
+    return made
+
+
+def _noted(
+    home: Home,
+    generation: int,
+    permit: Permit,
+    request: Request,
+    rules: Rules,
+    determination: Determination | None,
+) -> Export:
+    """The export, once it is in the registry and the log."""
     before = registry.earlier(home)
     table = read(home, generation, permit, determination)
+    if not len(table):
+        raise BadInput(EMPTY)
     inside = members(table, request.cohort)
     numbers = coded(table, inside, k=rules.k, l=rules.l)
     chosen, held = choose_beside(numbers, inside, rules, before, request.keep, request.dropped)
     release = released(chosen, inside, request.profile, rules)
-    made = _made(release, rules, request, reason, generation, permit, held)
+    made = _made(release, rules, request, generation, permit, held)
     noted = registry.note_members(home, made.export, *_classes(chosen))
     try:
         audit.record(
@@ -79,7 +102,7 @@ def export_research(
             audit.RESEARCH_EXPORTED,
             f"research data, profile {request.profile}",
             export=made.export,
-            reason=reason,
+            reason=request.reason,
             generation=generation,
             cohort=request.cohort.said(),
             levels=levels_of(chosen),
@@ -91,7 +114,6 @@ def export_research(
     except StorageError:
         registry.forget_members(home, made.export)
         raise
-    hand_over(made)
     return made
 
 
@@ -99,7 +121,6 @@ def _made(
     release: Release,
     rules: Rules,
     request: Request,
-    reason: str,
     generation: int,
     permit: Permit,
     held: int,
@@ -112,7 +133,7 @@ def _made(
     manifest = {
         "export": export,
         "made_by": permit.reader or audit.operator(),
-        "reason": reason,
+        "reason": request.reason,
         "profile": request.profile,
         "caretrace": version("caretrace"),
         "generation": generation,

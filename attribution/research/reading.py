@@ -36,13 +36,18 @@ def read(
         table = fetch(connection, _QUERY)
     numbers = table["person_id"].to_numpy()
     table = table.drop_columns(["person_id"])
-    table = table.append_column("tag", pa.array(_keyed(home, "research exports", numbers)))
+    table = table.append_column("tag", pa.array(tags(home, numbers)))
     if determination is not None:
         weeks = determination.weeks
         purpose = f"dates by {determination.by} on {determination.on}"
         drawn = _keyed(home, purpose, numbers) % (2 * weeks + 1) - weeks
         table = table.append_column("shift_weeks", pa.array(drawn))
     return table
+
+
+def tags(home: Home, numbers: Whole) -> Whole:
+    """What stands for people, by their numbers, in the registry of exports."""
+    return _keyed(home, "research exports", numbers)
 
 
 def _keyed(home: Home, purpose: str, numbers: Whole) -> Whole:

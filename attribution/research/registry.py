@@ -3,21 +3,26 @@
 Its entries are those of the audit log, sealed and only added to. Who was in an export is kept in a
 file beside it, under numbers that only the registry's own key makes (`attribution.research.
 reading`); the entry holds the file's hash. A registry with a file missing cannot say what two
-exports give away together, so nothing leaves until it is back.
+exports give away together, so nothing leaves until it is back. Whoever is forgotten gets a number
+drawn by lot in place of theirs: that somebody was in a class stays known, and not who.
 """
 
+import fcntl
 import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import zstandard
 
 from attribution import audit
+from attribution.at_rest import lock_file, write_whole
 from attribution.errors import StorageError
 from attribution.paths import Home
 from attribution.research.lattice import Whole
@@ -54,10 +59,19 @@ def earlier(home: Home) -> list[Earlier]:
                 f"than for the export {detail['export']}, so the two cannot be compared. Put the "
                 "key back."
             )
-        members = _members(home, str(detail["export"]), str(detail["members_sha256"]))
+        members = _members(home, str(detail["export"]), _known(entries, str(detail["export"])))
         levels = {str(name): int(level) for name, level in detail["levels"].items()}
         found.append(Earlier(str(detail["export"]), str(entry["at"])[:10], levels, *members))
     return found
+
+
+@contextmanager
+def one_at_a_time(home: Home) -> Iterator[None]:
+    """Let exports wait for each other: two at once would be compared with neither."""
+    home.research.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with lock_file(home.research / "lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def registry_key(home: Home) -> bytes:
@@ -68,10 +82,7 @@ def registry_key(home: Home) -> bytes:
     path = home.research / "key"
     if not path.exists():
         home.research.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial = path.with_suffix(".tmp")
-        partial.touch(mode=0o600)
-        partial.write_text(secrets.token_hex(32), encoding="ascii")
-        partial.replace(path)
+        write_whole(path, secrets.token_hex(32).encode("ascii"))
     return path.read_bytes()
 
 
@@ -83,16 +94,45 @@ def key_mark(home: Home) -> str:
 def note_members(
     home: Home, export: str, tags: Whole, places: Whole, classes: Sequence[Sequence[str]]
 ) -> str:
-    """Keep who is in an export, and in which class; returns the SHA-256 of the file."""
+    """Keep who is in an export, and in which class; returns the SHA-256 of the file.
+
+    It is durable before the log says that there is one: a log that knows of a file which a power
+    cut took would let nothing leave any more.
+    """
     home.research.mkdir(mode=0o700, exist_ok=True)
-    order = np.argsort(tags)
-    numbers = [column[order].astype("<i8").tobytes() for column in (tags, places)]
-    head = json.dumps(classes).encode()
-    content = zstandard.compress(b"".join([head, b"\n", *numbers]))
-    path = _path(home, export)
-    path.touch(mode=0o600)
-    path.write_bytes(content)
+    content = _content(tags, places, classes)
+    write_whole(_path(home, export), content)
     return hashlib.sha256(content).hexdigest()
+
+
+def forget_people(home: Home, actor: str, forgotten: Whole) -> int:
+    """Put numbers drawn by lot in the place of some people's; in how many exports they were.
+
+    The log has the new hash before the file changes, and files under a hash of before still count:
+    killed in between, it is done again.
+    """
+    if not home.research.is_dir():
+        return 0
+    found = 0
+    for export in earlier(home):
+        theirs = np.isin(export.tags, forgotten)
+        if not theirs.any():
+            continue
+        drawn = [secrets.randbelow(1 << 63) for _ in range(int(theirs.sum()))]
+        tags = export.tags.copy()
+        tags[theirs] = drawn
+        content = _content(tags, export.places, export.classes)
+        audit.record(
+            home,
+            actor,
+            audit.RESEARCH_FORGOTTEN,
+            "registry of research exports",
+            export=export.export,
+            members_sha256=hashlib.sha256(content).hexdigest(),
+        )
+        write_whole(_path(home, export.export), content)
+        found += 1
+    return found
 
 
 def forget_members(home: Home, export: str) -> None:
@@ -100,15 +140,28 @@ def forget_members(home: Home, export: str) -> None:
     _path(home, export).unlink(missing_ok=True)
 
 
+def _known(entries: pd.DataFrame, export: str) -> set[str]:
+    """The hashes that the file of an export may have: as it left, and without the forgotten."""
+    told = entries[entries["action"].isin([audit.RESEARCH_EXPORTED, audit.RESEARCH_FORGOTTEN])]
+    every = (json.loads(str(detail)) for detail in told["detail"])
+    return {str(each["members_sha256"]) for each in every if each["export"] == export}
+
+
+def _content(tags: Whole, places: Whole, classes: Sequence[Sequence[str]]) -> bytes:
+    order = np.argsort(tags)
+    numbers = [column[order].astype("<i8").tobytes() for column in (tags, places)]
+    return zstandard.compress(b"".join([json.dumps(classes).encode(), b"\n", *numbers]))
+
+
 def _members(
-    home: Home, export: str, digest: str
+    home: Home, export: str, digests: Collection[str]
 ) -> tuple[Whole, Whole, tuple[tuple[str, ...], ...]]:
     path = _path(home, export)
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         content = b""
-    if hashlib.sha256(content).hexdigest() != digest:
+    if hashlib.sha256(content).hexdigest() not in digests:
         raise StorageError(
             f"{path} is missing or was changed: it says who was in the research export {export}, "
             "and without it two exports could give somebody away. Put it back from a backup."

@@ -315,11 +315,13 @@ def warm(home: Home) -> None:
 
 def say_error(error: BaseException) -> bool:
     """Tell the reader that a page failed, with a reference to the log and nothing of the cause."""
-    reference = os.urandom(4).hex()
-    LOG.error("page error %s: %s", reference, error, exc_info=error)
     if isinstance(error, CaretraceError):
+        # A sentence for a person says all there is to know: where in the program it was is no news.
+        LOG.warning("page refused: %s", " ".join(str(error).split()))
         st.error(str(error), title="This page cannot be shown", icon=":material/error:")
     else:
+        reference = os.urandom(4).hex()
+        LOG.error("page error %s: %s", reference, error, exc_info=error)
         st.error(
             f"Try again; if it stays, tell whoever runs this server the reference {reference}.",
             title="Something went wrong",

@@ -1,6 +1,9 @@
 -- Everyone with an appointment that begins within so many hours.
 -- grain: person_id, occasion
 -- inputs: stg_appointment, raw_appointment
+--
+-- An appointment that was moved is another occasion: who was reminded of the old time is told the
+-- new one.
 
 with
 
@@ -8,7 +11,11 @@ final as (
 
     select
         stg_appointment.person_id,
-        stg_appointment.appointment_id as occasion,
+        concat(
+            stg_appointment.appointment_id,
+            ' ',
+            cast(stg_appointment.starts_at at time zone 'UTC' as varchar)
+        ) as occasion,
         stg_appointment.location,
         stg_appointment.service_line,
         stg_appointment.starts_at

@@ -1,8 +1,10 @@
 -- Every person who kept a visit in one row, as coarse as research needs them.
 -- grain: person_id
 -- inputs: int_care, int_people, stg_payment, stg_contact, stg_message, int_touches,
---   int_channel_map, int_conversions, int_reach, setting_report
+--   int_channel_map, int_conversions, int_reach, setting_report, setting_timeline
 --
+-- Empty where no timelines are kept: whoever wants nothing of single people's care kept means this
+-- too.
 -- `age` is the one reached in the year in which the data end. The main service line, place,
 -- condition and treatment are those of most visits, of as many the first by name; '' is none told.
 -- Messages are those that were sent, whatever for. `lead_days` are from the first lead to the first
@@ -210,6 +212,7 @@ final as (
     left join contacts on visits.person_id = contacts.person_id and contacts.place = 1
     left join leads on visits.person_id = leads.person_id
     left join messages on visits.person_id = messages.person_id
+    where (select count(*) from setting_timeline) > 0
 
 )
 

@@ -1,12 +1,12 @@
 -- Kept visits and people of each week or four weeks, beside the time's pollen and air quality.
 -- grain: kind, name, location, weeks, begins
--- inputs: int_care
+-- inputs: int_care, setting_timeline
 --
 -- `kind` is all, service_line or condition (those of eleven people or more) and `name` which one;
 -- `location` '' is all places together; `begins` is the Monday of a week, or of a block of four
 -- weeks counted from 3 January 2000. `people` are counted once in each row. `pollen` and `air` are
 -- means of the measured places and weeks, null where nothing was measured. Weeks of which nothing
--- was measured are left out.
+-- was measured are left out. Empty where no timelines are kept, as `research_people` is.
 
 with
 
@@ -209,6 +209,7 @@ final as (
             counted.location = exposed.location
             and counted.weeks = exposed.weeks
             and counted.begins = exposed.begins
+    where (select count(*) from setting_timeline) > 0
 
 )
 

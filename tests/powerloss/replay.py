@@ -82,10 +82,14 @@ def cuts(
     count: int,
     seed: int,
     synced: Callable[[Operation], bool] = lambda _operation: True,
+    since: int = 1,
 ) -> Iterator[Cut]:
-    """Folders after so many power cuts; `synced` says which syncs the disk is to believe in."""
+    """Folders after so many power cuts; `synced` says which syncs the disk is to believe in.
+
+    None comes before the operation `since`.
+    """
     chance = random.Random(seed)
-    moments = sorted(_moments(operations, count, chance))
+    moments = sorted(_moments(operations, count, chance, since))
     disk, done, acknowledged = Folder(), 0, 0
     for number, moment in enumerate(moments):
         for operation in operations[done:moment]:
@@ -99,14 +103,17 @@ def cuts(
         yield Cut(left, acknowledged, model, moment)
 
 
-def _moments(operations: list[Operation], count: int, chance: random.Random) -> Iterator[int]:
+def _moments(
+    operations: list[Operation], count: int, chance: random.Random, since: int
+) -> Iterator[int]:
     """When the power is cut: half of the time right after a name was changed or a sync came back.
 
     Most operations are writes, but what is left out shows between a rename and the next sync.
     """
     turns = [n for n, operation in enumerate(operations, start=1) if operation.kind in "MSUR"]
+    turns = [turn for turn in turns if turn >= since]
     for number in range(count):
-        yield chance.choice(turns) if number % 2 else chance.randrange(1, len(operations))
+        yield chance.choice(turns) if number % 2 else chance.randrange(since, len(operations))
 
 
 def without_a_cut(operations: list[Operation], folder: Path) -> None:

@@ -25,6 +25,11 @@ ROWS = 20_000
 
 def record(place: Path) -> list[Operation]:
     """Publish generations into `place`/home, and return what that did to the disk."""
+    return recorded(place, "publishing.py", str(GENERATIONS), str(ROWS))
+
+
+def recorded(place: Path, program: str, *arguments: str) -> list[Operation]:
+    """Run a program of this folder on `place`/home, and return what that did to the disk."""
     place = place.resolve()
     shim, log, folder = place / "shim.so", place / "log", place / "home"
     folder.mkdir(mode=0o700)
@@ -32,9 +37,9 @@ def record(place: Path) -> list[Operation]:
     subprocess.run([*build, "-ldl", "-lpthread"], check=True)
     variables = {"LD_PRELOAD": str(shim), "SHIM_LOG": str(log), "SHIM_FOLDER": str(folder)}
     subprocess.run(
-        [sys.executable, HERE / "publishing.py", folder, str(GENERATIONS), str(ROWS)],
+        [sys.executable, HERE / program, folder, *arguments],
         check=True,
-        env={**os.environ, **variables, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, **variables, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
     )
     return read_log(log, folder)
 

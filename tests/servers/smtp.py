@@ -114,7 +114,7 @@ def _handler(server: SmtpServer) -> type[socketserver.StreamRequestHandler]:
 
         def _serve(self) -> None:
             sender = recipient = ""
-            secure, known = False, server.user is None
+            secure, known, greeted = False, server.user is None, False
             self._say("220 loopback ESMTP")
             while line := self.rfile.readline():
                 command = line.decode().strip()
@@ -125,6 +125,7 @@ def _handler(server: SmtpServer) -> type[socketserver.StreamRequestHandler]:
                 if answer and answer != "drop after":
                     self._say(answer)
                 elif verb in ("EHLO", "HELO"):
+                    greeted = True
                     offers = ["250-loopback"]
                     if server.context and not secure:
                         offers.append("250-STARTTLS")
@@ -137,11 +138,13 @@ def _handler(server: SmtpServer) -> type[socketserver.StreamRequestHandler]:
                     self.connection = server.context.wrap_socket(self.connection, server_side=True)
                     self.rfile, self.wfile = (self.connection.makefile(m) for m in ("rb", "wb"))
                     self.wfile = _Flushed(self.wfile)
-                    secure = True
+                    secure, greeted = True, False  # RFC 3207, 4.2: all that was said is forgotten
                 elif verb == "AUTH":
                     said = base64.b64decode(command.split(" ")[-1]).split(b"\0")[1:]
                     known = tuple(part.decode() for part in said) == server.user
                     self._say("235 welcome" if known else "535 5.7.8 no")
+                elif verb == "MAIL" and not greeted:
+                    self._say("503 5.5.1 say hello first")
                 elif verb == "MAIL":
                     sender = command.partition("<")[2].partition(">")[0]
                     self._say("250 ok" if known else "530 5.7.0 who are you")

@@ -1,7 +1,8 @@
 """Research: who has a condition, where, and how visits go with pollen and air quality.
 
-A count of people from 1 to 10, or one that others give away, is told nowhere; what cannot be told
-for a week is told for four weeks, or left out.
+A count of people from 1 to 10, or one that others of the same look give away, is not told; what
+cannot be told for a week is told for four weeks, or left out. Whoever compares looks at different
+cohorts can work out more: they may see people, and each look is in the audit log.
 """
 
 from dataclasses import asdict, replace
@@ -16,6 +17,7 @@ from attribution.models.exposure import wilson
 from attribution.paths import Home
 from attribution.people import People, Permit
 from attribution.research.cohort import Cohort
+from attribution.research.export import EMPTY
 from attribution.research.rules import K
 from attribution.research_queries import Choices
 from attribution.ui import access, charts, formats
@@ -70,6 +72,8 @@ def build(at: People, cohort: Cohort, conditions: tuple[str, ...]) -> View:
     """The page's view: prevalence by place and age, and visits by pollen and air."""
     places = research_queries.prevalence(at, cohort, conditions, "location")
     whole = places[["people", "cases"]].sum()
+    if not whole["people"] and not research_queries.choices(at).people:
+        return View(QUESTION, empty=EMPTY)
     if whole["people"] < K:
         return View(QUESTION, empty=f"Fewer than {K} people fit. Choose a wider cohort.")
     ages = research_queries.prevalence(at, cohort, conditions, "age")
