@@ -242,7 +242,7 @@ class Outbox:
 
     def begin(
         self,
-        letters: Iterable[tuple[str, str]],
+        letters: Sequence[tuple[str, str]],
         way: str,
         changes: Iterable[Change] = (),
         *,
@@ -251,7 +251,8 @@ class Outbox:
         """Begin to send some letters (key, mark) by a way, and note what became of earlier ones.
 
         Both are one transaction: a disk is waited for once a message. Nothing is begun, and false
-        returned, where anything was written since `seen` (`written`): it may be a refusal, a person
+        returned, where one of them does not wait any more, or anything was written since `seen`
+        (`written`): it may be a refusal, a person
         who was forgotten, a flow that was planned anew. So a refusal that is there before a message
         begins is never followed by that message.
         """
@@ -260,12 +261,23 @@ class Outbox:
             _move(connection, changes)
             if seen is not None and self.written() != seen:
                 return False
+            if not self._wait(key for key, _mark in letters):
+                return False
             connection.executemany(
                 "update message set state = 'sending', tries = tries + 1, at = ?, way = ?, "
-                "mark = ? where key = ? and state = 'approved'",
+                "mark = ? where key = ?",
                 [(at, way, mark, key) for key, mark in letters],
             )
             return True
+
+    def _wait(self, keys: Iterable[str]) -> bool:
+        """Whether all of these messages still wait to be sent."""
+        asked = list(keys)
+        marks = ", ".join("?" * len(asked))
+        found = self._connection.execute(
+            f"select count(*) from message where state = 'approved' and key in ({marks})", asked
+        )
+        return int(found.fetchone()[0]) == len(asked)
 
     def written(self) -> tuple[int, int]:
         """A number that changes when others write to the outbox, or a refusal is remembered."""

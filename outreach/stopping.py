@@ -32,7 +32,7 @@ def stop(home: Home, settings: Settings, outbox: Outbox, lines: Iterable[str]) -
                                (line.lower(),))  # fmt: skip
             done, unread = done + bool(sent), unread + (not sent)
             rows += [
-                (None, each["identifier"], channel, "", False, "told us")
+                Stop(each["identifier"], channel)
                 for each in sent
                 for channel in _SAME_ADDRESS.get(each["channel"], (each["channel"],))
             ]

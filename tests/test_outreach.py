@@ -4,6 +4,7 @@ import csv
 import shutil
 import ssl
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
@@ -44,7 +45,7 @@ from outreach import doubts, handoff
 from outreach.approval import approve
 from outreach.flow import flow
 from outreach.letters import Letter
-from outreach.outbox import Outbox, Stop
+from outreach.outbox import Change, Outbox, Stop
 from outreach.outbox import forget as forget_messages
 from outreach.planning import keep, plan
 from outreach.sending import send
@@ -148,7 +149,7 @@ def test_what_is_planned_twice_is_there_once_and_what_was_had_lately_is_not_plan
     again = planned(clinic, boxes)
     assert (again.planned, keep(again, outbox, clinic)) == (2, 0)
     assert outbox.counts("test") == {"planned": 2}
-    outbox.move([(row["key"], "sent", "") for row in outbox.rows("select key from message")])
+    outbox.move([Change(row["key"], "sent") for row in outbox.rows("select key from message")])
     had = planned(clinic, boxes)
     assert (had.planned, had.dropped["already"]) == (0, 2)
     add_flow(clinic, "other")
@@ -187,7 +188,9 @@ def test_what_does_not_wait_any_more_does_not_leave(clinic, boxes):
     outbox.release(one.name, one.version)
     gone, stays = (row["key"] for row in outbox.rows("select key from message order by key"))
     outbox._connection.execute("delete from message where key = ?", (gone,))
-    assert (outbox.begin(gone), outbox.begin(stays), outbox.begin(stays)) == (False, True, False)
+    assert not outbox.begin([(gone, ""), (stays, "")], "smtp")
+    begun = [outbox.begin([(key, "")], "smtp") for key in (gone, stays, stays)]
+    assert begun == [False, True, False]
 
 
 def test_messages_of_other_systems_and_ours_are_added_up(clinic, boxes):
@@ -515,11 +518,11 @@ def test_an_address_that_mail_cannot_go_to_stops_nobody_elses(crowd):
     with SmtpServer() as server:
         mailed(crowd, server)
         settings = outreach_settings(crowd)
-        with Mailer(settings) as mailer:
+        with closing(Mailer(settings)) as mailer:
             mailer.ready()
             for address in ODD:
                 one = Letter("0" * 32, "email", "x", 1, address, "Hello", "Text")
-                assert mailer.hand_over(one).state == "failed", address
+                assert mailer.hand_over([one])[0].state == "failed", address
                 assert _sendable("email", address, "US") is None
         assert server.taken == []
         assert not any(command.startswith("MAIL") for command in server.commands)

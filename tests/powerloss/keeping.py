@@ -20,7 +20,7 @@ from connectors.columns import to_table
 from connectors.contract import Person
 from outreach import handoff
 from outreach.letters import Letter
-from outreach.outbox import COLUMNS, Outbox
+from outreach.outbox import COLUMNS, Change, Outbox
 
 KEY = "0" * 32
 
@@ -72,7 +72,7 @@ def write_to(home: Home) -> None:
         outbox.assign([("recall", person, address, record, "treated", "email", now)])
         letter = Letter(KEY, "email", address, person, CANARY_EMAIL, "Hello", "Text", CANARY_MRN)
         handoff.hand_over(home, "recall", [letter])
-        outbox.move([(KEY, "sent", "")])
+        outbox.move([Change(KEY, "sent")])
 
 
 if __name__ == "__main__":
