@@ -318,8 +318,9 @@ def test_a_channel_that_is_off_leaves_no_trace():
     quiet = tables_of(world(800, 7, frozenset(["video", "outreach_email"]), until=UNTIL, days=182))
     assert "youtube" not in set(quiet["ad_spend"]["network"])
     assert "youtube" not in set(quiet["touchpoint"]["utm_source"])
-    mail = quiet["message"][quiet["message"]["channel"] == "email"]
+    mail = quiet["message"].query("channel == 'email' and purpose == 'marketing'")
     assert set(mail["arm"]) == {"holdout"}
+    assert set(mail["flow"].str.split("_").str[0]) == {"reactivation", "wellness"}
 
 
 def test_tracking_loses_some_of_what_happened(lived, tables):
