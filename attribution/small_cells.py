@@ -19,7 +19,8 @@ into `CUBES` of `attribution.viewer_marts`; nothing else is needed.
 '(other)' within its age band, then an age band within its condition, and so on. `counts` are the
 columns that count people (the first counts all of the cell). `parts` are pairs of which the second
 counts some of the first: what is left of the first is nobody or `LEAST` people as well. `by` are
-columns that split the table into parts that are never folded into one another (a month, an arm).
+columns that split the table into parts that are never folded into one another (a month, an arm);
+without `keys` each part is one cell, told or left out. `untold` are columns that nobody is told.
 All other columns are numbers, and are added up. What cannot be told at all is left out.
 
 A query reads by role: `queries.marts(home, generation, protected=True)` opens the viewers' file;
@@ -162,6 +163,7 @@ class Cube:
     counts: tuple[str, ...]
     parts: tuple[tuple[str, str], ...] = ()
     by: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
 
     def counted(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Everything that must be nought or at least `LEAST`: the counts and what is left."""
@@ -181,7 +183,8 @@ def protected(cube: Cube, frame: pd.DataFrame, before: pd.DataFrame | None = Non
     for part, rows in _parts(by, frame).items():
         labels = _labels(cube, rows, earlier.get(part))
         named = rows[[label is not None for label in labels]].copy()
-        named[keys] = [label for label in labels if label is not None] or None
+        if keys:
+            named[keys] = [label for label in labels if label is not None] or None
         sums = named.groupby([*by, *keys], sort=True, as_index=False, dropna=False).sum()
         told.append(_kept(cube, sums, earlier.get(part)))
         taken.add(part)
@@ -198,9 +201,9 @@ def _parts(by: list[str], frame: pd.DataFrame | None) -> dict[Any, pd.DataFrame]
 
 
 def _labels(cube: Cube, part: pd.DataFrame, earlier: pd.DataFrame | None) -> list[Label | None]:
-    keys = list(map(tuple, part[list(cube.keys)].astype(str).itertuples(index=False)))
+    keys = _paths(cube, part)
     if earlier is not None:
-        open_ = set(map(tuple, earlier[list(cube.keys)].astype(str).itertuples(index=False)))
+        open_ = set(_paths(cube, earlier))
         return [finest(key, open_) for key in keys]
     numbers = cube.counted(part).to_numpy(dtype="int64").tolist()
     cells: dict[Label, Numbers] = {}
@@ -209,6 +212,12 @@ def _labels(cube: Cube, part: pd.DataFrame, earlier: pd.DataFrame | None) -> lis
         cells[key] = cells[key].and_([one]) if key in cells else one
     told = fold(cells) if cells else {}
     return [told.get(key) for key in keys]
+
+
+def _paths(cube: Cube, part: pd.DataFrame) -> list[Label]:
+    if not cube.keys:
+        return [()] * len(part)
+    return list(map(tuple, part[list(cube.keys)].astype(str).itertuples(index=False)))
 
 
 def finest(key: Label, open_: Collection[Label]) -> Label | None:

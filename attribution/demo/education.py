@@ -130,15 +130,17 @@ def warnings(folk: Folk, visits: Columns, calendar: Calendar, allergic: Bools, s
     )
     wants = (folk.draws.uniform(223) < 0.55) & (folk.takes_sms | folk.takes_email)
     people, days = [], []
-    for place, high in enumerate((grains(seed, calendar) >= HIGH_POLLEN).any(axis=2)):
+    counted = grains(seed, calendar).max(axis=2)
+    for place in range(len(LOCATIONS)):
+        high = counted[place] >= HIGH_POLLEN
         here = np.flatnonzero(wants & (folk.place == place) & (told < calendar.weeks * WEEK))
         for day in _spaced(np.flatnonzero(high), calendar):
             mine = here[told[here] < day * DAY]
             people.append(mine)
             days.append(np.full(len(mine), day))
     at = np.concatenate([np.empty(0, np.int64), *people])
-    day = np.concatenate([np.empty(0, np.int64), *days])
-    return Sent(POLLEN, folk.ids[at], day * DAY + 10 * 60, 20_000 + day, np.ones(len(at), bool))
+    sent = np.concatenate([np.empty(0, np.int64), *days])
+    return Sent(POLLEN, folk.ids[at], sent * DAY + 10 * 60, 20_000 + sent, np.ones(len(at), bool))
 
 
 def _spaced(high: Ints, calendar: Calendar) -> list[int]:

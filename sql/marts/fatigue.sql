@@ -3,9 +3,9 @@
 -- inputs: int_sent_messages, int_reach
 --
 -- Messages of all flows and of the whole span, but those of the last 14 days, which may still be
--- answered. A person is in the row of each number that they reached. `messages_squared` and the
--- others are sums over people of products of their own counts: from them comes an interval that
--- knows that messages of one person are alike.
+-- answered. A person is in the row of each number that they reached; `responders` answered at
+-- least one of its messages. `messages_squared` and the others are sums over people of products of
+-- their own counts: from them comes an interval that knows that messages of one person are alike.
 
 with
 
@@ -64,8 +64,6 @@ final as (
         had,
         count(*) as people,
         cast(sum(case when responded > 0 then 1 else 0 end) as bigint) as responders,
-        cast(sum(case when responded < messages then 1 else 0 end) as bigint) as silent,
-        cast(sum(case when opted_out > 0 then 1 else 0 end) as bigint) as leavers,
         cast(sum(messages) as bigint) as messages,
         cast(sum(responded) as bigint) as responded,
         cast(sum(opted_out) as bigint) as opted_out,
