@@ -23,7 +23,6 @@ from attribution.research import command as research_command
 from attribution.roles import ROLES
 from outreach import command as outreach
 
-
 _MESSAGES = ("engagement", "education")  # reports of messages
 
 
