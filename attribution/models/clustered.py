@@ -31,7 +31,8 @@ def share(of: Messages, z: float = NORMAL_95) -> tuple[float, float, float] | No
     size = min(max(_worth(of, rate), 1.0), float(of.n))
     middle = (rate + z * z / (2 * size)) / (1 + z * z / size)
     reach = z / (1 + z * z / size) * sqrt(rate * (1 - rate) / size + z * z / (4 * size * size))
-    return rate, max(middle - reach, 0.0), min(middle + reach, 1.0)
+    # Rounding must not put the share outside of its own interval.
+    return rate, min(max(middle - reach, 0.0), rate), max(min(middle + reach, 1.0), rate)
 
 
 def _worth(of: Messages, rate: float) -> float:

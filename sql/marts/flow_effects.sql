@@ -34,7 +34,15 @@ answers as (
     select
         flow,
         person_id,
-        max(case when was_sent and delivered_at is not null then 1 else 0 end) as delivered,
+        max(
+            case
+                when
+                    was_sent
+                    and coalesce(delivered_at, machine_opened_at, unsubscribed_at) is not null
+                    then 1
+                else 0
+            end
+        ) as delivered,
         max(case when was_sent and has_responded then 1 else 0 end) as responded
     from stg_message
     where person_id is not null
