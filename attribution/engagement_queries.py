@@ -58,7 +58,7 @@ def fatigue(at: Marts) -> pd.DataFrame:
     """Delivered messages by how many their person had had, of the whole span.
 
     Columns: window_days, channel, had, and sums over people. Where small cells are folded each
-    person counts as one message, answered if one of theirs was; opt-outs are missing.
+    person counts with their first message of the row alone; opt-outs are missing.
     """
     mart = FATIGUE
     statement = sa.select(*mart.c).order_by(mart.c.window_days, mart.c.channel, mart.c.had)

@@ -52,7 +52,7 @@ ENGAGING = (
     ),
     Definition(
         "machine_opens",
-        "Opened by a program only",
+        "Machine opens",
         "Messages whose pictures a mail program or scanner fetched, and of which nothing shows "
         "that a person looked at them.",
         "Mail privacy fetches every picture in advance: these messages may have been read or not.",
@@ -61,9 +61,9 @@ ENGAGING = (
     ),
     Definition(
         "machine_open_rate",
-        "Opened by a program only",
+        "Machine opens",
         "Share of delivered e-mails of which only a program's opening is known.",
-        "Opened by a program only ÷ delivered e-mails. Their readers cannot be counted, so "
+        "Machine opens ÷ delivered e-mails. Their readers cannot be counted, so "
         "openings are too few by up to this share.",
         "rate",
         "neither",

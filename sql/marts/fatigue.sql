@@ -3,9 +3,10 @@
 -- inputs: int_sent_messages, int_reach
 --
 -- Messages of all flows and of the whole span, but those of the last 14 days, which may still be
--- answered. A person is in the row of each number that they reached; `responders` answered at
--- least one of its messages. `messages_squared` and the others are sums over people of products of
--- their own counts: from them comes an interval that knows that messages of one person are alike.
+-- answered. A person is in the row of each number that they reached; `responders` are those who
+-- answered the first message of theirs in the row. `messages_squared` and the others are sums over
+-- people of products of their own counts: from them comes an interval that knows that messages of
+-- one person are alike.
 
 with
 
@@ -18,7 +19,8 @@ windows as (
         had_30 as had,
         responded,
         opted_out,
-        sent_at
+        sent_at,
+        message_id
     from int_sent_messages
     where delivered = 1
     union all
@@ -29,13 +31,14 @@ windows as (
         had_90 as had,
         responded,
         opted_out,
-        sent_at
+        sent_at,
+        message_id
     from int_sent_messages
     where delivered = 1
 
 ),
 
-persons as (
+ranged as (
 
     select
         windows.window_days,
@@ -46,13 +49,41 @@ persons as (
             else '6+'
         end as had,
         windows.who,
-        count(*) as messages,
-        cast(sum(windows.responded) as bigint) as responded,
-        cast(sum(windows.opted_out) as bigint) as opted_out
+        windows.responded,
+        windows.opted_out,
+        windows.sent_at,
+        windows.message_id
     from windows
     cross join int_reach
     where windows.sent_at < int_reach.last_day - interval '14' day
-    group by 1, 2, 3, 4
+
+),
+
+ranked as (
+
+    select
+        ranged.*,
+        row_number() over (
+            partition by ranged.window_days, ranged.channel, ranged.had, ranged.who
+            order by ranged.sent_at, ranged.message_id
+        ) as place
+    from ranged
+
+),
+
+persons as (
+
+    select
+        window_days,
+        channel,
+        had,
+        who,
+        count(*) as messages,
+        cast(sum(case when place = 1 then responded else 0 end) as bigint) as answered_first,
+        cast(sum(responded) as bigint) as responded,
+        cast(sum(opted_out) as bigint) as opted_out
+    from ranked
+    group by window_days, channel, had, who
 
 ),
 
@@ -63,7 +94,7 @@ final as (
         channel,
         had,
         count(*) as people,
-        cast(sum(case when responded > 0 then 1 else 0 end) as bigint) as responders,
+        cast(sum(answered_first) as bigint) as responders,
         cast(sum(messages) as bigint) as messages,
         cast(sum(responded) as bigint) as responded,
         cast(sum(opted_out) as bigint) as opted_out,

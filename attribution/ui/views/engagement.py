@@ -9,6 +9,7 @@ from attribution.metrics import definition
 from attribution.models.clustered import Messages, share
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
+from attribution.small_cells import OTHER
 from attribution.ui import charts, formats
 from attribution.ui.scope import before
 from attribution.ui.view import Column, Figure, Table, View, measured, records
@@ -27,6 +28,7 @@ TOLD_TO_NOBODY = (
 _SURE = "95% interval, which knows that messages of one person are alike."
 _HAD = ("1", "2", "3", "4-5", "6+")
 _SHOWN_WINDOW = 30
+PARTS = ("wishes", "flows", "responses", "opt_outs")  # the figures that stand side by side
 
 
 @lru_cache(maxsize=128)
@@ -62,7 +64,7 @@ def build(marts: Marts, scope: Scope) -> View:
 
 
 def _figures(tables: dict[str, Table], *, folded: bool) -> dict[str, Figure]:
-    shown = {"sent": "Sent", "responded": "Answered", "opted_out": "Opt-outs"}
+    shown = {"sent": "Sent", "responded": "Answered"}
     figures = {
         "weeks": counted.course(
             tables["weeks"], "Messages by week", shown, definition("messages_sent").help
@@ -70,6 +72,8 @@ def _figures(tables: dict[str, Table], *, folded: bool) -> dict[str, Figure]:
         "wishes": _wishes(tables["wishes"].frame),
         "flows": _flows(tables["flows"].frame),
     }
+    if set(tables["wishes"].frame["channel_wish"]) <= {formats.title(OTHER)}:
+        del figures["wishes"]  # all told together, there is nothing to compare
     tired = tables["fatigue"].frame
     tired = tired[tired["window_days"] == _SHOWN_WINDOW]
     if len(tired):
@@ -238,7 +242,7 @@ def _notes(span: str, sent: pd.DataFrame, *, folded: bool) -> tuple[str, ...]:
         elsewhere = (
             "Messages that bring back silent patients are told on the page Reactivation. Opens, "
             "clicks, replies and opt-outs are of few people at a time: readers with the role "
-            "analyst see them."
+            "analyst see them. By messages had, each person counts with one message."
         )
         return few, elsewhere
     programs = (
