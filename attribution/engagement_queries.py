@@ -3,7 +3,6 @@
 import pandas as pd
 import sqlalchemy as sa
 
-from attribution.models.arm_lift import Sums
 from attribution.queries import Marts, Scope
 
 GRAIN = ("flow", "channel", "purpose", "topic", "channel_wish")
@@ -27,6 +26,8 @@ _SUMS = (
 EFFECTS = sa.table(
     "flow_effects", *map(sa.column, ("flow", "arm", "topic", "purpose", *BROUGHT, *_SUMS))
 )
+ENDS = ("effect", "low", "high", "anytime_low", "anytime_high")
+LIFTS = sa.table("flow_lifts", *map(sa.column, ("flow", "outcome", *ENDS)))
 TAUGHT = ("tips", "pollen", "video")
 
 
@@ -74,8 +75,7 @@ def effects(at: Marts) -> pd.DataFrame:
     """What people did after tips, warnings and videos; a row for each flow and arm.
 
     Columns: flow, arm, topic, purpose, numbers of people, kept visits, money in hundredths, and the
-    sums that `sums` takes, of which those that are not people are missing where small cells are
-    folded.
+    sums that `arm_lift.sums` takes. Empty where small cells are folded.
     """
     mart = EFFECTS
     numbers = dict.fromkeys((*BROUGHT, *_SUMS), "float64")
@@ -87,25 +87,9 @@ def effects(at: Marts) -> pd.DataFrame:
     return at.ask(statement).astype(numbers)
 
 
-def sums(row: dict[str, float], outcome: str, *, adjusted: bool = True) -> Sums:
-    """The sums of one outcome of a flow's arm: a person's booking or return, visits, or money.
+def lifts(at: Marts) -> pd.DataFrame:
+    """What was added where people were held out: shares alone, for every reader.
 
-    Unless `adjusted` nothing is known from before.
+    Columns: flow, outcome, effect, low, high, anytime_low, anytime_high.
     """
-    people = int(row["people"])
-    # Of a thing that a person does or not, the square is the thing itself.
-    if not adjusted:
-        return Sums(people, row[outcome], row[outcome], 0.0, 0.0, 0.0)
-    if outcome == "money":
-        hundred = 100.0
-        return Sums(
-            people,
-            row["cents"] / hundred,
-            row["cents_squared"] / hundred**2,
-            row["before_cents"] / hundred,
-            row["before_cents_squared"] / hundred**2,
-            row["cents_both"] / hundred**2,
-        )
-    squared = row["kept_squared"] if outcome == "kept" else row[outcome]
-    before = row["before_kept"], row["before_kept_squared"]
-    return Sums(people, row[outcome], squared, *before, row[f"{outcome}_both"])
+    return at.ask(sa.select(*LIFTS.c).order_by(LIFTS.c.flow, LIFTS.c.outcome.desc()))

@@ -23,7 +23,8 @@ VIEWERS, BEFORE = "viewers", "before"  # how the file, and the one published bef
 ALL = "(all)"  # what credit says of service lines and places
 VERSION = "1"  # of these rules; all blocks are told anew when it changes
 
-# Nothing in these is counted of people: money spent, traffic, how models fared, rows of sources.
+# Nothing in these is counted of people: money spent, traffic, how models fared, differences of
+# shares of many, rows of sources.
 AS_THEY_ARE = (
     "sessions",
     "unmapped",
@@ -31,6 +32,7 @@ AS_THEY_ARE = (
     "coverage",
     "removal_effect",
     "incremental_draws",
+    "flow_lifts",
 )
 CUBES = (
     Cube(
@@ -68,30 +70,11 @@ CUBES = (
             *("opted_out_squared", "messages_responded", "messages_opted_out"),
         ),
     ),
-    Cube(
-        "flow_effects",
-        keys=(),
-        counts=("people", "reached", "responded", "booked", "returned"),
-        parts=(
-            ("people", "reached"),
-            ("reached", "responded"),
-            ("people", "booked"),
-            ("people", "returned"),
-        ),
-        by=("flow", "topic", "purpose", "arm"),
-        # Visits beside people would say how many people came twice.
-        untold=(
-            *("waiting", "kept", "kept_squared", "before_kept", "before_kept_squared"),
-            *("kept_both", "returned_both", "booked_both", "cents", "cents_squared"),
-            *("before_cents", "before_cents_squared", "cents_both"),
-        ),
-    ),
 )
 # Of the messages that bring silent patients back `reactivation` tells already, and nothing twice.
 ASKED = {
     "engagement": "where weeks = 4 and topic <> 'reactivation' and week + interval '21' day <= ("
     "select cast(value as date) from main.about where key = 'last_week')",
-    "flow_effects": "where topic in ('tips', 'pollen', 'video')",
 }
 # The tables whose rows say by what rules all the others were counted.
 _RULES = (

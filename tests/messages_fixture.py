@@ -5,6 +5,8 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from attribution.models.arm_lift import lifts_of
+
 FLOWS = (
     # flow, channel, purpose, topic, sent a week at most
     ("wellness_tips", "email", "marketing", "tips", 400),
@@ -18,11 +20,12 @@ HAD = ("1", "2", "3", "4-5", "6+")
 
 
 def tables(weeks: list[date], hostile: str) -> dict[str, pd.DataFrame]:
-    """The marts engagement, fatigue and flow_effects; one flow is called `hostile`."""
+    """The marts engagement, fatigue, flow_effects and flow_lifts; one flow is called `hostile`."""
     return {
         "engagement": _engagement(weeks, hostile),
         "fatigue": _fatigue(),
         "flow_effects": _effects(),
+        "flow_lifts": lifts_of(_effects()),
     }
 
 

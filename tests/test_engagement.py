@@ -17,7 +17,7 @@ from warehouse_fixtures import Warehouse, appointment, at, contact, message, pay
 
 from attribution import audit, queries, viewer_marts
 from attribution.cli import main
-from attribution.models.arm_lift import Sums, difference
+from attribution.models.arm_lift import Sums, difference, lifts_of
 from attribution.models.clustered import Messages, share
 from attribution.paths import PAGES, SHELL, Home
 from attribution.queries import Marts, Scope
@@ -103,6 +103,15 @@ def test_what_people_did_counts_by_arm_within_90_days(warehouse):
         " from flow_effects where flow = 'tips' order by arm"
     )
     assert rows == [("holdout", 1, 0, 0, 0, 1, 1, 0, 0), ("treated", 3, 3, 2, 1, 1, 1, 1, 1250)]
+
+
+def test_a_lift_of_few_is_told_to_nobody():
+    effects = made_up.tables()["flow_effects"]
+    assert len(lifts_of(effects)) == 2
+    for column, few in (("people", 49), ("returned", 10), ("returned", 190)):
+        held = effects.assign(**{column: effects[column].where(effects["arm"] == "treated", few)})
+        assert "returned" not in set(lifts_of(held)["outcome"])
+    assert list(lifts_of(effects.head(0))) == list(lifts_of(effects))
 
 
 OUTCOMES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), min_size=2, max_size=30)
@@ -268,8 +277,19 @@ def test_where_cells_are_folded_people_count_once_and_few_are_not_told(home):
     tired = view.tables["fatigue"].frame
     assert (tired["messages"] == tired["people"]).all()
     lifts = after.tables["effects"].frame
+    whole = education.build(queries.marts(home, 1, protected=False), RECENT).tables["effects"].frame
     assert list(lifts["outcome"]) == ["People with a kept visit", "People with a booking"]
-    assert lifts["effect"].iloc[0] == pytest.approx(220 / 600 - 54 / 200)
+    assert list(lifts) == [
+        "flow",
+        "outcome",
+        "effect",
+        "low",
+        "high",
+        "anytime_low",
+        "anytime_high",
+    ]
+    assert lifts["low"].tolist() == pytest.approx(whole["low"][:2].tolist(), abs=1e-4)
+    assert "people" not in after.tables
     weeks = view.tables["weeks"].frame
     assert weeks["sent"].isna().any()  # not told is not nought
 
@@ -280,7 +300,7 @@ def test_a_page_without_messages_says_what_to_connect(tmp_path, build):
     folder.mkdir(parents=True)
     with duckdb.connect(str(folder / "marts.duckdb")) as database:
         for name, frame in made_up.tables().items():
-            if name in ("about", "spend", "engagement", "fatigue", "flow_effects"):
+            if name in ("about", "spend", "engagement", "fatigue", "flow_effects", "flow_lifts"):
                 kept = "" if name in ("about", "spend") else "limit 0"
                 database.register("frame", frame)
                 database.execute(f"create table {name} as from frame {kept}")

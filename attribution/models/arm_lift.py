@@ -5,13 +5,20 @@ is known of everybody from before is taken out (CUPED: Deng, Xu, Kohavi and Walk
 interval is Welch's, and a wider one holds however often it is looked at.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from math import log, sqrt
+from typing import Any
 
+import pandas as pd
 from scipy import stats
 
 # The size at which the interval for peeking is tightest; chosen before any data, as it must be.
 TUNED_FOR = 5_000
+LEVEL = 0.9
+SHARES = ("returned", "booked")  # outcomes that a person has or not
+# A share of fewer is no aggregate: it could be told from one person's doing.
+LEAST_IN_ARM, LEAST_EITHER_WAY = 50, 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ class Difference:
     anytime_high: float
 
 
-def difference(treated: Sums, held_out: Sums, *, level: float = 0.9) -> Difference | None:
+def difference(treated: Sums, held_out: Sums, *, level: float = LEVEL) -> Difference | None:
     """The adjusted difference of two arms; None where an arm has fewer than two people."""
     arms = (treated, held_out)
     if min(arm.people for arm in arms) < 2:
@@ -73,6 +80,54 @@ def difference(treated: Sums, held_out: Sums, *, level: float = 0.9) -> Differen
     always = error * peeking(everyone, level)
     effect = one - other
     return Difference(effect, effect - once, effect + once, effect - always, effect + always)
+
+
+def sums(row: Mapping[str, float], outcome: str) -> Sums:
+    """The sums of a row of `flow_effects`: of a booking or return, of kept visits, or of money."""
+    people = int(row["people"])
+    if outcome == "money":
+        hundred = 100.0
+        return Sums(
+            people,
+            row["cents"] / hundred,
+            row["cents_squared"] / hundred**2,
+            row["before_cents"] / hundred,
+            row["before_cents_squared"] / hundred**2,
+            row["cents_both"] / hundred**2,
+        )
+    # Of a thing that a person does or not, the square is the thing itself.
+    squared = row["kept_squared"] if outcome == "kept" else row[outcome]
+    before = row["before_kept"], row["before_kept_squared"]
+    return Sums(people, row[outcome], squared, *before, row[f"{outcome}_both"])
+
+
+def lifts_of(effects: pd.DataFrame) -> pd.DataFrame:
+    """The lifts in shares of each flow with a holdout, from rows of `flow_effects`.
+
+    Columns: flow, outcome, effect, low, high, anytime_low, anytime_high, to four decimals.
+    """
+    rows: list[dict[str, object]] = []
+    for flow, arms in effects.groupby("flow", sort=True):
+        of = {row["arm"]: _numbers(row) for row in arms.to_dict("records")}
+        for outcome in SHARES:
+            told = [sums(row, outcome) for row in of.values()]
+            if len(of) < 2 or any(_few(arm) for arm in told):
+                continue
+            found = difference(sums(of["treated"], outcome), sums(of["holdout"], outcome))
+            if found is not None:
+                told_ends = {name: round(value, 4) for name, value in asdict(found).items()}
+                rows.append({"flow": str(flow), "outcome": outcome, **told_ends})
+    ends = ("effect", "low", "high", "anytime_low", "anytime_high")
+    frame = pd.DataFrame(rows, columns=["flow", "outcome", *ends])
+    return frame.astype(dict.fromkeys(ends, "float64") | {"flow": "str", "outcome": "str"})
+
+
+def _numbers(row: Mapping[Any, Any]) -> dict[str, float]:
+    return {str(name): float(v) for name, v in row.items() if not isinstance(v, str)}
+
+
+def _few(arm: Sums) -> bool:
+    return arm.people < LEAST_IN_ARM or min(arm.y, arm.people - arm.y) < LEAST_EITHER_WAY
 
 
 def peeking(people: int, level: float) -> float:

@@ -14,7 +14,8 @@ with st.grid(2, min_column_width=420, gap="small"):
     for name in view.figures:
         draw.figure(view, name)
 draw.tables(view, ("flows", "weeks"))
-draw.table(view, "people")
-draw.table(view, "effects")
+for name in ("people", "effects"):
+    if name in view.tables:
+        draw.table(view, name)
 export.messages(context, "education")
 draw.notes(view)

@@ -1,23 +1,22 @@
 """What people did in the 90 days after a flow first meant them, and what the flow added to it."""
 
+from dataclasses import asdict
+
 import pandas as pd
 
-from attribution import engagement_queries
 from attribution.metrics import definition, ratio
-from attribution.models.arm_lift import difference
+from attribution.models.arm_lift import difference, sums
 from attribution.ui import formats
 from attribution.ui.view import Column, Metric, Table, records
 
 ARMS = {"treated": "Written to", "holdout": "Held out"}
-# Those that count people come first: they can be told where small cells are folded.
 MEASURED = {
     "returned": "People with a kept visit", "booked": "People with a booking",
     "kept": "Kept visits a person", "money": "Collected a person",
 }  # fmt: skip
-LEVEL = 0.9
 
 
-def people(effects: pd.DataFrame, *, folded: bool) -> Table:
+def people(effects: pd.DataFrame) -> Table:
     """What the people of each flow and arm did within 90 days."""
     rows = [
         {
@@ -42,7 +41,6 @@ def people(effects: pd.DataFrame, *, folded: bool) -> Table:
         *(
             Column(name, each.title, each.format, each.help)
             for name, meaning in named.items()
-            if not (folded and name == "waiting")
             for each in (definition(meaning),)
         ),
     )
@@ -56,55 +54,61 @@ def people(effects: pd.DataFrame, *, folded: bool) -> Table:
     )
 
 
-def lifts(effects: pd.DataFrame, *, folded: bool) -> Table:
+def lifts(effects: pd.DataFrame) -> Table:
     """The difference of the arms of each flow that holds somebody out, by outcome."""
     rows = []
     for flow, arms in effects.groupby("flow", sort=False):
-        arm = {row["arm"]: row for row in records(arms)}
-        if len(arm) < len(ARMS):
+        of = {row["arm"]: row for row in records(arms)}
+        if len(of) < len(ARMS):
             continue
-        for outcome in list(MEASURED)[: 2 if folded else None]:
-            treated, held = (
-                engagement_queries.sums(arm[name], outcome, adjusted=not folded) for name in ARMS
-            )
-            found = difference(treated, held, level=LEVEL)
-            if found is None:
-                continue
-            rows.append(
-                {
-                    "flow": flow, "outcome": MEASURED[outcome], "treated": treated.mean,
-                    "held_out": held.mean, "effect": found.effect, "low": found.low,
-                    "high": found.high, "anytime_low": found.anytime_low,
-                    "anytime_high": found.anytime_high, "people_treated": treated.people,
-                    "people_held_out": held.people,
-                }
-            )  # fmt: skip
-    once, always = "if looked at once, on a day chosen before", "however often it is looked at"
-    adjusted = (
-        "The difference of the two shares."
-        if folded
-        else "The difference, with what was known from the year before taken out (CUPED)."
-    )
-    columns = (
-        Column("flow", "Flow"),
-        Column("outcome", "Within 90 days"),
+        for outcome, words in MEASURED.items():
+            treated, held = (sums(of[arm], outcome) for arm in ARMS)
+            found = difference(treated, held)
+            if found is not None:
+                rows.append(
+                    {
+                        "flow": flow, "outcome": words, "treated": treated.mean,
+                        "held_out": held.mean, **asdict(found),
+                        "people_treated": treated.people, "people_held_out": held.people,
+                    }
+                )  # fmt: skip
+    means = (
         Column("treated", "Written to", "coefficient", "Mean of the people who were written to."),
         Column("held_out", "Held out", "coefficient", "Mean of the people who were held out."),
+    )
+    numbers = (
+        Column("people_treated", "People written to", "count", "In the comparison."),
+        Column("people_held_out", "People held out", "count", "In the comparison."),
+    )
+    return _added(pd.DataFrame(rows), (*means, *_ends(), *numbers))
+
+
+def told_lifts(found: pd.DataFrame) -> Table:
+    """The same differences where small cells are folded: of shares, without any count."""
+    return _added(found.assign(outcome=found["outcome"].map(MEASURED)), _ends())
+
+
+def _ends() -> tuple[Column, ...]:
+    once, always = "if looked at once, on a day chosen before", "however often it is looked at"
+    adjusted = "The difference, with what was known from the year before taken out (CUPED)."
+    return (
         Column("effect", "Lift", "coefficient", adjusted),
         Column("low", "Low", "coefficient", f"Lower end of the 90% interval, {once}."),
         Column("high", "High", "coefficient", f"Upper end of the 90% interval, {once}."),
         Column("anytime_low", "Low, any time", "coefficient", f"The same, {always}."),
         Column("anytime_high", "High, any time", "coefficient", f"The same, {always}."),
-        Column("people_treated", "People written to", "count", "In the comparison."),
-        Column("people_held_out", "People held out", "count", "In the comparison."),
     )
-    frame = pd.DataFrame(rows, columns=[column.name for column in columns])
+
+
+def _added(rows: pd.DataFrame, numbers: tuple[Column, ...]) -> Table:
+    columns = (Column("flow", "Flow"), Column("outcome", "Within 90 days"), *numbers)
     return Table(
         "What it added",
         columns,
-        frame,
+        rows.reindex(columns=[column.name for column in columns]),
         "Those written to less those held out by chance, of the whole span.",
-        "No flow here has held people out whose 90 days are over, so nobody can say what it added.",
+        "No flow here has held enough people out whose 90 days are over, so nobody can say what "
+        "it added.",
     )
 
 

@@ -1,6 +1,7 @@
 """Education: whom tips, pollen warnings and doctors' videos reach, who answers, what they bring."""
 
 from functools import lru_cache
+from typing import Any
 
 import pandas as pd
 
@@ -39,8 +40,9 @@ def build(marts: Marts, scope: Scope) -> View:
     """The page's view: reach and response in the period, and what people did within 90 days."""
     about, folded = queries.about(marts), marts.protected
     sent, effects = _taught(marts, scope), engagement_queries.effects(marts)
+    told = engagement_queries.lifts(marts)
     span = formats.weeks(scope.since, scope.until, scope.weeks)
-    if sent.empty and effects.empty:
+    if sent.empty and effects.empty and told.empty:
         empty = TOLD_TO_NOBODY if marts.protected else CONNECT
         return View(QUESTION, currency=about.currency, empty=empty)
     if sent.empty:
@@ -48,11 +50,11 @@ def build(marts: Marts, scope: Scope) -> View:
         return View(QUESTION, currency=about.currency, empty=empty)
     earlier = before(scope, about)
     then = None if earlier is None else _taught(marts, earlier)
-    people, lifts = after.people(effects, folded=folded), after.lifts(effects, folded=folded)
+    lifts = after.told_lifts(told) if folded else after.lifts(effects)
     tables = {
         "flows": counted.table("By flow", sent, ["flow", "channel"], folded=folded),
         "weeks": counted.weekly(sent, scope, about.weeks_together, folded=folded),
-        "people": people,
+        **({} if folded else {"people": after.people(effects)}),
         "effects": lifts,
     }
     return View(
@@ -106,7 +108,7 @@ def _figures(
     drawn = drawn[drawn["outcome"].isin([after.MEASURED["returned"], after.MEASURED["booked"]])]
     if len(drawn):
         figures["lift"] = _lift(drawn)
-    if len(tables["people"].frame):
+    if "people" in tables and len(tables["people"].frame):
         figures["people"] = _did(tables["people"].frame)
     return figures
 
@@ -129,8 +131,7 @@ def _lift(drawn: pd.DataFrame) -> Figure:
     labels = [formats.short_label(f"{row['flow']}: {row['outcome'].lower()}") for row in rows]
     hovers = [
         f"<b>{label}</b><br>{formats.points(row['effect'])} ({formats.points(row['low'])} to "
-        f"{formats.points(row['high'])})<br>{formats.count(row['people_treated'])} written to, "
-        f"{formats.count(row['people_held_out'])} held out"
+        f"{formats.points(row['high'])}){_between(row)}"
         for label, row in zip(labels, rows, strict=True)
     ]
     kept = [row for row in rows if row["outcome"] == after.MEASURED["returned"]]
@@ -148,6 +149,14 @@ def _lift(drawn: pd.DataFrame) -> Figure:
         definition("flow_lift").help,
         "effects",
     )
+
+
+def _between(row: dict[str, Any]) -> str:
+    """Of how many people a lift is, where that may be said."""
+    if "people_treated" not in row:
+        return ""
+    written, held = (formats.count(row[f"people_{arm}"]) for arm in ("treated", "held_out"))
+    return f"<br>{written} written to, {held} held out"
 
 
 def _did(rows: pd.DataFrame) -> Figure:
@@ -183,19 +192,17 @@ def _did(rows: pd.DataFrame) -> Figure:
 
 
 def _notes(span: str, effects: pd.DataFrame, *, folded: bool) -> tuple[str, ...]:
+    notes = [f"Reach and answers are of {span}; what people did and what it added are of all data."]
+    if folded:
+        notes.append(
+            "Flows that reached few people in four weeks are left out, and a person counts once "
+            "for each flow, channel and four weeks. How many people booked or kept a visit after "
+            "each flow is for readers with the role analyst."
+        )
     untested = sorted(set(effects["flow"]) - set(effects.loc[effects["arm"] == "holdout", "flow"]))
-    notes = [
-        f"Reach and answers are of {span}; what people did and what it added are of all data.",
-    ]
     if untested:
         notes.append(
             f"Nobody is held out of {formats.several(untested)}: care is kept from nobody to "
             "measure it. What people did afterwards is told, not what the messages added."
-        )
-    if folded:
-        notes.append(
-            "Flows that reached few people in four weeks are left out, and a person counts once "
-            "for each flow, channel and four weeks. The lift is the plain difference of shares; "
-            "readers with the role analyst see it with the year before taken out."
         )
     return tuple(notes)
