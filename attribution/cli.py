@@ -24,6 +24,8 @@ from attribution.research import command as research_command
 from attribution.roles import ROLES
 from outreach import command as outreach
 
+_MESSAGES = ("engagement", "education")  # reports of messages
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
@@ -93,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     export = commands.add_parser("export", help="write a report to a file")
-    export.add_argument("report", choices=["channels", "journeys", "cohorts"])
+    export.add_argument("report", choices=["channels", "journeys", "cohorts", *_MESSAGES])
     export.add_argument("--format", choices=["csv", "xlsx"], default="csv")
     export.add_argument("--out", type=Path, help="the file to write (default: standard output)")
     export.add_argument("--model", default=None, help="credit model (position)")
@@ -119,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--small-cells",
         action="store_true",
-        help="channels, cohorts: with counts of fewer than 11 people; the file stays inside, and "
+        help="all but journeys: with counts of fewer than 11 people; the file stays inside, and "
         "the audit log says that you asked for it",
     )
     export.set_defaults(run=_export)
@@ -236,7 +238,12 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from attribution.reports.export import export_channels, export_cohorts, export_journeys
+    from attribution.reports.export import (
+        export_channels,
+        export_cohorts,
+        export_journeys,
+        export_messages,
+    )
 
     _check_out(options)
     asked = {
@@ -258,7 +265,9 @@ def _export(options: argparse.Namespace) -> int:
         _say(f"Wrote {options.out}, {rows:,} touches.")
         return 0
     small = options.small_cells
-    if options.report == "cohorts":
+    if options.report in _MESSAGES:
+        content = export_messages(_home(), options.report, small_cells=small, **_weeks(options))
+    elif options.report == "cohorts":
         content = export_cohorts(_home(), _in_common(options), small_cells=small)
     else:
         content = export_channels(_home(), options.format, small_cells=small, **asked)
@@ -268,6 +277,16 @@ def _export(options: argparse.Namespace) -> int:
         options.out.write_bytes(content)
         _say(f"Wrote {options.out}.")
     return 0
+
+
+def _weeks(options: argparse.Namespace) -> dict[str, date | None]:
+    """The days that a report of messages is about; it has no other filter."""
+    names = ("model", "kind", "service_line", "location")
+    if given := [name.replace("_", "-") for name in names if getattr(options, name)]:
+        raise BadInput(f"This report is of messages by week. Leave --{given[0]} out.")
+    if options.format != "csv":
+        raise BadInput("The reports of messages are written as CSV. Leave --format out.")
+    return {"since": options.since, "until": options.until}
 
 
 def _in_common(options: argparse.Namespace) -> dict[str, list[str]]:

@@ -19,7 +19,8 @@ into `CUBES` of `attribution.viewer_marts`; nothing else is needed.
 '(other)' within its age band, then an age band within its condition, and so on. `counts` are the
 columns that count people (the first counts all of the cell). `parts` are pairs of which the second
 counts some of the first: what is left of the first is nobody or `LEAST` people as well. `by` are
-columns that split the table into parts that are never folded into one another (a month, an arm).
+columns that split the table into parts that are never folded into one another (a month, an arm);
+without `keys` each part is one cell, told or left out. `untold` are columns that nobody is told.
 All other columns are numbers, and are added up. What cannot be told at all is left out.
 
 A query reads by role: `queries.marts(home, generation, protected=True)` opens the viewers' file;
@@ -162,6 +163,7 @@ class Cube:
     counts: tuple[str, ...]
     parts: tuple[tuple[str, str], ...] = ()
     by: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
 
     def counted(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Everything that must be nought or at least `LEAST`: the counts and what is left."""
@@ -182,7 +184,8 @@ def protected(cube: Cube, frame: pd.DataFrame, before: pd.DataFrame | None = Non
     open_ = {part: set(cells) for part, cells in _parts(cube, earlier).items()}
     labels = _labels(cube, frame, open_)
     named = frame[np.array([label is not None for label in labels], dtype=bool)].copy()
-    named[[*cube.keys]] = [label for label in labels if label is not None] or None
+    if cube.keys:
+        named[[*cube.keys]] = [label for label in labels if label is not None] or None
     sums = named.groupby(grain, sort=True, as_index=False, dropna=False).sum()
     # A part that was told before keeps its cells, whether anybody is in it now or not.
     fresh = np.array([part not in open_ for part in _part_of(cube, sums)], dtype=bool)
@@ -200,7 +203,8 @@ def _part_of(cube: Cube, frame: pd.DataFrame) -> list[tuple[Any, ...]]:
 def _parts(cube: Cube, frame: pd.DataFrame) -> dict[tuple[Any, ...], dict[Label, list[int]]]:
     """The cells of each part, and in which rows each of them is."""
     parts: dict[tuple[Any, ...], dict[Label, list[int]]] = {}
-    labels = zip(*(frame[name].astype(str) for name in cube.keys), strict=True)
+    labels = list(zip(*(frame[name].astype(str) for name in cube.keys), strict=True))
+    labels = labels if cube.keys else [()] * len(frame)
     for row, (part, label) in enumerate(zip(_part_of(cube, frame), labels, strict=True)):
         parts.setdefault(part, {}).setdefault(label, []).append(row)
     return parts

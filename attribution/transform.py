@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from attribution.errors import TransformError
 from attribution.identity_links import holding_sql
+from attribution.models.arm_lift import lifts_of
 from attribution.models.checks import journey_shares_add_up, positions_equal_credit
 from attribution.models.claim_credit import claim_credit_sql
 from attribution.models.credit import credit_groups_sql, credit_leans_sql, credit_sql
@@ -53,6 +54,7 @@ SOLVED: dict[str, Solve] = {
     "int_maturity": cohort_maturity,
     "int_return_chances": return_chances,
     "int_return_calibration": return_calibration,
+    "flow_lifts": lifts_of,
 }
 # Models whose SQL is written, from the registry of credit models or from the contract.
 WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (

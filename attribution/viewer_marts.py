@@ -23,13 +23,15 @@ VIEWERS, BEFORE = "viewers", "before"  # how the file, and the one published bef
 ALL = "(all)"  # what credit says of service lines and places
 VERSION = "1"  # of these rules; all blocks are told anew when it changes
 
-# Nothing in these is counted of people: money spent, traffic, how models fared, rows of sources.
+# Nothing in these is counted of people: money spent, traffic, how models fared, differences of
+# shares of many, rows of sources.
 AS_THEY_ARE = (
     "sessions",
     "unmapped",
     "rejected",
     "coverage",
     "incremental_draws",
+    "flow_lifts",
 )
 CUBES = (
     Cube(
@@ -44,8 +46,35 @@ CUBES = (
             ("booked", "kept"),
         ),
         by=("cohort_month", "arm", "currency"),
+        untold=("retained",),
+    ),
+    Cube(
+        # Of one flow and channel in four weeks, each person is in one cell: people have one wish.
+        "engagement",
+        keys=("channel_wish",),
+        counts=("sent", "delivered", "responded"),
+        parts=(("sent", "delivered"), ("delivered", "responded")),
+        by=("flow", "channel", "purpose", "topic", "weeks", "week"),
+        untold=("opened", "machine_opened", "clicked", "replied", "opted_out"),
+    ),
+    Cube(
+        "fatigue",
+        keys=(),
+        counts=("people", "responders"),
+        parts=(("people", "responders"),),
+        by=("window_days", "channel", "had"),
+        # Messages beside people would say how many people had two.
+        untold=(
+            *("messages", "responded", "opted_out", "messages_squared", "responded_squared"),
+            *("opted_out_squared", "messages_responded", "messages_opted_out"),
+        ),
     ),
 )
+# Of the messages that bring silent patients back `reactivation` tells already, and nothing twice.
+ASKED = {
+    "engagement": "where weeks = 4 and topic <> 'reactivation' and week + interval '21' day <= ("
+    "select cast(value as date) from main.about where key = 'last_week')",
+}
 # The tables whose rows say by what rules all the others were counted.
 _RULES = (
     *("setting_report", "setting_credit", "setting_model", "setting_uncounted", "setting_kept"),
@@ -277,8 +306,12 @@ def _carry_on(connection: Connection, mart: str, told: Told, *, keep: bool) -> N
 def _cube(connection: Connection, cube: Cube, *, follows: bool) -> None:
     """Write a declared mart."""
     grain = ", ".join((*cube.by, *cube.keys))
-    frame = _frame(connection, f"from main.{cube.name} order by {grain}")
-    before = _frame(connection, f"from {BEFORE}.{cube.name}") if follows else None
+    asked = ASKED.get(cube.name, "")
+    frame = _frame(connection, f"from main.{cube.name} {asked} order by {grain}")
+    known = follows and cube.name in _tables(connection, BEFORE)
+    before = _frame(connection, f"from {BEFORE}.{cube.name}") if known else None
+    if before is not None:
+        before = before.assign(**dict.fromkeys(cube.untold, 0))
     if cube.name == "reactivation":
         frame = _as_steps(frame)
         before = None if before is None else _as_steps(before)
@@ -322,7 +355,7 @@ def _paths(connection: Connection, said: Mapping[str, str], earlier: Mapping[str
 def _write(connection: Connection, cube: Cube, rows: pd.DataFrame) -> None:
     with lent(connection, pa.Table.from_pandas(rows, preserve_index=False)) as incoming:
         columns = ", ".join(
-            f"cast({'null' if name == 'retained' else name} as {kind}) as {name}"
+            f"cast({'null' if name in cube.untold else name} as {kind}) as {name}"
             for name, kind in _types(connection, cube.name)
         )
         grain = ", ".join((*cube.by, *cube.keys))

@@ -8,15 +8,15 @@ Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, arXiv 2103.06476, theorem 2.2).
 """
 
 from dataclasses import dataclass
-from math import ceil, log, sqrt
+from math import ceil, sqrt
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from attribution.models.arm_lift import peeking
+
 Floats = npt.NDArray[np.float64]
-# The size at which the interval for peeking is tightest; chosen before any data, as it must be.
-TUNED_FOR = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +84,6 @@ def cuped(
         treated - theta * (before_treated - middle),
         held_out - theta * (before_held_out - middle),
     )
-
-
-def peeking(people: int, level: float) -> float:
-    """How many standard errors wide, each way, an interval is that holds at every look."""
-    alpha = 1 - level
-    # The tuning that makes it tightest at TUNED_FOR (their appendix B).
-    rho2 = (-2 * log(alpha) + log(-2 * log(alpha)) + 1) / TUNED_FOR
-    grown = people * rho2 + 1
-    return sqrt(2 * grown / (people * rho2) * log(sqrt(grown) / alpha))
 
 
 def people_needed(

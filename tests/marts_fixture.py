@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import claims_fixture
 import duckdb
+import messages_fixture
 import numpy as np
 import pandas as pd
 import patients_fixture as made_up_patients
@@ -140,6 +141,7 @@ def _tables() -> dict[str, pd.DataFrame]:
         "reactivation": _reactivation(random),
         "reach_next": returns_fixture.reach_next(SERVICE_LINES, LOCATIONS),
         "return_calibration": returns_fixture.return_calibration(),
+        **messages_fixture.tables(weeks(), HOSTILE),
         "paths": _paths(random),
         "path_lags": _path_lags(random),
         "transitions": _transitions(),

@@ -14,6 +14,7 @@ import pytest
 from attribution.demo import prepare, simulate, tables_of, world
 from attribution.demo.config import config_toml
 from attribution.demo.draws import Draws
+from attribution.demo.education import FLOWS, TIP_VISIT, families
 from attribution.demo.folk import folk_of
 from attribution.demo.log import FULFILLED
 from attribution.demo.market import LEVER, PAID, SWITCHES, weekly_spend
@@ -308,6 +309,41 @@ def test_held_out_people_get_nothing(tables):
     assert (held["cost"] == 0).all()
 
 
+def test_tips_bring_what_the_truth_says_and_to_those_written_to_alone(lived, truth):
+    without = world(PEOPLE, 7, frozenset(["wellness_tips"]), until=UNTIL)
+    lost = lived.totals()["kept"] - without.totals()["kept"]
+    told = truth["education"]["wellness_tips"]
+    more = told["kept_within_90_days"] - told["kept_without_message"]
+    assert 0 < more <= lost
+    assert told["lift_points"] == pytest.approx(100 * more / told["treated"], abs=0.01)
+    held = np.unique(lived.visits["person"][lived.visits["number"] == TIP_VISIT])
+    young, _week, treated = families(lived.folk, without.visits, lived.calendar)
+    assert set(held) <= set(young[treated])
+    assert told["assigned"] == told["held_out"] + told["treated"] <= len(young)
+
+
+def test_machines_open_and_people_leave_and_then_get_nothing_more(tables):
+    sent, opened = tables["message"], tables["message_event"]
+    taught = sent[sent["flow"].isin(FLOWS)]
+    assert set(taught["flow"]) == set(FLOWS)
+    assert set(opened["message_id"]) < set(taught.loc[taught["channel"] == "email", "message_id"])
+    left = taught.dropna(subset=["unsubscribed_at"]).set_index(["patient_id", "channel"])
+    later = taught.join(left["sent_at"].rename("left_at"), on=["patient_id", "channel"])
+    assert len(left) > 2
+    assert not (later["sent_at"] > later["left_at"]).any()
+
+
+def test_on_the_last_day_something_is_due_and_pollen_is_in_the_air(tables):
+    """So that outreach has somebody to write to: what is due soon, and where it blooms."""
+    paid = tables["payment"].dropna(subset=["balance"])
+    last = paid.sort_values("posted_at", kind="stable").groupby("patient_id").tail(1)
+    soon = last["due_on"].between(*pd.to_datetime(["2026-09-23", "2026-11-29"]))
+    assert 0.01 < ((last["balance"] >= 5) & soon).mean() < 0.5
+    measured = tables["environment"]
+    newest = measured[measured["day"] == pd.Timestamp(UNTIL)]
+    assert (newest[["pollen_tree", "pollen_grass", "pollen_weed"]].max(axis=1) >= 90).any()
+
+
 def test_spend_follows_the_number_of_people(lived, tables):
     spent = tables["ad_spend"]["spend"].sum()
     planned = sum(weekly_spend(lived.plan, lever, PEOPLE).sum() for lever in PAID)
@@ -318,8 +354,9 @@ def test_a_channel_that_is_off_leaves_no_trace():
     quiet = tables_of(world(800, 7, frozenset(["video", "outreach_email"]), until=UNTIL, days=182))
     assert "youtube" not in set(quiet["ad_spend"]["network"])
     assert "youtube" not in set(quiet["touchpoint"]["utm_source"])
-    mail = quiet["message"][quiet["message"]["channel"] == "email"]
+    mail = quiet["message"].query("channel == 'email' and purpose == 'marketing'")
     assert set(mail["arm"]) == {"holdout"}
+    assert set(mail["flow"].str.split("_").str[0]) == {"reactivation", "wellness"}
 
 
 def test_tracking_loses_some_of_what_happened(lived, tables):

@@ -21,6 +21,8 @@ FILES = {
     "reconcile": "acquisition/reconcile.py",
     "reactivation": "retention/reactivation.py",
     "cohorts": "retention/cohorts.py",
+    "engagement": "outreach/engagement.py",
+    "education": "outreach/education.py",
     "patient-journey": "people/patient_journey.py",
     "research": "people/research.py",
     "data-health": "operations/data_health.py",

@@ -46,7 +46,7 @@ def calls(world: World) -> pd.DataFrame:
 def _main_line(world: World) -> pd.DataFrame:
     visits = world.visits
     drawn = world.folk.draws.uniform(129, visits["number"] + 10, visits["person"])
-    share = np.array([0.0, 0.10, 0.7, 0.0])[visits["reason"]]
+    share = np.array([0.0, 0.10, 0.7, 0.0, 0.0])[visits["reason"]]
     rows = np.flatnonzero((drawn < share) & (visits["booked_at"] >= 0))
     person, number = visits["person"][rows], visits["number"][rows]
     answered = world.folk.draws.uniform(131, number, person) < 0.86

@@ -130,6 +130,8 @@ patient_id = "MRN"
 encounter_id = "ENC_ID"
 amount = "AMT"
 payer_class = "FIN_CLASS"
+balance = "BALANCE"
+due_on = "DUE_DATE"
 """
 
 _OUTREACH = """
@@ -140,7 +142,7 @@ timezone = "America/Chicago"
 [[sources.outreach.files]]
 match = "messages.ndjson.gz"
 row = "message"
-constants = {{ purpose = "marketing", currency = "USD" }}
+constants = {{ currency = "USD" }}
 values.arm = {{ test = "treated", control = "holdout" }}
 [sources.outreach.files.columns]
 message_id = "id"
@@ -148,6 +150,7 @@ flow = "campaign"
 assigned_at = "assigned"
 channel = "via"
 arm = "group"
+purpose = "kind"
 email = "to_email"
 phone = "to_phone"
 patient_id = "mrn"
@@ -159,6 +162,15 @@ clicked_at = "clicked"
 replied_at = "replied"
 bounced_at = "bounced"
 unsubscribed_at = "unsubscribed"
+[[sources.outreach.files]]
+match = "fetched.parquet"
+row = "message_event"
+constants = {{ event = "opened", channel = "email", flow = "fetched", machine = "true" }}
+[sources.outreach.files.columns]
+event_id = "ref"
+message_id = "id"
+patient_id = "mrn"
+at = "fetched"
 [[sources.outreach.files]]
 match = "preferences.csv"
 row = "preference"

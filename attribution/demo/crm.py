@@ -49,7 +49,6 @@ def contacts(world: World) -> pd.DataFrame:
     source = np.where(way == CALL, "OFFLINE", original[asked["lever"]])
     since = local_time(world, created)
     reached = local_time(world, np.where(became, kept, 0))
-    prefers = np.array(["email", "sms", "call"], dtype=object)[person % 3]
     return pd.DataFrame(
         {
             "contact_id": names.contact_ids(person),
@@ -65,13 +64,20 @@ def contacts(world: World) -> pd.DataFrame:
             "lifecycle_stage": np.where(became, "customer", "lead"),
             "lead_at": since,
             "customer_at": pd.Series(reached).where(became),
-            "preferred_channel": names.where(draws.uniform(162, 0, person) < 0.4, prefers),
+            "preferred_channel": preferred_channels(world, person),
             "service_line": LINE_NAMES[asked["line"]],
             "location": PLACE_NAMES[world.folk.place[person]],
             "birth_year": pd.Series(world.folk.birth_year[person]).where(born),
             "given_name": names.where(named, first_names.given(world.folk)[person]),
         }
     ).sort_values(["created_at", "contact_id"], kind="stable", ignore_index=True)
+
+
+def preferred_channels(world: World, person: Ints) -> Texts:
+    """How each person wants to be reached, where they said so when they asked."""
+    asked = np.unique(world.inquiries["person"])
+    says = np.isin(person, asked) & (world.folk.draws.uniform(162, 0, person) < 0.4)
+    return names.where(says, np.array(["email", "sms", "call"], dtype=object)[person % 3])
 
 
 def _first_kept(world: World) -> Ints:

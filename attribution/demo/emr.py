@@ -1,16 +1,15 @@
 """What the medical record and the billing office hold, and what is measured around them."""
 
-from datetime import timedelta
-
 import numpy as np
 import pandas as pd
 
 from attribution.demo import first_names, names
 from attribution.demo.clock import DAY
-from attribution.demo.draws import Draws
-from attribution.demo.folk import PAYERS
+from attribution.demo.draws import Bools, Draws, Ints
+from attribution.demo.education import grains
+from attribution.demo.folk import PAYERS, children
 from attribution.demo.log import BOOKED, FULFILLED, STATUSES
-from attribution.demo.market import LINES, LOCATIONS, pollen_levels
+from attribution.demo.market import LINES, LOCATIONS
 from attribution.demo.web import LINE_NAMES, PLACE_NAMES, local_time, typed_emails
 from attribution.demo.worlds import World
 
@@ -39,7 +38,7 @@ def persons(world: World) -> pd.DataFrame:
     sex = np.array(["female", "male"], dtype=object)
     zips = np.array(["601", "602", "603", "604", "605", "606"], dtype=object)
     language = np.where(folk.draws.uniform(193, 0, at) < 0.14, "es", "en")
-    young = (folk.line[at] == 3) & (folk.draws.uniform(198, 0, at) < 0.12)  # children
+    young = children(folk)[at]
     return pd.DataFrame(
         {
             "patient_id": names.mrn(at),
@@ -99,7 +98,7 @@ def encounters(world: World) -> pd.DataFrame:
     person, line = visits["person"], visits["line"]
     minutes = np.array([30, 20, 45, 20])[line]
     remote = (line == 3) & (world.folk.draws.uniform(196, visits["number"] + 2, person) < 0.18)
-    group = (8 * world.folk.draws.uniform(197, visits["number"] + 2, person)).astype(np.int64)
+    group = _diagnosis(world)[rows] - 8 * line
     operated = (line == 0) & (world.folk.draws.uniform(198, visits["number"] + 2, person) < 0.28)
     return pd.DataFrame(
         {
@@ -119,10 +118,31 @@ def encounters(world: World) -> pd.DataFrame:
     )
 
 
+def _diagnosis(world: World) -> Ints:
+    """The diagnosis of each visit, as a position in the list."""
+    visits = world.visits
+    drawn = world.folk.draws.uniform(197, visits["number"] + 2, visits["person"])
+    group: Ints = visits["line"] * 8 + (8 * drawn).astype(np.int64)
+    return group
+
+
+def allergic(world: World) -> Bools:
+    """The visits that took place at which a seasonal allergy was found."""
+    found: Bools = (world.visits["status"] == FULFILLED) & (
+        _diagnosis(world) == _DIAGNOSES.index("seasonal allergy")
+    )
+    return found
+
+
 def payments(world: World) -> pd.DataFrame:
-    """What was posted, in dollars; negative where it was given back."""
+    """What was posted, in dollars; negative where it was given back.
+
+    What the insurer leaves is on the statement of its payment, and is due a month later.
+    """
     paid, visits = world.payments, world.visits
     person = visits["person"][paid["visit"]]
+    first, due = paid["part"] == 0, paid["minute"] // DAY + 30
+    start = np.datetime64(world.calendar.start)
     payer = np.array(PAYERS, dtype=object)[world.folk.payer[person]]
     return pd.DataFrame(
         {
@@ -135,6 +155,8 @@ def payments(world: World) -> pd.DataFrame:
             "patient_id": names.mrn(person),
             "encounter_id": _visit_ids("E", world)[paid["visit"]],
             "payer_class": np.where(paid["part"] == 1, "self_pay", payer),
+            "balance": np.where(first, paid["left"] / 100, np.where(paid["part"] == 1, 0, np.nan)),
+            "due_on": pd.Series((start + due).astype("datetime64[s]")).where(first),
         }
     )
 
@@ -167,21 +189,16 @@ def feedback(world: World) -> pd.DataFrame:
 def environment(world: World) -> pd.DataFrame:
     """Pollen grains a cubic metre and air quality, by place and day."""
     days = 7 * world.calendar.weeks
-    dates = [world.calendar.start + timedelta(days=day) for day in range(days)]
-    year = np.array([day.timetuple().tm_yday / 365.25 for day in dates])
-    level = pollen_levels(year)
+    dates = np.arange(days) + np.datetime64(world.calendar.start)
     frames = []
-    for number, place in enumerate(LOCATIONS):
+    for number, (place, count) in enumerate(
+        zip(LOCATIONS, grains(world.seed, world.calendar), strict=True)
+    ):
         draws = Draws(world.seed + 9, np.arange(days) * 3 + number)
-        count = np.round(
-            level * np.array([420.0, 160.0, 210.0])
-            * np.exp(0.5 * np.stack([draws.normal(1 + kind) for kind in range(3)], axis=1)),
-            1,
-        )  # fmt: skip
         frames.append(
             pd.DataFrame(
                 {
-                    "day": np.array(dates, dtype="datetime64[s]"),
+                    "day": dates.astype("datetime64[s]"),
                     "place": place,
                     "pollen_tree": count[:, 0],
                     "pollen_grass": count[:, 1],

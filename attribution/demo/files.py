@@ -15,6 +15,7 @@ from attribution.demo.formats import (
     Tables,
     dollars,
     flags,
+    in_utc,
     instants,
     text,
     whole,
@@ -147,6 +148,8 @@ def _write_payments(path: Path, paid: pd.DataFrame) -> None:
             "ENC_ID": text(paid["encounter_id"]),
             "AMT": dollars(paid["amount"]),
             "FIN_CLASS": said(paid["payer_class"], words.PAYER_CODES),
+            "BALANCE": dollars(paid["balance"]),
+            "DUE_DATE": written(paid["due_on"], "%Y-%m-%d"),
         },
     )
     _append(path, words.DIRTY_PAYMENTS)
@@ -181,6 +184,16 @@ def write_outreach(drop: Path, tables: Tables) -> None:
     )
     _append(path, words.DIRTY_CALLS)
     _write_messages(drop / "outreach" / "messages.ndjson.gz", tables["message"])
+    shown = tables["message_event"]
+    write_parquet(
+        drop / "outreach" / "fetched.parquet",
+        {
+            "ref": text(shown["event_id"]),
+            "id": text(shown["message_id"]),
+            "mrn": text(shown["patient_id"]),
+            "fetched": pa.array(in_utc(shown["at"])),
+        },
+    )
     asked = tables["preference"]
     write_csv(
         drop / "outreach" / "preferences.csv",
@@ -218,6 +231,7 @@ def _write_messages(path: Path, sent: pd.DataFrame) -> None:
         "assigned": instants(sent["assigned_at"]),
         "via": text(sent["channel"]),
         "group": said(sent["arm"], words.ARMS),
+        "kind": text(sent["purpose"]),
         "to_email": text(sent["email"]),
         "to_phone": text(sent["phone"]),
         "mrn": text(sent["patient_id"]),

@@ -56,3 +56,9 @@ def folk_of(seed: int, ids: Ints, knobs: Knobs = STANDARD) -> Folk:
         lapsed=lapsed,
         knobs=knobs,
     )
+
+
+def children(folk: Folk) -> Bools:
+    """Who is a child in the medical record: patients of primary care alone."""
+    young: Bools = (folk.line == 3) & (folk.draws.uniform(198) < 0.12)
+    return young

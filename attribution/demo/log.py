@@ -14,7 +14,7 @@ TOUCH = ("person", "week", "lever", "line")  # lever -1 - n: seen, not clicked
 MESSAGE = ("person", "week", "campaign", "treated", "silent_weeks")
 STATUSES = ("fulfilled", "noshow", "cancelled", "booked")
 FULFILLED, NOSHOW, CANCELLED, BOOKED = range(4)
-REASONS = ("inquiry", "routine", "return", "history")
+REASONS = ("inquiry", "routine", "return", "history", "tip")
 Columns = dict[str, Ints]
 
 

@@ -5,7 +5,7 @@ Instants are wall-clock times of `market.TIMEZONE`; money is in dollars.
 
 import pandas as pd
 
-from attribution.demo import ads, calls, claims, crm, emr, web
+from attribution.demo import ads, calls, claims, crm, education_messages, emr, web
 from attribution.demo.worlds import World
 
 
@@ -13,6 +13,7 @@ def tables_of(world: World) -> dict[str, pd.DataFrame]:
     """One frame for each kind of contract row; the world must be of all its people."""
     touches = web.touchpoints(world)
     claimed = claims.claimed_conversions(world)
+    taught, opened = education_messages.messages(world)
     return {
         "ad_spend": ads.ad_spend(world, claimed),
         "claimed_conversions": claimed,
@@ -25,7 +26,8 @@ def tables_of(world: World) -> dict[str, pd.DataFrame]:
         "encounter": emr.encounters(world),
         "payment": emr.payments(world),
         "call": calls.calls(world),
-        "message": crm.messages(world),
+        "message": pd.concat([crm.messages(world), taught], ignore_index=True),
+        "message_event": opened,
         "preference": crm.preferences(world),
         "feedback": emr.feedback(world),
         "environment": emr.environment(world),

@@ -15,6 +15,7 @@ import numpy as np
 from attribution.demo import winback
 from attribution.demo.clock import DAY, WEEK
 from attribution.demo.draws import Bools, Ints
+from attribution.demo.education import TIP_VISIT, TIPS, TIPS_HOLDOUT, families
 from attribution.demo.folk import folk_of
 from attribution.demo.knobs import Knobs
 from attribution.demo.log import FULFILLED
@@ -89,6 +90,36 @@ def truth_of(actual: World, *, processes: int | None = None) -> dict[str, Any]:
             campaign.name: _campaign(actual, number, without[campaign.name].kept)
             for number, campaign in enumerate(actual.campaigns)
         },
+        "education": {TIPS: _tips(actual)},
+    }
+
+
+def _tips(actual: World) -> dict[str, Any]:
+    """What tips did to the families written to whose 90 days are over: their other visits stay."""
+    folk, visits, calendar = actual.folk, actual.visits, actual.calendar
+    extra = visits["number"] == TIP_VISIT
+    at, week, treated = families(folk, {k: v[~extra] for k, v in visits.items()}, calendar)
+    over = 7 * week + 1 + KEPT_WITHIN_DAYS < 7 * calendar.weeks
+    at, since, treated = at[over], week[over] * WEEK + DAY + 9 * 60, treated[over]
+    kept = np.zeros((2, len(folk.ids)), dtype=np.int64)
+    began = np.full(len(folk.ids), np.iinfo(np.int64).max // 2)
+    began[at] = since
+    who = np.searchsorted(folk.ids, visits["person"])
+    apart = visits["starts_at"] - began[who]
+    counted = (visits["status"] == FULFILLED) & (apart > 0) & (apart <= KEPT_WITHIN_DAYS * DAY)
+    np.add.at(kept[0], who[counted], 1)
+    np.add.at(kept[1], who[counted & ~extra], 1)
+    with_tips, without = (numbers[at[treated]] for numbers in kept)
+    size = max(len(with_tips), 1)
+    return {
+        "holdout_share": TIPS_HOLDOUT,
+        "assigned": len(at),
+        "held_out": int((~treated).sum()),
+        "treated": int(treated.sum()),
+        "kept_within_90_days": int((with_tips > 0).sum()),
+        "kept_without_message": int((without > 0).sum()),
+        "lift_points": round(100 * int((with_tips > 0).sum() - (without > 0).sum()) / size, 2),
+        "visits_a_person": round(int(with_tips.sum() - without.sum()) / size, 4),
     }
 
 
@@ -107,7 +138,9 @@ def _touched(actual: World, off: str) -> Ints | None:
     levers = _levers(off)
     wrote = [n for n, c in enumerate(actual.campaigns) if {c.name, c.channel} & levers]
     if wrote and off != BASELINE:
-        return np.unique(actual.messages["person"][np.isin(actual.messages["campaign"], wrote)])
+        told = actual.messages["person"][np.isin(actual.messages["campaign"], wrote)]
+        brought = actual.visits["person"][actual.visits["number"] == TIP_VISIT]
+        return np.union1d(told, brought) if "outreach_email" in levers else np.unique(told)
     if not levers <= set(_LOGGED):
         return None
     codes = [code for lever in levers for code in (LEVER[lever], -1 - LEVER[lever])]

@@ -14,10 +14,14 @@ _HELD = {
     "payment": r"^PAY(\d+)-",
     "call": r"^CA[LM](\d+)-",
     "message": r"^M\d+-(\d+)$",
+    "message_event": r"^O\d+-(\d+)$",
     "preference": r"-(\d+)$",
     "feedback": r"^N(\d+)-",
 }
-_KEYS = {name: f"{name}_id" for name in _HELD} | {"touchpoint": "touch_id"}
+_KEYS = {name: f"{name}_id" for name in _HELD} | {
+    "touchpoint": "touch_id",
+    "message_event": "event_id",
+}
 
 
 def truly(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from attribution.demo.clock import DAY, WEEK, office_minute
 from attribution.demo.draws import Bools, Floats, Ints
+from attribution.demo.education import TIPS, with_tip_visits
 from attribution.demo.folk import Folk, folk_of
 from attribution.demo.knobs import STANDARD, Knobs
 from attribution.demo.life import Life
@@ -123,7 +124,7 @@ def levers_off(off: Iterable[str]) -> frozenset[str]:
     names = set(off)
     known = {lever: {lever, CHANNEL_OF[lever], f"{CHANNEL_OF[lever]}:{lever}"} for lever in LEVERS}
     levers = {lever for lever in LEVERS if known[lever] & names}
-    campaigns = {name for name in names if name.startswith("reactivation_")}
+    campaigns = {name for name in names if name.startswith("reactivation_") or name == TIPS}
     for name in sorted(names - campaigns - set().union(*known.values())):
         raise ValueError(f"there is no channel {name!r} to switch off")
     return frozenset(levers | campaigns)
@@ -156,7 +157,10 @@ def live(
     plan = plan_of(seed, calendar, folk.knobs)
     life = Life(folk, plan, calendar, off, pauses=pauses, record_touches=record_touches)
     log = life.run()
-    visits = _in_order(_with_history(folk, log.visits.columns(), calendar))
+    visits = _with_history(folk, log.visits.columns(), calendar)
+    if not {"outreach_email", TIPS} & off:
+        visits = with_tip_visits(folk, visits, calendar)
+    visits = _in_order(visits)
     return World(
         seed=seed,
         calendar=calendar,

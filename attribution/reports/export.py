@@ -20,6 +20,7 @@ from attribution.queries import About, Scope
 from attribution.reports.about import SMALL_CELLS, about_report
 from attribution.reports.channels import channel_report
 from attribution.reports.journeys import write_journeys
+from attribution.reports.messages import NAMES, VIEWS, message_report
 from attribution.reports.patient_groups import NAME as COHORT_REPORT
 from attribution.reports.patient_groups import cohort_report, filters_of
 from attribution.ui.freshness import freshness
@@ -125,6 +126,37 @@ def export_cohorts(
         "csv",
         content,
         COHORT_REPORT,
+        small_cells=small_cells,
+    )
+    return content
+
+
+def export_messages(
+    home: Home,
+    report: str,
+    *,
+    since: date | None = None,
+    until: date | None = None,
+    small_cells: bool = False,
+) -> bytes:
+    """The report of the page Engagement or Education, as CSV, of whole weeks.
+
+    Small cells are folded, and weeks told in blocks, unless `small_cells` says that the report
+    stays inside. Raises BadInput where the data do not reach the days, or there is nothing.
+    """
+    generation = _published(home, protected=not small_cells)
+    about = queries.about(queries.marts(home, generation, protected=not small_cells))
+    scope = scope_of(about, _period(about, since, until), service_lines=(), locations=())
+    view = VIEWS[report](home, generation, scope, protected=not small_cells)
+    content = message_report(view, SMALL_CELLS[small_cells])
+    audit_export(
+        home,
+        audit.operator(),
+        generation,
+        scope,
+        "csv",
+        content,
+        NAMES[report],
         small_cells=small_cells,
     )
     return content

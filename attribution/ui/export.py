@@ -13,6 +13,9 @@ from attribution.queries import Scope
 from attribution.reports.about import SMALL_CELLS, about_report
 from attribution.reports.channels import channel_report
 from attribution.reports.export import audit_export
+from attribution.reports.messages import NAMES as MESSAGE_REPORTS
+from attribution.reports.messages import VIEWS as MESSAGE_VIEWS
+from attribution.reports.messages import message_report
 from attribution.reports.patient_groups import NAME as COHORT_REPORT
 from attribution.reports.patient_groups import cohort_report, filters_of
 from attribution.reports.reconcile import reconcile_report
@@ -154,6 +157,43 @@ def patient_groups(context: Context, group: Group, other: Group | None) -> None:
 def _cohort_report(context: Context, group: Group, other: Group | None, small: bool) -> bytes:
     view = patient_groups_view(context.home, context.generation, group, other, protected=not small)
     return cohort_report(view, SMALL_CELLS[small])
+
+
+def messages(context: Context, page: str) -> None:
+    """Offer everything that Engagement or Education shows as CSV."""
+    if not context.reader.may(EXPORT):
+        st.caption(access.NOT_EXPORTED)
+        return
+    title, mime, icon = _KINDS["csv"]
+    with st.popover("Export", icon=":material/download:", key="export"):
+        small = _small_cells()
+        scope = context.scope if small else _protected(context)
+        st.caption(
+            "The numbers of this page in the chosen weeks."
+            if small
+            else f"{formats.weeks(scope.since, scope.until, scope.weeks)}: people instead of "
+            "messages, without flows that reached few."
+        )
+        context = replace(context, scope=scope)
+        st.download_button(
+            title,
+            audited(
+                context, "csv", partial(_message_report, context, page, small),
+                MESSAGE_REPORTS[page], small=small,
+            ),
+            file_name(context, "csv", page),
+            mime,
+            key="export_csv",
+            on_click="ignore",
+            icon=icon,
+            width="stretch",
+        )  # fmt: skip
+
+
+def _message_report(context: Context, page: str, small: bool) -> bytes:
+    build = MESSAGE_VIEWS[page]
+    view = build(context.home, context.generation, context.scope, protected=not small)
+    return message_report(view, SMALL_CELLS[small])
 
 
 def file_name(context: Context, kind: str, report: str = "channels") -> str:

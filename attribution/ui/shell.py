@@ -35,6 +35,10 @@ SECTIONS = {
         ("retention/reactivation.py", "Reactivation", "reactivation"),
         ("retention/cohorts.py", "Cohorts", "cohorts"),
     ),
+    "Outreach": (
+        ("outreach/engagement.py", "Engagement", "engagement"),
+        ("outreach/education.py", "Education", "education"),
+    ),
     "People": (
         ("people/patient_journey.py", "Patient journey", "patient-journey"),
         ("people/research.py", "Research", "research"),
@@ -52,6 +56,8 @@ USED = {
     "reactivation": frozenset({"period", "service", "location"}),
     # It has a choice of its own, of patients and not of weeks.
     "cohorts": frozenset(),
+    "engagement": frozenset({"period"}),
+    "education": frozenset({"period"}),
     "patient-journey": frozenset({"model"}),
     "research": frozenset(),
     "data-health": frozenset(),

@@ -8,6 +8,8 @@ from attribution.ui import draw, filters  # noqa: F401
 from attribution.ui.scope import scope_of
 from attribution.ui.views.channels import channels
 from attribution.ui.views.data_health import data_health
+from attribution.ui.views.education import education
+from attribution.ui.views.engagement import engagement
 from attribution.ui.views.journeys import journeys
 from attribution.ui.views.overview import overview
 from attribution.ui.views.reactivation import reactivation
@@ -22,6 +24,6 @@ def warm(home: Home) -> None:
     for protected in (False, True)[: 1 + holds_viewers(home, generation)]:
         about, lines, places = filters.choices(home, generation, protected=protected)
         scope = scope_of(about, {}, service_lines=lines, locations=places)
-        for view in (overview, channels, journeys, reactivation):
+        for view in (overview, channels, journeys, reactivation, engagement, education):
             view(home, generation, scope, protected=protected)
         data_health(home, generation, protected=protected)

@@ -15,6 +15,8 @@ told as (
         raw.contact_id,
         raw.identifier,
         raw.created_at,
+        raw.updated_at,
+        coalesce(lower(trim(raw.preferred_channel)), '') as preferred_channel,
         raw.first_touch_at,
         coalesce(
             nullif(lower(trim(raw.utm_source)), ''), lower(trim(raw.original_source)), ''
@@ -40,6 +42,8 @@ final as (
         told.contact_id,
         identity.person_id,
         told.created_at,
+        told.updated_at,
+        told.preferred_channel,
         told.first_touch_at,
         told.lead_at,
         told.customer_at,

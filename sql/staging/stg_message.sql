@@ -6,7 +6,8 @@
 -- machine opened or clicked does not. Events are told of the message that has their id: in their
 -- own source, else in another if it has their channel too. The others are messages of their own,
 -- which were not sent if they bounced or were dropped and nothing shows that they arrived. A flow
--- is its own campaign: messages have no tags, so the flow's name stands in for them.
+-- is its own campaign: messages have no tags, so the flow's name stands in for them. `topic` is
+-- what a flow is about where its name says so: tips, pollen, video or reactivation.
 
 with
 
@@ -25,6 +26,7 @@ folded as (
         min(case when raw.event = 'sent' then raw.at end) as sent_at,
         min(case when raw.event = 'delivered' then raw.at end) as delivered_at,
         min(case when raw.event = 'opened' and not raw.machine then raw.at end) as opened_at,
+        min(case when raw.event = 'opened' and raw.machine then raw.at end) as machine_opened_at,
         min(case when raw.event = 'clicked' and not raw.machine then raw.at end) as clicked_at,
         min(case when raw.event = 'replied' then raw.at end) as replied_at,
         min(case when raw.event in ('bounced', 'dropped') then raw.at end) as bounced_at,
@@ -78,6 +80,7 @@ told as (
         min(folded.sent_at) as sent_at,
         min(folded.delivered_at) as delivered_at,
         min(folded.opened_at) as opened_at,
+        min(folded.machine_opened_at) as machine_opened_at,
         min(folded.clicked_at) as clicked_at,
         min(folded.replied_at) as replied_at,
         min(folded.bounced_at) as bounced_at,
@@ -111,6 +114,7 @@ of_flows as (
         least(raw.sent_at, told.sent_at) as sent_at,
         least(raw.delivered_at, told.delivered_at) as delivered_at,
         least(raw.opened_at, told.opened_at) as opened_at,
+        told.machine_opened_at,
         least(raw.clicked_at, told.clicked_at) as clicked_at,
         least(raw.replied_at, told.replied_at) as replied_at,
         least(raw.bounced_at, told.bounced_at) as bounced_at,
@@ -174,6 +178,7 @@ of_events as (
         end as sent_at,
         delivered_at,
         opened_at,
+        machine_opened_at,
         clicked_at,
         replied_at,
         bounced_at,
@@ -204,6 +209,14 @@ final as (
         messages.purpose,
         messages.channel as utm_medium,
         messages.flow,
+        case
+            when regexp_matches(lower(messages.flow), 'reactivation|recall|win_?back')
+                then 'reactivation'
+            when regexp_matches(lower(messages.flow), 'pollen|allergy') then 'pollen'
+            when regexp_matches(lower(messages.flow), 'video|film') then 'video'
+            when regexp_matches(lower(messages.flow), 'wellness|tips?(_|$)') then 'tips'
+            else ''
+        end as topic,
         messages.mailing = 1 as is_mailing,
         messages.arm = 'treated' and messages.sent_at is not null as was_sent,
         coalesce(messages.opened_at, messages.clicked_at, messages.replied_at) is not null
@@ -211,6 +224,7 @@ final as (
         messages.sent_at,
         messages.delivered_at,
         messages.opened_at,
+        messages.machine_opened_at,
         messages.clicked_at,
         messages.replied_at,
         messages.bounced_at,

@@ -18,7 +18,7 @@ def weekly_lines(
     """
     traces: list[Spec] = []
     notes: list[Spec] = []
-    ends = _spread({name: _last(course) for name, course in courses.items()})
+    ends = _spread({name: _last(course) for name, course in courses.items()}, _highest(courses))
     for slot, (name, course) in enumerate(courses.items(), start=1):
         traces.append(
             {
@@ -227,9 +227,12 @@ def _some(weeks: Sequence[str], most: int) -> list[str]:
     return list(weeks[::-1][::step][::-1])
 
 
-def _spread(ends: Mapping[str, float]) -> dict[str, float]:
-    """Heights for the names at the lines' ends, moved apart where they would overlap."""
-    top = max((*ends.values(), 0)) or 1
+def _spread(ends: Mapping[str, float], highest: float) -> dict[str, float]:
+    """Heights for the names at the lines' ends, moved apart where they would overlap.
+
+    How near is too near depends on the axis, which reaches up to `highest`.
+    """
+    top = highest or 1
     placed: dict[str, float] = {}
     floor = float("-inf")
     for name, height in sorted(ends.items(), key=lambda item: item[1]):
