@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
@@ -92,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     export = commands.add_parser("export", help="write a report to a file")
-    export.add_argument("report", choices=["channels", "journeys", "cohorts"])
+    export.add_argument("report", choices=["channels", "journeys", "cohorts", "experience"])
     export.add_argument("--format", choices=["csv", "xlsx"], default="csv")
     export.add_argument("--out", type=Path, help="the file to write (default: standard output)")
     export.add_argument("--model", default=None, help="credit model (position)")
@@ -118,8 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--small-cells",
         action="store_true",
-        help="channels, cohorts: with counts of fewer than 11 people; the file stays inside, and "
-        "the audit log says that you asked for it",
+        help="channels, cohorts, experience: with counts of fewer than 11 people; the file stays "
+        "inside, and the audit log says that you asked for it",
     )
     export.set_defaults(run=_export)
 
@@ -232,7 +233,12 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from attribution.reports.export import export_channels, export_cohorts, export_journeys
+    from attribution.reports.export import (
+        export_channels,
+        export_cohorts,
+        export_experience,
+        export_journeys,
+    )
 
     _check_out(options)
     asked = {
@@ -256,6 +262,8 @@ def _export(options: argparse.Namespace) -> int:
     small = options.small_cells
     if options.report == "cohorts":
         content = export_cohorts(_home(), _in_common(options), small_cells=small)
+    elif options.report == "experience":
+        content = export_experience(_home(), small_cells=small, **_of_answers(options, asked))
     else:
         content = export_channels(_home(), options.format, small_cells=small, **asked)
     if options.out is None:
@@ -264,6 +272,16 @@ def _export(options: argparse.Namespace) -> int:
         options.out.write_bytes(content)
         _say(f"Wrote {options.out}.")
     return 0
+
+
+def _of_answers(options: argparse.Namespace, asked: dict[str, Any]) -> dict[str, Any]:
+    """What the experience report can be narrowed by."""
+    given = [name for name in ("model", "kind") if getattr(options, name)]
+    if given:
+        raise BadInput(f"Answers and reviews are not credited. Leave --{given[0]} out.")
+    if options.format != "csv":
+        raise BadInput("The experience report is written as CSV. Leave --format out.")
+    return {name: value for name, value in asked.items() if name not in ("model", "kind")}
 
 
 def _in_common(options: argparse.Namespace) -> dict[str, list[str]]:

@@ -31,6 +31,7 @@ AS_THEY_ARE = (
     "coverage",
     "removal_effect",
     "incremental_draws",
+    "reviews",  # what a site shows to everybody, of nobody in particular
 )
 CUBES = (
     Cube(
@@ -45,6 +46,14 @@ CUBES = (
             ("booked", "kept"),
         ),
         by=("cohort_month", "arm", "currency"),
+    ),
+    Cube(
+        "experience",
+        keys=("service_line", "location"),
+        # Each person is in one class: what is left of all of them is one or two of the others.
+        counts=("people", "promoters", "passives", "detractors", "answered"),
+        parts=(("people", "answered"),),
+        by=("kind", "month"),
     ),
 )
 # The tables whose rows say by what rules all the others were counted.

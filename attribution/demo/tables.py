@@ -5,7 +5,7 @@ Instants are wall-clock times of `market.TIMEZONE`; money is in dollars.
 
 import pandas as pd
 
-from attribution.demo import ads, calls, claims, crm, emr, web
+from attribution.demo import ads, calls, claims, crm, emr, opinions, web
 from attribution.demo.worlds import World
 
 
@@ -27,6 +27,7 @@ def tables_of(world: World) -> dict[str, pd.DataFrame]:
         "call": calls.calls(world),
         "message": crm.messages(world),
         "preference": crm.preferences(world),
-        "feedback": emr.feedback(world),
+        "feedback": opinions.feedback(world),
+        "reputation": opinions.reputation(world),
         "environment": emr.environment(world),
     }

@@ -34,6 +34,7 @@ SECTIONS = {
     "Retention": (
         ("retention/reactivation.py", "Reactivation", "reactivation"),
         ("retention/cohorts.py", "Cohorts", "cohorts"),
+        ("retention/experience.py", "Experience", "experience"),
     ),
     "People": (
         ("people/patient_journey.py", "Patient journey", "patient-journey"),
@@ -52,6 +53,7 @@ USED = {
     "reactivation": frozenset({"period", "service", "location"}),
     # It has a choice of its own, of patients and not of weeks.
     "cohorts": frozenset(),
+    "experience": frozenset({"period", "service", "location"}),
     "patient-journey": frozenset({"model"}),
     "research": frozenset(),
     "data-health": frozenset(),

@@ -33,7 +33,8 @@ final as (
         raw.status in ('arrived', 'fulfilled') as is_kept,
         coalesce(raw.minutes_waited, waited.minutes_waited) as minutes_waited,
         coalesce(nullif(trim(raw.service_line), ''), 'unassigned') as service_line,
-        coalesce(nullif(trim(raw.location), ''), 'unassigned') as location
+        coalesce(nullif(trim(raw.location), ''), 'unassigned') as location,
+        coalesce(trim(raw.provider), '') as provider
     from raw_appointment as raw
     left join identity on raw.identifier = identity.identifier
     left join waited

@@ -7,6 +7,7 @@ whatever the order or the filter.
 
 from attribution.ui.charts.base import GREY, Spec, channel_colour, colour
 from attribution.ui.charts.bubbles import spend_against_return
+from attribution.ui.charts.courses import course
 from attribution.ui.charts.maps import flows, heat_map, matrix
 from attribution.ui.charts.rows import bars, bridge
 from attribution.ui.charts.spread import estimates, intervals, percentiles, ranges
@@ -20,6 +21,7 @@ __all__ = [
     "channel_colour",
     "cohort_bars",
     "colour",
+    "course",
     "estimates",
     "flows",
     "heat_map",
