@@ -8,6 +8,7 @@ from attribution.metrics.journeys import JOURNEYS
 from attribution.metrics.people import PEOPLE
 from attribution.metrics.reconciling import RECONCILING
 from attribution.metrics.retaining import RETAINING
+from attribution.metrics.way_back import WAY_BACK
 
 __all__ = ["KINDS", "METRICS", "Better", "Definition", "Format", "definition", "ratio"]
 
@@ -18,6 +19,7 @@ METRICS: dict[str, Definition] = {
         *CREDITING,
         *JOURNEYS,
         *RETAINING,
+        *WAY_BACK,
         *EXPERIENCE,
         *RECONCILING,
         *PEOPLE,

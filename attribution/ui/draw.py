@@ -133,10 +133,10 @@ def table_with_parts(view: View, whole: str, parts: str, by: str, but: Container
             frame(Table(pieces.title, columns, inside), view.currency, key=f"table_{parts}")
 
 
-def tables(view: View, names: Sequence[str]) -> None:
+def tables(view: View, names: Sequence[str], key: str = "cuts") -> None:
     """Several tables of the same numbers, one behind the other."""
     with st.container(border=True):
-        shown = st.tabs([view.tables[name].title for name in names], key="cuts", on_change="rerun")
+        shown = st.tabs([view.tables[name].title for name in names], key=key, on_change="rerun")
         for tab, name in zip(shown, names, strict=True):
             if tab.open:
                 with tab:

@@ -50,7 +50,7 @@ USED = {
     "attribution": filters.ALL,
     "journeys": frozenset({"period", "kind", "service"}),
     "reconcile": frozenset({"period", "kind", "model"}),
-    "reactivation": frozenset({"period", "service", "location"}),
+    "reactivation": frozenset({"period", "service", "location", "model"}),
     # It has a choice of its own, of patients and not of weeks.
     "cohorts": frozenset(),
     "experience": frozenset({"period", "service", "location"}),

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from attribution.ui import draw, draw_reach, frame
+from attribution.ui import draw, draw_reach, draw_way_back, frame
 from attribution.ui.views.reactivation import reactivation
 
 context = frame.context()
@@ -19,4 +19,5 @@ if view.figures:
 else:
     draw.table(view, "untouched")
 draw.notes(view)
+draw_way_back.section(context)
 draw_reach.section(context)

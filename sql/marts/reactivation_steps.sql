@@ -9,7 +9,7 @@
 -- patient is in one row and drops are what their reasons add up to. `state` is what the lapse rules
 -- of the line made of the silence on the day of assignment. Whom a campaign assigned was to be
 -- called back and had consented: the system that assigned them decided so. Of the others a
--- permission for marketing by any channel counts. Where no message of a flow tells of delivery, what
+-- permission for marketing by any channel counts. Where no message of a flow tells delivery, what
 -- was sent and did not bounce arrived. `value_squares` is of whole units of the currency.
 
 with

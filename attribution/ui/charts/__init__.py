@@ -6,6 +6,7 @@ whatever the order or the filter.
 """
 
 from attribution.ui.charts.base import GREY, Spec, channel_colour, colour
+from attribution.ui.charts.beside import beside
 from attribution.ui.charts.bubbles import spend_against_return
 from attribution.ui.charts.courses import course
 from attribution.ui.charts.maps import flows, heat_map, matrix
@@ -17,6 +18,7 @@ __all__ = [
     "GREY",
     "Spec",
     "bars",
+    "beside",
     "bridge",
     "channel_colour",
     "cohort_bars",
