@@ -98,9 +98,9 @@ def reputation(world: World) -> pd.DataFrame:
     written = _reviews(world)
     rows = []
     for site, before, count in _SITES:
-        for place in LOCATIONS:
+        for place, liked in zip(LOCATIONS, _PLACES, strict=True):
             mine = written[(written["location"] == place) & (site == "google")]
-            total = before * count + float(mine["score"].sum())
+            total = (before + 0.4 * liked) * count + float(mine["score"].sum())
             rows.append(
                 {
                     "day": np.datetime64(world.calendar.until, "s"),

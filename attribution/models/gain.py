@@ -25,7 +25,7 @@ def brought(arms: pd.DataFrame) -> pd.DataFrame:
     }
     if not {"treated", "holdout"} <= sides.keys():
         return pd.DataFrame(columns=list(COLUMNS))
-    both = sides["treated"].join(sides["holdout"], how="inner", rsuffix="_held")
+    both = sides["treated"].join(sides["holdout"].add_suffix("_held"), how="inner")
     both = both[(both["people"] > 1) & (both["people_held"] >= FEWEST)].astype("float64")
     difference = both["value"] / both["people"] - both["value_held"] / both["people_held"]
     variance = _of_mean(both, "") + _of_mean(both, "_held")

@@ -12,9 +12,10 @@ draw.opening(view)
 if view.figures:
     draw.metrics(view)
     with st.grid(2, min_column_width=420, gap="small"):
-        draw.figure(view, "funnel")
+        if context.protected:  # others see the whole way back below
+            draw.figure(view, "funnel")
         draw.figure(view, "lift")
-    draw.figure(view, "rates")
+        draw.figure(view, "rates")
     draw.tables(view, ("campaigns", "channels", "months_silent"))
 else:
     draw.table(view, "untouched")

@@ -76,8 +76,7 @@ def sites_figure(sites: pd.DataFrame) -> Figure:
         ),
         f"{formats.count(total)} reviews: {formats.rate(best / total)} gave five stars, "
         f"{formats.rate(low / total)} one or two.",
-        definition("review_rating").help,
-        "sites",
+        f"{definition('review_rating').help} The numbers are in the table below.",
     )
 
 

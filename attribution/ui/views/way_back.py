@@ -134,9 +134,9 @@ def drops(found: pd.DataFrame) -> Table:
     whole = frame["reached"].map(dict(enumerate(_reached(found), start=1)))
     columns = (
         Column("stage", "Came as far as"),
-        Column("reason", "Why no further"),
         Column("people", "People", "count"),
         Column("share", "Of the stage", "rate", "Share of those who came that far."),
+        Column("reason", "Why no further"),
     )
     rows = frame.assign(
         stage=[definition(f"way_{STAGES[reached - 1]}").title for reached in frame["reached"]],
@@ -199,7 +199,9 @@ def _figure(counted: pd.DataFrame, lost: pd.DataFrame) -> Figure:
         hovers.append("<br>".join([f"<b>{row['stage']}</b> {formats.count(row['people'])}", *why]))
     worst = records(lost.sort_values("people", ascending=False).head(1))
     first, last = rows[0], rows[-2]
-    said = f"Of {formats.count(first['people'])} silent, {formats.count(last['people'])} kept one."
+    said = (
+        f"Of {formats.count(first['people'])} silent, {formats.count(last['people'])} kept a visit."
+    )
     if worst:
         said += (
             f" Most were lost at {worst[0]['stage'].lower()}: {worst[0]['reason'].lower()} "
