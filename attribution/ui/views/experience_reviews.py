@@ -38,9 +38,9 @@ def sites_table(stars: pd.DataFrame, shown: pd.DataFrame) -> Table:
         Column("location", "Location"),
         Column("reviews", "Reviews", "count", "Reviews of these months that may be kept."),
         measured("review_rating"),
-        *(Column(_name(star), f"{star} ★", "count") for star in STARS),
         measured("site_rating"),
         Column("shown_reviews", "Reviews shown", "count", "What the site's rating is of."),
+        *(Column(_name(star), f"{star} ★", "count") for star in STARS),
         Column("day", "As of", "day"),
     )
     rows = frame[[c.name for c in columns]].reset_index(drop=True)
