@@ -9,6 +9,7 @@ from attribution import queries
 from attribution.metrics import definition, ratio
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
+from attribution.small_cells import OTHER
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records
 from attribution.ui.views.experience_drivers import drivers_figure, drivers_table
@@ -55,6 +56,8 @@ def build(marts: Marts, scope: Scope) -> View:
         figures["months"] = _course(months)
         for name, title in _GROUPS.items():
             groups = asked_of.answers(marts, scope, name).sort_values("nps", ascending=False)
+            if set(groups[name]) == {OTHER}:  # all are told together: there is nothing to compare
+                continue
             groups[name] = groups[name].map(formats.title)
             tables[name] = _table(f"By {title.lower()}", groups, Column(name, title))
             figures[name] = _groups(tables[name], name)
