@@ -169,9 +169,3 @@ def _places(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
 
 def _total(column: sa.ColumnClause[Any]) -> sa.Label[Any]:
     return sa.cast(sa.func.coalesce(sa.func.sum(column), 0), sa.BigInteger).label(column.name)
-
-
-__all__ = [
-    *("CLASSES", "OTHER", "STARS", "answers", "asked", "drivers", "ratings", "reviews"),
-    *("wait_curve", "waits", "within"),
-]

@@ -89,6 +89,15 @@ def figure(view: View, name: str) -> None:
             _twin(view, drawn, name)
 
 
+def figures(view: View, names: Sequence[str]) -> None:
+    """Those of some figures that there are, side by side; one alone as wide as its place."""
+    there = [name for name in names if name in view.figures]
+    if there:
+        with st.grid(len(there), min_column_width=420, gap="small"):
+            for name in there:
+                figure(view, name)
+
+
 def _twin(view: View, drawn: Figure, name: str) -> None:
     folded = st.expander(
         "Show table", icon=":material/table_rows:", key=f"twin_{name}", on_change="rerun"

@@ -11,16 +11,11 @@ view = experience(context.home, context.generation, context.scope, protected=con
 draw.opening(view)
 draw.metrics(view)
 for names in (("months", "waits"), ("service_line", "location")):
-    with st.grid(2, min_column_width=420, gap="small"):
-        for name in names:
-            if name in view.figures:
-                draw.figure(view, name)
-with st.grid(2, min_column_width=420, gap="small"):
-    if "drivers" in view.figures:
-        draw.figure(view, "drivers")
+    draw.figures(view, names)
+with st.grid(2 if "drivers" in view.figures else 1, min_column_width=420, gap="small"):
+    draw.figures(view, ("drivers",))
     with st.container():
-        if "sites" in view.figures:
-            draw.figure(view, "sites")
+        draw.figures(view, ("sites",))
         if "sites" in view.tables:
             draw.table(view, "sites")
 export.experience(context)

@@ -1,7 +1,5 @@
 """Reactivation: from silent to retained, and what each campaign added to its holdout."""
 
-import streamlit as st
-
 from attribution.ui import draw, draw_reach, draw_way_back, frame
 from attribution.ui.views.reactivation import reactivation
 
@@ -11,11 +9,11 @@ view = reactivation(context.home, context.generation, context.scope, protected=c
 draw.opening(view)
 if view.figures:
     draw.metrics(view)
-    with st.grid(2, min_column_width=420, gap="small"):
-        if context.protected:  # others see the whole way back below
-            draw.figure(view, "funnel")
-        draw.figure(view, "lift")
-        draw.figure(view, "rates")
+    if context.protected:
+        draw.figures(view, ("funnel", "lift"))
+        draw.figures(view, ("rates",))
+    else:  # who see the whole way back below
+        draw.figures(view, ("lift", "rates"))
     draw.tables(view, ("campaigns", "channels", "months_silent"))
 else:
     draw.table(view, "untouched")
