@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
@@ -95,7 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     export = commands.add_parser("export", help="write a report to a file")
-    export.add_argument("report", choices=["channels", "journeys", "cohorts", *_MESSAGES])
+    export.add_argument(
+        "report", choices=["channels", "journeys", "cohorts", "experience", *_MESSAGES]
+    )
     export.add_argument("--format", choices=["csv", "xlsx"], default="csv")
     export.add_argument("--out", type=Path, help="the file to write (default: standard output)")
     export.add_argument("--model", default=None, help="credit model (position)")
@@ -241,6 +244,7 @@ def _export(options: argparse.Namespace) -> int:
     from attribution.reports.export import (
         export_channels,
         export_cohorts,
+        export_experience,
         export_journeys,
         export_messages,
     )
@@ -269,6 +273,8 @@ def _export(options: argparse.Namespace) -> int:
         content = export_messages(_home(), options.report, small_cells=small, **_weeks(options))
     elif options.report == "cohorts":
         content = export_cohorts(_home(), _in_common(options), small_cells=small)
+    elif options.report == "experience":
+        content = export_experience(_home(), small_cells=small, **_of_answers(options, asked))
     else:
         content = export_channels(_home(), options.format, small_cells=small, **asked)
     if options.out is None:
@@ -287,6 +293,16 @@ def _weeks(options: argparse.Namespace) -> dict[str, date | None]:
     if options.format != "csv":
         raise BadInput("The reports of messages are written as CSV. Leave --format out.")
     return {"since": options.since, "until": options.until}
+
+
+def _of_answers(options: argparse.Namespace, asked: dict[str, Any]) -> dict[str, Any]:
+    """What the experience report can be narrowed by."""
+    given = [name for name in ("model", "kind") if getattr(options, name)]
+    if given:
+        raise BadInput(f"Answers and reviews are not credited. Leave --{given[0]} out.")
+    if options.format != "csv":
+        raise BadInput("The experience report is written as CSV. Leave --format out.")
+    return {name: value for name, value in asked.items() if name not in ("model", "kind")}
 
 
 def _in_common(options: argparse.Namespace) -> dict[str, list[str]]:

@@ -27,6 +27,7 @@ from attribution.models.arm_lift import lifts_of
 from attribution.models.checks import journey_shares_add_up, positions_equal_credit
 from attribution.models.claim_credit import claim_credit_sql
 from attribution.models.credit import credit_groups_sql, credit_leans_sql, credit_sql
+from attribution.models.drivers import experience_drivers
 from attribution.models.incremental import draws_of
 from attribution.models.incremental_shares import shares_of
 from attribution.models.journey_credit import journey_credit_sql
@@ -55,6 +56,7 @@ SOLVED: dict[str, Solve] = {
     "int_return_chances": return_chances,
     "int_return_calibration": return_calibration,
     "flow_lifts": lifts_of,
+    "int_experience_drivers": experience_drivers,
 }
 # Models whose SQL is written, from the registry of credit models or from the contract.
 WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (

@@ -32,6 +32,7 @@ AS_THEY_ARE = (
     "coverage",
     "incremental_draws",
     "flow_lifts",
+    "reviews",  # what a site shows to everybody, of nobody in particular
 )
 CUBES = (
     Cube(
@@ -68,6 +69,14 @@ CUBES = (
             *("messages", "responded", "opted_out", "messages_squared", "responded_squared"),
             *("opted_out_squared", "messages_responded", "messages_opted_out"),
         ),
+    ),
+    Cube(
+        "experience",
+        keys=("service_line", "location"),
+        # Each person is in one class: what is left of all of them is one or two of the others.
+        counts=("people", "promoters", "passives", "detractors", "answered"),
+        parts=(("people", "answered"),),
+        by=("kind", "month"),
     ),
 )
 # Of the messages that bring silent patients back `reactivation` tells already, and nothing twice.

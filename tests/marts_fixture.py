@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import claims_fixture
 import duckdb
+import experience_fixture
 import messages_fixture
 import numpy as np
 import pandas as pd
@@ -138,7 +139,9 @@ def _tables() -> dict[str, pd.DataFrame]:
         "key_events": claims_fixture.key_events(weeks()),
         "spend": _spend(random),
         "sessions": _sessions(random),
-        "reactivation": _reactivation(random),
+        "reactivation": (reactivation := _reactivation(random)),
+        "reactivation_steps": experience_fixture.steps(reactivation),
+        **experience_fixture.tables(_months(), SERVICE_LINES, LOCATIONS),
         "reach_next": returns_fixture.reach_next(SERVICE_LINES, LOCATIONS),
         "return_calibration": returns_fixture.return_calibration(),
         **messages_fixture.tables(weeks(), HOSTILE),
@@ -328,7 +331,7 @@ def _sessions(random: np.random.Generator) -> pd.DataFrame:
 
 
 def _reactivation(random: np.random.Generator) -> pd.DataFrame:
-    months = sorted({week.replace(day=1) for week in weeks()})
+    months = _months()
     asked = _grid(
         cohort_month=months,
         campaign=("Annual check-up", "Knee follow-up", HOSTILE),
@@ -365,6 +368,10 @@ def _reactivation(random: np.random.Generator) -> pd.DataFrame:
     frame["currency"] = CURRENCY
     frame["value_micros"] = frame["kept"] * 210_000_000
     return frame
+
+
+def _months() -> list[date]:
+    return sorted({week.replace(day=1) for week in weeks()})
 
 
 def _quarters() -> list[date]:

@@ -23,6 +23,7 @@ FILES = {
     "cohorts": "retention/cohorts.py",
     "engagement": "outreach/engagement.py",
     "education": "outreach/education.py",
+    "experience": "retention/experience.py",
     "patient-journey": "people/patient_journey.py",
     "research": "people/research.py",
     "data-health": "operations/data_health.py",

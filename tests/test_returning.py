@@ -34,11 +34,17 @@ def test_months_at_risk_by_hand():
     found = trials(cells(("all", 6, 7, True, 4, 0), ("all", 6, 8, False, 10, 0)))
     assert found.cells["month"].tolist() == [6, 7, 8]
     assert found.returned.tolist() == [0, 4, 0]
-    # Ten who were last seen in the eighth month were at risk for half of it.
-    assert found.stayed.tolist() == [14, 10, 5]
+    # All came into sight in the sixth month, and ten were last seen in the eighth: half of each.
+    assert found.stayed.tolist() == [7, 10, 5]
+
+
+def test_whoever_returns_in_the_month_they_come_into_sight_in_was_at_risk():
+    found = trials(cells(("all", 7, 7, True, 4, 0), ("all", 7, 7, False, 4, 0)))
+    assert (found.returned.tolist(), found.stayed.tolist()) == ([4], [0])
 
 
 def test_who_was_not_yet_silent_counts_from_the_sixth_month():
+    assert trials(cells(("all", 0, 6, False, 4, 0))).stayed.tolist() == [2]
     assert trials(cells(("all", 0, 6, True, 3, 0))).cells["month"].tolist() == [6]
     assert trials(cells(("all", 0, 5, True, 3, 0))).cells.empty
 
@@ -107,6 +113,8 @@ def test_chances_are_chances_and_do_not_mind_the_order_of_rows(rows):
         ],
         columns=COLUMNS,
     )
+    # Somebody is at risk whatever is drawn: of nobody nothing is learned.
+    frame.loc[len(frame)] = ("all", 6, 9, True, "1", "45-64", "dental", 1, 0)
     hazard, again = learned(frame), learned(frame.iloc[::-1])
     facts = frame[CELL[1:]]
     months = frame["in_month"].to_numpy(np.float64)

@@ -132,6 +132,7 @@ SPOILS = {
     "sessions_equal_what_was_loaded": "insert into raw_web_sessions (sessions) values (3)",
     "funnels_are_monotone": "insert into reactivation (silent, contacted, engaged, booked, kept,"
     " retained, arm) values (1, 2, 0, 0, 0, 0, 'treated')",
+    "steps_are_the_funnel": "insert into reactivation_steps (people, reached) values (1, 5)",
     "new_patients_kept_a_visit": "update conversions set conversions = 5"
     " where kind = 'new_patient'",
     "weeks_begin_on_monday": "update credit set week = week + 1",

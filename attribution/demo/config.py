@@ -6,6 +6,7 @@ from pathlib import Path
 
 from attribution.demo.config_media import ADS, WEB
 from attribution.demo.config_outreach import outreach_toml
+from attribution.demo.files_opinions import OPINIONS
 
 _HEAD = """\
 # A simulated health system. Every source is of kind `files`: it reads a folder of exports.
@@ -181,27 +182,6 @@ allowed = "opt_in"
 since = "updated"
 how = "source"
 
-[sources.surveys]
-kind = "files"
-folder = {drop[surveys]}
-timezone = "America/Chicago"
-[[sources.surveys.files]]
-match = "nps.csv"
-row = "feedback"
-datetime_format = "%d %b %Y %H:%M"
-constants = {{ kind = "nps", scale_max = 10 }}
-[sources.surveys.files.columns]
-feedback_id = "Response ID"
-at = "Submitted"
-score = "Would recommend (0-10)"
-email = "Respondent email"
-service_line = "Department"
-location = "Clinic"
-comment = "Comment"
-[sources.surveys.files.values]
-service_line = {{ {titles} }}
-location = {{ {clinics} }}
-
 [sources.pollen]
 kind = "files"
 folder = {drop[pollen]}
@@ -220,7 +200,7 @@ air_quality_index = "aqi"
 
 _FOLDERS = (
     "google_ads", "meta_ads", "microsoft_ads", "media_agency", "website", "call_tracking", "crm",
-    "emr", "outreach", "surveys", "pollen",
+    "emr", "outreach", "surveys", "reviews", "pollen",
 )  # fmt: skip
 _CLINICS = '"North clinic" = "north", "Central clinic" = "central", "South clinic" = "south"'
 _TITLES = (
@@ -236,7 +216,7 @@ def config_toml(drop: Path, *, first_day: date = date(2020, 1, 1)) -> str:
     """The configuration that reads the folder `drop`; other sources may be appended to it."""
     # A JSON string is a TOML string too, whatever signs a path holds.
     folders = {name: json.dumps(str(drop / name), ensure_ascii=False) for name in _FOLDERS}
-    text = _HEAD + ADS + WEB + _CRM + _RECORD + _OUTREACH
+    text = _HEAD + ADS + WEB + _CRM + _RECORD + OPINIONS + _OUTREACH
     return (
         text.format(
             drop=folders,

@@ -10,7 +10,7 @@ from attribution.demo.education import grains
 from attribution.demo.folk import PAYERS, children
 from attribution.demo.log import BOOKED, FULFILLED, STATUSES
 from attribution.demo.market import LINES, LOCATIONS
-from attribution.demo.web import LINE_NAMES, PLACE_NAMES, local_time, typed_emails
+from attribution.demo.web import LINE_NAMES, PLACE_NAMES, local_time
 from attribution.demo.worlds import World
 
 # Groups of diagnoses, eight of each service line in its order.
@@ -157,31 +157,6 @@ def payments(world: World) -> pd.DataFrame:
             "payer_class": np.where(paid["part"] == 1, "self_pay", payer),
             "balance": np.where(first, paid["left"] / 100, np.where(paid["part"] == 1, 0, np.nan)),
             "due_on": pd.Series((start + due).astype("datetime64[s]")).where(first),
-        }
-    )
-
-
-def feedback(world: World) -> pd.DataFrame:
-    """Answers to "would you recommend us", 0 to 10, from some of those who came."""
-    visits, draws = world.visits, world.folk.draws
-    kept = (visits["status"] == FULFILLED) & (visits["starts_at"] >= 0)
-    rows = np.flatnonzero(kept & (draws.uniform(200, visits["number"], visits["person"]) < 0.11))
-    person, number = visits["person"][rows], visits["number"][rows]
-    level = 8.9 + 1.6 * draws.normal(201, number, person)
-    waited = draws.exponential(195, number + 2, person)
-    score = np.clip(np.round(level - 0.6 * waited), 0, 10)
-    words = np.array(["", "", "", "friendly staff", "long wait", "easy to book"], dtype=object)
-    return pd.DataFrame(
-        {
-            "feedback_id": names.record_ids("N", person, number + 2),
-            "at": local_time(world, visits["starts_at"][rows] // DAY * DAY + DAY + 18 * 60),
-            "kind": "nps",
-            "score": score,
-            "scale_max": 10,
-            "email": typed_emails(world, person),
-            "service_line": LINE_NAMES[visits["line"][rows]],
-            "location": PLACE_NAMES[world.folk.place[person]],
-            "comment": words[(person + number) % 6],
         }
     )
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from attribution.demo import words
 from attribution.demo.files_media import write_ads, write_claims, write_web
+from attribution.demo.files_opinions import write_opinions
 from attribution.demo.formats import (
     Tables,
     dollars,
@@ -36,6 +37,7 @@ def write_all(drop: Path, tables: Tables) -> None:
     write_crm(drop / "crm", tables)
     write_record(drop / "emr", tables)
     write_outreach(drop, tables)
+    write_opinions(drop, tables)
     write_environment(drop / "pollen", tables["environment"])
 
 
@@ -161,7 +163,7 @@ def _append(path: Path, lines: tuple[str, ...]) -> None:
 
 
 def write_outreach(drop: Path, tables: Tables) -> None:
-    """Calls, messages, consents and answers."""
+    """Calls, messages and consents."""
     calls = tables["call"]
     path = drop / "call_tracking" / "calls.csv"
     write_csv(
@@ -206,19 +208,6 @@ def write_outreach(drop: Path, tables: Tables) -> None:
             "opt_in": flags(asked["allowed"], "yes", "no"),
             "updated": written(asked["since"], "%Y-%m-%d %H:%M"),
             "source": text(asked["how"]),
-        },
-    )
-    answers = tables["feedback"]
-    write_csv(
-        drop / "surveys" / "nps.csv",
-        {
-            "Response ID": text(answers["feedback_id"]),
-            "Submitted": written(answers["at"], "%d %b %Y %H:%M"),
-            "Would recommend (0-10)": whole(answers["score"]),
-            "Respondent email": text(answers["email"]),
-            "Department": said(answers["service_line"], words.LINE_TITLES),
-            "Clinic": said(answers["location"], words.CLINICS),
-            "Comment": text(answers["comment"]),
         },
     )
 

@@ -5,7 +5,7 @@ Instants are wall-clock times of `market.TIMEZONE`; money is in dollars.
 
 import pandas as pd
 
-from attribution.demo import ads, calls, claims, crm, education_messages, emr, web
+from attribution.demo import ads, calls, claims, crm, education_messages, emr, opinions, web
 from attribution.demo.worlds import World
 
 
@@ -29,6 +29,7 @@ def tables_of(world: World) -> dict[str, pd.DataFrame]:
         "message": pd.concat([crm.messages(world), taught], ignore_index=True),
         "message_event": opened,
         "preference": crm.preferences(world),
-        "feedback": emr.feedback(world),
+        "feedback": opinions.feedback(world),
+        "reputation": opinions.reputation(world),
         "environment": emr.environment(world),
     }

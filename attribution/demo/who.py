@@ -29,8 +29,11 @@ def truly(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     found = {}
     for name, pattern in _HELD.items():
         numbers = tables[name][_KEYS[name]].astype(str)
-        held = numbers.str.extract(pattern, expand=False).astype(np.int64)
-        found[name] = pd.DataFrame({"record": numbers, "owner": held})
+        held = numbers.str.extract(pattern, expand=False)
+        known = held.notna()  # reviews are nobody's
+        found[name] = pd.DataFrame(
+            {"record": numbers[known], "owner": held[known].astype(np.int64)}
+        )
     contacts, patients = tables["contact"]["contact_id"], tables["person"]["patient_id"]
     found["contact"] = pd.DataFrame(
         {"record": contacts, "owner": (contacts.astype(np.int64) - 100_000) // 7}

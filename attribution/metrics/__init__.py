@@ -4,16 +4,28 @@ from attribution.metrics.acquiring import ACQUIRING
 from attribution.metrics.crediting import CREDITING
 from attribution.metrics.definition import Better, Definition, Format
 from attribution.metrics.engaging import ENGAGING
+from attribution.metrics.experience import EXPERIENCE
 from attribution.metrics.journeys import JOURNEYS
 from attribution.metrics.people import PEOPLE
 from attribution.metrics.reconciling import RECONCILING
 from attribution.metrics.retaining import RETAINING
+from attribution.metrics.way_back import WAY_BACK
 
 __all__ = ["KINDS", "METRICS", "Better", "Definition", "Format", "definition", "ratio"]
 
 METRICS: dict[str, Definition] = {
     each.name: each
-    for each in (*ACQUIRING, *CREDITING, *JOURNEYS, *RETAINING, *RECONCILING, *PEOPLE, *ENGAGING)
+    for each in (
+        *ACQUIRING,
+        *CREDITING,
+        *JOURNEYS,
+        *RETAINING,
+        *WAY_BACK,
+        *EXPERIENCE,
+        *RECONCILING,
+        *PEOPLE,
+        *ENGAGING,
+    )
 }
 
 # The conversion kinds of the credit and conversions marts, and the number that each one feeds.

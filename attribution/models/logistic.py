@@ -64,10 +64,18 @@ def design_of(
     return scipy.sparse.csr_array((cells, columns, pointers), shape=(len(ends), channels + 1))
 
 
-def fit(design: scipy.sparse.csr_array, conversions: Floats, nulls: Floats) -> Fit:
-    """The most probable effects, given how many journeys of each set converted."""
+def fit(
+    design: scipy.sparse.csr_array,
+    conversions: Floats,
+    nulls: Floats,
+    spread: Floats | float = PRIOR_SPREAD,
+) -> Fit:
+    """The most probable effects, given how many journeys of each set converted.
+
+    `spread` is how large effects are thought to be beforehand: one for all, or one for each column.
+    """
     journeys = conversions + nulls
-    precision = np.full(design.shape[1], PRIOR_SPREAD**-2)
+    precision = np.full(design.shape[1], 1.0) / np.square(spread)
     precision[-1] = 0.0  # how many convert without any channel is not known beforehand
     effects = np.zeros(design.shape[1])
     effects[-1] = _log_odds(float(conversions.sum()), float(nulls.sum()))

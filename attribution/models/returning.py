@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse
 
-from attribution.models.logistic import fit
+from attribution.models.logistic import PRIOR_SPREAD, fit
 from attribution.models.paths import Codes, Floats
 
 SILENT_FROM = 6  # months without a visit from which somebody is silent
@@ -25,6 +25,10 @@ DECILES = 10
 _KNOTS = np.array([6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 15.0, 18.0, 24.0, 36.0, 60.0, 120.0])
 _RECALL = 14  # months up to which planned visits fall due
 _RECALLED = ("visits", "service_line")  # which have a chance of their own in each of those months
+# How far facts move the log odds of a month, beforehand; and how far in the months of recall, when
+# planned visits fall due. Without this every small difference between lines and ages of the past is
+# thought to last, and the least likely tenth returns more often than was expected of it.
+_FACT_SPREAD, _RECALL_SPREAD = 0.3, 1.0
 _OTHER_WEIGHT = 20.0  # returns' worth of the mean of all lines that is mixed into each line
 _Z = 1.959963984540054
 
@@ -39,21 +43,27 @@ class Trials:
 
 
 def trials(stretches: pd.DataFrame) -> Trials:
-    """Stretches of silence as months at risk; whoever is lost in a month was at risk for half."""
+    """Stretches of silence as months at risk.
+
+    Whoever is lost in a month was at risk for half of it, and so was whoever came into sight in
+    one: a record that begins, or a message that rests, does so anywhere in a month.
+    """
     first = stretches["in_month"].clip(lower=SILENT_FROM).to_numpy(np.int64)
     last = stretches["out_month"].to_numpy(np.int64)
     seen = last >= first
     kept, first, last = stretches[seen], first[seen], last[seen]
+    late = kept["in_month"].to_numpy(np.int64) >= SILENT_FROM
     people = kept["people"].to_numpy(np.float64)
     ended = kept["returned"].to_numpy(np.bool_)
     codes, groups = pd.factorize(pd.MultiIndex.from_frame(kept[list(FACTS)]))
     shape = (len(groups), LAST_MONTH + 2)
-    change, returned, lost = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    change, returned, unseen = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     np.add.at(change, (codes, first), people)
     np.add.at(change, (codes, last + 1), -people)
     np.add.at(returned, (codes[ended], last[ended]), people[ended])
-    np.add.at(lost, (codes[~ended], last[~ended]), people[~ended])
-    at_risk = np.cumsum(change, axis=1) - lost / 2
+    np.add.at(unseen, (codes[~ended], last[~ended]), people[~ended] / 2)
+    np.add.at(unseen, (codes[late], first[late]), people[late] / 2)
+    at_risk = np.maximum(np.cumsum(change, axis=1) - unseen, returned)
     rows, months = np.nonzero(at_risk > 0)
     cells = pd.DataFrame(list(groups), columns=list(FACTS)).iloc[rows].reset_index(drop=True)
     cells.insert(0, "month", months)
@@ -99,7 +109,7 @@ def learned(stretches: pd.DataFrame) -> Hazard | None:
     anybody = scipy.sparse.csr_array(([1.0], ([0], [len(columns)])), shape=(1, len(columns) + 1))
     design = scipy.sparse.csr_array(scipy.sparse.vstack([design, anybody]))
     won, stayed = np.append(found.returned, 0.5), np.append(found.stayed, 0.5)
-    return Hazard(fit(design, won, stayed).effects, columns)
+    return Hazard(fit(design, won, stayed, _spreads(columns)).effects, columns)
 
 
 def _columns(cells: pd.DataFrame) -> dict[tuple[str, ...], int]:
@@ -111,6 +121,15 @@ def _columns(cells: pd.DataFrame) -> dict[tuple[str, ...], int]:
         for value in sorted(set(cells[fact])):
             names += [(fact, value, str(month)) for month in range(SILENT_FROM, _RECALL)]
     return {name: place for place, name in enumerate(names)}
+
+
+def _spreads(columns: dict[tuple[str, ...], int]) -> Floats:
+    """The prior spread of each column's effect; the intercept, which comes last, has none."""
+    spreads = np.full(len(columns) + 1, PRIOR_SPREAD)
+    for (kind, *rest), place in columns.items():
+        if kind != "silence":
+            spreads[place] = _RECALL_SPREAD if len(rest) > 1 else _FACT_SPREAD
+    return spreads
 
 
 def _design(

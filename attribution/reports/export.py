@@ -19,6 +19,8 @@ from attribution.people import Asked, Permit
 from attribution.queries import About, Scope
 from attribution.reports.about import SMALL_CELLS, about_report
 from attribution.reports.channels import channel_report
+from attribution.reports.experience import NAME as EXPERIENCE_REPORT
+from attribution.reports.experience import experience_report
 from attribution.reports.journeys import write_journeys
 from attribution.reports.messages import NAMES, VIEWS, message_report
 from attribution.reports.patient_groups import NAME as COHORT_REPORT
@@ -26,6 +28,7 @@ from attribution.reports.patient_groups import cohort_report, filters_of
 from attribution.ui.freshness import freshness
 from attribution.ui.scope import scope_of
 from attribution.ui.views.channels import channels
+from attribution.ui.views.experience import experience
 from attribution.ui.views.group_words import TITLES
 from attribution.ui.views.patient_groups import patient_groups
 from attribution.warehouse import current_generation
@@ -157,6 +160,44 @@ def export_messages(
         "csv",
         content,
         NAMES[report],
+        small_cells=small_cells,
+    )
+    return content
+
+
+def export_experience(
+    home: Home,
+    *,
+    since: date | None = None,
+    until: date | None = None,
+    service_lines: Sequence[str] = (),
+    locations: Sequence[str] = (),
+    small_cells: bool = False,
+) -> bytes:
+    """The experience report of the months that hold `since` to `until`, as the page shows it.
+
+    Small cells are folded, and waits and drivers left out, unless `small_cells` says that the
+    report stays inside. Raises BadInput where something is asked for that the data do not have.
+    """
+    generation = _published(home, protected=not small_cells)
+    marts = queries.marts(home, generation, protected=not small_cells)
+    about, known = queries.about(marts), (queries.service_lines(marts), queries.locations(marts))
+    said = {
+        **_period(about, since, until),
+        "service": _some("service line", service_lines, known[0]),
+        "location": _some("location", locations, known[1]),
+    }
+    scope = scope_of(about, said, service_lines=known[0], locations=known[1])
+    view = experience(home, generation, scope, protected=not small_cells)
+    content = experience_report(view, SMALL_CELLS[small_cells])
+    audit_export(
+        home,
+        audit.operator(),
+        generation,
+        scope,
+        "csv",
+        content,
+        EXPERIENCE_REPORT,
         small_cells=small_cells,
     )
     return content

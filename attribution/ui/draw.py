@@ -89,6 +89,15 @@ def figure(view: View, name: str) -> None:
             _twin(view, drawn, name)
 
 
+def figures(view: View, names: Sequence[str]) -> None:
+    """Those of some figures that there are, side by side; one alone as wide as its place."""
+    there = [name for name in names if name in view.figures]
+    if there:
+        with st.grid(len(there), min_column_width=420, gap="small"):
+            for name in there:
+                figure(view, name)
+
+
 def _twin(view: View, drawn: Figure, name: str) -> None:
     folded = st.expander(
         "Show table", icon=":material/table_rows:", key=f"twin_{name}", on_change="rerun"
@@ -133,10 +142,10 @@ def table_with_parts(view: View, whole: str, parts: str, by: str, but: Container
             frame(Table(pieces.title, columns, inside), view.currency, key=f"table_{parts}")
 
 
-def tables(view: View, names: Sequence[str]) -> None:
+def tables(view: View, names: Sequence[str], key: str = "cuts") -> None:
     """Several tables of the same numbers, one behind the other."""
     with st.container(border=True):
-        shown = st.tabs([view.tables[name].title for name in names], key="cuts", on_change="rerun")
+        shown = st.tabs([view.tables[name].title for name in names], key=key, on_change="rerun")
         for tab, name in zip(shown, names, strict=True):
             if tab.open:
                 with tab:

@@ -12,6 +12,8 @@ from attribution.group_queries import Group
 from attribution.queries import Scope
 from attribution.reports.about import SMALL_CELLS, about_report
 from attribution.reports.channels import channel_report
+from attribution.reports.experience import NAME as EXPERIENCE_REPORT
+from attribution.reports.experience import experience_report
 from attribution.reports.export import audit_export
 from attribution.reports.messages import NAMES as MESSAGE_REPORTS
 from attribution.reports.messages import VIEWS as MESSAGE_VIEWS
@@ -24,6 +26,7 @@ from attribution.ui import access, filters, formats
 from attribution.ui.frame import Context
 from attribution.ui.scope import protected_scope
 from attribution.ui.views.channels import channels as channels_view
+from attribution.ui.views.experience import experience as experience_view
 from attribution.ui.views.patient_groups import patient_groups as patient_groups_view
 from attribution.ui.views.reconcile import reconcile as reconcile_view
 
@@ -194,6 +197,44 @@ def _message_report(context: Context, page: str, small: bool) -> bytes:
     build = MESSAGE_VIEWS[page]
     view = build(context.home, context.generation, context.scope, protected=not small)
     return message_report(view, SMALL_CELLS[small])
+
+
+def experience(context: Context) -> None:
+    """Offer everything that the page Experience shows as CSV."""
+    if not context.reader.may(EXPORT):
+        st.caption(access.NOT_EXPORTED)
+        return
+    title, mime, icon = _KINDS["csv"]
+    with st.popover("Export", icon=":material/download:", key="export"):
+        small = _small_cells()
+        context = context if small else replace(context, scope=_protected(context))
+        st.caption(
+            "The numbers of this page under the chosen filters."
+            if small
+            else "NPS, groups of a few told together, and reviews; waits and what goes with NPS "
+            "are in the file with small cells only."
+        )
+        st.download_button(
+            title,
+            audited(
+                context,
+                "csv",
+                partial(_experience_report, context, small),
+                EXPERIENCE_REPORT,
+                small=small,
+            ),
+            file_name(context, "csv", "experience"),
+            mime,
+            key="export_csv",
+            on_click="ignore",
+            icon=icon,
+            width="stretch",
+        )
+
+
+def _experience_report(context: Context, small: bool) -> bytes:
+    view = experience_view(context.home, context.generation, context.scope, protected=not small)
+    return experience_report(view, SMALL_CELLS[small])
 
 
 def file_name(context: Context, kind: str, report: str = "channels") -> str:

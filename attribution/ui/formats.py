@@ -44,6 +44,11 @@ def number(value: float | None) -> str:
     return _minus(f"{value:,.1f}") if short else count(value)
 
 
+def coefficient(value: float | None) -> str:
+    """A number of which two decimals tell: 4.12, −0.35."""
+    return UNDEFINED if _unknown(value) else _minus(f"{value or 0:,.2f}")
+
+
 def rate(value: float | None) -> str:
     """A share: 12.3%."""
     return UNDEFINED if _unknown(value) else _minus(f"{(value or 0) * 100:,.1f}%")
@@ -91,6 +96,8 @@ def written(value: object, as_: Format, currency: str) -> str:
         return count(value)  # type: ignore[arg-type]
     if as_ == "number":
         return number(value)  # type: ignore[arg-type]
+    if as_ == "coefficient":
+        return coefficient(value)  # type: ignore[arg-type]
     if as_ == "rate":
         return rate(value)  # type: ignore[arg-type]
     if as_ == "points":

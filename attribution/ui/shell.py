@@ -34,6 +34,7 @@ SECTIONS = {
     "Retention": (
         ("retention/reactivation.py", "Reactivation", "reactivation"),
         ("retention/cohorts.py", "Cohorts", "cohorts"),
+        ("retention/experience.py", "Experience", "experience"),
     ),
     "Outreach": (
         ("outreach/engagement.py", "Engagement", "engagement"),
@@ -53,11 +54,12 @@ USED = {
     "attribution": filters.ALL,
     "journeys": frozenset({"period", "kind", "service"}),
     "reconcile": frozenset({"period", "kind", "model"}),
-    "reactivation": frozenset({"period", "service", "location"}),
+    "reactivation": frozenset({"period", "service", "location", "model"}),
     # It has a choice of its own, of patients and not of weeks.
     "cohorts": frozenset(),
     "engagement": frozenset({"period"}),
     "education": frozenset({"period"}),
+    "experience": frozenset({"period", "service", "location"}),
     "patient-journey": frozenset({"model"}),
     "research": frozenset(),
     "data-health": frozenset(),

@@ -1,8 +1,6 @@
 """Reactivation: from silent to retained, and what each campaign added to its holdout."""
 
-import streamlit as st
-
-from attribution.ui import draw, draw_reach, frame
+from attribution.ui import draw, draw_reach, draw_way_back, frame
 from attribution.ui.views.reactivation import reactivation
 
 context = frame.context()
@@ -11,12 +9,14 @@ view = reactivation(context.home, context.generation, context.scope, protected=c
 draw.opening(view)
 if view.figures:
     draw.metrics(view)
-    with st.grid(2, min_column_width=420, gap="small"):
-        draw.figure(view, "funnel")
-        draw.figure(view, "lift")
-    draw.figure(view, "rates")
+    if context.protected:
+        draw.figures(view, ("funnel", "lift"))
+        draw.figures(view, ("rates",))
+    else:  # who see the whole way back below
+        draw.figures(view, ("lift", "rates"))
     draw.tables(view, ("campaigns", "channels", "months_silent"))
 else:
     draw.table(view, "untouched")
 draw.notes(view)
+draw_way_back.section(context)
 draw_reach.section(context)

@@ -166,6 +166,9 @@ final as (
         aged.service_line,
         aged.seen_on,
         aged.days_silent,
+        ranked.interval_days,
+        ranked.lapsed_days,
+        ranked.lost_days,
         case
             when ranked.interval_days is null then 'no recall'
             when ahead.person_id is not null or aged.days_silent < ranked.interval_days

@@ -52,6 +52,7 @@ assigned as (
         flows.arm,
         flows.assigned_at,
         int_silences.visited_at,
+        int_silences.next_at is null as is_latest,
         int_silences.service_line,
         int_silences.location,
         case when flows.arm = 'treated' then responses.contacted else 0 end as contacted,
@@ -97,6 +98,7 @@ crossed as (
         int_silences.visited_at,
         int_silences.visited_at
         + cast(setting_silence.from_days as integer) * interval '1' day as assigned_at,
+        int_silences.next_at is null as is_latest,
         int_silences.service_line,
         int_silences.location
     from int_silences
@@ -140,6 +142,7 @@ left_alone as (
         'none' as arm,
         crossed.assigned_at,
         crossed.visited_at,
+        crossed.is_latest,
         crossed.service_line,
         crossed.location,
         0 as contacted,
@@ -170,6 +173,8 @@ final as (
         together.channel,
         together.arm,
         together.assigned_at,
+        together.visited_at,
+        together.is_latest,
         cast(
             date_trunc(
                 'month',

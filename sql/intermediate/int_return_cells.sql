@@ -5,6 +5,7 @@
 -- Months are of 30 days. Of `all` stretches, of those `before` a day 180 days ago, as they were
 -- seen then, and from that day on (`after`): silent for `in_month` months when the look begins and
 -- for `out_month` when it ends (of `after`, months since that day). Of `today`: silent today.
+-- What is learned from is the year before: a whole round of seasons, and no older habits.
 
 with
 
@@ -22,7 +23,9 @@ moments as (
         is_silent,
         value_micros,
         last_at,
-        known_at - interval '180' day as then_at
+        known_at - interval '365' day as learned_from,
+        known_at - interval '180' day as then_at,
+        known_at - interval '545' day as learned_before
     from int_return_spans
 
 ),
@@ -33,7 +36,7 @@ looks as (
         'all' as basis,
         person_id,
         visited_at,
-        entered_at as from_at,
+        greatest(entered_at, learned_from) as from_at,
         left_at as to_at,
         returned,
         visits,
@@ -41,13 +44,13 @@ looks as (
         service_line,
         value_micros
     from moments
-    where left_at >= entered_at
+    where left_at >= greatest(entered_at, learned_from)
     union all
     select
         'before' as basis,
         person_id,
         visited_at,
-        entered_at as from_at,
+        greatest(entered_at, learned_before) as from_at,
         least(left_at, then_at) as to_at,
         returned and left_at < then_at as returned,
         visits,
@@ -55,7 +58,7 @@ looks as (
         service_line,
         case when returned and left_at < then_at then value_micros else 0 end as value_micros
     from moments
-    where entered_at < then_at and left_at >= entered_at
+    where entered_at < then_at and left_at >= greatest(entered_at, learned_before)
     union all
     select
         'after' as basis,

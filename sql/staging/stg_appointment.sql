@@ -34,6 +34,7 @@ final as (
         coalesce(raw.minutes_waited, waited.minutes_waited) as minutes_waited,
         coalesce(nullif(trim(raw.service_line), ''), 'unassigned') as service_line,
         coalesce(nullif(trim(raw.location), ''), 'unassigned') as location,
+        coalesce(trim(raw.provider), '') as provider,
         raw.unknown_code
     from raw_appointment as raw
     left join identity on raw.identifier = identity.identifier

@@ -6,7 +6,9 @@ whatever the order or the filter.
 """
 
 from attribution.ui.charts.base import GREY, Spec, channel_colour, colour
+from attribution.ui.charts.beside import beside
 from attribution.ui.charts.bubbles import spend_against_return
+from attribution.ui.charts.courses import course
 from attribution.ui.charts.maps import flows, heat_map, matrix
 from attribution.ui.charts.rows import bars, bridge
 from attribution.ui.charts.spread import estimates, intervals, percentiles, ranges
@@ -16,10 +18,12 @@ __all__ = [
     "GREY",
     "Spec",
     "bars",
+    "beside",
     "bridge",
     "channel_colour",
     "cohort_bars",
     "colour",
+    "course",
     "estimates",
     "flows",
     "heat_map",

@@ -1,0 +1,57 @@
+"""What campaigns brought in money, against their holdouts, with its interval.
+
+Each campaign is compared with its own holdout, because campaigns hold out different shares: the
+difference of means times the people treated, with Welch's variance (1938). Everybody counts in
+their arm, reached or not. Sums of campaigns add their variances: their people are drawn apart.
+"""
+
+import numpy as np
+import pandas as pd
+
+FEWEST = 11  # held-out people below which nothing is compared
+_Z = 1.959963984540054
+COLUMNS = ("campaign", "channel", "treated", "held_out", "brought", "low", "high")
+
+
+def brought(arms: pd.DataFrame) -> pd.DataFrame:
+    """Per campaign and channel: what those treated brought beyond their holdout, and its ends.
+
+    `arms` has campaign, channel, arm (treated or holdout), people, value and squares (of values),
+    in the same unit. Campaigns with too few people held out are left out.
+    """
+    sides = {
+        arm: rows.set_index(["campaign", "channel"])[["people", "value", "squares"]]
+        for arm, rows in arms.groupby("arm")
+    }
+    if not {"treated", "holdout"} <= sides.keys():
+        return pd.DataFrame(columns=list(COLUMNS))
+    both = sides["treated"].join(sides["holdout"].add_suffix("_held"), how="inner")
+    both = both[(both["people"] > 1) & (both["people_held"] >= FEWEST)].astype("float64")
+    difference = both["value"] / both["people"] - both["value_held"] / both["people_held"]
+    variance = _of_mean(both, "") + _of_mean(both, "_held")
+    found = both["people"] * difference
+    reach = _Z * both["people"] * np.sqrt(variance)
+    frame = pd.DataFrame(
+        {
+            "treated": both["people"].astype("int64"),
+            "held_out": both["people_held"].astype("int64"),
+            "brought": found,
+            "low": found - reach,
+            "high": found + reach,
+        }
+    )
+    return frame.reset_index()[list(COLUMNS)]
+
+
+def together(found: pd.DataFrame) -> tuple[float, float, float]:
+    """What all campaigns brought, with the ends of its interval."""
+    total = float(found["brought"].sum())
+    reach = float(np.sqrt(((found["high"] - found["brought"]) ** 2).sum()))
+    return total, total - reach, total + reach
+
+
+def _of_mean(both: pd.DataFrame, side: str) -> pd.Series:
+    people = both[f"people{side}"]
+    spread = (both[f"squares{side}"] - both[f"value{side}"] ** 2 / people) / (people - 1)
+    variance: pd.Series = spread.clip(lower=0) / people
+    return variance

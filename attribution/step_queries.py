@@ -1,0 +1,101 @@
+"""How far silent patients come on the way back, why no further, and what campaigns brought."""
+
+from datetime import date
+
+import pandas as pd
+import sqlalchemy as sa
+
+from attribution.models.gain import brought
+from attribution.queries import CREDIT, MICROS, Marts, Scope
+
+# In the order in which they are reached; `reached` in the mart counts them from 1.
+STAGES = (
+    *("silent", "recall", "consented", "contacted", "delivered", "responded"),
+    *("booked", "kept", "retained"),
+)
+GROUPS = ("state", "service_line", "months_silent", "campaign", "channel")
+STEPS = sa.table(
+    "reactivation_steps",
+    *map(sa.column, ("cohort_month", "campaign", "channel", "arm", "months_silent")),
+    *map(sa.column, ("service_line", "location", "state", "reached", "reason", "currency")),
+    *map(sa.column, ("people", "value_micros", "value_squares")),
+)
+
+
+def steps(at: Marts, scope: Scope) -> pd.DataFrame:
+    """Silent patients by how far they came: `GROUPS`, reached, reason, people.
+
+    Of cohorts of the scope's months; empty where small cells are folded.
+    """
+    mart = STEPS
+    grain = [mart.c[name] for name in (*GROUPS, "reached", "reason")]
+    statement = (
+        sa.select(*grain, sa.cast(sa.func.sum(mart.c.people), sa.BigInteger).label("people"))
+        .where(*_within(mart, scope))
+        .group_by(*grain)
+        .order_by(*grain)
+    )
+    return at.ask(statement).astype({"reached": "int64", "people": "int64"})
+
+
+def gains(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+    """Per campaign: what it brought against its holdout, and what the scope's model credits it.
+
+    Columns: campaign, channel, treated, held_out, brought, low, high, credited; money in whole
+    units. Brought within 180 days of the assignment, of cohorts of the scope's months; credited
+    from the first of these months on.
+    """
+    mart = STEPS
+    grain = [mart.c.campaign, mart.c.channel, mart.c.arm]
+    statement = (
+        sa.select(
+            *grain,
+            sa.cast(sa.func.sum(mart.c.people), sa.BigInteger).label("people"),
+            (sa.func.sum(mart.c.value_micros) / float(MICROS)).label("value"),
+            sa.cast(sa.func.sum(mart.c.value_squares), sa.Double).label("squares"),
+        )
+        .where(
+            *_within(mart, scope),
+            mart.c.arm.in_(("treated", "holdout")),
+            mart.c.currency == currency,
+        )
+        .group_by(*grain)
+        .order_by(*grain)
+    )
+    found = brought(at.ask(statement).astype({"value": "float64", "squares": "float64"}))
+    credit = _credited(at, scope, currency)
+    merged = found.merge(credit, on=["campaign", "channel"], how="left")
+    return merged.assign(credited=merged["credited"].astype("float64").fillna(0.0))
+
+
+def _credited(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+    grain = (CREDIT.c.campaign, CREDIT.c.channel)
+    conditions = [
+        CREDIT.c.model == scope.model,
+        CREDIT.c.kind == "collected",
+        CREDIT.c.currency == currency,
+        CREDIT.c.week >= _first(scope),
+    ]
+    for name, values in (("service_line", scope.service_lines), ("location", scope.locations)):
+        if values:
+            conditions.append(CREDIT.c[name].in_(values))
+    statement = (
+        sa.select(*grain, (sa.func.sum(CREDIT.c.value_micros) / float(MICROS)).label("credited"))
+        .where(*conditions)
+        .group_by(*grain)
+        .order_by(*grain)
+    )
+    return at.ask(statement)
+
+
+def _first(scope: Scope) -> date:
+    return scope.since.replace(day=1)
+
+
+def _within(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = [mart.c.cohort_month.between(_first(scope), scope.until)]
+    if scope.service_lines:
+        found.append(mart.c.service_line.in_(scope.service_lines))
+    if scope.locations:
+        found.append(mart.c.location.in_(scope.locations))
+    return found

@@ -1,0 +1,68 @@
+"""One estimate with its interval, and another figure beside it, in the same unit."""
+
+from collections.abc import Sequence
+
+from attribution.ui.charts.base import GREY, LAYOUT, Spec, axis_of_names, colour, figure
+
+
+def beside(
+    labels: Sequence[str],
+    estimate: tuple[str, Sequence[float], Sequence[float], Sequence[float]],
+    other: tuple[str, Sequence[float]],
+    hovers: Sequence[str],
+    *,
+    prefix: str = "",
+) -> Spec:
+    """A dot with its interval for each row, and a diamond for the other figure.
+
+    `estimate` is its name, middles, low and high ends; `other` its name and values.
+    """
+    name, middles, lows, highs = estimate
+    rows = list(range(len(labels)))
+    common: Spec = {
+        "type": "scatter",
+        "mode": "markers",
+        "y": rows,
+        "customdata": list(hovers),
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "cliponaxis": False,
+    }
+    dots = {
+        **common,
+        "name": name,
+        "x": list(middles),
+        "marker": {"size": 11, "color": colour(1)},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [high - middle for high, middle in zip(highs, middles, strict=True)],
+            "arrayminus": [middle - low for low, middle in zip(lows, middles, strict=True)],
+            "color": GREY,
+            "thickness": 1.5,
+            "width": 5,
+        },
+    }
+    diamonds = {
+        **common,
+        "name": other[0],
+        "x": list(other[1]),
+        "marker": {"size": 11, "symbol": "diamond", "color": colour(2)},
+    }
+    layout = {
+        **LAYOUT,
+        "height": 96 + 38 * len(labels),
+        "showlegend": True,
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "xaxis": {
+            "tickprefix": prefix,
+            "tickformat": "~s",
+            "nticks": 6,
+            "rangemode": "tozero",
+            "zeroline": True,
+            "zerolinewidth": 2,
+            "showgrid": True,
+            "fixedrange": True,
+        },
+        "yaxis": axis_of_names(labels),
+    }
+    return figure([dots, diamonds], layout)
