@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     export = commands.add_parser("export", help="write a report to a file")
-    export.add_argument("report", choices=["channels", "journeys", "cohorts"])
+    export.add_argument("report", choices=["channels", "journeys", "cohorts", "forecast"])
     export.add_argument("--format", choices=["csv", "xlsx"], default="csv")
     export.add_argument("--out", type=Path, help="the file to write (default: standard output)")
     export.add_argument("--model", default=None, help="credit model (position)")
@@ -118,8 +118,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--small-cells",
         action="store_true",
-        help="channels, cohorts: with counts of fewer than 11 people; the file stays inside, and "
-        "the audit log says that you asked for it",
+        help="channels, cohorts, forecast: with counts of fewer than 11 people; the file stays "
+        "inside, and the audit log says that you asked for it",
     )
     export.set_defaults(run=_export)
 
@@ -232,7 +232,12 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from attribution.reports.export import export_channels, export_cohorts, export_journeys
+    from attribution.reports.export import (
+        export_channels,
+        export_cohorts,
+        export_forecast,
+        export_journeys,
+    )
 
     _check_out(options)
     asked = {
@@ -256,6 +261,9 @@ def _export(options: argparse.Namespace) -> int:
     small = options.small_cells
     if options.report == "cohorts":
         content = export_cohorts(_home(), _in_common(options), small_cells=small)
+    elif options.report == "forecast":
+        _check_whole(options)
+        content = export_forecast(_home(), small_cells=small)
     else:
         content = export_channels(_home(), options.format, small_cells=small, **asked)
     if options.out is None:
@@ -275,6 +283,19 @@ def _in_common(options: argparse.Namespace) -> dict[str, list[str]]:
         raise BadInput("The cohort report is written as CSV. Leave --format out.")
     names = ("service_line", "location", "age_band", "zip3", "lapse", "months_silent", "response")
     return {name: getattr(options, name) for name in (*names, "condition")}
+
+
+def _check_whole(options: argparse.Namespace) -> None:
+    """The forecast report is of every series: whoever asks for some must not get all unsaid."""
+    names = ("model", "kind", "since", "until", "service_line", "location")
+    given = [name for name in names if getattr(options, name)]
+    if given:
+        told = given[0].replace("_", "-")
+        raise BadInput(
+            f"The forecast report is of everything that is forecast. Leave --{told} out."
+        )
+    if options.format != "csv":
+        raise BadInput("The forecast report is written as CSV. Leave --format out.")
 
 
 def _check_out(options: argparse.Namespace) -> None:

@@ -48,7 +48,7 @@ class Forecasting:
         if not self.settings.enabled:
             self.sentence = "Switched off in [forecast]."
             return no_forecasts()
-        tasks = self._tasks(rows, promotions, capacity)
+        tasks = self.tasks(rows, promotions, capacity)
         fits = self._fits(tasks)
         self.sentence = self._said(len(tasks))
         targets = {
@@ -57,9 +57,10 @@ class Forecasting:
         }
         return forecast_table(tasks, fits, targets)
 
-    def _tasks(
+    def tasks(
         self, rows: pd.DataFrame, promotions: pd.DataFrame, capacity: pd.DataFrame
     ) -> list[Task]:
+        """The series to fit, with what is known in advance of their weeks."""
         told = self.settings
         every = chosen(rows, members=told.members, settle_weeks=told.settle_weeks)
         names = _possible()

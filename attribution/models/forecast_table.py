@@ -37,7 +37,7 @@ def forecast_table(
     horizon = max((task.horizon for task in tasks), default=0)
     bands = bands_of(tests, horizon)
     usual = np.array([usual_miss(misses) for misses in tests])
-    expected, sums = _agreed(tasks, fits, usual)
+    expected, sums = agreed(tasks, fits, usual)
     rows: list[dict[str, Any]] = []
     for place, (task, fit) in enumerate(zip(tasks, fits, strict=True)):
         key = task.series.key
@@ -49,7 +49,7 @@ def forecast_table(
     return _typed(rows)
 
 
-def _agreed(
+def agreed(
     tasks: Sequence[Task], fits: Sequence[Fit], usual: Floats
 ) -> tuple[list[Floats], list[bool]]:
     """What each series foretells once parts and totals agree, and whether it is such a part."""

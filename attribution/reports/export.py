@@ -19,6 +19,8 @@ from attribution.people import Asked, Permit
 from attribution.queries import About, Scope
 from attribution.reports.about import SMALL_CELLS, about_report
 from attribution.reports.channels import channel_report
+from attribution.reports.forecast import NAME as FORECAST_REPORT
+from attribution.reports.forecast import forecast_report
 from attribution.reports.journeys import write_journeys
 from attribution.reports.patient_groups import NAME as COHORT_REPORT
 from attribution.reports.patient_groups import cohort_report, filters_of
@@ -126,6 +128,28 @@ def export_cohorts(
         content,
         COHORT_REPORT,
         small_cells=small_cells,
+    )
+    return content
+
+
+def export_forecast(home: Home, *, small_cells: bool = False) -> bytes:
+    """Every forecast of the published generation; raises BadInput without `small_cells`."""
+    if not small_cells:
+        raise BadInput(
+            "Some forecasts are of few people. Add --small-cells for a report that stays inside "
+            "the organisation."
+        )
+    generation = _published(home)
+    content = forecast_report(home, generation, SMALL_CELLS[True])
+    audit_export(
+        home,
+        audit.operator(),
+        generation,
+        {},
+        "csv",
+        content,
+        FORECAST_REPORT,
+        small_cells=True,
     )
     return content
 
