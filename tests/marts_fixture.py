@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import claims_fixture
 import duckdb
+import forecast_fixture
 import numpy as np
 import pandas as pd
 import patients_fixture as made_up_patients
@@ -145,6 +146,7 @@ def _tables() -> dict[str, pd.DataFrame]:
         "positions": made_up_people.positions(KINDS, SERVICE_LINES, LOCATIONS, _quarters()),
         "companions": made_up_people.companions(KINDS, SERVICE_LINES, LOCATIONS, _quarters()),
         "cohorts": _cohorts(),
+        **forecast_fixture.marts(LAST_WEEK),
         **made_up_patients.tables(),
         "unmapped": _unmapped(),
         "rejected": _rejected(),

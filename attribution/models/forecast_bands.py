@@ -15,8 +15,8 @@ import numpy as np
 from attribution.models.forecast_series import Floats
 
 LEVELS = (50, 80, 95)
-# Tests overlap, so that what they say of one another is too good: bands are a tenth wider. Chosen on
-# one simulated system and checked on another (docs/benchmarks.md).
+# Tests overlap, so that what they say of one another is too good: bands are a tenth wider. Chosen
+# on one simulated system and checked on another (docs/benchmarks.md).
 _OVERLAP = 1.1
 _REACHES = ((1, 4), (5, 8), (9, 10_000))  # weeks ahead, told apart
 

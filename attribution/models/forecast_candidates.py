@@ -136,8 +136,11 @@ def prophet(past: Past, horizon: int) -> Floats:
             frame[name] = values[: length + horizon]
     if saturates and cap is not None:
         frame["cap"] = cap[: length + horizon]
-    model.fit(frame.iloc[:length].assign(y=past.values))
-    answer = model.predict(frame.iloc[length - 2 :])
+    with warnings.catch_warnings():
+        # What its own use of pandas will have to change one day is not our users' to read.
+        warnings.simplefilter("ignore")
+        model.fit(frame.iloc[:length].assign(y=past.values))
+        answer = model.predict(frame.iloc[length - 2 :])
     trend = answer["trend"].to_numpy(dtype="float64")
     if not saturates:
         trend = np.append(trend[:2], _damped(trend, horizon))

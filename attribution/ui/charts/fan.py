@@ -23,19 +23,22 @@ def fan(
     `bands` are lower and upper ends by level in percent; `unusual` are weeks to be marked.
     """
     traces: list[Spec] = []
+    # Bands open where the last week ends, which is known.
+    start, known = list(weeks[-1:]), list(actual[-1:])
+    opening = [*start, *ahead]
     for level in sorted(bands, reverse=True):
-        low, high = bands[level]
-        edge = {"type": "scatter", "mode": "lines", "x": list(ahead), "line": {"width": 0}}
+        low, high = ([*known, *ends] for ends in bands[level])
+        edge = {"type": "scatter", "mode": "lines", "x": opening, "line": {"width": 0}}
         name = f"{level}% of weeks"
         traces += [
-            {**edge, "y": list(low), "showlegend": False, "hoverinfo": "skip"},
+            {**edge, "y": low, "showlegend": False, "hoverinfo": "skip"},
             {
                 **edge,
-                "y": list(high),
+                "y": high,
                 "name": name,
                 "fill": "tonexty",
                 "fillcolor": f"{colour(1)}{_SHADES[level]}",
-                "customdata": list(low),
+                "customdata": low,
                 "hovertemplate": f"{prefix}%{{customdata:,.0f}} – {prefix}%{{y:,.0f}}",
             },
         ]
@@ -51,19 +54,18 @@ def fan(
         {
             **line,
             "name": "Expected",
-            "x": list(ahead),
-            "y": list(expected),
+            "x": opening,
+            "y": [*known, *expected],
             "line": {"color": colour(1), "width": 2, "dash": "dot"},
         },
     ]
     if target is not None:
-        span = [*weeks[-1:], *ahead]
         traces.append(
             {
                 **line,
                 "name": "Target",
-                "x": span,
-                "y": [target] * len(span),
+                "x": opening,
+                "y": [target] * len(opening),
                 "line": {"color": colour(2), "width": 1.5, "dash": "dash"},
             }
         )
@@ -77,7 +79,7 @@ def fan(
         "hovermode": "x unified",
         "showlegend": True,
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        "margin": {"l": 0, "r": 8, "t": 24, "b": 0},
+        "margin": {"l": 0, "r": 28, "t": 24, "b": 0},
         "xaxis": {
             "type": "date",
             "hoverformat": "Week of %-d %b %Y",
@@ -85,7 +87,6 @@ def fan(
             **week_ticks(every),
         },
         "yaxis": {
-            "rangemode": "tozero",
             "tickprefix": prefix,
             "tickformat": "~s" if max((0.0, *expected)) >= 1000 else ",~r",
             "nticks": 6,

@@ -50,7 +50,11 @@ def build(marts: Marts, asked: Asked) -> View:
         QUESTION,
         metrics=_metrics(asked, past, ahead, errors),
         figures={"fan": _fan(asked, past, ahead, errors, currency)},
-        tables={"next": _next(asked, ahead), "models": _models(errors)},
+        tables={
+            "next": _next(asked, ahead),
+            "models": _models(errors),
+            "weeks": _course(asked, past, ahead),
+        },
         remark=why(errors),
         notes=_notes(asked, past, ahead, errors),
         currency=currency,
@@ -145,13 +149,13 @@ def _fan(
     last = ahead.iloc[-1]
     as_ = _format(asked)
     words = (
-        f"In the week of {formats.day(last['week'])} "
-        f"{formats.written(float(last['expected']), as_, currency)} are expected, and with a "
-        f"chance of 80% from {formats.written(float(last['low_80']), as_, currency)} to "
+        f"Expected in the week of {formats.day(last['week'])}: "
+        f"{formats.written(float(last['expected']), as_, currency)}, and four times in five from "
+        f"{formats.written(float(last['low_80']), as_, currency)} to "
         f"{formats.written(float(last['high_80']), as_, currency)}. {how_sure(errors)}"
     )
     title = f"{formats.label(titled(asked))} by week"
-    return Figure(title, spec, words, definition("expected").help, "next")
+    return Figure(title, spec, words, definition("expected").help, "weeks")
 
 
 def _next(asked: Asked, ahead: pd.DataFrame) -> Table:
@@ -167,11 +171,25 @@ def _next(asked: Asked, ahead: pd.DataFrame) -> Table:
     return Table("The next weeks", tuple(columns), frame[["week", *shown]])
 
 
+def _course(asked: Asked, past: pd.DataFrame, ahead: pd.DataFrame) -> Table:
+    """What the figure draws, the newest week first."""
+    as_ = _format(asked)
+    frame = pd.concat([past.iloc[-SHOWN:], ahead]).rename(columns=_RANGES)
+    names = ("expected", "likely_low", "likely_high")
+    columns = (
+        Column("week", "Week of", "day", "Monday of the week."),
+        Column("actual", "Came", as_, "What was counted in the week."),
+        *(Column(n, definition(n).title, as_, definition(n).help) for n in names),
+    )
+    frame = frame.sort_values("week", ascending=False)[["week", "actual", *names]]
+    return Table("Week by week", columns, frame.reset_index(drop=True))
+
+
 def _models(errors: pd.DataFrame) -> Table:
     known = errors["wape"].notna()
     frame = pd.DataFrame(
         {
-            "model": errors["model"].map(lambda name: MODELS.get(name, name)),
+            "forecast_model": errors["model"].map(lambda name: MODELS.get(name, name)),
             "wape": errors["wape"],
             "is_chosen": errors["is_chosen"].astype(bool),
             "reason": [
@@ -179,9 +197,9 @@ def _models(errors: pd.DataFrame) -> Table:
                 for fine, note in zip(known, errors["note"].fillna(""), strict=True)
             ],
         }
-    ).sort_values(["wape", "model"], na_position="last")
+    ).sort_values(["wape", "forecast_model"], na_position="last")
     columns = (
-        Column("model", "Model"),
+        Column("forecast_model", "Model", help="With a plus sign, the mean of both."),
         measured("wape"),
         Column("is_chosen", "Chosen", "flag", "The model that the figure shows."),
         Column("reason", "Remark"),

@@ -10,9 +10,9 @@ from attribution.ui import formats
 
 MODELS = {
     "seasonal_naive": "Same week last year",
-    "ets": "Exponential smoothing (ETS)",
+    "ets": "Exponential smoothing",
     "prophet": "Prophet",
-    "ets_prophet": "Mean of ETS and Prophet",
+    "ets_prophet": "Smoothing + Prophet",
     "all_three": "Mean of all three",
 }
 
