@@ -9,7 +9,9 @@ exactly as a refresh does it, and then compared with the weeks taken away, which
 """
 
 import argparse
+import os
 import pickle
+import resource
 import time
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -84,7 +86,12 @@ def timed(tasks: list[Task]) -> None:
     began = time.monotonic()
     for _ in fitted_all(chosen, 2):
         pass
-    print(f"{len(chosen)} series fitted and tested in {time.monotonic() - began:.0f} s on 2 cores")
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(
+        f"{len(chosen)} series fitted and tested by 2 processes in {time.monotonic() - began:.0f} s, "
+        f"{spent.ru_utime + spent.ru_stime:.0f} CPU s, at most {spent.ru_maxrss / 1024:.0f} MB each, "
+        f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    )
 
 
 def scored_of(task: Task) -> Scored:
