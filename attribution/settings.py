@@ -215,8 +215,9 @@ def _retention(told: _Told) -> Retention:
 def _forecast(told: _Told) -> ForecastSettings:
     try:
         # Public holidays are those of the country whose phone numbers are the usual ones.
-        region = told.table.get("region", DEFAULT_REGION)
-        return forecast_settings(told.get("forecast", dict, {}), country=str(region))
+        region = str(told.table.get("region", DEFAULT_REGION))
+        country = region if region in SUPPORTED_REGIONS else DEFAULT_REGION
+        return forecast_settings(told.get("forecast", dict, {}), country=country)
     except ValueError as error:
         told.problems.append(f"[forecast]: {error}")
         return ForecastSettings()

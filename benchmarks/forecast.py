@@ -86,12 +86,11 @@ def timed(tasks: list[Task]) -> None:
     began = time.monotonic()
     for _ in fitted_all(chosen, 2):
         pass
+    wall = time.monotonic() - began
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(
-        f"{len(chosen)} series fitted and tested by 2 processes in {time.monotonic() - began:.0f} s, "
-        f"{spent.ru_utime + spent.ru_stime:.0f} CPU s, at most {spent.ru_maxrss / 1024:.0f} MB each, "
-        f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-    )
+    print(f"{len(chosen)} series fitted and tested by 2 processes in {wall:.0f} s,")
+    print(f"{spent.ru_utime + spent.ru_stime:.0f} CPU s, {spent.ru_maxrss / 1024:.0f} MB at most,")
+    print(f"on {os.cpu_count()} cores under a load of {os.getloadavg()[0]:.1f}")
 
 
 def scored_of(task: Task) -> Scored:

@@ -53,7 +53,7 @@ FORECASTING: tuple[Definition, ...] = (
     ),
     Definition(
         "on_target",
-        "Of target",
+        "Expected of target",
         "How much of the target of the coming weeks is expected.",
         "Expected ÷ target, over the weeks ahead.",
         "rate",

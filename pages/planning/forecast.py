@@ -1,7 +1,5 @@
 """Forecast: what the coming weeks will bring, against the target, and how sure that is."""
 
-import streamlit as st
-
 from attribution.ui import draw, draw_forecast, export, frame
 from attribution.ui.views.forecast import forecast
 
@@ -12,8 +10,7 @@ view = forecast(context.home, context.generation, asked, protected=context.prote
 draw.opening(view)
 draw.metrics(view)
 draw.figure(view, "fan")
-with st.grid(2, min_column_width=420, gap="small"):
-    draw.table(view, "next")
-    draw.table(view, "models")
+draw.table(view, "next")
+draw.table(view, "models")
 export.forecast(context)
 draw.notes(view)

@@ -161,9 +161,8 @@ def _fan(
 def _next(asked: Asked, ahead: pd.DataFrame) -> Table:
     as_ = _format(asked)
     frame = ahead.rename(columns=_RANGES)
-    shown = ["expected", *_RANGES.values()]
-    if ahead["target"].notna().any():
-        shown.append("target")
+    aim = ["target"] if ahead["target"].notna().any() else []
+    shown = ["expected", *aim, *_RANGES.values()]
     columns = [Column("week", "Week of", "day", "Monday of the week.")]
     for name in shown:
         meaning = definition(name)
