@@ -35,7 +35,7 @@ def chosen(context: Context) -> Asked:
             "Number",
             list(known),
             index=list(known).index(usual),
-            format_func=lambda name: definition(KINDS.get(name, name)).title,
+            format_func=_number_title,
             key="number",
             width=200,
             bind="query-params",
@@ -61,6 +61,10 @@ def chosen(context: Context) -> Asked:
             bind="query-params",
         )
     return Asked(metric, dimension, member if member in parts[dimension] else parts[dimension][0])
+
+
+def _number_title(metric: str) -> str:
+    return definition(KINDS.get(metric, metric)).title
 
 
 def member_title(member: str) -> str:

@@ -197,7 +197,7 @@ def _models(errors: pd.DataFrame) -> Table:
             ],
         }
     ).sort_values(["wape", "forecast_model"], na_position="last")
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("forecast_model", "Model", help="With a plus sign, the mean of both."),
         measured("wape"),
         Column("is_chosen", "Chosen", "flag", "The model that the figure shows."),

@@ -7,6 +7,7 @@ from attribution.metrics import KINDS, definition
 from attribution.models.forecast_candidates import BASELINES
 from attribution.models.forecast_series import MONEY, TOTAL
 from attribution.ui import formats
+from attribution.ui.view import records
 
 MODELS = {
     "seasonal_naive": "Same week last year",
@@ -28,8 +29,8 @@ def why(errors: pd.DataFrame) -> str:
     if known.empty:
         return f"{said}. No other model could be fitted."
     others = [
-        f"{MODELS.get(str(row.model), str(row.model))} by {formats.rate(float(row.wape))}"
-        for row in known.sort_values(["wape", "model"]).itertuples(index=False)
+        f"{MODELS.get(row['model'], row['model'])} by {formats.rate(float(row['wape']))}"
+        for row in records(known.sort_values(["wape", "model"]))
     ]
     least = float(known["wape"].min())
     reason = "" if error <= least else "; a model that is hardly better does not replace it"
