@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
 
     export = commands.add_parser("export", help="write a report to a file")
     export.add_argument(
-        "report", choices=["channels", "journeys", "cohorts", "experience", *_MESSAGES]
+        "report", choices=["channels", "journeys", "cohorts", "experience", "forecast", *_MESSAGES]
     )
     export.add_argument("--format", choices=["csv", "xlsx"], default="csv")
     export.add_argument("--out", type=Path, help="the file to write (default: standard output)")
@@ -245,6 +245,7 @@ def _export(options: argparse.Namespace) -> int:
         export_channels,
         export_cohorts,
         export_experience,
+        export_forecast,
         export_journeys,
         export_messages,
     )
@@ -275,6 +276,9 @@ def _export(options: argparse.Namespace) -> int:
         content = export_cohorts(_home(), _in_common(options), small_cells=small)
     elif options.report == "experience":
         content = export_experience(_home(), small_cells=small, **_of_answers(options, asked))
+    elif options.report == "forecast":
+        _check_whole(options)
+        content = export_forecast(_home(), small_cells=small)
     else:
         content = export_channels(_home(), options.format, small_cells=small, **asked)
     if options.out is None:
@@ -314,6 +318,19 @@ def _in_common(options: argparse.Namespace) -> dict[str, list[str]]:
         raise BadInput("The cohort report is written as CSV. Leave --format out.")
     names = ("service_line", "location", "age_band", "zip3", "lapse", "months_silent", "response")
     return {name: getattr(options, name) for name in (*names, "condition")}
+
+
+def _check_whole(options: argparse.Namespace) -> None:
+    """The forecast report is of every series: whoever asks for some must not get all unsaid."""
+    names = ("model", "kind", "since", "until", "service_line", "location")
+    given = [name for name in names if getattr(options, name)]
+    if given:
+        told = given[0].replace("_", "-")
+        raise BadInput(
+            f"The forecast report is of everything that is forecast. Leave --{told} out."
+        )
+    if options.format != "csv":
+        raise BadInput("The forecast report is written as CSV. Leave --format out.")
 
 
 def _check_out(options: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ from attribution import (
     audit,
     contacts,
     deletions,
+    forecasting,
     forgetting,
     identity,
     seeds,
@@ -105,7 +106,9 @@ def refresh(
         _enough_space(home)
         steps = [f"load {s.name}" for s in settings.sources if load]
         steps += ["deletions"] if deletions.due(home, settings.retention) or not load else []
-        run_id = ledger.start([*steps, "identity", "models", "checks", "small cells", "publish"])
+        run_id = ledger.start(
+            [*steps, "identity", "models", "forecasts", "checks", "small cells", "publish"]
+        )
         ledger.keep_sources([source.name for source in settings.sources])
         try:
             with _seldom_collected():
@@ -340,11 +343,21 @@ class _Run:
 
     def _build(self, building: warehouse.Building) -> dict[str, str]:
         models = transform.load_models()
+        later = transform.made_from(models, forecasting.TABLE)
+        first = [model for model in models if model not in later]
         with self._step("models") as note, building.connect() as connection:
             seeds.write(connection, self.settings)
             outreach.tell(connection, self.settings.home, self.run_id)
-            transform.build(connection, models, on_step=lambda name: self._say("models", name))
-            note.rows = len(models)
+            transform.build(connection, first, on_step=lambda name: self._say("models", name))
+            note.rows = len(first)
+        with self._step("forecasts") as note, building.connect() as connection:
+            fitting = forecasting.Forecasting(
+                self.settings.forecast,
+                forecasting.kept(connection),
+                lambda words: self._say("forecasts", words),
+            )
+            transform.build(connection, transform.solved_by(later, forecasting.TABLE, fitting))
+            note.rows, note.message = fitting.fitted, fitting.sentence
         marts, people = (
             {model.name: model.grain for model in models if model.layer == layer}
             for layer in ("marts", "people")

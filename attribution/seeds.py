@@ -41,6 +41,8 @@ def read(name: str, own: Path | None = None) -> pd.DataFrame:
         _prove_tests(own, edited)
     elif name == "lapse_rules":
         _prove_lapse(own, edited)
+    elif name in ("promotions", "capacity"):
+        _prove_spans(own, edited)
     else:
         _prove(own, edited)
     if name == "claim_rules":
@@ -108,6 +110,19 @@ def _prove_tests(path: Path, tests: pd.DataFrame) -> None:
                 f"{where}: standard_error {said['standard_error']!r} must be above 0; without one "
                 "nobody knows how much the test tells."
             )
+
+
+def _prove_spans(path: Path, spans: pd.DataFrame) -> None:
+    """Days from and to, either of which may be open, and numbers that can be so."""
+    for number, span in enumerate(spans.to_dict("records"), start=2):
+        where = f"{path}, line {number}"
+        said = {name: str(value).strip() for name, value in span.items()}
+        days = {n: _day(where, n, said[n]) for n in ("first_day", "last_day") if said[n]}
+        if len(days) == 2 and days["last_day"] < days["first_day"]:
+            raise BadInput(f"{where}: last_day {said['last_day']} is before first_day.")
+        visits = said.get("visits_per_week")
+        if visits is not None and _number(where, "visits_per_week", visits) <= 0:
+            raise BadInput(f"{where}: visits_per_week {visits!r} must be above 0.")
 
 
 def _prove_lapse(path: Path, rules: pd.DataFrame) -> None:

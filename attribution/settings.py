@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from phonenumbers import SUPPORTED_REGIONS
 
 from attribution.errors import SettingsError
+from attribution.forecast_settings import ForecastSettings, forecast_settings
 from attribution.models.parameters import CreditSettings, credit_settings
 from attribution.others_words import unnamed
 from attribution.outreach_settings import outreach_settings
@@ -94,6 +95,7 @@ class Settings:
     identity: IdentitySettings = field(default_factory=IdentitySettings)
     retention: Retention = field(default_factory=Retention)
     people: PeopleSettings = field(default_factory=PeopleSettings)
+    forecast: ForecastSettings = field(default_factory=ForecastSettings)
 
 
 def home() -> Home:
@@ -136,6 +138,7 @@ def load(at: Home, *, today: date | None = None) -> Settings:
         identity=_identity(told),
         retention=_retention(told),
         people=_people(told),
+        forecast=_forecast(told),
     )
     if not re.fullmatch("[A-Z]{3}", settings.currency):
         told.problems.append(
@@ -207,6 +210,17 @@ def _retention(told: _Told) -> Retention:
     except ValueError as error:
         told.problems.append(f"[retention]: {error}")
         return Retention()
+
+
+def _forecast(told: _Told) -> ForecastSettings:
+    try:
+        # Public holidays are those of the country whose phone numbers are the usual ones.
+        region = str(told.table.get("region", DEFAULT_REGION))
+        country = region if region in SUPPORTED_REGIONS else DEFAULT_REGION
+        return forecast_settings(told.get("forecast", dict, {}), country=country)
+    except ValueError as error:
+        told.problems.append(f"[forecast]: {error}")
+        return ForecastSettings()
 
 
 def _identity(told: _Told) -> IdentitySettings:

@@ -28,6 +28,7 @@ from attribution.models.checks import journey_shares_add_up, positions_equal_cre
 from attribution.models.claim_credit import claim_credit_sql
 from attribution.models.credit import credit_groups_sql, credit_leans_sql, credit_sql
 from attribution.models.drivers import experience_drivers
+from attribution.models.forecast_table import no_forecasts
 from attribution.models.incremental import draws_of
 from attribution.models.incremental_shares import shares_of
 from attribution.models.journey_credit import journey_credit_sql
@@ -47,6 +48,8 @@ _DIALECTS = {"postgresql": "postgres"}
 Solve = Callable[..., pd.DataFrame]
 # What SQL counts and Python solves: the model's rows go through the function, which has a few.
 SOLVED: dict[str, Solve] = {
+    # A refresh puts its own in the place of this one (attribution/forecasting.py).
+    "int_forecasts": no_forecasts,
     "int_incremental_draws": draws_of,
     "int_incremental_shares": shares_of,
     "int_markov_orders": markov_orders,
@@ -149,6 +152,20 @@ def in_order(models: Iterable[Model]) -> list[Model]:
     except CycleError as error:
         ring = " reads ".join(error.args[1])
         raise TransformError(f"SQL models go round in a ring: {ring}; break it.") from error
+
+
+def made_from(models: Sequence[Model], name: str) -> list[Model]:
+    """A model and every one that reads it, whichever way round, in the order of `models`."""
+    names = {name}
+    for model in models:
+        if names & {*model.inputs, *model.beside}:
+            names.add(model.name)
+    return [model for model in models if model.name in names]
+
+
+def solved_by(models: Sequence[Model], name: str, solve: Solve) -> list[Model]:
+    """The models, one of them solved by another function."""
+    return [replace(m, solve=solve) if m.name == name else m for m in models]
 
 
 def build(

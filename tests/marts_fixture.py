@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import claims_fixture
 import duckdb
 import experience_fixture
+import forecast_fixture
 import messages_fixture
 import numpy as np
 import pandas as pd
@@ -151,6 +152,7 @@ def _tables() -> dict[str, pd.DataFrame]:
         "positions": made_up_people.positions(KINDS, SERVICE_LINES, LOCATIONS, _quarters()),
         "companions": made_up_people.companions(KINDS, SERVICE_LINES, LOCATIONS, _quarters()),
         "cohorts": _cohorts(),
+        **forecast_fixture.marts(LAST_WEEK),
         **made_up_patients.tables(),
         "unmapped": _unmapped(),
         "rejected": _rejected(),

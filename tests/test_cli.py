@@ -82,7 +82,7 @@ def test_a_refresh_says_what_it_did(say):
     code, out, err = say("refresh")
     assert (code, out) == (0, "Generation 1 is published.\n")
     lines = err.splitlines()
-    assert len(lines) == 8
+    assert len(lines) == 9
     assert any(line.startswith("load ads: done in ") and "14 rows" in line for line in lines)
     assert lines[-1].startswith("publish: done in ")
 

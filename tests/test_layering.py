@@ -17,6 +17,7 @@ FORBIDDEN = {
     "attribution/queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/credit_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/cohort_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
+    "attribution/forecast_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/claim_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/group_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/people.py": {"connectors", "streamlit", "plotly", "duckdb"},

@@ -24,6 +24,7 @@ FILES = {
     "engagement": "outreach/engagement.py",
     "education": "outreach/education.py",
     "experience": "retention/experience.py",
+    "forecast": "planning/forecast.py",
     "patient-journey": "people/patient_journey.py",
     "research": "people/research.py",
     "data-health": "operations/data_health.py",

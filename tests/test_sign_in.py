@@ -45,7 +45,7 @@ admin = ["it"]
 """
 ADDRESSES = (
     *("overview", "channels", "attribution", "journeys", "reactivation", "data-health"),
-    *("patient-journey", "research", "engagement", "education"),
+    *("patient-journey", "research", "engagement", "education", "forecast"),
 )
 IDLE, ABSOLUTE = timedelta(minutes=15), timedelta(hours=12)
 

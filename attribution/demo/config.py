@@ -212,7 +212,14 @@ _DEPARTMENTS = (
 )
 
 
-def config_toml(drop: Path, *, first_day: date = date(2020, 1, 1)) -> str:
+def targets_toml(people: int) -> str:
+    """What such a health system would aim for in a week: a little more than it has."""
+    aims = {"leads": 340, "booked": 1050, "new_patients": 100, "collected": 320_000}
+    lines = (f"{name} = {max(aim * people // 60_000, 1)}" for name, aim in aims.items())
+    return "\n".join(["", "[forecast.targets]", *lines, ""])
+
+
+def config_toml(drop: Path, *, first_day: date = date(2020, 1, 1), people: int = 60_000) -> str:
     """The configuration that reads the folder `drop`; other sources may be appended to it."""
     # A JSON string is a TOML string too, whatever signs a path holds.
     folders = {name: json.dumps(str(drop / name), ensure_ascii=False) for name in _FOLDERS}
@@ -226,4 +233,5 @@ def config_toml(drop: Path, *, first_day: date = date(2020, 1, 1)) -> str:
             departments=_DEPARTMENTS,
         )
         + outreach_toml()
+        + targets_toml(people)
     )

@@ -61,7 +61,7 @@ def simulate(
     write_all(drop, tables)
     start = lived.calendar.start
     (folder / "caretrace.toml").write_text(
-        config_toml(drop, first_day=start - _BEFORE), encoding="utf-8"
+        config_toml(drop, first_day=start - _BEFORE, people=people), encoding="utf-8"
     )
     (folder / "campaign_rules.csv").write_text(campaign_rules(), encoding="utf-8")
     rows = {name: len(table) for name, table in tables.items()}
@@ -119,7 +119,7 @@ def prepare(
 def _move_in(home: Home, beside: Path, summary: Summary) -> Path:
     """Put a new world where the old one was, its truth last; returns its raw files' folder."""
     drop = home.folder / "drop"
-    configuration = config_toml(drop, first_day=summary.first_day - _BEFORE)
+    configuration = config_toml(drop, first_day=summary.first_day - _BEFORE, people=summary.people)
     (beside / home.config.name).write_text(configuration, encoding="utf-8")
     _remove(home)
     for name in (home.config.name, "campaign_rules.csv", "drop", TRUTH):

@@ -5,6 +5,7 @@ from attribution.metrics.crediting import CREDITING
 from attribution.metrics.definition import Better, Definition, Format
 from attribution.metrics.engaging import ENGAGING
 from attribution.metrics.experience import EXPERIENCE
+from attribution.metrics.forecasting import FORECASTING
 from attribution.metrics.journeys import JOURNEYS
 from attribution.metrics.people import PEOPLE
 from attribution.metrics.reconciling import RECONCILING
@@ -25,6 +26,7 @@ METRICS: dict[str, Definition] = {
         *RECONCILING,
         *PEOPLE,
         *ENGAGING,
+        *FORECASTING,
     )
 }
 

@@ -21,6 +21,8 @@ from attribution.reports.about import SMALL_CELLS, about_report
 from attribution.reports.channels import channel_report
 from attribution.reports.experience import NAME as EXPERIENCE_REPORT
 from attribution.reports.experience import experience_report
+from attribution.reports.forecast import NAME as FORECAST_REPORT
+from attribution.reports.forecast import forecast_report
 from attribution.reports.journeys import write_journeys
 from attribution.reports.messages import NAMES, VIEWS, message_report
 from attribution.reports.patient_groups import NAME as COHORT_REPORT
@@ -199,6 +201,28 @@ def export_experience(
         content,
         EXPERIENCE_REPORT,
         small_cells=small_cells,
+    )
+    return content
+
+
+def export_forecast(home: Home, *, small_cells: bool = False) -> bytes:
+    """Every forecast of the published generation; raises BadInput without `small_cells`."""
+    if not small_cells:
+        raise BadInput(
+            "Some forecasts are of few people. Add --small-cells for a report that stays inside "
+            "the organisation."
+        )
+    generation = _published(home)
+    content = forecast_report(home, generation, SMALL_CELLS[True])
+    audit_export(
+        home,
+        audit.operator(),
+        generation,
+        {},
+        "csv",
+        content,
+        FORECAST_REPORT,
+        small_cells=True,
     )
     return content
 

@@ -15,6 +15,8 @@ from attribution.reports.channels import channel_report
 from attribution.reports.experience import NAME as EXPERIENCE_REPORT
 from attribution.reports.experience import experience_report
 from attribution.reports.export import audit_export
+from attribution.reports.forecast import NAME as FORECAST_REPORT
+from attribution.reports.forecast import forecast_report
 from attribution.reports.messages import NAMES as MESSAGE_REPORTS
 from attribution.reports.messages import VIEWS as MESSAGE_VIEWS
 from attribution.reports.messages import message_report
@@ -117,6 +119,33 @@ def reconcile(context: Context) -> None:
             title,
             audited(context, "csv", made, "reconcile report", small=True),
             file_name(context, "csv", "reconcile"),
+            mime,
+            key="export_csv",
+            on_click="ignore",
+            icon=icon,
+            width="stretch",
+        )
+
+
+def forecast(context: Context) -> None:
+    """Offer every forecast as CSV; small series are among them, so it is for use inside."""
+    if not context.reader.may(EXPORT):
+        st.caption(access.NOT_EXPORTED)
+        return
+    title, mime, icon = _KINDS["csv"]
+
+    def made() -> bytes:
+        return forecast_report(context.home, context.generation, SMALL_CELLS[True])
+
+    with st.popover("Export", icon=":material/download:", key="export"):
+        st.caption("All numbers, channels, service lines and locations that are forecast.")
+        if not _small_cells():
+            st.caption("Some are of few people: this file is made with small cells only.")
+            return
+        st.download_button(
+            title,
+            audited(context, "csv", made, FORECAST_REPORT, small=True, filters={}),
+            file_name(context, "csv", "forecast"),
             mime,
             key="export_csv",
             on_click="ignore",

@@ -40,6 +40,7 @@ SECTIONS = {
         ("outreach/engagement.py", "Engagement", "engagement"),
         ("outreach/education.py", "Education", "education"),
     ),
+    "Planning": (("planning/forecast.py", "Forecast", "forecast"),),
     "People": (
         ("people/patient_journey.py", "Patient journey", "patient-journey"),
         ("people/research.py", "Research", "research"),
@@ -60,6 +61,8 @@ USED = {
     "engagement": frozenset({"period"}),
     "education": frozenset({"period"}),
     "experience": frozenset({"period", "service", "location"}),
+    # Of one series at a time, chosen on the page.
+    "forecast": frozenset(),
     "patient-journey": frozenset({"model"}),
     "research": frozenset(),
     "data-health": frozenset(),

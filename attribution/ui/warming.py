@@ -3,6 +3,7 @@
 import plotly.io  # noqa: F401  the figures' way to the browser, a second to import
 
 from attribution import versions
+from attribution.forecast_queries import Asked
 from attribution.paths import Home
 from attribution.ui import draw, filters  # noqa: F401
 from attribution.ui.scope import scope_of
@@ -10,6 +11,7 @@ from attribution.ui.views.channels import channels
 from attribution.ui.views.data_health import data_health
 from attribution.ui.views.education import education
 from attribution.ui.views.engagement import engagement
+from attribution.ui.views.forecast import forecast
 from attribution.ui.views.journeys import journeys
 from attribution.ui.views.overview import overview
 from attribution.ui.views.reactivation import reactivation
@@ -26,4 +28,5 @@ def warm(home: Home) -> None:
         scope = scope_of(about, {}, service_lines=lines, locations=places)
         for view in (overview, channels, journeys, reactivation, engagement, education):
             view(home, generation, scope, protected=protected)
+        forecast(home, generation, Asked(), protected=protected)
         data_health(home, generation, protected=protected)

@@ -9,6 +9,7 @@ from attribution.ui.charts.base import GREY, Spec, channel_colour, colour
 from attribution.ui.charts.beside import beside
 from attribution.ui.charts.bubbles import spend_against_return
 from attribution.ui.charts.courses import course
+from attribution.ui.charts.fan import fan
 from attribution.ui.charts.maps import flows, heat_map, matrix
 from attribution.ui.charts.rows import bars, bridge
 from attribution.ui.charts.spread import estimates, intervals, percentiles, ranges
@@ -25,6 +26,7 @@ __all__ = [
     "colour",
     "course",
     "estimates",
+    "fan",
     "flows",
     "heat_map",
     "intervals",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from attribution.ui.charts.base import GREY, INK, LAYOUT, TEXT, Spec, colour, figure
 
@@ -11,10 +12,12 @@ def weekly_lines(
     courses: Mapping[str, Sequence[float | None]],
     prefix: str = "",
     arriving: tuple[str, str] | None = None,
+    unusual: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Spec:
     """One line for each course, named at its right end instead of in a legend.
 
-    From the week `arriving` on the ground is shaded, with what is still arriving in words.
+    From the week `arriving` on the ground is shaded, with what is still arriving in words. The
+    weeks `unusual` of a course are ringed.
     """
     traces: list[Spec] = []
     notes: list[Spec] = []
@@ -44,6 +47,10 @@ def weekly_lines(
                 "font": {"color": INK, "size": 12},
             }
         )
+    for name, course in courses.items():
+        places = [place for place, week in enumerate(weeks) if week in unusual.get(name, ())]
+        if places:
+            traces.append(marked([weeks[p] for p in places], [course[p] for p in places], prefix))
     layout = {
         **LAYOUT,
         "height": 300,
@@ -53,7 +60,7 @@ def weekly_lines(
         "xaxis": {
             "type": "date",
             "hoverformat": "Week of %-d %b %Y",
-            **_week_ticks(weeks),
+            **week_ticks(weeks),
         },
         "yaxis": {
             "rangemode": "tozero",
@@ -143,7 +150,7 @@ def cohort_bars(
         "margin": {"l": 0, "r": 8, "t": 24, "b": 0},
         "xaxis": {
             "type": "date",
-            **_week_ticks(weeks),
+            **week_ticks(weeks),
             "fixedrange": True,
         },
         "yaxis": {"rangemode": "tozero", "nticks": 6, "fixedrange": True, **axis},
@@ -152,6 +159,24 @@ def cohort_bars(
         layout["annotations"] = [_above("still arriving")]
         layout["shapes"] = [_border(immature)]
     return figure([solid, hatched, reach], layout)
+
+
+def marked(weeks: Sequence[str], values: Sequence[float | None], prefix: str = "") -> Spec:
+    """Rings around weeks that were not as foretold."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "Unusual",
+        "x": list(weeks),
+        "y": list(values),
+        "marker": {
+            "symbol": "circle-open",
+            "size": 14,
+            "color": TEXT,
+            "line": {"width": 2, "color": TEXT},
+        },
+        "hovertemplate": f"{prefix}%{{y:,.0f}}, outside its 95% band",
+    }
 
 
 def _shade(since: str, until: str) -> Spec:
@@ -208,7 +233,7 @@ def _last(course: Sequence[float | None]) -> float:
     return next((value for value in reversed(course) if value is not None), 0.0)
 
 
-def _week_ticks(weeks: Sequence[str]) -> Spec:
+def week_ticks(weeks: Sequence[str]) -> Spec:
     """Days and months of some weeks, with the year below the first and where it changes."""
     # Four have room on a phone, where a fifth would turn all of them on their sides.
     chosen = _some(weeks, 4)

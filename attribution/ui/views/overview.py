@@ -7,6 +7,7 @@ from functools import lru_cache
 import pandas as pd
 
 from attribution import queries
+from attribution.forecast_queries import unusual_weeks
 from attribution.metrics import KINDS, definition, ratio
 from attribution.paths import Home
 from attribution.queries import WEEK, About, Marts, Scope
@@ -14,6 +15,7 @@ from attribution.ui import charts, formats
 from attribution.ui.scope import before
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured
 from attribution.ui.views import arriving
+from attribution.ui.views.forecast_words import unusual_notes
 from attribution.ui.views.notes import UNASSIGNED, money_left_out
 
 QUESTION = "Are we winning patients at a price that pays, and what changed?"
@@ -37,6 +39,7 @@ def build(marts: Marts, scope: Scope) -> View:
     if not now[list(SHOWN[:6])].to_numpy(dtype="float64", na_value=0).any():
         return View(QUESTION, currency=about.currency, empty=_nothing(scope))
     young = arriving.young_leads(marts, scope, "new_patient", "collected")
+    odd = unusual_weeks(marts, scope)
     earlier = before(scope, about)
     then = None
     if earlier is not None:
@@ -52,13 +55,14 @@ def build(marts: Marts, scope: Scope) -> View:
     return View(
         QUESTION,
         metrics=tuple(_metric(name, now, then) for name in SHOWN),
-        figures=_figures(now, about, young, in_blocks=in_blocks),
+        figures=_figures(now, about, young, odd, in_blocks=in_blocks),
         tables={
             "weekly": _weekly_table(now),
             "service_lines": _service_lines(marts, scope, about),
         },
         notes=(
             *_notes(marts, scope, about, earlier),
+            *unusual_notes(odd, about.currency),
             *arriving.note(young, about.last_week),
             *arriving.thin_note(marts, scope, about.last_week, "new_patient", "collected"),
             *arriving.unreported_note(ends),
@@ -140,11 +144,17 @@ def _overall(name: str, frame: pd.DataFrame) -> float | None:
 
 
 def _figures(
-    now: pd.DataFrame, about: About, young: dict[str, pd.DataFrame], *, in_blocks: bool
+    now: pd.DataFrame,
+    about: About,
+    young: dict[str, pd.DataFrame],
+    odd: pd.DataFrame,
+    *,
+    in_blocks: bool,
 ) -> dict[str, Figure]:
     steps, by = now, "four weeks" if in_blocks else "week"
     if len(now) > MAX_STEPS and not in_blocks:
         steps, by = _by_four_weeks(now), "four weeks"
+    ringed = {} if by == "four weeks" else _ringed(odd)
     sign = formats.symbol(about.currency)
     courses = {
         "demand": _Course(
@@ -164,7 +174,11 @@ def _figures(
     }
     return {
         name: _figure(
-            course, steps, sign if name == "money" else "", arriving.since(young, course.kind)
+            course,
+            steps,
+            sign if name == "money" else "",
+            arriving.since(young, course.kind),
+            ringed,
         )
         for name, course in courses.items()
     }
@@ -177,7 +191,20 @@ def _by_four_weeks(now: pd.DataFrame) -> pd.DataFrame:
     return kept[["spend", *COUNTS, "collected"]].groupby(step).sum(min_count=4)
 
 
-def _figure(course: _Course, now: pd.DataFrame, sign: str, young: date | None) -> Figure:
+def _ringed(odd: pd.DataFrame) -> dict[str, list[str]]:
+    """Weeks that were not as foretold, by the title of their number."""
+    named = odd["metric"].map(lambda kind: definition(KINDS.get(kind, kind)).title)
+    weeks = odd["week"].map(lambda day: f"{pd.Timestamp(day):%Y-%m-%d}")
+    return {str(title): list(own) for title, own in weeks.groupby(named)}
+
+
+def _figure(
+    course: _Course,
+    now: pd.DataFrame,
+    sign: str,
+    young: date | None,
+    ringed: dict[str, list[str]],
+) -> Figure:
     weeks = [f"{week}" for week in now.index]
     lines = {definition(name).title: _known(now[name]) for name in course.names}
     parts = [
@@ -194,7 +221,7 @@ def _figure(course: _Course, now: pd.DataFrame, sign: str, young: date | None) -
         words += f" Shaded from {formats.day(first)} on: {course.owed}."
     return Figure(
         course.title,
-        charts.weekly_lines(weeks, lines, sign, shaded),
+        charts.weekly_lines(weeks, lines, sign, shaded, ringed),
         words,
         course.help,
         "weekly",

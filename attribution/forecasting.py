@@ -1,0 +1,163 @@
+"""Fits forecasts while a refresh runs: in worker processes, and only what has changed.
+
+A series whose weeks, calendar and horizon are what they were is taken from the table of the
+refresh before. Workers are started anew (no fork: the engine's threads would be copied half), know
+nothing but the weeks of the series they fit, and are as few as there are cores.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from datetime import date
+
+import pandas as pd
+from sqlalchemy import Connection
+
+from attribution.forecast_settings import ForecastSettings
+from attribution.models.forecast_calendar import holidays_of, known_of
+from attribution.models.forecast_candidates import CANDIDATES, EXTRA, MEANS, missing
+from attribution.models.forecast_fit import Fit, Task, baseline, fit
+from attribution.models.forecast_series import MONEY, Key, Series, chosen
+from attribution.models.forecast_table import forecast_table, no_forecasts
+from attribution.raw import fetch
+
+TABLE = "int_forecasts"  # the model that `Forecasting` solves
+MOST_WORKERS = 4  # each holds some 300 MB
+_KEPT = "select digest, kept from int_forecasts where kept is not null"
+
+
+@dataclass(slots=True)
+class Forecasting:
+    """Solves `int_forecasts` for one refresh; afterwards `sentence` says what was done."""
+
+    settings: ForecastSettings
+    before: Mapping[str, str]  # what is known from the refresh before, by digest
+    say: Callable[[str], None] = lambda _words: None
+    sentence: str = ""
+    fitted: int = 0
+    reused: int = 0
+    fell_back: list[Key] = field(default_factory=list)
+
+    def __call__(
+        self, rows: pd.DataFrame, promotions: pd.DataFrame, capacity: pd.DataFrame
+    ) -> pd.DataFrame:
+        """The table of all forecasts, from weekly numbers and what is known in advance."""
+        if not self.settings.enabled:
+            self.sentence = "Switched off in [forecast]."
+            return no_forecasts()
+        tasks = self.tasks(rows, promotions, capacity)
+        fits = self._fits(tasks)
+        self.sentence = self._said(len(tasks))
+        targets = {
+            key: value * (1e6 if key.metric in MONEY else 1.0)
+            for key, value in self.settings.targets.items()
+        }
+        return forecast_table(tasks, fits, targets)
+
+    def tasks(
+        self, rows: pd.DataFrame, promotions: pd.DataFrame, capacity: pd.DataFrame
+    ) -> list[Task]:
+        """The series to fit, with what is known in advance of their weeks."""
+        told = self.settings
+        every = chosen(rows, members=told.members, settle_weeks=told.settle_weeks)
+        names = _possible()
+        tasks = []
+        for series in every:
+            mondays = [series.monday(place) for place in range(len(series) + told.horizon)]
+            closed = _holidays(told.country, series, told.horizon)
+            known = known_of(series.key, mondays, closed, promotions, capacity)
+            tasks.append(Task(series, known, told.horizon, names))
+        return tasks
+
+    def _fits(self, tasks: Sequence[Task]) -> list[Fit]:
+        digests = [task.digest for task in tasks]
+        found = {
+            digest: Fit.read(self.before[digest]) for digest in digests if digest in self.before
+        }
+        # Where a model failed, it may not fail again.
+        found = {digest: kept for digest, kept in found.items() if not kept.failed}
+        self.reused = sum(digest in found for digest in digests)
+        due = [task for task, digest in zip(tasks, digests, strict=True) if digest not in found]
+        for number, (task, fitted) in enumerate(fitted_all(due, self.settings.workers), start=1):
+            found[task.digest] = fitted
+            self.fitted += 1
+            if fitted.failed:
+                self.fell_back.append(task.series.key)
+            self.say(f"forecast {number} of {len(due)}")
+        return [found[digest] for digest in digests]
+
+    def _said(self, series: int) -> str:
+        if not series:
+            return "No number has enough weeks yet to be forecast."
+        said = f"{series} series, {self.fitted} fitted, {self.reused} unchanged."
+        if missing():
+            said += (
+                f" Only baselines: {' and '.join(missing())} need more packages; install "
+                f"caretrace[{EXTRA}] and refresh again."
+            )
+        if self.fell_back:
+            key = self.fell_back[0]
+            said += (
+                f" In {len(self.fell_back)} series a model failed and the others were compared "
+                f"without it, first {key.metric} of {key.dimension} {key.member}."
+            )
+        return said
+
+
+def kept(connection: Connection) -> dict[str, str]:
+    """What the refresh before has fitted, by the digest of what it was fitted on."""
+    columns = connection.exec_driver_sql(
+        "select column_name from duckdb_columns() where table_name = 'int_forecasts'"
+        " and database_name = current_database()"
+    ).scalars()
+    if not {"digest", "kept"} <= set(columns):
+        return {}
+    found = fetch(connection, _KEPT).to_pydict()
+    return dict(zip(found["digest"], found["kept"], strict=True))
+
+
+def fitted_all(tasks: Sequence[Task], workers: int = 0) -> Iterator[tuple[Task, Fit]]:
+    """Every task with its fit, in worker processes where a library must be loaded to fit it.
+
+    A task whose worker dies gets a baseline; the others go on.
+    """
+    if not tasks:
+        return
+    if not set(CANDIDATES) & set(tasks[0].names) - {"seasonal_naive"}:
+        yield from ((task, fit(task)) for task in tasks)
+        return
+    number = min(workers or min(os.cpu_count() or 1, MOST_WORKERS), len(tasks))
+    pool = ProcessPoolExecutor(number, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        futures = [pool.submit(fit, task) for task in tasks]
+        for task, future in zip(tasks, futures, strict=True):
+            yield task, _result(task, future)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _result(task: Task, future: "Future[Fit]") -> Fit:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        # The system may have taken a worker's memory; the pool does not come back from it.
+        return baseline(task, "its worker process ended")
+    except Exception as error:
+        return baseline(task, type(error).__name__)
+
+
+def _possible() -> tuple[str, ...]:
+    gone = set(missing())
+    return tuple(
+        name for name in CANDIDATES if name not in gone and not gone & set(MEANS.get(name, ()))
+    )
+
+
+def _holidays(country: str, series: Series, horizon: int) -> frozenset[date]:
+    try:
+        return holidays_of(country, series.first, series.monday(len(series) + horizon))
+    except ImportError:
+        return frozenset()

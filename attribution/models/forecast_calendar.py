@@ -1,0 +1,112 @@
+"""What is known of weeks in advance: public holidays, promotions, and how many can be seen.
+
+A regressor is a number for every week of a series and of its horizon. It is used only where it
+varies in the weeks that a model learns from: of what never happened before nothing can be learned.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+
+from attribution.models.forecast_series import DIMENSIONS, TOTAL, Floats, Key
+
+CLOSED, PROMOTED, CAPACITY = "closed_days", "promotion", "capacity"
+SEEN = "kept"  # the number that capacity is of
+_OPEN_DAYS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of the weeks of one series: regressors by name, and the most there can be."""
+
+    regressors: Mapping[str, tuple[float, ...]]
+    cap: tuple[float, ...] | None = None
+
+
+def holidays_of(country: str, first: date, last: date) -> frozenset[date]:
+    """The public holidays of a country that fall on Monday to Friday; none where unknown.
+
+    Raises ImportError where the extra `forecast` is not installed.
+    """
+    import holidays
+
+    try:
+        days = holidays.country_holidays(country, years=range(first.year, last.year + 1))
+    except NotImplementedError:
+        return frozenset()
+    return frozenset(day for day in days if first <= day <= last and day.weekday() < _OPEN_DAYS)
+
+
+def known_of(
+    key: Key,
+    mondays: Sequence[date],
+    closed: frozenset[date],
+    promotions: pd.DataFrame,
+    capacity: pd.DataFrame,
+) -> Known:
+    """What is known of a series in `mondays`, those to come included.
+
+    `promotions` has name, first_day, last_day and the dimensions; `capacity` service_line,
+    location, first_day, last_day and visits_per_week. An empty dimension means all, an empty day
+    no end.
+    """
+    regressors = {
+        CLOSED: np.array([_within(monday, closed) for monday in mondays], dtype="float64"),
+        PROMOTED: _promoted(key, mondays, promotions),
+    }
+    cap = _cap(key, mondays, capacity)
+    if cap is not None:
+        regressors[CAPACITY] = cap / cap.mean()
+    return Known(
+        {name: tuple(map(float, values)) for name, values in regressors.items() if np.ptp(values)},
+        None if cap is None else tuple(map(float, cap)),
+    )
+
+
+def _within(monday: date, days: frozenset[date]) -> int:
+    return sum(monday + timedelta(days=place) in days for place in range(_OPEN_DAYS))
+
+
+def _promoted(key: Key, mondays: Sequence[date], promotions: pd.DataFrame) -> Floats:
+    """The share of each week's days on which something that touches the series was promoted."""
+    on = np.zeros((len(mondays), 7), dtype=bool)
+    for row in promotions.to_dict("records"):
+        if all(_meant(key, name, str(row[name])) for name in DIMENSIONS):
+            on |= _days(mondays, str(row["first_day"]), str(row["last_day"]))
+    share: Floats = on.mean(axis=1)
+    return share
+
+
+def _meant(key: Key, dimension: str, member: str) -> bool:
+    """Whether something about a member (or all, '') touches a series; a total is touched by all."""
+    return not member or key.dimension != dimension or key.member == member
+
+
+def _cap(key: Key, mondays: Sequence[date], capacity: pd.DataFrame) -> Floats | None:
+    """How many can be seen in each week: the whole house for totals, a member's own otherwise.
+
+    None where it is not known for every week.
+    """
+    if key.metric != SEEN or key.dimension == "channel":
+        return None
+    own = {"service_line": "", "location": ""}
+    if key.dimension != TOTAL:
+        own[key.dimension] = key.member
+    cap, stated = np.zeros(len(mondays)), np.zeros(len(mondays), dtype=bool)
+    for row in capacity.to_dict("records"):
+        if all(str(row[name]) == member for name, member in own.items()):
+            days = _days(mondays, str(row["first_day"]), str(row["last_day"]))
+            cap += days.mean(axis=1) * float(row["visits_per_week"])
+            stated |= days.any(axis=1)
+    return cap if len(stated) and bool(stated.all()) and bool(cap.all()) else None
+
+
+def _days(mondays: Sequence[date], first: str, last: str) -> np.ndarray:
+    """Which days of each week lie from `first` to `last`; an empty day has no end."""
+    begin = date.fromisoformat(first).toordinal() if first else 0
+    end = date.fromisoformat(last).toordinal() if last else date.max.toordinal()
+    days = np.array([monday.toordinal() for monday in mondays])[:, None] + np.arange(7)
+    return np.asarray((days >= begin) & (days <= end))

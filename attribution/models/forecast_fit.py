@@ -1,0 +1,169 @@
+"""One series: every model tested on weeks that it had not seen, the best one taken.
+
+The test is a rolling origin: the models are given the weeks up to an origin and asked for the
+next ones, from several origins in turn (Tashman, *Out-of-sample tests of forecasting accuracy*,
+International Journal of Forecasting 16, 2000). Errors are weighted absolute percentages: the sum
+of all misses over the sum of all that came (WAPE), which weeks of nought do not break.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from attribution.models.forecast_calendar import Known
+from attribution.models.forecast_candidates import (
+    CANDIDATES,
+    ETS,
+    MEANS,
+    PROPHET,
+    SEASONAL_NAIVE,
+    Past,
+    foretold,
+)
+from attribution.models.forecast_series import SHORTEST, Floats, Series
+
+FOLDS, EVERY = 5, 4  # so many origins, so many weeks apart
+WATCHED = 4  # newest weeks that are compared with what the week before foretold of them
+_LEARNED = SHORTEST - 13  # weeks that a model is given at least
+# A simpler model stays unless another one's error is so much smaller: with few tests smaller
+# differences are chance, and following them made forecasts worse (docs/benchmarks.md).
+_BETTER = 0.10
+VERSION = "1"  # of what is fitted; everything is fitted anew when it changes
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A series to fit, with what is known in advance of its weeks and those to come."""
+
+    series: Series
+    known: Known
+    horizon: int
+    names: tuple[str, ...] = CANDIDATES
+
+    @property
+    def digest(self) -> str:
+        """The same text for the same content: what was fitted once need not be again."""
+        said = json.dumps([VERSION, asdict(self)], default=str, sort_keys=True)
+        return hashlib.sha256(said.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What became of a series: the model chosen, what it foretells, and how all of them fared.
+
+    `misses` has, of the chosen model, a row for each origin: what came less what was foretold.
+    `watched` is what was foretold of the newest weeks one week ahead. `failed` says by model which
+    error it died of.
+    """
+
+    chosen: str
+    expected: tuple[float, ...]
+    watched: tuple[float, ...]
+    misses: tuple[tuple[float, ...], ...]
+    wape: Mapping[str, float]
+    failed: Mapping[str, str]
+
+    @classmethod
+    def read(cls, text: str) -> "Fit":
+        """A fit as `written` wrote it."""
+        said = json.loads(text)
+        return cls(
+            said["chosen"],
+            tuple(said["expected"]),
+            tuple(said["watched"]),
+            tuple(map(tuple, said["misses"])),
+            said["wape"],
+            said["failed"],
+        )
+
+    def written(self) -> str:
+        """The fit as a text that reads back as the same numbers."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def fit(task: Task) -> Fit:
+    """Test every model of a task, choose one, and let it foretell the weeks to come.
+
+    A model that fails anywhere is out; seasonal naive cannot fail.
+    """
+    values = np.array(task.series.values)
+    unit = float(values.mean()) or 1.0
+    scaled = values / unit
+    origins = origins_of(len(values), task.horizon)
+    tests: dict[int, dict[str, Floats]] = {}
+    failed: dict[str, str] = {}
+    for origin in origins:
+        said, wrong = _ask(task, scaled[:origin], task.names, task.horizon)
+        tests[origin] = said
+        failed |= wrong
+    ahead, wrong = _ask(task, scaled, task.names, task.horizon)
+    failed |= wrong
+    whole = [name for name in task.names if all(name in said for said in (*tests.values(), ahead))]
+    wape = {name: _wape(scaled, tests, name) for name in whole}
+    chosen = choose(wape)
+    near = range(max(len(values) - WATCHED, _LEARNED), len(values))
+    # Only the chosen model, or its parts, is asked again.
+    asked = (*MEANS.get(chosen, ()), chosen)
+    watched = [_ask(task, scaled[:place], asked, 1)[0].get(chosen) for place in near]
+    misses = [scaled[o : o + task.horizon] - tests[o][chosen] for o in origins]
+    return Fit(
+        chosen,
+        _rounded(_capped(task, ahead[chosen] * unit, len(values))),
+        _rounded([np.nan if each is None else each[0] * unit for each in watched]),
+        tuple(_rounded(row * unit) for row in misses),
+        {name: float(f"{error:.6g}") for name, error in wape.items()},
+        failed,
+    )
+
+
+def baseline(task: Task, reason: str) -> Fit:
+    """What the models that need no library say, where fitting the others failed as a whole."""
+    found = fit(Task(task.series, task.known, task.horizon, (SEASONAL_NAIVE,)))
+    failed = {name: reason for name in task.names if name != SEASONAL_NAIVE}
+    return replace(found, failed=failed)
+
+
+def origins_of(length: int, horizon: int) -> list[int]:
+    """How many weeks the models are given in each test; the last test ends with the last week."""
+    every = [length - horizon - EVERY * number for number in range(FOLDS)]
+    return [origin for origin in every if origin >= _LEARNED] or [length - horizon]
+
+
+def choose(wape: Mapping[str, float]) -> str:
+    """The model with the smallest error; where others are hardly worse, the simplest of them."""
+    order = (ETS, SEASONAL_NAIVE, *MEANS, PROPHET)
+    least = min(wape.values())
+    near = [name for name in order if name in wape and wape[name] <= least * (1 + _BETTER)]
+    return near[0]
+
+
+def _ask(
+    task: Task, values: Floats, names: Sequence[str], horizon: int
+) -> tuple[dict[str, Floats], dict[str, str]]:
+    known = task.known
+    if known.cap is not None:
+        unit = float(np.mean(task.series.values)) or 1.0
+        known = Known(known.regressors, tuple(cap / unit for cap in known.cap))
+    return foretold(tuple(names), Past(task.series.first, values, known), horizon)
+
+
+def _wape(values: Floats, tests: Mapping[int, Mapping[str, Floats]], name: str) -> float:
+    missed = came = 0.0
+    for origin, said in tests.items():
+        actual = values[origin : origin + len(said[name])]
+        missed += float(np.abs(actual - said[name]).sum())
+        came += float(np.abs(actual).sum())
+    return missed / came if came else 0.0
+
+
+def _capped(task: Task, expected: Floats, length: int) -> Floats:
+    cap = task.known.cap
+    return expected if cap is None else np.minimum(expected, cap[length : length + len(expected)])
+
+
+def _rounded(values: Sequence[float] | Floats) -> tuple[float, ...]:
+    """More digits would differ from one processor to the next."""
+    return tuple(float(f"{value:.7g}") for value in values)

@@ -1,0 +1,89 @@
+"""What Forecast says in sentences: which model was taken, why, and how far it can be off."""
+
+import pandas as pd
+
+from attribution.forecast_queries import Asked
+from attribution.metrics import KINDS, definition
+from attribution.models.forecast_candidates import BASELINES
+from attribution.models.forecast_series import MONEY, TOTAL
+from attribution.ui import formats
+from attribution.ui.view import records
+
+MODELS = {
+    "seasonal_naive": "Same week last year",
+    "ets": "Exponential smoothing",
+    "prophet": "Prophet",
+    "ets_prophet": "Smoothing + Prophet",
+    "all_three": "Mean of all three",
+}
+
+
+def why(errors: pd.DataFrame) -> str:
+    """Which model was chosen, and how it did beside the others."""
+    chosen = errors[errors["is_chosen"].astype(bool)]
+    if chosen.empty:
+        return ""
+    name, error = str(chosen["model"].iloc[0]), float(chosen["wape"].iloc[0])
+    known = errors[errors["wape"].notna() & ~errors["is_chosen"].astype(bool)]
+    said = f"{MODELS[name]} is used: on weeks it had not seen it was off by {formats.rate(error)}"
+    if known.empty:
+        return f"{said}. No other model could be fitted."
+    others = [
+        f"{MODELS.get(row['model'], row['model'])} by {formats.rate(float(row['wape']))}"
+        for row in records(known.sort_values(["wape", "model"]))
+    ]
+    least = float(known["wape"].min())
+    reason = "" if error <= least else "; a model that is hardly better does not replace it"
+    return f"{said}, {formats.several(others)}{reason}."
+
+
+def how_sure(errors: pd.DataFrame) -> str:
+    """The chosen model's error on held-out weeks, beside that of the better baseline."""
+    chosen = errors[errors["is_chosen"].astype(bool)]
+    if chosen.empty:
+        return ""
+    said = f"Held-out error {formats.rate(float(chosen['wape'].iloc[0]))}"
+    plain = errors[errors["model"].isin(BASELINES) & errors["wape"].notna()]
+    if plain.empty or str(chosen["model"].iloc[0]) in BASELINES:
+        return f"{said}."
+    best = plain.sort_values(["wape", "model"]).iloc[0]
+    rival = MODELS[str(best["model"])]
+    return f"{said}; {rival}: {formats.rate(float(best['wape']))}."
+
+
+def sums(asked: Asked, *, adds_up: bool) -> str:
+    """Whether parts and totals agree, and why they do not where they do not."""
+    if adds_up:
+        return (
+            "Channels, service lines and locations each add up to everything, so a forecast of a "
+            "part can be taken away from that of the whole."
+        )
+    if asked.dimension == TOTAL:
+        return "No part of this number is large enough to be forecast by itself."
+    return (
+        "These parts do not make up everything: some of the number belongs to none of them. Do not "
+        "add them up."
+    )
+
+
+def unusual_notes(odd: pd.DataFrame, currency: str) -> tuple[str, ...]:
+    """A sentence on weeks outside the range that the week before had for them, newest first."""
+    if odd.empty:
+        return ()
+    said = []
+    for row in odd.itertuples(index=False):
+        as_ = "money" if row.metric in MONEY else "count"
+        came, low, high = (
+            formats.written(float(value), as_, currency)  # type: ignore[arg-type]
+            for value in (row.actual, row.low_95, row.high_95)
+        )
+        number = definition(KINDS.get(str(row.metric), str(row.metric))).title.lower()
+        said.append(
+            f"{number} in the week of {formats.day(row.week)} ({came}; expected {low} to {high})"
+        )
+    return (
+        (
+            f"Not as foretold a week before: {formats.several(said)}. One week in twenty is so by "
+            "chance; Forecast shows the range."
+        ),
+    )

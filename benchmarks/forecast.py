@@ -1,0 +1,149 @@
+"""How well weekly numbers are forecast, and how long it takes.
+
+    python benchmarks/forecast.py HOME [HOME ...] [--members 3] [--time]
+
+Each HOME is the home folder of an installation that has been refreshed, such as a demo's. The last
+thirteen weeks of each series are taken away; models are tested, chosen and banded on what is left,
+exactly as a refresh does it, and then compared with the weeks taken away, which nothing has seen.
+`--time` fits sixty series with their tests once more, alone, and says how long that takes.
+"""
+
+import argparse
+import os
+import pickle
+import resource
+import time
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from attribution import warehouse
+from attribution.forecast_settings import ForecastSettings
+from attribution.forecasting import Forecasting, fitted_all
+from attribution.models.forecast_bands import LEVELS, bands_of, usual_miss
+from attribution.models.forecast_candidates import BASELINES, Past, foretold
+from attribution.models.forecast_fit import Fit, Task, fit
+from attribution.models.forecast_series import Floats, Series
+from attribution.models.forecast_table import agreed
+from attribution.paths import SQL, Home
+
+AHEAD = 13
+SIXTY = 60
+SEEDS = {
+    "promotions": ("name", "channel", "service_line", "location", "first_day", "last_day"),
+    "capacity": ("service_line", "location", "first_day", "last_day", "visits_per_week"),
+}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One series: what came, what every model had said of it, and what was fitted before."""
+
+    task: Task
+    fit: Fit
+    came: Floats
+    said: dict[str, Floats]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("homes", nargs="+", type=Path)
+    parser.add_argument("--members", type=int, default=3)
+    parser.add_argument("--time", action="store_true")
+    parser.add_argument("--keep", type=Path, help="write what was scored, to look into it")
+    options = parser.parse_args()
+    every: list[list[Scored]] = []
+    for folder in options.homes:
+        tasks = tasks_of(Home(folder.resolve()), options.members)
+        if options.time:
+            timed(tasks)
+        with get_context("spawn").Pool(2) as pool:
+            scored = pool.map(scored_of, tasks, chunksize=4)
+        print(f"\n## {folder.name}: {len(tasks)} series of {len(tasks[0].series)} weeks")
+        report(scored)
+        every.append(scored)
+    if options.keep:
+        options.keep.write_bytes(pickle.dumps(every))
+
+
+def tasks_of(home: Home, members: int) -> list[Task]:
+    """The series of a home as a refresh would fit them."""
+    generation = warehouse.current_generation(home)
+    assert generation is not None, f"{home.folder} has nothing published"
+    query = (SQL / "intermediate" / "int_forecasts.sql").read_text("utf-8")
+    with warehouse.open_private(home, generation).connect() as connection:
+        result = connection.exec_driver_sql(query)
+        rows = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+    known = (pd.DataFrame(columns=list(columns), dtype="str") for columns in SEEDS.values())
+    return Forecasting(ForecastSettings(members=members), {}).tasks(rows, *known)
+
+
+def timed(tasks: list[Task]) -> None:
+    chosen = tasks[:SIXTY]
+    began = time.monotonic()
+    for _ in fitted_all(chosen, 2):
+        pass
+    wall = time.monotonic() - began
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{len(chosen)} series fitted and tested by 2 processes in {wall:.0f} s,")
+    print(f"{spent.ru_utime + spent.ru_stime:.0f} CPU s, {spent.ru_maxrss / 1024:.0f} MB at most,")
+    print(f"on {os.cpu_count()} cores under a load of {os.getloadavg()[0]:.1f}")
+
+
+def scored_of(task: Task) -> Scored:
+    """A task without its last weeks, fitted; and what each model says of the weeks taken away."""
+    values = task.series.values
+    seen = replace(task, series=Series(task.series.key, task.series.first, values[:-AHEAD]))
+    unit = float(np.mean(seen.series.values)) or 1.0
+    past = Past(task.series.first, np.array(seen.series.values) / unit, task.known)
+    said, _ = foretold(task.names, past, AHEAD)
+    came = np.array(values[-AHEAD:])
+    return Scored(seen, fit(seen), came, {name: each * unit for name, each in said.items()})
+
+
+def report(scored: list[Scored]) -> None:
+    errors = {
+        name: np.array([wape(one.came, one.said[name]) for one in scored])
+        for name in scored[0].said
+    }
+    chosen = np.array([wape(one.came, np.array(one.fit.expected)) for one in scored])
+    together, _ = agreed([s.task for s in scored], [s.fit for s in scored], usual(scored))
+    summed = np.array([wape(s.came, e) for s, e in zip(scored, together, strict=True)])
+    better = np.minimum(*(errors[name] for name in BASELINES))
+    print("| model | mean WAPE | median | no worse than the better baseline | within 2% of it |")
+    print("|---|--:|--:|--:|--:|")
+    rows = {**errors, "better of ETS and seasonal naive, known afterwards": better}
+    rows |= {"chosen": chosen, "chosen, parts and totals agreeing": summed}
+    for name, each in rows.items():
+        no_worse, near = (np.mean(each <= better * slack) for slack in (1.00001, 1.02))
+        print(
+            f"| {name} | {each.mean():.4f} | {np.median(each):.4f} | {no_worse:.0%} | {near:.0%} |"
+        )
+    names, counts = np.unique([one.fit.chosen for one in scored], return_counts=True)
+    print("chosen:", dict(zip(names.tolist(), counts.tolist(), strict=True)))
+    covered(scored, together)
+
+
+def covered(scored: list[Scored], expected: list[Floats]) -> None:
+    bands = bands_of([one.fit.misses for one in scored], AHEAD)
+    for level in LEVELS:
+        inside = []
+        for one, middle, miss in zip(scored, expected, usual(scored), strict=True):
+            low, high = bands.around(level, middle, float(miss))
+            inside.append((one.came >= low) & (one.came <= high))
+        print(f"the {level}% band held {np.mean(inside):.1%} of {np.size(inside)} weeks")
+
+
+def usual(scored: list[Scored]) -> Floats:
+    return np.array([usual_miss(one.fit.misses) for one in scored])
+
+
+def wape(came: Floats, said: Floats) -> float:
+    return float(np.abs(came - said).sum() / max(np.abs(came).sum(), 1e-9))
+
+
+if __name__ == "__main__":
+    main()
