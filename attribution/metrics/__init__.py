@@ -4,6 +4,7 @@ from attribution.metrics.acquiring import ACQUIRING
 from attribution.metrics.crediting import CREDITING
 from attribution.metrics.definition import Better, Definition, Format
 from attribution.metrics.journeys import JOURNEYS
+from attribution.metrics.mixing import MIXING
 from attribution.metrics.people import PEOPLE
 from attribution.metrics.reconciling import RECONCILING
 from attribution.metrics.retaining import RETAINING
@@ -12,7 +13,7 @@ __all__ = ["KINDS", "METRICS", "Better", "Definition", "Format", "definition", "
 
 METRICS: dict[str, Definition] = {
     each.name: each
-    for each in (*ACQUIRING, *CREDITING, *JOURNEYS, *RETAINING, *RECONCILING, *PEOPLE)
+    for each in (*ACQUIRING, *CREDITING, *JOURNEYS, *RETAINING, *RECONCILING, *PEOPLE, *MIXING)
 }
 
 # The conversion kinds of the credit and conversions marts, and the number that each one feeds.

@@ -24,7 +24,7 @@ class Limits:
     """What a plan must keep to: money a week; `shares` and `room` are of service lines.
 
     `shares` is line x channel, what part of a channel's conversions a line gets; `room` how many
-    more conversions a week each line can take than today.
+    more conversions a week each line can take than today, of those that `load` says.
     """
 
     total: float
@@ -32,6 +32,7 @@ class Limits:
     high: Floats
     shares: Floats | None = None
     room: Floats | None = None
+    load: Curves | None = None  # of the conversions that take room, where others are planned for
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def limits_of(
     names: tuple[str, ...] = (),
     shares: Floats | None = None,
     room: Floats | None = None,
+    load: Curves | None = None,
 ) -> Limits:
     """Limits that can be kept; raises BadInput where they cannot."""
     below, above = float(low.sum()), float(high.sum())
@@ -76,7 +78,7 @@ def limits_of(
             f"A total of {total:,.0f} a week cannot be spent: all channels together take from "
             f"{below:,.0f} to {above:,.0f}. Change the total, or widen their bounds."
         )
-    return Limits(min(max(total, below), above), low, high, shares, room)
+    return Limits(min(max(total, below), above), low, high, shares, room, load)
 
 
 def plan(curves: Curves, now: Floats, limits: Limits, *, careful: bool = False) -> Plan:
@@ -137,7 +139,8 @@ def _exactly(spend: Floats, limits: Limits) -> Floats:
 def _fits(curves: Curves, now: Floats, limits: Limits, spend: Floats) -> bool:
     if limits.room is None or limits.shares is None:
         return True
-    more = (curves.brings(spend) - curves.brings(now)).mean(axis=0)
+    load = limits.load or curves
+    more = (load.brings(spend) - load.brings(now)).mean(axis=0)
     return bool((limits.shares @ more <= limits.room + 1e-6).all())
 
 
@@ -163,7 +166,8 @@ def _searched(
     rules: list[LinearConstraint | NonlinearConstraint]
     rules = [LinearConstraint(np.ones((1, len(now))), whole, whole)]
     if limits.room is not None and limits.shares is not None:
-        left, slope_of = _capacity(curves, base, limits.shares, limits.room, unit)
+        load = limits.load or curves
+        left, slope_of = _capacity(load, now, limits.shares, limits.room, unit)
         rules.append(NonlinearConstraint(left, 0.0, np.inf, jac=slope_of))
     bounds = list(zip(limits.low / unit, limits.high / unit, strict=True))
     found: list[tuple[float, Floats]] = []
@@ -186,10 +190,10 @@ def _searched(
 
 
 def _capacity(
-    curves: Curves, base: Floats, shares: Floats, room: Floats, unit: float
+    curves: Curves, now: Floats, shares: Floats, room: Floats, unit: float
 ) -> tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]:
     """What room each service line has left, and how fast it goes, at a spend in units."""
-    size = np.maximum(room, 1.0)
+    size, base = np.maximum(room, 1.0), curves.brings(now)
 
     def left(x: Floats) -> Floats:
         more = (curves.brings(x * unit) - base).mean(axis=0)

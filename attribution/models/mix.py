@@ -267,7 +267,7 @@ def _published(draws: Floats) -> Floats:
 def _known(drawn: Drawn, pressed: Floats) -> Floats:
     """The part of the variance of what is believed beforehand that is gone."""
     beliefs = beliefs_of(pressed)
-    before = (beliefs.sd**2).mean(axis=0) + beliefs.centre.var(axis=0)
+    before = WIDER**2 * ((beliefs.sd**2).mean(axis=0) + beliefs.centre.var(axis=0))
     known: Floats = np.clip(1 - drawn.coefficient.var(axis=0) / before, 0.0, 1.0)
     return known
 

@@ -35,6 +35,7 @@ SECTIONS = {
         ("retention/reactivation.py", "Reactivation", "reactivation"),
         ("retention/cohorts.py", "Cohorts", "cohorts"),
     ),
+    "Planning": (("planning/budget.py", "Budget", "budget"),),
     "People": (
         ("people/patient_journey.py", "Patient journey", "patient-journey"),
         ("people/research.py", "Research", "research"),
@@ -52,6 +53,7 @@ USED = {
     "reactivation": frozenset({"period", "service", "location"}),
     # It has a choice of its own, of patients and not of weeks.
     "cohorts": frozenset(),
+    "budget": frozenset(),
     "patient-journey": frozenset({"model"}),
     "research": frozenset(),
     "data-health": frozenset(),

@@ -7,6 +7,7 @@ whatever the order or the filter.
 
 from attribution.ui.charts.base import GREY, Spec, channel_colour, colour
 from attribution.ui.charts.bubbles import spend_against_return
+from attribution.ui.charts.curves import response_curve
 from attribution.ui.charts.maps import flows, heat_map, matrix
 from attribution.ui.charts.rows import bars, bridge
 from attribution.ui.charts.spread import estimates, intervals, percentiles, ranges
@@ -27,6 +28,7 @@ __all__ = [
     "matrix",
     "percentiles",
     "ranges",
+    "response_curve",
     "spend_against_return",
     "weekly_lines",
 ]
