@@ -24,6 +24,7 @@ CURVES = sa.table(
 TESTED = ("weeks and lift test", "weeks and holdout")
 NOT_IDENTIFIED = "not identified"
 _YEAR = 52
+_OUTREACH = "outreach_%"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,16 @@ def mix_channels(at: Marts, kind: str) -> pd.DataFrame:
 
 
 def response(at: Marts, kind: str) -> Response | None:
-    """The curves of one kind; None where nothing could be learned."""
+    """The curves of one kind, of channels that money buys; None where nothing was learned."""
     statement = (
         sa.select(*(column for column in CURVES.c if column.name != "kind"))
-        .where(CURVES.c.kind == kind, CURVES.c.spend > 0, CURVES.c.half > 0)
+        .where(
+            CURVES.c.kind == kind,
+            CURVES.c.spend > 0,
+            CURVES.c.half > 0,
+            # People, not money, are what messages run out of.
+            CURVES.c.channel.not_like(_OUTREACH),
+        )
         .order_by(CURVES.c.channel, CURVES.c.draw)
     )
     drawn = at.ask(statement)

@@ -5,12 +5,13 @@ that money or messages went into, offline and untracked media too. Lift tests an
 where there are any. A hundred draws of every kind and channel are published. See docs/mix.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from attribution.models.incremental import led_by_media
 from attribution.models.incremental_design import (
     Bools,
     Cells,
@@ -44,6 +45,7 @@ _INNER = 3  # draws behind each published one; their mean is the estimate
 # Draws are spread this much further from their mean: what the model cannot know of itself. Found
 # on simulated worlds (benchmarks/mix.py), other ones than those its figures are of.
 WIDER = 1.3
+_LEAST_PART = 0.1  # of what is believed of another kind
 _BY_PLACE = 0.1  # of a test's increment: how far a channel's part there may be from its money's
 _SEED = 20_260_102
 MICROS = 1e6
@@ -56,11 +58,13 @@ class Weekly:
     channels: tuple[str, ...]
     pressed: Floats  # channel x week, in its own unit
     price: Floats  # channel: money of reports for a unit; NaN where it has no such money
+    size: Floats  # channel: money, for what is believed of it beforehand
 
 
 def mix_draws(
     conversions: pd.DataFrame,
     media: pd.DataFrame,
+    journeys: pd.DataFrame,
     holdouts: pd.DataFrame,
     tests: pd.DataFrame,
     report: pd.DataFrame,
@@ -74,8 +78,8 @@ def mix_draws(
     """
     if media.empty or conversions.empty:
         return _NOTHING.copy()
-    conversions, media, holdouts, tests = (
-        in_order(frame) for frame in (conversions, media, holdouts, tests)
+    conversions, media, journeys, holdouts, tests = (
+        in_order(frame) for frame in (conversions, media, journeys, holdouts, tests)
     )
     cells = cells_of(conversions, media)
     pressing = media_of(media, cells) if len(cells.weeks) >= FEWEST_WEEKS + _WARM_UP else []
@@ -87,9 +91,11 @@ def mix_draws(
         kind: _tests(terms_of(kind, cells, pressing, holdouts, tests), pressing, cells)
         for kind in counted
     }
+    inside = conversions[conversions["week"] >= media["week"].min()]
+    parts = _parts(list(counted), led_by_media(inside, journeys))
     frames = []
     for kinds, seen in _alike(counted):
-        frames += _fitted(kinds, seen, counted, weekly, heard)
+        frames += _fitted(kinds, seen, counted, weekly, heard, parts)
     if not frames:
         return _NOTHING.copy()
     return pd.concat(frames, ignore_index=True).astype(COLUMNS)
@@ -98,14 +104,31 @@ def mix_draws(
 def _weekly(pressing: Sequence[Media], cells: Cells, media: pd.DataFrame, currency: str) -> Weekly:
     pressed = np.stack([(one.pressure * cells.size[:, None]).sum(axis=0) for one in pressing])
     paid = media[media["spend_micros"] > 0]
-    price = []
+    price, size = [], []
     for one, course in zip(pressing, pressed, strict=True):
         own = paid[paid["channel"] == one.channel]
         inside = own["week"].to_numpy("datetime64[D]") >= cells.weeks[0]
         spent = float(own["spend_micros"][inside].sum()) / MICROS
         known = spent > 0 and set(own["currency"]) == {currency}
         price.append(spent / float(course.sum()) if known else np.nan)
-    return Weekly(tuple(one.channel for one in pressing), pressed, np.array(price))
+        # Messages are next to free, and do as much as other channels all the same.
+        free = media.loc[media["channel"] == one.channel, "messages"].sum() > 0
+        size.append(np.nan if free or not known else spent)
+    sizes = np.array(size)
+    paid = sizes[~np.isnan(sizes)]
+    sizes[np.isnan(sizes)] = paid.mean() if len(paid) else 1.0
+    return Weekly(tuple(one.channel for one in pressing), pressed, np.array(price), sizes)
+
+
+def _parts(kinds: Sequence[str], led: Mapping[str, float]) -> dict[str, float]:
+    """How much of each kind channels may bring, beside the kind that they bring most of.
+
+    Most visits are routine: what journeys say of all channels together is believed beforehand.
+    """
+    most = max((led.get(kind, 0.0) for kind in kinds), default=0.0)
+    return {
+        kind: max(led.get(kind, 0.0) / most, _LEAST_PART) if most > 0 else 1.0 for kind in kinds
+    }
 
 
 def _counted(conversions: pd.DataFrame, cells: Cells) -> dict[str, Floats]:
@@ -160,6 +183,8 @@ def fitted(
     seen: Bools,
     tests: Sequence[Sequence[Test]],
     seed: int,
+    parts: Sequence[float] | None = None,
+    size: Floats | None = None,
     draws: int = DRAWS * _INNER,
 ) -> tuple[Courses, list[Drawn]]:
     """Draws of several kinds (kind x week) over the weeks `seen`; the wider ones are published."""
@@ -170,8 +195,9 @@ def fitted(
         courses,
         means,
         tests,
-        pressed[:, seen].mean(axis=1),
+        pressed[:, seen].mean(axis=1) if size is None else size,
         int(seen.sum()),
+        [1.0] * len(counted) if parts is None else parts,
         np.random.default_rng(seed),
     )
     return courses, [_wider(drawn) for drawn in sampler.run(draws)]
@@ -207,6 +233,7 @@ def _fitted(
     counted: dict[str, Floats],
     weekly: Weekly,
     heard: dict[str, list[Test]],
+    parts: Mapping[str, float],
 ) -> list[pd.DataFrame]:
     course = np.stack([counted[kind] for kind in kinds])
     tests = [heard[kind] for kind in kinds]
@@ -220,15 +247,16 @@ def _fitted(
         for of_kind in tests
     ]  # fmt: skip
     channels = [name for name, on in zip(weekly.channels, active, strict=True) if on]
-    pressed, price = weekly.pressed[active], weekly.price[active]
-    courses, every = fitted(course, pressed, channels, seen, tests, _SEED)
+    pressed, price, size = (part[active] for part in (weekly.pressed, weekly.price, weekly.size))
+    shares = [parts[kind] for kind in kinds]
+    courses, every = fitted(course, pressed, channels, seen, tests, _SEED, shares, size)
     year = _last(seen, YEAR)
     frames = []
     for number, (kind, drawn) in enumerate(zip(kinds, every, strict=True)):
         mean = float(course[number, seen].mean())
         top, half = curves_of(courses, drawn, mean)
         brought = _published(brought_of(courses, drawn, mean, year))
-        known = _known(drawn, pressed[:, seen].mean(axis=1))
+        known = _known(drawn, size, parts[kind])
         for at, channel in enumerate(channels):
             spent = pressed[at] * price[at]
             month = _monthly(spent[seen])
@@ -264,10 +292,10 @@ def _published(draws: Floats) -> Floats:
     return published
 
 
-def _known(drawn: Drawn, pressed: Floats) -> Floats:
+def _known(drawn: Drawn, size: Floats, part: float) -> Floats:
     """The part of the variance of what is believed beforehand that is gone."""
-    beliefs = beliefs_of(pressed)
-    before = WIDER**2 * ((beliefs.sd**2).mean(axis=0) + beliefs.centre.var(axis=0))
+    beliefs = beliefs_of(size)
+    before = (WIDER * part) ** 2 * ((beliefs.sd**2).mean(axis=0) + beliefs.centre.var(axis=0))
     known: Floats = np.clip(1 - drawn.coefficient.var(axis=0) / before, 0.0, 1.0)
     return known
 

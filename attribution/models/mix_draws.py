@@ -70,6 +70,7 @@ class Sampler:
         tests: Sequence[Sequence[Test]],
         spend: Floats,
         weeks: int,
+        parts: Sequence[float],
         rng: np.random.Generator,
         chains: int = _CHAINS,
     ) -> None:
@@ -80,11 +81,13 @@ class Sampler:
         self.gram, self.cross = products.columns, products.conversions / means
         self.squares, self.volume = products.squares / means**2, products.volume
         self.likely, self.beliefs = courses.likely, beliefs_of(spend)
+        # In kinds of which less is brought by any channel, all of what is believed is smaller.
+        self.part = np.asarray(parts)[self.kind]
         self.sure, self.told = _told(courses, means, tests)
         self.setting = rng.integers(0, self.settings, (self.rows, self.channels))
         self.smooth = rng.integers(0, len(SMOOTH), self.rows)
         self.belief = rng.integers(0, len(self.beliefs.volume), self.rows)
-        self.coefficient = np.tile(self.beliefs.sd.mean(axis=0), (self.rows, 1))
+        self.coefficient = self.part[:, None] * self.beliefs.sd.mean(axis=0)
         self.noise = self.squares[self.smooth, self.kind] / weeks
 
     def run(self, draws: int, burn: int = _BURN, thin: int = _THIN) -> list[Drawn]:
@@ -129,8 +132,8 @@ class Sampler:
         linear = self.cross[:, own][self.smooth, :, self.kind]
         linear = linear - np.einsum("rc,rcs->rs", others, between)
         square = np.diagonal(block[:, :, own], axis1=1, axis2=2)[self.smooth]
-        centre = self.beliefs.centre[self.belief, channel][:, None]
-        precise = 1 / self.beliefs.sd[self.belief, channel][:, None] ** 2
+        centre = (self.part * self.beliefs.centre[self.belief, channel])[:, None]
+        precise = 1 / (self.part * self.beliefs.sd[self.belief, channel])[:, None] ** 2
         noise = self.noise[:, None]
         precision = square / noise + precise + self.sure[self.kind, channel]
         mean = (linear / noise + centre * precise + self.told[self.kind, channel]) / precision
@@ -162,7 +165,8 @@ class Sampler:
         self.noise = 0.5 * rest / self.rng.gamma(0.5 * self.weeks, size=self.rows)
 
     def _beliefs(self) -> None:
-        off = self.coefficient[:, None, :] - self.beliefs.centre
+        size = self.coefficient / self.part[:, None]
+        off = size[:, None, :] - self.beliefs.centre
         chance = self.beliefs.volume - 0.5 * ((off / self.beliefs.sd) ** 2).sum(axis=2)
         self.belief = _picked(chance, self.rng)
 

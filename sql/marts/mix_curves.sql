@@ -1,7 +1,8 @@
 -- A hundred draws of what each channel brings in a week, as a curve of what it is given.
 -- grain: kind, channel, draw
 -- inputs: int_panel_conversions, setting_report
--- beside: int_panel_media, int_panel_holdouts, int_lift_tests, setting_report
+-- beside: int_panel_media, int_panel_journeys, int_panel_holdouts, int_lift_tests,
+--   setting_report
 --
 -- A week's conversions at a steady spend are `top * spend / (spend + half)`, in money of reports;
 -- of `collected` they are money too. `brought` and `spend` are those of the last year, `now` is a

@@ -227,12 +227,12 @@ def _notes(made: Scenario, currency: str) -> tuple[str, ...]:
     how = "the mean of the worst fifth of draws" if made.request.careful else "the mean of draws"
     notes = [
         (
-            f"How sure: in {sure} of the draws of the response curves the plan brings more {counted} "
-            f"than today's. It makes {how} as large as it can."
+            f"How sure: in {sure} of the draws of the response curves the plan brings more "
+            f"{counted} than today's. It makes {how} as large as it can."
         ),
         (
-            "Within what was ever spent in any four weeks, unless bounds say otherwise. Gains are at "
-            "steady spend, once carry-over has settled; they say nothing of a season."
+            "Within what was ever spent in any four weeks, unless bounds say otherwise. Gains are "
+            "at steady spend, once carry-over has settled; they say nothing of a season."
         ),
     ]
     if made.request.objective == "margin":
