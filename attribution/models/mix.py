@@ -6,7 +6,6 @@ where there are any. A hundred draws of every kind and channel are published. Se
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -14,19 +13,26 @@ import pandas as pd
 from attribution.models.incremental import led_by_media
 from attribution.models.incremental_design import (
     Bools,
-    Cells,
     Floats,
-    Media,
     cells_of,
-    counts_of,
     in_order,
     media_of,
-    span_of,
 )
 from attribution.models.incremental_evidence import terms_of
-from attribution.models.incremental_fit import Term
 from attribution.models.mix_design import Courses, Test, courses_of, products_of
 from attribution.models.mix_draws import Drawn, Sampler, beliefs_of
+from attribution.models.mix_weeks import (
+    FEWEST_WEEKS,
+    MONEY,
+    WARM_UP,
+    Weekly,
+    alike,
+    counted_of,
+    parts_of,
+    tests_of,
+    weekly_of,
+    worth_of,
+)
 
 COLUMNS = {
     "kind": "str", "channel": "str", "draw": "int64", "top": "float64", "half": "float64",
@@ -35,30 +41,13 @@ COLUMNS = {
     "weeks": "int64",
 }  # fmt: skip
 _NOTHING = pd.DataFrame({name: [] for name in COLUMNS}).astype(COLUMNS)
-MONEY = "collected"  # the kind of which value is counted, not payments
 DRAWS = 100
-FEWEST_WEEKS = 52  # with fewer a season cannot be told from a budget
-FEWEST_CONVERSIONS = 500
-_WARM_UP = 8  # weeks whose carry-over begins before the data
 YEAR, QUARTER, MONTH = 52, 13, 4  # weeks: of what is told; of today's spend; of a range ever spent
 _INNER = 3  # draws behind each published one; their mean is the estimate
 # Draws are spread this much further from their mean: what the model cannot know of itself. Found
 # on simulated worlds (benchmarks/mix.py), other ones than those its figures are of.
 WIDER = 1.3
-_LEAST_PART = 0.1  # of what is believed of another kind
-_BY_PLACE = 0.1  # of a test's increment: how far a channel's part there may be from its money's
 _SEED = 20_260_102
-MICROS = 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class Weekly:
-    """What each channel pressed with in each week, and what one unit of it costs."""
-
-    channels: tuple[str, ...]
-    pressed: Floats  # channel x week, in its own unit
-    price: Floats  # channel: money of reports for a unit; NaN where it has no such money
-    size: Floats  # channel: money, for what is believed of it beforehand
 
 
 def mix_draws(
@@ -82,98 +71,28 @@ def mix_draws(
         in_order(frame) for frame in (conversions, media, journeys, holdouts, tests)
     )
     cells = cells_of(conversions, media)
-    pressing = media_of(media, cells) if len(cells.weeks) >= FEWEST_WEEKS + _WARM_UP else []
+    pressing = media_of(media, cells) if len(cells.weeks) >= FEWEST_WEEKS + WARM_UP else []
     if not pressing:
         return _NOTHING.copy()
-    weekly = _weekly(pressing, cells, media, str(report["currency"].iloc[0]))
-    counted = _counted(conversions, cells)
+    weekly = weekly_of(pressing, cells, media, str(report["currency"].iloc[0]))
+    counted = counted_of(conversions, cells)
     heard = {
-        kind: _tests(terms_of(kind, cells, pressing, holdouts, tests), pressing, cells)
+        kind: tests_of(
+            terms_of(kind, cells, pressing, holdouts, tests),
+            pressing,
+            cells,
+            worth_of(conversions) if kind == MONEY else 1.0,
+        )
         for kind in counted
     }
     inside = conversions[conversions["week"] >= media["week"].min()]
-    parts = _parts(list(counted), led_by_media(inside, journeys))
+    parts = parts_of(list(counted), led_by_media(inside, journeys))
     frames = []
-    for kinds, seen in _alike(counted):
+    for kinds, seen in alike(counted):
         frames += _fitted(kinds, seen, counted, weekly, heard, parts)
     if not frames:
         return _NOTHING.copy()
     return pd.concat(frames, ignore_index=True).astype(COLUMNS)
-
-
-def _weekly(pressing: Sequence[Media], cells: Cells, media: pd.DataFrame, currency: str) -> Weekly:
-    pressed = np.stack([(one.pressure * cells.size[:, None]).sum(axis=0) for one in pressing])
-    paid = media[media["spend_micros"] > 0]
-    price, size = [], []
-    for one, course in zip(pressing, pressed, strict=True):
-        own = paid[paid["channel"] == one.channel]
-        inside = own["week"].to_numpy("datetime64[D]") >= cells.weeks[0]
-        spent = float(own["spend_micros"][inside].sum()) / MICROS
-        known = spent > 0 and set(own["currency"]) == {currency}
-        price.append(spent / float(course.sum()) if known else np.nan)
-        # Messages are next to free, and do as much as other channels all the same.
-        free = media.loc[media["channel"] == one.channel, "messages"].sum() > 0
-        size.append(np.nan if free or not known else spent)
-    sizes = np.array(size)
-    paid = sizes[~np.isnan(sizes)]
-    sizes[np.isnan(sizes)] = paid.mean() if len(paid) else 1.0
-    return Weekly(tuple(one.channel for one in pressing), pressed, np.array(price), sizes)
-
-
-def _parts(kinds: Sequence[str], led: Mapping[str, float]) -> dict[str, float]:
-    """How much of each kind channels may bring, beside the kind that they bring most of.
-
-    Most visits are routine: what journeys say of all channels together is believed beforehand.
-    """
-    most = max((led.get(kind, 0.0) for kind in kinds), default=0.0)
-    return {
-        kind: max(led.get(kind, 0.0) / most, _LEAST_PART) if most > 0 else 1.0 for kind in kinds
-    }
-
-
-def _counted(conversions: pd.DataFrame, cells: Cells) -> dict[str, Floats]:
-    """What is counted of each kind in each week; money of the kind that is money."""
-    counted = {}
-    for kind in sorted(set(conversions["kind"])):
-        rows = conversions[conversions["kind"] == kind]
-        if rows["conversions"].sum() < FEWEST_CONVERSIONS:
-            continue
-        if kind == MONEY:
-            rows = rows.assign(conversions=rows["value_micros"] / MICROS)
-        course = counts_of(rows, cells).sum(axis=0)
-        if course.sum() > 0:
-            counted[str(kind)] = course
-    return counted
-
-
-def _alike(counted: dict[str, Floats]) -> list[tuple[list[str], Bools]]:
-    """Kinds that were reported over the same weeks, and these weeks: they are fitted together."""
-    found: dict[tuple[int, int], list[str]] = {}
-    for kind, course in counted.items():
-        span = span_of(course[None])
-        # The first and the last week are hardly ever whole ones.
-        first, end = max(span.start + 1, _WARM_UP), span.stop - 1
-        if end - first >= FEWEST_WEEKS:
-            found.setdefault((first, end), []).append(kind)
-    weeks = len(next(iter(counted.values()))) if counted else 0
-    at = np.arange(weeks)
-    return [(kinds, (at >= first) & (at < end)) for (first, end), kinds in sorted(found.items())]
-
-
-def _tests(terms: Sequence[Term], pressing: Sequence[Media], cells: Cells) -> list[Test]:
-    """Experiments on cells, as ones that saw part of what the channel pressed with in a week."""
-    found = []
-    for term in terms:
-        money = pressing[term.channel].pressure * cells.size[:, None]
-        whole = money.sum(axis=0)
-        by_heads = (term.weight * cells.size[:, None]).sum(axis=0) / cells.size.sum()
-        share = (term.weight * money).sum(axis=0) / np.where(whole > 0, whole, 1.0)
-        weight = np.where(whole > 0, share, by_heads)
-        error = term.standard_error
-        if not (term.weight[:, term.weight.any(axis=0)] > 0).all():
-            error = float(np.hypot(error, _BY_PLACE * term.increment))
-        found.append(Test(term.channel, weight, term.increment, error, term.by_person))
-    return found
 
 
 def fitted(
