@@ -166,3 +166,20 @@ def weekly(at: Marts, kind: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
     frame = money.reset_index(names="week")
     frame.insert(1, "counted", np.asarray(course))
     return frame, tuple(str(name) for name in money.columns)
+
+
+def tested_channels(at: Marts) -> frozenset[str]:
+    """The channels of which an experiment was heard, by the mix model or by places and weeks."""
+    mart = sa.table("incremental", *map(sa.column, ("channel", "lift_tests", "holdouts")))
+    heard = [
+        sa.select(table.c.channel).where(table.c.lift_tests + table.c.holdouts > 0)
+        for table in (CHANNELS, mart)
+    ]
+    return frozenset(at.ask(sa.union(*heard))["channel"])
+
+
+def clicked_channels(at: Marts) -> frozenset[str]:
+    """The channels on which somebody ever clicked."""
+    return frozenset(
+        at.ask(sa.select(SPEND.c.channel).where(SPEND.c.clicks > 0).distinct())["channel"]
+    )

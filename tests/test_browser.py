@@ -27,7 +27,7 @@ ARGUMENTS = [
 PATIENCE_MS = 30_000
 ADDRESSES = (
     *("overview", "channels", "attribution", "journeys", "reconcile", "reactivation"),
-    *("cohorts", "data-health"),
+    *("cohorts", "budget", "data-health"),
 )
 OPEN = Callable[..., Page]
 

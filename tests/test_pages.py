@@ -21,6 +21,7 @@ FILES = {
     "reconcile": "acquisition/reconcile.py",
     "reactivation": "retention/reactivation.py",
     "cohorts": "retention/cohorts.py",
+    "budget": "planning/budget.py",
     "patient-journey": "people/patient_journey.py",
     "research": "people/research.py",
     "data-health": "operations/data_health.py",

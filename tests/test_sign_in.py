@@ -45,7 +45,7 @@ admin = ["it"]
 """
 ADDRESSES = (
     *("overview", "channels", "attribution", "journeys", "reactivation", "data-health"),
-    *("patient-journey", "research"),
+    *("patient-journey", "research", "budget"),
 )
 IDLE, ABSOLUTE = timedelta(minutes=15), timedelta(hours=12)
 
