@@ -18,7 +18,7 @@ import numpy as np
 from mix_worlds import NAMES, WEEKS, World, world
 
 from attribution.models.mix import brought_of, curves_of, fitted
-from attribution.models.mix_design import Test
+from attribution.models.mix_design import Experiment
 from attribution.models.response import Curves
 
 SEEN = np.arange(WEEKS) >= 8
@@ -35,7 +35,7 @@ def learned(lived: World, tests: int = 0) -> tuple[np.ndarray, Curves, float]:
         if test.channel < tests:
             weight = np.zeros(WEEKS)
             weight[test.first : test.last + 1] = 1.0
-            heard.append(Test(test.channel, weight, test.increment, test.standard_error))
+            heard.append(Experiment(test.channel, weight, test.increment, test.standard_error))
     counted = lived.conversions[None]
     began = time.process_time()
     courses, (drawn,) = fitted(counted, lived.spend, NAMES, SEEN, [heard], _SEED)

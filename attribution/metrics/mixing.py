@@ -7,7 +7,7 @@ _WEEK = "At steady spend, by the mix model's response curves."
 MIXING: tuple[Definition, ...] = (
     Definition(
         "plan_gain",
-        "Expected gain a week",
+        "Gain a week",
         "What the plan brings above today's in a week, on average over all draws of the curves.",
         "Mean of (brought under the plan − brought today); nine draws of ten lie in the interval.",
         "number",

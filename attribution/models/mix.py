@@ -19,7 +19,7 @@ from attribution.models.incremental_design import (
     media_of,
 )
 from attribution.models.incremental_evidence import terms_of
-from attribution.models.mix_design import Courses, Test, courses_of, products_of
+from attribution.models.mix_design import Courses, Experiment, courses_of, products_of
 from attribution.models.mix_draws import Drawn, Sampler, beliefs_of
 from attribution.models.mix_weeks import (
     FEWEST_WEEKS,
@@ -100,7 +100,7 @@ def fitted(
     pressed: Floats,
     channels: Sequence[str],
     seen: Bools,
-    tests: Sequence[Sequence[Test]],
+    tests: Sequence[Sequence[Experiment]],
     seed: int,
     parts: Sequence[float] | None = None,
     size: Floats | None = None,
@@ -151,7 +151,7 @@ def _fitted(
     seen: Bools,
     counted: dict[str, Floats],
     weekly: Weekly,
-    heard: dict[str, list[Test]],
+    heard: dict[str, list[Experiment]],
     parts: Mapping[str, float],
 ) -> list[pd.DataFrame]:
     course = np.stack([counted[kind] for kind in kinds])
@@ -161,7 +161,7 @@ def _fitted(
         return []
     place = np.cumsum(active) - 1
     tests = [
-        [Test(int(place[t.channel]), t.weight, t.increment, t.standard_error, t.by_person)
+        [Experiment(int(place[t.channel]), t.weight, t.increment, t.standard_error, t.by_person)
          for t in of_kind if active[t.channel]]
         for of_kind in tests
     ]  # fmt: skip

@@ -27,7 +27,7 @@ _DECAY = 0.7  # how fast waves get smaller as they get shorter; the shortest las
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Experiment:
     """What an experiment measured of a channel: conversions brought, with part of each week."""
 
     channel: int

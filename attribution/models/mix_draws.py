@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attribution.models.incremental_design import Floats
-from attribution.models.mix_design import SMOOTH, Courses, Products, Test
+from attribution.models.mix_design import SMOOTH, Courses, Experiment, Products
 
 Ints = NDArray[np.int64]
 _CHAINS, _BURN, _THIN = 20, 120, 12
@@ -67,7 +67,7 @@ class Sampler:
         products: Products,
         courses: Courses,
         means: Floats,
-        tests: Sequence[Sequence[Test]],
+        tests: Sequence[Sequence[Experiment]],
         spend: Floats,
         weeks: int,
         parts: Sequence[float],
@@ -172,7 +172,7 @@ class Sampler:
 
 
 def _told(
-    courses: Courses, means: Floats, tests: Sequence[Sequence[Test]]
+    courses: Courses, means: Floats, tests: Sequence[Sequence[Experiment]]
 ) -> tuple[Floats, Floats]:
     """What experiments add to precision, and to precision times mean: kind x channel x setting."""
     usual = courses.usual

@@ -8,7 +8,7 @@ import pandas as pd
 
 from attribution.models.incremental_design import Bools, Cells, Floats, Media, counts_of, span_of
 from attribution.models.incremental_fit import Term
-from attribution.models.mix_design import Test
+from attribution.models.mix_design import Experiment
 
 MONEY = "collected"  # the kind of which value is counted, not payments
 FEWEST_WEEKS = 52  # with fewer a season cannot be told from a budget
@@ -99,7 +99,7 @@ def worth_of(conversions: pd.DataFrame) -> float:
 
 def tests_of(
     terms: Sequence[Term], pressing: Sequence[Media], cells: Cells, worth: float
-) -> list[Test]:
+) -> list[Experiment]:
     """Experiments on cells, as ones that saw part of what the channel pressed with in a week.
 
     `worth` is what one conversion counts.
@@ -115,6 +115,6 @@ def tests_of(
         if not (term.weight[:, term.weight.any(axis=0)] > 0).all():
             error = float(np.hypot(error, _BY_PLACE * term.increment))
         found.append(
-            Test(term.channel, weight, worth * term.increment, worth * error, term.by_person)
+            Experiment(term.channel, weight, worth * term.increment, worth * error, term.by_person)
         )
     return found

@@ -57,13 +57,19 @@ def budget(home: Home, generation: int, request: Request, *, protected: bool) ->
         QUESTION,
         metrics=_metrics(made, currency),
         figures={
-            f"curve_{line.channel}": _curve(found, line, request, currency) for line in made.lines
+            f"curve_{line.channel}": _curve(found, line, request, currency)
+            for line in by_spend(made)
         },
         tables={"plan": plan_table(made)},
         warnings=_warnings(made, marts, request),
         notes=_notes(made, currency),
         currency=currency,
     )
+
+
+def by_spend(made: Scenario) -> list[Line]:
+    """Its channels, most money first."""
+    return sorted(made.lines, key=lambda line: (-line.now, line.channel))
 
 
 def plan_table(made: Scenario) -> Table:
@@ -81,7 +87,7 @@ def plan_table(made: Scenario) -> Table:
             "spend_least": line.least,
             "spend_most": line.most,
         }
-        for line in sorted(made.lines, key=lambda line: (-line.now, line.channel))
+        for line in by_spend(made)
     ]
     names = list(rows[0]) if rows else ["channel"]
     columns = (Column("channel", "Channel"), *(measured(name) for name in names[1:]))
@@ -145,6 +151,7 @@ def _metrics(made: Scenario, currency: str) -> tuple[Metric, ...]:
         "plan_total": made.total,
         "plan_moved": moved / made.total_now if made.total_now else None,
     }
+    changed = abs(made.total - made.total_now) > 1
     found = []
     for name, value in values.items():
         each = definition(name)
@@ -152,13 +159,15 @@ def _metrics(made: Scenario, currency: str) -> tuple[Metric, ...]:
         found.append(
             Metric(
                 name,
-                f"{each.title}, {UNITS[made.request.objective]}" if gain else each.title,
+                each.title,
                 value,
-                made.total_now if name == "plan_total" else None,
+                made.total_now if name == "plan_total" and changed else None,
                 as_ if gain else each.format,
                 each.help,
                 each.better,
-                interval=f"{written[0]} to {written[1]} at 90%" if gain else "",
+                interval=f"{written[0]} to {written[1]} {UNITS[made.request.objective]}, 90%"
+                if gain
+                else "",
             )
         )
     return tuple(found)
