@@ -49,7 +49,15 @@ def fitted(weekly: pd.DataFrame, channels: Sequence[str], draws: int) -> pd.Data
         warnings.simplefilter("ignore")
         model.build_model(rows, weekly["counted"])
         model.add_original_scale_contribution_variable(var=["channel_contribution"])
-        model.fit(rows, weekly["counted"], draws=draws, chains=2, random_seed=_SEED)
+        model.fit(
+            rows,
+            weekly["counted"],
+            nuts_sampler="nutpie",
+            draws=draws,
+            chains=2,
+            target_accept=0.9,
+            random_seed=_SEED,
+        )
     drawn = model.idata.posterior["channel_contribution_original_scale"]
     year = drawn.isel(date=slice(-_YEAR, None)).sum("date").stack(sample=("chain", "draw"))
     every = year.transpose("sample", "channel").to_numpy()

@@ -10,7 +10,7 @@ from attribution.models.incremental_design import UNASSIGNED, Floats
 from attribution.models.response import Curves
 from attribution.queries import MICROS, SPEND, Marts, about
 
-_FACTS = ("spend", "now", "least", "most")
+_FACTS = ("spend", "today", "least", "most")
 CHANNELS = sa.table(
     "mix_channels",
     *map(sa.column, ("kind", "channel", "brought", "low", "high", *_FACTS, "evidence", "known")),
@@ -47,7 +47,7 @@ class Response:
 def mix_channels(at: Marts, kind: str) -> pd.DataFrame:
     """What the mix model says of each channel in the last year, most spend first.
 
-    Columns: channel, brought, low, high, spend, now, least, most, evidence, known, lift_tests,
+    Columns: channel, brought, low, high, spend, today, least, most, evidence, known, lift_tests,
     holdouts, weeks. Amounts of `collected` are money.
     """
     columns = [column for column in CHANNELS.c if column.name != "kind"]
@@ -78,14 +78,14 @@ def response(at: Marts, kind: str) -> Response | None:
     channels = tuple(str(name) for name in drawn["channel"].unique())
     every = {
         name: drawn[name].to_numpy("float64").reshape(len(channels), -1).T
-        for name in ("top", "half", "now", "least", "most", "lift_tests", "holdouts")
+        for name in ("top", "half", "today", "least", "most", "lift_tests", "holdouts")
     }
     heard = every["lift_tests"][0] + every["holdouts"][0] > 0
     return Response(
         kind,
         channels,
         Curves(every["top"], every["half"]),
-        every["now"][0],
+        every["today"][0],
         every["least"][0],
         every["most"][0],
         tuple(bool(one) for one in heard),

@@ -52,7 +52,7 @@ SOLVED: dict[str, Solve] = {
     "int_markov": markov_weights,
     "int_shapley_rate": shapley_weights,
     "int_maturity": cohort_maturity,
-    "mix_curves": mix_draws,
+    "int_mix_draws": mix_draws,
     "int_return_chances": return_chances,
     "int_return_calibration": return_calibration,
 }

@@ -23,7 +23,7 @@ def mix_curves(kinds: tuple[str, ...]) -> pd.DataFrame:
                         "kind": kind, "channel": channel, "draw": range(DRAWS),
                         "top": top.round(9), "half": half.round(6),
                         "brought": (52 * top * spend / (spend + half)).round(6),
-                        "spend": 52 * spend, "now": spend, "least": 0.6 * spend,
+                        "spend": 52 * spend, "today": spend, "least": 0.6 * spend,
                         "most": 1.5 * spend, "known": 0.1 if channel == "display" else 0.7,
                         "holdouts": 0, "lift_tests": int(channel == "video"), "weeks": 90,
                     }
@@ -40,7 +40,7 @@ def mix_channels(curves: pd.DataFrame) -> pd.DataFrame:
     evidence = np.where(first["lift_tests"] > 0, "weeks and lift test", "weeks")
     evidence = np.where(first["known"] < 0.2, "not identified", evidence)
     return (
-        first[["spend", "now", "least", "most", "known", "lift_tests", "holdouts", "weeks"]]
+        first[["spend", "today", "least", "most", "known", "lift_tests", "holdouts", "weeks"]]
         .assign(
             brought=brought.mean(),
             low=brought.quantile(0.05),

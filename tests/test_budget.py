@@ -77,7 +77,7 @@ def test_a_plan_worked_by_hand():
 
 
 def test_a_careful_plan_does_not_bet():
-    """The second channel may do much or nothing: any move is worse than today's in half the draws."""
+    """The second channel may do much or nothing: any move loses in half the draws."""
     top = np.column_stack([np.full(20, 50.0), np.repeat([5.0, 140.0], 10)])
     curves, now = Curves(top, np.full((20, 2), 500.0)), np.array([500.0, 500.0])
     limits = limits_of(1_000.0, np.zeros(2), np.full(2, 1_000.0))

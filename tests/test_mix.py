@@ -170,7 +170,7 @@ def test_money_is_counted_in_money_and_draws_come_in_any_order(drawn):
 
 def test_money_of_another_currency_has_no_curve_in_money():
     first = mix.mix_draws(*frames(currency="EUR"))
-    assert first[["half", "spend", "now"]].isna().all(axis=None)
+    assert first[["half", "spend", "today"]].isna().all(axis=None)
     assert (first["brought"] > 0).any()
 
 

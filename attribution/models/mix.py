@@ -36,7 +36,7 @@ from attribution.models.mix_weeks import (
 
 COLUMNS = {
     "kind": "str", "channel": "str", "draw": "int64", "top": "float64", "half": "float64",
-    "brought": "float64", "spend": "float64", "now": "float64", "least": "float64",
+    "brought": "float64", "spend": "float64", "today": "float64", "least": "float64",
     "most": "float64", "known": "float64", "holdouts": "int64", "lift_tests": "int64",
     "weeks": "int64",
 }  # fmt: skip
@@ -62,7 +62,7 @@ def mix_draws(
 
     `conversions` has kind, service_line, location, week, conversions, value_micros; the other
     frames are those of `incremental.draws_of`. `top` and `half` are of `response.Curves`, a week
-    in money of reports; `brought` and `spend` are of the last year, `now` is a week's money of the
+    in money of reports; `brought` and `spend` are of the last year, `today` is a week's money of the
     last quarter, `least` and `most` are the ends of what a month's weeks were ever given.
     """
     if media.empty or conversions.empty:
@@ -190,7 +190,7 @@ def _fitted(
                         "half": (half[_INNER // 2 :: _INNER, at] * price[at]).round(6),
                         "brought": brought[:, at].round(6),
                         "spend": round(float(spent[year].sum()), 6),
-                        "now": round(float(spent[_last(seen, QUARTER)].mean()), 6),
+                        "today": round(float(spent[_last(seen, QUARTER)].mean()), 6),
                         "least": round(float(month.min()), 6),
                         "most": round(float(month.max()), 6),
                         "known": round(float(known[at]), 6),

@@ -38,7 +38,7 @@ means as (
         channel,
         cast(sum(cast(brought as decimal(38, 6))) as double) / count(*) as brought,
         min(spend) as spend,
-        min(now) as now,
+        min(today) as today,
         min(least) as least,
         min(most) as most,
         min(known) as known,
@@ -59,7 +59,7 @@ final as (
         bounds.low,
         bounds.high,
         means.spend,
-        means.now,
+        means.today,
         means.least,
         means.most,
         case
