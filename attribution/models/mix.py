@@ -62,8 +62,8 @@ def mix_draws(
 
     `conversions` has kind, service_line, location, week, conversions, value_micros; the other
     frames are those of `incremental.draws_of`. `top` and `half` are of `response.Curves`, a week
-    in money of reports; `brought` and `spend` are of the last year, `today` is a week's money of the
-    last quarter, `least` and `most` are the ends of what a month's weeks were ever given.
+    in money of reports; `brought` and `spend` are of the last year, `today` is a week's money of
+    the last quarter, `least` and `most` are the ends of what a month's weeks were ever given.
     """
     if media.empty or conversions.empty:
         return _NOTHING.copy()

@@ -2,8 +2,8 @@
 -- grain: kind, channel, draw
 -- inputs: int_mix_draws
 --
--- A week's conversions at a steady spend are `top * spend / (spend + half)`, in money of reports; of
--- `collected` they are money too. Money is missing where a channel has none in that currency.
+-- A week's conversions at a steady spend are `top * spend / (spend + half)`, in money of reports;
+-- of `collected` they are money too. Money is missing where a channel has none in that currency.
 
 with
 
