@@ -154,6 +154,20 @@ def test_the_usual_choices_leave_the_address_bare(open_page):
     assert dict(at.query_params) == {}
 
 
+def test_a_plan_is_saved_and_set_beside_others(open_page):
+    at = open_page("budget")
+    at.multiselect(key="plan_locked").select("video")
+    at.text_input(key="plan_name").input("Video stays")
+    next(each for each in at.button if each.label == "Save").click().run()
+    assert not at.exception
+    assert at.multiselect(key="plan_compared").value == ["Video stays"]
+    plan, saved, money = (each.value for each in at.dataframe)
+    assert saved["name"].tolist() == ["Video stays"]
+    video = plan.set_index("channel").loc["Video"]
+    assert video["spend_suggested"] == pytest.approx(video["spend_now"])
+    assert money.set_index("channel").loc["Video", "scenario_0"] == video["spend_suggested"]
+
+
 def test_custom_weeks_come_from_the_address(open_page):
     at = open_page("overview", **{"period": "custom", "from": "2026-10-07", "to": "2026-10-20"})
     assert any("5 Oct – 25 Oct 2026 (3 weeks)" in each.value for each in at.sidebar.caption)
