@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 
 import pandas as pd
 from sqlalchemy import (
@@ -122,6 +122,17 @@ AUDIT = Table(
     Column("subject", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("seal", Text, nullable=False),
+)
+SCENARIO = Table(
+    "budget_scenario",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("result", Text, nullable=False),
 )
 TABLES = {table.name: table for table in METADATA.sorted_tables}
 # A guard against accidents; `attribution.audit` finds out what was done on purpose.
@@ -344,6 +355,20 @@ class Ledger:
         newest = select(AUDIT).order_by(AUDIT.c.number.desc())
         found = self._frame(newest if last is None else newest.limit(last))
         return found.iloc[::-1].reset_index(drop=True)
+
+    def keep_scenario(self, **values: object) -> None:
+        """Keep a plan for the budget; its name must be new."""
+        with self._write() as connection:
+            connection.execute(insert(SCENARIO).values(at=now(), **values))
+
+    def scenarios(self) -> list[dict[str, Any]]:
+        """The plans that were kept, oldest first."""
+        with self._sound(), self._engine.connect() as connection:
+            # An older ledger that can only be read has no such table.
+            if not inspect(connection).has_table(SCENARIO.name):
+                return []
+            rows = connection.execute(select(SCENARIO).order_by(SCENARIO.c.number)).mappings()
+            return [dict(row) for row in rows]
 
     def runs(self, limit: int = 20) -> pd.DataFrame:
         """The last runs, newest first; one whose process died is `killed`, not `running`."""

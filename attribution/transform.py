@@ -34,6 +34,7 @@ from attribution.models.incremental_shares import shares_of
 from attribution.models.journey_credit import journey_credit_sql
 from attribution.models.learned import markov_weights, shapley_weights
 from attribution.models.maturity import cohort_maturity
+from attribution.models.mix import mix_draws
 from attribution.models.orders import markov_orders
 from attribution.models.positions import channel_shares_sql, companions_sql, positions_sql
 from attribution.models.returning import return_calibration, return_chances
@@ -56,6 +57,7 @@ SOLVED: dict[str, Solve] = {
     "int_markov": markov_weights,
     "int_shapley_rate": shapley_weights,
     "int_maturity": cohort_maturity,
+    "int_mix_draws": mix_draws,
     "int_return_chances": return_chances,
     "int_return_calibration": return_calibration,
     "flow_lifts": lifts_of,

@@ -12,6 +12,7 @@ import duckdb
 import experience_fixture
 import forecast_fixture
 import messages_fixture
+import mix_fixture
 import numpy as np
 import pandas as pd
 import patients_fixture as made_up_patients
@@ -125,6 +126,7 @@ def _tables() -> dict[str, pd.DataFrame]:
     # Their own dice, so that what is drawn after them stays as it was.
     groups = _credit_groups(np.random.default_rng(7), credit)
     claims = claims_fixture.claims(weeks())
+    curves = mix_fixture.mix_curves(tuple(KINDS))
     return {
         "about": _about(),
         "conversions": conversions,
@@ -135,6 +137,8 @@ def _tables() -> dict[str, pd.DataFrame]:
         "incremental": _incremental(),
         "incremental_draws": _incremental_draws(np.random.default_rng(9)),
         "removal_effect": _removal_effect(),
+        "mix_curves": curves,
+        "mix_channels": mix_fixture.mix_channels(curves),
         "claims": claims,
         "claim_credit": claims_fixture.claim_credit(claims, MODELS),
         "key_events": claims_fixture.key_events(weeks()),

@@ -18,6 +18,8 @@ FORBIDDEN = {
     "attribution/credit_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/cohort_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/forecast_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
+    "attribution/mix_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
+    "attribution/planning.py": {"connectors", "streamlit", "plotly", "duckdb", "sqlalchemy"},
     "attribution/claim_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/group_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/people.py": {"connectors", "streamlit", "plotly", "duckdb"},

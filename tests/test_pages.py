@@ -25,6 +25,7 @@ FILES = {
     "education": "outreach/education.py",
     "experience": "retention/experience.py",
     "forecast": "planning/forecast.py",
+    "budget": "planning/budget.py",
     "patient-journey": "people/patient_journey.py",
     "research": "people/research.py",
     "data-health": "operations/data_health.py",
@@ -155,6 +156,20 @@ def test_a_step_back_in_the_browser_is_followed(open_page):
 def test_the_usual_choices_leave_the_address_bare(open_page):
     at = open_page("channels", period="13w", model="position", kind="booked")
     assert dict(at.query_params) == {}
+
+
+def test_a_plan_is_saved_and_set_beside_others(open_page):
+    at = open_page("budget")
+    at.multiselect(key="plan_locked").select("video")
+    at.text_input(key="plan_name").input("Video stays")
+    next(each for each in at.button if each.label == "Save").click().run()
+    assert not at.exception
+    assert at.multiselect(key="plan_compared").value == ["Video stays"]
+    plan, saved, money = (each.value for each in at.dataframe)
+    assert saved["name"].tolist() == ["Video stays"]
+    video = plan.set_index("channel").loc["Video"]
+    assert video["spend_suggested"] == pytest.approx(video["spend_now"])
+    assert money.set_index("channel").loc["Video", "scenario_0"] == video["spend_suggested"]
 
 
 def test_custom_weeks_come_from_the_address(open_page):

@@ -45,7 +45,7 @@ admin = ["it"]
 """
 ADDRESSES = (
     *("overview", "channels", "attribution", "journeys", "reactivation", "data-health"),
-    *("patient-journey", "research", "engagement", "education", "forecast"),
+    *("patient-journey", "research", "engagement", "education", "forecast", "budget"),
 )
 IDLE, ABSOLUTE = timedelta(minutes=15), timedelta(hours=12)
 

@@ -7,6 +7,7 @@ from attribution.metrics.engaging import ENGAGING
 from attribution.metrics.experience import EXPERIENCE
 from attribution.metrics.forecasting import FORECASTING
 from attribution.metrics.journeys import JOURNEYS
+from attribution.metrics.mixing import MIXING
 from attribution.metrics.people import PEOPLE
 from attribution.metrics.reconciling import RECONCILING
 from attribution.metrics.retaining import RETAINING
@@ -27,6 +28,7 @@ METRICS: dict[str, Definition] = {
         *PEOPLE,
         *ENGAGING,
         *FORECASTING,
+        *MIXING,
     )
 }
 

@@ -140,7 +140,7 @@ def draws_of(
     )
     kinds = _kinds(conversions, media, holdouts, tests, str(report["currency"].iloc[0]))
     inside = conversions[conversions["week"] >= media["week"].min()]
-    parts = _led_by_media(inside, journeys)
+    parts = led_by_media(inside, journeys)
     frames = []
     nodes: list[tuple[Node, float]] = []
     first: Floats | None = None
@@ -189,7 +189,7 @@ def _kinds(
     return kinds
 
 
-def _led_by_media(conversions: pd.DataFrame, journeys: pd.DataFrame) -> dict[str, float]:
+def led_by_media(conversions: pd.DataFrame, journeys: pd.DataFrame) -> dict[str, float]:
     """The share of each kind's conversions to which a channel with media led last."""
     whole = conversions.groupby("kind")["conversions"].sum()
     mine = journeys[journeys["has_media"] == 1].groupby("kind")["journeys"].sum()

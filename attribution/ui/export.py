@@ -2,13 +2,15 @@
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Literal
 
 import streamlit as st
 
+from attribution import planning, queries
 from attribution.group_queries import Group
+from attribution.planning import Request
 from attribution.queries import Scope
 from attribution.reports.about import SMALL_CELLS, about_report
 from attribution.reports.channels import channel_report
@@ -22,6 +24,8 @@ from attribution.reports.messages import VIEWS as MESSAGE_VIEWS
 from attribution.reports.messages import message_report
 from attribution.reports.patient_groups import NAME as COHORT_REPORT
 from attribution.reports.patient_groups import cohort_report, filters_of
+from attribution.reports.plans import NAME as PLAN_REPORT
+from attribution.reports.plans import plan_report
 from attribution.reports.reconcile import reconcile_report
 from attribution.roles import EXPORT
 from attribution.ui import access, filters, formats
@@ -264,6 +268,31 @@ def experience(context: Context) -> None:
 def _experience_report(context: Context, small: bool) -> bytes:
     view = experience_view(context.home, context.generation, context.scope, protected=not small)
     return experience_report(view, SMALL_CELLS[small])
+
+
+def budget(context: Context, request: Request) -> None:
+    """Offer the plan of the page as CSV; it stands on single weeks, so it stays inside."""
+    if context.protected:
+        return
+    if not context.reader.may(EXPORT):
+        st.caption(access.NOT_EXPORTED)
+        return
+    title, mime, icon = _KINDS["csv"]
+
+    def made() -> bytes:
+        marts = queries.marts(context.home, context.generation, protected=False)
+        plan = planning.scenario(marts, request)
+        return plan_report([plan], queries.about(marts).currency)
+
+    st.download_button(
+        f"Plan as {title}",
+        audited(context, "csv", made, PLAN_REPORT, small=True, filters=asdict(request)),
+        file_name(context, "csv", "budget"),
+        mime,
+        key="export_csv",
+        on_click="ignore",
+        icon=icon,
+    )
 
 
 def file_name(context: Context, kind: str, report: str = "channels") -> str:

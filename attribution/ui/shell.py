@@ -40,7 +40,10 @@ SECTIONS = {
         ("outreach/engagement.py", "Engagement", "engagement"),
         ("outreach/education.py", "Education", "education"),
     ),
-    "Planning": (("planning/forecast.py", "Forecast", "forecast"),),
+    "Planning": (
+        ("planning/forecast.py", "Forecast", "forecast"),
+        ("planning/budget.py", "Budget", "budget"),
+    ),
     "People": (
         ("people/patient_journey.py", "Patient journey", "patient-journey"),
         ("people/research.py", "Research", "research"),
@@ -63,6 +66,7 @@ USED = {
     "experience": frozenset({"period", "service", "location"}),
     # Of one series at a time, chosen on the page.
     "forecast": frozenset(),
+    "budget": frozenset(),
     "patient-journey": frozenset({"model"}),
     "research": frozenset(),
     "data-health": frozenset(),

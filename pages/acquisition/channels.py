@@ -15,5 +15,6 @@ with st.grid(2, min_column_width=420, gap="small"):
     draw.figure(view, "return")
     draw.figure(view, "credited")
 draw.table_with_parts(view, "channels", "campaigns", "channel", but=NO_CHANNEL)
+draw.table(view, "returns")
 export.channels(context)
 draw.notes(view)

@@ -9,6 +9,7 @@ from attribution.ui.charts.base import GREY, Spec, channel_colour, colour
 from attribution.ui.charts.beside import beside
 from attribution.ui.charts.bubbles import spend_against_return
 from attribution.ui.charts.courses import course
+from attribution.ui.charts.curves import response_curve
 from attribution.ui.charts.fan import fan
 from attribution.ui.charts.maps import flows, heat_map, matrix
 from attribution.ui.charts.rows import bars, bridge
@@ -33,6 +34,7 @@ __all__ = [
     "matrix",
     "percentiles",
     "ranges",
+    "response_curve",
     "spend_against_return",
     "weekly_lines",
 ]

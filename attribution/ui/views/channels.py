@@ -12,7 +12,7 @@ from attribution.paths import Home
 from attribution.queries import About, Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records
-from attribution.ui.views import arriving
+from attribution.ui.views import arriving, returns
 from attribution.ui.views.notes import UNASSIGNED, other_currencies
 
 QUESTION = "Which channels and campaigns bring patients at a price that pays?"
@@ -50,6 +50,7 @@ def build(marts: Marts, scope: Scope) -> View:
         return View(QUESTION, currency=about.currency, empty=empty)
     whole = _with_ends(marts, scope, about.currency, _with_ratios(_summed(campaigns, ["channel"])))
     parts = _with_ratios(campaigns)
+    beside = returns.table(marts, scope, about.currency, whole[whole["known"]])
     return View(
         QUESTION,
         metrics=_metrics(whole, scope),
@@ -60,6 +61,7 @@ def build(marts: Marts, scope: Scope) -> View:
         tables={
             "channels": _table("Channels", whole, ("channel",), _ends(scope)),
             "campaigns": _table("Campaigns", parts, ("channel", "campaign")),
+            "returns": beside,
         },
         warnings=_warnings(campaigns, scope, about),
         notes=(*_untold(marts, scope, whole, about), *_notes(marts, scope, about)),

@@ -1,0 +1,125 @@
+"""Returns side by side: credited, incremental, by the mix model; and what each channel rests on."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from attribution import credit_queries, mix_queries, queries
+from attribution.models import MODELS
+from attribution.queries import Marts, Scope
+from attribution.ui import formats
+from attribution.ui.view import Column, Table, measured
+
+MONEY = "collected"
+EVIDENCE = (
+    "Matched: a lift test or a holdout was heard. Tracked: clicks, visits, calls or messages of "
+    "people. Self-reported: touches that somebody wrote down, and no machine saw. Modelled: no "
+    "touch at all, only its money by place and week."
+)
+MATCHED, TRACKED, REPORTED, MODELLED = "matched", "tracked", "self-reported", "modelled"
+_BY_MACHINE = ("outreach_", "email", "sms", "call")
+_MOST_NAMED = 3
+
+
+def evidence_of(marts: Marts, channels: Sequence[str]) -> dict[str, str]:
+    """The evidence class of each channel."""
+    touched = queries.credited_channels(marts)
+    seen = queries.visited_channels(marts) | mix_queries.clicked_channels(marts)
+    tested = mix_queries.tested_channels(marts)
+    found = {}
+    for name in channels:
+        if name in tested:
+            found[name] = MATCHED
+        elif name in seen or (name in touched and name.startswith(_BY_MACHINE)):
+            found[name] = TRACKED
+        else:
+            found[name] = REPORTED if name in touched else MODELLED
+    return found
+
+
+def table(marts: Marts, scope: Scope, currency: str, whole: pd.DataFrame) -> Table:
+    """A row for each channel with spend; `whole` has channel, rated_spend and roi of the scope."""
+    paid = whole[whole["rated_spend"] > 0]
+    names = [str(name) for name in paid["channel"]]
+    evidence = evidence_of(marts, names)
+    spend = paid.set_index("channel")["rated_spend"]
+    frame = pd.DataFrame(
+        {
+            "channel": names,
+            "evidence": [evidence[name] for name in names],
+            "credited_roi": paid["roi"].to_numpy("float64"),
+            "incremental_roi": (_incremental(marts, scope, currency, names) / spend - 1)
+            .reindex(names)
+            .to_numpy("float64"),
+        }
+    )
+    mix = mix_queries.mix_channels(marts, MONEY).set_index("channel")
+    mix = mix[["spend", "brought", "low", "high"]].astype("float64").reindex(names)
+    cost = mix["spend"].where(mix["spend"] > 0)
+    for name, amount in (("mix_roi", "brought"), ("mix_roi_low", "low"), ("mix_roi_high", "high")):
+        frame[name] = (mix[amount] / cost - 1).to_numpy("float64")
+    columns = (
+        Column("channel", "Channel"),
+        Column("evidence", "Evidence", "text", EVIDENCE),
+        *map(measured, list(frame.columns)[2:]),
+    )
+    return Table(
+        "Net return, side by side",
+        columns,
+        frame,
+        note=" ".join(
+            [
+                f"Credited by {MODELS[scope.model].title}. 0.0x earns what it costs.",
+                *disagreements(marts, frame),
+            ]
+        ),
+        empty="No channel with spend matches these filters.",
+    )
+
+
+def _incremental(marts: Marts, scope: Scope, currency: str, names: Sequence[str]) -> pd.Series:
+    """Money that each channel brought by places and weeks; missing where that is not known."""
+    asked = replace(scope, kind=MONEY)
+    credit = queries.credit_by_model(marts, asked, currency)
+    own = credit[credit["model"] == credit_queries.INCREMENTAL].set_index("channel")["value"]
+    inside = credit_queries.incremental_resting_on(marts, MONEY, credit_queries.INSIDE_BASELINE)
+    brought = own.astype("float64").reindex(list(names))
+    # Nothing is learned at all where all is Baseline.
+    brought = brought.fillna(0.0) if len(own.drop("baseline", errors="ignore")) else brought
+    return brought.mask(brought.index.isin(inside))
+
+
+def disagreements(marts: Marts, rows: pd.DataFrame) -> tuple[str, ...]:
+    """Plain sentences on the channels of which the three say different things."""
+    vague = credit_queries.incremental_resting_on(marts, MONEY, credit_queries.NOT_IDENTIFIED)
+    credited, brought = rows["credited_roi"], rows["incremental_roi"]
+    known = credited.notna() & brought.notna() & ~rows["channel"].isin(vague)
+    over = rows.loc[known & (credited >= 0) & (brought < 0), "channel"]
+    under = rows.loc[known & (credited < 0) & (brought >= 0), "channel"]
+    outside = (credited < rows["mix_roi_low"]) | (credited > rows["mix_roi_high"])
+    beyond = rows.loc[credited.notna() & outside, "channel"]
+    said = []
+    if len(over):
+        said.append(
+            f"{_named(over)}: credited with more than it costs, yet places and weeks say that most "
+            "of it would have come anyway."
+        )
+    if len(under):
+        said.append(
+            f"{_named(under)}: credited with less than it costs, yet places and weeks say that it "
+            "brings more than its clicks show."
+        )
+    if len(beyond):
+        said.append(
+            f"{_named(beyond)}: what is credited lies outside what the mix model holds possible."
+        )
+    if said:
+        said.append("Where they disagree, a lift test decides; credit alone says who was there.")
+    return tuple(said)
+
+
+def _named(names: pd.Series) -> str:
+    shown = [formats.title(name) for name in names[:_MOST_NAMED]]
+    more = len(names) - len(shown)
+    return formats.several([*shown, f"{more} more"] if more else shown)

@@ -1,0 +1,191 @@
+"""The mix model: laws of carry-over and curves, what a known world teaches, and what tests add."""
+
+import sys
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attribution import mix_bayes
+from attribution.errors import BadInput
+from attribution.models import mix
+from attribution.models.incremental_design import carried
+from attribution.models.mix_design import HALVES, KEPT, Experiment, courses_of
+from attribution.models.mix_weeks import FEWEST_WEEKS, WARM_UP
+from attribution.models.response import Curves
+
+few = settings(max_examples=25, deadline=None)
+amounts = st.floats(0, 1e6, allow_nan=False)
+WEEKS = 104
+SEEN = np.arange(WEEKS) >= WARM_UP
+MONDAY = date(2024, 11, 25)
+
+
+@few
+@given(st.lists(amounts, min_size=1, max_size=30), st.sampled_from(KEPT))
+def test_carry_over_keeps_the_mass_of_what_was_spent(spent, kept):
+    """Nothing before, and long enough after: what is left over all weeks is what was spent."""
+    course = np.concatenate([np.zeros(4), spent, np.zeros(250)])
+    assert carried(course, kept).sum() == pytest.approx(sum(spent), rel=1e-6, abs=1e-6)
+
+
+@few
+@given(st.integers(0, 9_999), st.lists(amounts, min_size=2, max_size=12, unique=True))
+def test_curves_rise_and_are_concave(seed, spends):
+    rng = np.random.default_rng(seed)
+    curves = Curves(rng.gamma(2, 10, (7, 1)), rng.gamma(2, 1_000, (7, 1)) + 1)
+    spend = np.sort(np.array(spends))
+    brought = curves.along(0, spend)
+    assert (np.diff(brought, axis=1) >= -1e-9).all()
+    assert (brought <= curves.top).all()
+    steep = np.stack([curves.marginal(np.array([at]))[:, 0] for at in spend])
+    assert (np.diff(steep, axis=0) <= 1e-12).all()
+    assert (curves.brings(np.zeros(1)) == 0).all()
+
+
+def test_courses_are_one_in_the_mean_and_worked_by_hand():
+    """A steady 100 a week, half of the ceiling at 50: 100 / 150, whatever carries over."""
+    steady = np.full((1, WEEKS), 100.0)
+    courses = courses_of(steady, SEEN, ["video"])
+    assert courses.usual[:, :, SEEN].mean(axis=2) == pytest.approx(1.0)
+    at = [number for number, half in enumerate(courses.half[0]) if half == pytest.approx(50.0)]
+    assert len(at) == len(KEPT)
+    assert HALVES[1] == 0.5
+    assert courses.raw[0, at] == pytest.approx(2 / 3)
+
+
+def world(seed: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Spend of three channels, conversions, and what each channel truly brought a week."""
+    rng = np.random.default_rng(seed)
+    spend = rng.gamma(2.0, 500.0, (3, WEEKS)) * (rng.uniform(size=(3, WEEKS)) > 0.3)
+    level = np.stack(
+        [carried(course, kept) for course, kept in zip(spend, (0, 0.4, 0.6), strict=True)]
+    )
+    brought = np.array([[120.0], [80.0], [0.0]]) * level / (level + 1_000)
+    season = 300 + 40 * np.sin(2 * np.pi * np.arange(WEEKS) / 52.18)
+    return spend, rng.poisson(season + brought.sum(axis=0)).astype(float), brought
+
+
+@pytest.fixture(scope="module")
+def fits() -> dict[bool, np.ndarray]:
+    """Draws of what each channel brought; without a test, and with one of the second channel."""
+    spend, counted, brought = world()
+    weight = np.zeros(WEEKS)
+    weight[40:48] = 1.0
+    test = Experiment(1, weight, float(brought[1, 40:48].sum()), 5.0)
+    found = {}
+    for tested in (False, True):
+        courses, (drawn,) = mix.fitted(
+            counted[None], spend, ("paid_search", "display", "video"), SEEN,
+            [[test] if tested else []], 1, draws=150,
+        )  # fmt: skip
+        found[tested] = mix.brought_of(courses, drawn, float(counted[SEEN].mean()), SEEN)
+    return found
+
+
+def test_a_world_of_which_the_truth_is_known_is_learned(fits):
+    true = world()[2][:, SEEN].sum(axis=1)
+    drawn = fits[False]
+    assert drawn.mean(axis=0)[:2] == pytest.approx(true[:2], rel=0.35)
+    low, high = np.quantile(drawn, [0.05, 0.95], axis=0)
+    assert (low[:2] <= true[:2]).all()
+    assert (true[:2] <= high[:2]).all()
+    assert low[2] < 0.1 * true[0]  # it did nothing, and that is held possible
+    assert (drawn >= 0).all()
+
+
+def test_a_lift_test_makes_its_channel_surer(fits):
+    true = world()[2][1, SEEN].sum()
+    assert fits[True][:, 1].std() < 0.6 * fits[False][:, 1].std()
+    assert fits[True][:, 1].mean() == pytest.approx(true, rel=0.15)
+
+
+def frames(
+    weeks: int = WEEKS, currency: str = "USD", kinds: tuple[str, ...] = ("kept", "collected")
+) -> list[pd.DataFrame]:
+    """The tables that a refresh hands over, of such a world; money in micros."""
+    spend, counted, _ = world()
+    days = [MONDAY + timedelta(weeks=at) for at in range(weeks)]
+    place = {"service_line": "cardiology", "location": "North"}
+    conversions = pd.concat(
+        pd.DataFrame(
+            {
+                "kind": kind, **place, "week": days, "conversions": counted[:weeks].astype(int),
+                "value_micros": (counted[:weeks] * 2e8).astype("int64"),
+            }
+        )
+        for kind in kinds
+    )  # fmt: skip
+    media = pd.concat(
+        pd.DataFrame(
+            {
+                "channel": channel, "campaign": "one", "service_line": "unassigned",
+                "location": "unassigned", "week": days, "currency": currency,
+                "spend_micros": (spend[at, :weeks] * 1e6).astype("int64"),
+                "impressions": 0, "clicks": 0, "messages": 0,
+            }
+        )
+        for at, channel in enumerate(("paid_search", "display", "video"))
+    )  # fmt: skip
+    journeys = pd.DataFrame(columns=["kind", "channel", "has_media", "journeys"])
+    holdouts = pd.DataFrame(
+        columns=["kind", "channel", "campaign", "arm", "returned", "people", "counted",
+                 "squares", "afterwards"]
+    )  # fmt: skip
+    tests = pd.DataFrame(
+        {
+            "channel": ["video"], "kind": "kept", "location": "", "first_day": days[30],
+            "last_day": days[38], "increment": 0.0, "standard_error": 10.0,
+        }
+    )  # fmt: skip
+    report = pd.DataFrame({"currency": ["USD"]})
+    return [conversions, media, journeys, holdouts, tests, report]
+
+
+@pytest.fixture(scope="module")
+def drawn() -> pd.DataFrame:
+    return mix.mix_draws(*frames())
+
+
+def test_a_refresh_gets_a_hundred_draws_of_each_kind_and_channel(drawn):
+    assert list(drawn.columns) == list(mix.COLUMNS)
+    assert (drawn.groupby(["kind", "channel"]).size() == mix.DRAWS).all()
+    first = drawn.drop_duplicates(["kind", "channel"]).set_index(["kind", "channel"])
+    spend = world()[0]
+    year = spend[0, SEEN][:-1][-52:].sum()
+    assert first.loc[("kept", "paid_search"), "spend"] == pytest.approx(year, rel=1e-6)
+    assert first.loc[("kept", "video"), "lift_tests"] == 1
+    assert first.loc[("collected", "video"), "lift_tests"] == 0
+
+
+def test_money_is_counted_in_money_and_draws_come_in_any_order(drawn):
+    mean = drawn.groupby(["kind", "channel"])["brought"].mean()
+    assert mean["collected", "paid_search"] == pytest.approx(
+        200 * mean["kept", "paid_search"], rel=0.25
+    )
+    shuffled = [frame.sample(frac=1, random_state=3) for frame in frames()]
+    pd.testing.assert_frame_equal(mix.mix_draws(*shuffled), drawn)
+
+
+def test_money_of_another_currency_has_no_curve_in_money():
+    first = mix.mix_draws(*frames(currency="EUR", kinds=("kept",)))
+    assert first[["half", "spend", "today"]].isna().all(axis=None)
+    assert (first["brought"] > 0).any()
+
+
+def test_less_than_a_year_says_nothing():
+    assert mix.mix_draws(*frames(weeks=FEWEST_WEEKS)).empty
+    assert mix.mix_draws(*[frame.head(0) for frame in frames()[:-1]], frames()[-1]).empty
+
+
+def test_a_full_fit_says_what_it_needs(monkeypatch):
+    weekly = pd.DataFrame({"week": [MONDAY], "counted": [1.0], "video": [1.0]})
+    monkeypatch.setattr(sys, "version_info", (3, 11, 7))
+    with pytest.raises(BadInput, match=r"needs Python 3\.12 or later; this is 3\.11"):
+        mix_bayes.fitted(weekly, ["video"], 10)
+    monkeypatch.setattr(sys, "version_info", (3, 12, 1))
+    with pytest.raises(BadInput, match=r"needs the extra mmm"):
+        mix_bayes.fitted(weekly, ["video"], 10)
