@@ -52,6 +52,40 @@ def generation_of(home: Home) -> int:
     return number
 
 
+class Published:
+    """The private store of whatever generation is published when it is asked."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._number: int | None = None
+        self._open: Any = None
+
+    def __enter__(self) -> "Published":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._let_go()
+
+    def number(self) -> int:
+        """The generation that is published now."""
+        return generation_of(self._home)
+
+    def driver(self) -> Any:
+        """The private store that is published now."""
+        number = self.number()
+        if number != self._number:
+            self._let_go()
+            self._open = private_store(self._home, number)
+            self._driver = self._open.__enter__()
+            self._number = number
+        return self._driver
+
+    def _let_go(self) -> None:
+        if self._open is not None:
+            self._open.__exit__(None, None, None)
+            self._open = None
+
+
 def ask(driver: Any, flow: Flow, settings: Outreach, now: datetime) -> dict[str, str]:
     """Run a flow's audience into the temporary table `asked`; its columns and their types.
 

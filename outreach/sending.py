@@ -20,7 +20,8 @@ from attribution.contacts import Contacts
 from attribution.errors import BadInput, Busy
 from attribution.outreach_settings import Outreach
 from attribution.paths import Home
-from outreach import audience, consent, marks
+from outreach import consent, marks
+from outreach.audience import Published
 from outreach.doubts import Settled, after_a_kill, doubtful, settle
 from outreach.flow import Flow
 from outreach.hearing import Ear
@@ -123,7 +124,7 @@ class _Sending:
             self._settle()
             result.heard += self._ear.listen()
             self._outbox.release(self._flow.name, self._flow.version)
-            with _Consent(self._home) as ask:
+            with Published(self._home) as ask:
                 self._send_all(ask)
         except CannotSend as error:
             result.stopped = str(error)
@@ -151,7 +152,7 @@ class _Sending:
             self._ways[name] = opened(self._home, self._flow.name, self._settings, name)
         return self._ways[name]
 
-    def _send_all(self, ask: "_Consent") -> None:
+    def _send_all(self, ask: Published) -> None:
         flow, box = self._flow, self._outbox
         # What was settled a moment ago may leave at once.
         until = max(self._clock(), datetime.now(UTC)).astimezone(UTC)
@@ -174,7 +175,7 @@ class _Sending:
     def _quiet_in(self, zone: str) -> bool:
         return is_quiet(zone, self._clock(), *self._hours)
 
-    def _send_batch(self, ask: "_Consent", rows: Sequence[dict[str, Any]]) -> None:
+    def _send_batch(self, ask: Published, rows: Sequence[dict[str, Any]]) -> None:
         kept = self._willing(ask, rows)
         made, failed = letters(self._flow, kept, self._settings, self._contacts)
         if failed:
@@ -187,7 +188,7 @@ class _Sending:
         for name, waiting in by_way.items():
             self._send_by(name, waiting, ask, of)
 
-    def _willing(self, ask: "_Consent", rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _willing(self, ask: Published, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Those who may still be written to; the others are refused."""
         self._seen = (self._outbox.written(), ask.number())
         refusals = self._refusals(ask, rows)
@@ -198,7 +199,7 @@ class _Sending:
         return [row for row in rows if _who(row) not in refusals]
 
     def _send_by(
-        self, name: str, waiting: deque[Letter], ask: "_Consent", of: dict[str, dict[str, Any]]
+        self, name: str, waiting: deque[Letter], ask: Published, of: dict[str, dict[str, Any]]
     ) -> None:
         """Hand letters over by one way, chunk by chunk, as long as nothing speaks against it.
 
@@ -259,7 +260,7 @@ class _Sending:
         time.sleep(seconds)
         return busy + 1
 
-    def _refusals(self, ask: "_Consent", rows: Sequence[dict[str, Any]]) -> dict[Who, str]:
+    def _refusals(self, ask: Published, rows: Sequence[dict[str, Any]]) -> dict[Who, str]:
         candidates = pa.table(
             {
                 "person_id": pa.array([row["person_id"] for row in rows], pa.int64()),
@@ -285,40 +286,6 @@ class _Sending:
         later = datetime.now(UTC) + _FIRST_RETRY * 2 ** (count - 1)
         at = later.isoformat(timespec="milliseconds")
         return Change(letter.key, "approved", fate.reason, retry_at=at)
-
-
-class _Consent:
-    """Answers consent from whatever generation is published when it is asked."""
-
-    def __init__(self, home: Home) -> None:
-        self._home = home
-        self._number: int | None = None
-        self._open: Any = None
-
-    def __enter__(self) -> "_Consent":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._let_go()
-
-    def number(self) -> int:
-        """The generation that is published now."""
-        return audience.generation_of(self._home)
-
-    def driver(self) -> Any:
-        """The private store that is published now."""
-        number = self.number()
-        if number != self._number:
-            self._let_go()
-            self._open = audience.private_store(self._home, number)
-            self._driver = self._open.__enter__()
-            self._number = number
-        return self._driver
-
-    def _let_go(self) -> None:
-        if self._open is not None:
-            self._open.__exit__(None, None, None)
-            self._open = None
 
 
 def _who(row: dict[str, Any]) -> Who:

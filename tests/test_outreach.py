@@ -591,6 +591,8 @@ def test_the_command_line_is_dry_until_told(clinic, boxes, monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert "Harbor Clinic" in shown
     assert "example.org" not in shown
+    assert main(["outreach", "listen"]) == 0
+    assert "0 refusals or bounces are new" in capsys.readouterr().out
     wanted = clinic.folder / "stop.txt"
     wanted.write_text("asked@example.org\n312-555-0101\nnobody\n")
     assert main(["outreach", "stop", str(wanted)]) == 1

@@ -20,7 +20,8 @@ from connectors.columns import to_table
 from connectors.contract import Person
 from outreach import handoff
 from outreach.letters import Letter
-from outreach.outbox import COLUMNS, Change, Outbox
+from outreach.outbox import Change, Outbox
+from outreach.outbox_tables import COLUMNS
 
 KEY = "0" * 32
 
