@@ -176,39 +176,52 @@ def protected(cube: Cube, frame: pd.DataFrame, before: pd.DataFrame | None = Non
     cells keep their boundaries, and their numbers until every count has changed by nothing or by
     at least `LEAST`, so that no two releases differ by fewer people.
     """
-    by, keys = [*cube.by], [*cube.keys]
-    earlier, told, taken = _parts(by, before), [], set()
-    for part, rows in _parts(by, frame).items():
-        labels = _labels(cube, rows, earlier.get(part))
-        named = rows[[label is not None for label in labels]].copy()
-        named[keys] = [label for label in labels if label is not None] or None
-        sums = named.groupby([*by, *keys], sort=True, as_index=False, dropna=False).sum()
-        told.append(_kept(cube, sums, earlier.get(part)))
-        taken.add(part)
-    told += [rows for part, rows in earlier.items() if part not in taken]
-    rows = pd.concat(told, ignore_index=True) if told else frame.iloc[:0]
+    # One pass over all parts at once: a table has hundreds of parts of a few rows each.
+    grain = [*cube.by, *cube.keys]
+    earlier = frame.iloc[:0] if before is None else before
+    open_ = {part: set(cells) for part, cells in _parts(cube, earlier).items()}
+    labels = _labels(cube, frame, open_)
+    named = frame[np.array([label is not None for label in labels], dtype=bool)].copy()
+    named[[*cube.keys]] = [label for label in labels if label is not None] or None
+    sums = named.groupby(grain, sort=True, as_index=False, dropna=False).sum()
+    # A part that was told before keeps its cells, whether anybody is in it now or not.
+    fresh = np.array([part not in open_ for part in _part_of(cube, sums)], dtype=bool)
+    rows = pd.concat([sums[fresh], _kept(cube, sums[~fresh], earlier)], ignore_index=True)
     return rows[list(frame.columns)].astype(frame.dtypes.to_dict())
 
 
-def _parts(by: list[str], frame: pd.DataFrame | None) -> dict[Any, pd.DataFrame]:
-    """The rows of each value of the columns `by`; all of them as one part where there are none."""
-    if frame is None or frame.empty:
-        return {}
-    return dict(list(frame.groupby(by, sort=True, dropna=False))) if by else {(): frame}
+def _part_of(cube: Cube, frame: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """Which part each row is in: its values of the columns `by`."""
+    if not cube.by:
+        return [()] * len(frame)
+    return list(zip(*(frame[name] for name in cube.by), strict=True))
 
 
-def _labels(cube: Cube, part: pd.DataFrame, earlier: pd.DataFrame | None) -> list[Label | None]:
-    keys = list(map(tuple, part[list(cube.keys)].astype(str).itertuples(index=False)))
-    if earlier is not None:
-        open_ = set(map(tuple, earlier[list(cube.keys)].astype(str).itertuples(index=False)))
-        return [finest(key, open_) for key in keys]
-    numbers = cube.counted(part).to_numpy(dtype="int64").tolist()
-    cells: dict[Label, Numbers] = {}
-    for key, counts in zip(keys, numbers, strict=True):
-        one = Numbers(tuple(counts))
-        cells[key] = cells[key].and_([one]) if key in cells else one
-    told = fold(cells) if cells else {}
-    return [told.get(key) for key in keys]
+def _parts(cube: Cube, frame: pd.DataFrame) -> dict[tuple[Any, ...], dict[Label, list[int]]]:
+    """The cells of each part, and in which rows each of them is."""
+    parts: dict[tuple[Any, ...], dict[Label, list[int]]] = {}
+    labels = zip(*(frame[name].astype(str) for name in cube.keys), strict=True)
+    for row, (part, label) in enumerate(zip(_part_of(cube, frame), labels, strict=True)):
+        parts.setdefault(part, {}).setdefault(label, []).append(row)
+    return parts
+
+
+def _labels(
+    cube: Cube, frame: pd.DataFrame, open_: Mapping[tuple[Any, ...], Collection[Label]]
+) -> list[Label | None]:
+    """The label under which each row is told: one of those `open_` in its part, where any are."""
+    numbers = cube.counted(frame).to_numpy(dtype="int64").tolist()
+    labels: list[Label | None] = [None] * len(frame)
+    for part, rows in _parts(cube, frame).items():
+        if part in open_:
+            told = {label: finest(label, open_[part]) for label in rows}
+        else:
+            ones = {label: [Numbers(tuple(numbers[n])) for n in ns] for label, ns in rows.items()}
+            told = {**fold({label: one.and_(more) for label, (one, *more) in ones.items()})}
+        for label, places in rows.items():
+            for place in places:
+                labels[place] = told.get(label)
+    return labels
 
 
 def finest(key: Label, open_: Collection[Label]) -> Label | None:
@@ -220,15 +233,20 @@ def finest(key: Label, open_: Collection[Label]) -> Label | None:
     return None
 
 
-def _kept(cube: Cube, sums: pd.DataFrame, earlier: pd.DataFrame | None) -> pd.DataFrame:
-    """The new numbers of each cell, or those told before where too few people changed."""
-    if earlier is None or sums.empty:
-        return sums if earlier is None else earlier
+def _kept(cube: Cube, sums: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
+    """The new numbers of each cell, or those told before where too few people changed.
+
+    Of parts of which nothing is in `sums`, what was told before.
+    """
+    if earlier.empty:
+        return earlier
     grain = [*cube.by, *cube.keys]
     old, new = earlier.set_index(grain), sums.set_index(grain)
-    new = new.reindex(old.index).fillna(0)
+    new = new.reindex(old.index, fill_value=0)
     now = cube.counted(new)
     change = (now - cube.counted(old)).abs()
     safe = ((change == 0) | (change >= LEAST)).all(axis=1)
     safe &= ((now == 0) | (now >= LEAST)).all(axis=1) & (change > 0).any(axis=1)
+    present = set(_part_of(cube, sums))
+    safe &= np.array([part in present for part in _part_of(cube, earlier)], dtype=bool)
     return new.where(safe, old).reset_index()

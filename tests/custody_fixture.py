@@ -11,11 +11,11 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import duckdb
+import few_models as fewer
 import pytest
 from servers.clinic import CANARY_EMAIL, CANARY_MRN, CONFIG, clinic, payment, people
 from servers.killer import after, die
 from servers.scripted import slice_of, slices
-from warehouse_fixtures import made_of
 
 from attribution import (
     audit,
@@ -23,8 +23,6 @@ from attribution import (
     forgetting,
     rotation,
     settings,
-    transform,
-    viewer_marts,
     warehouse,
 )
 from attribution.keys import keyring
@@ -44,10 +42,7 @@ ORPHAN = payment("pay-orphan", "10.00", 5, appointment_id="a0")
 def ready(models: tuple[str, ...]) -> None:
     """The clinic's systems, and few models; in this process."""
     SOURCES["scripted"] = "servers.scripted"
-    few = made_of(models)
-    transform.load_models = lambda: few
-    transform.run_checks = lambda _connection: None
-    viewer_marts.write = lambda *_marts, **_how: None
+    fewer.build_only(models)
     systems()
 
 
@@ -59,12 +54,9 @@ def systems(count: int = 6) -> None:
 @contextmanager
 def few_models(models: tuple[str, ...] = MODELS) -> Iterator[None]:
     """`ready`, until the end of the block."""
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, fewer.few_models(models):
         patch.setitem(SOURCES, "scripted", "servers.scripted")
-        for name in ("load_models", "run_checks"):
-            patch.setattr(transform, name, getattr(transform, name))
-        patch.setattr(viewer_marts, "write", viewer_marts.write)
-        ready(models)
+        systems()
         yield
 
 

@@ -6,11 +6,14 @@ import os
 import shutil
 import signal
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 
 import custody_fixture as custody
+import duckdb
 import pytest
+from few_models import few_models
 from servers.clinic import CONFIG, clinic
 from servers.killer import POINTS, STEPS, run, second_week
 
@@ -31,12 +34,33 @@ class Weeks:
 
     first: Home
     checksums: dict[str, str]
+    loaded: dict[str, list[tuple[object, ...]]]
     people: list[dict[str, object]]
 
 
 def checksums(home):
     with Ledger(home) as ledger:
         return json.loads(ledger.publications()["checksums"].iloc[0])
+
+
+# When a row came, and by which refresh.
+OF_THE_RUN = ("run_id", "loaded_at")
+
+
+def loaded(home):
+    """All that was loaded, whichever refresh did it."""
+    path = home.generation(warehouse.current_generation(home)) / "private.duckdb"
+    with duckdb.connect(str(path), read_only=True) as store:
+        tables = store.execute(
+            "select table_name from duckdb_tables()"
+            " where starts_with(table_name, 'raw_') or table_name in ('cursor', 'identity')"
+        ).fetchall()
+        return {
+            name: store.execute(
+                f"select columns(c -> c not in {OF_THE_RUN}) from {name} order by all"
+            ).fetchall()
+            for (name,) in tables
+        }
 
 
 def people(home):
@@ -53,20 +77,38 @@ def spend(home):
         engine.dispose()
 
 
-@pytest.fixture(scope="module")
-def weeks(tmp_path_factory):
+@contextmanager
+def two_weeks(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SOURCES, "scripted", "servers.scripted")
-        first = Home(tmp_path_factory.mktemp("first"))
+        first = Home(folder / "first")
+        first.folder.mkdir(mode=0o700)
         first.config.write_text(f"first_day = 2025-01-01\n{CONFIG}")
         clinic()
         refresh(load(first))
-        never_killed = Home(tmp_path_factory.mktemp("never") / "home")
+        never_killed = Home(folder / "never" / "home")
         shutil.copytree(first.folder, never_killed.folder)
         second_week()
         refresh(load(never_killed))
         assert spend(first) == 140_000_000 != spend(never_killed)
-        yield Weeks(first, checksums(never_killed), people(never_killed))
+        assert loaded(first) != loaded(never_killed)
+        yield Weeks(first, checksums(never_killed), loaded(never_killed), people(never_killed))
+
+
+@pytest.fixture(scope="module")
+def weeks(tmp_path_factory):
+    """Of few models: a kill has to do with what was loaded, which is compared to the row."""
+    with few_models(), two_weeks(tmp_path_factory.mktemp("few")) as made:
+        pass
+    return made
+
+
+@pytest.fixture
+def few(monkeypatch):
+    monkeypatch.setitem(SOURCES, "scripted", "servers.scripted")
+    second_week()
+    with few_models():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +123,7 @@ def processes():
 
 
 @pytest.mark.parametrize("point", [*POINTS, *STEPS])
-def test_a_killed_refresh_loses_nothing(weeks, processes, tmp_path, point):
+def test_a_killed_refresh_loses_nothing(weeks, few, processes, tmp_path, point):
     home = Home(tmp_path / "home")
     shutil.copytree(weeks.first.folder, home.folder)
     victim = processes.Process(target=run, args=(home.folder, point))
@@ -95,6 +137,7 @@ def test_a_killed_refresh_loses_nothing(weeks, processes, tmp_path, point):
 
     outcome = refresh(load(home))
     assert checksums(home) == weeks.checksums
+    assert loaded(home) == weeks.loaded
     assert people(home) == weeks.people
     assert warehouse.current_generation(home) == outcome.generation
     assert not list(home.generations.glob("*/unfinished"))
@@ -102,18 +145,23 @@ def test_a_killed_refresh_loses_nothing(weeks, processes, tmp_path, point):
         assert ledger.runs()["state"].tolist() == ["published", "killed", "published"]
 
 
-def test_killed_again_and_again(weeks, processes, tmp_path):
-    home = Home(tmp_path / "home")
-    shutil.copytree(weeks.first.folder, home.folder)
-    for point in ("inside a load", "after the vault", "after closing"):
-        victim = processes.Process(target=run, args=(home.folder, point))
-        victim.start()
-        victim.join()
-        assert victim.exitcode == -signal.SIGKILL
-        assert spend(home) == 140_000_000
-    refresh(load(home))
-    assert checksums(home) == weeks.checksums
-    assert people(home) == weeks.people
+def test_killed_again_and_again(processes, tmp_path):
+    """Of every model, and of what viewers are told."""
+    with two_weeks(tmp_path) as weeks:
+        home = Home(tmp_path / "home")
+        shutil.copytree(weeks.first.folder, home.folder)
+        for point in ("inside a load", "after the vault", "after closing"):
+            victim = processes.Process(
+                target=run, args=(home.folder, point), kwargs={"every_model": True}
+            )
+            victim.start()
+            victim.join()
+            assert victim.exitcode == -signal.SIGKILL
+            assert spend(home) == 140_000_000
+        refresh(load(home))
+        assert checksums(home) == weeks.checksums
+        assert loaded(home) == weeks.loaded
+        assert people(home) == weeks.people
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from itertools import combinations
 from threading import Event, Thread
 
 import pytest
+from few_models import few_models
 from servers.clinic import (
     CANARY_EMAIL,
     CANARY_MRN,
@@ -41,10 +42,9 @@ from connectors.source import Total
 SECRET = "canary-token-77aa"
 
 
-@pytest.fixture(scope="module")
-def first_week(tmp_path_factory):
+def a_first_week(folder):
     """A home folder after its first refresh, which no test changes."""
-    made = Home(tmp_path_factory.mktemp("first") / "home")
+    made = Home(folder / "home")
     made.folder.mkdir(mode=0o700)
     made.config.write_text(f"first_day = 2025-01-01\n{CONFIG}")
     with pytest.MonkeyPatch.context() as patch:
@@ -52,6 +52,17 @@ def first_week(tmp_path_factory):
         clinic()
         run(made)
     return made
+
+
+@pytest.fixture(scope="module")
+def first_week(tmp_path_factory):
+    return a_first_week(tmp_path_factory.mktemp("first"))
+
+
+@pytest.fixture(scope="module")
+def few_first_week(tmp_path_factory):
+    with few_models():
+        return a_first_week(tmp_path_factory.mktemp("few"))
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +80,20 @@ def on_stage(home, monkeypatch):
 def published(first_week, home):
     """The test's home folder with the first week's generation."""
     shutil.copytree(first_week.folder, home.folder, dirs_exist_ok=True)
+    return home
+
+
+@pytest.fixture
+def few():
+    """For a test that has nothing to do with models."""
+    with few_models():
+        yield
+
+
+@pytest.fixture
+def few_published(few, few_first_week, home):
+    """As `published`, of few models; and so are the test's own refreshes."""
+    shutil.copytree(few_first_week.folder, home.folder, dirs_exist_ok=True)
     return home
 
 
@@ -134,7 +159,7 @@ def test_an_unchanged_input_gives_the_same_marts(home, published):
     assert "credit" in first
 
 
-def test_restated_days_replace_old_ones_and_rollback_brings_them_back(home, published):
+def test_restated_days_replace_old_ones_and_rollback_brings_them_back(home, few_published):
     SCRIPTS["ads"] = slices(ads("12.50", days=7))
     run(home)
     assert ask(home, "select sum(spend_micros) from spend") == [(87_500_000,)]
@@ -143,7 +168,7 @@ def test_restated_days_replace_old_ones_and_rollback_brings_them_back(home, publ
     assert books(home, "publications")["reason"].tolist() == ["rollback", "refresh", "refresh"]
 
 
-def test_whichever_sources_fail_their_data_stand_and_the_others_publish(home, published):
+def test_whichever_sources_fail_their_data_stand_and_the_others_publish(home, few_published):
     whole = checksums(home)
     names = ("ads", "emr", "crm")
     for size in (1, 3):
@@ -168,7 +193,9 @@ ERRORS = [
 ]
 
 
-def test_a_source_that_is_no_longer_configured_is_not_told_of_but_its_data_stay(home, published):
+def test_a_source_that_is_no_longer_configured_is_not_told_of_but_its_data_stay(
+    home, few_published
+):
     before = checksums(home)
     settings = load(home)
     refresh(replace(settings, sources=settings.sources[:1]))
@@ -177,7 +204,7 @@ def test_a_source_that_is_no_longer_configured_is_not_told_of_but_its_data_stay(
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_an_unexpected_error_fails_that_source_only(home, error):
+def test_an_unexpected_error_fails_that_source_only(home, error, few):
     SCRIPTS["crm"] = failing(error)
     outcome = run(home)
     assert list(outcome.failed) == ["crm"]
@@ -185,7 +212,7 @@ def test_an_unexpected_error_fails_that_source_only(home, error):
     assert ask(home, "select sum(spend_micros) from spend") == [(140_000_000,)]
 
 
-def test_a_source_that_cannot_even_begin_fails_alone(home):
+def test_a_source_that_cannot_even_begin_fails_alone(home, few):
     def crash(*_):
         raise RuntimeError(SECRET)
 
@@ -204,7 +231,7 @@ def test_whoever_debugs_sees_the_unexpected_error(home):
     assert warehouse.current_generation(home) is None
 
 
-def test_no_window_is_committed_over_a_gap(home):
+def test_no_window_is_committed_over_a_gap(home, few):
     broken = replace(ads(), name="second", read=failing_read(SourceUnreachable("away.")))
     later = replace(ads("99"), name="third")
     other = slice_of(contact("c9"), name="contacts")
@@ -216,7 +243,7 @@ def test_no_window_is_committed_over_a_gap(home):
     assert ask(home, "select sum(spend_micros) from spend") == [(140_000_000,)]
 
 
-def test_cursors_are_given_back_to_the_source(home):
+def test_cursors_are_given_back_to_the_source(home, few):
     given = []
 
     def script(_context, cursors):
@@ -236,7 +263,7 @@ def bad_rules(home):
     )
 
 
-def test_a_failing_check_keeps_the_old_generation(home, published):
+def test_a_failing_check_keeps_the_old_generation(home, few_published):
     SCRIPTS["ads"] = slices(ads("20"))
     bad_rules(home)
     with pytest.raises(TransformError, match="channel_rules_name_known_channels"):
@@ -253,7 +280,7 @@ def test_a_failing_check_keeps_the_old_generation(home, published):
     assert ask(home, "select sum(spend_micros) from spend") == [(280_000_000,)]
 
 
-def test_of_two_refreshes_at_once_the_second_is_told_who_holds_the_lock(home):
+def test_of_two_refreshes_at_once_the_second_is_told_who_holds_the_lock(home, few):
     entered, leave = Event(), Event()
 
     def wait(_context, _cursors):
@@ -288,7 +315,7 @@ def files_of_at_most(size):
 
 
 @pytest.mark.parametrize("more", [-100_000, 50_000], ids=["while copying", "while building"])
-def test_a_full_disk_leaves_what_is_published(home, more, published):
+def test_a_full_disk_leaves_what_is_published(home, more, few_published):
     whole = checksums(home)
     size = (home.generation(1) / "private.duckdb").stat().st_size
     with files_of_at_most(size + more), pytest.raises((OSError, DBAPIError, TransformError)):
@@ -332,7 +359,7 @@ def test_a_damaged_unfinished_generation_does_not_stand_in_the_way(home, publish
     assert checksums(home) == whole
 
 
-def test_a_damaged_published_private_store_is_read_anew(home, published):
+def test_a_damaged_published_private_store_is_read_anew(home, few_published):
     whole = checksums(home)
     (home.generation(1) / "private.duckdb").write_bytes(b"garbage" * 1000)
     run(home)
@@ -358,7 +385,7 @@ def test_no_secret_and_no_identifier_is_written_anywhere(home, caplog, capfd):
         assert canary.encode() not in stored
 
 
-def test_payloads_are_kept_as_fetched_inside_the_home_folder(home):
+def test_payloads_are_kept_as_fetched_inside_the_home_folder(home, few):
     home.config.write_text(
         '[sources.ads]\nkind = "scripted"\nscript = "ads"\naccount = "../../../up/1"\n'
     )
@@ -376,7 +403,7 @@ def test_payloads_are_kept_as_fetched_inside_the_home_folder(home):
     assert kept[0].stat().st_mode & 0o777 == 0o600
 
 
-def test_control_sums_that_differ_are_told(home):
+def test_control_sums_that_differ_are_told(home, few):
     SCRIPTS["ads"] = slices(ads("10"), replace(ads("10"), name="again", read=lambda: [*odd()]))
     outcome = run(home)
     step = books(home, "steps", outcome.run_id).iloc[0]
@@ -391,7 +418,7 @@ def odd():
     yield Total(AdSpend, "spend", 2.0)
 
 
-def test_a_new_lead_in_one_system_and_a_patient_in_another_are_one_person(home):
+def test_a_new_lead_in_one_system_and_a_patient_in_another_are_one_person(home, few):
     SCRIPTS["crm"] = slices(leads())
     outcome = run(home)
     steps = books(home, "steps", outcome.run_id).set_index("name")

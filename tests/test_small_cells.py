@@ -121,6 +121,41 @@ def test_two_releases_differ_by_nobody_or_by_enough(cells, random):
     assert is_safe(second["people"] - second["kept"])
 
 
+MONTHS = st.dictionaries(st.sampled_from([1, 2, 3]), CELLS, min_size=2)
+
+
+@given(MONTHS, MONTHS)
+@settings(max_examples=8)
+def test_many_parts_at_once_are_told_as_each_is_alone(first, second):
+    """Also where a part is new, or nobody is in it any more."""
+
+    def rows(months):
+        return pd.DataFrame(
+            [(month, *key, a + b, a) for month, of in months.items() for key, (a, b) in of.items()],
+            columns=["month", "line", "place", "people", "kept"],
+        ).astype({"line": "str", "place": "str"})
+
+    def alone(cells, before=None):
+        months = sorted({*cells["month"], *(() if before is None else before["month"])})
+        told = [
+            protected(
+                CUBE,
+                cells[cells["month"] == month],
+                None if before is None else before[before["month"] == month],
+            )
+            for month in months
+        ]
+        return in_order(pd.concat(told))
+
+    def in_order(told):
+        return told.sort_values(["month", "line", "place"], ignore_index=True)
+
+    early, late = rows(first), rows(second)
+    before = in_order(protected(CUBE, early))
+    pd.testing.assert_frame_equal(before, alone(early))
+    pd.testing.assert_frame_equal(in_order(protected(CUBE, late, before)), alone(late, before))
+
+
 @given(
     st.lists(st.lists(st.integers(0, 25), min_size=3, max_size=3), min_size=3, max_size=3),
 )

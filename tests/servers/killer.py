@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from few_models import build_only
 from servers.clinic import ads, clinic, records
 from servers.scripted import slices
 
@@ -63,8 +64,10 @@ POINTS: dict[str, tuple[Any, str, Any]] = {
 STEPS = ("load ads", "load emr", "load crm", "identity", "models", "checks", "publish")
 
 
-def run(folder: Path, point: str) -> None:
-    """Refresh, and die at a point or after a step."""
+def run(folder: Path, point: str, *, every_model: bool = False) -> None:
+    """Refresh, and die at a point or after a step; of few models or of every one."""
+    if not every_model:
+        build_only()
     second_week()
 
     def watch(event: refresh.Event) -> None:
