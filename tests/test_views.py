@@ -12,12 +12,14 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from attribution import cohort_queries, queries
+from attribution import cohort_queries, queries, settings
+from attribution.doctor import examine
 from attribution.ledger import Ledger
 from attribution.metrics import KINDS, METRICS, ratio
 from attribution.models import MODELS
 from attribution.paths import Home
 from attribution.queries import About, Marts, Scope
+from attribution.settings import SourceSettings
 from attribution.ui import charts, formats
 from attribution.ui.freshness import look_up
 from attribution.ui.scope import before, scope_of
@@ -405,6 +407,18 @@ def test_data_health_shows_what_could_not_be_used(marts):
     assert len(view.tables["rejected"].frame) == 2
     assert "channel_rules.csv" in view.tables["unmapped"].note
     assert view.tables["sessions"].frame["sampled"].tolist() == [True, False]
+
+
+def test_codes_without_a_service_line_are_told_on_the_page_and_by_the_doctor(home, marts):
+    table = data_health.build(marts).tables["unknown_codes"]
+    assert table.frame["code"].tolist() == ["NEWPT", "M25*", "(rare)"]
+    assert table.frame["people"].isna().tolist() == [False, False, True]
+    (home.folder / "record").mkdir(exist_ok=True)
+    record = SourceSettings("emr", "fhir_files", "emr", {"folder": str(home.folder / "record")})
+    said = {f.subject: f.sentence for f in examine(replace(settings.load(home), sources=(record,)))}
+    assert said["service lines"].startswith("no rule knows 2 codes")
+    assert "NEWPT (812 visits)" in said["service lines"]
+    assert "found no file to read" in said["emr"]
 
 
 def test_data_health_says_how_well_people_are_joined(marts, tables):
