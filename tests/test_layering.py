@@ -22,6 +22,7 @@ FORBIDDEN = {
     "attribution/planning.py": {"connectors", "streamlit", "plotly", "duckdb", "sqlalchemy"},
     "attribution/claim_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/group_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
+    "attribution/engagement_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/people.py": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/research": {"connectors", "streamlit", "plotly", "duckdb", "sqlalchemy"},
     "attribution/research_queries.py": {"connectors", "streamlit", "plotly", "duckdb"},

@@ -108,17 +108,20 @@ def _wishes(rows: pd.DataFrame) -> Figure:
         formats.short_label(f"{formats.title(row['channel'])}: {row['channel_wish'].lower()}")
         for row in records(drawn)
     ]
-    wished = drawn[drawn["channel_wish"] == order[0]]
-    other = drawn[drawn["channel_wish"] == order[1]]
-    rates = [part["responded"].sum() / max(part["delivered"].sum(), 1) for part in (wished, other)]
+    rates = {(row["channel"], row["channel_wish"]): row["response_rate"] for row in records(drawn)}
+    preferred, other, *_ = order
+    # By channel: of texts few are answered, whoever prefers what.
+    said = [
+        f"{formats.title(channel)} is answered in {formats.rate(rate)} where it is preferred, in "
+        f"{formats.rate(rates[channel, other])} where another channel is"
+        for (channel, wish), rate in rates.items()
+        if wish == preferred and (channel, other) in rates
+    ]
     return counted.response_bars(
         drawn,
         labels,
         "Answered, by preference",
-        f"Messages by the channel that a person prefers are answered in {formats.rate(rates[0])}, "
-        f"those by another in {formats.rate(rates[1])}."
-        if len(wished) and len(other)
-        else "Too little is known of what people prefer to compare.",
+        f"{'; '.join(said)}." if said else "Too little is known of what people prefer to compare.",
         "wishes",
     )
 
