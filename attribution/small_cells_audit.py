@@ -36,6 +36,7 @@ class Attack:
     _rows: list[Ints] = field(default_factory=list)
     _weights: list[npt.NDArray[np.float64]] = field(default_factory=list)
     _told: list[float] = field(default_factory=list)
+    _between: list[tuple[Ints, float, float]] = field(default_factory=list)
 
     def told(self, which: Sequence[int] | Ints, total: float, weights: object = None) -> None:
         """That these counts, times their weights (1), add up to `total`."""
@@ -44,6 +45,10 @@ class Attack:
         self._rows.append(rows)
         self._weights.append(given)
         self._told.append(float(total))
+
+    def between(self, which: Sequence[int] | Ints, least: float, most: float) -> None:
+        """That these counts add up to `least` at least and to `most` at most: a rounded total."""
+        self._between.append((np.asarray(which, dtype=np.int64), float(least), float(most)))
 
     def rate(self, some: Sequence[int], whole: Sequence[int], rate: float) -> None:
         """That some of these counts are the share `rate` of all of them."""
@@ -87,11 +92,21 @@ class Attack:
         ]
 
     def _equations(self) -> dict[str, Any]:
-        if not self._told:
-            return {}
-        lengths = [len(rows) for rows in self._rows]
+        known: dict[str, Any] = {}
+        if self._told:
+            known["A_eq"] = self._table(self._rows, self._weights)
+            known["b_eq"] = np.asarray(self._told)
+        if self._between:
+            rows = [which for which, *_ in self._between for _ in range(2)]
+            signs = [np.full(len(which), sign) for which, *_ in self._between for sign in (-1, 1)]
+            known["A_ub"] = self._table(rows, signs)
+            known["b_ub"] = np.asarray(
+                [end for _, least, most in self._between for end in (-least, most)]
+            )
+        return known
+
+    def _table(self, rows: Sequence[Ints], weights: Sequence[npt.NDArray[np.float64]]) -> csr_array:
+        lengths = [len(each) for each in rows]
         place = np.repeat(np.arange(len(lengths)), lengths)
-        shape = (len(lengths), self.hidden)
-        both = (place, np.concatenate(self._rows))
-        table = csr_array((np.concatenate(self._weights), both), shape)
-        return {"A_eq": table, "b_eq": np.asarray(self._told)}
+        both = (place, np.concatenate(rows))
+        return csr_array((np.concatenate(weights), both), (len(lengths), self.hidden))

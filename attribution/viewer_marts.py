@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from attribution import viewer_cells, viewer_patients
+from attribution import viewer_cells, viewer_paths, viewer_patients
 from attribution.errors import TransformError
 from attribution.raw import fetch, lent
 from attribution.small_cells import LEAST, OTHER, Cube, protected
@@ -84,12 +84,14 @@ def write(connection: Connection, marts: Mapping[str, Sequence[str]], *, follows
             _cube(connection, cube, follows=bool(earlier))
     if set(viewer_patients.MARTS) <= set(marts):
         _patients(connection, follows=bool(earlier))
+    ways = set(viewer_paths.MARTS) <= set(marts)
+    quarter = _paths(connection, said, earlier) if ways else ""
     _spend(connection)
     _incremental(connection)
     for mart in AS_THEY_ARE:
         if mart in marts:
             _create(connection, mart, f"select * from main.{mart}")
-    _about(connection, said, until, {"rules": rules, **numbers})
+    _about(connection, said, until, {"rules": rules, "told_quarter": quarter, **numbers})
     present = _tables(connection)
     for mart in marts:
         if mart not in present:
@@ -299,6 +301,21 @@ def _patients(connection: Connection, *, follows: bool) -> None:
     for cube, rows in viewer_patients.told(*frames):
         _prove(cube, rows)
         _write(connection, cube, rows)
+
+
+def _paths(connection: Connection, said: Mapping[str, str], earlier: Mapping[str, str]) -> str:
+    """Write the ways of quarters that are over, after those that were told; the last of them."""
+    since = earlier.get("told_quarter", "")
+    told = viewer_paths.tell(connection, since or "2000-01-01", said["last_day"])
+    for mart, rows in told.items():
+        columns = ", ".join(
+            f"cast({name} as {kind}) as {name}" for name, kind in _types(connection, mart)
+        )
+        before = f" union all by name from {BEFORE}.{mart}" if since else ""
+        with lent(connection, pa.Table.from_pandas(rows, preserve_index=False)) as incoming:
+            _create(connection, mart, f"select {columns} from {incoming}{before}")
+    newest = told["path_lags"]["quarter"].max() if len(told["path_lags"]) else None
+    return since if newest is None else f"{pd.Timestamp(newest):%Y-%m-%d}"
 
 
 def _write(connection: Connection, cube: Cube, rows: pd.DataFrame) -> None:

@@ -4,7 +4,8 @@
 
 Every table is of people by week, by service line and place, and by channel and campaign, told as
 the refresh tells it; every pair of releases is a table and the same with a few people more and
-less. The attack is `attribution.small_cells_audit`: linear programs that know nothing of the way
+less; ways by which people came are told beside what credit says of their first and last channel.
+The attack is `attribution.small_cells_audit`: linear programs that know nothing of the way
 chosen. Beside it stands the usual way, which hides small cells and nothing else, and two releases
 that are each folded by themselves: the same attack must give many of theirs back, or it proves
 nothing.
@@ -12,7 +13,7 @@ nothing.
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +22,7 @@ import pandas as pd
 
 from attribution.small_cells import LEAST, OTHER, Cube, Label, Numbers, fold, protected
 from attribution.small_cells_audit import Attack
+from attribution.viewer_paths import TOGETHER, bounds, labels
 
 Counts = npt.NDArray[np.int64]
 
@@ -177,6 +179,74 @@ def _net_span(attack: Attack, which: Counts, size: int) -> tuple[float, float]:
     return float(low - many), float(high - many)
 
 
+def attack_ways(random: np.random.Generator, way: str, found: Found) -> None:
+    """Ways of a quarter, beside how many began and ended with each channel."""
+    order = possible_ways(int(random.integers(2, 5)))
+    weights = random.dirichlet(np.full(len(order), 0.3))
+    sizes = random.poisson(weights * random.choice([60, 200, 800]))
+    attack = ways_attacked(order, sizes, way)
+    found.add(attack, [[n] for n in range(len(order))], sizes)
+
+
+def possible_ways(channels: int, steps: int = 4) -> list[Label]:
+    """All ways through so many channels, each in one step after another."""
+    names = [f"c{n}" for n in range(channels)]
+    ways: list[Label] = [(name,) for name in names]
+    for way in ways:
+        if len(way) < steps:
+            ways += [(*way, name) for name in names if name != way[-1]]
+    return [(*way, *[""] * (4 - len(way))) for way in ways]
+
+
+def ways_attacked(order: Sequence[Label], sizes: Counts, way: str = "about") -> Attack:
+    """What somebody knows who is told of ways and, by credit, of their first and last channels.
+
+    `sizes` are the journeys of each of the ways `order`, a person each. Nobody is told which of
+    the others nobody took; but where nothing is told together, nobody took what is not named.
+    """
+    attack = Attack(len(order))
+    taken = [number for number, size in enumerate(sizes) if size]
+    for last in (False, True):
+        inside: dict[Label, list[int]] = {}
+        for number, steps in enumerate(order):
+            inside.setdefault(([s for s in steps if s][-1] if last else steps[0],), []).append(
+                number
+            )
+        cells = {key: Numbers((int(sizes[which].sum()),)) for key, which in inside.items()}
+        for which in _joined(inside, fold(cells)):
+            attack.told(which, sizes[which].sum())
+    if sizes.sum() >= LEAST:
+        attack.told(range(len(order)), sizes.sum())
+    if way == "exactly":
+        for number in taken:
+            if sizes[number] >= LEAST:
+                attack.told([number], sizes[number])
+        return attack
+    if not taken:
+        return attack
+    counts = {order[number]: int(sizes[number]) for number in taken}
+    told = labels({steps: (size, 0) for steps, size in counts.items()}, counts)
+    cells = {label: [] for label in told.values()}
+    for number, steps in enumerate(order):
+        rest = ((steps[0], TOGETHER, "", ""), (TOGETHER, "", "", ""))
+        label = next((each for each in (told.get(steps, steps), *rest) if each in cells), None)
+        if label is not None:
+            cells[label].append(number)
+        elif told:
+            attack.told([number], 0)
+    for which in cells.values():
+        low, high = bounds(sizes[which].sum(keepdims=True))
+        attack.between(which, low[0], high[0])
+    return attack
+
+
+def _joined(cells: Mapping[Label, list[int]], told: Mapping[Label, Label]) -> list[list[int]]:
+    joined: dict[Label, list[int]] = {}
+    for key, label in told.items():
+        joined.setdefault(label, []).extend(cells[key])
+    return list(joined.values())
+
+
 def _drawn(random: np.random.Generator, keys: list[Label]) -> pd.DataFrame:
     sizes = random.poisson(random.dirichlet(np.ones(len(keys))) * random.choice([60, 200, 600]))
     responded = random.binomial(sizes, 0.4)
@@ -202,6 +272,7 @@ def main() -> None:
     for title, attack, ways in (
         ("tables", attack_block, ("folded", "primary")),
         ("pairs of releases", attack_releases, ("kept", "each by itself")),
+        ("quarters of ways", attack_ways, ("about", "exactly")),
     ):
         for way in ways:
             random, found = np.random.default_rng(options.seed), Found()

@@ -56,8 +56,10 @@ USED = {
     "research": frozenset(),
     "data-health": frozenset(),
 }
-# Where small cells are folded, credit knows neither service lines nor places.
-UNPLACED = dict.fromkeys(("channels", "attribution"), frozenset({"service", "location"}))
+# Where small cells are folded, credit and paths know neither service lines nor places.
+UNPLACED = dict.fromkeys(
+    ("channels", "attribution", "journeys"), frozenset({"service", "location"})
+)
 # What a reader must be allowed to do to see a page at all.
 NEEDED = dict.fromkeys(USED, SEE) | {
     "data-health": OPERATE,

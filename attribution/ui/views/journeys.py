@@ -12,6 +12,7 @@ from attribution.queries import PERCENTILES, STEPS, Marts, Scope, first_of_quart
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records
 from attribution.ui.views.cohorts import became, thin_note
+from attribution.viewer_paths import ABOUT, EVERY
 
 QUESTION = "How do patients reach us, and how long does it take?"
 FOLLOWED = ("lead", "booked", "new_patient")
@@ -21,8 +22,13 @@ MAX_CHANNELS = 5
 LEAST_SHARE = 0.05  # of the journeys of one outcome: a thinner flow is drawn with the others
 MAX_PATHS = 50
 PROTECTED = (
-    "Most ways by which people came were taken by few, so paths are for readers who have the role "
-    "analyst."
+    "No quarter that is over has enough journeys in this period to tell of them. Choose a longer "
+    "period, or ask somebody who has the role analyst."
+)
+VAGUE = (
+    f"Numbers of journeys are told to the nearest {ABOUT}, of all service lines together and of "
+    "quarters that are over, so that nobody can be singled out by the way they came. Rates and "
+    "sums are made of these numbers. Cohorts are for readers who have the role analyst."
 )
 _ENDS = {"lead": "Lead", "booked": "Booked", "new_patient": "New patient"}
 _AT = {"p10": "10%", "p25": "25%", "p50": "Median", "p75": "75%", "p90": "90%"}
@@ -57,7 +63,9 @@ def build(marts: Marts, scope: Scope) -> View:
     if not figures:
         said = PROTECTED if marts.protected else _nothing(scope)
         return View(QUESTION, empty=" ".join((said, *thin_note(marts, scope))))
-    notes = _notes(scope) if metrics else (() if followed else (_not_followed(scope),))
+    notes: tuple[str, ...] = () if followed else (_not_followed(scope),)
+    if metrics:
+        notes = _notes(scope, protected=marts.protected)
     notes += thin_note(marts, scope)
     return View(
         QUESTION, metrics, figures, tables, notes=notes, currency=queries.about(marts).currency
@@ -236,7 +244,7 @@ def _named(channel: str) -> str:
 
 def _drawn_lags(days: pd.DataFrame) -> Figure:
     rows = records(days)
-    names = [formats.title(row["service_line"]) for row in rows]
+    names = [_line(row["service_line"]) for row in rows]
     spans = [[float(row[name]) for name in PERCENTILES] for row in rows]
     hovers = [
         f"<b>{formats.label(name)}</b><br>Median {_days(span[2])}<br>"
@@ -258,11 +266,17 @@ def _drawn_lags(days: pd.DataFrame) -> Figure:
     )
 
 
+def _line(name: str) -> str:
+    return "All service lines" if name == EVERY else formats.title(name)
+
+
 def _quickest(names: list[str], medians: list[float]) -> str:
     """Which lines take least and most time; those that read the same are told together."""
     texts = [_days(value) for value in medians]
     least, most = (texts[medians.index(end)] for end in (min(medians), max(medians)))
     if least == most:
+        if names == [_line(EVERY)]:
+            return f"It takes a median of {least} from the first touch to the conversion."
         if len(names) == 1:
             return f"{names[0]} takes a median of {least}."
         return f"All service lines take about as long: a median of {least}."
@@ -287,12 +301,17 @@ def _lag_table(days: pd.DataFrame) -> Table:
         Column("journeys", "Converted", "count", definition("converted").help),
         *(Column(name, _AT[name], "number", "Days.") for name in PERCENTILES),
     )
-    frame = days.assign(service_line=days["service_line"].map(formats.title))
+    frame = days.assign(service_line=days["service_line"].map(_line))
     return Table("Days to convert", columns, frame[[column.name for column in columns]])
 
 
-def _notes(scope: Scope) -> tuple[str, ...]:
+def _notes(scope: Scope, *, protected: bool) -> tuple[str, ...]:
     since = first_of_quarter(scope.since)
+    small = (
+        "Paths of fewer than 11 journeys in a quarter and service line are shown as Other "
+        "from the second step on, or altogether. Service lines with fewer than 11 "
+        "conversions in a quarter have no percentiles of their own."
+    )
     return (
         (
             "Journeys are counted by whole quarter: these are the quarters that the period "
@@ -302,11 +321,7 @@ def _notes(scope: Scope) -> tuple[str, ...]:
             "A lost journey counts in the quarter in which the lookback after its last touch "
             "ended, so the newest quarters can be compared with older ones."
         ),
-        (
-            "Paths of fewer than 11 journeys in a quarter and service line are shown as Other "
-            "from the second step on, or altogether. Service lines with fewer than 11 "
-            "conversions in a quarter have no percentiles of their own."
-        ),
+        VAGUE if protected else small,
     )
 
 
