@@ -32,7 +32,10 @@ gc.set_threshold(50_000, 20, 50)
 
 
 # Files that take longest begin first, so that no worker is left alone with one of them at the end.
-LONG = ("browser", "sign_in", "kill", "refresh", "powerloss", "credit_laws", "one_refresh", "demo")
+LONG = (
+    *("browser", "sign_in", "refresh", "one_refresh", "every_source", "kill", "credit_laws"),
+    *("powerloss", "pages", "identity", "demo", "views", "warehouse", "worlds", "why"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
