@@ -193,7 +193,8 @@ def _by_four_weeks(now: pd.DataFrame) -> pd.DataFrame:
 
 def _ringed(odd: pd.DataFrame) -> dict[str, list[str]]:
     """Weeks that were not as foretold, by the title of their number."""
-    named = odd["metric"].map(lambda kind: definition(KINDS.get(kind, kind)).title)
+    titles = {kind: definition(KINDS.get(kind, kind)).title for kind in map(str, odd["metric"])}
+    named = odd["metric"].map(titles)
     weeks = odd["week"].map(lambda day: f"{pd.Timestamp(day):%Y-%m-%d}")
     return {str(title): list(own) for title, own in weeks.groupby(named)}
 
