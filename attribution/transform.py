@@ -54,7 +54,7 @@ SOLVED: dict[str, Solve] = {
     "int_maturity": cohort_maturity,
     "int_return_chances": return_chances,
     "int_return_calibration": return_calibration,
-    "flow_lifts": lifts_of,
+    "int_flow_lifts": lifts_of,
 }
 # Models whose SQL is written, from the registry of credit models or from the contract.
 WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (
