@@ -60,7 +60,7 @@ SOLVED: dict[str, Solve] = {
     "int_mix_draws": mix_draws,
     "int_return_chances": return_chances,
     "int_return_calibration": return_calibration,
-    "flow_lifts": lifts_of,
+    "int_flow_lifts": lifts_of,
     "int_experience_drivers": experience_drivers,
 }
 # Models whose SQL is written, from the registry of credit models or from the contract.

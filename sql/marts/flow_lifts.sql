@@ -1,11 +1,8 @@
 -- What tips, warnings and videos added to bookings and kept visits, where people were held out.
 -- grain: flow, outcome
--- inputs: flow_effects
+-- inputs: int_flow_lifts
 --
--- The difference of the shares of people with a booking (`booked`) and with a kept visit
--- (`returned`) within 90 days, adjusted for the year before, with its 90% intervals: shares, and
--- nothing that is counted. Only of arms with many people, of whom not few did it and not few did
--- not. Solved by attribution/models/arm_lift.py.
+-- Shares, and nothing that is counted: for every reader.
 
 with
 
@@ -13,18 +10,15 @@ final as (
 
     select
         flow,
-        arm,
-        people,
-        booked,
-        returned,
-        before_kept,
-        before_kept_squared,
-        booked_both,
-        returned_both
-    from flow_effects
-    where topic in ('tips', 'pollen', 'video')
+        outcome,
+        effect,
+        low,
+        high,
+        anytime_low,
+        anytime_high
+    from int_flow_lifts
 
 )
 
 select * from final
-order by flow, arm
+order by flow, outcome
