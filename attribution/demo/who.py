@@ -30,10 +30,10 @@ def truly(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     for name, pattern in _HELD.items():
         numbers = tables[name][_KEYS[name]].astype(str)
         held = numbers.str.extract(pattern, expand=False)
-        known = held.notna()  # reviews are nobody's
-        found[name] = pd.DataFrame(
-            {"record": numbers[known], "owner": held[known].astype(np.int64)}
-        )
+        # Reviews are nobody's: each is of an owner of its own.
+        alone = pd.Series(-1 - np.arange(len(held)), index=held.index)
+        owner = held.astype("float64").fillna(alone).astype(np.int64)
+        found[name] = pd.DataFrame({"record": numbers, "owner": owner})
     contacts, patients = tables["contact"]["contact_id"], tables["person"]["patient_id"]
     found["contact"] = pd.DataFrame(
         {"record": contacts, "owner": (contacts.astype(np.int64) - 100_000) // 7}
