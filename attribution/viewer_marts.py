@@ -21,7 +21,7 @@ from attribution.viewer_cells import WEEKS, Told, block_of
 
 VIEWERS, BEFORE = "viewers", "before"  # how the file, and the one published before, are attached
 ALL = "(all)"  # what credit says of service lines and places
-VERSION = "1"  # of these rules; all blocks are told anew when it changes
+VERSION = "2"  # of these rules; all blocks are told anew when it changes
 
 # Nothing in these is counted of people: money spent, traffic, how models fared, differences of
 # shares of many, rows of sources.

@@ -36,6 +36,7 @@ NUMBERS = Cube(
     parts=(
         *(("people", part) for part in ("missers", "was_silent", "touched", "arrived", "answers")),
         *(("was_silent", "came_back"), ("answers", "promoters"), ("answers", "detractors")),
+        ("answers", "decided"),  # what is left are the passives
     ),
     by=("condition",),
 )
@@ -68,8 +69,8 @@ def told(marts: Frames, before: Frames | None = None) -> list[tuple[Cube, pd.Dat
     journeys, _ = _apart(marts["patient_journeys"])
     known = protected(
         NUMBERS,
-        _on(every, numbers, DIMENSIONS),
-        before["patient_numbers"] if before else None,
+        _decided(_on(every, numbers, DIMENSIONS)),
+        _decided(before["patient_numbers"]) if before else None,
     )
     ways = protected(
         JOURNEYS,
@@ -83,6 +84,11 @@ def told(marts: Frames, before: Frames | None = None) -> list[tuple[Cube, pd.Dat
         (NUMBERS, known),
         (JOURNEYS, ways),
     ]
+
+
+def _decided(numbers: pd.DataFrame) -> pd.DataFrame:
+    """With those who answered and are not passive: promoters and detractors."""
+    return numbers.assign(decided=numbers["promoters"] + numbers["detractors"])
 
 
 def _apart(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -262,6 +262,9 @@ def test_viewers_are_told_of_eleven_or_more_whatever_they_take_away(crowd):
         counted = cube.counted(rows)
         assert ((counted == 0) | (counted >= LEAST)).all(axis=None), cube.name
     cells = {cube.name: rows for cube, rows in told}
+    answers = cells["patient_numbers"]
+    passives = answers["answers"] - answers["promoters"] - answers["detractors"]
+    assert ((passives == 0) | (passives >= LEAST)).all()
     groups = cells["patient_groups"]
     every = groups[groups["condition"] == ""]
     of_every = labels(every)
