@@ -144,7 +144,9 @@ def test_rows_have_the_contracts_columns(tables):
 
 def test_keys_are_unique(tables):
     for name, table in tables.items():
-        assert not table.duplicated(list(BY_TABLE[name].spec.key)).any(), name
+        # What a table leaves out is the same in all of its rows.
+        key = [column for column in BY_TABLE[name].spec.key if column in table]
+        assert not table.duplicated(key).any(), name
 
 
 def test_every_good_row_loads_and_every_bad_one_is_explained(written, loaded):

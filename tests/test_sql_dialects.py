@@ -94,10 +94,16 @@ def test_marts_are_written_in_the_order_of_their_grain():
             assert ordered == f"order by {first}", model.name
 
 
+# Forecasts are of the numbers that pages show, to the last one (docs/decisions.md).
+OF_MARTS = {("int_forecasts", mart) for mart in ("conversions", "credit", "spend")}
+
+
 def test_layers_read_downwards():
     rank = {layer: place for place, layer in enumerate(LAYERS)}
     for model in MODELS.values():
         for name in model.inputs:
+            if (model.name, name) in OF_MARTS:
+                continue
             if name in MODELS:
                 assert rank[MODELS[name].layer] <= rank[model.layer], (model.name, name)
             elif name.startswith("raw_"):

@@ -93,7 +93,7 @@ def main() -> None:
     if reader is None:
         _nobody()
     state = freshness(home)
-    page = st.navigation(_menu(reader))
+    page = st.navigation(_menu(reader), expanded=True)
     st.set_page_config(page_title=f"{page.title} · caretrace", page_icon=MARK, layout="wide")
     st.logo(WORDMARK, icon_image=MARK, size="large")
     protected = not reader.may(SMALL_CELLS)

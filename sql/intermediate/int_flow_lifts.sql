@@ -1,6 +1,6 @@
 -- What tips, warnings and videos added to bookings and kept visits, where people were held out.
 -- grain: flow, outcome
--- inputs: flow_effects
+-- inputs: int_flow_effects
 --
 -- The difference of the shares of people with a booking (`booked`) and with a kept visit
 -- (`returned`) within 90 days, adjusted for the year before, with its 90% intervals: shares, and
@@ -21,7 +21,7 @@ final as (
         before_kept_squared,
         booked_both,
         returned_both
-    from flow_effects
+    from int_flow_effects
     where topic in ('tips', 'pollen', 'video')
 
 )

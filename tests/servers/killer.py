@@ -50,7 +50,7 @@ POINTS: dict[str, tuple[Any, str, Any]] = {
     "at the start": (warehouse, "begin", die),
     "while copying the last generation": (shutil, "copyfile", half_a_copy),
     "after beginning": (refresh._Run, "_load_all", die),
-    "inside a load": (loading._Stage, "_keep_rejected", die),
+    "inside a load": (loading.rejects, "keep", die),
     "after the vault": (identity.Vault, "keep", after(identity.Vault.keep)),
     "before closing": (warehouse.Building, "close", die),
     "after closing": (warehouse, "publish", die),

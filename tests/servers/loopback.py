@@ -114,11 +114,11 @@ class Loopback:
         with self._lock:
             self.requests.append(request)
             self.before(request)
-            reply = self._scripted(request) or self.answer(request)
+            reply = self._foretold(request) or self.answer(request)
             self.after(request)
             return reply
 
-    def _scripted(self, request: Request) -> Reply | None:
+    def _foretold(self, request: Request) -> Reply | None:
         for place, (on, reply) in enumerate(self._script):
             if on in f"{request.method} {request.path}":
                 del self._script[place]
