@@ -314,6 +314,11 @@ def _as_written(what: str, value: str, known: Sequence[str]) -> str:
     alike = [each for each in known if each.casefold() == value.casefold()]
     if value in alike or len(alike) == 1:
         return value if value in alike else alike[0]
+    if not known:
+        raise BadInput(
+            f"No {what} has enough people to be told of without small cells. Leave it out, or add "
+            "--small-cells for a report that stays inside the organisation."
+        )
     raise BadInput(f"There is no {what} {value!r}. Choose from: {', '.join(known)}.")
 
 
