@@ -197,14 +197,17 @@ def _figure(counted: pd.DataFrame, lost: pd.DataFrame) -> Figure:
             for each in records(lost[lost["stage"] == row["stage"]].head(4))
         ]
         hovers.append("<br>".join([f"<b>{row['stage']}</b> {formats.count(row['people'])}", *why]))
-    worst = records(lost.sort_values("people", ascending=False).head(1))
+    # Of whom it is too early to tell, nobody is lost yet.
+    over = lost[lost["reason"] != REASONS["too early"]]
+    worst = records(over.sort_values("people", ascending=False).head(1))
     first, last = rows[0], rows[-2]
     said = (
         f"Of {formats.count(first['people'])} silent, {formats.count(last['people'])} kept a visit."
     )
     if worst:
         said += (
-            f" Most were lost at {worst[0]['stage'].lower()}: {worst[0]['reason'].lower()} "
+            f" Most often they stop at {worst[0]['stage'].lower()}: "
+            f"{worst[0]['reason'][:1].lower()}{worst[0]['reason'][1:]} "
             f"({formats.count(worst[0]['people'])})."
         )
     return Figure(
