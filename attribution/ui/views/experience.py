@@ -157,11 +157,14 @@ def _months_axis(months: pd.Series) -> Spec:
     days = [pd.Timestamp(month) for month in months]
     step = -(-len(days) // _MOST_TICKS)
     shown = days[::-1][::step][::-1]
+    beside = (days[-1] - days[0]) * 0.07  # room for the names of the first and the last
+    span = [f"{days[0] - beside:%Y-%m-%d}", f"{days[-1] + beside:%Y-%m-%d}"]
     return {
         "type": "date",
         "tickvals": [f"{day:%Y-%m-%d}" for day in shown],
         "ticktext": [f"{day:%b %Y}" for day in shown],
         "tickangle": 0,
+        **({"range": span} if len(days) > 1 else {}),
     }
 
 
