@@ -32,6 +32,7 @@ from attribution.ui.views import (
     journeys,
     overview,
     reactivation,
+    returns,
 )
 from attribution.ui.views.cohorts import _share_in_words
 
@@ -816,3 +817,22 @@ def test_older_and_newer_leads_are_compared_by_what_is_expected_of_them():
     said = _share_in_words(frame, "booked")
     assert "54.0% booked so far, and about 58.0% are expected to" in said
     assert "30.0% have so far, and about 59.0% are expected to" in said
+
+
+@pytest.mark.parametrize("protected", [True, False])
+def test_money_that_is_told_with_others_is_no_loss_to_viewers(home, monkeypatch, protected):
+    """No row means nought to those who see all, and nothing known where small cells are folded."""
+    told = queries.credit_by_model
+
+    def without_video(*asked):
+        rows = told(*asked)
+        return rows[rows["channel"] != "video"]
+
+    monkeypatch.setattr(queries, "credit_by_model", without_video)
+    whole = pd.DataFrame({"channel": ["video"], "rated_spend": [100.0], "roi": [0.5]})
+    marts = queries.Marts(home, 1, protected=protected)
+    scope = scope_of(queries.about(marts), {}, service_lines=(), locations=())
+    beside = returns.table(marts, scope, "USD", whole)
+    [found] = beside.frame["incremental_roi"]
+    assert pd.isna(found) if protected else found == -1
+    assert ("mix_roi" in beside.frame) is not protected

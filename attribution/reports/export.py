@@ -207,12 +207,12 @@ def export_experience(
 
 def export_forecast(home: Home, *, small_cells: bool = False) -> bytes:
     """Every forecast of the published generation; raises BadInput without `small_cells`."""
+    generation = _published(home)
     if not small_cells:
         raise BadInput(
             "Some forecasts are of few people. Add --small-cells for a report that stays inside "
             "the organisation."
         )
-    generation = _published(home)
     content = forecast_report(home, generation, SMALL_CELLS[True])
     audit_export(
         home,
@@ -314,6 +314,11 @@ def _as_written(what: str, value: str, known: Sequence[str]) -> str:
     alike = [each for each in known if each.casefold() == value.casefold()]
     if value in alike or len(alike) == 1:
         return value if value in alike else alike[0]
+    if not known:
+        raise BadInput(
+            f"No {what} has enough people to be told of without small cells. Leave it out, or add "
+            "--small-cells for a report that stays inside the organisation."
+        )
     raise BadInput(f"There is no {what} {value!r}. Choose from: {', '.join(known)}.")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Container, Sequence
 from typing import Any, Literal
 
+import pandas as pd
 import streamlit as st
 
 from attribution.ui import formats
@@ -29,6 +30,7 @@ _NAME_WIDTHS = {"campaign": 200, "flow": 200, "forecast_model": 200}
 _NUMBER_WIDTHS = {"roas": 92, "roi": 165}
 _SENTENCES = ("message", "reason")
 _SHARES = ("rate", "points")
+_DECIMALS = {"money": 0, "count": 0, "number": 1, "coefficient": 2, "rate": 1, "ratio": 1}
 _TALLEST = 20  # rows of a table that is shown without a scroll bar of its own
 
 
@@ -160,6 +162,11 @@ def frame(shown: Table, currency: str, *, key: str) -> None:
         c.name: rows[c.name].map(formats.title) for c in shown.columns if c.name == "channel"
     }
     changed |= {c.name: rows[c.name] * 100 for c in shown.columns if c.format in _SHARES}
+    changed |= {
+        c.name: _unsigned_nought(changed.get(c.name, rows[c.name]), _DECIMALS[c.format])
+        for c in shown.columns
+        if c.format in _DECIMALS and rows[c.name].dtype == "float64"
+    }
     if changed:
         rows = rows.assign(**changed)
     st.dataframe(
@@ -174,6 +181,11 @@ def frame(shown: Table, currency: str, *, key: str) -> None:
         key=key,
         alt=f"{shown.title}, {len(rows)} rows",
     )
+
+
+def _unsigned_nought(values: pd.Series, decimals: int) -> pd.Series:
+    """Numbers of which none is written as -0.0: what is rounded to nought has no sign."""
+    return values.mask((values < 0) & (values.round(decimals) == 0), 0.0)
 
 
 def notes(view: View) -> None:

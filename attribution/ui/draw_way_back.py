@@ -17,9 +17,8 @@ def section(context: Context) -> None:
         return
     if view.remark:
         st.markdown(formats.prose(view.remark))
-    with st.grid(2, min_column_width=420, gap="small"):
-        draw.figure(view, "way_back")
-        draw.table(view, "drops")
+    draw.figure(view, "way_back")
+    draw.table(view, "drops")  # as wide as the page: its reasons are sentences
     if "gains" in view.figures:
         draw.figure(view, "gains")
     draw.tables(view, [f"way_{name}" for name in GROUPS], key="way_cuts")

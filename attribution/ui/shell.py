@@ -93,6 +93,7 @@ def main() -> None:
     if reader is None:
         _nobody()
     state = freshness(home)
+    # Streamlit would fold a menu of this many pages, and the last sections would not be found.
     page = st.navigation(_menu(reader), expanded=True)
     st.set_page_config(page_title=f"{page.title} · caretrace", page_icon=MARK, layout="wide")
     st.logo(WORDMARK, icon_image=MARK, size="large")

@@ -15,6 +15,7 @@ from attribution.ui.scope import before
 from attribution.ui.view import Figure, Table, View, records
 from attribution.ui.views import after_messages as after
 from attribution.ui.views import message_counts as counted
+from attribution.ui.views.engagement import TOLD_OF_NONE
 from attribution.ui.views.message_report import report
 
 QUESTION = "Whom do tips, warnings and videos reach, and do they help?"
@@ -47,6 +48,8 @@ def build(marts: Marts, scope: Scope) -> View:
         return View(QUESTION, currency=about.currency, empty=empty)
     if sent.empty:
         empty = f"No tip, warning or video was sent in {span}. Choose a longer period."
+        if folded:
+            empty = f"{span}: {TOLD_OF_NONE}"
         return View(QUESTION, currency=about.currency, empty=empty)
     earlier = before(scope, about)
     then = None if earlier is None else _taught(marts, earlier)

@@ -25,9 +25,14 @@ TOLD_TO_NOBODY = (
     "No flow reached enough people in four weeks to be told of without small cells. Readers with "
     "the role analyst see all of it."
 )
+TOLD_OF_NONE = (
+    "no flow reached enough people in four of these weeks to be told of without small cells. "
+    "Choose a longer period; readers with the role analyst see all of it."
+)
 _SURE = "95% interval, which knows that messages of one person are alike."
 _HAD = ("1", "2", "3", "4-5", "6+")
 _SHOWN_WINDOW = 30
+LEAST_PEOPLE = 30  # to be drawn, not only told
 PARTS = ("wishes", "flows", "responses", "opt_outs")  # the figures that stand side by side
 
 
@@ -194,6 +199,9 @@ def _ends(rate: str) -> tuple[Column, ...]:
 
 def _tiring(rows: pd.DataFrame, rate: str, title: str) -> Figure:
     drawn = rows.dropna(subset=[f"{rate}_rate"]).head(counted.MAX_ROWS)
+    # The interval of a few people would be as wide as the figure; the table has them.
+    many = drawn[drawn["people"] >= LEAST_PEOPLE]
+    drawn = drawn if many.empty else many
     labels = [f"{formats.title(r['channel'])}, {r['had']}" for r in records(drawn)]
     middles, lows, highs = (
         [float(value) for value in drawn[f"{rate}_{end}"]] for end in ("rate", "low", "high")
@@ -232,6 +240,8 @@ def _tiring(rows: pd.DataFrame, rate: str, title: str) -> Figure:
 
 def _nothing(marts: Marts, span: str) -> str:
     if engagement_queries.any_messages(marts):
+        if marts.protected:
+            return f"{span}: {TOLD_OF_NONE}"
         return f"No message was sent in {span}. Choose a longer period."
     return TOLD_TO_NOBODY if marts.protected else CONNECT
 

@@ -11,6 +11,7 @@ from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.small_cells import OTHER
 from attribution.ui import charts, formats
+from attribution.ui.charts import Spec
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records
 from attribution.ui.views.experience_drivers import drivers_figure, drivers_table
 from attribution.ui.views.experience_report import report
@@ -30,6 +31,7 @@ _CLASSES = (
 )
 _GROUPS = {"service_line": "Service line", "location": "Location"}
 MAX_ROWS = 14
+_MOST_TICKS = 5
 
 
 @lru_cache(maxsize=128)
@@ -139,7 +141,7 @@ def _course(months: pd.DataFrame) -> Figure:
                 months["high"].round(3).tolist(),
             ),
             hovers,
-            axis={"type": "date", "nticks": 5, "tickformat": "%b %Y", "tickangle": 0},
+            axis=_months_axis(months["month"]),
         ),
         f"{score(first['nps'])} in {pd.Timestamp(first['month']):%B %Y}, {score(last['nps'])} in "
         f"{pd.Timestamp(last['month']):%B %Y}; {words}."
@@ -148,6 +150,22 @@ def _course(months: pd.DataFrame) -> Figure:
         f"{definition('experience_nps').help} The last month may not be over.",
         "months",
     )
+
+
+def _months_axis(months: pd.Series) -> Spec:
+    """An axis with every month, or every so many of them: left alone, it may name one twice."""
+    days = [pd.Timestamp(month) for month in months]
+    step = -(-len(days) // _MOST_TICKS)
+    shown = days[::-1][::step][::-1]
+    beside = (days[-1] - days[0]) * 0.07  # room for the names of the first and the last
+    span = [f"{days[0] - beside:%Y-%m-%d}", f"{days[-1] + beside:%Y-%m-%d}"]
+    return {
+        "type": "date",
+        "tickvals": [f"{day:%Y-%m-%d}" for day in shown],
+        "ticktext": [f"{day:%b %Y}" for day in shown],
+        "tickangle": 0,
+        **({"range": span} if len(days) > 1 else {}),
+    }
 
 
 def _groups(table: Table, name: str) -> Figure:

@@ -48,14 +48,17 @@ def build(marts: Marts, scope: Scope) -> View:
         "months_silent": _table("Months of silence", cohorts, ["months_silent"]),
         "rates": _table("Campaign by months of silence", cohorts, ["campaign", "months_silent"]),
     }
+    figures = {
+        "funnel": _funnel(treated, shown),
+        "lift": _lift(tables["campaigns"].frame),
+        "rates": _rates(tables["rates"].frame),
+    }
+    if not set(SILENCES) & set(tables["rates"].frame["months_silent"]):
+        del figures["rates"]  # all told together, there is nothing to compare
     return View(
         QUESTION,
         metrics=_metrics(cohorts),
-        figures={
-            "funnel": _funnel(treated, shown),
-            "lift": _lift(tables["campaigns"].frame),
-            "rates": _rates(tables["rates"].frame),
-        },
+        figures=figures,
         tables=tables,
         notes=(f"{shown}, counted by the month of assignment.", *_notes(cohorts, about)),
         currency=about.currency,

@@ -17,6 +17,7 @@ EVIDENCE = (
     "people. Self-reported: touches that somebody wrote down, and no machine saw. Modelled: no "
     "touch at all, only its money by place and week."
 )
+MIX_PROTECTED = "What the mix model says is for readers who have the role analyst."
 MATCHED, TRACKED, REPORTED, MODELLED = "matched", "tracked", "self-reported", "modelled"
 _BY_MACHINE = ("outreach_", "email", "sms", "call")
 _MOST_NAMED = 3
@@ -54,11 +55,17 @@ def table(marts: Marts, scope: Scope, currency: str, whole: pd.DataFrame) -> Tab
             .to_numpy("float64"),
         }
     )
+    if marts.protected:
+        return _shown(marts, scope, frame)
     mix = mix_queries.mix_channels(marts, MONEY).set_index("channel")
     mix = mix[["spend", "brought", "low", "high"]].astype("float64").reindex(names)
     cost = mix["spend"].where(mix["spend"] > 0)
     for name, amount in (("mix_roi", "brought"), ("mix_roi_low", "low"), ("mix_roi_high", "high")):
         frame[name] = (mix[amount] / cost - 1).to_numpy("float64")
+    return _shown(marts, scope, frame)
+
+
+def _shown(marts: Marts, scope: Scope, frame: pd.DataFrame) -> Table:
     columns = (
         Column("channel", "Channel"),
         Column("evidence", "Evidence", "text", EVIDENCE),
@@ -71,7 +78,7 @@ def table(marts: Marts, scope: Scope, currency: str, whole: pd.DataFrame) -> Tab
         note=" ".join(
             [
                 f"Credited by {MODELS[scope.model].title}. 0.0x earns what it costs.",
-                *disagreements(marts, frame),
+                *((MIX_PROTECTED,) if marts.protected else disagreements(marts, frame)),
             ]
         ),
         empty="No channel with spend matches these filters.",
@@ -85,8 +92,10 @@ def _incremental(marts: Marts, scope: Scope, currency: str, names: Sequence[str]
     own = credit[credit["model"] == credit_queries.INCREMENTAL].set_index("channel")["value"]
     inside = credit_queries.incremental_resting_on(marts, MONEY, credit_queries.INSIDE_BASELINE)
     brought = own.astype("float64").reindex(list(names))
-    # Nothing is learned at all where all is Baseline.
-    brought = brought.fillna(0.0) if len(own.drop("baseline", errors="ignore")) else brought
+    # Nothing is learned at all where all is Baseline; and where small cells are folded, what has
+    # no row is not known to be nought.
+    if not marts.protected and len(own.drop("baseline", errors="ignore")):
+        brought = brought.fillna(0.0)
     return brought.mask(brought.index.isin(inside))
 
 

@@ -59,6 +59,10 @@ _CONSENTED = (
     "Who was assigned by a campaign had consented as far as the system knew that assigned them. Of "
     "the others a permission for marketing by any channel counts, as last given."
 )
+_IN_TURN = (
+    "Stages come in turn: who responded or booked though their message did not arrive stays at "
+    "Contacted here, so the later stages may hold a few fewer than the numbers above."
+)
 _BROUGHT = "Brought: collected within 180 days of the assignment, treated less held out."
 _HELP = {"state": "What the lapse rules made of the silence when the patient was looked at."}
 MAX_ROWS = 14
@@ -96,6 +100,7 @@ def build(marts: Marts, scope: Scope) -> View:
         remark=remark,
         notes=(
             _CONSENTED,
+            _IN_TURN,
             f"{_BROUGHT} Credited: by {MODELS[scope.model].title}, from the first month on.",
         ),
         currency=currency,
@@ -197,14 +202,17 @@ def _figure(counted: pd.DataFrame, lost: pd.DataFrame) -> Figure:
             for each in records(lost[lost["stage"] == row["stage"]].head(4))
         ]
         hovers.append("<br>".join([f"<b>{row['stage']}</b> {formats.count(row['people'])}", *why]))
-    worst = records(lost.sort_values("people", ascending=False).head(1))
+    # Of whom it is too early to tell, nobody is lost yet.
+    over = lost[lost["reason"] != REASONS["too early"]]
+    worst = records(over.sort_values("people", ascending=False).head(1))
     first, last = rows[0], rows[-2]
     said = (
         f"Of {formats.count(first['people'])} silent, {formats.count(last['people'])} kept a visit."
     )
     if worst:
         said += (
-            f" Most were lost at {worst[0]['stage'].lower()}: {worst[0]['reason'].lower()} "
+            f" Most often they stop at {worst[0]['stage'].lower()}: "
+            f"{worst[0]['reason'][:1].lower()}{worst[0]['reason'][1:]} "
             f"({formats.count(worst[0]['people'])})."
         )
     return Figure(
@@ -218,7 +226,7 @@ def _figure(counted: pd.DataFrame, lost: pd.DataFrame) -> Figure:
         ),
         said,
         "Each stage holds part of the one before; the share is of the stage before. What is "
-        "missing from one to the next is the sum of the reasons beside it.",
+        "missing from one to the next is the sum of the reasons below it.",
         "way_back",
     )
 
