@@ -37,9 +37,15 @@ def results(
     demo: bool = False,
 ) -> Iterator[str]:
     """What there is to say of a flow's effect on one outcome, in sentences."""
-    known = flows(home).get(name)
+    files = flows(home)
+    known = files.get(name)
     days = known.outcome_days if known else DAYS
     measured, waiting = outcomes(home, name, outbox, outcome, days=days, demo=demo)
+    if known is None and not waiting and not sum(map(len, measured)):
+        raise BadInput(
+            f"Nobody was ever assigned to {name!r}, and it is no flow. There are: "
+            f"{', '.join(sorted(files))}."
+        )
     found = lift(*measured, level=level)
     yield f"{OUTCOMES[outcome]}, within {days} days of being assigned to {name}:"
     if found is None:

@@ -597,6 +597,8 @@ def test_the_command_line_is_dry_until_told(clinic, boxes, monkeypatch, capsys):
     wanted.write_text("asked@example.org\n312-555-0101\nnobody\n")
     assert main(["outreach", "stop", str(wanted)]) == 1
     assert "2 addresses" in capsys.readouterr().out
+    assert main(["outreach", "results", "recal"]) == 2
+    assert "Nobody was ever assigned to 'recal'" in capsys.readouterr().err
 
 
 def test_settings_that_cannot_be_are_all_told_at_once(home: Home):
