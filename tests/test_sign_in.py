@@ -44,8 +44,9 @@ care = ["nurses", "doctors"]
 admin = ["it"]
 """
 ADDRESSES = (
-    *("overview", "channels", "attribution", "journeys", "reactivation", "data-health"),
-    *("patient-journey", "research", "engagement", "education", "forecast", "budget"),
+    *("overview", "channels", "attribution", "journeys", "reconcile", "reactivation", "cohorts"),
+    *("experience", "engagement", "education", "forecast", "budget", "patient-journey"),
+    *("research", "data-health"),
 )
 IDLE, ABSOLUTE = timedelta(minutes=15), timedelta(hours=12)
 
