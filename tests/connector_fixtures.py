@@ -11,7 +11,7 @@ from connectors.source import Slice
 
 T = TypeVar("T")
 # Asks three times without pausing, and waits for an answer for a moment only.
-QUICK = Patience(attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.3, call_seconds=0.6)
+QUICK = Patience(attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.8, call_seconds=1.6)
 
 
 def impatient(*modules: ModuleType) -> Callable[..., None]:

@@ -43,7 +43,7 @@ both = pytest.mark.parametrize("mode", ["search", "bulk"])
 def patience(monkeypatch):
     """Waits that are only counted."""
     waits: list[float] = []
-    quick = Patience(attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.2, call_seconds=2,
+    quick = Patience(attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.8, call_seconds=2,
                      sleep=waits.append)  # fmt: skip
     monkeypatch.setattr(fhir_server, "PATIENCE", quick)
     return waits

@@ -54,7 +54,7 @@ def days(count):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     patience = Patience(
-        attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.3, call_seconds=0.6,
+        attempts=3, first_wait=0.001, jitter=0, socket_seconds=0.8, call_seconds=1.6,
         sleep=lambda _seconds: None,
     )  # fmt: skip
     monkeypatch.setattr(salesforce, "PATIENCE", patience)
