@@ -51,8 +51,7 @@ def channels(context: Context) -> None:
 
     Small cells are folded in it, whatever the page shows, unless somebody asks for them.
     """
-    if not context.reader.may(EXPORT):
-        st.caption(access.NOT_EXPORTED)
+    if not _may(context):
         return
     with st.popover("Export", icon=":material/download:", key="export"):
         small = _small_cells()
@@ -64,17 +63,8 @@ def channels(context: Context) -> None:
             "locations: small campaigns are told together."
         )
         context = replace(context, scope=scope)
-        for kind, (title, mime, icon) in _KINDS.items():
-            st.download_button(
-                title,
-                audited(context, kind, partial(_channel_report, context, kind, small), small=small),
-                file_name(context, kind),
-                mime,
-                key=f"export_{kind}",
-                on_click="ignore",
-                icon=icon,
-                width="stretch",
-            )
+        for kind in _KINDS:
+            _button(context, kind, partial(_channel_report, context, kind, small), small=small)
 
 
 def _channel_report(context: Context, kind: Literal["csv", "xlsx"], small: bool) -> bytes:
@@ -87,6 +77,40 @@ def _channel_report(context: Context, kind: Literal["csv", "xlsx"], small: bool)
         small_cells=small,
     )
     return channel_report(view, about, kind)
+
+
+def _may(context: Context) -> bool:
+    """Whether the reader may take reports away; says so where not."""
+    if context.reader.may(EXPORT):
+        return True
+    st.caption(access.NOT_EXPORTED)
+    return False
+
+
+def _button(
+    context: Context,
+    kind: Literal["csv", "xlsx"],
+    make: Callable[[], bytes],
+    report: str = "channel report",
+    *,
+    small: bool,
+    name: str = "channels",
+    filters: Mapping[str, object] | None = None,
+    prefix: str = "",
+    width: Literal["stretch", "content"] = "stretch",
+) -> None:
+    """The button that hands a report over; who takes it away is written down."""
+    title, mime, icon = _KINDS[kind]
+    st.download_button(
+        f"{prefix}{title}",
+        audited(context, kind, make, report, small=small, filters=filters),
+        file_name(context, kind, name),
+        mime,
+        key=f"export_{kind}",
+        on_click="ignore",
+        icon=icon,
+        width=width,
+    )
 
 
 def _protected(context: Context) -> Scope:
@@ -105,10 +129,8 @@ def _small_cells() -> bool:
 
 def reconcile(context: Context) -> None:
     """Offer claims, credit and causes of each campaign as CSV: all of them are small cells."""
-    if not context.reader.may(EXPORT):
-        st.caption(access.NOT_EXPORTED)
+    if not _may(context):
         return
-    title, mime, icon = _KINDS["csv"]
 
     def made() -> bytes:
         view = reconcile_view(context.home, context.generation, context.scope)
@@ -119,24 +141,13 @@ def reconcile(context: Context) -> None:
         if not _small_cells():
             st.caption("Most of them are of few people: this file is made with small cells only.")
             return
-        st.download_button(
-            title,
-            audited(context, "csv", made, "reconcile report", small=True),
-            file_name(context, "csv", "reconcile"),
-            mime,
-            key="export_csv",
-            on_click="ignore",
-            icon=icon,
-            width="stretch",
-        )
+        _button(context, "csv", made, "reconcile report", small=True, name="reconcile")
 
 
 def forecast(context: Context) -> None:
     """Offer every forecast as CSV; small series are among them, so it is for use inside."""
-    if not context.reader.may(EXPORT):
-        st.caption(access.NOT_EXPORTED)
+    if not _may(context):
         return
-    title, mime, icon = _KINDS["csv"]
 
     def made() -> bytes:
         return forecast_report(context.home, context.generation, SMALL_CELLS[True])
@@ -146,24 +157,13 @@ def forecast(context: Context) -> None:
         if not _small_cells():
             st.caption("Some are of few people: this file is made with small cells only.")
             return
-        st.download_button(
-            title,
-            audited(context, "csv", made, FORECAST_REPORT, small=True, filters={}),
-            file_name(context, "csv", "forecast"),
-            mime,
-            key="export_csv",
-            on_click="ignore",
-            icon=icon,
-            width="stretch",
-        )
+        _button(context, "csv", made, FORECAST_REPORT, small=True, filters={}, name="forecast")
 
 
 def patient_groups(context: Context, group: Group, other: Group | None) -> None:
     """Offer everything about a cohort and what it is compared with as CSV."""
-    if not context.reader.may(EXPORT):
-        st.caption(access.NOT_EXPORTED)
+    if not _may(context):
         return
-    title, mime, icon = _KINDS["csv"]
     with st.popover("Export", icon=":material/download:", key="export"):
         small = _small_cells()
         st.caption(
@@ -171,22 +171,14 @@ def patient_groups(context: Context, group: Group, other: Group | None) -> None:
             if small
             else "The cohort and what it is compared with, groups of a few told together."
         )
-        st.download_button(
-            title,
-            audited(
-                context,
-                "csv",
-                partial(_cohort_report, context, group, other, small),
-                COHORT_REPORT,
-                small=small,
-                filters=filters_of(group, other),
-            ),
-            file_name(context, "csv", "cohorts"),
-            mime,
-            key="export_csv",
-            on_click="ignore",
-            icon=icon,
-            width="stretch",
+        _button(
+            context,
+            "csv",
+            partial(_cohort_report, context, group, other, small),
+            COHORT_REPORT,
+            small=small,
+            filters=filters_of(group, other),
+            name="cohorts",
         )
 
 
@@ -197,10 +189,8 @@ def _cohort_report(context: Context, group: Group, other: Group | None, small: b
 
 def messages(context: Context, page: str) -> None:
     """Offer everything that Engagement or Education shows as CSV."""
-    if not context.reader.may(EXPORT):
-        st.caption(access.NOT_EXPORTED)
+    if not _may(context):
         return
-    title, mime, icon = _KINDS["csv"]
     with st.popover("Export", icon=":material/download:", key="export"):
         small = _small_cells()
         scope = context.scope if small else _protected(context)
@@ -211,19 +201,14 @@ def messages(context: Context, page: str) -> None:
             "messages, without flows that reached few."
         )
         context = replace(context, scope=scope)
-        st.download_button(
-            title,
-            audited(
-                context, "csv", partial(_message_report, context, page, small),
-                MESSAGE_REPORTS[page], small=small,
-            ),
-            file_name(context, "csv", page),
-            mime,
-            key="export_csv",
-            on_click="ignore",
-            icon=icon,
-            width="stretch",
-        )  # fmt: skip
+        _button(
+            context,
+            "csv",
+            partial(_message_report, context, page, small),
+            MESSAGE_REPORTS[page],
+            small=small,
+            name=page,
+        )
 
 
 def _message_report(context: Context, page: str, small: bool) -> bytes:
@@ -234,10 +219,8 @@ def _message_report(context: Context, page: str, small: bool) -> bytes:
 
 def experience(context: Context) -> None:
     """Offer everything that the page Experience shows as CSV."""
-    if not context.reader.may(EXPORT):
-        st.caption(access.NOT_EXPORTED)
+    if not _may(context):
         return
-    title, mime, icon = _KINDS["csv"]
     with st.popover("Export", icon=":material/download:", key="export"):
         small = _small_cells()
         context = context if small else replace(context, scope=_protected(context))
@@ -247,21 +230,13 @@ def experience(context: Context) -> None:
             else "NPS, groups of a few told together, and reviews; waits and what goes with NPS "
             "are in the file with small cells only."
         )
-        st.download_button(
-            title,
-            audited(
-                context,
-                "csv",
-                partial(_experience_report, context, small),
-                EXPERIENCE_REPORT,
-                small=small,
-            ),
-            file_name(context, "csv", "experience"),
-            mime,
-            key="export_csv",
-            on_click="ignore",
-            icon=icon,
-            width="stretch",
+        _button(
+            context,
+            "csv",
+            partial(_experience_report, context, small),
+            EXPERIENCE_REPORT,
+            small=small,
+            name="experience",
         )
 
 
@@ -274,25 +249,18 @@ def budget(context: Context, request: Request) -> None:
     """Offer the plan of the page as CSV; it stands on single weeks, so it stays inside."""
     if context.protected:
         return
-    if not context.reader.may(EXPORT):
-        st.caption(access.NOT_EXPORTED)
+    if not _may(context):
         return
-    title, mime, icon = _KINDS["csv"]
 
     def made() -> bytes:
         marts = queries.marts(context.home, context.generation, protected=False)
         plan = planning.scenario(marts, request)
         return plan_report([plan], queries.about(marts).currency)
 
-    st.download_button(
-        f"Plan as {title}",
-        audited(context, "csv", made, PLAN_REPORT, small=True, filters=asdict(request)),
-        file_name(context, "csv", "budget"),
-        mime,
-        key="export_csv",
-        on_click="ignore",
-        icon=icon,
-    )
+    _button(
+        context, "csv", made, PLAN_REPORT, small=True, filters=asdict(request), name="budget",
+        width="content", prefix="Plan as ",
+    )  # fmt: skip
 
 
 def file_name(context: Context, kind: str, report: str = "channels") -> str:
