@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import date, timedelta
+from pathlib import Path
 
 import duckdb
 import marts_fixture as made_up
@@ -349,3 +350,15 @@ def test_page_file_and_command_line_tell_the_same(home, page, monkeypatch, tmp_p
     assert audit.entries(home).iloc[-1]["subject"] == f"{page} report"
     assert main([*command, "--model", "last"]) == 2
     assert main(["export", page, "--format", "xlsx", "--out", str(out)]) == 2
+
+
+def test_the_mart_of_lifts_shows_what_was_solved():
+    solved = lifts_of(made_up.tables()["flow_effects"])
+    assert len(solved) > 0
+    text = (Path(__file__).parent.parent / "sql/marts/flow_lifts.sql").read_text(encoding="utf-8")
+    with duckdb.connect() as database:
+        database.register("int_flow_lifts", solved)
+        shown = database.sql(text).df()
+    wanted = solved[[*shown]].sort_values(["flow", "outcome"], ignore_index=True)
+    pd.testing.assert_frame_equal(shown, wanted, check_dtype=False)
+    assert {"effect", "low", "high", "anytime_low", "anytime_high"} < set(shown)
