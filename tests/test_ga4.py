@@ -175,7 +175,7 @@ def test_failures_that_pass_are_asked_again(server, reply):
     [
         (CUT, r"GA4 did not answer: the connection failed"),
         (HANG, r"GA4 did not answer"),
-        (DRIP, r"GA4 did not answer: no whole answer within 0\.6 seconds"),
+        (DRIP, r"GA4 did not answer: no whole answer within 1\.6 seconds"),
         (as_html(200, "<html>Sign in</html>"), r"GA4 answered with something that is not a report"),
     ],
 )
