@@ -14,13 +14,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, CursorResult
 from sqlalchemy.exc import SQLAlchemyError
 
+from attribution.dialects import written_for
 from attribution.errors import TransformError
 from attribution.identity_links import holding_sql
 from attribution.models.arm_lift import lifts_of
@@ -43,9 +45,8 @@ from attribution.paths import SQL
 from attribution.raw import fetch, lent
 
 LAYERS = ("staging", "intermediate", "marts", "people")
-# SQLGlot's names for engines that SQLAlchemy calls otherwise.
-_DIALECTS = {"postgresql": "postgres"}
 
+_NUMERIC = 1700  # what PostgreSQL's catalogue numbers its decimals
 Solve = Callable[..., pd.DataFrame]
 # What SQL counts and Python solves: the model's rows go through the function, which has a few.
 SOLVED: dict[str, Solve] = {
@@ -197,7 +198,7 @@ def run_checks(connection: Connection, checks: Sequence[Model] | None = None) ->
     """Run every check; raises with all that found rows."""
     failed = []
     for check in load_checks() if checks is None else checks:
-        query = in_dialect(connection, check.sql)
+        query = written_for(connection.dialect.name, check.sql)
         try:
             rows = _number(connection, f"select count(*) from ({_body(query)}) as found")
         except SQLAlchemyError as error:
@@ -231,20 +232,9 @@ def checksum(connection: Connection, table: str) -> str:
     return "-".join(f"{int(part):x}" for part in row)
 
 
-def in_dialect(connection: Connection, sql: str) -> str:
-    """SQL for the engine of `connection`; DuckDB reads it as it is written."""
-    engine = connection.dialect.name
-    if engine == "duckdb":
-        return sql
-    # Imported late: it takes longer than a build on DuckDB needs it.
-    from sqlglot import transpile
-
-    return transpile(sql, read="duckdb", write=_DIALECTS.get(engine, engine))[0]
-
-
 def _create(connection: Connection, model: Model) -> int:
     """Build a model's table; answers how many keys of its grain are there twice."""
-    query = _body(in_dialect(connection, model.sql))
+    query = _body(written_for(connection.dialect.name, model.sql))
     grain = ", ".join(model.grain)
     twice = (
         f"select count(*) from (select {grain} from {model.name}"
@@ -260,9 +250,32 @@ def _create(connection: Connection, model: Model) -> int:
         made = f"create or replace table {model.name} as\n{query}"
         return _number(connection, f"{made}\n;\n{twice}")
     else:
-        connection.exec_driver_sql(f"drop table if exists {model.name}")
-        connection.exec_driver_sql(f"create table {model.name} as\n{query}")
+        _run(connection, f"drop table if exists {model.name}")
+        _run(connection, f"create table {model.name} as\n{_with_plain_numbers(connection, query)}")
+        # A plan for a table that nobody has counted can take a hundred times as long.
+        _run(connection, f"analyze {model.name}")
     return _number(connection, twice)
+
+
+def _with_plain_numbers(connection: Connection, query: str) -> str:
+    """A query whose decimals are double precision, as sums of whole numbers are in DuckDB.
+
+    PostgreSQL adds whole numbers up to a decimal without bounds, which Python would get as text.
+    """
+    answer = _run(connection, f"select * from ({query}) as shaped limit 0").cursor
+    columns = [(str(name), kind == _NUMERIC) for name, kind, *_ in answer.description or ()]
+    if not any(decimal for _, decimal in columns):
+        return query
+    listed = ", ".join(
+        f'cast("{name}" as double precision) as "{name}"' if decimal else f'"{name}"'
+        for name, decimal in columns
+    )
+    return f"select {listed} from ({query}) as shaped"
+
+
+def _run(connection: Connection, sql: str) -> CursorResult[Any]:
+    """Run a statement as it stands: a percent sign in it is no place for a value."""
+    return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
 
 
 def _fetched(connection: Connection, query: str) -> pd.DataFrame:
@@ -270,7 +283,7 @@ def _fetched(connection: Connection, query: str) -> pd.DataFrame:
     if connection.dialect.name == "duckdb":
         frame: pd.DataFrame = fetch(connection, query).to_pandas()
         return frame
-    result = connection.exec_driver_sql(query)
+    result = _run(connection, _with_plain_numbers(connection, query))
     return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
 
 
@@ -304,7 +317,7 @@ def _body(sql: str) -> str:
 
 
 def _number(connection: Connection, sql: str) -> int:
-    return int(connection.exec_driver_sql(sql).scalar_one())
+    return int(_run(connection, sql).scalar_one())
 
 
 def _as_text(column: str, kind: str) -> str:

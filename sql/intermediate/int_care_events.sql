@@ -45,8 +45,8 @@ visits as (
         location,
         booked_at as other_at,
         minutes_waited as number,
-        null as out_of,
-        null as amount_micros,
+        cast(null as double precision) as out_of,
+        cast(null as bigint) as amount_micros,
         '' as currency,
         '' as detail
     from stg_appointment
@@ -65,10 +65,10 @@ unbooked as (
         stg_encounter.encounter_id as record_id,
         stg_encounter.service_line,
         stg_encounter.location,
-        null as other_at,
+        cast(null as timestamp with time zone) as other_at,
         stg_encounter.minutes_waited as number,
-        null as out_of,
-        null as amount_micros,
+        cast(null as double precision) as out_of,
+        cast(null as bigint) as amount_micros,
         '' as currency,
         stg_encounter.class_code as detail
     from stg_encounter
@@ -93,10 +93,10 @@ visit_codes as (
         encounter_id as record_id,
         service_line,
         location,
-        null as other_at,
-        null as number,
-        null as out_of,
-        null as amount_micros,
+        cast(null as timestamp with time zone) as other_at,
+        cast(null as double precision) as number,
+        cast(null as double precision) as out_of,
+        cast(null as bigint) as amount_micros,
         '' as currency,
         diagnosis_groups as detail
     from stg_encounter
@@ -112,10 +112,10 @@ visit_codes as (
         encounter_id as record_id,
         service_line,
         location,
-        null as other_at,
-        null as number,
-        null as out_of,
-        null as amount_micros,
+        cast(null as timestamp with time zone) as other_at,
+        cast(null as double precision) as number,
+        cast(null as double precision) as out_of,
+        cast(null as bigint) as amount_micros,
         '' as currency,
         procedure_groups as detail
     from stg_encounter
@@ -137,10 +137,10 @@ codes as (
             stg_encounter.service_line, stg_care_code.service_line, 'unassigned'
         ) as service_line,
         coalesce(stg_encounter.location, 'unassigned') as location,
-        null as other_at,
-        null as number,
-        null as out_of,
-        null as amount_micros,
+        cast(null as timestamp with time zone) as other_at,
+        cast(null as double precision) as number,
+        cast(null as double precision) as out_of,
+        cast(null as bigint) as amount_micros,
         '' as currency,
         stg_care_code.code_group as detail
     from stg_care_code
@@ -165,9 +165,9 @@ money as (
         stg_payment.payment_id as record_id,
         int_payments.service_line,
         int_payments.location,
-        null as other_at,
-        null as number,
-        null as out_of,
+        cast(null as timestamp with time zone) as other_at,
+        cast(null as double precision) as number,
+        cast(null as double precision) as out_of,
         stg_payment.amount_micros,
         stg_payment.currency,
         stg_payment.payer_class as detail
@@ -192,9 +192,9 @@ balances as (
         payment_id as record_id,
         'unassigned' as service_line,
         'unassigned' as location,
-        null as other_at,
-        null as number,
-        null as out_of,
+        cast(null as timestamp with time zone) as other_at,
+        cast(null as double precision) as number,
+        cast(null as double precision) as out_of,
         balance_micros as amount_micros,
         currency,
         coalesce(cast(due_on as varchar), '') as detail
@@ -215,10 +215,10 @@ answers as (
         response_id as record_id,
         min(service_line) as service_line,
         min(location) as location,
-        null as other_at,
+        cast(null as timestamp with time zone) as other_at,
         case when kind = 'survey' then sum(top_box) else min(score) end as number,
         case when kind = 'survey' then count(*) else min(scale_max) end as out_of,
-        null as amount_micros,
+        cast(null as bigint) as amount_micros,
         '' as currency,
         survey as detail
     from stg_feedback

@@ -79,9 +79,9 @@ shown as (
         int_channel_map.campaign,
         stg_touchpoint.service_line,
         stg_touchpoint.location,
-        null as other_at,
-        null as number,
-        null as amount_micros,
+        cast(null as timestamp with time zone) as other_at,
+        cast(null as double precision) as number,
+        cast(null as bigint) as amount_micros,
         '' as currency,
         '' as detail
     from stg_touchpoint
@@ -121,8 +121,8 @@ messages as (
         '' as service_line,
         '' as location,
         stg_message.assigned_at as other_at,
-        null as number,
-        null as amount_micros,
+        cast(null as double precision) as number,
+        cast(null as bigint) as amount_micros,
         '' as currency,
         stg_message.purpose as detail
     from stg_message
@@ -148,9 +148,9 @@ contacts as (
         '' as campaign,
         stg_contact.service_line,
         stg_contact.location,
-        null as other_at,
-        null as number,
-        null as amount_micros,
+        cast(null as timestamp with time zone) as other_at,
+        cast(null as double precision) as number,
+        cast(null as bigint) as amount_micros,
         '' as currency,
         case when moments.what = 'contact' then stg_contact.lifecycle_dates else '' end as detail
     from stg_contact
@@ -173,7 +173,7 @@ deals as (
         service_line,
         location,
         closed_at as other_at,
-        null as number,
+        cast(null as double precision) as number,
         amount_micros,
         currency,
         stage_dates as detail
@@ -195,9 +195,9 @@ preferences as (
         '' as campaign,
         '' as service_line,
         '' as location,
-        null as other_at,
+        cast(null as timestamp with time zone) as other_at,
         case when allowed then 1 else 0 end as number,
-        null as amount_micros,
+        cast(null as bigint) as amount_micros,
         '' as currency,
         how as detail
     from stg_preference

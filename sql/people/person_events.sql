@@ -53,11 +53,11 @@ apart as (
         location,
         other_at,
         number,
-        null as out_of,
+        cast(null as double precision) as out_of,
         amount_micros,
         currency,
         detail,
-        null as conversion_id
+        cast(null as bigint) as conversion_id
     from int_contact_events
     union all
     select
@@ -72,9 +72,9 @@ apart as (
         '' as campaign,
         service_line,
         location,
-        null as other_at,
+        cast(null as timestamp with time zone) as other_at,
         conversions as number,
-        null as out_of,
+        cast(null as double precision) as out_of,
         value_micros as amount_micros,
         currency,
         '' as detail,
@@ -128,13 +128,13 @@ final as (
         int_channel_map.campaign,
         coalesce(int_service_lines.service_line, '') as service_line,
         '' as location,
-        null as other_at,
-        null as number,
-        null as out_of,
-        null as amount_micros,
+        cast(null as timestamp with time zone) as other_at,
+        cast(null as double precision) as number,
+        cast(null as double precision) as out_of,
+        cast(null as bigint) as amount_micros,
         '' as currency,
         '' as detail,
-        null as conversion_id
+        cast(null as bigint) as conversion_id
     from int_touches
     inner join known on int_touches.person_id = known.person_id
     inner join int_channel_map on int_touches.map_id = int_channel_map.map_id
