@@ -171,7 +171,7 @@ parts as (
         on
             begun.person_id = bounded.person_id
             and begun.visited_at = bounded.visited_at
-            and bounded.entered_at <= begun.from_at
+            and begun.from_at >= bounded.entered_at
     where begun.from_at < bounded.ended_at or begun.from_at = bounded.entered_at
 
 ),
