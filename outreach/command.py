@@ -1,4 +1,4 @@
-"""`caretrace outreach`: list, preview, approve, send, listen, settle, stop, results and size."""
+"""`caretrace outreach`: what it is told to do with flows, refusals and doubts."""
 
 import argparse
 import sys
@@ -32,6 +32,7 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
     preview = add("preview", _preview, "whom a flow would write to now, and what; nothing is kept")
     preview.add_argument("--people", action="store_true", help="show what one person would get")
     add("approve", _approve, "let exactly this version of a flow write to people")
+    add("withdraw", _withdraw, "take the approval of a flow back: what waits is not sent")
     send = add("send", _send, "say what would be sent (a dry run), or send it with --live")
     send.add_argument("--live", action="store_true", help="really send")
     add("listen", _listen, "read now who wants no more, or is not there any more", flow=False)
@@ -120,6 +121,20 @@ def _approve(options: argparse.Namespace) -> int:
         _say(f"Version {flow.version} of {flow.name} is approved until its file changes.")
         if soon := not_yet(flow, today_of(home)):
             _say(soon)
+    return 0
+
+
+def _withdraw(options: argparse.Namespace) -> int:
+    from outreach.approval import withdraw
+
+    with _opened() as (home, _settings, _demo, _contacts, outbox):
+        # Also of a flow whose file is gone.
+        reader = Reader(audit.operator(), frozenset({"admin"}))
+        waited = withdraw(home, reader, options.flow, outbox)
+        _say(
+            f"{options.flow} writes to nobody until it is approved again; {waited:,} messages "
+            "that waited were not sent."
+        )
     return 0
 
 
