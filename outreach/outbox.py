@@ -253,6 +253,13 @@ class Outbox:
                 [(state, reason, key) for key, state, reason in rows],
             )
 
+    def taken_back(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Whom another system let go of again (key, reason); that they were told stays true."""
+        with self.transaction() as connection:
+            connection.executemany(
+                "update message set reason = ?2 where key = ?1", [(k, why) for k, why in rows]
+            )
+
     def stop(self, rows: Iterable[Stop]) -> int:
         """Remember refusals; how many were not known already."""
         columns = "person_id, identifier, channel, purpose, hard"
