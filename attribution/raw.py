@@ -47,7 +47,7 @@ _REJECTED = Table(
 _CAPPED = Table(
     "raw_capped",
     _METADATA,
-    *(Column(name, Text()) for name in ("flow", "identifier")),
+    *(Column(name, Text()) for name in ("source", "flow", "identifier")),
     Column("at", DateTime(timezone=True)),
 )
 _CURSOR = Table(

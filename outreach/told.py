@@ -71,8 +71,9 @@ def tell(connection: Connection, home: Home, run_id: str) -> int:
         )  # fmt: skip
     with lent(connection, capped) as name:
         connection.exec_driver_sql(
-            'insert into raw_capped (flow, identifier, "at") select flow, identifier, '
-            f'cast("at" as timestamptz) from {name}'
+            'insert into raw_capped (source, flow, identifier, "at") select ?, flow, identifier, '
+            f'cast("at" as timestamptz) from {name}',
+            (SOURCE,),
         )
     return len(sent) + len(held) + len(capped)
 

@@ -73,7 +73,10 @@ def warehouse():
     for who, flow, days in (("ned", "spring_recall", 20), ("jon", "tips", 20),
                             ("jon", "spring_recall", 91)):  # fmt: skip
         when = SEEN + timedelta(days=365 + days)
-        made.run(f"insert into raw_capped values ('{flow}', '{who}', '{when.isoformat()}')")
+        made.run(
+            "insert into raw_capped values"
+            f" ('caretrace_outreach', '{flow}', '{who}', '{when.isoformat()}')"
+        )
     return made.rebuild()
 
 
