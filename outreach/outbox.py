@@ -167,9 +167,9 @@ class Outbox:
         """Let planned messages go out, if their version is approved; how many those are."""
         with self.transaction() as connection:
             done = connection.execute(
-                "update message set state = 'approved', at = ? where flow = ? and version = ? "
-                "and state = 'planned' and exists (select 1 from approval "
-                "where approval.flow = message.flow and approval.version = message.version)",
+                "update message set state = 'approved', at = ?1 where flow = ?2 and version = ?3 "
+                "and state = 'planned' "
+                "and exists (select 1 from approval where flow = ?2 and version = ?3)",
                 (now(), flow, version),
             )
             return done.rowcount
@@ -181,12 +181,12 @@ class Outbox:
 
         None where the approval was withdrawn meanwhile.
         """
+        if not self.approved(flow, version):
+            return []
         marks = ", ".join("?" * len(zones))
         return self.rows(
             f"select * from message where flow = ? and version = ? and state = 'approved' "
-            f"and next_at <= ? and zone in ({marks}) and exists (select 1 from approval where "
-            "approval.flow = message.flow and approval.version = message.version) "
-            "order by next_at, key limit ?",
+            f"and next_at <= ? and zone in ({marks}) order by next_at, key limit ?",
             (flow, version, at, *zones, limit),
         )
 
