@@ -1,7 +1,7 @@
 """Sendmail's log: which message was taken from whom, and what became of each delivery.
 
 A line for each message (`from=`, `nrcpts=`, `msgid=`) and one for each attempt to deliver it
-(`to=`, `dsn=`, `stat=`), by syslog: Sendmail Installation and Operation Guide, "The System Log", "Format".
+(`to=`, `dsn=`, `stat=`), by syslog: Sendmail Installation and Operation Guide, "The System Log".
 """
 
 import re
