@@ -145,9 +145,7 @@ def _leave_others(settings: Settings, found: Found) -> None:
     from attribution.outreach_settings import outreach_settings
     from outreach.taking_back import take_back_the_forgotten
 
-    taken = take_back_the_forgotten(
-        home, outreach_settings(home), found.people, found.identifiers, demo=settings.demo
-    )
+    taken = take_back_the_forgotten(home, outreach_settings(home), found.people, found.identifiers)
     if taken.left:
         raise BadInput(
             f"Nobody was forgotten: a CRM still has them on a list, in a campaign or as a task. "

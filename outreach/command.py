@@ -197,7 +197,7 @@ def _listen(_options: argparse.Namespace) -> int:
         new = Ear(home, settings, outbox).listen()
         _say(f"{new:,} refusals or bounces are new and are honoured from now on.")
         with Published(home) as ask:
-            taken = take_back(home, settings, contacts, outbox, ask.driver(), demo=demo)
+            taken = take_back(home, settings, contacts, outbox, ask.driver())
         _say_taken(taken)
     return 1 if taken.left else 0
 

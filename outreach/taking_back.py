@@ -18,6 +18,7 @@ from attribution.errors import BadInput
 from attribution.outreach_settings import Outreach
 from attribution.outreach_ways import HANDED_ON
 from attribution.paths import Home
+from attribution.settings import load
 from outreach import consent
 from outreach.flow import Flow, flows
 from outreach.letters import revealed
@@ -52,7 +53,6 @@ def take_back(
     driver: Any,
     *,
     flow: str | None = None,
-    demo: bool = False,
 ) -> Taken:
     """Take off everybody who refuses by now, of one flow or of all; `driver` knows who does."""
     rows = outbox.rows(
@@ -67,7 +67,7 @@ def take_back(
         mine = [row for row in rows if row["flow"] == name]
         refused |= _refused(driver, settings, outbox, known.get(name), mine)
     theirs = [row for row in rows if row["key"] in refused]
-    return _taken(home, settings, contacts, outbox, theirs, refused, demo=demo)
+    return _taken(home, settings, contacts, outbox, theirs, refused)
 
 
 def take_back_the_forgotten(
@@ -75,8 +75,6 @@ def take_back_the_forgotten(
     settings: Outreach,
     people: Collection[int],
     identifiers: Collection[str],
-    *,
-    demo: bool = False,
 ) -> Taken:
     """Take off people who are about to be forgotten, wherever a CRM was told of them."""
     if not home.outreach.is_file():
@@ -96,7 +94,7 @@ def take_back_the_forgotten(
                 )
                 found |= {row["key"]: row for row in rows}
         reasons = dict.fromkeys(found, "forgotten")
-        return _taken(home, settings, contacts, outbox, [*found.values()], reasons, demo=demo)
+        return _taken(home, settings, contacts, outbox, [*found.values()], reasons)
 
 
 def _known(home: Home) -> dict[str, Flow]:
@@ -157,16 +155,15 @@ def _taken(
     outbox: Outbox,
     rows: Sequence[dict[str, Any]],
     reasons: dict[str, str],
-    *,
-    demo: bool,
 ) -> Taken:
     by_way = defaultdict(list)
     for row in rows:
         by_way[row["way"], row["flow"]].append(row)
     back, why = 0, ""
+    simulated = bool(rows) and load(home).demo
     for (name, flow), mine in sorted(by_way.items()):
         try:
-            if demo:
+            if simulated:
                 only_here(settings, name)
             done = _asked(home, settings, contacts, name, flow, mine)
         except (CannotSend, BadInput) as error:
