@@ -71,7 +71,7 @@ def test_the_share_that_came_unasked_is_the_chance_of_those_held_out_over_that_o
 
 
 @given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 300), st.integers(0, 300))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_a_share_is_one_and_takes_nobody_away(treated, back, held_out, held_back):
     found = in_arms(
         ("treated", 20, 25, False, treated), ("treated", 22, 24, True, back),
