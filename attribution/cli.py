@@ -391,7 +391,13 @@ def _audit(options: argparse.Namespace) -> int:
     if not home.ledger.is_file():
         raise BadInput(f"{home.folder} has no ledger yet. Run `caretrace refresh`.")
     if options.what == "show":
-        for said in audit.entries(home, options.last).to_dict("records"):
+        entries = audit.entries(home, options.last).to_dict("records")
+        if not entries:
+            _say(
+                "The audit log is empty: nobody signed in, exported, looked at people, or was sent "
+                "anything yet."
+            )
+        for said in entries:
             who = f"{said['actor']}: {said['action']} of {said['subject']}"
             _say(f"{said['number']} {local(said['at'])} {who} {said['detail']}")
         return 0
@@ -410,6 +416,8 @@ def _sessions(options: argparse.Namespace) -> int:
     home, name = _home(), None if options.all else options.reader
     audit.record(home, audit.operator(), audit.REVOKED, f"sessions of {name or 'everybody'}")
     ended = sessions(home).end_all(name)
+    if name is not None and not ended:
+        raise BadInput("Nobody of that name is signed in, so no session was ended.")
     _say(f"{ended:,} sessions are over.")
     return 0
 
