@@ -1,8 +1,8 @@
 """Designs a test on markets: which are treated, how the rest is told, and what it could tell.
 
-Sets of markets are drawn at random; of those whose share of all conversions kept steadiest, chance
-picks one (rerandomisation: Morgan and Rubin 2012), so nobody chooses. What such a test could tell is
-tried out on the weeks before it.
+Sets of markets are drawn at random; of those whose share of all conversions kept steadiest,
+chance picks one (rerandomisation: Morgan and Rubin 2012), so nobody chooses. What such a test could
+tell is tried out on the weeks before it.
 """
 
 from collections.abc import Sequence

@@ -20,7 +20,7 @@ class Panel:
     weeks: Weeks
     counts: Floats  # market x week
 
-    def at(self, day: str | np.datetime64) -> int:
+    def at(self, day: str) -> int:
         """The place of the week that a day lies in; it may lie before or after all weeks."""
         apart = (np.datetime64(day, "D") - self.weeks[0]) / np.timedelta64(7, "D")
         return int(np.floor(float(apart)))
@@ -72,7 +72,7 @@ class Layout:
         )
 
     def moved(self, weeks: int, order: Sequence[int]) -> "Layout":
-        """The same test so many weeks earlier, on other markets: `order` says who takes whose place.
+        """The same test so many weeks earlier, where `order` says who takes whose place.
 
         Markets that are in no cohort of the moved test are its controls.
         """

@@ -11,7 +11,7 @@ from math import sqrt
 import numpy as np
 from scipy import stats
 
-from attribution.models.incremental_design import Floats
+from attribution.models.incremental_design import Floats, Ints
 from attribution.models.lift_effect import Method, course_of
 from attribution.models.lift_panel import Layout
 
@@ -105,5 +105,5 @@ def _size(counts: Floats, layout: Layout, weeks: int, method: Method) -> float:
     return course_of(counts, layout.moved(weeks, order), method).expected
 
 
-def _orders(markets: np.ndarray, rng: np.random.Generator, many: int) -> list[np.ndarray]:  # type: ignore[type-arg]
+def _orders(markets: Ints, rng: np.random.Generator, many: int) -> list[Ints]:
     return [markets, *(rng.permutation(markets) for _ in range(many - 1))]

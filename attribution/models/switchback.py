@@ -43,7 +43,7 @@ def weeks_off(blocks: tuple[bool, ...], length: int) -> Bools:
 
 
 def counted_weeks(blocks: tuple[bool, ...], length: int, washout: int) -> Bools:
-    """Whether each week counts: not the first ones of a block, which the one before reaches into."""
+    """Whether each week counts: not the first of a block, into which the one before reaches."""
     counts: Bools = np.tile(np.arange(length) >= washout, len(blocks))
     return counts
 
