@@ -18,7 +18,8 @@ from sqlalchemy import insert, inspect, select
 from attribution import audit, lift_results, queries
 from attribution.errors import BadInput, NotAllowed
 from attribution.ledger import LIFT_RESULT, LIFT_TEST, LIFT_WITHDRAWAL, Ledger, now
-from attribution.lift_plans import Plan, Request, proposed
+from attribution.lift_designs import proposed
+from attribution.lift_plans import Plan, Request
 from attribution.lift_results import Result
 from attribution.paths import Home
 from attribution.roles import SMALL_CELLS, Reader
@@ -33,7 +34,10 @@ _EVIDENCE = (
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """A test that was registered; `result` is what stands of it, `why` why it was withdrawn."""
+    """A test that was registered; `result` is what stands of it.
+
+    `why` says why it was called off, or why its result was last taken back.
+    """
 
     number: int
     name: str
@@ -113,7 +117,7 @@ def keep(
 def _alone(home: Home, plan: Plan) -> None:
     """Two tests in the same places and weeks cannot be told apart."""
     for test in _every(home):
-        if test.state in ("withdrawn",) or not set(plan.treated) & {
+        if test.state == "withdrawn" or not set(plan.treated) & {
             *test.plan.treated, *test.plan.controls,
         }:  # fmt: skip
             continue
@@ -214,9 +218,9 @@ def _every(home: Home) -> Iterator[Test]:
     with _Books(home) as books:
         registered = books.rows(LIFT_TEST)
         standing = _standing(books) if registered else {}
-        called_off = {
-            row["test"]: row["why"] for row in books.rows(LIFT_WITHDRAWAL) if row["result"] is None
-        }
+        gone = books.rows(LIFT_WITHDRAWAL) if registered else []
+    called_off = {row["test"] for row in gone if row["result"] is None}
+    why = {row["test"]: row["why"] for row in gone}
     today = datetime.now(UTC).date()
     for row in registered:
         plan = _plan(row["plan"])
@@ -228,10 +232,10 @@ def _every(home: Home) -> Iterator[Test]:
         kept = standing.get(row["number"])
         test = Test(
             row["number"], row["name"], row["at"], row["actor"], row["generation"], plan,
-            row["digest"], _state(plan, today),
+            row["digest"], _state(plan, today), why=why.get(row["number"], ""),
         )  # fmt: skip
         if row["number"] in called_off:
-            test = replace(test, state="withdrawn", why=called_off[row["number"]])
+            test = replace(test, state="withdrawn")
         elif kept is not None:
             test = replace(
                 test, state="recorded", result=_result(kept["result"]), recorded_at=kept["at"]

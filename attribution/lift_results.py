@@ -117,7 +117,7 @@ def _placed(told: Panel, spent: Money, plan: Plan) -> Result:
     days = told.weeks[course.first : layout.end]
     gone = sign * (course.observed - course.without)[first - course.first :]
     others = tuple(
-        (title, sign * effect, *sorted((sign * low, sign * high)))
+        (title, sign * effect, min(sign * low, sign * high), max(sign * low, sign * high))
         for title, effect, low, high in beside(counts, layout, method, plan.seed)
     )
     shares = [value / max(with_it, 1e-9) for value in (found, found - reach, found + reach)]
@@ -183,7 +183,8 @@ def _looked(told: Panel, spent: Money, layout: Layout, plan: Plan) -> tuple[str,
     if abs(ratio[0] / max(ratio[1], 1e-9) - 1) > _MOVED:
         said.append(
             "Money of other channels moved otherwise in the treated markets than in the rest "
-            f"(to {ratio[0]:.0%} and {ratio[1]:.0%} of what it was): what that did is in the result."
+            f"(to {ratio[0]:.0%} and {ratio[1]:.0%} of what it was), and what that did is in the "
+            "result."
         )
     if spent.shared > 0.1:
         said.append(
