@@ -236,11 +236,17 @@ def _warnings(plan: Plan, told: Panel, spent: Money) -> tuple[str, ...]:
                 "the other markets are reached by what is switched. Split those campaigns by "
                 "market first, or plan a switchback."
             )
+        said += _unpaid(plan, told, spent)
+    return tuple(said)
+
+
+def _unpaid(plan: Plan, told: Panel, spent: Money) -> list[str]:
+    """Where money is for other places, nothing is switched."""
     places = told.places(plan.treated)
     usual = float(spent.own[places, -_HALF_YEAR:].sum())
     if plan.action == "off" and usual < _HARDLY * spent.recent:
-        said.append("Hardly any of this channel's money is for the markets that are treated.")
-    return tuple(said)
+        return ["Hardly any of this channel's money is for the markets that are treated."]
+    return []
 
 
 def _believed(marts: Marts, request: Request) -> tuple[float, float, float] | None:

@@ -119,3 +119,9 @@ def told_course(counts: Floats, places: list[int], rest: list[int]) -> Floats:
         others = counts[rest].sum(axis=0)
         course = course / np.maximum(others / max(float(others.mean()), 1e-9), 0.1)
     return course
+
+
+def market_of(text: str) -> Market:
+    """The market of such words."""
+    location, _, line = text.partition("/")
+    return location.strip(), line.strip()
