@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lift_worlds import dark
+
 
 from attribution.errors import BadInput
 from attribution.models import lift_design, person_holdout, switchback
@@ -17,6 +17,7 @@ from attribution.models.lift_beside import cuped
 from attribution.models.lift_effect import METHODS, Method, course_of
 from attribution.models.lift_panel import Cohort, Layout, Panel
 from attribution.models.lift_placebo import moves_of, placebos
+from benchmarks.lift_worlds import dark
 
 few = settings(max_examples=12, deadline=None)
 POOLED, SYNTHETIC = Method("pooled", 16), Method("synthetic", 52)

@@ -35,7 +35,8 @@ def beside(counts: Floats, layout: Layout, registered: Method, seed: int) -> Ite
 def title_of(method: Method) -> str:
     """How a method is called on the page."""
     how = "Synthetic control" if method.kind == "synthetic" else "Difference in differences"
-    return f"{how}, {method.weeks} weeks before"
+    last = " and where they stood last" if method.lean else ""
+    return f"{how}, {method.weeks} weeks before{last}"
 
 
 def cuped(counts: Floats, layout: Layout) -> tuple[float, float, float] | None:

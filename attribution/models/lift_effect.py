@@ -4,8 +4,10 @@ What would have been is told by markets that were never treated, each cohort by 
 more or less they counted than before, times what the treated counted before (difference in
 differences of ratios), or a weighted mean of them that went along with the treated before
 (synthetic control: Abadie, Diamond and Hainmueller 2010). The weights are not negative, add up to
-1, and are held towards those of the markets' sizes (as Arkhangelsky et al. 2021 hold them towards
-equal ones), so few weeks cannot be fitted by chance. Never-treated markets alone are compared with,
+1, and are held towards usual ones (as Arkhangelsky et al. 2021 hold them), so few weeks cannot be
+fitted by chance. Usual is the root of a market's size: chance asks for its size, drift for none of
+it. A method may lean half way on where the treated stood in the last weeks, since drifts fade.
+Never-treated markets alone are compared with,
 so tests that begin at different times are not spoilt by each other (Callaway and Sant'Anna 2021).
 """
 
@@ -23,6 +25,7 @@ _SURE = 1e3  # weights add up to 1 as surely as this many times the data
 # Of the variance by chance: the root of how many weeks of markets a usual test counts, as
 # Arkhangelsky et al. have it.
 _HOLD = 3.0
+_LAST = 8  # weeks that say where the treated stood
 _FEWEST = 0.5  # a week, below which a mean is none to divide by
 
 
@@ -32,19 +35,20 @@ class Method:
 
     kind: Kind
     weeks: int
+    lean: float = 0.0  # how far it goes along with where the treated stood in the last weeks
 
     @property
     def name(self) -> str:
-        return f"{self.kind}-{self.weeks}"
+        return f"{self.kind}-{self.weeks}" + (f"-{self.lean:g}" if self.lean else "")
 
 
 METHODS = (
     Method("pooled", 8),
-    Method("pooled", 16),
     Method("pooled", 26),
     Method("pooled", 52),
-    Method("synthetic", 26),
+    Method("pooled", 52, 0.5),
     Method("synthetic", 52),
+    Method("synthetic", 52, 0.5),
 )
 
 
@@ -102,18 +106,18 @@ def _without(counts: Floats, cohort: Cohort, layout: Layout, method: Method) -> 
     level = float(own[fitted].mean())
     others = counts[list(layout.controls)]
     size = np.maximum(others[:, fitted].mean(axis=1), 0.0)
-    if method.kind == "pooled" or len(others) == 1:
-        course = others.sum(axis=0) / max(float(size.sum()), _FEWEST)
-    else:
-        kept = size >= _FEWEST
-        if not kept.any():
-            kept[:] = True
-        index = others[kept] / np.maximum(size[kept], _FEWEST)[:, None]
-        usual = size[kept] / size[kept].sum()
-        weights = _weights(index[:, fitted], own[fitted] / max(level, _FEWEST), usual)
-        course = weights @ index
-        course = course / max(float(course[fitted].mean()), 1e-9)
-    expected: Floats = level * course
+    kept = size >= _FEWEST if (size >= _FEWEST).any() else size >= 0
+    size = np.maximum(size[kept], _FEWEST)
+    index = others[kept] / size[:, None]
+    weights = np.sqrt(size) / np.sqrt(size).sum()
+    if method.kind == "synthetic" and len(index) > 1:
+        weights = _weights(index[:, fitted], own[fitted] / max(level, _FEWEST), weights)
+    course = weights @ index
+    expected: Floats = level * course / max(float(course[fitted].mean()), 1e-9)
+    if method.lean:
+        last = slice(max(cohort.start - _LAST, 0), cohort.start)
+        stood = float(own[last].sum()) / max(float(expected[last].sum()), _FEWEST)
+        expected = expected * stood**method.lean
     return expected
 
 
