@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attribution import audit, lift_records, queries
-from attribution.errors import BadInput
 from attribution.lift_designs import proposed
 from attribution.lift_plans import COUNTED, Request, market_of
 from attribution.mix_command import audited, published, write
-from attribution.models import person_holdout
 from attribution.roles import ROLES, Reader
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ _NAME = "lift tests"
 def add_commands(commands: "argparse._SubParsersAction[Any]") -> None:
     """Register the command on a parser of commands."""
     lift = commands.add_parser("lift", help="design and analyse lift tests")
-    verbs = lift.add_subparsers(required=True, metavar="design|analyse|list|withdraw|people")
+    verbs = lift.add_subparsers(required=True, metavar="design|analyse|list|withdraw")
     _add_design(verbs)
 
     analyse = verbs.add_parser("analyse", help="what a finished test brought, as registered")
@@ -44,16 +42,6 @@ def add_commands(commands: "argparse._SubParsersAction[Any]") -> None:
     withdraw.add_argument("name")
     withdraw.add_argument("--why", required=True, help="the reason, which is written down")
     withdraw.set_defaults(run=_withdraw)
-
-    people = verbs.add_parser("people", help="how many people a holdout takes")
-    people.add_argument("--rate", type=float, required=True, help="what the held-out do, as 0.1")
-    people.add_argument("--share", type=float, default=0.1, help="held out, as 0.1")
-    people.add_argument("--people", type=int, help="in both arms: what lift would be told?")
-    people.add_argument("--lift", type=float, help="as 0.02: how many people tell it?")
-    people.add_argument(
-        "--explained", type=float, default=0.0, help="variance known from before, as 0.2"
-    )
-    people.set_defaults(run=_people)
 
 
 def _add_design(verbs: "argparse._SubParsersAction[Any]") -> None:
@@ -156,31 +144,6 @@ def _withdraw(options: argparse.Namespace) -> int:
         _tell([f"Called off {test.name!r}."])
     else:
         _tell([f"Took the result of {test.name!r} back. The next refresh does not hear it."])
-    return 0
-
-
-def _people(options: argparse.Namespace) -> int:
-    if (options.people is None) == (options.lift is None):
-        raise BadInput("Give either --people or --lift: each is told from the other.")
-    if options.people is not None:
-        if options.people < 2:
-            raise BadInput("A holdout takes two people at the least. Give more.")
-        told = person_holdout.detectable(
-            options.people, options.share, options.rate, explained=options.explained
-        )
-        sentence = (
-            f"With {options.people:,} people and {options.share:.0%} held out, a lift of "
-            f"{told * 100:.2f} points is told four times in five."
-        )
-    else:
-        people = person_holdout.people_needed(
-            options.lift, options.share, options.rate, explained=options.explained
-        )
-        sentence = (
-            f"A lift of {options.lift * 100:.2f} points takes {people:,} people, "
-            f"{options.share:.0%} of them held out."
-        )
-    print(sentence)  # noqa: T201
     return 0
 
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-
 from attribution.errors import BadInput
 from attribution.models import lift_design, person_holdout, switchback
 from attribution.models.incremental_evidence import terms_of, while_on
@@ -211,16 +210,19 @@ def test_a_switchback_is_drawn_in_pairs_and_holds_what_is_true():
 
 
 def test_how_many_people_a_holdout_takes_by_hand():
-    """(1.645 + 0.842)^2 * 0.1 * 0.9 * (1 / 0.1 + 1 / 0.9) / 0.02^2."""
-    many = person_holdout.people_needed(0.02, 0.1, 0.1)
-    assert many == pytest.approx(2.4865**2 * 0.09 * (10 + 1 / 0.9) / 0.0004, rel=1e-3)
+    """(1.645 + 0.842)^2 * (0.12 * 0.88 / 0.9 + 0.1 * 0.9 / 0.1) / 0.02^2."""
+    many = person_holdout.people_needed(0.1, 0.02, 0.1)
+    assert many == pytest.approx(2.4865**2 * (0.12 * 0.88 / 0.9 + 0.9) / 0.0004, rel=1e-3)
     assert person_holdout.detectable(many, 0.1, 0.1) == pytest.approx(0.02, rel=1e-3)
-    known = person_holdout.detectable(many, 0.1, 0.1, explained=0.36)
-    assert known == pytest.approx(0.02 * 0.8, rel=1e-3)
-    assert person_holdout.detectable(many, 0.1, 0.1, looking=True) > 0.02
+    half = person_holdout.people_needed(0.1, 0.02, 0.1, explained=0.5)
+    assert half == pytest.approx(many / 2, abs=1)
+    looking = person_holdout.detectable(many, 0.1, 0.1, looking=True)
+    assert looking is not None
+    assert looking > 0.02
+    assert person_holdout.detectable(3, 0.9, 0.5) is None
     for wrong in (0.0, 1.0):
-        with pytest.raises(BadInput, match="between 0% and 100%"):
-            person_holdout.people_needed(0.02, wrong, 0.1)
+        with pytest.raises(BadInput, match="between 0 and 1"):
+            person_holdout.people_needed(0.1, 0.02, wrong)
 
 
 def test_a_channel_that_was_off_is_heard_as_it_was_on():

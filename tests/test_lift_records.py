@@ -213,9 +213,6 @@ def test_the_command_does_what_the_page_does(home, tmp_path: Path, monkeypatch, 
     assert "counts until" in capsys.readouterr().err
     assert main(["lift", "withdraw", "By command", "--why", "too dear"]) == 0
     assert "Called off" in capsys.readouterr().err
-    assert main(["lift", "people", "--rate", "0.1", "--lift", "0.02"]) == 0
-    assert "of them held out" in capsys.readouterr().out
-    assert main(["lift", "people", "--rate", "0.1"]) == 2
 
 
 def test_the_page_records_and_takes_back(home, registered, monkeypatch):

@@ -264,13 +264,20 @@ def people(context: Context) -> None:
                 "Known from before, %", 0.0, 90.0, 0.0, key="lift_known",
                 help="The part of the variance that what is known from before takes away (CUPED).",
             )  # fmt: skip
+        if rate + lift >= 100:
+            st.caption("More than everybody cannot come. Look for a smaller lift.")
+            return
         many = person_holdout.people_needed(
-            lift / 100, share / 100, rate / 100, explained=known / 100
+            rate / 100, lift / 100, share / 100, explained=known / 100
         )
         least = person_holdout.detectable(
-            many, share / 100, rate / 100, explained=known / 100, looking=True
+            many, rate / 100, share / 100, explained=known / 100, looking=True
+        )
+        looking = (
+            ""
+            if least is None
+            else (f" Whoever looks every week is told {formats.points(least)} with as many.")
         )
         st.markdown(
-            f"It takes **{many:,} people**, {many * share / 100:,.0f} of them held out. Whoever "
-            f"looks every week is told {least * 100:.1f} points with as many."
+            f"It takes **{many:,} people**, {many * share / 100:,.0f} of them held out.{looking}"
         )
