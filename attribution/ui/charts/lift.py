@@ -25,13 +25,17 @@ def against(
     traces: list[Spec] = []
     line = {"type": "scatter", "mode": "lines", "x": list(weeks)}
     if without:
-        low = [value * max(1 - reach, 0.0) for value in without]
-        high = [value * (1 + reach) for value in without]
-        edge = {**line, "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+        # Before the test nothing is in doubt.
+        begins = next((at for at, week in enumerate(weeks) if spans and week >= spans[0][0]), 0)
+        inside = without[begins:]
+        low = [value * max(1 - reach, 0.0) for value in inside]
+        high = [value * (1 + reach) for value in inside]
+        edge = {**line, "x": list(weeks[begins:]), "line": {"width": 0}, "hoverinfo": "skip"}
+        edge["showlegend"] = False
         if reach > 0:
             traces = [
                 {**edge, "y": low},
-                {**edge, "y": high, "fill": "tonexty", "fillcolor": f"{GREY}33"},
+                {**edge, "y": high, "fill": "tonexty", "fillcolor": f"{colour(1)}2E"},
             ]
         traces.append(
             {

@@ -15,6 +15,7 @@ from attribution.ui.view import Column, Figure, Metric, Table, View, measured
 from attribution.ui.views.lift import COUNTS, place
 
 QUESTION = "What did the test find?"
+_BEFORE = 26  # weeks before the test that are drawn
 
 
 @lru_cache(maxsize=32)
@@ -115,10 +116,14 @@ def _metrics(found: Result, currency: str) -> tuple[Metric, ...]:
 def _course(test: Test, found: Result) -> Figure:
     plan = test.plan
     what = COUNTS[plan.kind].lower()
-    spans = [(plan.first_day.isoformat(), found.weeks[-1])]
+    first = plan.first_day.isoformat()
+    shown = max(sum(week < first for week in found.weeks) - _BEFORE, 0)
+    spans = [(first, found.weeks[-1])]
     return Figure(
         f"{COUNTS[plan.kind]} with the test, and without",
-        charts.against(found.weeks, found.observed, found.without, found.reach, spans),
+        charts.against(
+            found.weeks[shown:], found.observed[shown:], found.without[shown:], found.reach, spans
+        ),
         f"In the weeks that count {formats.number(found.counted)} {what} were counted; without the "
         f"test they would have been {formats.number(found.expected)}.",
         "What the treated markets counted, and what the others tell that they would have, with a "
