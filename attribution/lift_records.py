@@ -163,6 +163,8 @@ def record(home: Home, reader: Reader, generation: int, name: str) -> Test:
             f"The result of {test.name!r} is recorded already. Withdraw it to record it anew."
         )
     found = result_of(home, reader, generation, name)
+    if found.spoilt:
+        raise BadInput(found.spoilt)
     audit.record(
         home, reader.name, audit.LIFT_RECORDED, test.name, generation=generation,
         digest=test.digest, increment=found.increment, standard_error=found.standard_error,

@@ -21,7 +21,9 @@ from attribution.models.lift_placebo import placebos
 from attribution.queries import Marts
 
 _BEFORE = 8  # weeks that say what was spent before
-_STILL_ON, _MOVED = 0.1, 0.3
+# Of the usual money: above the first a channel was not quite off, above the second it was on; how
+# far other money may move.
+_STILL_ON, _ON, _MOVED = 0.1, 0.5, 0.3
 _NORMAL = float(stats.norm.ppf(0.5 + LEVEL / 2))
 
 
@@ -36,6 +38,7 @@ class Result:
     week's 90% interval as a part; `effects` are by week that counts. `placebos` are the results of
     the same test where nothing was done, as parts. `beside` are other ways to tell it. `money` was
     not spent (or spent) for the test. `parts` are the places and days that count.
+    `spoilt` says why the test is of nothing that was switched.
     """
 
     increment: float
@@ -58,6 +61,7 @@ class Result:
     money: float
     parts: tuple[tuple[str, str, str, str], ...]  # location, service line, first and last day
     warnings: tuple[str, ...]
+    spoilt: str = ""  # why it is no evidence of the channel, whatever it says
 
     @property
     def told(self) -> bool:
@@ -80,7 +84,11 @@ def analysed(marts: Marts, plan: Plan) -> Result:
             f"The test counts until {plan.last_day}, and the data reach {known}. Analyse it after "
             "the refresh that loads its last week."
         )
-    spent = lift_queries.money(marts, plan.channel, told)
+    return told_by(told, lift_queries.money(marts, plan.channel, told), plan)
+
+
+def told_by(told: Panel, spent: Money, plan: Plan) -> Result:
+    """The same, of what was counted and spent in each market."""
     return _switched(told, spent, plan) if plan.blocks else _placed(told, spent, plan)
 
 
@@ -140,7 +148,8 @@ def _placed(told: Panel, spent: Money, plan: Plan) -> Result:
             _part(market, date.fromisoformat(start) + timedelta(weeks=plan.washout), plan.last_day)
             for market, start in zip(plan.treated, plan.starts, strict=True)
         ),
-        _looked(told, spent, layout, plan),
+        _looked(spent, layout, plan),
+        _spoilt(plan, *_means(spent.own, layout, layout.treated)),
     )  # fmt: skip
 
 
@@ -159,7 +168,7 @@ def _money(spent: Money, layout: Layout, plan: Plan) -> float:
     return moved if plan.action == "off" else -moved
 
 
-def _looked(told: Panel, spent: Money, layout: Layout, plan: Plan) -> tuple[str, ...]:
+def _looked(spent: Money, layout: Layout, plan: Plan) -> tuple[str, ...]:
     """What went otherwise than planned, by the money: the channel, and the others."""
     said = []
     usual, during = _means(spent.own, layout, layout.treated)
@@ -168,8 +177,11 @@ def _looked(told: Panel, spent: Money, layout: Layout, plan: Plan) -> tuple[str,
             f"The channel was not off: the treated markets still had {during / usual:.0%} of its "
             "usual money, so the test tells less than what it brings."
         )
-    if plan.action == "on" and during <= usual:
-        said.append("The channel was not on: the treated markets had no more of its money.")
+    if usual == during == 0:
+        said.append(
+            "No money of this channel is known for the treated markets, so nobody can see whether "
+            f"it went {plan.action}."
+        )
     before, then = _means(spent.own, layout, layout.controls)
     if before > 0 and abs(then / before - 1) > _MOVED:
         said.append(
@@ -192,6 +204,21 @@ def _looked(told: Panel, spent: Money, layout: Layout, plan: Plan) -> tuple[str,
             "was reached too, and the result is of what is left."
         )
     return tuple(said)
+
+
+def _spoilt(plan: Plan, usual: float, during: float) -> str:
+    """Why nothing was switched, by the money; "" where it was, or no money is known."""
+    if plan.action == "off" and usual > 0 and during > _ON * usual:
+        return (
+            f"The channel was on during the test, with {during / usual:.0%} of its usual money. "
+            "This is no evidence of what it brings: call the test off."
+        )
+    if plan.action == "on" and 0 < during <= usual:
+        return (
+            "The channel had no more money in the treated markets than before. This is no evidence "
+            "of what it brings: call the test off."
+        )
+    return ""
 
 
 def _means(paid: Floats, layout: Layout, places: tuple[int, ...]) -> tuple[float, float]:
@@ -253,6 +280,7 @@ def _switched(told: Panel, spent: Money, plan: Plan) -> Result:
             for days in _off_days(plan)
         ),
         tuple(said),
+        _spoilt(plan, usual, float(during[gone].mean())),
     )  # fmt: skip
 
 

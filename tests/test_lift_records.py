@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import marts_fixture as made_up
+import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
@@ -18,13 +19,16 @@ from attribution.cli import main
 from attribution.errors import BadInput, NotAllowed
 from attribution.lift_designs import proposed
 from attribution.lift_plans import Plan, Request, monday_after
+from attribution.lift_queries import Money
 from attribution.lift_records import digest_of
-from attribution.lift_results import analysed
+from attribution.lift_results import analysed, told_by
+from attribution.models.lift_panel import Panel
 from attribution.paths import PAGES, Home
 from attribution.queries import Marts
 from attribution.roles import Reader
 from attribution.ui.views import lift as page
 from attribution.ui.views import lift_design, lift_result
+from benchmarks.lift_worlds import dark
 
 ANA, VERA = Reader("ana", frozenset({"analyst"})), Reader("vera", frozenset({"viewer"}))
 SOON = monday_after(datetime.now(UTC).date())
@@ -229,3 +233,38 @@ def test_the_page_records_and_takes_back(home, registered, monkeypatch):
     next(each for each in at.button if each.label == "Take the result back").click().run()
     assert not at.exception
     assert lift_records.evidence(home).empty
+
+
+def test_money_says_whether_anything_was_switched(past):
+    """Off in five of twelve markets for nine weeks, 100 a week in each; then otherwise."""
+    made = dark(2, later=3)
+    weeks = np.arange(np.datetime64("2024-11-25"), np.datetime64("2026-11-23"), 7)
+    markets = tuple((f"place {number}", "") for number in range(12))
+    panel = Panel(markets, weeks.astype("datetime64[D]"), made.counts)
+    starts = {m: c.start for c in made.layout.cohorts for m in c.markets}
+    plan = replace(
+        past, by_line=False, treated=tuple(markets[m] for m in starts),
+        starts=tuple(str(panel.weeks[start]) for start in starts.values()),
+        controls=tuple(markets[m] for m in made.layout.controls), washout=1, weeks=11,
+    )  # fmt: skip
+    paid = np.full(made.counts.shape, 100.0)
+    for market, start in starts.items():
+        paid[market, start:] = 0.0
+    others = np.full(made.counts.shape, 500.0)
+    found = told_by(panel, Money(paid, others, 0.0, 1.0), plan)
+    assert found.low <= made.truth <= found.high
+    assert (found.warnings, found.spoilt) == ((), "")
+    assert found.money == pytest.approx(100 * sum(104 - start for start in starts.values()))
+    assert len({part[2] for part in found.parts}) == 2
+    on = told_by(panel, Money(np.full(paid.shape, 100.0), others, 0.0, 1.0), plan)
+    assert "was not off" in on.warnings[0]
+    assert "call the test off" in on.spoilt
+    unknown = told_by(panel, Money(0 * paid, others, 0.0, 1.0), plan)
+    assert "nobody can see" in unknown.warnings[0]
+    assert not unknown.spoilt
+    treated = list(starts)
+    others[treated, -12:] *= 2
+    paid[list(made.layout.controls), -12:] *= 2
+    said = " ".join(told_by(panel, Money(paid, others, 0.4, 1.0), plan).warnings)
+    for words in ("became 200%", "(to 200% and 100% of what it was)", "40% of the channel's money"):
+        assert words in said

@@ -7,14 +7,14 @@ LIFTING: tuple[Definition, ...] = (
         "lift_increment",
         "Brought",
         "Conversions that the channel brought in the weeks and places of the test that count.",
-        "Off: what would have been − what was counted. On: the other way round.",
+        "Off: what would have been − what was counted. On: the other way round. Below it 90%.",
         "number",
     ),
     Definition(
         "lift_share",
         "Share",
         "The part of conversions that the channel brings while it is on, where it was tested.",
-        "Brought ÷ what is counted with the channel on.",
+        "Brought ÷ what is counted with the channel on. Below it 90%.",
         "rate",
     ),
     Definition(

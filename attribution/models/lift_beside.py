@@ -14,6 +14,7 @@ from attribution.models.lift_panel import Layout
 from attribution.models.lift_placebo import placebos
 
 _FEWEST = 2  # markets in an arm
+TITLES = {"pooled": "Difference in differences", "synthetic": "Synthetic control"}
 Told = tuple[str, float, float, float]  # how, what the test changed, and its 90% interval
 
 
@@ -26,17 +27,16 @@ def beside(counts: Floats, layout: Layout, registered: Method, seed: int) -> Ite
             course = course_of(counts, layout, method)
             reach = errors.reach() * errors.spread * course.expected
             effect = course.counted - course.expected
-            yield (title_of(method), effect, effect - reach, effect + reach)
+            yield (TITLES[method.kind], effect, effect - reach, effect + reach)
     found = cuped(counts, layout)
     if found is not None:
-        yield ("Difference in means of markets, with CUPED", *found)
+        yield ("Means of markets, CUPED", *found)
 
 
 def title_of(method: Method) -> str:
     """How a method is called on the page."""
-    how = "Synthetic control" if method.kind == "synthetic" else "Difference in differences"
     last = " and where they stood last" if method.lean else ""
-    return f"{how}, {method.weeks} weeks before{last}"
+    return f"{TITLES[method.kind]}, {method.weeks} weeks before{last}"
 
 
 def cuped(counts: Floats, layout: Layout) -> tuple[float, float, float] | None:

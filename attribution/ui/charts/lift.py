@@ -30,8 +30,8 @@ def against(
         inside = without[begins:]
         low = [value * max(1 - reach, 0.0) for value in inside]
         high = [value * (1 + reach) for value in inside]
-        edge = {**line, "x": list(weeks[begins:]), "line": {"width": 0}, "hoverinfo": "skip"}
-        edge["showlegend"] = False
+        edge: Spec = {**line, "x": list(weeks[begins:]), "line": {"width": 0}}
+        edge |= {"showlegend": False, "hoverinfo": "skip"}
         if reach > 0:
             traces = [
                 {**edge, "y": low},

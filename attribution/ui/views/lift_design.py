@@ -140,13 +140,14 @@ def _fit(made: Proposal) -> Figure:
             charts.against(weeks, counted, (), 0.0, ()),
             "What the markets that go off and on counted in the last year.",
         )
-    spans = [(weeks[len(weeks) // 2], weeks[-1])] if len(weeks) > 2 else []
-    off = sum(counted) / max(sum(told), 1e-9) - 1
+    half = slice(-(len(weeks) // 2), None)
+    off = sum(counted[half]) / max(sum(told[half]), 1e-9) - 1
+    more = "more" if off > 0 else "less"
     return Figure(
         "How well the others tell the treated, before",
-        charts.against(weeks, counted, told, 0.0, spans[:0], ("Treated", "Told by the others")),
-        f"In the last half year the treated counted {formats.points(off)} off what the others "
-        "tell of them; nothing was done then.",
+        charts.against(weeks, counted, told, 0.0, (), ("Treated", "Told by the others")),
+        f"In the last weeks the treated counted {formats.rate(abs(off))} {more} than the others "
+        "tell of them, though nothing was done.",
         "Both lines should run together: the closer, the smaller the effect that can be told. The "
         "last half year is told from the weeks before it.",
         "arms",

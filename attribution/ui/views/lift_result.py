@@ -91,15 +91,15 @@ def numbers_table(test: Test, found: Result) -> Table:
 
 
 def _metrics(found: Result, currency: str) -> tuple[Metric, ...]:
-    share = f"{formats.rate(found.share_low)} to {formats.rate(found.share_high)}, 90%"
-    ends = f"{formats.number(found.low)} to {formats.number(found.high)}, 90%"
-    cost, between = None, "the interval holds nought"
+    share = f"{formats.rate(found.share_low)} to {formats.rate(found.share_high)}"
+    ends = f"{formats.number(found.low)} to {formats.number(found.high)}"
+    cost, between = None, "cannot be told"
     if found.low > 0 and found.money > 0:
         cost = ratio(found.money, found.increment)
         dear, cheap = (
             formats.money(found.money / end, currency) for end in (found.low, found.high)
         )
-        between = f"{cheap} to {dear}, 90%"
+        between = f"{cheap} to {dear}"
     cards = (
         ("lift_increment", found.increment, ends),
         ("lift_share", found.share, share),
