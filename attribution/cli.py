@@ -161,12 +161,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _demo(options: argparse.Namespace) -> int:
     from attribution.demo import prepare
+    from attribution.demo.geo_plan import register
 
     home = _home()
     if not options.no_serve:
         check_port(options.port)
     prepare(home, people=options.people, seed=options.seed, say=_say)
     code = _run_refresh(home, debug=options.debug)
+    register(home)
     if options.no_serve:
         return code
     return _serve(options)

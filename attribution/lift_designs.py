@@ -51,6 +51,11 @@ def proposed(marts: Marts, request: Request) -> Proposal:
     )
 
 
+def plan_of(told: Panel, spent: Money, request: Request) -> Plan:
+    """The plan for markets alone, of what was counted and spent in them before it begins."""
+    return _markets(_asked_of(told, request), spent, request)[0]
+
+
 _Made = tuple[
     Plan, tuple[float, ...], tuple[float, ...], tuple[tuple[int, float], ...],
     tuple[tuple[str, ...], tuple[float, ...], tuple[float, ...]],

@@ -1,5 +1,6 @@
 """Lift tests: effects worked by hand, laws, intervals that hold, designs, and evidence."""
 
+from datetime import date
 from math import sqrt
 
 import numpy as np
@@ -8,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attribution.demo.clock import WEEK
+from attribution.demo.geo_plan import request_of
+from attribution.demo.geo_test import DEMO, PLACE, first_day, geo_truth
+from attribution.demo.market import LOCATIONS, weekly_spend
+from attribution.demo.worlds import world
 from attribution.errors import BadInput
+from attribution.lift_designs import plan_of
+from attribution.lift_queries import Money
+from attribution.lift_results import told_by
 from attribution.models import lift_design, person_holdout, switchback
 from attribution.models.incremental_evidence import terms_of, while_on
 from attribution.models.incremental_fit import Term
@@ -270,3 +279,32 @@ def test_places_of_one_test_are_one_term():
     assert alone.weight.sum() == 4.0  # two places, two weeks
     assert whole.weight.sum() == 2.0 + 2.0  # heart in the north for two weeks, the south for one
     assert sqrt(whole.standard_error) == pytest.approx(sqrt(2.0))
+
+
+def test_the_demos_own_test_finds_what_video_truly_brought_there():
+    """Video is off in Central for 14 weeks; the same people live them again with it on."""
+    lived = world(30_000, 7, until=date(2026, 11, 22), knobs=DEMO)
+    truth = geo_truth(lived)
+    assert truth["increment"]["lead"] > 50
+    weeks = lived.calendar.weeks
+    rows, minute = lived.conversions()["lead"]
+    people = np.searchsorted(lived.folk.ids, lived.inquiries["person"][rows])
+    week = minute[rows] // WEEK
+    counts = np.zeros((len(LOCATIONS), weeks))
+    inside = (week >= 0) & (week < weeks)
+    np.add.at(counts, (lived.folk.place[people][inside], week[inside]), 1.0)
+    days = np.datetime64(lived.calendar.start) + 7 * np.arange(weeks)
+    told = Panel(tuple((place, "") for place in LOCATIONS), days.astype("datetime64[D]"), counts)
+    spent = weekly_spend(lived.plan, "video", 30_000).T
+    first = first_day(lived.calendar)
+    start = told.at(first.isoformat())
+    assert spent[PLACE, start : start + 14].sum() == 0 < spent[PLACE, start - 4 : start].sum()
+    money = Money(spent, 0 * spent, 0.0, 1.0)
+    before = Money(spent[:, :start], 0 * spent[:, :start], 0.0, 1.0)
+    plan = plan_of(told.before(start), before, request_of(first))
+    found = told_by(told, money, plan)
+    assert found.low <= truth["increment"]["lead"] <= found.high
+    assert not found.spoilt
+    assert found.money > 0
+    short = world(200, 7, until=date(2026, 11, 22), days=140, knobs=DEMO)
+    assert geo_truth(short) == geo_truth(world(200, 7, days=140)) == {}
