@@ -37,6 +37,16 @@ def proposed(marts: Marts, request: Request) -> Proposal:
     """The design that answers a request; raises BadInput where none can."""
     if request.kind not in COUNTED:
         raise BadInput(f"A test counts one of {', '.join(COUNTED)}; it cannot count money.")
+    if not (request.weeks >= 1 and request.washout >= 0 and 0 < request.wanted < 1):
+        raise BadInput(
+            "A test counts at least one week, washes none or more out, and wants an effect between "
+            "0% and 100%. Correct what is asked for."
+        )
+    if not 0 <= request.later < request.weeks:
+        raise BadInput(
+            f"Half of the markets cannot begin {request.later} weeks later in a test of "
+            f"{request.weeks}: some week of theirs must count. Begin earlier, or count longer."
+        )
     channels = lift_queries.paid_channels(marts)
     if request.channel not in channels:
         raise BadInput(

@@ -153,6 +153,8 @@ def test_a_test_that_runs_has_no_result_yet(marts, past):
 def test_what_cannot_be_told_is_said(marts):
     refused = {
         "No money goes into a channel 'smoke'": Request("smoke"),
+        "at least one week": Request("video", weeks=0),
+        "some week of theirs must count": Request("video", by_line=True, later=8),
         "counts one of lead": Request("video", kind="collected"),
         "no market Moon": Request("video", chosen=(("Moon", ""),)),
         "at least two must tell": Request("video", treated=2),
