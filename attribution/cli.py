@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from attribution import analyst, custody, mix_command, warehouse
+from attribution import analyst, custody, lift_command, mix_command, warehouse
 from attribution import settings as configuration
 from attribution.errors import BadInput, CaretraceError
 from attribution.ledger import Ledger
@@ -136,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
 
     analyst.add_command(commands)
     mix_command.add_commands(commands)
+    lift_command.add_commands(commands)
     outreach.add_command(commands)
     research_command.add_command(commands)
     custody.add_commands(commands)
@@ -160,12 +161,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _demo(options: argparse.Namespace) -> int:
     from attribution.demo import prepare
+    from attribution.demo.geo_plan import register
 
     home = _home()
     if not options.no_serve:
         check_port(options.port)
     prepare(home, people=options.people, seed=options.seed, say=_say)
     code = _run_refresh(home, debug=options.debug)
+    register(home)
     if options.no_serve:
         return code
     return _serve(options)

@@ -247,14 +247,11 @@ def _results(options: argparse.Namespace) -> int:
 
 
 def _size(options: argparse.Namespace) -> int:
-    from outreach.lift import people_needed
+    from attribution.models.person_holdout import people_needed
 
-    try:
-        needed = people_needed(
-            options.base, options.lift, options.holdout, power=options.power, level=options.level
-        )
-    except ValueError as error:
-        raise BadInput(f"No test can be planned: {error}.") from None
+    needed = people_needed(
+        options.base, options.lift, options.holdout, power=options.power, level=options.level
+    )
     _say(
         f"{needed:,} people, of whom {round(needed * options.holdout):,} are held out, find a "
         f"lift of {options.lift:.1%} over {options.base:.1%} with a power of {options.power:.0%}."
