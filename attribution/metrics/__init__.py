@@ -10,6 +10,7 @@ from attribution.metrics.journeys import JOURNEYS
 from attribution.metrics.mixing import MIXING
 from attribution.metrics.people import PEOPLE
 from attribution.metrics.reconciling import RECONCILING
+from attribution.metrics.reporting import REPORTING
 from attribution.metrics.retaining import RETAINING
 from attribution.metrics.way_back import WAY_BACK
 
@@ -29,6 +30,7 @@ METRICS: dict[str, Definition] = {
         *ENGAGING,
         *FORECASTING,
         *MIXING,
+        *REPORTING,
     )
 }
 
