@@ -25,6 +25,7 @@ from attribution.research import command as research_command
 from attribution.roles import ROLES
 from outreach import command as outreach
 
+_REPORTS = ("channels", "service-lines", "reactivation", "board")  # of the catalogue
 _MESSAGES = ("engagement", "education")  # reports of messages
 
 
@@ -97,9 +98,14 @@ def _parser() -> argparse.ArgumentParser:
 
     export = commands.add_parser("export", help="write a report to a file")
     export.add_argument(
-        "report", choices=["channels", "journeys", "cohorts", "experience", "forecast", *_MESSAGES]
+        "report", choices=[*_REPORTS, "journeys", "cohorts", "experience", "forecast", *_MESSAGES]
     )
-    export.add_argument("--format", choices=["csv", "xlsx"], default="csv")
+    export.add_argument(
+        "--format",
+        choices=["csv", "xlsx", "pdf", "pptx"],
+        default="csv",
+        help=f"{', '.join(_REPORTS)}: any; all others: csv",
+    )
     export.add_argument("--out", type=Path, help="the file to write (default: standard output)")
     export.add_argument("--model", default=None, help="credit model (position)")
     export.add_argument(
@@ -120,6 +126,11 @@ def _parser() -> argparse.ArgumentParser:
         export.add_argument(f"--{option}", action="append", default=[], help=f"cohorts: {help_}")
     export.add_argument(
         "--people", action="store_true", help="journeys: say that you may see single people"
+    )
+    export.add_argument(
+        "--since-generation",
+        type=int,
+        help="of the last report: what is new and restated since (default: the one before)",
     )
     export.add_argument(
         "--small-cells",
@@ -243,12 +254,12 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     from attribution.reports.export import (
-        export_channels,
         export_cohorts,
         export_experience,
         export_forecast,
         export_journeys,
         export_messages,
+        export_report,
     )
 
     _check_out(options)
@@ -281,7 +292,14 @@ def _export(options: argparse.Namespace) -> int:
         _check_whole(options)
         content = export_forecast(_home(), small_cells=small)
     else:
-        content = export_channels(_home(), options.format, small_cells=small, **asked)
+        content = export_report(
+            _home(),
+            options.report,
+            options.format,
+            small_cells=small,
+            since_generation=options.since_generation,
+            **asked,
+        )
     if options.out is None:
         sys.stdout.buffer.write(content)
     else:
@@ -338,8 +356,11 @@ def _check_out(options: argparse.Namespace) -> None:
     """Refuse a place that cannot take the report before it is made."""
     out: Path | None = options.out
     if out is None:
-        if options.format == "xlsx" and sys.stdout.isatty():
-            raise BadInput("A terminal cannot show a workbook. Name a file: --out channels.xlsx.")
+        if options.format != "csv" and sys.stdout.isatty():
+            raise BadInput(
+                f"A terminal cannot show this file. Name a place for it: --out {options.report}."
+                f"{options.format}."
+            )
     elif out.is_dir():
         raise BadInput(f"{out} is a folder. Name a file in it: --out {out / 'channels.csv'}.")
     elif not out.parent.is_dir():

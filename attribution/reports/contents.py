@@ -46,14 +46,20 @@ def of_channels(view: View, about: Mapping[str, str]) -> Document:
     """The numbers of the page Channels as a report."""
     table = view.tables["channels"]
     sections = [
-        Section("Channels", table, _spend_and_money(table, view.figures["return"].alt), "All channels"),
+        Section(
+            "Channels", table, _spend_and_money(table, view.figures["return"].alt), "All channels"
+        ),
         Section("Campaigns", view.tables["campaigns"], totals="All campaigns"),
     ]
-    if {"credit_low", "credit_high"} <= set(table.frame) and table.frame["credit_low"].notna().any():
+    if {"credit_low", "credit_high"} <= set(table.frame) and table.frame[
+        "credit_low"
+    ].notna().any():
         sections[1:1] = [_sureness(table)]
     if len(returns := view.tables.get("returns", _NOTHING).frame):
         sections[-1:-1] = [Section("Returns", view.tables["returns"], _side_by_side(returns))]
-    return _document("channels", view, about, sections, headline=view.metrics, csv="Campaigns")
+    return _document(
+        "channels", view, about, sections, headline=view.metrics, csv=view.tables["campaigns"]
+    )
 
 
 def _spend_and_money(table: Table, words: str) -> Chart | None:
@@ -111,7 +117,9 @@ def line_document(asked: Asked) -> Document:
         Section(
             "Service lines",
             lines,
-            Chart("bars", "Spend and money collected", "service_line", ("spend", "collected"), words),
+            Chart(
+                "bars", "Spend and money collected", "service_line", ("spend", "collected"), words
+            ),
             "All service lines",
         ),
         Section("Funnel", rates, _rates(rates)),
@@ -119,7 +127,7 @@ def line_document(asked: Asked) -> Document:
     if len(brought.frame):
         sections.append(Section("Top channels", brought, _brought(brought)))
     document = _document(
-        "service-lines", view, asked.about, sections, headline=view.metrics, csv="Service lines"
+        "service-lines", view, asked.about, sections, headline=view.metrics, csv=lines
     )
     return with_news(document, asked)
 
@@ -220,7 +228,9 @@ def board_document(asked: Asked) -> Document:
         columns = tuple(c for c in whole.columns if c.name in names)
         columns = tuple(sorted(columns, key=lambda c: names.index(c.name)))
         table = Table("Where money works", columns, paid[[c.name for c in columns]])
-        sections[:0] = [Section("Where money works", table, _spend_and_money(table, view.warnings[2]))]
+        sections[:0] = [
+            Section("Where money works", table, _spend_and_money(table, view.warnings[2]))
+        ]
     view = replace(view, warnings=())
     sentences = board(asked.home, asked.generation, asked.scope, protected=asked.protected).warnings
     document = _document("board", view, asked.about, sections, headline=view.metrics)

@@ -5,7 +5,7 @@ columns of its section's table and holds no number of its own.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from attribution.metrics import METRICS, Definition
@@ -59,7 +59,7 @@ class Document:
     notes: tuple[str, ...] = ()
     currency: str = "USD"
     banner: str = ""
-    csv: str = ""  # the section that is the CSV file; "" where it holds every number of all
+    csv: Table | None = None  # the CSV file, where it is one table as pages have it
 
     def definitions(self) -> tuple[Definition, ...]:
         """What every number in it means, each once, in the order in which they come."""
@@ -78,21 +78,22 @@ class Document:
 
 
 def drawn(section: Section) -> Table:
-    """The rows of a section's table that its chart draws: from the top, without unknown ones."""
-    chart = section.chart
-    if chart is None:
+    """The rows of a section's table that its chart draws.
+
+    Of spend those from the top that have any; else those of which something is known, and of
+    intervals both ends.
+    """
+    chart, frame = section.chart, section.table.frame
+    if chart is None or chart.kind in ("lines", "heat"):
         return section.table
-    frame = section.table.frame
-    if chart.kind in ("bars", "intervals"):
-        frame = frame[frame[list(chart.values)].notna().any(axis=1)]
-    if chart.kind == "intervals":
-        frame = frame.dropna(subset=list(chart.values))
-    if chart.kind == "dots":
-        frame = frame[frame[list(chart.values)].notna().sum(axis=1) >= 1]
-    if chart.kind not in ("lines", "heat"):
-        frame = frame.head(chart.most)
-    columns = section.table.columns
-    return Table(section.table.title, columns, frame.reset_index(drop=True))
+    known = frame[list(chart.values)].notna()
+    if "spend" in chart.values:
+        frame = frame.head(int((frame["spend"] > 0).cummin().sum()))
+    elif chart.kind == "intervals":
+        frame = frame[known.all(axis=1)]
+    else:
+        frame = frame[known.any(axis=1)]
+    return replace(section.table, frame=frame.head(chart.most).reset_index(drop=True))
 
 
 def column(table: Table, name: str) -> Column:

@@ -225,9 +225,7 @@ def _heat(chart: Chart, table: Table, currency: str, width: float) -> str:
             share = max(float(value), 0) / most
             canvas.rect(x, y, side - 2, 22, _shade(share))
             ink = "#FFFFFF" if share > 0.55 else INK
-            canvas.text(
-                x + side / 2 - 1, y + 15, written(value), anchor="middle", size=9, fill=ink
-            )
+            canvas.text(x + side / 2 - 1, y + 15, written(value), anchor="middle", size=9, fill=ink)
     return canvas.svg()
 
 
@@ -265,9 +263,7 @@ def _rows_on_a_scale(
     return canvas, place_of
 
 
-def _legend(
-    canvas: Canvas, table: Table, names: Sequence[str], *, lines: bool = False
-) -> None:
+def _legend(canvas: Canvas, table: Table, names: Sequence[str], *, lines: bool = False) -> None:
     if len(names) < 2:
         return
     x = 44.0 if lines else NAMES + 12

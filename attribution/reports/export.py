@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from hashlib import file_digest, sha256
 from itertools import chain
 from pathlib import Path
-from typing import Literal
 
 from attribution import audit, group_queries, people, queries, versions
 from attribution.errors import BadInput
@@ -17,8 +16,8 @@ from attribution.models.journey_credit import shared
 from attribution.paths import Home
 from attribution.people import Asked, Permit
 from attribution.queries import About, Scope
-from attribution.reports.about import SMALL_CELLS, about_report
-from attribution.reports.channels import channel_report
+from attribution.reports import catalog
+from attribution.reports.about import SMALL_CELLS
 from attribution.reports.experience import NAME as EXPERIENCE_REPORT
 from attribution.reports.experience import experience_report
 from attribution.reports.forecast import NAME as FORECAST_REPORT
@@ -27,22 +26,20 @@ from attribution.reports.journeys import write_journeys
 from attribution.reports.messages import NAMES, VIEWS, message_report
 from attribution.reports.patient_groups import NAME as COHORT_REPORT
 from attribution.reports.patient_groups import cohort_report, filters_of
-from attribution.ui.freshness import freshness
 from attribution.ui.scope import scope_of
-from attribution.ui.views.channels import channels
 from attribution.ui.views.experience import experience
 from attribution.ui.views.group_words import TITLES
 from attribution.ui.views.patient_groups import patient_groups
 from attribution.warehouse import current_generation
 
-TITLE = "Channel report"
 # Whoever runs the command can read the files that it reads.
 _OPERATOR = Permit("asked for on the command line of the computer that holds the data")
 
 
-def export_channels(
+def export_report(
     home: Home,
-    fmt: Literal["csv", "xlsx"],
+    report: str,
+    fmt: str,
     *,
     model: str | None = None,
     kind: str | None = None,
@@ -51,16 +48,21 @@ def export_channels(
     service_lines: Sequence[str] = (),
     locations: Sequence[str] = (),
     small_cells: bool = False,
+    since_generation: int | None = None,
 ) -> bytes:
-    """The channel report of the published generation.
+    """A report of the catalogue, of the published generation.
 
     Whole weeks: those that hold `since` and `until`. Small cells are folded, and weeks told in
-    blocks, unless `small_cells` says that the report stays inside. Raises BadInput where something
-    is asked for that the data do not have: a page falls back to its default, a script must not.
+    blocks, unless `small_cells` says that the report stays inside. What is new and restated is told
+    against `since_generation`, or else the generation before. Raises BadInput where something is
+    asked for that the data do not have: a page falls back to its default, a script must not.
     """
+    which = catalog.known(report, fmt)
     generation = _published(home, protected=not small_cells)
     marts = queries.marts(home, generation, protected=not small_cells)
     about, known = queries.about(marts), (queries.service_lines(marts), queries.locations(marts))
+    if kind is not None and "kind" not in which.filters:
+        raise BadInput(f"The {which.title.lower()} is of every kind. Leave --kind out.")
     said = {
         **_one("model", model, MODELS),
         **_one("kind", kind, KINDS),
@@ -73,12 +75,28 @@ def export_channels(
             "Without small cells, credit is of all service lines and locations together. Leave "
             "them out, or add --small-cells for a report that stays inside the organisation."
         )
-    scope = scope_of(about, said, service_lines=known[0], locations=known[1])
-    view = channels(home, generation, scope, protected=not small_cells)
-    told = about_report(TITLE, generation, scope, freshness(home), small_cells=small_cells)
-    content = channel_report(view, told, fmt)
-    audit_export(home, audit.operator(), generation, scope, fmt, content, small_cells=small_cells)
-    return content
+    if since_generation is None:
+        since_generation = catalog.earlier(home, generation)
+    made = catalog.render(
+        home,
+        generation,
+        report,
+        fmt,
+        said=said,
+        small_cells=small_cells,
+        since_generation=since_generation,
+    )
+    audit_export(
+        home,
+        audit.operator(),
+        generation,
+        dict(made.manifest["filters"]),  # type: ignore[call-overload]
+        fmt,
+        made.content,
+        which.title.lower(),
+        small_cells=small_cells,
+    )
+    return made.content
 
 
 def audit_export(

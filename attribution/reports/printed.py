@@ -158,6 +158,3 @@ def written(value: object, kind: Format, currency: str) -> str:
 def _definitions(document: Document) -> list[list[str]]:
     defined = [[each.title, each.sentence, each.formula] for each in document.definitions()]
     return defined + [[title, meaning, ""] for title, meaning in document.undefined()]
-
-
-

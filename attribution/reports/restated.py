@@ -117,9 +117,7 @@ def _fresh(
     return f"{since} {span} {'are' if weeks > 1 else 'is'} new: {formats.several(sums)}."
 
 
-def _restated(
-    old: pd.DataFrame, told: pd.DataFrame, names: Iterable[str], currency: str
-) -> str:
+def _restated(old: pd.DataFrame, told: pd.DataFrame, names: Iterable[str], currency: str) -> str:
     if old.empty:
         return "Nothing that it told was restated."
     sums = [

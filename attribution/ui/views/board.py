@@ -85,14 +85,18 @@ def money_works(tables: dict[str, Table], scope: Scope, currency: str) -> str:
     known = frame[~frame["channel"].isin(UNKNOWN) & frame["roas"].notna()]
     known = known[known["spend"] >= LEAST_SHARE * float(frame["spend"].sum())]
     untracked = _untracked(tables)
-    partly = bool(frame.loc[~frame["channel"].isin(untracked) & (frame["spend"] > 0), "roas"].isna().any())
+    partly = bool(
+        frame.loc[~frame["channel"].isin(untracked) & (frame["spend"] > 0), "roas"].isna().any()
+    )
     known = known[~known["channel"].isin(untracked)].sort_values("roas", ascending=False)
     if known.empty:
         return "Of no channel with much spend is enough known to tell what it returns."
     best, worst = records(known)[0], records(known)[-1]
     model = MODELS[scope.model].title
     few = "of the channels of which enough people are known, " if partly else ""
-    said = f"By {model}, {few}{formats.title(best['channel'])} returns most: {_cost(best, currency)}"
+    said = (
+        f"By {model}, {few}{formats.title(best['channel'])} returns most: {_cost(best, currency)}"
+    )
     if best["channel"] == worst["channel"]:
         return f"{said}."
     return f"{said}; {formats.title(worst['channel'])} least: {_cost(worst, currency)}."

@@ -14,18 +14,20 @@ from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.ui import formats
 from attribution.ui.view import Column, Metric, Table, View, measured, records
+from attribution.ui.views.channels import UNKNOWN
 from attribution.ui.views.group_numbers import numbers
 from attribution.ui.views.notes import UNASSIGNED
 from attribution.ui.views.overview import build as overview
 
 QUESTION = "Which service lines grow, at what price, and who brings their patients?"
 SHOWN = (
-    *("spend", "leads", "line_cpl", "booked", "kept", "new_patients", "blended_cac"),
+    *("spend", "leads", "line_cpl", "booked", "kept", "kept_of_booked"),
+    *("new_patients", "blended_cac"),
     *("collected", "blended_roas", "line_roi"),
 )
 RATES = (
     *("leads_that_booked", "leads_that_came", "maturity"),
-    *("kept_of_booked", "show_rate", "days_to_visit"),
+    *("show_rate", "days_to_visit"),
 )
 COUNTS = ("leads", "booked", "kept", "new_patients")
 TOP = 3
@@ -64,6 +66,7 @@ def _with_costs(frame: pd.DataFrame, unplaced: str) -> pd.DataFrame:
     return frame.assign(
         line_cpl=spent / frame["leads"].where(frame["leads"] > 0),
         line_roi=(frame["collected"] - spent) / spent,
+        kept_of_booked=frame["kept"] / frame["booked"].where(frame["booked"] > 0),
     )
 
 
@@ -72,9 +75,7 @@ def _table(title: str, frame: pd.DataFrame, shown: tuple[str, ...], note: str = 
     return Table(title, columns, frame[[c.name for c in columns]].reset_index(drop=True), note)
 
 
-def _rates(
-    marts: Marts, scope: Scope, lines: pd.DataFrame, names: dict[str, str]
-) -> pd.DataFrame:
+def _rates(marts: Marts, scope: Scope, lines: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
     """How far patients of each line come: of the period, and of all that is known of them."""
     gone_on = _gone_on(marts, scope)
     rows = []
@@ -86,7 +87,6 @@ def _rates(
             {
                 "service_line": row["service_line"],
                 **gone_on.get(name, {}),
-                "kept_of_booked": ratio(row["kept"], row["booked"]),
                 "show_rate": found["show_rate"],
                 "days_to_visit": found["days_to_visit"],
             }
@@ -121,7 +121,8 @@ def _channels(marts: Marts, scope: Scope) -> Table:
     frame = frame.assign(share_of_line=frame["conversions"] / whole.where(whole > 0))
     order = ["service_line", "conversions", "channel"]
     frame = frame.sort_values(order, ascending=[True, False, True])
-    frame = frame[frame["service_line"] != UNASSIGNED].groupby("service_line").head(TOP)
+    known = ~frame["channel"].isin(UNKNOWN) & (frame["service_line"] != UNASSIGNED)
+    frame = frame[known].groupby("service_line").head(TOP)
     titled = {name: frame[name].map(formats.title) for name in ("service_line", "channel")}
     columns = (
         Column("service_line", "Service line"),
