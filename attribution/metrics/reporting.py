@@ -1,6 +1,26 @@
 """The numbers that only reports hold: of service lines as a whole, and of what was restated."""
 
-from attribution.metrics.definition import Definition
+from attribution.metrics.definition import Definition, Format
+
+_RESTATED: tuple[tuple[str, str, str, Format], ...] = (
+    ("spend", "Spend", "Spend", "money"),
+    ("leads", "Leads", "Credited leads", "number"),
+    ("booked", "Booked visits", "Credited bookings", "number"),
+    ("new_patients", "New patients", "Credited new patients", "number"),
+    ("collected", "Collected", "Credited money", "money"),
+)
+
+
+def _restated(name: str, title: str, what: str, format_: Format) -> Definition:
+    return Definition(
+        f"{name}_restated",
+        f"{title}, restated",
+        f"{what} of weeks that the last report told of, beyond what that one told.",
+        "Now − then, over the weeks that both cover.",
+        format_,
+        "neither",
+    )
+
 
 REPORTING = (
     Definition(
@@ -55,21 +75,5 @@ REPORTING = (
         "count",
         "neither",
     ),
-    *(
-        Definition(
-            f"{name}_restated",
-            f"{title}, restated",
-            f"{what} that this report tells of weeks of the last one beyond what that one told.",
-            "Now − then, over the weeks that both cover.",
-            format_,
-            "neither",
-        )
-        for name, title, what, format_ in (
-            ("spend", "Spend", "Spend", "money"),
-            ("leads", "Leads", "Credited leads", "number"),
-            ("booked", "Booked visits", "Credited bookings", "number"),
-            ("new_patients", "New patients", "Credited new patients", "number"),
-            ("collected", "Collected", "Credited money", "money"),
-        )
-    ),
+    *(_restated(*each) for each in _RESTATED),
 )

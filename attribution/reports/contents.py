@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 
@@ -12,9 +13,9 @@ from attribution.queries import Scope
 from attribution.reports.document import Chart, Document, Section
 from attribution.reports.restated import News, news
 from attribution.ui import formats
-from attribution.ui.view import Table, View
+from attribution.ui.view import Table, View, records
 from attribution.ui.views.board import board
-from attribution.ui.views.channels import UNKNOWN, channels
+from attribution.ui.views.channels import LEAST_SHARE, UNKNOWN, channels
 from attribution.ui.views.reactivation import reactivation
 from attribution.ui.views.service_lines import service_lines
 from attribution.ui.views.way_back import way_back
@@ -56,7 +57,9 @@ def of_channels(view: View, about: Mapping[str, str]) -> Document:
     ].notna().any():
         sections[1:1] = [_sureness(table)]
     if len(returns := view.tables.get("returns", _NOTHING).frame):
-        sections[-1:-1] = [Section("Returns", view.tables["returns"], _side_by_side(returns))]
+        sections[-1:-1] = [
+            Section("Returns", view.tables["returns"], _side_by_side(returns, _worth(table)))
+        ]
     return _document(
         "channels", view, about, sections, headline=view.metrics, csv=view.tables["campaigns"]
     )
@@ -67,6 +70,11 @@ def _spend_and_money(table: Table, words: str) -> Chart | None:
         return None
     title = "Spend and money collected, channels with spend"
     return Chart("bars", title, "channel", ("spend", "collected"), words, most=24)
+
+
+def _worth(table: Table) -> int:
+    """How many channels have spend worth drawing a return on."""
+    return int((table.frame["spend"] >= LEAST_SHARE * table.frame["spend"].sum()).sum())
 
 
 def _sureness(table: Table) -> Section:
@@ -89,18 +97,20 @@ def _sureness(table: Table) -> Section:
     return Section("How sure", Table(f"How sure: {shown.lower()}", columns, frame), chart)
 
 
-def _side_by_side(returns: pd.DataFrame) -> Chart | None:
+def _side_by_side(returns: pd.DataFrame, drawn: int) -> Chart | None:
+    # Rows come with most spend first; returns on hardly any would be all that one could see.
+    returns = returns.head(drawn)
     names = tuple(n for n in ("credited_roi", "incremental_roi", "mix_roi") if n in returns)
     known = returns[list(names)]
     if not (known.notna().sum(axis=1) >= 1).any():
         return None
     spread = (known.max(axis=1) - known.min(axis=1)).where(known.notna().sum(axis=1) > 1)
     if spread.notna().any():
-        widest = formats.title(str(returns.loc[spread.idxmax(), "channel"]))
+        widest = formats.title(str(_most(returns.assign(spread=spread), "spread")["channel"]))
         words = f"The methods differ most on {widest}: there a lift test would tell most."
     else:
         words = "Only one method tells the return of each channel."
-    return Chart("dots", "Net return by three methods", "channel", names, words)
+    return Chart("dots", "Net return by three methods", "channel", names, words, most=drawn)
 
 
 def line_document(asked: Asked) -> Document:
@@ -109,7 +119,7 @@ def line_document(asked: Asked) -> Document:
         service_lines(asked.home, asked.generation, asked.scope, protected=asked.protected)
     )
     lines, rates, brought = (view.tables[name] for name in ("lines", "rates", "channels"))
-    best = lines.frame.loc[lines.frame["collected"].idxmax()]
+    best = _most(lines.frame, "collected")
     money = formats.money(float(best["collected"]), view.currency)
     share = formats.rate(float(best["collected"]) / max(float(lines.frame["collected"].sum()), 1))
     words = f"{best['service_line']} collected most: {money}, {share} of all."
@@ -136,7 +146,7 @@ def _rates(rates: Table) -> Chart | None:
     shown = rates.frame.dropna(subset=["show_rate"])
     if shown.empty:
         return None
-    low = shown.loc[shown["show_rate"].idxmin()]
+    low = _most(shown.assign(missed=1 - shown["show_rate"]), "missed")
     words = (
         f"Most visits are missed in {low['service_line']}: "
         f"{formats.rate(1 - float(low['show_rate']))} of those kept or missed."
@@ -145,8 +155,7 @@ def _rates(rates: Table) -> Chart | None:
 
 
 def _brought(brought: Table) -> Chart:
-    known = brought.frame[~brought.frame["channel"].isin(map(formats.title, UNKNOWN))]
-    best = known.loc[known["share_of_line"].idxmax()] if len(known) else brought.frame.iloc[0]
+    best = _most(brought.frame, "share_of_line")
     words = (
         f"No channel is given more of a line than {best['channel']} of {best['service_line']}: "
         f"{formats.rate(float(best['share_of_line']))}."
@@ -216,25 +225,21 @@ def _way_back(back: View) -> list[Section]:
 def board_document(asked: Asked) -> Document:
     """The board's summary: one page of numbers, and the tables behind them."""
     view = _shown(board(asked.home, asked.generation, asked.scope, protected=asked.protected))
-    weekly = view.tables["weekly"]
     counts = ("leads", "booked", "kept", "new_patients")
     sections = [
-        Section("Week by week", weekly, Chart("lines", "Patients by week", "week", counts, "")),
+        Section(
+            "Week by week",
+            view.tables["weekly"],
+            Chart("lines", "Patients by week", "week", counts, view.figures["demand"].alt),
+        )
     ]
-    if "channels" in view.tables:
-        whole = view.tables["channels"]
-        paid = whole.frame[whole.frame["spend"] > 0].reset_index(drop=True)
-        names = ("channel", "spend", "new_patients", "cac", "collected", "roas", "roi")
-        columns = tuple(c for c in whole.columns if c.name in names)
-        columns = tuple(sorted(columns, key=lambda c: names.index(c.name)))
-        table = Table("Where money works", columns, paid[[c.name for c in columns]])
-        sections[:0] = [
-            Section("Where money works", table, _spend_and_money(table, view.warnings[2]))
-        ]
-    view = replace(view, warnings=())
-    sentences = board(asked.home, asked.generation, asked.scope, protected=asked.protected).warnings
+    if "paying" in view.tables:
+        table = view.tables["paying"]
+        chart = _spend_and_money(table, view.figures["return"].alt)
+        chart = None if chart is None else replace(chart, most=8)
+        sections[:0] = [Section("Where money works", table, chart)]
     document = _document("board", view, asked.about, sections, headline=view.metrics)
-    return with_news(replace(document, sentences=sentences), asked)
+    return with_news(replace(document, sentences=view.sentences), asked)
 
 
 def _document(
@@ -276,6 +281,11 @@ def _shown(view: View) -> View:
     if view.empty:
         raise BadInput(f"There is nothing to export. {view.empty}")
     return view
+
+
+def _most(frame: pd.DataFrame, name: str) -> dict[str, Any]:
+    """The row with most of a number."""
+    return records(frame.sort_values(name, ascending=False, na_position="last"))[0]
 
 
 _NOTHING = Table("", (), pd.DataFrame())

@@ -21,7 +21,9 @@ QUIET = "#66707C"
 FAINT = "#EEF1F5"
 SERIES = ("#366FD8", "#AA7801", "#1E8787", "#960F5A", "#8787FF", "#D23C5A")
 WIDTH = 700.0
-NAMES, ROW, BAND = 132.0, 22.0, 26.0
+ROW, BAND = 22.0, 26.0
+NAMES = (60.0, 190.0)  # the least and the most room for the names of rows
+LETTER = 5.1  # of the room for a name
 LINES_HEIGHT = 190.0
 Write = Callable[[float | None], str]
 
@@ -116,19 +118,20 @@ def sparkline(course: Sequence[float | None], *, width: float = 150, height: flo
 
 def _bars(chart: Chart, table: Table, currency: str, width: float) -> str:
     rows, series = records(table.frame), chart.values
+    names = _room(table, chart)
     thick = 12.0 if len(series) == 1 else 9.0
     band = thick * len(series) + 11
     top = BAND if len(series) > 1 else 4.0
     canvas = Canvas(width, top + band * len(rows) + 4)
-    _legend(canvas, table, series)
+    _legend(canvas, table, series, left=names + 12)
     most = max((float(row[n]) for row in rows for n in series if _known(row[n])), default=1) or 1
     least = min((float(row[n]) for row in rows for n in series if _known(row[n])), default=0)
-    reach = width - NAMES - 80
+    reach = width - names - 80
     scale = reach / (max(most, 0) - min(least, 0) or 1)
-    zero = NAMES + 8 - min(least, 0) * scale
+    zero = names + 8 - min(least, 0) * scale
     for place, row in enumerate(rows):
         y = top + place * band
-        canvas.text(NAMES, y + band / 2 + 1, _short(row[chart.label]), anchor="end")
+        canvas.text(names, y + band / 2 + 1, _short(row[chart.label]), anchor="end")
         for at, name in enumerate(series):
             value, level = row[name], y + 4 + at * thick
             shown = _written(table, name, currency)(value)
@@ -145,7 +148,7 @@ def _bars(chart: Chart, table: Table, currency: str, width: float) -> str:
 def _lines(chart: Chart, table: Table, currency: str, width: float) -> str:
     rows = records(table.frame)
     canvas = Canvas(width, LINES_HEIGHT)
-    _legend(canvas, table, chart.values, lines=True)
+    _legend(canvas, table, chart.values, left=44, lines=True)
     values = [float(row[n]) for row in rows for n in chart.values if _known(row[n])]
     left, top, right, bottom = 44.0, BAND + 6, width - 8, LINES_HEIGHT - 22
     most = _nice(max(values, default=1.0))
@@ -177,7 +180,7 @@ def _lines(chart: Chart, table: Table, currency: str, width: float) -> str:
 def _dots(chart: Chart, table: Table, currency: str, width: float) -> str:
     rows = records(table.frame)
     canvas, place_of = _rows_on_a_scale(chart, table, rows, chart.values, currency, width)
-    _legend(canvas, table, chart.values)
+    _legend(canvas, table, chart.values, left=_room(table, chart) + 14)
     for place, row in enumerate(rows):
         y = BAND + place * ROW + ROW / 2
         known = [(at, float(row[n])) for at, n in enumerate(chart.values) if _known(row[n])]
@@ -207,18 +210,19 @@ def _heat(chart: Chart, table: Table, currency: str, width: float) -> str:
     across = list(dict.fromkeys(str(row[chart.across]) for row in rows))
     cells = {(str(row[chart.label]), str(row[chart.across])): row[name] for row in rows}
     most = max((float(v) for v in cells.values() if _known(v)), default=1) or 1
-    side = (width - NAMES - 40) / max(len(across), 1)
+    names = _room(table, chart)
+    side = (width - names - 14) / max(len(across), 1)
     canvas = Canvas(width, 22 + len(down) * 24)
     written = _written(table, name, currency)
     for at, title in enumerate(across):
-        middle = NAMES + 12 + (at + 0.5) * side
+        middle = names + 12 + (at + 0.5) * side
         canvas.text(middle, 14, _short(title, 18), anchor="middle", size=9, fill=QUIET)
     for place, title in enumerate(down):
         y = 22 + place * 24
-        canvas.text(NAMES, y + 15, _short(title), anchor="end")
+        canvas.text(names, y + 15, _short(title), anchor="end")
         for at, other in enumerate(across):
             value = cells.get((title, other))
-            x = NAMES + 12 + at * side
+            x = names + 12 + at * side
             if value is None or not _known(value):
                 canvas.rect(x, y, side - 2, 22, FAINT)
                 continue
@@ -243,7 +247,8 @@ def _rows_on_a_scale(
     low, high = min([*values, 0.0]), max([*values, 0.0])
     step = _step((high - low) or 1.0)
     low, high = floor(low / step) * step, ceil(high / step) * step
-    left, right, bottom = NAMES + 14, width - 30, BAND + ROW * len(rows)
+    names_end = _room(table, chart)
+    left, right, bottom = names_end + 14, width - 30, BAND + ROW * len(rows)
 
     def place_of(value: float) -> float:
         return left + (value - low) / ((high - low) or 1.0) * (right - left)
@@ -259,24 +264,32 @@ def _rows_on_a_scale(
         )
     for place, row in enumerate(rows):
         label = _short(row[chart.label])
-        canvas.text(NAMES, BAND + place * ROW + ROW / 2 + 3.5, label, anchor="end")
+        canvas.text(names_end, BAND + place * ROW + ROW / 2 + 3.5, label, anchor="end")
     return canvas, place_of
 
 
-def _legend(canvas: Canvas, table: Table, names: Sequence[str], *, lines: bool = False) -> None:
+def _legend(
+    canvas: Canvas, table: Table, names: Sequence[str], *, left: float, lines: bool = False
+) -> None:
     if len(names) < 2:
         return
-    x = 44.0 if lines else NAMES + 12
+    x = left
     for at, name in enumerate(names):
         title = column(table, name).title
-        canvas.dot(x, 9, at if table_marks(lines, names) else 2, SERIES[at])
+        canvas.dot(x, 9, at if _marked(lines, names) else 2, SERIES[at])
         canvas.text(x + 9, 12.5, title)
         x += 24 + 5.4 * len(title)
 
 
-def table_marks(lines: bool, names: Sequence[str]) -> bool:
+def _marked(lines: bool, names: Sequence[str]) -> bool:
     """Whether series are told apart by the shape of their marks: bars have none."""
     return lines or len(names) > 2
+
+
+def _room(table: Table, chart: Chart) -> float:
+    """How far from the left the names of rows end."""
+    longest = max((len(_short(each)) for each in table.frame[chart.label]), default=0)
+    return min(max(longest * LETTER, NAMES[0]), NAMES[1])
 
 
 def _written(table: Table, name: str, currency: str) -> Write:
@@ -292,7 +305,7 @@ def _known(value: object) -> bool:
     return isinstance(value, int | float) and isfinite(value)
 
 
-def _short(words: object, length: int = 25) -> str:
+def _short(words: object, length: int = 36) -> str:
     """A label that fits beside the chart; what is longer is cut in the middle."""
     whole = " ".join(legible(words).split())
     if len(whole) <= length:
@@ -312,7 +325,9 @@ def _nice(value: float) -> float:
     """The least round number that holds the value in four equal round steps."""
     if value <= 0:
         return 1.0
-    return 4 * _step(value * 5 / 4 / 1.0)
+    rough = value / 4
+    size = 10.0 ** floor(log10(rough))
+    return 4 * next(size * each for each in (1, 1.5, 2, 2.5, 3, 4, 5, 10) if size * each >= rough)
 
 
 def _shade(share: float) -> str:

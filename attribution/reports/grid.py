@@ -146,11 +146,10 @@ class Grid:
         self._sheet.write_string(row, at, shown, self._styles.text(shown))
 
     def _day(self, row: int, at: int, value: object, style: Any) -> None:
-        day = pd.Timestamp(value)  # type: ignore[arg-type]
-        if day is pd.NaT:
+        if pd.isna(value):  # type: ignore[call-overload]
             self._sheet.write_blank(row, at, None, style)
         else:
-            self._sheet.write_datetime(row, at, day.to_pydatetime(), style)
+            self._sheet.write_datetime(row, at, pd.Timestamp(str(value)).to_pydatetime(), style)
 
     def _number(self, row: int, at: int, value: object, style: Any) -> None:
         amount = number(value)

@@ -17,7 +17,7 @@ from attribution.reports.cells import text as legible
 from attribution.reports.document import Document, Section
 from attribution.reports.drawing import draw, sparkline
 from attribution.ui import formats
-from attribution.ui.view import Metric, Table, records
+from attribution.ui.view import Metric, records
 
 TEMPLATE = Path(__file__).with_name("report.typ")
 MARK = Path(__file__).parents[1] / "ui" / "mark.svg"
@@ -150,7 +150,7 @@ def written(value: object, kind: Format, currency: str) -> str:
         return "yes" if value else ""
     if kind == "text":
         return legible(value)
-    if value is None or value != value:  # noqa: PLR0124  a missing number is none equal to itself
+    if value is None or value != value:
         return formats.UNDEFINED
     return formats.written(value, kind, currency)
 

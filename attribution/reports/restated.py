@@ -92,11 +92,7 @@ def compared(before: Reported, now: Reported, currency: str, *, protected: bool)
     sentences = (
         _fresh(fresh, before, now, names, currency),
         _restated(old, told, names, currency),
-        *(
-            ["What was told of people without small cells stands as it was told."]
-            if protected
-            else []
-        ),
+        *((_STANDS,) if protected else ()),
     )
     return News(sentences, _table(old, names))
 
@@ -148,6 +144,7 @@ def _table(old: pd.DataFrame, names: tuple[str, ...]) -> Table | None:
     return Table("Restated since the last report", columns, shown)
 
 
+_STANDS = "What was told of people without small cells stands as it was told."
 _SIX_DAYS = pd.Timedelta(days=6)
 _WORDS = {
     "leads": "leads",

@@ -29,7 +29,7 @@ def draw(book: Any, sheet: Any, section: Section, grid: Grid, currency: str) -> 
     made = book.add_chart({"type": _TYPES[chart.kind]})
     # The ends of an interval are whiskers on its value.
     for place, name in enumerate(chart.values[:1] if chart.kind == "intervals" else chart.values):
-        series = {
+        series: dict[str, object] = {
             "name": column(section.table, name).title,
             "categories": [sheet.name, 1, grid.column(chart.label), rows, grid.column(chart.label)],
             "values": [sheet.name, 1, grid.column(name), rows, grid.column(name)],

@@ -58,10 +58,13 @@ def _headline(sheet: Any, styles: Styles, document: Document, row: int) -> None:
             else:
                 sheet.write_number(place, at, amount, looks)
         now, before = number(metric.value), number(metric.before)
-        formula = f'=IF(AND(ISNUMBER(B{place + 1}),C{place + 1}>0),(B{place + 1}-C{place + 1})/C{place + 1},"")'
-        known = now is not None and before is not None and before > 0
-        change = (now - before) / before if known else ""  # type: ignore[operator]
-        sheet.write_formula(place, 3, formula, styles.value("rate"), change)
+        value, earlier = f"B{place + 1}", f"C{place + 1}"
+        formula = f'=IF({earlier}>0,({value}-{earlier})/{earlier},"")'
+        if now is None or before is None:
+            sheet.write_blank(place, 3, None, styles.value("rate"))
+        else:
+            change = (now - before) / before if before > 0 else ""
+            sheet.write_formula(place, 3, formula, styles.value("rate"), change)
         sheet.write_string(place, 4, metric.interval, styles.value("text"))
 
 

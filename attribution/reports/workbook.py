@@ -114,8 +114,7 @@ def _facts(document: Document) -> Iterator[tuple[str, str]]:
             "Ratios are formulas: an empty cell means that the ratio is undefined."
         ),
     )
-    for title, meaning in document.undefined():
-        yield title, meaning
+    yield from document.undefined()
     for note in (*document.warnings, *document.notes):
         if about["model_help"] not in note:
             yield "Note", note

@@ -1,5 +1,6 @@
 """The board's summary: five numbers against the period before, where money works, what changed."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 from attribution import queries
@@ -23,34 +24,43 @@ LEAST_SHARE = 0.02  # of all spend, to be named
 STEADY = 0.02  # a change of less is none
 
 
+@dataclass(frozen=True, slots=True)
+class BoardView(View):
+    """A view that says what its numbers say."""
+
+    sentences: tuple[str, ...] = ()
+
+
 @lru_cache(maxsize=32)
-def board(home: Home, generation: int, scope: Scope, *, protected: bool) -> View:
+def board(home: Home, generation: int, scope: Scope, *, protected: bool) -> BoardView:
     """The view of one generation; built once for each scope."""
     return build(queries.marts(home, generation, protected=protected), scope)
 
 
-def build(marts: Marts, scope: Scope) -> View:
-    """The numbers of Overview and the returns of Channels; `remark` is three plain sentences."""
+def build(marts: Marts, scope: Scope) -> BoardView:
+    """The numbers of Overview and the returns of Channels, and three sentences on them."""
     whole = overview(marts, scope)
     if whole.empty:
-        return View(QUESTION, currency=whole.currency, empty=whole.empty)
+        return BoardView(QUESTION, currency=whole.currency, empty=whole.empty)
     paying = channels(marts, scope)
     known = {each.name: each for each in whole.metrics}
     tables = {"weekly": _oldest_first(whole.tables["weekly"])}
     if not paying.empty:
-        tables["channels"] = paying.tables["channels"]
-        tables["returns"] = paying.tables["returns"]
-    said = (
-        growth(known, whole.currency),
-        price(known, whole.currency),
-        money_works(tables, scope, whole.currency),
-    )
-    return View(
+        tables |= {name: paying.tables[name] for name in ("channels", "returns")}
+        tables["paying"] = _paying(tables["channels"])
+    return BoardView(
         QUESTION,
         metrics=tuple(known[name] for name in HEADLINE),
+        figures={
+            "demand": whole.figures["demand"],
+            **({} if paying.empty else {"return": paying.figures["return"]}),
+        },
         tables=tables,
-        remark=" ".join(said),
-        warnings=said,
+        sentences=(
+            growth(known, whole.currency),
+            price(known, whole.currency),
+            money_works(tables, scope, whole.currency),
+        ),
         notes=whole.notes,
         currency=whole.currency,
     )
@@ -126,6 +136,14 @@ def _back(metric: Metric, currency: str) -> str:
 def _untracked(tables: dict[str, Table]) -> set[str]:
     frame = tables["returns"].frame
     return set(frame.loc[frame["evidence"] == MODELLED, "channel"])
+
+
+def _paying(whole: Table) -> Table:
+    """The channels with spend, with what a board asks of them."""
+    names = ("channel", "spend", "new_patients", "cac", "collected", "roas", "roi")
+    columns = {column.name: column for column in whole.columns}
+    frame = whole.frame[whole.frame["spend"] > 0][list(names)].reset_index(drop=True)
+    return Table("Where money works", tuple(columns[name] for name in names), frame)
 
 
 def _oldest_first(weekly: Table) -> Table:

@@ -105,7 +105,7 @@ def _gone_on(marts: Marts, scope: Scope) -> dict[str, dict[str, float | None]]:
         sums = frame.groupby("kind_to")[["entered", "arrived", "expected"]].sum()
         if not {"booked", "new_patient"} <= set(sums.index):
             continue
-        booked, came = sums.loc["booked"], sums.loc["new_patient"]
+        booked, came = (sums.loc[kind].to_dict() for kind in ("booked", "new_patient"))
         found[name] = {
             "leads_that_booked": ratio(float(booked["arrived"]), float(booked["entered"])),
             "leads_that_came": ratio(float(came["arrived"]), float(came["entered"])),
