@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -230,7 +230,13 @@ def board_document(asked: Asked) -> Document:
         Section(
             "Week by week",
             view.tables["weekly"],
-            Chart("lines", "Patients by week", "week", counts, view.figures["demand"].alt),
+            Chart(
+                "lines",
+                "Patients by week",
+                "week",
+                counts,
+                view.figures["demand"].alt.partition(" Shaded")[0],
+            ),
         )
     ]
     if "paying" in view.tables:
@@ -277,7 +283,10 @@ def with_news(document: Document, asked: Asked) -> Document:
     return replace(document, sections=sections, news=found.sentences, banner=asked.banner)
 
 
-def _shown(view: View) -> View:
+AnyView = TypeVar("AnyView", bound=View)
+
+
+def _shown(view: AnyView) -> AnyView:
     if view.empty:
         raise BadInput(f"There is nothing to export. {view.empty}")
     return view

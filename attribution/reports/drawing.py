@@ -34,6 +34,7 @@ class Canvas:
     def __init__(self, width: float, height: float) -> None:
         self._size = (width, height)
         self._parts: list[str] = []
+        self.ratio = height / width
 
     def rect(self, x: float, y: float, width: float, height: float, fill: str) -> None:
         self._add(
@@ -86,11 +87,11 @@ class Canvas:
         self._parts.append(element)
 
 
-def draw(section: Section, currency: str, *, width: float = WIDTH) -> str:
-    """A section's chart as SVG; an empty text where it has none, or no row to draw."""
+def draw(section: Section, currency: str, *, width: float = WIDTH) -> tuple[str, float]:
+    """A section's chart as SVG, and its height for each width; no text where none is drawn."""
     chart, table = section.chart, drawn(section)
     if chart is None or table.frame.empty:
-        return ""
+        return "", 0.0
     kinds = {
         "bars": _bars,
         "lines": _lines,
@@ -98,7 +99,8 @@ def draw(section: Section, currency: str, *, width: float = WIDTH) -> str:
         "intervals": _intervals,
         "heat": _heat,
     }
-    return kinds[chart.kind](chart, table, currency, width)
+    canvas = kinds[chart.kind](chart, table, currency, width)
+    return canvas.svg(), canvas.ratio
 
 
 def sparkline(course: Sequence[float | None], *, width: float = 150, height: float = 26) -> str:
@@ -116,7 +118,7 @@ def sparkline(course: Sequence[float | None], *, width: float = 150, height: flo
     return canvas.svg()
 
 
-def _bars(chart: Chart, table: Table, currency: str, width: float) -> str:
+def _bars(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
     rows, series = records(table.frame), chart.values
     names = _room(table, chart)
     thick = 12.0 if len(series) == 1 else 9.0
@@ -142,10 +144,10 @@ def _bars(chart: Chart, table: Table, currency: str, width: float) -> str:
                 end = max(zero, zero + size)
             canvas.text(end + 5, level + thick - 3.4, shown, size=9, fill=QUIET)
     canvas.line([(zero, top), (zero, top + band * len(rows))], RULE, 1)
-    return canvas.svg()
+    return canvas
 
 
-def _lines(chart: Chart, table: Table, currency: str, width: float) -> str:
+def _lines(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
     rows = records(table.frame)
     canvas = Canvas(width, LINES_HEIGHT)
     _legend(canvas, table, chart.values, left=44, lines=True)
@@ -174,10 +176,10 @@ def _lines(chart: Chart, table: Table, currency: str, width: float) -> str:
         if run:
             canvas.line(run, SERIES[at], 1.8)
             canvas.dot(*run[-1], at, SERIES[at])
-    return canvas.svg()
+    return canvas
 
 
-def _dots(chart: Chart, table: Table, currency: str, width: float) -> str:
+def _dots(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
     rows = records(table.frame)
     canvas, place_of = _rows_on_a_scale(chart, table, rows, chart.values, currency, width)
     _legend(canvas, table, chart.values, left=_room(table, chart) + 14)
@@ -188,10 +190,10 @@ def _dots(chart: Chart, table: Table, currency: str, width: float) -> str:
         canvas.line([(min(ends), y), (max(ends), y)], "#C3CAD3", 5)
         for at, value in known:
             canvas.dot(place_of(value), y, at, SERIES[at])
-    return canvas.svg()
+    return canvas
 
 
-def _intervals(chart: Chart, table: Table, currency: str, width: float) -> str:
+def _intervals(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
     rows = records(table.frame)
     canvas, place_of = _rows_on_a_scale(chart, table, rows, chart.values, currency, width)
     for place, row in enumerate(rows):
@@ -201,10 +203,10 @@ def _intervals(chart: Chart, table: Table, currency: str, width: float) -> str:
         colour = SERIES[0] if sure else "#8B95A1"
         canvas.line([(place_of(low), y), (place_of(high), y)], colour, 2)
         canvas.dot(place_of(value), y, 0 if sure else 1, colour)
-    return canvas.svg()
+    return canvas
 
 
-def _heat(chart: Chart, table: Table, currency: str, width: float) -> str:
+def _heat(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
     rows, name = records(table.frame), chart.values[0]
     down = list(dict.fromkeys(str(row[chart.label]) for row in rows))[: chart.most]
     across = list(dict.fromkeys(str(row[chart.across]) for row in rows))
@@ -230,7 +232,7 @@ def _heat(chart: Chart, table: Table, currency: str, width: float) -> str:
             canvas.rect(x, y, side - 2, 22, _shade(share))
             ink = "#FFFFFF" if share > 0.55 else INK
             canvas.text(x + side / 2 - 1, y + 15, written(value), anchor="middle", size=9, fill=ink)
-    return canvas.svg()
+    return canvas
 
 
 def _rows_on_a_scale(

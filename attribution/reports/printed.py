@@ -128,10 +128,12 @@ def _section(section: Section, document: Document) -> dict[str, object]:
     ]
     left_out = len(table.frame) - len(rows)
     beside = document.name == "board"
+    picture, ratio = draw(section, document.currency, **({"width": HALF} if beside else {}))
     return {
         "title": legible(table.title),
         "note": legible(table.note),
-        "chart": draw(section, document.currency, **({"width": HALF} if beside else {})),
+        "chart": picture,
+        "chart_ratio": ratio,
         "chart_title": chart.title if chart else "",
         "words": legible(chart.words) if chart else "",
         "columns": [c.title for c in table.columns],

@@ -54,12 +54,11 @@ def news(home: Home, marts: Marts, model: str, since_generation: int | None) -> 
         return News((f"The last report was of the same data, generation {since_generation}.",))
     before = _before(home, since_generation, model, protected=marts.protected)
     if before is None:
-        return News(
-            (
-                f"The last report was of generation {since_generation}, which is no longer kept, "
-                "so what was restated since cannot be told.",
-            )
+        gone = (
+            f"The last report was of generation {since_generation}, which is no longer kept, so "
+            "what was restated since cannot be told."
         )
+        return News((gone,))
     return compared(before, now, queries.about(marts).currency, protected=marts.protected)
 
 

@@ -63,8 +63,8 @@ def _headline(sheet: Any, styles: Styles, document: Document, row: int) -> None:
         if now is None or before is None:
             sheet.write_blank(place, 3, None, styles.value("rate"))
         else:
-            change = (now - before) / before if before > 0 else ""
-            sheet.write_formula(place, 3, formula, styles.value("rate"), change)
+            share = (now - before) / before if before > 0 else ""
+            sheet.write_formula(place, 3, formula, styles.value("rate"), share)
         sheet.write_string(place, 4, metric.interval, styles.value("text"))
 
 
