@@ -253,15 +253,6 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from attribution.reports.export import (
-        export_cohorts,
-        export_experience,
-        export_forecast,
-        export_journeys,
-        export_messages,
-        export_report,
-    )
-
     _check_out(options)
     asked = {
         "model": options.model,
@@ -272,6 +263,8 @@ def _export(options: argparse.Namespace) -> int:
         "locations": tuple(options.location),
     }
     if options.report == "journeys":
+        from attribution.reports.export import export_journeys
+
         _check_people(options)
         rows = export_journeys(_home(), options.out, **asked)
         print(
@@ -282,16 +275,10 @@ def _export(options: argparse.Namespace) -> int:
         _say(f"Wrote {options.out}, {rows:,} touches.")
         return 0
     small = options.small_cells
-    if options.report in _MESSAGES:
-        content = export_messages(_home(), options.report, small_cells=small, **_weeks(options))
-    elif options.report == "cohorts":
-        content = export_cohorts(_home(), _in_common(options), small_cells=small)
-    elif options.report == "experience":
-        content = export_experience(_home(), small_cells=small, **_of_answers(options, asked))
-    elif options.report == "forecast":
-        _check_whole(options)
-        content = export_forecast(_home(), small_cells=small)
-    else:
+    if options.report in _REPORTS:
+        # The others need more libraries than these have time to load.
+        from attribution.reports.asking import export_report
+
         content = export_report(
             _home(),
             options.report,
@@ -300,12 +287,36 @@ def _export(options: argparse.Namespace) -> int:
             since_generation=options.since_generation,
             **asked,
         )
+    else:
+        content = _export_other(options, asked)
     if options.out is None:
         sys.stdout.buffer.write(content)
     else:
         options.out.write_bytes(content)
         _say(f"Wrote {options.out}.")
     return 0
+
+
+def _export_other(options: argparse.Namespace, asked: dict[str, Any]) -> bytes:
+    """A report that is in no catalogue: CSV of what one page shows."""
+    from attribution.reports.export import (
+        export_cohorts,
+        export_experience,
+        export_forecast,
+        export_messages,
+    )
+
+    if options.since_generation is not None:
+        raise BadInput("This report is compared with no earlier one. Leave --since-generation out.")
+    small = options.small_cells
+    if options.report in _MESSAGES:
+        return export_messages(_home(), options.report, small_cells=small, **_weeks(options))
+    if options.report == "cohorts":
+        return export_cohorts(_home(), _in_common(options), small_cells=small)
+    if options.report == "experience":
+        return export_experience(_home(), small_cells=small, **_of_answers(options, asked))
+    _check_whole(options)
+    return export_forecast(_home(), small_cells=small)
 
 
 def _weeks(options: argparse.Namespace) -> dict[str, date | None]:

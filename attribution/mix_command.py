@@ -153,7 +153,7 @@ def _published() -> tuple[Home, int, Marts]:
 def _audited(
     home: Home, generation: int, report: str, about: dict[str, object], content: bytes
 ) -> None:
-    from attribution.reports.export import audit_export
+    from attribution.reports.asking import audit_export
 
     audit_export(
         home, audit.operator(), generation, about, "csv", content, report, small_cells=True

@@ -1,6 +1,5 @@
 """The channel report: page, file and command line give the same numbers, and names stay text."""
 
-import ast
 import csv
 import io
 import math
@@ -18,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
+from sheet_formulas import evaluated
 
 from attribution.cli import main
 from attribution.errors import BadInput
@@ -25,9 +25,9 @@ from attribution.metrics import METRICS
 from attribution.paths import Home
 from attribution.queries import Scope
 from attribution.reports.about import about_report
+from attribution.reports.asking import export_report
 from attribution.reports.cells import guarded, number, plain_number, starts_formula, text
 from attribution.reports.channels import campaigns_csv, channel_report
-from attribution.reports.export import export_report
 from attribution.reports.ratios import RATIOS
 from attribution.ui import formats
 from attribution.ui.freshness import Freshness, freshness
@@ -264,31 +264,6 @@ def test_a_ratio_over_some_campaigns_is_no_formula_over_all_of_them():
     row, paid, every = (row[at + 1] for row in grid(values["Campaigns"])[-3:])
     assert (row, paid, every) == (pytest.approx(0.9), pytest.approx(0.9), None)
     assert formulas_checked(content) > 10
-
-
-def evaluated(formula: str, sheet: Worksheet) -> float | None:
-    """What a formula of the report comes to over the sheet's values; None for an empty text."""
-    total = re.fullmatch(r"=SUM\((.+)\)", formula)
-    if total:
-        return sum(value or 0 for value in cells(total[1], sheet))
-    chosen = re.fullmatch(r'=SUMIF\((.+),">0",(.+)\)', formula)
-    if chosen:
-        pairs = zip(cells(chosen[1], sheet), cells(chosen[2], sheet), strict=True)
-        return sum(amount or 0 for test, amount in pairs if (test or 0) > 0)
-    ratio = re.fullmatch(r'=IF\((?:AND\((.+?)\)|(.+?)),(.+),""\)', formula)
-    assert ratio, formula
-    known = {cell: sheet[cell].value or 0 for cell in re.findall(r"[A-Z]+\d+", formula)}
-    tests = (ratio[1] or ratio[2]).split(",")
-    return arithmetic(ratio[3], known) if all(arithmetic(t, known) for t in tests) else None
-
-
-def arithmetic(expression: str, known: dict[str, float]) -> Any:
-    tree = ast.parse(expression, mode="eval")
-    return eval(compile(tree, "formula", "eval"), {"__builtins__": {}}, known)
-
-
-def cells(area: str, sheet: Worksheet) -> list[Any]:
-    return [cell.value for (cell,) in sheet[area.replace("$", "")]]
 
 
 def test_totals_are_those_of_the_page(view):

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from attribution import versions
 from attribution.errors import StorageError
 from attribution.paths import PAGES, SHELL, Home
-from attribution.reports.export import export_report
+from attribution.reports.asking import export_report
 from attribution.transform import load_models
 from attribution.ui import warming
 

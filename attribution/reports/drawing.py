@@ -153,12 +153,19 @@ def _lines(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
     _legend(canvas, table, chart.values, left=44, lines=True)
     values = [float(row[n]) for row in rows for n in chart.values if _known(row[n])]
     left, top, right, bottom = 44.0, BAND + 6, width - 8, LINES_HEIGHT - 22
-    most = _nice(max(values, default=1.0))
+    low, high, each_step = _scale(values)
     written = _written(table, chart.values[0], currency)
-    for part in range(5):
-        level = bottom - (bottom - top) * part / 4
-        canvas.line([(left, level), (right, level)], RULE if part else QUIET, 0.6)
-        canvas.text(left - 5, level + 3, written(most * part / 4), anchor="end", size=9, fill=QUIET)
+
+    def level_of(value: float) -> float:
+        return bottom - (value - low) / (high - low) * (bottom - top)
+
+    for part in range(round((high - low) / each_step) + 1):
+        value = low + part * each_step
+        nought = abs(value) < each_step / 1e6
+        level = level_of(value)
+        canvas.line([(left, level), (right, level)], QUIET if nought else RULE, 0.6)
+        shown = written(0.0 if nought else value)
+        canvas.text(left - 5, level + 3, shown, anchor="end", size=9, fill=QUIET)
     step = (right - left - 10) / max(len(rows) - 1, 1)
     xs = [left + 5 + place * step for place in range(len(rows))]
     each = max(1, ceil(len(rows) / max(width // 90, 1)))
@@ -169,7 +176,7 @@ def _lines(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
         run: list[tuple[float, float]] = []
         for x, row in zip(xs, rows, strict=True):
             if _known(row[name]):
-                run.append((x, bottom - float(row[name]) / most * (bottom - top)))
+                run.append((x, level_of(float(row[name]))))
             elif run:
                 canvas.line(run, SERIES[at], 1.8)
                 run = []
@@ -246,14 +253,12 @@ def _rows_on_a_scale(
     """A canvas with the names of rows and a scale that holds all values and nought."""
     canvas = Canvas(width, BAND + ROW * len(rows) + 24)
     values = [float(row[n]) for row in rows for n in names if _known(row[n])]
-    low, high = min([*values, 0.0]), max([*values, 0.0])
-    step = _step((high - low) or 1.0)
-    low, high = floor(low / step) * step, ceil(high / step) * step
+    low, high, step = _scale(values)
     names_end = _room(table, chart)
     left, right, bottom = names_end + 14, width - 30, BAND + ROW * len(rows)
 
     def place_of(value: float) -> float:
-        return left + (value - low) / ((high - low) or 1.0) * (right - left)
+        return left + (value - low) / (high - low) * (right - left)
 
     written = _written(table, names[0], currency)
     for part in range(round((high - low) / step) + 1):
@@ -316,20 +321,14 @@ def _short(words: object, length: int = 36) -> str:
     return f"{whole[: length - tail - 1]}…{whole[-tail:]}"
 
 
-def _step(span: float) -> float:
-    """A round distance that is gone about five times in the span."""
-    rough = span / 5
+def _scale(values: Sequence[float]) -> tuple[float, float, float]:
+    """From where to where an axis goes that holds nought and all values, in round steps."""
+    low, high = min([*values, 0.0]), max([*values, 0.0])
+    rough = ((high - low) or 1.0) / 5
     size = 10.0 ** floor(log10(rough))
-    return next(size * each for each in (1, 2, 5, 10) if size * each >= rough)
-
-
-def _nice(value: float) -> float:
-    """The least round number that holds the value in four equal round steps."""
-    if value <= 0:
-        return 1.0
-    rough = value / 4
-    size = 10.0 ** floor(log10(rough))
-    return 4 * next(size * each for each in (1, 1.5, 2, 2.5, 3, 4, 5, 10) if size * each >= rough)
+    step = next(size * each for each in (1, 2, 2.5, 5, 10) if size * each >= rough)
+    ends = floor(low / step) * step, ceil(high / step) * step
+    return ends[0], max(ends[1], ends[0] + step), step
 
 
 def _shade(share: float) -> str:

@@ -14,10 +14,10 @@ from attribution.group_queries import Group
 from attribution.planning import Request
 from attribution.queries import Scope
 from attribution.reports.about import SMALL_CELLS
+from attribution.reports.asking import audit_export
 from attribution.reports.catalog import REPORTS, earlier, rendered
 from attribution.reports.experience import NAME as EXPERIENCE_REPORT
 from attribution.reports.experience import experience_report
-from attribution.reports.export import audit_export
 from attribution.reports.forecast import NAME as FORECAST_REPORT
 from attribution.reports.forecast import forecast_report
 from attribution.reports.messages import NAMES as MESSAGE_REPORTS
