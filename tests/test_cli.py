@@ -379,4 +379,4 @@ def test_a_report_that_cannot_be_written_is_refused_before_it_is_made(home, say,
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     code, out, err = say("export", "channels", "--format", "xlsx")
     assert (code, out) == (2, "")
-    assert "A terminal cannot show a workbook. Name a file: --out channels.xlsx." in err
+    assert "A terminal cannot show this file. Name a place for it: --out channels.xlsx." in err
