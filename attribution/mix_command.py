@@ -155,7 +155,7 @@ def audited(
     home: Home, generation: int, report: str, about: dict[str, object], content: bytes
 ) -> None:
     """Write down that a file of aggregates is taken away."""
-    from attribution.reports.export import audit_export
+    from attribution.reports.asking import audit_export
 
     audit_export(
         home, audit.operator(), generation, about, "csv", content, report, small_cells=True

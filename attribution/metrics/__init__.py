@@ -11,6 +11,7 @@ from attribution.metrics.lifting import LIFTING
 from attribution.metrics.mixing import MIXING
 from attribution.metrics.people import PEOPLE
 from attribution.metrics.reconciling import RECONCILING
+from attribution.metrics.reporting import REPORTING
 from attribution.metrics.retaining import RETAINING
 from attribution.metrics.way_back import WAY_BACK
 
@@ -31,6 +32,7 @@ METRICS: dict[str, Definition] = {
         *FORECASTING,
         *MIXING,
         *LIFTING,
+        *REPORTING,
     )
 }
 
