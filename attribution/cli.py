@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from attribution import analyst, custody, mix_command, warehouse
+from attribution import analyst, custody, lift_command, mix_command, warehouse
 from attribution import settings as configuration
 from attribution.errors import BadInput, CaretraceError
 from attribution.ledger import Ledger
@@ -147,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
 
     analyst.add_command(commands)
     mix_command.add_commands(commands)
+    lift_command.add_commands(commands)
     outreach.add_command(commands)
     research_command.add_command(commands)
     custody.add_commands(commands)
@@ -171,12 +172,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _demo(options: argparse.Namespace) -> int:
     from attribution.demo import prepare
+    from attribution.demo.geo_plan import register
 
     home = _home()
     if not options.no_serve:
         check_port(options.port)
     prepare(home, people=options.people, seed=options.seed, say=_say)
     code = _run_refresh(home, debug=options.debug)
+    register(home)
     if options.no_serve:
         return code
     return _serve(options)
@@ -423,7 +426,13 @@ def _audit(options: argparse.Namespace) -> int:
     if not home.ledger.is_file():
         raise BadInput(f"{home.folder} has no ledger yet. Run `caretrace refresh`.")
     if options.what == "show":
-        for said in audit.entries(home, options.last).to_dict("records"):
+        entries = audit.entries(home, options.last).to_dict("records")
+        if not entries:
+            _say(
+                "The audit log is empty: nobody signed in, exported, looked at people, or was sent "
+                "anything yet."
+            )
+        for said in entries:
             who = f"{said['actor']}: {said['action']} of {said['subject']}"
             _say(f"{said['number']} {local(said['at'])} {who} {said['detail']}")
         return 0
@@ -442,6 +451,8 @@ def _sessions(options: argparse.Namespace) -> int:
     home, name = _home(), None if options.all else options.reader
     audit.record(home, audit.operator(), audit.REVOKED, f"sessions of {name or 'everybody'}")
     ended = sessions(home).end_all(name)
+    if name is not None and not ended:
+        raise BadInput("Nobody of that name is signed in, so no session was ended.")
     _say(f"{ended:,} sessions are over.")
     return 0
 

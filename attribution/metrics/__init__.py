@@ -7,6 +7,7 @@ from attribution.metrics.engaging import ENGAGING
 from attribution.metrics.experience import EXPERIENCE
 from attribution.metrics.forecasting import FORECASTING
 from attribution.metrics.journeys import JOURNEYS
+from attribution.metrics.lifting import LIFTING
 from attribution.metrics.mixing import MIXING
 from attribution.metrics.people import PEOPLE
 from attribution.metrics.reconciling import RECONCILING
@@ -30,6 +31,7 @@ METRICS: dict[str, Definition] = {
         *ENGAGING,
         *FORECASTING,
         *MIXING,
+        *LIFTING,
         *REPORTING,
     )
 }

@@ -33,6 +33,7 @@ REASONS: Mapping[str, str] = {
     "no permission": "No permission for marketing on record",
     "held out": "Held out, to measure",
     "not sent": "Assigned, but no message left",
+    "capped": "Had as many messages as are allowed",
     "not chosen": "Chosen by no campaign",
     "bounced": "Bounced",
     "no word of it": "Nothing told of its arrival",
