@@ -56,7 +56,9 @@ class Mailer:
         self._pace.wait()
 
     def hand_over(self, letters: Sequence[Letter]) -> list[Fate]:
-        return [self._hand_over(letter) for letter in letters]
+        return [
+            self.post(letter.to, _message(letter, self._settings, self._smtp)) for letter in letters
+        ]
 
     def settled(self, doubts: Sequence[Doubt], outbox: Outbox) -> dict[str, Fate]:
         return settled(doubts, self._smtp, outbox)
@@ -72,12 +74,14 @@ class Mailer:
             raise CannotSend(f"The mail server {self._smtp.host} lets us in and then does nothing.")
         return f"the mail server answers{' and takes our password' if self._smtp.user else ''}."
 
-    def _hand_over(self, letter: Letter) -> Fate:
-        """Send one message; raises CannotSend where the server refuses us, not the message."""
+    def post(self, to: str, content: bytes) -> Fate:
+        """Send one message to one address, after `ready`.
+
+        Raises CannotSend where the server refuses us, not the message.
+        """
         assert self._server is not None  # noqa: S101  ready() was called
-        if not ADDRESS.fullmatch(letter.to):
+        if not ADDRESS.fullmatch(to):
             return Fate("failed", "not an address that mail can go to")
-        content = _message(letter, self._settings, self._smtp)
         asked = False
         try:
             code, _answer = self._server.mail(parseaddr(self._smtp.sender)[1])
@@ -90,7 +94,7 @@ class Mailer:
             if code >= 400:
                 self._server.rset()
                 return Fate("deferred", f"SMTP {code}")
-            code, answer = self._server.rcpt(letter.to)
+            code, answer = self._server.rcpt(to)
             if code >= 400:
                 self._server.rset()
                 return _refusal(code, answer, of_mailbox=True)

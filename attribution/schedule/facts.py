@@ -1,0 +1,84 @@
+"""What the gate goes by, read from the ledger: when what is published was read from each source.
+
+A source that was read by a refresh which then failed brought nothing that anybody can see. So only
+loads of refreshes that published count, and none that came after the published generation.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from attribution import queries, versions, warehouse
+from attribution.errors import CaretraceError
+from attribution.ledger import PUBLICATION, RUN, STEP, Ledger
+from attribution.lock import held
+from attribution.paths import Home
+from attribution.schedule.gate import Facts
+
+_LOAD = "load "
+
+
+class Runs(Ledger):
+    """The ledger's books of refreshes, for whoever asks what they brought."""
+
+    def loads(self, generation: int) -> dict[str, datetime]:
+        """When each source was read for a generation or one before it, by its last success."""
+        read = (
+            select(STEP.c.name, func.max(STEP.c.ended_at).label("at"))
+            .join(RUN, RUN.c.run_id == STEP.c.run_id)
+            .join(PUBLICATION, PUBLICATION.c.run_id == RUN.c.run_id)
+            .where(
+                STEP.c.name.startswith(_LOAD),
+                STEP.c.state == "done",
+                PUBLICATION.c.generation <= generation,
+            )
+            .group_by(STEP.c.name)
+        )
+        with self._sound(), self._engine.connect() as connection:
+            return {
+                row.name.removeprefix(_LOAD): datetime.fromisoformat(row.at)
+                for row in connection.execute(read)
+            }
+
+    def brought(self, since: datetime) -> bool:
+        """Whether a refresh that began since then read every source and published."""
+        whole = select(RUN.c.run_id).where(
+            RUN.c.started_at >= since.isoformat(timespec="milliseconds"),
+            RUN.c.state == "published",
+        )
+        with self._sound(), self._engine.connect() as connection:
+            return connection.execute(whole.limit(1)).first() is not None
+
+
+def facts(home: Home) -> Facts:
+    """What is published now, as far as anybody knows."""
+    try:
+        generation = warehouse.current_generation(home)
+    except CaretraceError:
+        generation = None
+    if generation is None or not home.ledger.is_file():
+        return Facts(running=held(home))
+    with Runs(home) as books:
+        known, last = books.sources(), books.runs(1)
+        read = books.loads(generation)
+    failed = ""
+    if len(last) and last["state"].iloc[0] in ("failed", "killed"):
+        # Not its own words: they leave the house with the report.
+        failed = f"The last refresh {last['state'].iloc[0]}; Data health says why."
+    at = queries.published_at(home, generation)
+    return Facts(
+        generation,
+        None if at is None else at.to_pydatetime(),
+        {str(source): read.get(str(source)) for source in known["source"]},
+        failed.replace("refresh killed", "refresh was killed"),
+        held(home),
+        _fits(home, generation),
+        queries.rolled_back(home, generation),
+    )
+
+
+def _fits(home: Home, generation: int) -> bool:
+    try:
+        return versions.fits(home, generation, protected=True)
+    except CaretraceError:
+        return False
