@@ -52,8 +52,8 @@ def add_commands(commands: "argparse._SubParsersAction[Any]") -> None:
 def _schedule(options: argparse.Namespace) -> int:
     home = configuration.home()
     if options.system:
-        made = units.unit(home) if options.system == "systemd" else units.crontab(home)
-        sys.stdout.write(made)
+        systemd = options.system == "systemd"
+        sys.stdout.write(units.unit(home, _folders(home)) if systemd else units.crontab(home))
         return 0
     from attribution.schedule import running
 
@@ -62,6 +62,15 @@ def _schedule(options: argparse.Namespace) -> int:
         return 0 if running.once(home, _say) else 1
     running.forever(home, _say)
     return 0
+
+
+def _folders(home: Home) -> list[Path]:
+    """The folders that reports are put into, as far as they are outside of the home folder."""
+    from attribution.schedule.plans import folder_of, planned
+
+    plans = planned(home).plans if home.config.is_file() else ()
+    found = dict.fromkeys(folder_of(home, plan).resolve() for plan in plans if plan.folder)
+    return [path for path in found if not path.is_relative_to(home.folder)]
 
 
 def _report(options: argparse.Namespace) -> int:

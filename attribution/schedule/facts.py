@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from attribution import queries, versions, warehouse
+from attribution import versions, warehouse
 from attribution.errors import CaretraceError
 from attribution.ledger import PUBLICATION, RUN, STEP, Ledger
 from attribution.lock import held
@@ -59,21 +59,22 @@ def facts(home: Home) -> Facts:
     if generation is None or not home.ledger.is_file():
         return Facts(running=held(home))
     with Runs(home) as books:
-        known, last = books.sources(), books.runs(1)
+        known, last, published = books.sources(), books.runs(1), books.publications(1000)
         read = books.loads(generation)
     failed = ""
     if len(last) and last["state"].iloc[0] in ("failed", "killed"):
         # Not its own words: they leave the house with the report.
         failed = f"The last refresh {last['state'].iloc[0]}; Data health says why."
-    at = queries.published_at(home, generation)
+    mine = published[published["generation"] == generation]
+    made = mine.loc[mine["reason"] == "refresh", "published_at"]
     return Facts(
         generation,
-        None if at is None else at.to_pydatetime(),
+        datetime.fromisoformat(made.iloc[0]) if len(made) else None,
         {str(source): read.get(str(source)) for source in known["source"]},
         failed.replace("refresh killed", "refresh was killed"),
         held(home),
         _fits(home, generation),
-        queries.rolled_back(home, generation),
+        bool((mine.head(1)["reason"] == "rollback").any()),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from attribution.contacts import ADDRESS
 from attribution.errors import BadInput, SettingsError
@@ -112,6 +112,12 @@ def planned(home: Home) -> Planned:
         for name, table in tables.items()
         if (plan := plan_of(home, name, table, problems, from_file=True)) is not None
     )
+    smtp = isinstance(outreach := document.get("outreach"), dict) and "smtp" in outreach
+    problems += [
+        f"[reports.{plan.name}] recipients need a mail server: add a table [outreach.smtp]"
+        for plan in plans
+        if plan.recipients and not smtp
+    ]
     if problems:
         lines = "\n".join(f"  - {problem}" for problem in problems)
         raise SettingsError(f"{home.config} needs attention:\n{lines}")
@@ -199,12 +205,20 @@ def _week(table: Any, problems: list[str]) -> Week:
         mine.append(f"[schedule] day must be one of {', '.join(DAYS)}")
     if clock(week.time) is None:
         mine.append(f"[schedule] time {_TIME}")
-    if week.timezone not in available_timezones():
+    if not _is_zone(week.timezone):
         mine.append("[schedule] timezone is no name such as 'America/Chicago'")
     if not 0 <= week.retry_minutes <= 24 * 60:
         mine.append("[schedule] retry_minutes must be from 0 to 1440")
     problems += mine
     return Week() if mine else week
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def _slots(day: str, at: str, zone: ZoneInfo) -> Slots:

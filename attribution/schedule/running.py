@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -27,6 +27,7 @@ from attribution.schedule.plans import planned
 from attribution.schedule.week import Runner, Say, Stopped
 
 EVERY = timedelta(minutes=5)  # a held report leaves at most so long after it may
+_REFRESH = (sys.executable, "-m", "attribution.cli", "refresh")
 _LAST_WORDS = 60  # seconds that a refresh has to end in when it is told to
 
 
@@ -45,8 +46,8 @@ def only_schedule(home: Home) -> Iterator[None]:
 class Child:
     """The refresh as a process of its own, which can be told to end."""
 
-    def __init__(self, home: Home, stop: Event) -> None:
-        self._home, self._stop = home, stop
+    def __init__(self, home: Home, stop: Event, command: Sequence[str] = _REFRESH) -> None:
+        self._home, self._stop, self._command = home, stop, command
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self) -> int:
@@ -54,8 +55,7 @@ class Child:
         if self._stop.is_set():
             raise Stopped
         environment = os.environ | {"CARETRACE_HOME": str(self._home.folder)}
-        command = [sys.executable, "-m", "attribution.cli", "refresh"]
-        with subprocess.Popen(command, env=environment) as self._process:
+        with subprocess.Popen(self._command, env=environment) as self._process:
             code = self._process.wait()
         if self._stop.is_set() and code != 0:
             raise Stopped

@@ -72,10 +72,10 @@ class Sender:
             self._note_due(plan, since, now)
         waiting = self._books.open_sends()
         newest = {send.name: send for send in waiting}
-        known = facts(self._home)
-        for send in waiting:
-            if send.state == "held":
-                self._held(send, newest[send.name], known, now)
+        held = [send for send in waiting if send.state == "held"]
+        known = facts(self._home) if held else Facts()
+        for send in held:
+            self._held(send, newest[send.name], known, now)
         for send in self._books.open_sends():
             if send.state == "sending":
                 self._deliver(send, now)

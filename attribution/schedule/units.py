@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from attribution.paths import Home
@@ -9,8 +10,12 @@ from attribution.paths import Home
 SYSTEMS = ("systemd", "cron")
 
 
-def unit(home: Home) -> str:
-    """The unit of the schedule, as a file for /etc/systemd/system."""
+def unit(home: Home, folders: Iterable[Path]) -> str:
+    """The unit of the schedule, as a file for /etc/systemd/system.
+
+    `folders` are those that reports are put into.
+    """
+    paths = " ".join(f'"{_escaped(str(path))}"' for path in (home.folder, *folders))
     return f"""\
 # /etc/systemd/system/caretrace-schedule.service
 # sudo systemctl daemon-reload && sudo systemctl enable --now caretrace-schedule
@@ -36,7 +41,7 @@ UMask=0077
 NoNewPrivileges=true
 PrivateTmp=true
 ProtectSystem=strict
-ReadWritePaths="{_escaped(str(home.folder))}"
+ReadWritePaths={paths}
 
 [Install]
 WantedBy=multi-user.target
