@@ -11,6 +11,7 @@ from attribution.metrics.mixing import MIXING
 from attribution.metrics.people import PEOPLE
 from attribution.metrics.reconciling import RECONCILING
 from attribution.metrics.retaining import RETAINING
+from attribution.metrics.sending import SENDING
 from attribution.metrics.way_back import WAY_BACK
 
 __all__ = ["KINDS", "METRICS", "Better", "Definition", "Format", "definition", "ratio"]
@@ -29,6 +30,7 @@ METRICS: dict[str, Definition] = {
         *ENGAGING,
         *FORECASTING,
         *MIXING,
+        *SENDING,
     )
 }
 
