@@ -96,8 +96,8 @@ def _preview(context: Context, name: str) -> None:
     rows = made.manifest.get("rows")
     counted = sum(rows.values()) if isinstance(rows, dict) else rows
     st.caption(
-        f"Generation {made.manifest['generation']}, {counted} rows, "
-        f"{made.manifest.get('suppressed_cells', 0)} cells told together with others. "
+        f"Generation {made.manifest['generation']}, {counted:,} rows, "
+        f"{made.manifest.get('suppressed_cells', 0):,} small cells told together with others. "
         f"SHA-256 {made.sha256[:16]}…"
     )
     with st.container(horizontal=True, gap="small"):
@@ -158,7 +158,7 @@ def history(context: Context, mine: Manager, view: View) -> None:
         except CaretraceError as error:
             st.caption(formats.prose(str(error)))
             return
-        st.caption(formats.plain(f"{send.file_name}, SHA-256 {send.sha256}"))
+        st.caption(formats.plain(f"{send.file_name}, SHA-256 {send.sha256[:16]}…"))
         with st.container(horizontal=True, gap="small"):
             kind = send.file_name.rpartition(".")[2]
             st.download_button(
@@ -239,14 +239,9 @@ def _fields(plan: Plan, report: str, old: str | None) -> tuple[dict[str, Any], s
             "Owner", plan.owner, key=f"report_field_owner_{old}", placeholder="name@clinic.example",
             help="Is told when it is held or fails.",
         )  # fmt: skip
-    to = st.text_area(
-        "To", "\n".join(plan.recipients), key=f"report_field_to_{old}", height=90,
-        placeholder="name@clinic.example", help="E-mail addresses, one a line.",
-    )  # fmt: skip
-    folder = st.text_input(
-        "Folder", plan.folder, key=f"report_field_folder_{old}",
-        help="On the computer that runs the schedule; instead of addresses, or beside them.",
-    )  # fmt: skip
+    with st.grid(2, min_column_width=320, gap="small"):
+        to = _whom(plan, old)
+        folder = _folder(plan, old)
     return {
         "report": report,
         "format": fmt,
@@ -259,6 +254,27 @@ def _fields(plan: Plan, report: str, old: str | None) -> tuple[dict[str, Any], s
         "owner": owner.strip(),
         "max_age_days": dict(plan.max_age_days),
     }, (old or name).strip()
+
+
+def _whom(plan: Plan, old: str | None) -> str:
+    return st.text_area(
+        "To",
+        "\n".join(plan.recipients),
+        key=f"report_field_to_{old}",
+        height=90,
+        placeholder="name@clinic.example",
+        help="E-mail addresses, one a line. All get the same file.",
+    )
+
+
+def _folder(plan: Plan, old: str | None) -> str:
+    return st.text_input(
+        "Folder",
+        plan.folder,
+        key=f"report_field_folder_{old}",
+        placeholder="None",
+        help="On the computer that runs the schedule; instead of addresses, or beside them.",
+    )
 
 
 def _choice(

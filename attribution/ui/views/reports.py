@@ -106,11 +106,11 @@ def _plans(known: Known, history: pd.DataFrame, zone: ZoneInfo, now: datetime) -
         Column("name", "Report"),
         Column("what", "What"),
         Column("when", "When", "text", f"On the clock of {zone.key}."),
-        Column("following", "Next", "instant"),
+        Column("following", "Next, UTC", "instant"),
         Column("to", "To"),
         Column("last", "Last", "text", "What became of it when it was last due."),
         Column("deadline", "Held at most", "text", "Then it is sent with a banner that says why."),
-        Column("from_file", "In caretrace.toml", "flag", "This page does not change those."),
+        Column("from_file", "In file", "flag", "Of caretrace.toml: change it there."),
     )
     newest = history.drop_duplicates("name").set_index("name")["state"].to_dict()
     rows = [
@@ -135,11 +135,11 @@ def _plans(known: Known, history: pd.DataFrame, zone: ZoneInfo, now: datetime) -
 def _history(history: pd.DataFrame) -> Table:
     columns = (
         Column("name", "Report"),
-        Column("due_at", "Due", "instant"),
+        Column("due_at", "Due, UTC", "instant"),
         Column("state", "State"),
-        Column("reason", "Why"),
         Column("places", "To", "text", "Whoever it did not reach is marked so."),
-        Column("at", "Changed", "instant"),
+        Column("reason", "Why"),
+        Column("at", "Changed, UTC", "instant"),
         Column("generation", "Generation", "count"),
         Column("sha256", "SHA-256 of the file"),
     )
