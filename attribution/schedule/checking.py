@@ -35,12 +35,13 @@ def _unequal(home: Home, generation: int, filters: Any) -> str:
         return ""
     marts = queries.marts(home, generation, protected=True)
     currency = queries.about(marts).currency
-    credited = queries.credit_by_campaign(marts, scope, currency).groupby("kind").sum(True)
-    observed = queries.conversions_by_week(marts, scope, currency).groupby("kind").sum(True)
-    both = credited.join(observed, how="outer", lsuffix="_credited", rsuffix="_observed").fillna(0)
-    off = (both["conversions_credited"] - both["conversions_observed"]).abs()
-    wrong = off > _NEAR * both["conversions_observed"].clip(lower=1)
-    names = ", ".join(str(name) for name in both.index[wrong])
+    credited = queries.credit_by_campaign(marts, scope, currency)
+    observed = queries.conversions_by_week(marts, scope, currency)
+    given, seen = (frame.groupby("kind")["conversions"].sum() for frame in (credited, observed))
+    seen = seen.reindex(seen.index.union(given.index), fill_value=0)
+    off = (given.reindex(seen.index, fill_value=0) - seen).abs()
+    wrong = seen.index[off > _NEAR * seen.clip(lower=1)]
+    names = ", ".join(str(name) for name in wrong)
     if not names:
         return ""
     return f"Its credit does not add up to what was observed ({names}). Run `caretrace refresh`."
