@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from threading import Event, Timer
 from zoneinfo import ZoneInfo
 
+import lived_weeks as weeks
 import pytest
-import weeks
 from hypothesis import given
 from hypothesis import strategies as st
 

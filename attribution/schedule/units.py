@@ -30,7 +30,7 @@ Type=exec
 User={home.folder.owner() if home.folder.exists() else "caretrace"}
 Environment="CARETRACE_HOME={_escaped(str(home.folder))}"
 # Secrets, one NAME=value a line, for this user's eyes only; it may be missing.
-EnvironmentFile=-/etc/caretrace.env
+EnvironmentFile=-/etc/caretrace/secrets.env
 ExecStart={_escaped(_program())} schedule
 Restart=on-failure
 RestartSec=60
