@@ -14,6 +14,7 @@ from servers.smtp import SmtpServer
 
 from attribution import audit, queries
 from attribution.errors import BadInput, Busy, NotAllowed
+from attribution.ledger import Ledger
 from attribution.reports.catalog import Rendered, render
 from attribution.roles import Reader
 from attribution.schedule import alerts as alerting
@@ -21,8 +22,10 @@ from attribution.schedule import facts, managing
 from attribution.schedule.alerts import Alerts, Teller, channel
 from attribution.schedule.books import Books
 from attribution.schedule.checking import wrong_with
-from attribution.schedule.delivery import Mail
+from attribution.schedule.delivery import Deliveries, Mail
 from attribution.schedule.managing import Manager
+from attribution.schedule.plans import planned
+from attribution.schedule.probing import probes
 from attribution.schedule.sending import Sender, only_sender
 
 NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
@@ -193,6 +196,33 @@ def test_reports_are_held_let_go_and_removed(home, server, manager):
         manager.send_now("fixed")
 
 
+def test_whoever_holds_all_sends_holds_reports_too(home, manager, server):
+    manager.save("board", TABLE)
+    with Ledger(home) as ledger, ledger._write() as connection:
+        connection.exec_driver_sql(
+            "create table if not exists flag (name text, said text, at text)"
+        )
+        connection.exec_driver_sql("insert into flag values ('sends_held', 'An audit.', '')")
+    with pytest.raises(BadInput, match="All sends are held: An audit"):
+        manager.send_now("board")
+    week = planned(home).week
+    with Books(home) as books:
+        books.due("board/x", "board", NOW, NOW)
+        mail = Mail(home, demo=True)
+        Sender(home, week, {}, books, Deliveries(home, mail), render=told).look(NOW)
+        assert books.send("board/x").reason == "All sends are held: An audit."
+    assert server.taken == []
+
+
+def test_the_doctor_asks_the_mail_server_and_whether_anybody_is_told(home, server):
+    with home.config.open("a") as config:
+        config.write('[reports.one]\nreport = "channels"\nrecipients = ["a@b.example"]\n')
+    found = {subject: fine for subject, fine, _ in probes(home)}
+    assert found == {"reports": True, "reports by e-mail": True, "alerts": False}
+    home.config.write_text(home.config.read_text().replace(str(server.port), "1"))
+    assert not {subject: fine for subject, fine, _ in probes(home)}["reports by e-mail"]
+
+
 def test_a_simulated_health_system_sends_to_this_computer_alone(home, server, manager):
     config = home.config.read_text()
     home.config.write_text(config.replace('host = "127.0.0.1"', 'host = "mail.example"'))
@@ -227,9 +257,9 @@ def test_each_incident_is_told_once_and_once_when_it_is_over(home, server, hook,
         mail_out.close()
     hooked = [request.json() for request in hook.requests if TOKEN in request.path]
     assert [one["title"] for one in hooked] == [
-        "caretrace: source meta",  # which was not taken
-        "caretrace: source meta",
-        "caretrace: source meta is well again",
+        "caretrace: source meta could not be read",  # which was not taken
+        "caretrace: source meta could not be read",
+        "caretrace: over: source meta could not be read",
     ]
     assert hooked[1]["message"] == "meta could not be read."
     for who in ("ops@harbor.example", "ann@harbor.example", "b@harbor.example"):

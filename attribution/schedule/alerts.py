@@ -112,6 +112,19 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def title_of(subject: str) -> str:
+    """What an incident is called: its subject is a key of the books."""
+    kind, _, name = subject.partition(" ")
+    return {
+        "held": f"report {name} is held",
+        "failed": f"report {name} failed",
+        "source": f"source {name} could not be read",
+        "refresh": "the refresh failed",
+        "schedule": "a refresh was missed",
+        "mail": "the mail server cannot be used",
+    }.get(kind, subject)
+
+
 class Teller:
     """Tells of incidents, each to each once; what could not be told is told the next time."""
 
@@ -126,7 +139,8 @@ class Teller:
                 continue
             whom = self._whom(one["owner"])
             told = set(json.loads(one["told"]))
-            new = self._each(whom - told, f"caretrace: {one['subject']}", one["sentence"], now)
+            title = f"caretrace: {title_of(one['subject'])}"
+            new = self._each(whom - told, title, one["sentence"], now)
             told |= new
             if new:
                 self._books.note_told(one["number"], "told", told)
@@ -134,9 +148,10 @@ class Teller:
             if one["closed_at"] is None or again is None:
                 continue
             knows = set(again)
-            title, text = f"caretrace: {one['subject']} is well again", f"Over: {one['sentence']}"
+            over = f"caretrace: over: {title_of(one['subject'])}"
+            text = f"This is over: {one['sentence']}"
             # Only those who heard of the trouble want to hear that it is over.
-            if new := self._each(told & whom - knows, title, text, now):
+            if new := self._each(told & whom - knows, over, text, now):
                 self._books.note_told(one["number"], "closed_told", knows | new)
 
     def _whom(self, owner: str) -> set[str]:

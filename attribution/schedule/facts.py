@@ -6,7 +6,7 @@ loads of refreshes that published count, and none that came after the published 
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import column, func, inspect, select, table, true
 
 from attribution import versions, warehouse
 from attribution.errors import CaretraceError
@@ -21,8 +21,12 @@ _LOAD = "load "
 class Runs(Ledger):
     """The ledger's books of refreshes, for whoever asks what they brought."""
 
-    def loads(self, generation: int) -> dict[str, datetime]:
-        """When each source was read for a generation or one before it, by its last success."""
+    def loads(self, generation: int | None = None) -> dict[str, datetime]:
+        """When each source was read by its last success, for what was published.
+
+        For a generation or one before it, where one is named.
+        """
+        upto = PUBLICATION.c.generation <= generation if generation is not None else true()
         read = (
             select(STEP.c.name, func.max(STEP.c.ended_at).label("at"))
             .join(RUN, RUN.c.run_id == STEP.c.run_id)
@@ -30,7 +34,7 @@ class Runs(Ledger):
             .where(
                 STEP.c.name.startswith(_LOAD),
                 STEP.c.state == "done",
-                PUBLICATION.c.generation <= generation,
+                upto,
             )
             .group_by(STEP.c.name)
         )
@@ -41,13 +45,23 @@ class Runs(Ledger):
             }
 
     def brought(self, since: datetime) -> bool:
-        """Whether a refresh that began since then read every source and published."""
-        whole = select(RUN.c.run_id).where(
-            RUN.c.started_at >= since.isoformat(timespec="milliseconds"),
-            RUN.c.state == "published",
+        """Whether every source was read since then, and what it said published.
+
+        By one refresh or by several: a person may have asked a source again.
+        """
+        known, read = self.sources()["source"], self.loads()
+        return len(known) > 0 and all(
+            str(source) in read and read[str(source)] >= since for source in known
         )
+
+    def sends_held(self) -> str:
+        """Why an operator holds everything that leaves, in their words; "" where nobody does."""
+        flag = table("flag", column("name"), column("said"))
         with self._sound(), self._engine.connect() as connection:
-            return connection.execute(whole.limit(1)).first() is not None
+            if not inspect(connection).has_table(flag.name):
+                return ""
+            held = select(flag.c.said).where(flag.c.name == "sends_held")
+            return str(connection.execute(held).scalar() or "")
 
 
 def facts(home: Home) -> Facts:
@@ -76,6 +90,13 @@ def facts(home: Home) -> Facts:
         _fits(home, generation),
         bool((mine.head(1)["reason"] == "rollback").any()),
     )
+
+
+def sends_held(home: Home) -> str:
+    """A sentence where an operator holds everything that leaves; "" where nobody does."""
+    with Runs(home) as books:
+        words = books.sends_held()
+    return f"All sends are held: {words}" if words else ""
 
 
 def _fits(home: Home, generation: int) -> bool:

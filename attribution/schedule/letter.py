@@ -40,7 +40,7 @@ def report_letter(
     """
     name, content = file
     late = "LATE DATA: " if manifest.get("banner") else ""
-    made = _message(smtp, to, f"{late}{manifest['title']}", at)
+    made = _message(smtp, to, f"{late}{manifest['title']}, {at:%-d %B %Y}", at)
     made["Message-ID"] = f"<{message_id(mail_key(key, to), smtp)}>"
     made.set_content(_words(name, manifest))
     kind, subtype = _MIME[name.rpartition(".")[2]]
@@ -79,7 +79,7 @@ def _words(name: str, manifest: Mapping[str, Any]) -> str:
     lines = [manifest["banner"], ""] if manifest.get("banner") else []
     lines += [
         f"{manifest['title']} in the file {name}.",
-        f"Data: {manifest['freshness']}. Generation {manifest['generation']}.",
+        f"{manifest['freshness']}. Generation {manifest['generation']}.",
         "Counts of fewer than eleven people are told together with others.",
         "",
         f"manifest.json says how the file was made. Its SHA-256 is {manifest['sha256']}.",
