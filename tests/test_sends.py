@@ -11,10 +11,12 @@ import marts_fixture as made_up
 import pytest
 from servers.loopback import Loopback, Reply
 from servers.smtp import SmtpServer
+from streamlit.testing.v1 import AppTest
 
 from attribution import audit, queries
 from attribution.errors import BadInput, Busy, NotAllowed
 from attribution.ledger import Ledger
+from attribution.paths import PAGES, SHELL
 from attribution.reports.catalog import Rendered, render
 from attribution.roles import Reader
 from attribution.schedule import alerts as alerting
@@ -278,3 +280,21 @@ def test_an_address_that_would_tell_everybody_on_the_way_is_refused(home, monkey
     home.config.write_text("")
     assert len(alerting.alerts(home).urls) == 2
     assert TOKEN not in repr(alerting.alerts(home))
+
+
+def test_a_report_is_planned_held_and_sent_on_the_page(published, home, tmp_path):
+    at = AppTest.from_file(str(SHELL), default_timeout=60).run()
+    at.switch_page(str(PAGES / "operations/reports.py")).run()
+    assert not at.exception
+    at.text_input(key="report_field_name_None").input("board")
+    at.text_input(key="report_field_folder_None").input(str(tmp_path))
+    next(each for each in at.button if each.label == "Save").click().run()
+    assert "board is planned" in at.success[0].value.replace("\\", "")
+    at.button(key="report_hold").click().run()
+    assert at.button(key="report_resume").label == "Let it go"
+    at.button(key="report_look").click().run()
+    at.button(key="report_send").click().run()
+    assert not at.exception
+    assert "board: sent" in at.success[0].value.replace("\\", "")
+    assert [path.suffix for path in sorted(tmp_path.glob("channels*"))] == [".json", ".xlsx"]
+    assert {"planned", "sent"} <= {each.label.split()[-1].lower() for each in at.metric}
