@@ -55,26 +55,26 @@ class Runs(Ledger):
         )
 
     def sends_held(self) -> str:
-        """Why an operator holds everything that leaves, in their words; "" where nobody does."""
+        """A sentence where an operator holds everything that leaves; "" where nobody does."""
         flag = table("flag", column("name"), column("said"))
         with self._sound(), self._engine.connect() as connection:
             if not inspect(connection).has_table(flag.name):
                 return ""
             held = select(flag.c.said).where(flag.c.name == "sends_held")
-            return str(connection.execute(held).scalar() or "")
+            words = connection.execute(held).scalar()
+        return f"All sends are held: {words}" if words else ""
 
 
-def facts(home: Home) -> Facts:
-    """What is published now, as far as anybody knows."""
+def facts(home: Home, books: Runs) -> Facts:
+    """What is published now, as far as anybody knows; `books` are those of the home folder."""
     try:
         generation = warehouse.current_generation(home)
     except CaretraceError:
         generation = None
-    if generation is None or not home.ledger.is_file():
+    if generation is None:
         return Facts(running=held(home))
-    with Runs(home) as books:
-        known, last, published = books.sources(), books.runs(1), books.publications(1000)
-        read = books.loads(generation)
+    known, last, published = books.sources(), books.runs(1), books.publications(1000)
+    read = books.loads(generation)
     failed = ""
     if len(last) and last["state"].iloc[0] in ("failed", "killed"):
         # Not its own words: they leave the house with the report.
@@ -90,13 +90,6 @@ def facts(home: Home) -> Facts:
         _fits(home, generation),
         bool((mine.head(1)["reason"] == "rollback").any()),
     )
-
-
-def sends_held(home: Home) -> str:
-    """A sentence where an operator holds everything that leaves; "" where nobody does."""
-    with Runs(home) as books:
-        words = books.sends_held()
-    return f"All sends are held: {words}" if words else ""
 
 
 def _fits(home: Home, generation: int) -> bool:

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import delete, insert, inspect, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from attribution.ledger import Ledger
 from attribution.paths import Home
+from attribution.schedule.facts import Runs
 from attribution.schedule.tables import BEAT, INCIDENT, METADATA, stamp
 
 
-class Incidents(Ledger):
+class Incidents(Runs):
     """The ledger of one home folder, with what the schedule keeps of incidents."""
 
     @property

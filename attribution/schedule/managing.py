@@ -18,7 +18,6 @@ from attribution.roles import EXPORT, Reader
 from attribution.schedule import plans as planning
 from attribution.schedule.books import Books
 from attribution.schedule.delivery import Deliveries, Mail
-from attribution.schedule.facts import sends_held
 from attribution.schedule.plans import Plan, checked
 from attribution.schedule.sending import Sender, file_of, only_sender
 from attribution.schedule.tables import Send
@@ -122,9 +121,9 @@ class Manager:
         Returns what became of it. A second call within a minute is the first one again.
         """
         plan, now = self._one(name), self._clock()
-        if stopped := sends_held(self._home):
-            raise BadInput(f"{stopped} Whoever holds them must let them go first.")
         with only_sender(self._home), Books(self._home) as books:
+            if stopped := books.sends_held():
+                raise BadInput(f"{stopped} Whoever holds them must let them go first.")
             waits = [send for send in books.open_sends() if send.name == name]
             if waits and waits[-1].state == "sending":
                 raise BadInput(f"Report {name} is being sent already; its history says how far.")

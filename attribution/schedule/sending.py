@@ -22,7 +22,7 @@ from attribution.reports.catalog import Rendered
 from attribution.schedule.books import Books
 from attribution.schedule.checking import wrong_with
 from attribution.schedule.delivery import Deliveries
-from attribution.schedule.facts import facts, sends_held
+from attribution.schedule.facts import facts
 from attribution.schedule.gate import Facts, judge
 from attribution.schedule.plans import Plan, Week, folder_of
 from attribution.schedule.tables import Send
@@ -73,11 +73,11 @@ class Sender:
         waiting = self._books.open_sends()
         newest = {send.name: send for send in waiting}
         held = [send for send in waiting if send.state == "held"]
-        if stopped := sends_held(self._home):
+        if stopped := self._books.sends_held():
             for send in held:
                 self._books.move(send.key, "held", now, of=("held",), reason=stopped)
             return
-        known = facts(self._home) if held else Facts()
+        known = facts(self._home, self._books) if held else Facts()
         for send in held:
             self._held(send, newest[send.name], known, now)
         for send in self._books.open_sends():
@@ -89,7 +89,7 @@ class Sender:
         self._books.doubt(now)
         send = self._books.send(key)
         if send is not None and send.state == "held":
-            self._held(send, send, facts(self._home), now)
+            self._held(send, send, facts(self._home, self._books), now)
         send = self._books.send(key)
         if send is not None and send.state == "sending":
             self._deliver(send, now)

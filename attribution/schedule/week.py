@@ -13,7 +13,6 @@ from attribution.schedule import plans as planning
 from attribution.schedule.alerts import Alerts, Teller, alerts
 from attribution.schedule.books import Books
 from attribution.schedule.delivery import Deliveries, Mail
-from attribution.schedule.facts import Runs
 from attribution.schedule.plans import Plan, Planned, Week
 from attribution.schedule.sending import Sender, only_sender
 from attribution.schedule.tables import stamp
@@ -83,10 +82,9 @@ class Runner:
     def _refresh_if_due(self, books: Books, week: Week) -> None:
         now = self._clock()
         slot = week.slots.last(now)
-        with Runs(self._home) as runs:
-            if runs.brought(slot):
-                books.close_incident("refresh", now)
-                return
+        if books.brought(slot):
+            books.close_incident("refresh", now)
+            return
         beats = books.beats()
         tried_at, tried = beats.get("refresh", (now, ""))
         tries = int(tried.partition(" ")[2]) if tried.startswith(stamp(slot)) else 0
