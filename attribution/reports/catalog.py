@@ -4,25 +4,25 @@ Pages, the command line and the schedule all ask here, so a report is the same b
 Writing down who takes a report away is the caller's.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from importlib.metadata import version
-from typing import Literal, cast
+from types import MappingProxyType
 
 from attribution import queries, versions
 from attribution.errors import BadInput
 from attribution.models import MODELS
 from attribution.paths import Home
-from attribution.queries import About, Scope
+from attribution.queries import Scope
 from attribution.reports.about import about_report
-from attribution.reports.channels import channel_report
+from attribution.reports.channels import document_csv
+from attribution.reports.contents import DOCUMENTS, Asked
+from attribution.reports.document import Document
 from attribution.ui.freshness import Freshness, freshness, look_up
 from attribution.ui.scope import scope_of
-from attribution.ui.view import View
-from attribution.ui.views.channels import channels
-from attribution.warehouse import current_generation
+from attribution.warehouse import current_generation, kept
 
 FORMATS = ("csv", "xlsx", "pdf", "pptx")
 _PLACES = ("service", "location")
@@ -35,9 +35,8 @@ class Report:
     name: str
     title: str
     sentence: str
-    formats: tuple[str, ...]
     filters: tuple[str, ...]
-    view: Callable[..., View]
+    formats: tuple[str, ...] = FORMATS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,7 @@ class Rendered:
     manifest: Mapping[str, object]  # JSON-able
 
 
+_PERIOD = ("period", "from", "to")
 REPORTS: Mapping[str, Report] = {
     each.name: each
     for each in (
@@ -57,9 +57,25 @@ REPORTS: Mapping[str, Report] = {
             "channels",
             "Channel report",
             "Which channels and campaigns bring patients at a price that pays.",
-            ("csv", "xlsx"),
-            ("period", "from", "to", "model", "kind", *_PLACES),
-            channels,
+            (*_PERIOD, "model", "kind", *_PLACES),
+        ),
+        Report(
+            "service-lines",
+            "Service-line report",
+            "Which service lines grow, at what price, and who brings their patients.",
+            (*_PERIOD, "model", "kind", *_PLACES),
+        ),
+        Report(
+            "reactivation",
+            "Reactivation report",
+            "Which silent patients came back, where the others are lost, what campaigns added.",
+            (*_PERIOD, "model", *_PLACES),
+        ),
+        Report(
+            "board",
+            "Board summary",
+            "One page: patients, money and prices against the period before, and what changed.",
+            (*_PERIOD, "model", *_PLACES),
         ),
     )
 }
@@ -71,7 +87,7 @@ def render(
     report: str,
     fmt: str,
     *,
-    said: Mapping[str, object] = {},
+    said: Mapping[str, object] = MappingProxyType({}),
     small_cells: bool = False,
     since_generation: int | None = None,
     banner: str = "",
@@ -83,14 +99,50 @@ def render(
     report, for what is new and restated since; `banner` is printed above everything. Raises
     BadInput where there is no such report or format, or nothing to show.
     """
-    which = _known(report, fmt)
+    which = known(report, fmt)
     versions.require(home, generation, protected=not small_cells)
-    scope, about = _scope(home, generation, which, said, small_cells=small_cells)
-    view = which.view(home, generation, scope, protected=not small_cells)
-    fresh = _freshness(home, generation)
-    told = about_report(which.title, generation, scope, fresh, small_cells=small_cells)
-    content = channel_report(view, told, cast(Literal["csv", "xlsx"], fmt))
+    scope = _scope(home, generation, which, said, small_cells=small_cells)
+    return rendered(
+        home,
+        generation,
+        report,
+        fmt,
+        scope,
+        small_cells=small_cells,
+        since_generation=since_generation,
+        banner=banner,
+    )
+
+
+def rendered(
+    home: Home,
+    generation: int,
+    report: str,
+    fmt: str,
+    scope: Scope,
+    *,
+    small_cells: bool = False,
+    since_generation: int | None = None,
+    banner: str = "",
+) -> Rendered:
+    """As `render`, of a scope that is valid for the marts that the report is made from."""
+    which = known(report, fmt)
+    told = about_report(
+        which.title, generation, scope, _freshness(home, generation), small_cells=small_cells
+    )
+    asked = Asked(
+        home,
+        generation,
+        scope,
+        told,
+        not small_cells,
+        since_generation=since_generation,
+        banner=banner,
+    )
+    document = DOCUMENTS[report](asked)
+    content = _written(document, fmt)
     digest = sha256(content).hexdigest()
+    about = queries.about(queries.marts(home, generation, protected=not small_cells))
     manifest = {
         "report": which.name,
         "title": which.title,
@@ -102,10 +154,10 @@ def render(
         "freshness": told["freshness"],
         "filters": _filters(scope),
         "model": {"name": scope.model, "title": MODELS[scope.model].title},
-        "rows": {name: len(table.frame) for name, table in view.tables.items()},
+        "rows": {section.name: len(section.table.frame) for section in document.sections},
         "small_cells": small_cells,
-        "suppressed_cells": about.folded,
         "cells": about.cells,
+        "suppressed_cells": about.folded,
         "banner": banner,
         "sha256": digest,
     }
@@ -113,7 +165,30 @@ def render(
     return Rendered(name, content, digest, manifest)
 
 
-def _known(report: str, fmt: str) -> Report:
+def earlier(home: Home, generation: int) -> int | None:
+    """The generation before this one that is kept, to compare with where nobody names one."""
+    return max((number for number in kept(home) if number < generation), default=None)
+
+
+def _written(document: Document, fmt: str) -> bytes:
+    # Each is imported where it is made: a CSV file needs none of their libraries.
+    if fmt == "csv":
+        return document_csv(document)
+    if fmt == "xlsx":
+        from attribution.reports.workbook import workbook
+
+        return workbook(document)
+    if fmt == "pdf":
+        from attribution.reports.printed import pdf
+
+        return pdf(document)
+    from attribution.reports.slides import pptx
+
+    return pptx(document)
+
+
+def known(report: str, fmt: str) -> Report:
+    """The report of that name, if it is written in that format; raises BadInput otherwise."""
     if report not in REPORTS:
         raise BadInput(f"There is no report {report!r}. Choose from: {', '.join(REPORTS)}.")
     which = REPORTS[report]
@@ -132,7 +207,7 @@ def _scope(
     said: Mapping[str, object],
     *,
     small_cells: bool,
-) -> tuple[Scope, About]:
+) -> Scope:
     heard = {name: value for name, value in said.items() if name in which.filters}
     if not small_cells and any(heard.get(place) for place in _PLACES):
         raise BadInput(
@@ -142,7 +217,7 @@ def _scope(
     marts = queries.marts(home, generation, protected=not small_cells)
     about = queries.about(marts)
     lines, places = queries.service_lines(marts), queries.locations(marts)
-    return scope_of(about, heard, service_lines=lines, locations=places), about
+    return scope_of(about, heard, service_lines=lines, locations=places)
 
 
 def _freshness(home: Home, generation: int) -> Freshness:
