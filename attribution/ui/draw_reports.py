@@ -231,7 +231,7 @@ def _fields(plan: Plan, report: str, old: str | None) -> tuple[dict[str, Any], s
             help="On the clock of the schedule's time zone.",
         )  # fmt: skip
         deadline = st.number_input(
-            "Hold at most, hours", 0.0, 672.0, plan.deadline_hours, 12.0,
+            "Hold at most, hours", 0.0, 672.0, plan.deadline_hours, 12.0, "%g",
             key=f"report_field_deadline_{old}",
             help="So long it waits for late sources; then it is sent with a banner.",
         )  # fmt: skip
