@@ -41,6 +41,7 @@ OUTREACH_SENT = "outreach_send"
 OUTREACH_SETTLED = "outreach_settle"
 OUTREACH_STOPPED = "outreach_stop"
 KEYS_CHANGED = "keys_changed"
+REPORT_PLANNED = "report_plan"  # a scheduled report was made, held, sent by hand or removed
 SCENARIO_KEPT = "budget_scenario"  # a plan for the budget was saved
 LIFT_PLANNED = "lift_test"  # a lift test was registered, with the hash of its plan
 LIFT_RECORDED = "lift_result"  # what it brought was recorded as evidence

@@ -23,6 +23,7 @@ from attribution.paths import Home
 from attribution.port import check_port
 from attribution.research import command as research_command
 from attribution.roles import ROLES
+from attribution.schedule import command as schedule_command
 from outreach import command as outreach
 
 _REPORTS = ("channels", "service-lines", "reactivation", "board")  # of the catalogue
@@ -151,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     outreach.add_command(commands)
     research_command.add_command(commands)
     custody.add_commands(commands)
+    schedule_command.add_commands(commands)
 
     log = commands.add_parser("audit", help="who saw people and who took reports away")
     log.add_argument("what", choices=["show", "verify"], metavar="{show,verify}")

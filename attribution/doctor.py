@@ -11,6 +11,7 @@ from attribution.errors import CaretraceError, StorageError
 from attribution.forgetting import unfinished
 from attribution.paths import Home
 from attribution.rotation import state
+from attribution.schedule.probing import probes as schedule_probes
 from attribution.settings import (
     Settings,
     SourceSettings,
@@ -54,6 +55,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_keys(settings),
         *_sign_in(settings),
         *(Finding(*each) for each in probes(settings)),
+        *(Finding(*each) for each in schedule_probes(settings.home)),
         *(_source(settings, source) for source in settings.sources),
         *_service_lines(settings),
     ]

@@ -28,7 +28,7 @@ PATIENCE_MS = 30_000
 ADDRESSES = (
     *("overview", "channels", "attribution", "journeys", "reconcile", "reactivation"),
     *("cohorts", "experience", "engagement", "education", "forecast", "lift", "budget"),
-    *("data-health",),
+    *("data-health", "reports"),
 )
 OPEN = Callable[..., Page]
 

@@ -12,6 +12,7 @@ FORBIDDEN = {
     "pages": {"connectors", "sqlalchemy", "plotly", "duckdb", "pandas", "pages"},
     "attribution/models": {"connectors", "sqlalchemy", "streamlit", "plotly", "duckdb"},
     "attribution/reports": {"connectors", "sqlalchemy", "streamlit", "plotly", "duckdb"},
+    "attribution/schedule": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/ui": {"connectors", "sqlalchemy", "duckdb"},
     "attribution/ui/views": {"streamlit", "plotly"},
     "attribution/queries.py": {"connectors", "streamlit", "plotly", "duckdb"},

@@ -30,6 +30,7 @@ FILES = {
     "patient-journey": "people/patient_journey.py",
     "research": "people/research.py",
     "data-health": "operations/data_health.py",
+    "reports": "operations/reports.py",
 }
 SCRIPT = "![x](http"
 
@@ -80,7 +81,7 @@ def test_what_a_viewer_opens_is_read_from_the_marts_of_viewers(tmp_path, monkeyp
     opened: set[str] = set()
     told: set[str] = set()
     at = AppTest.from_file(str(SHELL), default_timeout=30).run()
-    for page in FILES.keys() - {"data-health", "patient-journey", "research"}:
+    for page in FILES.keys() - {"data-health", "reports", "patient-journey", "research"}:
         for section in ("why_open", "reach_open"):
             at.query_params[section] = "true"
         at.switch_page(str(PAGES / FILES[page])).run()

@@ -14,7 +14,7 @@ from streamlit.navigation.page import StreamlitPage
 from attribution import settings, versions
 from attribution.errors import NotAllowed
 from attribution.paths import PAGES
-from attribution.roles import OPERATE, PEOPLE, RESEARCH, SEE, SMALL_CELLS, Reader
+from attribution.roles import EXPORT, OPERATE, PEOPLE, RESEARCH, SEE, SMALL_CELLS, Reader
 from attribution.ui import access, draw, filters, frame, watch
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
@@ -49,7 +49,10 @@ SECTIONS = {
         ("people/patient_journey.py", "Patient journey", "patient-journey"),
         ("people/research.py", "Research", "research"),
     ),
-    "Operations": (("operations/data_health.py", "Data health", "data-health"),),
+    "Operations": (
+        ("operations/data_health.py", "Data health", "data-health"),
+        ("operations/reports.py", "Reports", "reports"),
+    ),
 }
 FIRST_PAGE = "overview"
 # A filter without effect on a page would mislead, so each page says which it uses.
@@ -72,6 +75,7 @@ USED = {
     "patient-journey": frozenset({"model"}),
     "research": frozenset(),
     "data-health": frozenset(),
+    "reports": frozenset(),
 }
 # Where small cells are folded, credit and paths know neither service lines nor places.
 UNPLACED = dict.fromkeys(
@@ -82,9 +86,10 @@ NEEDED = dict.fromkeys(USED, SEE) | {
     "data-health": OPERATE,
     "patient-journey": PEOPLE,
     "research": RESEARCH,
+    "reports": EXPORT,
 }
-# Data health stays: it shows the refresh that is due.
-NEEDS_MARTS = USED.keys() - {"data-health"}
+# Data health stays: it shows the refresh that is due; so do reports, which wait for it.
+NEEDS_MARTS = USED.keys() - {"data-health", "reports"}
 
 
 def main() -> None:
