@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
+import once
 import pytest
 
 import attribution
@@ -79,6 +80,13 @@ def _loopback_only() -> Iterator[None]:
     patch.setattr(socket.socket, "connect", guarded)
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Say where the workers of this run keep what is made once."""
+    own = tmp_path_factory.getbasetemp()
+    once.SHARED[:] = [own.parent if hasattr(request.config, "workerinput") else own]
 
 
 @pytest.fixture(autouse=True)
