@@ -25,6 +25,7 @@ FILES = {
     "education": "outreach/education.py",
     "experience": "retention/experience.py",
     "forecast": "planning/forecast.py",
+    "lift": "planning/lift.py",
     "budget": "planning/budget.py",
     "patient-journey": "people/patient_journey.py",
     "research": "people/research.py",
