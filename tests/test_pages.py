@@ -49,7 +49,6 @@ def open_page(home: Home, monkeypatch: pytest.MonkeyPatch):
         at = AppTest.from_file(str(SHELL), default_timeout=30)
         for key, value in address.items():
             at.query_params[key] = value
-        at.run()
         at.switch_page(str(PAGES / FILES[page])).run()
         assert not at.exception, at.exception
         return at
