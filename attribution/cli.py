@@ -8,13 +8,13 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
 
-from attribution import analyst, custody, mix_command, warehouse
+from attribution import analyst, custody, mix_command, operating, warehouse
 from attribution import settings as configuration
 from attribution.errors import BadInput, CaretraceError
 from attribution.ledger import Ledger
@@ -24,6 +24,9 @@ from attribution.port import check_port
 from attribution.research import command as research_command
 from attribution.roles import ROLES
 from outreach import command as outreach
+
+if TYPE_CHECKING:
+    from attribution.backfill import Part
 
 _MESSAGES = ("engagement", "education")  # reports of messages
 
@@ -86,6 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
 
     refresh = commands.add_parser("refresh", help="load every source and publish what they say")
+    refresh.add_argument("--source", help="ask this source alone")
+    refresh.add_argument("--since", type=_day, help="with --source: read days again from this one")
+    refresh.add_argument("--until", type=_day, help="with --source: up to this one")
     refresh.set_defaults(run=_refresh)
 
     status = commands.add_parser("status", help="what is published, and how the sources fare")
@@ -139,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     outreach.add_command(commands)
     research_command.add_command(commands)
     custody.add_commands(commands)
+    operating.add_commands(commands)
 
     log = commands.add_parser("audit", help="who saw people and who took reports away")
     log.add_argument("what", choices=["show", "verify"], metavar="{show,verify}")
@@ -181,16 +188,20 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _refresh(options: argparse.Namespace) -> int:
-    return _run_refresh(_home(), debug=options.debug)
+    from attribution.backfill import part_of
+
+    home, today = _home(), datetime.now(UTC).date()
+    part = part_of(configuration.load(home), options.source, options.since, options.until, today)
+    return _run_refresh(home, part, debug=options.debug)
 
 
-def _run_refresh(home: Home, *, debug: bool) -> int:
+def _run_refresh(home: Home, part: "Part | None" = None, *, debug: bool) -> int:
     from attribution.progress import shown
     from attribution.refresh import refresh
 
     settings = configuration.load(home)
     with shown(sys.stderr) as watch:
-        outcome = refresh(settings, watch, debug=debug)
+        outcome = refresh(settings, watch, debug=debug, part=part)
     for name, message in outcome.failed.items():
         print(f"caretrace: {name} was not loaded: {message}", file=sys.stderr)
     _say(f"Generation {outcome.generation} is published.")
