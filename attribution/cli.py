@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
 
-from attribution import analyst, custody, mix_command, operating, warehouse
+from attribution import analyst, custody, mix_command, operating
 from attribution import settings as configuration
 from attribution.errors import BadInput, CaretraceError
-from attribution.ledger import Ledger
 from attribution.local_time import local
 from attribution.paths import Home
 from attribution.port import check_port
@@ -86,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=ROLES,
         help="with simulated people: read as somebody with this role alone",
     )
+    serve.add_argument("--print", choices=["systemd"], help="write a unit file instead")
     serve.set_defaults(run=_serve)
 
     refresh = commands.add_parser("refresh", help="load every source and publish what they say")
@@ -180,6 +180,11 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     home = _home()
+    if getattr(options, "print", None):
+        from attribution.units import serve_unit
+
+        _say(serve_unit(home, options.port))
+        return 0
     check_port(options.port)
     from attribution.ui.server import serve
 
@@ -208,36 +213,10 @@ def _run_refresh(home: Home, part: "Part | None" = None, *, debug: bool) -> int:
     return 1 if outcome.failed else 0
 
 
-def _status(_options: argparse.Namespace) -> int:
-    home = _home()
-    generation = warehouse.current_generation(home)
-    if generation is None:
-        raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
-    with Ledger(home) as ledger:
-        runs, sources = ledger.runs(1), ledger.sources()
-        published = ledger.publications(1000)
-    # A refresh that was killed right after it published has not written that down.
-    every = published[published["generation"] == generation]
-    # A rollback shows an older generation again and makes nothing in it newer.
-    when = every.loc[every["reason"] == "refresh", "published_at"]
-    back = ", rolled back" if (published.head(1)["reason"] == "rollback").all() else ""
-    _say(
-        f"Generation {generation}{back if len(every) else ''}, published "
-        f"{local(when.iloc[-1]) if len(when) else 'at an unknown time'}."
-    )
-    for run in runs.to_dict("records"):
-        # What failed is said with each source below.
-        message = "" if run["state"] == "partial" else run["message"]
-        _say(
-            f"Last refresh: {run['state']}, started {local(run['started_at'])}. {message}".rstrip()
-        )
-    for source in sources.to_dict("records"):
-        # A missing text is NaN in a frame.
-        told = source["last_success_at"]
-        since = local(told) if isinstance(told, str) else "never"
-        state = f"{source['state']}, last loaded {since}. {source['message']}"
-        _say(f"  {source['source']}: {state.rstrip()}")
-    return 1 if (sources["state"] == "failed").any() else 0
+def _status(options: argparse.Namespace) -> int:
+    from attribution.status import status
+
+    return status(options)
 
 
 def _doctor(options: argparse.Namespace) -> int:
