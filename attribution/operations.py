@@ -20,7 +20,8 @@ from attribution.lock import held
 from attribution.paths import Home
 from attribution.roles import RUN, Reader
 
-STARTED = "Started. Its steps appear below as it goes."
+SAID = "Started. Its steps appear below as it goes."
+STARTED: list[subprocess.Popen[bytes]] = []  # whose end this process has not taken note of yet
 
 
 def start_refresh(
@@ -52,6 +53,7 @@ def start_refresh(
             for word in (f"--{name}", str(value))
         ]
         with writing(home.folder / "refresh.log") as log:
+            STARTED[:] = [each for each in STARTED if each.poll() is None]
             started = subprocess.Popen(
                 [sys.executable, "-m", "attribution.cli", "refresh", *days],
                 env={**os.environ, "CARETRACE_HOME": str(home.folder.absolute())},
@@ -61,6 +63,7 @@ def start_refresh(
                 pass_fds=(starting.fileno(),),
                 start_new_session=True,
             )
+            STARTED.append(started)
     return started.pid
 
 

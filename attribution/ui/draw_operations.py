@@ -61,7 +61,7 @@ def _refresh(context: Context) -> None:
         if st.button("Start the refresh", type="primary", key="start_refresh"):
             _do(
                 lambda: operations.start_refresh(context.home, context.reader, one),
-                operations.STARTED,
+                operations.SAID,
             )
 
 
@@ -84,7 +84,7 @@ def _days(context: Context) -> None:
                 lambda: operations.start_refresh(
                     context.home, context.reader, name, days[0], days[-1]
                 ),
-                operations.STARTED,
+                operations.SAID,
             )
 
 
