@@ -71,7 +71,13 @@ def _days(context: Context) -> None:
             "Reads days of one source again that it had settled, as after a correction there. "
             "Whole months may be read; nothing is counted twice."
         )
-        name = st.selectbox("Source", _names(context), key="backfill_source")
+        known = loading(context.home, context.reader)
+        # Only these are read by days; the others tell of changes.
+        by_days = sorted(known.settled) if known is not None else []
+        if not by_days:
+            st.caption("No source here is read by days: all of them tell of what changed.")
+            return
+        name = st.selectbox("Source", by_days, key="backfill_source")
         today = datetime.now(UTC).date()
         chosen = st.date_input(
             "Days", (today - timedelta(days=30), today - timedelta(days=1)),

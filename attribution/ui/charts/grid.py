@@ -31,7 +31,7 @@ def day_grid(
         "zmin": 0,
         "zmax": 1.5,
         "showscale": False,
-        "xgap": 2,
+        "xgap": 1,
         "ygap": 2,
     }
     layout = {
