@@ -41,11 +41,15 @@ SIGNED_IN = "sign_in"
 DENIED = "denied"
 REVOKED = "sessions_ended"
 OUTREACH_APPROVED = "outreach_approval"
+OUTREACH_WITHDRAWN = "outreach_withdrawal"
 OUTREACH_SENT = "outreach_send"
 OUTREACH_SETTLED = "outreach_settle"
 OUTREACH_STOPPED = "outreach_stop"
 KEYS_CHANGED = "keys_changed"
 SCENARIO_KEPT = "budget_scenario"  # a plan for the budget was saved
+LIFT_PLANNED = "lift_test"  # a lift test was registered, with the hash of its plan
+LIFT_RECORDED = "lift_result"  # what it brought was recorded as evidence
+LIFT_WITHDRAWN = "lift_withdrawal"  # a test was called off, or its result is heard no more
 FORGOTTEN = "person_forgotten"
 PURGED = "purge"
 

@@ -85,7 +85,7 @@ def days_stored(connection: Connection, until: date) -> list[tuple[str, date, in
 
 # The instant by which a row without a day of its own happened.
 _HAPPENED = {
-    "touchpoint": "at", "contact": "created_at", "appointment": "starts_at",
+    "touchpoint": "at", "contact": "created_at", "appointment": "booked_at",
     "encounter": "starts_at", "payment": "posted_at", "call": "started_at",
     "message": "sent_at", "message_event": "at", "feedback": "at",
 }  # fmt: skip

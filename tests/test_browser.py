@@ -27,7 +27,8 @@ ARGUMENTS = [
 PATIENCE_MS = 30_000
 ADDRESSES = (
     *("overview", "channels", "attribution", "journeys", "reconcile", "reactivation"),
-    *("cohorts", "experience", "engagement", "education", "forecast", "budget", "data-health"),
+    *("cohorts", "experience", "engagement", "education", "forecast", "lift", "budget"),
+    *("data-health",),
 )
 OPEN = Callable[..., Page]
 

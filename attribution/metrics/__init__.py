@@ -7,9 +7,11 @@ from attribution.metrics.engaging import ENGAGING
 from attribution.metrics.experience import EXPERIENCE
 from attribution.metrics.forecasting import FORECASTING
 from attribution.metrics.journeys import JOURNEYS
+from attribution.metrics.lifting import LIFTING
 from attribution.metrics.mixing import MIXING
 from attribution.metrics.people import PEOPLE
 from attribution.metrics.reconciling import RECONCILING
+from attribution.metrics.reporting import REPORTING
 from attribution.metrics.retaining import RETAINING
 from attribution.metrics.way_back import WAY_BACK
 
@@ -29,6 +31,8 @@ METRICS: dict[str, Definition] = {
         *ENGAGING,
         *FORECASTING,
         *MIXING,
+        *LIFTING,
+        *REPORTING,
     )
 }
 

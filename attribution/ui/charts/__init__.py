@@ -12,6 +12,7 @@ from attribution.ui.charts.courses import course
 from attribution.ui.charts.curves import response_curve
 from attribution.ui.charts.fan import fan
 from attribution.ui.charts.grid import day_grid
+from attribution.ui.charts.lift import against, by_chance, by_week, power
 from attribution.ui.charts.maps import flows, heat_map, matrix
 from attribution.ui.charts.rows import bars, bridge
 from attribution.ui.charts.spread import estimates, intervals, percentiles, ranges
@@ -20,9 +21,12 @@ from attribution.ui.charts.weekly import cohort_bars, weekly_lines
 __all__ = [
     "GREY",
     "Spec",
+    "against",
     "bars",
     "beside",
     "bridge",
+    "by_chance",
+    "by_week",
     "channel_colour",
     "cohort_bars",
     "colour",
@@ -35,6 +39,7 @@ __all__ = [
     "intervals",
     "matrix",
     "percentiles",
+    "power",
     "ranges",
     "response_curve",
     "spend_against_return",
