@@ -43,7 +43,7 @@ class _Measures:
         self._set("sends_held", "Whether sends are held.", sends_held(self._home) is not None)
         if (at := last_backup(self._home)) is not None:
             self._set("backup_age_seconds", "Since the last backup.", self._age(at))
-        self._outbox()
+        self._sends()
 
     def _disk(self) -> None:
         free, needed = free_space(self._home)
@@ -93,14 +93,21 @@ class _Measures:
             rows.labels(row["source"]).set(row["rows_loaded"])
             out.labels(row["source"]).set(row["rows_rejected"])
 
-    def _outbox(self) -> None:
-        path = self._home.outreach
-        if not path.is_file():
-            return
-        gauge = self._labelled("messages", "Messages of outreach, by state.", "state")
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as box:
-            for state, count in box.execute("select state, count(*) from message group by state"):
-                gauge.labels(state).set(count)
+    def _sends(self) -> None:
+        for name, words, path, table in (
+            ("messages", "Messages of outreach, by state.", self._home.outreach, "message"),
+            ("report_sends", "Reports that were due, by state.", self._home.ledger, "report_send"),
+        ):
+            if not path.is_file():
+                continue
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as store:
+                there = store.execute("select 1 from sqlite_master where name = ?", (table,))
+                if there.fetchone() is None:
+                    continue
+                gauge = self._labelled(name, words, "state")
+                counted = f"select state, count(*) from {table} group by state"  # noqa: S608
+                for state, count in store.execute(counted):
+                    gauge.labels(state).set(count)
 
     def _age(self, at: str) -> float:
         return (self._now - datetime.fromisoformat(at)).total_seconds()

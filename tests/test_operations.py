@@ -1,8 +1,10 @@
 """What is known of loading, and what an operator does: back-fills, holds, starts, measures."""
 
 import json
+import sqlite3
 import stat
 import subprocess
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -274,8 +276,13 @@ def test_a_monitor_is_told_ages_states_and_counts(loaded):
     with LoadBooks(loaded) as books:
         sources = books.sources().set_index("source")
         rows = books.last_rows().set_index("source")
+    with closing(sqlite3.connect(loaded.outreach)) as box, box:
+        box.execute("create table message (state text)")
+        box.executemany("insert into message values (?)", [("sent",), ("sent",), ("failed",)])
     now = datetime.now(UTC)
     found = measures(loaded, now)
+    assert found["caretrace_messages", "sent"] == 2
+    assert found["caretrace_messages", "failed"] == 1
     assert found["caretrace_up",] == 1
     assert found["caretrace_generation",] == current_generation(loaded)
     assert found["caretrace_sends_held",] == 0
