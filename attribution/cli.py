@@ -227,10 +227,10 @@ def _run_refresh(home: Home, part: "Part | None" = None, *, debug: bool) -> int:
     return 1 if outcome.failed else 0
 
 
-def _status(options: argparse.Namespace) -> int:
+def _status(_options: argparse.Namespace) -> int:
     from attribution.status import status
 
-    return status(options)
+    return status(_home())
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -1,10 +1,8 @@
 """`caretrace status`: what is published, how the sources fare, and what an operator must know."""
 
-import argparse
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from attribution import settings as configuration
 from attribution import warehouse
 from attribution.backup import last_backup
 from attribution.errors import BadInput
@@ -14,9 +12,8 @@ from attribution.local_time import local
 from attribution.paths import Home
 
 
-def status(_options: argparse.Namespace) -> int:
+def status(home: Home) -> int:
     """Say how the installation stands; 1 where a source failed, else 0."""
-    home = configuration.home()
     generation = warehouse.current_generation(home)
     if generation is None:
         raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
