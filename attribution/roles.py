@@ -17,6 +17,7 @@ SEE = "see"  # pages of aggregates
 EXPORT = "export"
 PEOPLE = "people"
 OPERATE = "operate"
+RUN = "run"  # start refreshes, hold sends, go back a generation
 APPROVE = "approve"  # that a flow writes to people
 SMALL_CELLS = "small cells"  # counts of fewer than eleven people
 AS_ROLE = "CARETRACE_AS"  # one role, to see a demonstration as those who have it do
@@ -26,6 +27,7 @@ _MAY = {
     EXPORT: frozenset({"admin"}),
     PEOPLE: frozenset({"care"}),
     OPERATE: frozenset({"admin", "analyst"}),
+    RUN: frozenset({"admin"}),
     APPROVE: frozenset({"admin"}),
     SMALL_CELLS: frozenset({"analyst"}),
 }
