@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
+from attribution import date_basis
 from attribution.ledger import Ledger
 from attribution.models.journey_credit import shared
 from attribution.paths import Home
@@ -34,6 +35,7 @@ class Scope:
     model: str = "position"
     service_lines: tuple[str, ...] = ()
     locations: tuple[str, ...] = ()
+    basis: str = date_basis.OWN  # by which day conversions fall into the weeks
 
     @property
     def weeks(self) -> int:
@@ -235,25 +237,27 @@ def conversions_by_week(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     narrowed stands in the first week of its block.
     """
     whole = at.protected and not (scope.service_lines or scope.locations)
-    mart = CONVERSIONS_WEEKLY if whole else CONVERSIONS
+    mart = CONVERSIONS_WEEKLY if whole else _conversions(at, scope)
     return _money(at.ask(_observed(scope, currency, mart.c.week, mart)), "value")
 
 
 def conversions_by_service_line(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     """What was observed in each service line. Columns: service_line, kind, conversions, value."""
-    return _money(at.ask(_observed(scope, currency, CONVERSIONS.c.service_line)), "value")
+    mart = _conversions(at, scope)
+    return _money(at.ask(_observed(scope, currency, mart.c.service_line, mart)), "value")
 
 
 def credit_by_campaign(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     """What the scope's model credits. Columns: channel, campaign, kind, conversions, value."""
-    grain = (CREDIT.c.channel, CREDIT.c.campaign, CREDIT.c.kind)
+    mart = _credit(at, scope)
+    grain = (mart.c.channel, mart.c.campaign, mart.c.kind)
     statement = (
         sa.select(
             *grain,
-            sa.func.sum(CREDIT.c.conversions).label("conversions"),
-            _in_currency(CREDIT, currency, "value"),
+            sa.func.sum(mart.c.conversions).label("conversions"),
+            _in_currency(mart, currency, "value"),
         )
-        .where(CREDIT.c.model == scope.model, *_within(CREDIT, scope))
+        .where(mart.c.model == scope.model, *_within(mart, scope))
         .group_by(*grain)
         .order_by(*grain)
     )
@@ -261,19 +265,69 @@ def credit_by_campaign(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
 
 
 def credit_by_model(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
-    """Credit for the scope's kind by model. Columns: model, channel, conversions, value."""
-    grain = (CREDIT.c.model, CREDIT.c.channel)
+    """Credit for the scope's kind by model. Columns: model, channel, conversions, value.
+
+    What the incremental model credits is dated by the day it happened, whatever the scope asks.
+    """
+    dated = date_basis.moved(scope, protected=at.protected)
+    parts = [_credit_by_model(at, scope, currency, CREDIT, *(["incremental"] if dated else []))]
+    if dated:
+        parts += [
+            _credit_by_model(at, scope, currency, date_basis.credited(scope, name))
+            for name in _SHARED
+        ]
+    if len(parts) == 1:
+        return parts[0]
+    order = ["model", "channel"]
+    return pd.concat([part for part in parts if len(part)]).sort_values(order, ignore_index=True)
+
+
+def _credit_by_model(
+    at: Marts, scope: Scope, currency: str, mart: sa.FromClause, *models: str
+) -> pd.DataFrame:
+    grain = (mart.c.model, mart.c.channel)
     statement = (
         sa.select(
             *grain,
-            sa.func.sum(CREDIT.c.conversions).label("conversions"),
-            _in_currency(CREDIT, currency, "value"),
+            sa.func.sum(mart.c.conversions).label("conversions"),
+            _in_currency(mart, currency, "value"),
         )
-        .where(CREDIT.c.kind == scope.kind, *_within(CREDIT, scope))
+        .where(mart.c.kind == scope.kind, *_within(mart, scope))
+        .where(*([mart.c.model.in_(models)] if models else []))
         .group_by(*grain)
         .order_by(*grain)
     )
     return _money(at.ask(statement), "value")
+
+
+def without_date(at: Marts, scope: Scope) -> pd.DataFrame:
+    """How much of each kind has no such date as the scope counts by, or one outside the data.
+
+    Columns: kind, whole, undated (which stand where they happened), earlier, later: conversions of
+    all weeks; money is counted by its payments. No rows where the day it happened counts.
+    """
+    if not date_basis.moved(scope, protected=at.protected):
+        return pd.DataFrame(columns=["kind", "whole", "undated", "earlier", "later"])
+    mart, known = date_basis.CREDIT_DATES, about(at)
+    amount = mart.c[f"{date_basis.model_of(scope)}_conversions"]
+
+    def total(name: str, *when: sa.ColumnElement[bool]) -> sa.Label[Any]:
+        chosen = sa.case((sa.and_(*when), amount), else_=0.0) if when else amount
+        return sa.func.sum(chosen).label(name)
+
+    statement = (
+        sa.select(
+            mart.c.kind,
+            total("whole"),
+            total("undated", sa.not_(mart.c.is_dated)),
+            total("earlier", mart.c.week < known.first_week),
+            total("later", mart.c.week > known.last_week),
+        )
+        .where(mart.c.basis == scope.basis, *_dimensions(mart, scope))
+        .group_by(mart.c.kind)
+        .order_by(mart.c.kind)
+    )
+    return at.ask(statement)
 
 
 def sessions_by_campaign(at: Marts, scope: Scope) -> pd.DataFrame:
@@ -531,27 +585,43 @@ def _spend(
     )
 
 
+def _credit(at: Marts, scope: Scope) -> sa.FromClause:
+    """Where the scope's model finds its credit, by the day that the scope counts by."""
+    if scope.model in _SHARED and date_basis.moved(scope, protected=at.protected):
+        return date_basis.credited(scope, scope.model)
+    return CREDIT
+
+
+def _conversions(at: Marts, scope: Scope) -> sa.FromClause:
+    if date_basis.moved(scope, protected=at.protected):
+        return date_basis.credited(scope, date_basis.model_of(scope))
+    return CONVERSIONS
+
+
 def _observed(
-    scope: Scope,
-    currency: str,
-    by: sa.ColumnClause[Any],
-    mart: sa.TableClause = CONVERSIONS,
+    scope: Scope, currency: str, by: sa.ColumnElement[Any], mart: sa.FromClause
 ) -> sa.Select[Any]:
     grain = (by, mart.c.kind)
-    within = _within(mart, scope) if mart is CONVERSIONS else [_weeks(mart, scope)]
+    within = [_weeks(mart, scope)] if mart is CONVERSIONS_WEEKLY else _within(mart, scope)
+    # Shares of conversions are no whole numbers in a week.
+    number = (
+        _total(mart.c.conversions)
+        if mart in (CONVERSIONS, CONVERSIONS_WEEKLY)
+        else sa.func.sum(mart.c.conversions).label("conversions")
+    )
     return (
-        sa.select(*grain, _total(mart.c.conversions), _in_currency(mart, currency, "value"))
+        sa.select(*grain, number, _in_currency(mart, currency, "value"))
         .where(*within)
         .group_by(*grain)
         .order_by(*grain)
     )
 
 
-def _weeks(mart: sa.TableClause, scope: Scope) -> sa.ColumnElement[bool]:
+def _weeks(mart: sa.FromClause, scope: Scope) -> sa.ColumnElement[bool]:
     return mart.c.week.between(scope.since, scope.until)
 
 
-def _within(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
+def _within(mart: sa.FromClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
     return [_weeks(mart, scope), *_dimensions(mart, scope)]
 
 
@@ -570,7 +640,7 @@ def _quarters(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]
     return chosen
 
 
-def _dimensions(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
+def _dimensions(mart: sa.FromClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
     chosen = ((mart.c.service_line, scope.service_lines), (mart.c.location, scope.locations))
     return [column.in_(values) for column, values in chosen if values]
 
@@ -581,7 +651,7 @@ def _total(column: sa.ColumnClause[Any], name: str = "") -> sa.Label[Any]:
     return total.label(name or column.name)
 
 
-def _in_currency(mart: sa.TableClause, currency: str, name: str) -> sa.Label[Any]:
+def _in_currency(mart: sa.FromClause, currency: str, name: str) -> sa.Label[Any]:
     # Counts add up over currencies, money does not.
     value = sa.case((mart.c.currency == currency, mart.c.value_micros), else_=0)
     return sa.cast(sa.func.coalesce(sa.func.sum(value), 0), sa.BigInteger).label(name)

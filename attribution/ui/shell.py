@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from attribution import settings, versions
+from attribution.date_basis import OWN
 from attribution.errors import NotAllowed
 from attribution.paths import PAGES
 from attribution.roles import OPERATE, PEOPLE, RESEARCH, SEE, SMALL_CELLS, Reader
@@ -53,7 +54,7 @@ SECTIONS = {
 FIRST_PAGE = "overview"
 # A filter without effect on a page would mislead, so each page says which it uses.
 USED = {
-    "overview": frozenset({"period", "service", "location"}),
+    "overview": frozenset({"period", "service", "location", "basis"}),
     "channels": filters.ALL,
     "attribution": filters.ALL,
     "journeys": frozenset({"period", "kind", "service"}),
@@ -75,6 +76,8 @@ USED = {
 UNPLACED = dict.fromkeys(
     ("channels", "attribution", "journeys"), frozenset({"service", "location"})
 )
+# Of two ways to put the same people into weeks, readers of folded cells are told one.
+UNFOLDED = frozenset({"basis"})
 # What a reader must be allowed to do to see a page at all.
 NEEDED = dict.fromkeys(USED, SEE) | {
     "data-health": OPERATE,
@@ -115,10 +118,12 @@ def main() -> None:
     ):
         st.info(versions.SENTENCE, title="A refresh is due", icon=":material/update:")
         st.stop()
-    used = USED[name] - (UNPLACED.get(name, frozenset()) if protected else frozenset())
+    used = USED[name] - (UNPLACED.get(name, frozenset()) | UNFOLDED if protected else frozenset())
     scope = filters.sidebar(home, state.generation, name, used, protected=protected)
     if protected and name in UNPLACED:
         scope = replace(scope, service_lines=(), locations=())
+    if "basis" not in used:
+        scope = replace(scope, basis=OWN)
     _signed_in(reader)
     watch.until_it_ends(home, NEEDED.get(name, SEE))
     frame.enter(frame.Context(home, state.generation, scope, state, reader))

@@ -7,6 +7,7 @@ from functools import lru_cache
 import pandas as pd
 
 from attribution import queries
+from attribution.date_basis import moved
 from attribution.forecast_queries import unusual_weeks
 from attribution.metrics import KINDS, definition, ratio
 from attribution.paths import Home
@@ -16,7 +17,7 @@ from attribution.ui.scope import before
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured
 from attribution.ui.views import arriving
 from attribution.ui.views.forecast_words import unusual_notes
-from attribution.ui.views.notes import UNASSIGNED, money_left_out
+from attribution.ui.views.notes import UNASSIGNED, counted_by, money_left_out, other_dates
 
 QUESTION = "Are we winning patients at a price that pays, and what changed?"
 COUNTS = ("leads", "booked", "kept", "new_patients")
@@ -40,6 +41,8 @@ def build(marts: Marts, scope: Scope) -> View:
         return View(QUESTION, currency=about.currency, empty=_nothing(scope))
     young = arriving.young_leads(marts, scope, "new_patient", "collected")
     odd = unusual_weeks(marts, scope)
+    if moved(scope, protected=marts.protected):  # foretold is by the day things happen
+        odd = odd.iloc[:0]
     earlier = before(scope, about)
     then = None
     if earlier is not None:
@@ -60,8 +63,10 @@ def build(marts: Marts, scope: Scope) -> View:
             "weekly": _weekly_table(now),
             "service_lines": _service_lines(marts, scope, about),
         },
+        remark=counted_by(marts, scope),
         notes=(
             *_notes(marts, scope, about, earlier),
+            *other_dates(marts, scope),
             *unusual_notes(odd, about.currency),
             *arriving.note(young, about.last_week),
             *arriving.thin_note(marts, scope, about.last_week, "new_patient", "collected"),
