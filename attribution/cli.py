@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from attribution import analyst, custody, mix_command, warehouse
+from attribution import analyst, custody, definitions_command, mix_command, warehouse
 from attribution import settings as configuration
 from attribution.errors import BadInput, CaretraceError
 from attribution.ledger import Ledger
@@ -136,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
 
     analyst.add_command(commands)
     mix_command.add_commands(commands)
+    definitions_command.add_commands(commands)
     outreach.add_command(commands)
     research_command.add_command(commands)
     custody.add_commands(commands)

@@ -27,7 +27,16 @@ ARGUMENTS = [
 PATIENCE_MS = 30_000
 ADDRESSES = (
     *("overview", "channels", "attribution", "journeys", "reconcile", "reactivation"),
-    *("cohorts", "experience", "engagement", "education", "forecast", "budget", "data-health"),
+    *(
+        "cohorts",
+        "experience",
+        "engagement",
+        "education",
+        "forecast",
+        "budget",
+        "data-health",
+        "definitions",
+    ),
 )
 OPEN = Callable[..., Page]
 

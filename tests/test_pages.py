@@ -29,6 +29,7 @@ FILES = {
     "patient-journey": "people/patient_journey.py",
     "research": "people/research.py",
     "data-health": "operations/data_health.py",
+    "definitions": "operations/definitions.py",
 }
 SCRIPT = "![x](http"
 

@@ -46,7 +46,7 @@ admin = ["it"]
 ADDRESSES = (
     *("overview", "channels", "attribution", "journeys", "reconcile", "reactivation", "cohorts"),
     *("experience", "engagement", "education", "forecast", "budget", "patient-journey"),
-    *("research", "data-health"),
+    *("research", "data-health", "definitions"),
 )
 IDLE, ABSOLUTE = timedelta(minutes=15), timedelta(hours=12)
 

@@ -1,10 +1,11 @@
 """Draws a view: the only place that turns plain values into Streamlit elements."""
 
 from collections.abc import Container, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from attribution.ui import formats
 from attribution.ui.face import Face
@@ -34,8 +35,22 @@ _DECIMALS = {"money": 0, "count": 0, "number": 1, "coefficient": 2, "rate": 1, "
 _TALLEST = 20  # rows of a table that is shown without a scroll bar of its own
 
 
-def heading(title: str, state: Freshness, face: Face, *, protected: bool = False) -> None:
-    """The page's title with the freshness of what it shows."""
+class Meaning(NamedTuple):
+    """The page that defines numbers, and the address of the page whose numbers are meant."""
+
+    page: StreamlitPage
+    of: str
+
+
+def heading(
+    title: str,
+    state: Freshness,
+    face: Face,
+    *,
+    protected: bool = False,
+    meaning: Meaning | None = None,
+) -> None:
+    """The page's title with the freshness of what it shows, and the way to its definitions."""
     colour, icon = _CHIPS[state.state]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title(title, width="content", anchor=False)
@@ -54,6 +69,13 @@ def heading(title: str, state: Freshness, face: Face, *, protected: bool = False
             )
         if protected:
             st.badge("Small cells folded", icon=":material/group:", color="gray", help=_FOLDED)
+        if meaning is not None:
+            st.page_link(
+                meaning.page,
+                label="What do these numbers mean?",
+                icon=":material/help:",
+                query_params={"of": meaning.of},
+            )
 
 
 def opening(view: View) -> None:

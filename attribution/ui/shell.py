@@ -14,6 +14,7 @@ from streamlit.navigation.page import StreamlitPage
 from attribution import settings, versions
 from attribution.date_basis import OWN
 from attribution.errors import NotAllowed
+from attribution.metrics.pages import PAGES as METRIC_PAGES
 from attribution.paths import PAGES
 from attribution.roles import OPERATE, PEOPLE, RESEARCH, SEE, SMALL_CELLS, Reader
 from attribution.ui import access, draw, filters, frame, watch
@@ -49,7 +50,10 @@ SECTIONS = {
         ("people/patient_journey.py", "Patient journey", "patient-journey"),
         ("people/research.py", "Research", "research"),
     ),
-    "Operations": (("operations/data_health.py", "Data health", "data-health"),),
+    "Operations": (
+        ("operations/data_health.py", "Data health", "data-health"),
+        ("operations/definitions.py", "Definitions", "definitions"),
+    ),
 }
 FIRST_PAGE = "overview"
 # A filter without effect on a page would mislead, so each page says which it uses.
@@ -71,6 +75,7 @@ USED = {
     "patient-journey": frozenset({"model"}),
     "research": frozenset(),
     "data-health": frozenset(),
+    "definitions": frozenset(),
 }
 # Where small cells are folded, credit and paths know neither service lines nor places.
 UNPLACED = dict.fromkeys(
@@ -84,8 +89,8 @@ NEEDED = dict.fromkeys(USED, SEE) | {
     "patient-journey": PEOPLE,
     "research": RESEARCH,
 }
-# Data health stays: it shows the refresh that is due.
-NEEDS_MARTS = USED.keys() - {"data-health"}
+# Data health stays: it shows the refresh that is due. Definitions read no marts.
+NEEDS_MARTS = USED.keys() - {"data-health", "definitions"}
 
 
 def main() -> None:
@@ -97,11 +102,13 @@ def main() -> None:
         _nobody()
     state = freshness(home)
     # Streamlit would fold a menu of this many pages, and the last sections would not be found.
-    page = st.navigation(_menu(reader), expanded=True)
+    menu = _menu(reader)
+    page = st.navigation(menu, expanded=True)
     st.set_page_config(page_title=f"{page.title} · caretrace", page_icon=MARK, layout="wide")
     st.logo(WORDMARK, icon_image=MARK, size="large")
     protected = not reader.may(SMALL_CELLS)
-    draw.heading(page.title, state, face(home), protected=protected)
+    name = page.url_path or FIRST_PAGE
+    draw.heading(page.title, state, face(home), protected=protected, meaning=_meaning(menu, name))
     if state.generation is None:
         st.info(
             "Run `caretrace refresh` to load your sources, or `caretrace demo` to see a "
@@ -110,7 +117,6 @@ def main() -> None:
             icon=":material/hourglass_empty:",
         )
         st.stop()
-    name = page.url_path or FIRST_PAGE
     if not reader.may(NEEDED.get(name, SEE)):
         raise NotAllowed(f"The page {page.title} is not for your role. Choose another page.")
     if (protected or name in NEEDS_MARTS) and not versions.fits(
@@ -131,6 +137,14 @@ def main() -> None:
         page.run()
     finally:
         frame.enter(None)
+
+
+def _meaning(menu: dict[str, list[StreamlitPage]], name: str) -> draw.Meaning | None:
+    """Where the numbers of a page are explained; nothing where it shows none that is defined."""
+    if name not in METRIC_PAGES:
+        return None
+    page = next(each for each in menu["Operations"] if each.url_path == "definitions")
+    return draw.Meaning(page, name)
 
 
 def _nobody() -> NoReturn:
