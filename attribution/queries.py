@@ -17,7 +17,7 @@ from attribution.ledger import Ledger
 from attribution.models.journey_credit import shared
 from attribution.paths import Home
 from attribution.small_cells import OTHER
-from attribution.warehouse import open_marts
+from attribution.warehouse import holds_viewers, open_marts
 
 MICROS = 1_000_000
 WEEK = timedelta(weeks=1)
@@ -558,6 +558,18 @@ def rolled_back(home: Home, generation: int) -> bool:
     """Whether a generation is shown because somebody went back to it."""
     frame = _publications(home).head(1)
     return bool(((frame["generation"] == generation) & (frame["reason"] == "rollback")).any())
+
+
+def told_before(home: Home, generation: int, *, protected: bool) -> Marts | None:
+    """The marts published before a generation, where they are still kept."""
+    frame = _publications(home)
+    older = [int(each) for each in frame["generation"] if int(each) < generation]
+    for each in sorted(set(older), reverse=True):
+        if (home.generation(each) / "marts.duckdb").is_file() and (
+            not protected or holds_viewers(home, each)
+        ):
+            return marts(home, each, protected=protected)
+    return None
 
 
 def _publications(home: Home) -> pd.DataFrame:

@@ -56,6 +56,12 @@ FACTS: Mapping[str, Facts] = {
         f"spend by its day; the rest by {_CHOSEN}",
         "blended_cac blended_roas",
     ),
+    **_of(
+        ("overview",),
+        "two periods of equal length",
+        f"spend by its day; credit by {_CHOSEN}",
+        "change_restated change_spend change_mix change_rate change_unpaid",
+    ),
     **_of(("channels",), "channel, campaign, week", "day of the web visit", "sessions"),
     **_of(("channels", "attribution"), _CHANNEL, _CHOSEN, "conversions"),
     **_of(("channels",), "all channels of the page", _CHOSEN, "attributed"),

@@ -45,10 +45,6 @@ def cards(home: Home, found: tuple[Definition, ...]) -> None:
                 st.markdown(formats.prose(each.sentence))
                 if each.formula:
                     st.markdown(formats.prose(each.formula))
-                said = "  \n".join(
-                    f"{name}: {formats.plain(value)}"
-                    for name, value in facts(each, owners.of(each.name))
-                )
-                st.caption(said)
+                st.caption("  \n".join(map(formats.plain, facts(each, owners.of(each.name)))))
     if len(found) > MOST:
         st.caption(f"{len(found) - MOST} more: narrow the search, or read the table below.")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from attribution.ui import draw, frame
+from attribution.ui import draw, draw_overview, frame
 from attribution.ui.views.overview import overview
 
 context = frame.context()
@@ -13,5 +13,6 @@ draw.metrics(view)
 with st.grid(2, min_column_width=420, gap="small"):
     draw.figure(view, "demand")
     draw.figure(view, "money")
+draw_overview.change(view)
 draw.table(view, "service_lines")
 draw.notes(view)

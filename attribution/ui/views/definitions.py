@@ -12,7 +12,7 @@ from attribution.viewer_marts import VERSION
 
 QUESTION = "What does each number mean, and by which rules is it counted?"
 MOST = 40  # definitions shown at once: more are better narrowed than read
-_GOOD = {"up": "More is good", "down": "Less is good", "neither": "Neither way is good by itself"}
+_GOOD = {"up": "more is good", "down": "less is good", "neither": "neither way is good"}
 _TITLES = {
     "service_line": "Service line",
     "interval_days": "Expected every (days)",
@@ -45,18 +45,16 @@ def definitions_view(home: Home) -> View:
     )
 
 
-def facts(each: Definition, owner: str) -> tuple[tuple[str, str], ...]:
-    """What is to know of one number beside its sentence: what it is, and its value, in words."""
-    said = (
-        ("Unit", definitions.UNITS[each.format]),
-        ("Good", _GOOD[each.better]),
-        ("Counted by", each.date_basis),
-        ("Told for", each.grain),
-        ("Owner", owner),
-        ("Version", " ".join((str(each.version), *each.changes))),
-        ("Shown on", ", ".join(map(title_of, each.pages))),
+def facts(each: Definition, owner: str) -> tuple[str, ...]:
+    """What is to know of one number beside its sentence, in lines."""
+    unit = definitions.UNITS[each.format]
+    return (
+        f"{unit[:1].upper()}{unit[1:]}, {_GOOD[each.better]} · {owner} · version {each.version}",
+        *each.changes,
+        f"Counted by: {each.date_basis}",
+        f"Told for: {each.grain}",
+        f"Shown on: {', '.join(map(title_of, each.pages))}",
     )
-    return tuple((name, value) for name, value in said if value)
 
 
 def _metrics(every: pd.DataFrame) -> Table:

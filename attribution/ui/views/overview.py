@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import pandas as pd
 
-from attribution import queries
+from attribution import queries, versions
 from attribution.date_basis import moved
 from attribution.forecast_queries import unusual_weeks
 from attribution.metrics import KINDS, definition, ratio
@@ -15,7 +15,7 @@ from attribution.queries import WEEK, About, Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.scope import before
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured
-from attribution.ui.views import arriving
+from attribution.ui.views import arriving, changes
 from attribution.ui.views.forecast_words import unusual_notes
 from attribution.ui.views.notes import UNASSIGNED, counted_by, money_left_out, other_dates
 
@@ -29,11 +29,17 @@ SHOWN = ("spend", *COUNTS, "collected", *BLENDED)
 @lru_cache(maxsize=128)
 def overview(home: Home, generation: int, scope: Scope, *, protected: bool) -> View:
     """The page's view of one generation; built once for each scope."""
-    return build(queries.marts(home, generation, protected=protected), scope)
+    told = queries.told_before(home, generation, protected=protected)
+    if told is not None and not versions.fits(home, told.generation, protected=protected):
+        told = None
+    return build(queries.marts(home, generation, protected=protected), scope, told)
 
 
-def build(marts: Marts, scope: Scope) -> View:
-    """The page's view: headline numbers against the period before, courses, service lines."""
+def build(marts: Marts, scope: Scope, told: Marts | None = None) -> View:
+    """The page's view: headline numbers against the period before, courses, service lines.
+
+    `told` are the marts that were published before, for what has been restated since.
+    """
     about = queries.about(marts)
     ends = arriving.unreported(marts, scope)
     now = _without_unreported(_weekly(marts, scope, about), ends)
@@ -51,6 +57,7 @@ def build(marts: Marts, scope: Scope) -> View:
         then = _without_unreported(
             _weekly(marts, earlier, about), {name: end - back for name, end in ends.items()}
         )
+    bridges, parts = changes.changes(marts, told, scope, earlier, ends, about)
     if in_blocks := marts.protected and bool(scope.service_lines or scope.locations):
         # By service line or place, weeks are told four at a time.
         now = _with_ratios(_by_four_weeks(now).rename_axis("week"))
@@ -58,15 +65,17 @@ def build(marts: Marts, scope: Scope) -> View:
     return View(
         QUESTION,
         metrics=tuple(_metric(name, now, then) for name in SHOWN),
-        figures=_figures(now, about, young, odd, in_blocks=in_blocks),
+        figures=_figures(now, about, young, odd, in_blocks=in_blocks) | bridges,
         tables={
             "weekly": _weekly_table(now),
             "service_lines": _service_lines(marts, scope, about),
+            **parts,
         },
         remark=counted_by(marts, scope),
         notes=(
             *_notes(marts, scope, about, earlier),
             *other_dates(marts, scope),
+            *((changes.PLACED,) if in_blocks else ()),
             *unusual_notes(odd, about.currency),
             *arriving.note(young, about.last_week),
             *arriving.thin_note(marts, scope, about.last_week, "new_patient", "collected"),
