@@ -41,6 +41,10 @@ OUTREACH_SETTLED = "outreach_settle"
 OUTREACH_STOPPED = "outreach_stop"
 KEYS_CHANGED = "keys_changed"
 SCENARIO_KEPT = "budget_scenario"  # a plan for the budget was saved
+NOTE_WRITTEN = "note_written"  # on what happened on a day; its words are in the ledger only
+NOTE_REMOVED = "note_removed"
+VIEW_SHARED = "view_shared"
+VIEW_DELETED = "view_deleted"  # one that was shared
 FORGOTTEN = "person_forgotten"
 PURGED = "purge"
 

@@ -531,17 +531,17 @@ def data_end(at: Marts, today: date) -> date | None:
 
 def runs(home: Home, limit: int = 20) -> pd.DataFrame:
     """The last refreshes, newest first; empty before the first one."""
-    return _ledger(home).runs(limit) if home.ledger.is_file() else pd.DataFrame()
+    return ledger(home).runs(limit) if home.ledger.is_file() else pd.DataFrame()
 
 
 def steps(home: Home, run_id: str) -> pd.DataFrame:
     """The steps of one refresh in order."""
-    return _ledger(home).steps(run_id) if home.ledger.is_file() else pd.DataFrame()
+    return ledger(home).steps(run_id) if home.ledger.is_file() else pd.DataFrame()
 
 
 def sources(home: Home) -> pd.DataFrame:
     """How each source fared when it was last asked; empty before the first refresh."""
-    return _ledger(home).sources() if home.ledger.is_file() else pd.DataFrame()
+    return ledger(home).sources() if home.ledger.is_file() else pd.DataFrame()
 
 
 def published_at(home: Home, generation: int) -> pd.Timestamp | None:
@@ -575,11 +575,12 @@ def told_before(home: Home, generation: int, *, protected: bool) -> Marts | None
 def _publications(home: Home) -> pd.DataFrame:
     if not home.ledger.is_file():
         return pd.DataFrame(columns=["generation", "reason", "published_at"])
-    return _ledger(home).publications(1000)
+    return ledger(home).publications(1000)
 
 
 @lru_cache(maxsize=4)
-def _ledger(home: Home) -> Ledger:
+def ledger(home: Home) -> Ledger:
+    """The ledger of a home, opened once."""
     return Ledger(home)
 
 

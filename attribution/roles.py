@@ -18,6 +18,7 @@ EXPORT = "export"
 PEOPLE = "people"
 OPERATE = "operate"
 APPROVE = "approve"  # that a flow writes to people
+NOTE = "note"  # write what everybody reads beside the numbers: notes, shared views
 SMALL_CELLS = "small cells"  # counts of fewer than eleven people
 AS_ROLE = "CARETRACE_AS"  # one role, to see a demonstration as those who have it do
 RESEARCH = "research"  # read people, and take de-identified data away: it takes both roles
@@ -27,6 +28,7 @@ _MAY = {
     PEOPLE: frozenset({"care"}),
     OPERATE: frozenset({"admin", "analyst"}),
     APPROVE: frozenset({"admin"}),
+    NOTE: frozenset({"analyst", "admin"}),
     SMALL_CELLS: frozenset({"analyst"}),
 }
 _BOTH = {RESEARCH: (PEOPLE, EXPORT)}

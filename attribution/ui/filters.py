@@ -67,6 +67,19 @@ def sidebar(
     return scope
 
 
+def codes(used: frozenset[str]) -> dict[str, tuple[str, ...]]:
+    """The filters of a page as an address says them, the usual ones too: a view is whole."""
+    said = _from_session()
+    found = {}
+    for key in KEYS:
+        value = said.get(key)
+        wanted = key in used or (key in ("from", "to") and "period" in used)
+        if not wanted or not value or (key in ("from", "to") and said["period"] != "custom"):
+            continue
+        found[key] = tuple(map(str, value)) if isinstance(value, list) else (str(value),)
+    return found
+
+
 def _from_session() -> dict[str, object]:
     return {key: st.session_state.get(key) for key in KEYS}
 

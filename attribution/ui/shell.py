@@ -5,6 +5,7 @@ through it: a folder `pages` beside the main script would let Streamlit run a pa
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,7 +18,7 @@ from attribution.errors import NotAllowed
 from attribution.metrics.pages import PAGES as METRIC_PAGES
 from attribution.paths import PAGES
 from attribution.roles import OPERATE, PEOPLE, RESEARCH, SEE, SMALL_CELLS, Reader
-from attribution.ui import access, draw, filters, frame, watch
+from attribution.ui import access, draw, draw_saved, filters, frame, watch
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
 
@@ -130,6 +131,7 @@ def main() -> None:
         scope = replace(scope, service_lines=(), locations=())
     if "basis" not in used:
         scope = replace(scope, basis=OWN)
+    draw_saved.menu(home, reader, name, filters.codes(used), partial(_page_of, menu, reader))
     _signed_in(reader)
     watch.until_it_ends(home, NEEDED.get(name, SEE))
     frame.enter(frame.Context(home, state.generation, scope, state, reader))
@@ -137,6 +139,15 @@ def main() -> None:
         page.run()
     finally:
         frame.enter(None)
+
+
+def _page_of(
+    menu: dict[str, list[StreamlitPage]], reader: Reader, name: str
+) -> StreamlitPage | None:
+    """The page of an address; none where there is no such page for this reader."""
+    if name not in NEEDED or not reader.may(NEEDED[name]):
+        return None
+    return next((page for pages in menu.values() for page in pages if page.url_path == name), None)
 
 
 def _meaning(menu: dict[str, list[StreamlitPage]], name: str) -> draw.Meaning | None:
