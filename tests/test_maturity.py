@@ -6,7 +6,7 @@ from itertools import count
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from warehouse_fixtures import Warehouse, appointment, at, payment, touch
 
@@ -112,6 +112,8 @@ def test_estimates_are_ordered_and_possible(rows, newest):
     assert ((found.maturity >= 0) & (found.maturity <= 1)).all()
 
 
+# Nothing was ever foretold wrongly, so that the spread is what rounding leaves of none.
+@example([[0, 3, 4, 0], [0, 0, 0, 0], [3, 0, 0, 0]], 0, 250_000_000)
 @given(counts, st.integers(0, 2), st.sampled_from([1_000_000, 250_000_000]))
 @settings(max_examples=60, deadline=None)
 def test_money_in_another_unit_gives_the_same_money(rows, newest, unit):

@@ -29,8 +29,8 @@ class Knobs:
     # How much of what happens systems fail to record. At 0 no visit, letter, call or address is
     # lost; what platforms show stays with the platforms.
     tracking: float = 1.0
-    # The level of all budgets, and how much they move by place and week. At 0 swings only season
-    # and flights move them.
+    # The level of all budgets, and how much they are pushed and paused and move by place. At 0
+    # swings only season and flights move them.
     spend: float = 1.0
     swings: float = 1.0
     # How readily people ask, type the address or are referred without any marketing.

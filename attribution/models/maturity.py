@@ -238,8 +238,8 @@ def _interval(mean: Array, spread: Array, half: float) -> tuple[Array, Array]:
 
     Counts are whole: `half` is half of the step from one to the next.
     """
-    shape = np.divide(mean, spread, out=np.zeros_like(mean), where=spread > 0)
-    ninth = 1.0 / (9.0 * np.maximum(shape, 1e-9))
+    # By the spread and not by its inverse: none at all is the end of ever less of it.
+    ninth = np.divide(spread, 9.0 * mean, out=np.zeros_like(mean), where=mean > 0)
     ends = [mean * np.maximum(1.0 - ninth + side * np.sqrt(ninth), 0.0) ** 3 for side in (-_Z, _Z)]
     # Of a very skew distribution the approximation's upper end can fall below the mean.
     low, high = np.minimum(ends[0], mean), np.maximum(ends[1], mean)
