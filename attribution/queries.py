@@ -301,27 +301,26 @@ def _credit_by_model(
 
 
 def without_date(at: Marts, scope: Scope) -> pd.DataFrame:
-    """How much of each kind has no such date as the scope counts by, or one outside the data.
+    """How much of each kind has no such date as the scope counts by, or one yet to come.
 
-    Columns: kind, whole, undated (which stand where they happened), earlier, later: conversions of
-    all weeks; money is counted by its payments. No rows where the day it happened counts.
+    Columns: kind, whole and undated (within the scope, where what has no date stands where it
+    happened), later (after the last week of the data). Conversions; money is counted by its
+    payments. No rows where the day it happened counts.
     """
     if not date_basis.moved(scope, protected=at.protected):
-        return pd.DataFrame(columns=["kind", "whole", "undated", "earlier", "later"])
-    mart, known = date_basis.CREDIT_DATES, about(at)
+        return pd.DataFrame(columns=["kind", "whole", "undated", "later"])
+    mart = date_basis.CREDIT_DATES
     amount = mart.c[f"{date_basis.model_of(scope)}_conversions"]
 
     def total(name: str, *when: sa.ColumnElement[bool]) -> sa.Label[Any]:
-        chosen = sa.case((sa.and_(*when), amount), else_=0.0) if when else amount
-        return sa.func.sum(chosen).label(name)
+        return sa.func.sum(sa.case((sa.and_(*when), amount), else_=0.0)).label(name)
 
     statement = (
         sa.select(
             mart.c.kind,
-            total("whole"),
-            total("undated", sa.not_(mart.c.is_dated)),
-            total("earlier", mart.c.week < known.first_week),
-            total("later", mart.c.week > known.last_week),
+            total("whole", _weeks(mart, scope)),
+            total("undated", _weeks(mart, scope), sa.not_(mart.c.is_dated)),
+            total("later", mart.c.week > about(at).last_week),
         )
         .where(mart.c.basis == scope.basis, *_dimensions(mart, scope))
         .group_by(mart.c.kind)

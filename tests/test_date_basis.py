@@ -138,10 +138,12 @@ def test_pages_say_by_which_day_they_count(marts_home):
         assert "other days are for readers with the role analyst" in build(folded, scope).remark
         assert not build(plain, replace(scope, basis=OWN)).remark
     lost = queries.without_date(plain, scope).set_index("kind")
-    credit = queries.credit_by_model(plain, replace(scope, since=date(2020, 1, 6)), "USD")
+    credit = queries.credit_by_model(plain, scope, "USD")
     nobody = credit[(credit["model"] == "position") & (credit["channel"] == "unattributed")]
     assert lost.loc["booked", "undated"] == pytest.approx(float(nobody["conversions"].sum()))
     assert any("Without a known touch" in note for note in overview.build(plain, scope).notes)
+    booked_ahead = overview.build(plain, replace(scope, basis=VISIT)).notes
+    assert any("In weeks yet to come" in note for note in booked_ahead)
     # A filter that asks for what is not there falls back, as all do.
     about = queries.about(plain)
     said = {"basis": "posting"}

@@ -9,9 +9,10 @@ from attribution.models import MODELS, WEIGHED
 from attribution.models.credit_dates import BOOKING, TOUCH, VISIT
 from attribution.queries import About, Marts, Scope
 from attribution.ui import formats
+from attribution.ui.view import records
 
 UNASSIGNED = "unassigned"
-_WORTH_TELLING = 0.001
+_WORTH_TELLING, _WORTH_COUNTING = 0.001, 0.5
 _MISSING = {TOUCH: "a known touch", BOOKING: "a booking", VISIT: "a visit"}
 
 
@@ -70,30 +71,29 @@ def counted_by(marts: Marts, scope: Scope) -> str:
 
 
 def other_dates(marts: Marts, scope: Scope) -> tuple[str, ...]:
-    """What has no such date as conversions are counted by, and what lies outside the data."""
+    """What has no such date as conversions are counted by, and what is yet to come."""
     frame = queries.without_date(marts, scope)
     if frame.empty:
         return ()
-    parts = []
-    for row in frame.to_dict("records"):
-        share = ratio(row["undated"], row["whole"])
-        if share and share >= _WORTH_TELLING:
-            name = definition(KINDS[row["kind"]]).title.lower()
-            parts.append(f"{formats.rate(share)} of {name}")
+    names = {
+        kind: "payments" if kind == "collected" else definition(name).title.lower()
+        for kind, name in KINDS.items()
+    }
+    shares = [(names[row["kind"]], ratio(row["undated"], row["whole"])) for row in records(frame)]
+    parts = [f"{formats.rate(s)} of {name}" for name, s in shares if s and s >= _WORTH_TELLING]
     said = []
     if parts:
         said.append(
             f"Without {_MISSING[scope.basis]}, and counted by the day it happened: "
-            f"{formats.several(parts)} in all weeks."
+            f"{formats.several(parts)}."
         )
-    for side, words in (("earlier", "before the first"), ("later", "after the last")):
-        far = frame[frame[side] >= 0.5]
-        if len(far):
-            amounts = formats.several(
-                f"{formats.count(amount)} {definition(KINDS[kind]).title.lower()}"
-                for kind, amount in zip(far["kind"], far[side], strict=True)
-            )
-            said.append(f"In weeks {words} one here, and so in no total: {amounts}.")
+    ahead = [
+        f"{formats.count(row['later'])} {names[row['kind']]}"
+        for row in records(frame)
+        if row["later"] >= _WORTH_COUNTING
+    ]
+    if ahead:
+        said.append(f"In weeks yet to come, and so in no total here: {formats.several(ahead)}.")
     if scope.model not in WEIGHED:
         said.append(f"{MODELS[scope.model].title} shares weeks, not journeys: as they happened.")
     return tuple(said)
