@@ -264,6 +264,58 @@ def credit_by_campaign(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     return _money(at.ask(statement), "value")
 
 
+Span = tuple[date, date]  # weeks, both included
+
+
+def credit_in_spans(
+    at: Marts, scope: Scope, currency: str, spans: Sequence[Span]
+) -> dict[tuple[str, str], tuple[float, ...]]:
+    """What the scope's model credits in each span, by kind and channel; money where it is money.
+
+    All in one look: the spans may overlap, and the scope's own weeks do not count.
+    """
+    mart = _credit(at, scope)
+    amount = sa.case(
+        (mart.c.kind != "collected", mart.c.conversions),
+        (mart.c.currency == currency, sa.cast(mart.c.value_micros, sa.Double) / MICROS),
+        else_=0.0,
+    )
+    grain = (mart.c.kind, mart.c.channel)
+    chosen = [mart.c.model == scope.model, *_dimensions(mart, scope)]
+    return _in_spans(at, mart, amount, grain, chosen, spans)
+
+
+def spend_in_spans(
+    at: Marts, scope: Scope, currency: str, spans: Sequence[Span]
+) -> dict[tuple[str, str], tuple[float, ...]]:
+    """The same of spend, under the kind `spend`."""
+    amount = sa.cast(SPEND.c.spend_micros, sa.Double) / MICROS
+    grain: tuple[sa.ColumnElement[Any], ...] = (
+        sa.literal_column("'spend'").label("kind"),
+        SPEND.c.channel,
+    )
+    chosen = [SPEND.c.currency == currency, *_dimensions(SPEND, scope)]
+    return _in_spans(at, SPEND, amount, grain, chosen, spans)
+
+
+def _in_spans(
+    at: Marts,
+    mart: sa.FromClause,
+    amount: sa.ColumnElement[Any],
+    grain: Sequence[sa.ColumnElement[Any]],
+    chosen: Sequence[sa.ColumnElement[bool]],
+    spans: Sequence[Span],
+) -> dict[tuple[str, str], tuple[float, ...]]:
+    totals = [
+        sa.func.sum(sa.case((mart.c.week.between(*span), amount), else_=0.0)).label(f"in_{place}")
+        for place, span in enumerate(spans)
+    ]
+    ends = mart.c.week.between(min(s for s, _ in spans), max(u for _, u in spans))
+    statement = sa.select(*grain, *totals).where(ends, *chosen).group_by(*grain)
+    rows = at.ask(statement).itertuples(index=False)
+    return {(str(row[0]), str(row[1])): tuple(map(float, row[2:])) for row in rows}
+
+
 def credit_by_model(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     """Credit for the scope's kind by model. Columns: model, channel, conversions, value.
 

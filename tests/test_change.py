@@ -84,8 +84,8 @@ def test_what_was_restated_is_the_first_step(tmp_path):
 
         def ask(self, statement):
             frame = super().ask(statement)
-            if "kind" in frame and "channel" in frame:
-                frame["conversions"] *= 0.9
+            if "in_0" in frame:
+                frame["in_0"] *= 0.9
             return frame
 
     rows = overview.build(marts, scope, Told(home, 1, protected=False)).tables["change_booked"]

@@ -1,7 +1,6 @@
 """What changed a number against the period before: a bridge from the one to the other."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -15,6 +14,7 @@ from attribution.queries import About, Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Table
 
+Amounts = Mapping[tuple[str, str], tuple[float, ...]]  # of a kind and a channel, in each span
 PARTS = ("change_restated", "change_spend", "change_mix", "change_rate", "change_unpaid")
 PLACED = (
     "What changed a number is told of all service lines and locations together to readers of "
@@ -37,19 +37,28 @@ def changes(
     """
     if earlier is None or (marts.protected and (scope.service_lines or scope.locations)):
         return {}, {}
-    asked: dict[date, tuple[pd.DataFrame, ...]] = {}
+    cut = {
+        kind: min(ends.get(name, scope.until), ends.get("spend", scope.until))
+        for kind, name in KINDS.items()
+    }
+    untils = sorted({until for until in cut.values() if until >= scope.since})
+    if not untils:
+        return {}, {}
+    back = scope.since - earlier.since
+    then = [(earlier.since, until - back) for until in untils]
+    now = [(scope.since, until) for until in untils]
+    spend = queries.spend_in_spans(marts, scope, about.currency, [*then, *now])
+    won = queries.credit_in_spans(marts, scope, about.currency, [*then, *now])
+    before = _told(told, scope, then, about)
     figures, tables = {}, {}
-    for kind, name in KINDS.items():
-        until = min(ends.get(name, scope.until), ends.get("spend", scope.until))
-        if until < scope.since:
+    for kind, until in cut.items():
+        if until not in untils:
             continue
-        if until not in asked:
-            now = replace(scope, until=until)
-            then = replace(earlier, until=until - (scope.since - earlier.since))
-            asked[until] = (*(_won(marts, each, about) for each in (then, now)), _told(told, then))
-        before, after, said = asked[until]
-        parts = _change(before, after, kind)
-        was = float(said[kind].sum()) if kind in said else None
+        places = untils.index(until), untils.index(until) + len(untils)
+        parts = _change(spend, won, kind, places)
+        was = None
+        if before is not None:
+            was = sum(each[places[0]] for (of, _), each in before.items() if of == kind)
         if parts.before or parts.after:
             figures[f"change_{kind}"], tables[f"change_{kind}"] = _bridge(
                 parts, was, kind, scope, about.currency
@@ -57,47 +66,37 @@ def changes(
     return figures, tables
 
 
-def _won(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
-    """A row for each channel: its spend, and what it is credited with of each kind."""
-    credit = queries.credit_by_campaign(marts, scope, about.currency)
-    amount = credit["conversions"].where(credit["kind"] != "collected", credit["value"])
-    wide = credit.assign(amount=amount.astype("float64")).pivot_table(
-        index="channel", columns="kind", values="amount", aggfunc="sum"
-    )
-    spend = queries.spend_by_campaign(marts, scope, about.currency)
-    spent = spend.groupby("channel")["spend"].sum()
-    known = wide.index.union(spent.index)
-    return (
-        wide.reindex(index=known, columns=list(KINDS))
-        .fillna(0.0)
-        .assign(spend=spent.reindex(known).fillna(0.0))
-    )
-
-
-def _told(told: Marts | None, scope: Scope) -> pd.DataFrame:
-    """The same as it was told before; nothing where it did not reach that far."""
+def _told(
+    told: Marts | None, scope: Scope, spans: Sequence[queries.Span], about: About
+) -> Amounts | None:
+    """The period before as it was told then; None where that did not reach so far."""
     if told is None:
-        return pd.DataFrame()
-    about = queries.about(told)
-    if scope.since < about.first_week or scope.until > about.last_week:
-        return pd.DataFrame()
-    return _won(told, scope, about)
+        return None
+    known = queries.about(told)
+    if spans[0][0] < known.first_week or spans[-1][1] > known.last_week:
+        return None
+    return queries.credit_in_spans(told, scope, about.currency, spans)
 
 
-def _change(before: pd.DataFrame, after: pd.DataFrame, kind: str) -> Change:
-    known = before.index.union(after.index)
-    one, other = (frame.reindex(known).fillna(0.0) for frame in (before, after))
-    return change(
-        (one["spend"].to_numpy("float64"), other["spend"].to_numpy("float64")),
-        (one[kind].to_numpy("float64"), other[kind].to_numpy("float64")),
+def _change(spend: Amounts, won: Amounts, kind: str, places: tuple[int, int]) -> Change:
+    channels = sorted({*(name for _, name in spend), *(name for of, name in won if of == kind)})
+    nothing = (0.0,) * (max(places) + 1)
+    paid, gained = (
+        [
+            np.array([amounts.get((of, name), nothing)[place] for name in channels], "float64")
+            for place in places
+        ]
+        for amounts, of in ((spend, "spend"), (won, kind))
     )
+    return change((paid[0], paid[1]), (gained[0], gained[1]))
 
 
 def _bridge(
     parts: Change, was: float | None, kind: str, scope: Scope, currency: str
 ) -> tuple[Figure, Table]:
     meaning = definition(KINDS[kind])
-    restated = 0.0 if was is None else parts.before - was
+    # What adds up to the same in another order differs by a rounding.
+    restated = 0.0 if was is None else round(parts.before - was, 6)
     amounts = np.array([restated, parts.spend, parts.mix, parts.rate, parts.unpaid])
     names = [definition(name).title for name in PARTS]
     told = slice(0 if restated else 1, None)  # what was not restated needs no bar
