@@ -36,6 +36,7 @@ SIGNED_IN = "sign_in"
 DENIED = "denied"
 REVOKED = "sessions_ended"
 OUTREACH_APPROVED = "outreach_approval"
+OUTREACH_WITHDRAWN = "outreach_withdrawal"
 OUTREACH_SENT = "outreach_send"
 OUTREACH_SETTLED = "outreach_settle"
 OUTREACH_STOPPED = "outreach_stop"
@@ -45,6 +46,9 @@ NOTE_WRITTEN = "note_written"  # on what happened on a day; its words are in the
 NOTE_REMOVED = "note_removed"
 VIEW_SHARED = "view_shared"
 VIEW_DELETED = "view_deleted"  # one that was shared
+LIFT_PLANNED = "lift_test"  # a lift test was registered, with the hash of its plan
+LIFT_RECORDED = "lift_result"  # what it brought was recorded as evidence
+LIFT_WITHDRAWN = "lift_withdrawal"  # a test was called off, or its result is heard no more
 FORGOTTEN = "person_forgotten"
 PURGED = "purge"
 

@@ -14,7 +14,14 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from attribution import analyst, custody, definitions_command, mix_command, warehouse
+from attribution import (
+    analyst,
+    custody,
+    definitions_command,
+    lift_command,
+    mix_command,
+    warehouse,
+)
 from attribution import settings as configuration
 from attribution.errors import BadInput, CaretraceError
 from attribution.ledger import Ledger
@@ -25,6 +32,7 @@ from attribution.research import command as research_command
 from attribution.roles import ROLES
 from outreach import command as outreach
 
+_REPORTS = ("channels", "service-lines", "reactivation", "board")  # of the catalogue
 _MESSAGES = ("engagement", "education")  # reports of messages
 
 
@@ -97,9 +105,14 @@ def _parser() -> argparse.ArgumentParser:
 
     export = commands.add_parser("export", help="write a report to a file")
     export.add_argument(
-        "report", choices=["channels", "journeys", "cohorts", "experience", "forecast", *_MESSAGES]
+        "report", choices=[*_REPORTS, "journeys", "cohorts", "experience", "forecast", *_MESSAGES]
     )
-    export.add_argument("--format", choices=["csv", "xlsx"], default="csv")
+    export.add_argument(
+        "--format",
+        choices=["csv", "xlsx", "pdf", "pptx"],
+        default="csv",
+        help=f"{', '.join(_REPORTS)}: any; all others: csv",
+    )
     export.add_argument("--out", type=Path, help="the file to write (default: standard output)")
     export.add_argument("--model", default=None, help="credit model (position)")
     export.add_argument(
@@ -122,6 +135,11 @@ def _parser() -> argparse.ArgumentParser:
         "--people", action="store_true", help="journeys: say that you may see single people"
     )
     export.add_argument(
+        "--since-generation",
+        type=int,
+        help="of the last report: what is new and restated since (default: the one before)",
+    )
+    export.add_argument(
         "--small-cells",
         action="store_true",
         help="all but journeys: with counts of fewer than 11 people; the file stays inside, and "
@@ -137,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     analyst.add_command(commands)
     mix_command.add_commands(commands)
     definitions_command.add_commands(commands)
+    lift_command.add_commands(commands)
     outreach.add_command(commands)
     research_command.add_command(commands)
     custody.add_commands(commands)
@@ -161,12 +180,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _demo(options: argparse.Namespace) -> int:
     from attribution.demo import prepare
+    from attribution.demo.geo_plan import register
 
     home = _home()
     if not options.no_serve:
         check_port(options.port)
     prepare(home, people=options.people, seed=options.seed, say=_say)
     code = _run_refresh(home, debug=options.debug)
+    register(home)
     if options.no_serve:
         return code
     return _serve(options)
@@ -243,15 +264,6 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from attribution.reports.export import (
-        export_channels,
-        export_cohorts,
-        export_experience,
-        export_forecast,
-        export_journeys,
-        export_messages,
-    )
-
     _check_out(options)
     asked = {
         "model": options.model,
@@ -262,6 +274,8 @@ def _export(options: argparse.Namespace) -> int:
         "locations": tuple(options.location),
     }
     if options.report == "journeys":
+        from attribution.reports.export import export_journeys
+
         _check_people(options)
         rows = export_journeys(_home(), options.out, **asked)
         print(
@@ -272,23 +286,48 @@ def _export(options: argparse.Namespace) -> int:
         _say(f"Wrote {options.out}, {rows:,} touches.")
         return 0
     small = options.small_cells
-    if options.report in _MESSAGES:
-        content = export_messages(_home(), options.report, small_cells=small, **_weeks(options))
-    elif options.report == "cohorts":
-        content = export_cohorts(_home(), _in_common(options), small_cells=small)
-    elif options.report == "experience":
-        content = export_experience(_home(), small_cells=small, **_of_answers(options, asked))
-    elif options.report == "forecast":
-        _check_whole(options)
-        content = export_forecast(_home(), small_cells=small)
+    if options.report in _REPORTS:
+        # The others need more libraries than these have time to load.
+        from attribution.reports.asking import export_report
+
+        content = export_report(
+            _home(),
+            options.report,
+            options.format,
+            small_cells=small,
+            since_generation=options.since_generation,
+            **asked,
+        )
     else:
-        content = export_channels(_home(), options.format, small_cells=small, **asked)
+        content = _export_other(options, asked)
     if options.out is None:
         sys.stdout.buffer.write(content)
     else:
         options.out.write_bytes(content)
         _say(f"Wrote {options.out}.")
     return 0
+
+
+def _export_other(options: argparse.Namespace, asked: dict[str, Any]) -> bytes:
+    """A report that is in no catalogue: CSV of what one page shows."""
+    from attribution.reports.export import (
+        export_cohorts,
+        export_experience,
+        export_forecast,
+        export_messages,
+    )
+
+    if options.since_generation is not None:
+        raise BadInput("This report is compared with no earlier one. Leave --since-generation out.")
+    small = options.small_cells
+    if options.report in _MESSAGES:
+        return export_messages(_home(), options.report, small_cells=small, **_weeks(options))
+    if options.report == "cohorts":
+        return export_cohorts(_home(), _in_common(options), small_cells=small)
+    if options.report == "experience":
+        return export_experience(_home(), small_cells=small, **_of_answers(options, asked))
+    _check_whole(options)
+    return export_forecast(_home(), small_cells=small)
 
 
 def _weeks(options: argparse.Namespace) -> dict[str, date | None]:
@@ -339,8 +378,11 @@ def _check_out(options: argparse.Namespace) -> None:
     """Refuse a place that cannot take the report before it is made."""
     out: Path | None = options.out
     if out is None:
-        if options.format == "xlsx" and sys.stdout.isatty():
-            raise BadInput("A terminal cannot show a workbook. Name a file: --out channels.xlsx.")
+        if options.format != "csv" and sys.stdout.isatty():
+            raise BadInput(
+                f"A terminal cannot show this file. Name a place for it: --out {options.report}."
+                f"{options.format}."
+            )
     elif out.is_dir():
         raise BadInput(f"{out} is a folder. Name a file in it: --out {out / 'channels.csv'}.")
     elif not out.parent.is_dir():
@@ -392,7 +434,13 @@ def _audit(options: argparse.Namespace) -> int:
     if not home.ledger.is_file():
         raise BadInput(f"{home.folder} has no ledger yet. Run `caretrace refresh`.")
     if options.what == "show":
-        for said in audit.entries(home, options.last).to_dict("records"):
+        entries = audit.entries(home, options.last).to_dict("records")
+        if not entries:
+            _say(
+                "The audit log is empty: nobody signed in, exported, looked at people, or was sent "
+                "anything yet."
+            )
+        for said in entries:
             who = f"{said['actor']}: {said['action']} of {said['subject']}"
             _say(f"{said['number']} {local(said['at'])} {who} {said['detail']}")
         return 0
@@ -411,6 +459,8 @@ def _sessions(options: argparse.Namespace) -> int:
     home, name = _home(), None if options.all else options.reader
     audit.record(home, audit.operator(), audit.REVOKED, f"sessions of {name or 'everybody'}")
     ended = sessions(home).end_all(name)
+    if name is not None and not ended:
+        raise BadInput("Nobody of that name is signed in, so no session was ended.")
     _say(f"{ended:,} sessions are over.")
     return 0
 

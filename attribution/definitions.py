@@ -95,7 +95,9 @@ def registry(home: Home) -> pd.DataFrame:
     """Every number in the order of its pages. Columns: `COLUMNS`; pages as titles."""
     known = owners(home)
     order = {page: place for place, page in enumerate(PAGES)}
-    every = sorted(METRICS.values(), key=lambda each: order[each.pages[0]])
+    every = sorted(
+        METRICS.values(), key=lambda each: order.get("".join(each.pages[:1]), len(order))
+    )
     return pd.DataFrame([_row(each, known) for each in every], columns=list(COLUMNS))
 
 

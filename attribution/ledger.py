@@ -156,6 +156,38 @@ SAVED_VIEW = Table(
     Column("filters", Text, nullable=False),
     sqlite_autoincrement=True,
 )
+LIFT_TEST = Table(
+    "lift_test",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("digest", Text, nullable=False),  # SHA-256 of the plan
+)
+# Of tests; both are only added to.
+LIFT_RESULT = Table(
+    "lift_result",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("test", Integer, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("result", Text, nullable=False),
+)
+LIFT_WITHDRAWAL = Table(
+    "lift_withdrawal",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("test", Integer, nullable=False),
+    Column("result", Integer),  # none: the test itself was called off
+    Column("at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("why", Text, nullable=False),
+)
 TABLES = {table.name: table for table in METADATA.sorted_tables}
 # A guard against accidents; `attribution.audit` finds out what was done on purpose.
 _ONLY_ADDED = (

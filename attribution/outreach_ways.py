@@ -88,8 +88,10 @@ class Salesforce:
     api_version: str = "66.0"
     campaigns: Mapping[str, Any] = field(default_factory=dict)  # flow -> id of a campaign
     member_status: str = ""
+    refused_status: str = ""  # of members who refuse later; without one they leave the campaign
     task_key_field: str = ""  # text field of tasks, unique, an external id
     task_owner: str = ""
+    task_closed_status: str = "Completed"
     endpoint: str = ""
     private_key: str = field(default="", repr=False, metadata=_SECRET)
     consumer_secret: str = field(default="", repr=False, metadata=_SECRET)

@@ -29,6 +29,7 @@ from outreach.letters import Letter, letters
 from outreach.opening import in_use, only_here, opened
 from outreach.outbox import Change, Outbox, Stop, only_sender
 from outreach.rules import check, not_yet, quiet, zone_of
+from outreach.taking_back import Taken, take_back
 from outreach.ways import CannotSend, Fate, Throttled, Way
 from outreach.zones import is_quiet
 
@@ -47,6 +48,7 @@ class Result:
     states: dict[str, int] = field(default_factory=dict)
     settled: Settled = field(default_factory=Settled)
     heard: int = 0  # refusals and bounces that we had not known
+    taken: Taken = field(default_factory=Taken)  # off lists, campaigns and tasks
     quiet: int = 0
     stopped: str = ""
 
@@ -125,6 +127,10 @@ class _Sending:
             result.heard += self._ear.listen()
             self._outbox.release(self._flow.name, self._flow.version)
             with Published(self._home) as ask:
+                result.taken = take_back(
+                    self._home, self._settings, self._contacts, self._outbox, ask.driver(),
+                    flow=self._flow.name,
+                )  # fmt: skip
                 self._send_all(ask)
         except CannotSend as error:
             result.stopped = str(error)

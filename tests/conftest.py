@@ -38,9 +38,24 @@ LONG = (
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let each worker of a whole run begin to read the tests at another file.
+
+    In a fresh checkout nothing is compiled yet. Workers that went through the files side by side
+    would each compile all of them; so each finds compiled what the others have read.
+    """
+    worker = getattr(config, "workerinput", None)
+    if worker is None or [Path(arg).resolve() for arg in config.args] != [ROOT / "tests"]:
+        return
+    files = sorted(str(path) for path in (ROOT / "tests").glob("test_*.py"))
+    first = len(files) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
+    config.args = files[first:] + files[:first]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests into the order that is the same for every worker."""
     places = {f"test_{name}": place for place, name in enumerate(LONG)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+    items.sort(key=lambda item: (places.get(item.path.stem, len(places)), item.path))
 
 
 def pytest_collection_finish() -> None:

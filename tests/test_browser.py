@@ -27,16 +27,8 @@ ARGUMENTS = [
 PATIENCE_MS = 30_000
 ADDRESSES = (
     *("overview", "channels", "attribution", "journeys", "reconcile", "reactivation"),
-    *(
-        "cohorts",
-        "experience",
-        "engagement",
-        "education",
-        "forecast",
-        "budget",
-        "data-health",
-        "definitions",
-    ),
+    *("cohorts", "experience", "engagement", "education", "forecast", "lift", "budget"),
+    *("data-health", "definitions"),
 )
 OPEN = Callable[..., Page]
 

@@ -25,6 +25,7 @@ FILES = {
     "education": "outreach/education.py",
     "experience": "retention/experience.py",
     "forecast": "planning/forecast.py",
+    "lift": "planning/lift.py",
     "budget": "planning/budget.py",
     "patient-journey": "people/patient_journey.py",
     "research": "people/research.py",
@@ -79,8 +80,8 @@ def test_what_a_viewer_opens_is_read_from_the_marts_of_viewers(tmp_path, monkeyp
     monkeypatch.setattr(queries.Marts, "ask", noted)
     opened: set[str] = set()
     told: set[str] = set()
+    at = AppTest.from_file(str(SHELL), default_timeout=30).run()
     for page in FILES.keys() - {"data-health", "patient-journey", "research"}:
-        at = AppTest.from_file(str(SHELL), default_timeout=30).run()
         for section in ("why_open", "reach_open"):
             at.query_params[section] = "true"
         at.switch_page(str(PAGES / FILES[page])).run()

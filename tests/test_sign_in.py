@@ -45,8 +45,8 @@ admin = ["it"]
 """
 ADDRESSES = (
     *("overview", "channels", "attribution", "journeys", "reconcile", "reactivation", "cohorts"),
-    *("experience", "engagement", "education", "forecast", "budget", "patient-journey"),
-    *("research", "data-health", "definitions"),
+    *("experience", "engagement", "education", "forecast", "lift", "budget"),
+    *("patient-journey", "research", "data-health", "definitions"),
 )
 IDLE, ABSOLUTE = timedelta(minutes=15), timedelta(hours=12)
 

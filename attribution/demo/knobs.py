@@ -42,6 +42,9 @@ class Knobs:
     # stand in for each other, so without effect a search ad does harm.
     budgets: Mapping[str, float] = field(default_factory=dict)
     effects: Mapping[str, float] = field(default_factory=dict)
+    # Levers that are off in one place for some weeks: lever, place, and the first and the last of
+    # these weeks, counted back from the end (1 is the last week). No factor: a lift test.
+    dark: tuple[tuple[str, int, int, int], ...] = ()
 
     def __post_init__(self) -> None:
         for name, most in _MOST.items():
@@ -76,7 +79,8 @@ class Knobs:
 
     def changed(self) -> dict[str, Any]:
         """What differs from the standard world."""
-        return {name: value for name, value in asdict(self).items() if value != _DEFAULTS[name]}
+        told = asdict(self).items()
+        return {n: value for n, value in told if n != "dark" and value != _DEFAULTS[n]}
 
 
 _DEFAULTS = asdict(Knobs())

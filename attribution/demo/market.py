@@ -118,6 +118,8 @@ def plan_of(seed: int, calendar: Calendar, knobs: Knobs = STANDARD) -> Plan:
         follow = 1 + knobs.confounding * _FOLLOWS_DEMAND[lever] * (demand - 1)
         usual = follow[:, None] * moved**knobs.swings * flights(lever, calendar.weeks)
         strength[lever] = knobs.budget(lever) * usual
+    for lever, place, first, last in knobs.dark:
+        strength[lever][max(calendar.weeks - first, 0) : calendar.weeks - last + 1, place] = 0.0
     return Plan(season, strength)
 
 

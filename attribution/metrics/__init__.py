@@ -10,9 +10,11 @@ from attribution.metrics.experience import EXPERIENCE
 from attribution.metrics.facts import CHANGES, FACTS
 from attribution.metrics.forecasting import FORECASTING
 from attribution.metrics.journeys import JOURNEYS
+from attribution.metrics.lifting import LIFTING
 from attribution.metrics.mixing import MIXING
 from attribution.metrics.people import PEOPLE
 from attribution.metrics.reconciling import RECONCILING
+from attribution.metrics.reporting import REPORTING
 from attribution.metrics.retaining import RETAINING
 from attribution.metrics.way_back import WAY_BACK
 
@@ -30,6 +32,8 @@ _EVERY = (
     *ENGAGING,
     *FORECASTING,
     *MIXING,
+    *LIFTING,
+    *REPORTING,
 )
 
 

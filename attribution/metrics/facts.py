@@ -181,4 +181,24 @@ FACTS: Mapping[str, Facts] = {
     **_of(("channels",), "channel", _CHOSEN, "credited_roi"),
     **_of(("channels",), "channel", "the day it happened", "incremental_roi"),
     **_of(("channels",), "channel", "week of the spend", "mix_roi mix_roi_low mix_roi_high"),
+    **_of(
+        ("lift",),
+        "lift test",
+        "days of the test",
+        "lift_increment lift_share lift_cost lift_money lift_chance lift_detectable lift_power"
+        " lift_weeks lift_counted_weekly lift_spent_weekly",
+    ),
+    **_of(
+        ("reports",),
+        "channel, week",
+        "weeks that both this report and the last one tell of",
+        "spend_restated leads_restated booked_restated new_patients_restated collected_restated"
+        " weeks_restated",
+    ),
+    **_of(
+        ("reports",),
+        "service line",
+        "the day it happened",
+        "line_cpl line_roi leads_that_booked leads_that_came kept_of_booked share_of_line",
+    ),
 }

@@ -12,10 +12,12 @@ PAGES = {
     "engagement": "Engagement",
     "education": "Education",
     "forecast": "Forecast",
+    "lift": "Lift",
     "budget": "Budget",
     "patient-journey": "Patient journey",
     "research": "Research",
     "data-health": "Data health",
+    "reports": "Reports",
 }
 
 

@@ -78,7 +78,7 @@ def mix_draws(
     counted = counted_of(conversions, cells)
     heard = {
         kind: tests_of(
-            terms_of(kind, cells, pressing, holdouts, tests),
+            terms_of(kind, cells, pressing, holdouts, tests, conversions),
             pressing,
             cells,
             worth_of(conversions) if kind == MONEY else 1.0,

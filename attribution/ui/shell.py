@@ -45,6 +45,7 @@ SECTIONS = {
     ),
     "Planning": (
         ("planning/forecast.py", "Forecast", "forecast"),
+        ("planning/lift.py", "Lift", "lift"),
         ("planning/budget.py", "Budget", "budget"),
     ),
     "People": (
@@ -72,6 +73,7 @@ USED = {
     "experience": frozenset({"period", "service", "location"}),
     # Of one series at a time, chosen on the page.
     "forecast": frozenset(),
+    "lift": frozenset(),
     "budget": frozenset(),
     "patient-journey": frozenset({"model"}),
     "research": frozenset(),
