@@ -9,7 +9,7 @@ export CARETRACE_HOME ?= $(CURDIR)/var
 # which takes seconds, in each process that we start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint types sql unit browser check-research lock clean
+.PHONY: demo definitions test lint types sql unit browser check-research lock clean
 .DEFAULT_GOAL := demo
 
 .venv/run.ok: requirements/run.lock pyproject.toml
@@ -24,6 +24,11 @@ unexport PYTHONDONTWRITEBYTECODE
 
 demo: .venv/run.ok
 	$(BIN)/caretrace demo --port $(PORT)
+
+# After a number is added or changed: the docs, and what its wording is known by.
+definitions: .venv/dev.ok
+	$(BIN)/caretrace definitions --format md --out docs/definitions.md
+	$(BIN)/python tests/pinned_definitions.py
 
 test: .venv/dev.ok lint
 	$(MAKE) --jobs 3 --no-print-directory types sql unit

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
 
-from attribution import analyst, custody, lift_command, mix_command, operating
+from attribution import (
+    analyst,
+    custody,
+    definitions_command,
+    lift_command,
+    mix_command,
+    operating,
+)
 from attribution import settings as configuration
 from attribution.errors import BadInput, CaretraceError
 from attribution.local_time import local
@@ -154,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
 
     analyst.add_command(commands)
     mix_command.add_commands(commands)
+    definitions_command.add_commands(commands)
     lift_command.add_commands(commands)
     outreach.add_command(commands)
     research_command.add_command(commands)

@@ -119,7 +119,7 @@ def load(at: Home, *, today: date | None = None) -> Settings:
     # How readers sign in is read apart, by the server (attribution/sign_in.py), and so is what
     # research data must reach (attribution/research/rules.py), how people are reached
     # (attribution/outreach_settings.py) and what runs by itself (attribution/schedule).
-    elsewhere = {"sign_in", "research", "outreach", "schedule", "reports", "alerts"}
+    elsewhere = {"sign_in", "research", "outreach", "schedule", "reports", "alerts", "definitions"}
     told.only((set(Settings.__dataclass_fields__) - {"home"}) | elsewhere)
     first_day = told.get("first_day", date, (today or date.today()) - timedelta(days=731))  # noqa: DTZ011
     sources = (
@@ -146,6 +146,7 @@ def load(at: Home, *, today: date | None = None) -> Settings:
         )
     if settings.region not in SUPPORTED_REGIONS:
         told.problems.append(f"region = {settings.region!r} is not a country code such as 'US'")
+    _definitions(told)
     for apart in (sign_in, research_rules, outreach_settings, *_scheduled(document)):
         try:
             apart(at)
@@ -231,6 +232,16 @@ def _forecast(told: _Told) -> ForecastSettings:
     except ValueError as error:
         told.problems.append(f"[forecast]: {error}")
         return ForecastSettings()
+
+
+def _definitions(told: _Told) -> None:
+    """Who answers for numbers is read apart, by pages; what is wrong with it is said here."""
+    from attribution.definitions import owners_of  # it reads rule tables, which know settings
+
+    try:
+        owners_of(told.get("definitions", dict, {}))
+    except ValueError as error:
+        told.problems.append(f"[definitions]: {error}")
 
 
 def _identity(told: _Told) -> IdentitySettings:

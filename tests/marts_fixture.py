@@ -127,6 +127,7 @@ def _tables() -> dict[str, pd.DataFrame]:
         "about": _about(),
         "conversions": conversions,
         "credit": credit,
+        "credit_dates": _credit_dates(credit),
         "credit_groups": groups,
         "credit_leans": _credit_leans(groups),
         "learned_groups": _learned_groups(np.random.default_rng(8)),
@@ -233,6 +234,41 @@ def _credit(random: np.random.Generator, conversions: pd.DataFrame) -> pd.DataFr
     frame = pd.concat(parts, ignore_index=True)
     grain = ["model", "kind", "channel", "campaign", "service_line", "location", "week", "currency"]
     return frame.groupby(grain, as_index=False)[["conversions", "value_micros"]].sum()
+
+
+def _credit_dates(credit: pd.DataFrame) -> pd.DataFrame:
+    """The same credit, by touches some weeks before and by bookings and visits that differ."""
+    cell = ["kind", "channel", "campaign", "service_line", "location", "week", "currency"]
+    wide = (
+        credit[credit["model"].isin(WEIGHED)]
+        .pivot_table(
+            index=cell, columns="model", values=["conversions", "value_micros"], aggfunc="sum"
+        )
+        .fillna(0.0)
+    )
+    frame = pd.DataFrame(index=wide.index)
+    for model in WEIGHED:
+        frame[f"{model}_conversions"] = wide["conversions"][model]
+        frame[f"{model}_value"] = wide["value_micros"][model].astype("int64")
+    frame = frame.reset_index()
+    known = frame["channel"] != "unattributed"
+    parts = [
+        frame.assign(
+            basis=basis,
+            is_dated=dated,
+            week=[
+                week - timedelta(weeks=back if has else 0)
+                for week, has in zip(frame["week"], dated, strict=True)
+            ],
+        )
+        for basis, back, dated in (
+            ("touch", 3, known),
+            ("booking", 2, frame["kind"] != "lead"),
+            ("visit", -1, frame["kind"] != "lead"),
+        )
+    ]
+    grain = ["basis", *cell, "is_dated"]
+    return pd.concat(parts, ignore_index=True).groupby(grain, as_index=False).sum()
 
 
 def _credit_groups(random: np.random.Generator, credit: pd.DataFrame) -> pd.DataFrame:

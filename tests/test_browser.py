@@ -29,7 +29,7 @@ PATIENCE_MS = 30_000
 ADDRESSES = (
     *("overview", "channels", "attribution", "journeys", "reconcile", "reactivation"),
     *("cohorts", "experience", "engagement", "education", "forecast", "lift", "budget"),
-    *("data-health", "reports"),
+    *("data-health", "reports", "definitions"),
 )
 OPEN = Callable[..., Page]
 

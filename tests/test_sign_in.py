@@ -46,7 +46,7 @@ admin = ["it"]
 ADDRESSES = (
     *("overview", "channels", "attribution", "journeys", "reconcile", "reactivation", "cohorts"),
     *("experience", "engagement", "education", "forecast", "lift", "budget"),
-    *("patient-journey", "research", "data-health", "reports"),
+    *("patient-journey", "research", "data-health", "reports", "definitions"),
 )
 IDLE, ABSOLUTE = timedelta(minutes=15), timedelta(hours=12)
 
