@@ -6,7 +6,7 @@ loads of refreshes that published count, and none that came after the published 
 
 from datetime import datetime
 
-from sqlalchemy import column, func, inspect, select, table, true
+from sqlalchemy import func, select, true
 
 from attribution import versions, warehouse
 from attribution.errors import CaretraceError
@@ -56,12 +56,7 @@ class Runs(Ledger):
 
     def sends_held(self) -> str:
         """A sentence where an operator holds everything that leaves; "" where nobody does."""
-        flag = table("flag", column("name"), column("said"))
-        with self._sound(), self._engine.connect() as connection:
-            if not inspect(connection).has_table(flag.name):
-                return ""
-            held = select(flag.c.said).where(flag.c.name == "sends_held")
-            words = connection.execute(held).scalar()
+        words = self.flag("sends_held")
         return f"All sends are held: {words}" if words else ""
 
 
