@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from attribution import audit, lift_records, queries, seeds
 from attribution import settings as configuration
 from attribution.cli import main
+from attribution.demo import geo_plan
 from attribution.errors import BadInput, NotAllowed
 from attribution.lift_designs import proposed
 from attribution.lift_plans import Plan, Request, monday_after
@@ -270,3 +271,16 @@ def test_money_says_whether_anything_was_switched(past):
     said = " ".join(told_by(panel, Money(paid, others, 0.4, 1.0), plan).warnings)
     for words in ("became 200%", "(to 200% and 100% of what it was)", "40% of the channel's money"):
         assert words in said
+
+
+def test_the_demo_registers_its_own_test_once(home, monkeypatch):
+    monkeypatch.setattr(geo_plan, "LOCATIONS", ("Harbor", "Lakeside", "North"))
+    geo_plan.register(home)  # no world with a test was simulated here
+    truth = {"geo_test": {"first_day": "2026-07-06"}}
+    (home.folder / "truth.json").write_text(json.dumps(truth), encoding="utf-8")
+    for _ in range(2):
+        geo_plan.register(home)
+    test = lift_records.test_of(home, ANA, geo_plan.NAME)
+    assert (test.state, test.ahead) == ("finished", True)
+    assert test.plan.treated == (("Lakeside", ""),)
+    assert test.plan.last_day == date(2026, 10, 11)
