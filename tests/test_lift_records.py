@@ -17,6 +17,7 @@ from attribution import audit, lift_records, queries, seeds
 from attribution import settings as configuration
 from attribution.cli import main
 from attribution.demo import geo_plan
+from attribution.demo.geo_test import NAME
 from attribution.errors import BadInput, NotAllowed
 from attribution.lift_designs import proposed
 from attribution.lift_plans import Plan, Request, monday_after
@@ -280,7 +281,7 @@ def test_the_demo_registers_its_own_test_once(home, monkeypatch):
     (home.folder / "truth.json").write_text(json.dumps(truth), encoding="utf-8")
     for _ in range(2):
         geo_plan.register(home)
-    test = lift_records.test_of(home, ANA, geo_plan.NAME)
+    test = lift_records.test_of(home, ANA, NAME)
     assert (test.state, test.ahead) == ("finished", True)
     assert test.plan.treated == (("Lakeside", ""),)
     assert test.plan.last_day == date(2026, 10, 11)
