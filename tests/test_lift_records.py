@@ -216,7 +216,8 @@ def test_the_command_does_what_the_page_does(home, tmp_path: Path, monkeypatch, 
     assert "Registered as 'By command'" in capsys.readouterr().err
     assert len(pd.read_csv(out)) == 12
     assert main(["lift", "list", "--out", str(out)]) == 0
-    assert "By command" in out.read_text()
+    listed = pd.read_csv(out).set_index("name").loc["By command"]
+    assert listed["first_day"] == (SOON + timedelta(weeks=30)).isoformat()
     assert main(["lift", "analyse", "By command"]) == 2
     assert "counts until" in capsys.readouterr().err
     assert main(["lift", "withdraw", "By command", "--why", "too dear"]) == 0
