@@ -41,7 +41,9 @@ types: .venv/dev.ok
 	$(BIN)/mypy
 
 sql: .venv/dev.ok
-	$(BIN)/sqlfluff lint --disable-progress-bar sql
+	# sqlfluff, without the search for garbage in its parse trees, which takes a seventh of the time.
+	$(BIN)/python -c "import gc; gc.disable(); from sqlfluff.cli.commands import cli; cli()" \
+	  lint --disable-progress-bar sql
 
 unit: .venv/dev.ok browser
 	# One more than there are cores: browsers, servers and time-outs are waited for. A file stays

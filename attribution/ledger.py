@@ -134,6 +134,13 @@ SCENARIO = Table(
     Column("request", Text, nullable=False),
     Column("result", Text, nullable=False),
 )
+FLAG = Table(
+    "flag",
+    METADATA,
+    Column("name", Text, primary_key=True),  # sends_held, last_backup
+    Column("said", Text, nullable=False),
+    Column("at", Text, nullable=False),
+)
 ANNOTATION = Table(
     "annotation",
     METADATA,
@@ -423,6 +430,21 @@ class Ledger:
                 return []
             rows = connection.execute(select(SCENARIO).order_by(SCENARIO.c.number)).mappings()
             return [dict(row) for row in rows]
+
+    def flag(self, name: str) -> str | None:
+        """What a flag says; None where it is not set, or the ledger is an older one to read."""
+        with self._sound(), self._engine.connect() as connection:
+            if not inspect(connection).has_table(FLAG.name):
+                return None
+            said = connection.execute(select(FLAG.c.said).where(FLAG.c.name == name)).scalar()
+            return None if said is None else str(said)
+
+    def set_flag(self, name: str, said: str | None) -> None:
+        """Set a flag, or take it away."""
+        with self._write() as connection:
+            connection.execute(delete(FLAG).where(FLAG.c.name == name))
+            if said is not None:
+                connection.execute(insert(FLAG).values(name=name, said=said, at=now()))
 
     def add(self, table: Table, **values: object) -> None:
         """Add a row to a table that people write into: notes, saved views."""

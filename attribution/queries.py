@@ -540,10 +540,10 @@ def unmapped(at: Marts) -> pd.DataFrame:
     return _money(at.ask(statement.limit(500)), "spend")
 
 
-def rejected(at: Marts) -> pd.DataFrame:
+def rejected(at: Marts, limit: int | None = 500) -> pd.DataFrame:
     """Rows that broke the contract, the first five hundred of them."""
     order = (REJECTED.c.source, REJECTED.c.file, REJECTED.c.row_number, REJECTED.c.column_name)
-    return at.ask(sa.select(*REJECTED.c).order_by(*order).limit(500))
+    return at.ask(sa.select(*REJECTED.c).order_by(*order).limit(limit))
 
 
 def rejected_count(at: Marts) -> int:

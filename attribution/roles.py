@@ -17,6 +17,7 @@ SEE = "see"  # pages of aggregates
 EXPORT = "export"
 PEOPLE = "people"
 OPERATE = "operate"
+RUN = "run"  # start refreshes, hold sends, go back a generation
 APPROVE = "approve"  # that a flow writes to people
 NOTE = "note"  # write what everybody reads beside the numbers: notes, shared views
 SMALL_CELLS = "small cells"  # counts of fewer than eleven people
@@ -27,6 +28,7 @@ _MAY = {
     EXPORT: frozenset({"admin"}),
     PEOPLE: frozenset({"care"}),
     OPERATE: frozenset({"admin", "analyst"}),
+    RUN: frozenset({"admin"}),
     APPROVE: frozenset({"admin"}),
     NOTE: frozenset({"analyst", "admin"}),
     SMALL_CELLS: frozenset({"analyst"}),

@@ -1,11 +1,9 @@
 """A home folder with one published generation of plausible, seeded, made-up marts."""
 
-import atexit
 import shutil
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import claims_fixture
 import duckdb
@@ -14,6 +12,7 @@ import forecast_fixture
 import messages_fixture
 import mix_fixture
 import numpy as np
+import once
 import pandas as pd
 import patients_fixture as made_up_patients
 import people_fixture as made_up_people
@@ -68,15 +67,13 @@ def make_home(folder: Path, *, spend_since: date | None = None, demo: bool = Tru
     return Home(folder)
 
 
-@cache
 def _kept(spend_since: date | None, *, demo: bool) -> Path:
-    """A folder to copy such a home from, made once in a process and gone with it."""
-    kept = TemporaryDirectory()
-    atexit.register(kept.cleanup)
-    return _made(Path(kept.name), spend_since, demo=demo)
+    """A folder to copy such a home from."""
+    name = f"marts since {spend_since}, {'simulated' if demo else 'real'}"
+    return once.made(name, lambda folder: _made(folder, spend_since, demo=demo))
 
 
-def _made(folder: Path, spend_since: date | None, *, demo: bool) -> Path:
+def _made(folder: Path, spend_since: date | None, *, demo: bool) -> None:
     generation = 1
     home = Home(folder)
     home.generation(generation).mkdir(parents=True)
@@ -91,7 +88,6 @@ def _made(folder: Path, spend_since: date | None, *, demo: bool) -> Path:
     _write_viewers(home.generation(generation))
     home.current.write_text(str(generation), encoding="ascii")
     _ledger(home, generation)
-    return folder
 
 
 def _write(path: Path, frames: dict[str, pd.DataFrame]) -> None:

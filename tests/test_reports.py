@@ -24,13 +24,14 @@ from attribution.errors import BadInput
 from attribution.metrics import METRICS
 from attribution.paths import Home
 from attribution.queries import Scope
+from attribution.reports import catalog
 from attribution.reports.about import about_report
 from attribution.reports.asking import export_report
 from attribution.reports.cells import guarded, number, plain_number, starts_formula, text
 from attribution.reports.channels import campaigns_csv, channel_report
 from attribution.reports.ratios import RATIOS
 from attribution.ui import formats
-from attribution.ui.freshness import Freshness, freshness
+from attribution.ui.freshness import Freshness
 from attribution.ui.view import Column, Figure, Table, View, measured
 from attribution.ui.views.channels import SHOWN, channels
 
@@ -168,9 +169,7 @@ def test_pandas_reads_the_csv_without_being_told_anything(view):
 @pytest.mark.parametrize("fmt", ["csv", "xlsx"])
 def test_page_export_and_command_line_are_the_same_file(published, fmt, monkeypatch, tmp_path):
     monkeypatch.setenv("CARETRACE_HOME", str(published.folder))
-    about = about_report("Channel report", 1, DEFAULT, freshness(published))
-    told = channels(published, 1, DEFAULT, protected=True)
-    page = channel_report(told, about, fmt)
+    page = catalog.rendered(published, 1, "channels", fmt, DEFAULT).content
     out = tmp_path / f"report.{fmt}"
     assert main(["export", "channels", "--format", fmt, "--out", str(out)]) == 0
     assert page == export_report(published, "channels", fmt) == out.read_bytes()

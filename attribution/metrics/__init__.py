@@ -16,6 +16,7 @@ from attribution.metrics.people import PEOPLE
 from attribution.metrics.reconciling import RECONCILING
 from attribution.metrics.reporting import REPORTING
 from attribution.metrics.retaining import RETAINING
+from attribution.metrics.sending import SENDING
 from attribution.metrics.way_back import WAY_BACK
 
 __all__ = ["KINDS", "METRICS", "Better", "Definition", "Format", "definition", "ratio"]
@@ -32,6 +33,7 @@ _EVERY = (
     *ENGAGING,
     *FORECASTING,
     *MIXING,
+    *SENDING,
     *LIFTING,
     *REPORTING,
 )

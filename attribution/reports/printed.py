@@ -137,7 +137,7 @@ def _section(section: Section, document: Document) -> dict[str, object]:
         "chart_title": chart.title if chart else "",
         "words": legible(chart.words) if chart else "",
         "columns": [c.title for c in table.columns],
-        "words_columns": [c.format == "text" for c in table.columns],
+        "words_columns": [c.format in ("text", "day") for c in table.columns],
         "rows": rows,
         "left_out": (
             f"{left_out:,} more rows are in the workbook and in the CSV file." if left_out else ""

@@ -6,6 +6,7 @@ a report that goes out weekly may be four refreshes old, and then its generation
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import orjson
@@ -47,7 +48,9 @@ class News:
 def news(home: Home, marts: Marts, model: str, since_generation: int | None) -> News:
     """What is new and restated since a generation; says so where that is no longer known."""
     now = reported(marts, model)
-    _keep(home, now, model, protected=marts.protected)
+    if home.writable:
+        with suppress(OSError):  # a full disk must not stop a report; the next one tells less
+            _keep(home, now, model, protected=marts.protected)
     if since_generation is None:
         return News(("This report is compared with no earlier one.",))
     if since_generation == marts.generation:

@@ -58,8 +58,8 @@ def _headline(sheet: Any, styles: Styles, document: Document, row: int) -> None:
             else:
                 sheet.write_number(place, at, amount, looks)
         now, before = number(metric.value), number(metric.before)
-        value, earlier = f"B{place + 1}", f"C{place + 1}"
-        formula = f'=IF({earlier}>0,({value}-{earlier})/{earlier},"")'
+        this, last = f"B{place + 1}", f"C{place + 1}"
+        formula = f'=IF({last}>0,({this}-{last})/{last},"")'
         if now is None or before is None:
             sheet.write_blank(place, 3, None, styles.value("rate"))
         else:

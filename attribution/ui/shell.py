@@ -17,7 +17,7 @@ from attribution.date_basis import OWN
 from attribution.errors import NotAllowed
 from attribution.metrics.pages import PAGES as METRIC_PAGES
 from attribution.paths import PAGES
-from attribution.roles import OPERATE, PEOPLE, RESEARCH, SEE, SMALL_CELLS, Reader
+from attribution.roles import EXPORT, OPERATE, PEOPLE, RESEARCH, SEE, SMALL_CELLS, Reader
 from attribution.ui import access, draw, draw_saved, filters, frame, watch
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
@@ -54,6 +54,7 @@ SECTIONS = {
     ),
     "Operations": (
         ("operations/data_health.py", "Data health", "data-health"),
+        ("operations/reports.py", "Reports", "reports"),
         ("operations/definitions.py", "Definitions", "definitions"),
     ),
 }
@@ -78,6 +79,7 @@ USED = {
     "patient-journey": frozenset({"model"}),
     "research": frozenset(),
     "data-health": frozenset(),
+    "reports": frozenset(),
     "definitions": frozenset(),
 }
 # Where small cells are folded, credit and paths know neither service lines nor places.
@@ -91,9 +93,11 @@ NEEDED = dict.fromkeys(USED, SEE) | {
     "data-health": OPERATE,
     "patient-journey": PEOPLE,
     "research": RESEARCH,
+    "reports": EXPORT,
 }
-# Data health stays: it shows the refresh that is due. Definitions read no marts.
-NEEDS_MARTS = USED.keys() - {"data-health", "definitions"}
+# Data health stays: it shows the refresh that is due; so do reports, which wait for it. Definitions
+# read no marts.
+NEEDS_MARTS = USED.keys() - {"data-health", "reports", "definitions"}
 
 
 def main() -> None:
