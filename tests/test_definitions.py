@@ -71,8 +71,8 @@ def test_a_page_that_is_named_reads_the_number():
         said = " ".join(texts)
         for each in METRICS.values():
             if page in each.pages:
-                # Some names are put together: of a page's prefix and a word.
-                words = [each.name, each.name.partition("_")[2]]
+                # Some names are put together: of a word and a prefix or an end.
+                words = [each.name, each.name.partition("_")[2], each.name.rpartition("_")[2]]
                 words += ["KINDS"] if each.name in KINDS.values() else []
                 found = any(re.search(rf"\b{word}\b", said) for word in words if word)
                 assert found, f"{each.name} is not on {page}"
