@@ -99,7 +99,8 @@ def _chosen(page: Page, path: str) -> None:
     link.click()
     expect(page.locator("h1")).to_have_text(title, timeout=PATIENCE_MS)
     expect(page.get_by_test_id("stStatusWidget")).to_be_hidden(timeout=PATIENCE_MS)
-    expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=PATIENCE_MS)
+    if path != "reports":  # of which there is no table until one was sent
+        expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=PATIENCE_MS)
 
 
 @pytest.fixture
