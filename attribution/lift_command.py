@@ -8,8 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attribution import audit, lift_records, queries
-from attribution.lift_designs import proposed
+from attribution import audit, queries
 from attribution.lift_plans import COUNTED, Request, market_of
 from attribution.mix_command import audited, published, write
 from attribution.roles import ROLES, Reader
@@ -84,6 +83,8 @@ def _reader() -> Reader:
 
 
 def _design(options: argparse.Namespace) -> int:
+    from attribution import lift_records
+    from attribution.lift_designs import proposed
     from attribution.ui.views.lift_design import arms_table, said_of
 
     home, generation, marts = published()
@@ -110,6 +111,7 @@ def _design(options: argparse.Namespace) -> int:
 
 
 def _analyse(options: argparse.Namespace) -> int:
+    from attribution import lift_records
     from attribution.ui.views.lift_result import numbers_table, said_of
 
     home, generation, marts = published()
@@ -128,6 +130,7 @@ def _analyse(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
+    from attribution import lift_records
     from attribution.ui.views.lift import tests_table
 
     home, generation, marts = published()
@@ -138,6 +141,8 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _withdraw(options: argparse.Namespace) -> int:
+    from attribution import lift_records
+
     home, _, _ = published()
     test = lift_records.withdraw(home, _reader(), options.name, options.why)
     if test.state == "withdrawn":
