@@ -8,22 +8,32 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
 
-from attribution import analyst, custody, lift_command, mix_command, warehouse
+from attribution import (
+    analyst,
+    custody,
+    definitions_command,
+    lift_command,
+    mix_command,
+    operating,
+)
 from attribution import settings as configuration
 from attribution.errors import BadInput, CaretraceError
-from attribution.ledger import Ledger
 from attribution.local_time import local
 from attribution.paths import Home
 from attribution.port import check_port
 from attribution.research import command as research_command
 from attribution.roles import ROLES
+from attribution.schedule import command as schedule_command
 from outreach import command as outreach
+
+if TYPE_CHECKING:
+    from attribution.backfill import Part
 
 _REPORTS = ("channels", "service-lines", "reactivation", "board")  # of the catalogue
 _MESSAGES = ("engagement", "education")  # reports of messages
@@ -84,9 +94,13 @@ def _parser() -> argparse.ArgumentParser:
         choices=ROLES,
         help="with simulated people: read as somebody with this role alone",
     )
+    serve.add_argument("--print", choices=["systemd"], help="write a unit file instead")
     serve.set_defaults(run=_serve)
 
     refresh = commands.add_parser("refresh", help="load every source and publish what they say")
+    refresh.add_argument("--source", help="ask this source alone")
+    refresh.add_argument("--since", type=_day, help="with --source: read days again from this one")
+    refresh.add_argument("--until", type=_day, help="with --source: up to this one")
     refresh.set_defaults(run=_refresh)
 
     status = commands.add_parser("status", help="what is published, and how the sources fare")
@@ -147,10 +161,13 @@ def _parser() -> argparse.ArgumentParser:
 
     analyst.add_command(commands)
     mix_command.add_commands(commands)
+    definitions_command.add_commands(commands)
     lift_command.add_commands(commands)
     outreach.add_command(commands)
     research_command.add_command(commands)
     custody.add_commands(commands)
+    schedule_command.add_commands(commands)
+    operating.add_commands(commands)
 
     log = commands.add_parser("audit", help="who saw people and who took reports away")
     log.add_argument("what", choices=["show", "verify"], metavar="{show,verify}")
@@ -187,6 +204,11 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     home = _home()
+    if getattr(options, "print", None):
+        from attribution.units import serve_unit
+
+        _say(serve_unit(home, options.port))
+        return 0
     check_port(options.port)
     from attribution.ui.server import serve
 
@@ -195,16 +217,20 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _refresh(options: argparse.Namespace) -> int:
-    return _run_refresh(_home(), debug=options.debug)
+    from attribution.backfill import part_of
+
+    home, today = _home(), datetime.now(UTC).date()
+    part = part_of(configuration.load(home), options.source, options.since, options.until, today)
+    return _run_refresh(home, part, debug=options.debug)
 
 
-def _run_refresh(home: Home, *, debug: bool) -> int:
+def _run_refresh(home: Home, part: "Part | None" = None, *, debug: bool) -> int:
     from attribution.progress import shown
     from attribution.refresh import refresh
 
     settings = configuration.load(home)
     with shown(sys.stderr) as watch:
-        outcome = refresh(settings, watch, debug=debug)
+        outcome = refresh(settings, watch, debug=debug, part=part)
     for name, message in outcome.failed.items():
         print(f"caretrace: {name} was not loaded: {message}", file=sys.stderr)
     _say(f"Generation {outcome.generation} is published.")
@@ -212,35 +238,9 @@ def _run_refresh(home: Home, *, debug: bool) -> int:
 
 
 def _status(_options: argparse.Namespace) -> int:
-    home = _home()
-    generation = warehouse.current_generation(home)
-    if generation is None:
-        raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
-    with Ledger(home) as ledger:
-        runs, sources = ledger.runs(1), ledger.sources()
-        published = ledger.publications(1000)
-    # A refresh that was killed right after it published has not written that down.
-    every = published[published["generation"] == generation]
-    # A rollback shows an older generation again and makes nothing in it newer.
-    when = every.loc[every["reason"] == "refresh", "published_at"]
-    back = ", rolled back" if (published.head(1)["reason"] == "rollback").all() else ""
-    _say(
-        f"Generation {generation}{back if len(every) else ''}, published "
-        f"{local(when.iloc[-1]) if len(when) else 'at an unknown time'}."
-    )
-    for run in runs.to_dict("records"):
-        # What failed is said with each source below.
-        message = "" if run["state"] == "partial" else run["message"]
-        _say(
-            f"Last refresh: {run['state']}, started {local(run['started_at'])}. {message}".rstrip()
-        )
-    for source in sources.to_dict("records"):
-        # A missing text is NaN in a frame.
-        told = source["last_success_at"]
-        since = local(told) if isinstance(told, str) else "never"
-        state = f"{source['state']}, last loaded {since}. {source['message']}"
-        _say(f"  {source['source']}: {state.rstrip()}")
-    return 1 if (sources["state"] == "failed").any() else 0
+    from attribution.status import status
+
+    return status(_home())
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -3,10 +3,12 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from attribution import audit, queries
 from attribution.lift_plans import COUNTED, Request, market_of
@@ -156,7 +158,21 @@ def _csv(table: "Table", currency: str) -> bytes:
     from attribution.reports.about import SMALL_CELLS
     from attribution.reports.channels import campaigns_csv
 
-    return campaigns_csv(table, currency, SMALL_CELLS[True])
+    days = {column.name for column in table.columns if column.format in ("day", "instant")}
+    texts = {name: table.frame[name].map(_written).astype("str") for name in days}
+    columns = tuple(
+        replace(column, format="text") if column.name in days else column
+        for column in table.columns
+    )
+    told = replace(table, columns=columns, frame=table.frame.assign(**texts))
+    return campaigns_csv(told, currency, SMALL_CELLS[True])
+
+
+def _written(moment: pd.Timestamp) -> str:
+    """A day, or an instant in UTC, as files have it."""
+    if pd.isna(moment):
+        return ""
+    return f"{moment:%Y-%m-%d}" if moment.tzinfo is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _tell(sentences: Sequence[str]) -> None:

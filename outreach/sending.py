@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from attribution.contacts import Contacts
 from attribution.errors import BadInput, Busy
+from attribution.holding import sends_held
 from attribution.outreach_settings import Outreach
 from attribution.paths import Home
 from outreach import consent, marks
@@ -163,6 +164,8 @@ class _Sending:
         # What was settled a moment ago may leave at once.
         until = max(self._clock(), datetime.now(UTC)).astimezone(UTC)
         while True:
+            if (reason := sends_held(self._home)) is not None:
+                raise CannotSend(f"Sends are held: {reason} `caretrace release` lets them go out.")
             if self._clock().astimezone(self._zone).date() > flow.ends:
                 raise CannotSend(f"{flow.name} ended on {flow.ends}; what was left stays unsent.")
             every = box.rows(

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
+import once
 import pytest
 
 import attribution
@@ -33,8 +34,10 @@ gc.set_threshold(50_000, 20, 50)
 
 # Files that take longest begin first, so that no worker is left alone with one of them at the end.
 LONG = (
-    *("browser", "sign_in", "refresh", "one_refresh", "every_source", "kill", "credit_laws"),
-    *("powerloss", "pages", "identity", "demo", "views", "warehouse", "worlds", "why"),
+    *("browser", "sign_in", "kill", "every_source", "one_refresh", "refresh", "ways", "powerloss"),
+    *("credit_laws", "identity", "pages", "demo", "custody", "views", "warehouse", "ga4"),
+    *("attribute", "ads_loading", "incremental", "worlds", "cli", "app", "intervals", "claims"),
+    *("hubspot", "audit", "coverage", "why"),
 )
 
 
@@ -79,6 +82,13 @@ def _loopback_only() -> Iterator[None]:
     patch.setattr(socket.socket, "connect", guarded)
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Say where the workers of this run keep what is made once."""
+    own = tmp_path_factory.getbasetemp()
+    once.SHARED[:] = [own.parent if hasattr(request.config, "workerinput") else own]
 
 
 @pytest.fixture(autouse=True)

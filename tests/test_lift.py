@@ -281,8 +281,8 @@ def test_places_of_one_test_are_one_term():
     assert sqrt(whole.standard_error) == pytest.approx(sqrt(2.0))
 
 
-def test_the_demos_own_test_finds_what_video_truly_brought_there():
-    """Video is off in Central for 14 weeks; the same people live them again with it on."""
+def test_the_demos_own_test_finds_what_search_truly_brought_there():
+    """Paid search is off in Central for 14 weeks; the same people live them again with it on."""
     lived = world(12_000, 7, until=date(2026, 11, 22), knobs=DEMO)
     truth = geo_truth(lived)
     assert truth["increment"]["lead"] > 10
@@ -295,7 +295,7 @@ def test_the_demos_own_test_finds_what_video_truly_brought_there():
     np.add.at(counts, (lived.folk.place[people][inside], week[inside]), 1.0)
     days = np.datetime64(lived.calendar.start) + 7 * np.arange(weeks)
     told = Panel(tuple((place, "") for place in LOCATIONS), days.astype("datetime64[D]"), counts)
-    spent = weekly_spend(lived.plan, "video", 12_000).T
+    spent = sum(weekly_spend(lived.plan, lever, 12_000).T for lever in ("brand", "nonbrand"))
     first = first_day(lived.calendar)
     start = told.at(first.isoformat())
     assert spent[PLACE, start : start + 14].sum() == 0 < spent[PLACE, start - 4 : start].sum()

@@ -16,6 +16,8 @@ from streamlit.testing.v1 import AppTest
 from attribution import audit, lift_records, queries, seeds
 from attribution import settings as configuration
 from attribution.cli import main
+from attribution.demo import geo_plan
+from attribution.demo.geo_test import NAME
 from attribution.errors import BadInput, NotAllowed
 from attribution.lift_designs import proposed
 from attribution.lift_plans import Plan, Request, monday_after
@@ -214,7 +216,8 @@ def test_the_command_does_what_the_page_does(home, tmp_path: Path, monkeypatch, 
     assert "Registered as 'By command'" in capsys.readouterr().err
     assert len(pd.read_csv(out)) == 12
     assert main(["lift", "list", "--out", str(out)]) == 0
-    assert "By command" in out.read_text()
+    listed = pd.read_csv(out).set_index("name").loc["By command"]
+    assert listed["first_day"] == (SOON + timedelta(weeks=30)).isoformat()
     assert main(["lift", "analyse", "By command"]) == 2
     assert "counts until" in capsys.readouterr().err
     assert main(["lift", "withdraw", "By command", "--why", "too dear"]) == 0
@@ -270,3 +273,16 @@ def test_money_says_whether_anything_was_switched(past):
     said = " ".join(told_by(panel, Money(paid, others, 0.4, 1.0), plan).warnings)
     for words in ("became 200%", "(to 200% and 100% of what it was)", "40% of the channel's money"):
         assert words in said
+
+
+def test_the_demo_registers_its_own_test_once(home, monkeypatch):
+    monkeypatch.setattr(geo_plan, "LOCATIONS", ("Harbor", "Lakeside", "North"))
+    geo_plan.register(home)  # no world with a test was simulated here
+    truth = {"geo_test": {"first_day": "2026-07-06"}}
+    (home.folder / "truth.json").write_text(json.dumps(truth), encoding="utf-8")
+    for _ in range(2):
+        geo_plan.register(home)
+    test = lift_records.test_of(home, ANA, NAME)
+    assert (test.state, test.ahead) == ("finished", True)
+    assert test.plan.treated == (("Lakeside", ""),)
+    assert test.plan.last_day == date(2026, 10, 11)

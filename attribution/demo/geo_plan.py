@@ -32,7 +32,8 @@ def request_of(first: date) -> Request:
 def register(home: Home) -> None:
     """Register the demo's test in a refreshed home, unless it is; nothing where there was none."""
     generation = current_generation(home)
-    truth = json.loads((home.folder / TRUTH).read_text(encoding="utf-8")).get(GEO_TEST)
+    told = home.folder / TRUTH
+    truth = json.loads(told.read_text(encoding="utf-8")).get(GEO_TEST) if told.is_file() else None
     if generation is None or not truth:
         return
     reader = Reader("demo", frozenset(ROLES))
@@ -40,12 +41,12 @@ def register(home: Home) -> None:
         return
     marts = queries.marts(home, generation, protected=False)
     first = date.fromisoformat(truth["first_day"])
-    told = lift_queries.panel(marts, KIND, by_line=False)
-    start = told.at(first.isoformat())
-    spent = lift_queries.money(marts, CHANNEL, told)
+    panel = lift_queries.panel(marts, KIND, by_line=False)
+    start = panel.at(first.isoformat())
+    spent = lift_queries.money(marts, CHANNEL, panel)
     before = Money(spent.own[:, :start], spent.others[:, :start], spent.shared, spent.recent)
     try:
-        plan = plan_of(told.before(start), before, request_of(first))
+        plan = plan_of(panel.before(start), before, request_of(first))
     except BadInput:
         return  # a small demo counts too little to plan a test
     at = datetime.combine(first - _REGISTERED, time(9), UTC).isoformat(timespec="milliseconds")

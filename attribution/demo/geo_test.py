@@ -1,7 +1,7 @@
-"""The demo's own lift test: video is off in one place for some weeks, and what that truly cost.
+"""The demo's own lift test: paid search is off in one place for some weeks, and what that cost.
 
 The pause is part of the demo's budgets (`Knobs.dark`), so people live it; the same people live
-those weeks again with video on, and the difference is the truth.
+those weeks again with it on, and the difference is the truth.
 """
 
 from dataclasses import replace
@@ -13,11 +13,12 @@ from attribution.demo.knobs import Knobs
 from attribution.demo.market import LOCATIONS, Calendar
 from attribution.demo.worlds import World, live
 
-NAME = "Video off in Central"
-CHANNEL, KIND, PLACE = "video", "lead", LOCATIONS.index("central")
+NAME = "Paid search off in Central"
+CHANNEL, KIND, PLACE = "paid_search", "lead", LOCATIONS.index("central")
 WASHOUT, WEEKS, AGO = 2, 12, 6  # weeks: not counted, counted, since the test ended
 _BEFORE = 60  # weeks that a plan needs
-DEMO = Knobs(dark=((CHANNEL, PLACE, AGO + WEEKS + WASHOUT, AGO + 1),))
+_LEVERS = ("brand", "nonbrand")
+DEMO = Knobs(dark=tuple((lever, PLACE, AGO + WEEKS + WASHOUT, AGO + 1) for lever in _LEVERS))
 
 
 def first_day(calendar: Calendar) -> date:

@@ -29,6 +29,8 @@ from attribution.reports.plans import NAME as PLAN_REPORT
 from attribution.reports.plans import plan_report
 from attribution.reports.printed import MISSING
 from attribution.reports.reconcile import reconcile_report
+from attribution.reports.rejects import NAME as REJECTS_REPORT
+from attribution.reports.rejects import rejects_report
 from attribution.roles import EXPORT
 from attribution.ui import access, filters, formats
 from attribution.ui.frame import Context
@@ -166,6 +168,17 @@ def reconcile(context: Context) -> None:
             st.caption("Most of them are of few people: this file is made with small cells only.")
             return
         _button(context, "csv", made, "reconcile report", small=True, name="reconcile")
+
+
+def rejects(context: Context) -> None:
+    """Offer every row that was kept out, as CSV; quietly nothing where there is none to give."""
+    if not context.reader.may(EXPORT):
+        return
+    make = partial(rejects_report, context.home, context.generation)
+    _button(
+        context, "csv", make, REJECTS_REPORT, small=False, filters={}, name="rejected-rows",
+        prefix="Rejected rows as ", width="content",
+    )  # fmt: skip
 
 
 def forecast(context: Context) -> None:

@@ -2,7 +2,7 @@
 -- grain: cohort_month, campaign, channel, arm, months_silent, service_line, location, state,
 --   reached, reason, currency
 -- inputs: int_reactivation_outcomes, int_lapse, int_reach, stg_message, stg_appointment,
---   stg_preference, stg_holding, raw_capped, identity, setting_report
+--   stg_preference, stg_holding, stg_capped, identity, setting_report
 --
 -- `reached` is the furthest of 1 silent, 2 to be called back, 3 consented, 4 contacted,
 -- 5 delivered, 6 responded, 7 booked, 8 kept, 9 retained, and `reason` why not the next: so each
@@ -113,15 +113,14 @@ capped as (
         ruled.person_id,
         ruled.assigned_at
     from ruled
-    inner join identity on ruled.person_id = identity.person_id
-    inner join raw_capped
+    inner join stg_capped
         on
-            identity.identifier = raw_capped.identifier
-            and ruled.assigned_at <= raw_capped.at
-            and ruled.assigned_at + interval '90' day >= raw_capped.at
+            ruled.person_id = stg_capped.person_id
+            and ruled.assigned_at <= stg_capped.capped_at
+            and ruled.assigned_at + interval '90' day >= stg_capped.capped_at
     where
         ruled.arm = 'none'
-        and regexp_matches(lower(raw_capped.flow), 'reactivation|recall|win_?back')
+        and regexp_matches(lower(stg_capped.flow), 'reactivation|recall|win_?back')
 
 ),
 

@@ -11,6 +11,7 @@ from attribution.ui.charts.bubbles import spend_against_return
 from attribution.ui.charts.courses import course
 from attribution.ui.charts.curves import response_curve
 from attribution.ui.charts.fan import fan
+from attribution.ui.charts.grid import day_grid
 from attribution.ui.charts.lift import against, by_chance, by_week, power
 from attribution.ui.charts.maps import flows, heat_map, matrix
 from attribution.ui.charts.rows import bars, bridge
@@ -30,6 +31,7 @@ __all__ = [
     "cohort_bars",
     "colour",
     "course",
+    "day_grid",
     "estimates",
     "fan",
     "flows",
