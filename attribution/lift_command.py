@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from attribution import audit, lift_records, queries
-from attribution.lift_designs import proposed
+from attribution import audit, queries
 from attribution.lift_plans import COUNTED, Request, market_of
 from attribution.mix_command import audited, published, write
 from attribution.roles import ROLES, Reader
@@ -86,6 +85,8 @@ def _reader() -> Reader:
 
 
 def _design(options: argparse.Namespace) -> int:
+    from attribution import lift_records
+    from attribution.lift_designs import proposed
     from attribution.ui.views.lift_design import arms_table, said_of
 
     home, generation, marts = published()
@@ -112,6 +113,7 @@ def _design(options: argparse.Namespace) -> int:
 
 
 def _analyse(options: argparse.Namespace) -> int:
+    from attribution import lift_records
     from attribution.ui.views.lift_result import numbers_table, said_of
 
     home, generation, marts = published()
@@ -130,6 +132,7 @@ def _analyse(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
+    from attribution import lift_records
     from attribution.ui.views.lift import tests_table
 
     home, generation, marts = published()
@@ -140,6 +143,8 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _withdraw(options: argparse.Namespace) -> int:
+    from attribution import lift_records
+
     home, _, _ = published()
     test = lift_records.withdraw(home, _reader(), options.name, options.why)
     if test.state == "withdrawn":

@@ -14,7 +14,6 @@ import pandas as pd
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from attribution import lift_records
 from attribution.errors import BadInput
 from attribution.models.parameters import KINDS, setting_tables
 from attribution.paths import SQL
@@ -62,6 +61,8 @@ def write(connection: Connection, settings: Settings) -> None:
         path.stem: read(path.stem, settings.home.folder / path.name)
         for path in sorted(SEEDS.glob("*.csv"))
     }
+    from attribution import lift_records  # SciPy's statistics: only a refresh needs them
+
     tables["lift_tests"] = pd.concat(
         [tables["lift_tests"], lift_records.evidence(settings.home)], ignore_index=True
     )
