@@ -201,4 +201,10 @@ FACTS: Mapping[str, Facts] = {
         "the day it happened",
         "line_cpl line_roi leads_that_booked leads_that_came kept_of_booked share_of_line",
     ),
+    **_of(
+        ("reports",),
+        "installation",
+        "day on which the report is due",
+        "reports_planned reports_sent reports_held reports_failed",
+    ),
 }
