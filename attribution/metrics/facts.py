@@ -203,8 +203,8 @@ FACTS: Mapping[str, Facts] = {
     ),
     **_of(
         ("reports",),
-        "report, period",
-        "day on which it was due",
+        "installation",
+        "day on which the report is due",
         "reports_planned reports_sent reports_held reports_failed",
     ),
 }
