@@ -31,6 +31,12 @@ _SECRET, _PATH = {"secret": True}, {"path": True}
 _MEANT = {str: "a text in quotes", bool: "true or false", int: "a whole number", float: "a number"}
 _NAMES = tuple[str, ...]
 _SECURITY = ("starttls", "tls", "none")
+# RFC 5321, 4.1.2: a dot-string at a domain. Quoted names and literals are for nobody's patients,
+# and what can be more than one address, or a line of its own in a header, must not get through.
+ADDRESS = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,8 @@ from email.header import Header
 from email.message import Message
 from email.utils import format_datetime, parseaddr
 
-from attribution.contacts import ADDRESS
 from attribution.outreach_settings import Outreach
-from attribution.outreach_ways import Smtp
+from attribution.outreach_ways import ADDRESS, Smtp
 from outreach.letters import Letter
 from outreach.mail_logs import message_id, settled
 from outreach.outbox import Outbox

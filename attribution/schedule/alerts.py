@@ -14,9 +14,8 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
-from attribution.contacts import ADDRESS
 from attribution.errors import BadInput, SettingsError
-from attribution.outreach_ways import typed
+from attribution.outreach_ways import ADDRESS, typed
 from attribution.paths import Home
 from attribution.schedule.books import Books
 from attribution.schedule.delivery import Mail

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from attribution.contacts import ADDRESS
 from attribution.errors import BadInput, SettingsError
 from attribution.outreach_settings import clock
-from attribution.outreach_ways import typed
+from attribution.outreach_ways import ADDRESS, typed
 from attribution.paths import Home
 from attribution.reports.catalog import REPORTS
 from attribution.schedule.slots import DAYS, Slots
