@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from attribution import seeds, viewer_marts
+from attribution import seeds
 from attribution.errors import BadInput
 from attribution.metrics import METRICS, Definition
 from attribution.metrics.pages import PAGES, title_of
@@ -156,8 +156,9 @@ def is_own(home: Home, name: str) -> bool:
 
 def viewer_rules() -> pd.DataFrame:
     """Which tables are told with small cells folded, and how. Columns: mart, cells, counted."""
+    from attribution.viewer_marts import CUBES  # it reads all of the models; settings come here
+
     rows = [
-        (cube.name, ", ".join((*cube.by, *cube.keys)), ", ".join(cube.counts))
-        for cube in viewer_marts.CUBES
+        (cube.name, ", ".join((*cube.by, *cube.keys)), ", ".join(cube.counts)) for cube in CUBES
     ]
     return pd.DataFrame(rows, columns=["mart", "cells", "counted"])

@@ -19,7 +19,16 @@ from servers.scripted import SCRIPTS, slice_of, slices
 from sqlalchemy import select
 from starlette.requests import Request
 
-from attribution import audit, holding, log_lines, operations, restating, settings, telemetry
+from attribution import (
+    audit,
+    holding,
+    load_books,
+    log_lines,
+    operations,
+    restating,
+    settings,
+    telemetry,
+)
 from attribution.backfill import Part, nothing_there, part_of, rewound, settled_through, within
 from attribution.errors import BadInput, Busy, NotAllowed, SettingsError
 from attribution.load_books import FIELD, LoadBooks
@@ -96,7 +105,9 @@ def test_what_is_restated_is_all_that_changed(old, new):
         assert was + change == sum(new.get(day, (0.0,) * 4)[place] for day in old)
 
 
-def test_a_field_that_comes_is_new_and_one_that_goes_is_missing(home):
+def test_a_field_that_comes_is_new_and_one_that_goes_is_missing(home, monkeypatch):
+    times = iter(f"2026-11-0{day}T05:00:00.000+00:00" for day in (2, 3, 4))
+    monkeypatch.setattr(load_books, "now", lambda: next(times))
     with LoadBooks(home) as books:
         for fields in (["day", "clicks"], ["day", "clicks"], ["day", "reach"]):
             books.saw_fields("ads", {"ad_spend": fields})
