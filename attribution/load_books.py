@@ -176,14 +176,16 @@ class LoadBooks(Ledger):
         are empty where there was no earlier refresh.
         """
         found = self._frame(
-            select(SLICE.c.run_id, SLICE.c.source,
+            select(SLICE.c.run_id, SLICE.c.source, SLICE.c.ended_at,
                    SLICE.c.rows_loaded, SLICE.c.rows_rejected)
         )  # fmt: skip
         columns = ["source", "rows_loaded", "rows_before", "rows_rejected", "rejected_before"]
         if found.empty:
             return pd.DataFrame(columns=columns)
-        by_run = found.groupby(["source", "run_id"], as_index=False).sum()
-        by_run = by_run.sort_values(["source", "run_id"])  # a run is named after its beginning
+        by_run = found.groupby(["source", "run_id"], as_index=False).agg(
+            {"ended_at": "max", "rows_loaded": "sum", "rows_rejected": "sum"}
+        )
+        by_run = by_run.sort_values(["source", "ended_at"])
         before = by_run.groupby("source")[["rows_loaded", "rows_rejected"]].shift()
         by_run["rows_before"] = before["rows_loaded"]
         by_run["rejected_before"] = before["rows_rejected"]
