@@ -8,23 +8,34 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
 
-from attribution import analyst, custody, mix_command, warehouse
+from attribution import (
+    analyst,
+    custody,
+    definitions_command,
+    lift_command,
+    mix_command,
+    operating,
+)
 from attribution import settings as configuration
 from attribution.errors import BadInput, CaretraceError
-from attribution.ledger import Ledger
 from attribution.local_time import local
 from attribution.paths import Home
 from attribution.port import check_port
 from attribution.research import command as research_command
 from attribution.roles import ROLES
+from attribution.schedule import command as schedule_command
 from outreach import command as outreach
 
+if TYPE_CHECKING:
+    from attribution.backfill import Part
+
+_REPORTS = ("channels", "service-lines", "reactivation", "board")  # of the catalogue
 _MESSAGES = ("engagement", "education")  # reports of messages
 
 
@@ -83,9 +94,13 @@ def _parser() -> argparse.ArgumentParser:
         choices=ROLES,
         help="with simulated people: read as somebody with this role alone",
     )
+    serve.add_argument("--print", choices=["systemd"], help="write a unit file instead")
     serve.set_defaults(run=_serve)
 
     refresh = commands.add_parser("refresh", help="load every source and publish what they say")
+    refresh.add_argument("--source", help="ask this source alone")
+    refresh.add_argument("--since", type=_day, help="with --source: read days again from this one")
+    refresh.add_argument("--until", type=_day, help="with --source: up to this one")
     refresh.set_defaults(run=_refresh)
 
     status = commands.add_parser("status", help="what is published, and how the sources fare")
@@ -97,9 +112,14 @@ def _parser() -> argparse.ArgumentParser:
 
     export = commands.add_parser("export", help="write a report to a file")
     export.add_argument(
-        "report", choices=["channels", "journeys", "cohorts", "experience", "forecast", *_MESSAGES]
+        "report", choices=[*_REPORTS, "journeys", "cohorts", "experience", "forecast", *_MESSAGES]
     )
-    export.add_argument("--format", choices=["csv", "xlsx"], default="csv")
+    export.add_argument(
+        "--format",
+        choices=["csv", "xlsx", "pdf", "pptx"],
+        default="csv",
+        help=f"{', '.join(_REPORTS)}: any; all others: csv",
+    )
     export.add_argument("--out", type=Path, help="the file to write (default: standard output)")
     export.add_argument("--model", default=None, help="credit model (position)")
     export.add_argument(
@@ -122,6 +142,11 @@ def _parser() -> argparse.ArgumentParser:
         "--people", action="store_true", help="journeys: say that you may see single people"
     )
     export.add_argument(
+        "--since-generation",
+        type=int,
+        help="of the last report: what is new and restated since (default: the one before)",
+    )
+    export.add_argument(
         "--small-cells",
         action="store_true",
         help="all but journeys: with counts of fewer than 11 people; the file stays inside, and "
@@ -136,9 +161,13 @@ def _parser() -> argparse.ArgumentParser:
 
     analyst.add_command(commands)
     mix_command.add_commands(commands)
+    definitions_command.add_commands(commands)
+    lift_command.add_commands(commands)
     outreach.add_command(commands)
     research_command.add_command(commands)
     custody.add_commands(commands)
+    schedule_command.add_commands(commands)
+    operating.add_commands(commands)
 
     log = commands.add_parser("audit", help="who saw people and who took reports away")
     log.add_argument("what", choices=["show", "verify"], metavar="{show,verify}")
@@ -160,12 +189,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _demo(options: argparse.Namespace) -> int:
     from attribution.demo import prepare
+    from attribution.demo.geo_plan import register
 
     home = _home()
     if not options.no_serve:
         check_port(options.port)
     prepare(home, people=options.people, seed=options.seed, say=_say)
     code = _run_refresh(home, debug=options.debug)
+    register(home)
     if options.no_serve:
         return code
     return _serve(options)
@@ -173,6 +204,11 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     home = _home()
+    if getattr(options, "print", None):
+        from attribution.units import serve_unit
+
+        _say(serve_unit(home, options.port))
+        return 0
     check_port(options.port)
     from attribution.ui.server import serve
 
@@ -181,16 +217,20 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _refresh(options: argparse.Namespace) -> int:
-    return _run_refresh(_home(), debug=options.debug)
+    from attribution.backfill import part_of
+
+    home, today = _home(), datetime.now(UTC).date()
+    part = part_of(configuration.load(home), options.source, options.since, options.until, today)
+    return _run_refresh(home, part, debug=options.debug)
 
 
-def _run_refresh(home: Home, *, debug: bool) -> int:
+def _run_refresh(home: Home, part: "Part | None" = None, *, debug: bool) -> int:
     from attribution.progress import shown
     from attribution.refresh import refresh
 
     settings = configuration.load(home)
     with shown(sys.stderr) as watch:
-        outcome = refresh(settings, watch, debug=debug)
+        outcome = refresh(settings, watch, debug=debug, part=part)
     for name, message in outcome.failed.items():
         print(f"caretrace: {name} was not loaded: {message}", file=sys.stderr)
     _say(f"Generation {outcome.generation} is published.")
@@ -198,35 +238,9 @@ def _run_refresh(home: Home, *, debug: bool) -> int:
 
 
 def _status(_options: argparse.Namespace) -> int:
-    home = _home()
-    generation = warehouse.current_generation(home)
-    if generation is None:
-        raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
-    with Ledger(home) as ledger:
-        runs, sources = ledger.runs(1), ledger.sources()
-        published = ledger.publications(1000)
-    # A refresh that was killed right after it published has not written that down.
-    every = published[published["generation"] == generation]
-    # A rollback shows an older generation again and makes nothing in it newer.
-    when = every.loc[every["reason"] == "refresh", "published_at"]
-    back = ", rolled back" if (published.head(1)["reason"] == "rollback").all() else ""
-    _say(
-        f"Generation {generation}{back if len(every) else ''}, published "
-        f"{local(when.iloc[-1]) if len(when) else 'at an unknown time'}."
-    )
-    for run in runs.to_dict("records"):
-        # What failed is said with each source below.
-        message = "" if run["state"] == "partial" else run["message"]
-        _say(
-            f"Last refresh: {run['state']}, started {local(run['started_at'])}. {message}".rstrip()
-        )
-    for source in sources.to_dict("records"):
-        # A missing text is NaN in a frame.
-        told = source["last_success_at"]
-        since = local(told) if isinstance(told, str) else "never"
-        state = f"{source['state']}, last loaded {since}. {source['message']}"
-        _say(f"  {source['source']}: {state.rstrip()}")
-    return 1 if (sources["state"] == "failed").any() else 0
+    from attribution.status import status
+
+    return status(_home())
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -242,15 +256,6 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from attribution.reports.export import (
-        export_channels,
-        export_cohorts,
-        export_experience,
-        export_forecast,
-        export_journeys,
-        export_messages,
-    )
-
     _check_out(options)
     asked = {
         "model": options.model,
@@ -261,6 +266,8 @@ def _export(options: argparse.Namespace) -> int:
         "locations": tuple(options.location),
     }
     if options.report == "journeys":
+        from attribution.reports.export import export_journeys
+
         _check_people(options)
         rows = export_journeys(_home(), options.out, **asked)
         print(
@@ -271,23 +278,48 @@ def _export(options: argparse.Namespace) -> int:
         _say(f"Wrote {options.out}, {rows:,} touches.")
         return 0
     small = options.small_cells
-    if options.report in _MESSAGES:
-        content = export_messages(_home(), options.report, small_cells=small, **_weeks(options))
-    elif options.report == "cohorts":
-        content = export_cohorts(_home(), _in_common(options), small_cells=small)
-    elif options.report == "experience":
-        content = export_experience(_home(), small_cells=small, **_of_answers(options, asked))
-    elif options.report == "forecast":
-        _check_whole(options)
-        content = export_forecast(_home(), small_cells=small)
+    if options.report in _REPORTS:
+        # The others need more libraries than these have time to load.
+        from attribution.reports.asking import export_report
+
+        content = export_report(
+            _home(),
+            options.report,
+            options.format,
+            small_cells=small,
+            since_generation=options.since_generation,
+            **asked,
+        )
     else:
-        content = export_channels(_home(), options.format, small_cells=small, **asked)
+        content = _export_other(options, asked)
     if options.out is None:
         sys.stdout.buffer.write(content)
     else:
         options.out.write_bytes(content)
         _say(f"Wrote {options.out}.")
     return 0
+
+
+def _export_other(options: argparse.Namespace, asked: dict[str, Any]) -> bytes:
+    """A report that is in no catalogue: CSV of what one page shows."""
+    from attribution.reports.export import (
+        export_cohorts,
+        export_experience,
+        export_forecast,
+        export_messages,
+    )
+
+    if options.since_generation is not None:
+        raise BadInput("This report is compared with no earlier one. Leave --since-generation out.")
+    small = options.small_cells
+    if options.report in _MESSAGES:
+        return export_messages(_home(), options.report, small_cells=small, **_weeks(options))
+    if options.report == "cohorts":
+        return export_cohorts(_home(), _in_common(options), small_cells=small)
+    if options.report == "experience":
+        return export_experience(_home(), small_cells=small, **_of_answers(options, asked))
+    _check_whole(options)
+    return export_forecast(_home(), small_cells=small)
 
 
 def _weeks(options: argparse.Namespace) -> dict[str, date | None]:
@@ -338,8 +370,11 @@ def _check_out(options: argparse.Namespace) -> None:
     """Refuse a place that cannot take the report before it is made."""
     out: Path | None = options.out
     if out is None:
-        if options.format == "xlsx" and sys.stdout.isatty():
-            raise BadInput("A terminal cannot show a workbook. Name a file: --out channels.xlsx.")
+        if options.format != "csv" and sys.stdout.isatty():
+            raise BadInput(
+                f"A terminal cannot show this file. Name a place for it: --out {options.report}."
+                f"{options.format}."
+            )
     elif out.is_dir():
         raise BadInput(f"{out} is a folder. Name a file in it: --out {out / 'channels.csv'}.")
     elif not out.parent.is_dir():
@@ -391,7 +426,13 @@ def _audit(options: argparse.Namespace) -> int:
     if not home.ledger.is_file():
         raise BadInput(f"{home.folder} has no ledger yet. Run `caretrace refresh`.")
     if options.what == "show":
-        for said in audit.entries(home, options.last).to_dict("records"):
+        entries = audit.entries(home, options.last).to_dict("records")
+        if not entries:
+            _say(
+                "The audit log is empty: nobody signed in, exported, looked at people, or was sent "
+                "anything yet."
+            )
+        for said in entries:
             who = f"{said['actor']}: {said['action']} of {said['subject']}"
             _say(f"{said['number']} {local(said['at'])} {who} {said['detail']}")
         return 0
@@ -410,6 +451,8 @@ def _sessions(options: argparse.Namespace) -> int:
     home, name = _home(), None if options.all else options.reader
     audit.record(home, audit.operator(), audit.REVOKED, f"sessions of {name or 'everybody'}")
     ended = sessions(home).end_all(name)
+    if name is not None and not ended:
+        raise BadInput("Nobody of that name is signed in, so no session was ended.")
     _say(f"{ended:,} sessions are over.")
     return 0
 

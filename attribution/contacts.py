@@ -10,7 +10,6 @@ No name is ever kept. Only the sender opens what is sealed; pages and reports ca
 
 import hmac
 import os
-import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from attribution.errors import Busy, StorageError
 from attribution.keys import Keyring, keyring
 from attribution.normal import phone
+from attribution.outreach_ways import ADDRESS
 from attribution.paths import Home
 from attribution.privacy import linked
 from attribution.rehashing import key_name, note_key, pending
@@ -36,12 +36,6 @@ _KEPT: dict[type[Row], tuple[str, str]] = {
 }
 RECORD, EMAIL, PHONE = "record", "email", "phone"
 _NONCE = 12
-# RFC 5321, 4.1.2: a dot-string at a domain. Quoted names and literals are for nobody's patients,
-# and what can be more than one address, or a line of its own in a header, must not get through.
-ADDRESS = re.compile(
-    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-    r"@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
-)
 _TABLE = """
 create table if not exists address (
     owner text not null,

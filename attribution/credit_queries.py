@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from attribution import queries
+from attribution import date_basis, queries
 from attribution.models import MODELS
 from attribution.models.credit import GROUPS
 from attribution.models.estimate import Interval
@@ -160,7 +160,12 @@ def transitions(at: Marts, kind: str) -> pd.DataFrame:
 def spreads(
     at: Marts, scope: Scope, currency: str, models: Iterable[str] = tuple(MODELS)
 ) -> dict[str, Spread]:
-    """The spread of credit of each model that people's groups are known of."""
+    """The spread of credit of each model that people's groups are known of.
+
+    Groups are known by the day things happened only.
+    """
+    if date_basis.moved(scope, protected=at.protected):
+        return {}
     money = scope.kind == "collected"
     suffix = "value" if money else "conversions"
     known = _columns(at, "credit_groups")

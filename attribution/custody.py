@@ -38,6 +38,11 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     forget.add_argument("--confirm", action="store_true", help="do it, not only say what would go")
     forget.add_argument(
+        "--here-only",
+        action="store_true",
+        help="also where a CRM that outreach told of them cannot be asked to let go of them",
+    )
+    forget.add_argument(
         "--reason",
         choices=["request", "consent", "error", "law"],
         default="request",
@@ -75,7 +80,11 @@ def _forget(options: argparse.Namespace) -> int:
     if sys.stdin.isatty():
         print(f"{HOW} End with Ctrl-D.", file=sys.stderr)
     lines = asked(sys.stdin)
-    found = forget(settings, lines, options.reason) if options.confirm else find(settings, lines)
+    found = (
+        forget(settings, lines, options.reason, here_only=options.here_only)
+        if options.confirm
+        else find(settings, lines)
+    )
     if found.already:
         waits = " Something of them is left: --confirm goes on." if unfinished(home) else ""
         _say(f"Forgotten before: {found.already} of the lines.{waits}")

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 
 from attribution import queries, versions, warehouse
 from attribution.at_rest import mend
+from attribution.backup import last_backup
 from attribution.errors import CaretraceError, StorageError
 from attribution.forgetting import unfinished
+from attribution.holding import sends_held
 from attribution.paths import Home
 from attribution.rotation import state
+from attribution.schedule.probing import probes as schedule_probes
 from attribution.settings import (
     Settings,
     SourceSettings,
@@ -27,6 +30,7 @@ from connectors.rest import Rest
 from connectors.source import Context
 from outreach.probing import probes
 
+OLDEST_BACKUP = timedelta(days=8)  # a weekly one, and a day's grace
 PATIENCE = Patience(attempts=2, socket_seconds=10, call_seconds=20)
 
 
@@ -54,6 +58,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_keys(settings),
         *_sign_in(settings),
         *(Finding(*each) for each in probes(settings)),
+        *(Finding(*each) for each in schedule_probes(settings.home)),
         *(_source(settings, source) for source in settings.sources),
         *_service_lines(settings),
     ]
@@ -94,8 +99,30 @@ def _home(settings: Settings) -> Iterator[Finding]:
         free >= needed,
         f"{free / 1e9:.1f} GB free, a refresh may need {needed / 1e9:.1f} GB.",
     )
+    yield from _kept(home)
     if not settings.sources:
         yield Finding("sources", False, "none is configured: add a [sources.<name>] table.")
+
+
+def _kept(home: Home) -> Iterator[Finding]:
+    """Whether there is a backup of late, and whether sends are held."""
+    if not home.ledger.is_file():
+        return
+    try:
+        held, at = sends_held(home), last_backup(home)
+    except CaretraceError as error:
+        yield Finding("ledger", False, str(error))
+        return
+    if held:
+        yield Finding("sends", False, f"they are held: {held} `caretrace release` ends it.")
+    if at is None:
+        # Not a fault: it may be kept in another way. Demonstrations need none.
+        yield Finding("backup", True, "none was made: `caretrace backup TARGET` makes one.")
+        return
+    age = datetime.now(UTC) - datetime.fromisoformat(at)
+    late = age > OLDEST_BACKUP
+    advice = " Run `caretrace backup TARGET`." if late else ""
+    yield Finding("backup", not late, f"the last one is {age.days} days old.{advice}")
 
 
 def _private(home: Home) -> Finding:

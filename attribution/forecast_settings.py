@@ -18,6 +18,7 @@ NUMBERS = MappingProxyType(
         "spend": "spend",
     }
 )
+_SWITCHES = ("enabled", "agree")
 _LIMITS = {
     "horizon": (4, 26),
     "members": (1, 12),
@@ -36,16 +37,18 @@ class ForecastSettings:
     settle_weeks: int = 0  # newest weeks left out, where sources restate them
     workers: int = 0
     country: str = "US"  # whose public holidays
+    agree: bool = False  # parts are moved until they add up to totals
     targets: Mapping[Key, float] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def forecast_settings(table: Mapping[str, Any], *, country: str = "US") -> ForecastSettings:
     """The settings of `[forecast]`; raises ValueError with the first thing that cannot be."""
-    known = {"enabled", "country", "targets", *_LIMITS}
+    known = {*_SWITCHES, "country", "targets", *_LIMITS}
     for name in sorted(table.keys() - known):
         raise ValueError(f"{name} is not a setting; choose from {', '.join(sorted(known))}")
-    if type(table.get("enabled", True)) is not bool:
-        raise ValueError("enabled must be true or false")
+    for name in _SWITCHES:
+        if type(table.get(name, True)) is not bool:
+            raise ValueError(f"{name} must be true or false")
     numbers = {}
     for name, (least, most) in _LIMITS.items():
         value = table.get(name, getattr(_DEFAULT, name))
@@ -57,6 +60,7 @@ def forecast_settings(table: Mapping[str, Any], *, country: str = "US") -> Forec
         raise ValueError('country must be a code of two letters such as "US"')
     return ForecastSettings(
         enabled=table.get("enabled", True),
+        agree=table.get("agree", False),
         country=land.upper(),
         targets=MappingProxyType(_targets(table.get("targets", {}))),
         **numbers,

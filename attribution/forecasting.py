@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from attribution.forecast_settings import ForecastSettings
 from attribution.models.forecast_calendar import holidays_of, known_of
-from attribution.models.forecast_candidates import CANDIDATES, EXTRA, MEANS, missing
+from attribution.models.forecast_candidates import CANDIDATES, EXTRA, MEANS, PROPHET, missing
 from attribution.models.forecast_fit import Fit, Task, baseline, fit
 from attribution.models.forecast_series import MONEY, Key, Series, chosen
 from attribution.models.forecast_table import forecast_table, no_forecasts
@@ -55,7 +55,7 @@ class Forecasting:
             key: value * (1e6 if key.metric in MONEY else 1.0)
             for key, value in self.settings.targets.items()
         }
-        return forecast_table(tasks, fits, targets)
+        return forecast_table(tasks, fits, targets, agree=self.settings.agree)
 
     def tasks(
         self, rows: pd.DataFrame, promotions: pd.DataFrame, capacity: pd.DataFrame
@@ -95,7 +95,7 @@ class Forecasting:
         said = f"{series} series, {self.fitted} fitted, {self.reused} unchanged."
         if missing():
             said += (
-                f" Only baselines: {' and '.join(missing())} need more packages; install "
+                f" Only baselines: {' and '.join(missing())} needs more packages; install "
                 f"caretrace[{EXTRA}] and refresh again."
             )
         if self.fell_back:
@@ -126,7 +126,7 @@ def fitted_all(tasks: Sequence[Task], workers: int = 0) -> Iterator[tuple[Task, 
     """
     if not tasks:
         return
-    if not set(CANDIDATES) & set(tasks[0].names) - {"seasonal_naive"}:
+    if PROPHET not in tasks[0].names:
         yield from ((task, fit(task)) for task in tasks)
         return
     number = min(workers or min(os.cpu_count() or 1, MOST_WORKERS), len(tasks))

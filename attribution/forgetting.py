@@ -111,13 +111,22 @@ def find(settings: Settings, lines: Sequence[Asked]) -> Found:
     return Found(tuple(sorted(every)), tuple(own), records, already, counts)
 
 
-def forget(settings: Settings, lines: Sequence[Asked], reason: str) -> Found:
-    """Decide that these people are forgotten; the next build of a generation takes them away."""
+def forget(
+    settings: Settings, lines: Sequence[Asked], reason: str, *, here_only: bool = False
+) -> Found:
+    """Decide that these people are forgotten; the next build of a generation takes them away.
+
+    Before that they are taken off lists, campaigns and tasks that outreach put them on, as nobody
+    can say afterwards who it was. Raises BadInput, and forgets nobody, where a system cannot be
+    told, unless it is meant `here_only`.
+    """
     home = settings.home
     with only_one(home):
         found = find(settings, lines)
         if not found.people:
             return found
+        if not here_only:
+            _leave_others(settings, found)
         for person in found.people:
             audit.record(
                 home, audit.operator(), audit.FORGOTTEN, "a person", person=person, reason=reason
@@ -125,6 +134,23 @@ def forget(settings: Settings, lines: Sequence[Asked], reason: str) -> Found:
         with open_vault(home) as vault:
             bury(vault, secrets.token_hex(8), found.identifiers, found.records, found.people)
     return found
+
+
+def _leave_others(settings: Settings, found: Found) -> None:
+    """Take people off wherever outreach put them; raises BadInput where they are still there."""
+    home = settings.home
+    if not home.outreach.is_file():
+        return
+    # Imported late: most installations hand nobody to a CRM.
+    from attribution.outreach_settings import outreach_settings
+    from outreach.taking_back import take_back_the_forgotten
+
+    taken = take_back_the_forgotten(home, outreach_settings(home), found.people, found.identifiers)
+    if taken.left:
+        raise BadInput(
+            f"Nobody was forgotten: a CRM still has them on a list, in a campaign or as a task. "
+            f"{taken.why} Then say it again; or look them up there yourself and say --here-only."
+        )
 
 
 def unfinished(home: Home) -> bool:

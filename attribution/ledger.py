@@ -134,6 +134,67 @@ SCENARIO = Table(
     Column("request", Text, nullable=False),
     Column("result", Text, nullable=False),
 )
+FLAG = Table(
+    "flag",
+    METADATA,
+    Column("name", Text, primary_key=True),  # sends_held, last_backup
+    Column("said", Text, nullable=False),
+    Column("at", Text, nullable=False),
+)
+ANNOTATION = Table(
+    "annotation",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("at", Text, nullable=False),
+    Column("day", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+SAVED_VIEW = Table(
+    "saved_view",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("at", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("shared", Integer, nullable=False),
+    Column("page", Text, nullable=False),
+    Column("filters", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+LIFT_TEST = Table(
+    "lift_test",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("digest", Text, nullable=False),  # SHA-256 of the plan
+)
+# Of tests; both are only added to.
+LIFT_RESULT = Table(
+    "lift_result",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("test", Integer, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("result", Text, nullable=False),
+)
+LIFT_WITHDRAWAL = Table(
+    "lift_withdrawal",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("test", Integer, nullable=False),
+    Column("result", Integer),  # none: the test itself was called off
+    Column("at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("why", Text, nullable=False),
+)
 TABLES = {table.name: table for table in METADATA.sorted_tables}
 # A guard against accidents; `attribution.audit` finds out what was done on purpose.
 _ONLY_ADDED = (
@@ -369,6 +430,40 @@ class Ledger:
                 return []
             rows = connection.execute(select(SCENARIO).order_by(SCENARIO.c.number)).mappings()
             return [dict(row) for row in rows]
+
+    def flag(self, name: str) -> str | None:
+        """What a flag says; None where it is not set, or the ledger is an older one to read."""
+        with self._sound(), self._engine.connect() as connection:
+            if not inspect(connection).has_table(FLAG.name):
+                return None
+            said = connection.execute(select(FLAG.c.said).where(FLAG.c.name == name)).scalar()
+            return None if said is None else str(said)
+
+    def set_flag(self, name: str, said: str | None) -> None:
+        """Set a flag, or take it away."""
+        with self._write() as connection:
+            connection.execute(delete(FLAG).where(FLAG.c.name == name))
+            if said is not None:
+                connection.execute(insert(FLAG).values(name=name, said=said, at=now()))
+
+    def add(self, table: Table, **values: object) -> None:
+        """Add a row to a table that people write into: notes, saved views."""
+        with self._write() as connection:
+            connection.execute(insert(table).values(at=now(), **values))
+
+    def remove(self, table: Table, number: int) -> None:
+        """Remove the row of that number."""
+        with self._write() as connection:
+            connection.execute(delete(table).where(table.c.number == number))
+
+    def rows(self, table: Table) -> list[dict[str, Any]]:
+        """The rows of such a table, oldest first."""
+        with self._sound(), self._engine.connect() as connection:
+            # An older ledger that can only be read has no such table.
+            if not inspect(connection).has_table(table.name):
+                return []
+            found = connection.execute(select(table).order_by(table.c.number)).mappings()
+            return [dict(row) for row in found]
 
     def runs(self, limit: int = 20) -> pd.DataFrame:
         """The last runs, newest first; one whose process died is `killed`, not `running`."""

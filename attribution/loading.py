@@ -7,7 +7,7 @@ all of it commits at once. After a kill the old rows and the old cursor stand.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Lock
 
@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, Engine
 
-from attribution import rejects
+from attribution import rejects, restating
 from attribution.contacts import Contacts
 from attribution.erasing import records_in
+from attribution.load_books import Restated
 from attribution.privacy import Door, stored_fields
 from attribution.raw import has_person, lent
 from attribution.tombstones import Record
@@ -40,6 +41,7 @@ class Loaded:
     rows: int
     rejected: int
     message: str
+    restated: tuple[Restated, ...] = ()  # days that add up to something else than before
 
 
 @dataclass(slots=True)
@@ -55,6 +57,8 @@ class Loader:
     on_rows: Callable[[int], None] = lambda _rows: None
     on_forgotten: Callable[[Sequence[Record]], None] = lambda _records: None
     contacts: Contacts | None = None  # where addresses are kept, sealed, to send to
+    # The fields that came filled, by table: what a source no longer tells is missed here.
+    filled: dict[str, set[str]] = field(default_factory=dict)
 
     def load(self, piece: Slice) -> Loaded:
         """Read one slice to its end and commit it, or raise and leave everything as it was."""
@@ -73,7 +77,8 @@ class Loader:
         left_out = stage.forgotten.total()
         if left_out:
             message = f"{message} {left_out:,} rows of forgotten people were left out.".strip()
-        return Loaded(stage.committed, len(stage.rejected) + left_out, message)
+        rejected = len(stage.rejected) + left_out
+        return Loaded(stage.committed, rejected, message, tuple(stage.restated))
 
 
 class _Stage:
@@ -90,6 +95,7 @@ class _Stage:
         self.forgotten: Counter[str] = Counter()  # rows left out, by table; which is not noted
         self.records: set[Record] = set()
         self.totals: list[Total] = []
+        self.restated: list[Restated] = []
         self.cursor: str | None = None
         self.waiting: dict[type[Row], list[Row]] = defaultdict(list)
         with connection.begin():
@@ -128,6 +134,7 @@ class _Stage:
             raise SourceChanged(
                 f"{self.piece.name} was not expected to hold {row.spec.table} rows."
             )
+        self._note_filled(row, table)
         # The engine may store rows in any order, and of two with one key the later one counts.
         arrived = pa.array(np.arange(self.rows, self.rows + len(table)))
         door = self.loader.door
@@ -144,6 +151,12 @@ class _Stage:
             )
         self.rows += len(table)
         self.loader.on_rows(len(table))
+
+    def _note_filled(self, row: type[Row], table: pa.Table) -> None:
+        filled = self.loader.filled.setdefault(row.spec.table, set())
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            if name not in filled and column.null_count < len(column):
+                filled.add(name)
 
     def _with_keys(self, row: type[Row], arrow: pa.Table) -> pa.Table:
         """Rows that have their whole key; another could never be found again to be replaced."""
@@ -233,6 +246,10 @@ class _Stage:
             for row in self.piece.rows:
                 replaced = self.piece.window is not None and row.spec.day is not None
                 if self.piece.window is not None and replaced:
+                    was = restating.before(connection, row, owner, self.piece.window)
+                    if was:
+                        told = restating.sums(connection, row, _staged(row), "", ())
+                        self.restated += restating.compared(row, self.account, was, told)
                     connection.exec_driver_sql(
                         f"delete from raw_{row.spec.table} where source = ? and account = ? "
                         f'and "{row.spec.day}" between ? and ?',

@@ -57,7 +57,7 @@ def add_commands(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _mix(options: argparse.Namespace) -> int:
-    home, generation, marts = _published()
+    home, generation, marts = published()
     found = mix_queries.mix_channels(marts, options.kind)
     if found.empty:
         raise BadInput(planning.TOO_LITTLE)
@@ -70,15 +70,15 @@ def _mix(options: argparse.Namespace) -> int:
     content = table.to_csv(index=False).encode("utf-8")
 
     def written() -> None:
-        _audited(home, generation, "mix", {"kind": options.kind}, content)
+        audited(home, generation, "mix", {"kind": options.kind}, content)
 
-    return _write(options.out, content, written)
+    return write(options.out, content, written)
 
 
 def _budget(options: argparse.Namespace) -> int:
     from attribution.reports.plans import NAME, plan_report
 
-    home, generation, marts = _published()
+    home, generation, marts = published()
     reader = Reader(audit.operator(), frozenset(ROLES))
     if options.scenarios:
         plans: Sequence[Scenario] = planning.kept(home, reader)
@@ -93,9 +93,9 @@ def _budget(options: argparse.Namespace) -> int:
     content = plan_report(plans, queries.about(marts).currency)
 
     def written() -> None:
-        _audited(home, generation, NAME, said, content)
+        audited(home, generation, NAME, said, content)
 
-    code = _write(options.out, content, written)
+    code = write(options.out, content, written)
     if not options.scenarios:
         print(f"caretrace: {_sentence(plans[0])}", file=sys.stderr)  # noqa: T201
     return code
@@ -141,7 +141,8 @@ def _room(text: str) -> tuple[str, float]:
         raise BadInput(f"{text!r} is no room. Write it as cardiology=5, visits a week.") from None
 
 
-def _published() -> tuple[Home, int, Marts]:
+def published() -> tuple[Home, int, Marts]:
+    """The home, the published generation and its marts; raises BadInput where there is none."""
     home = configuration.home()
     generation = current_generation(home)
     if generation is None:
@@ -150,20 +151,22 @@ def _published() -> tuple[Home, int, Marts]:
     return home, generation, queries.marts(home, generation, protected=False)
 
 
-def _audited(
+def audited(
     home: Home, generation: int, report: str, about: dict[str, object], content: bytes
 ) -> None:
-    from attribution.reports.export import audit_export
+    """Write down that a file of aggregates is taken away."""
+    from attribution.reports.asking import audit_export
 
     audit_export(
         home, audit.operator(), generation, about, "csv", content, report, small_cells=True
     )
 
 
-def _write(out: Path | None, content: bytes, audited: "Callable[[], None]") -> int:
+def write(out: Path | None, content: bytes, noted: "Callable[[], None]") -> int:
+    """Write a file, or to standard output, once `noted` has written that down."""
     if out is not None and not out.absolute().parent.is_dir():
         raise BadInput(f"There is no folder {out.parent} to write {out.name} into.")
-    audited()
+    noted()
     if out is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()

@@ -31,6 +31,12 @@ _SECRET, _PATH = {"secret": True}, {"path": True}
 _MEANT = {str: "a text in quotes", bool: "true or false", int: "a whole number", float: "a number"}
 _NAMES = tuple[str, ...]
 _SECURITY = ("starttls", "tls", "none")
+# RFC 5321, 4.1.2: a dot-string at a domain. Quoted names and literals are for nobody's patients,
+# and what can be more than one address, or a line of its own in a header, must not get through.
+ADDRESS = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +94,10 @@ class Salesforce:
     api_version: str = "66.0"
     campaigns: Mapping[str, Any] = field(default_factory=dict)  # flow -> id of a campaign
     member_status: str = ""
+    refused_status: str = ""  # of members who refuse later; without one they leave the campaign
     task_key_field: str = ""  # text field of tasks, unique, an external id
     task_owner: str = ""
+    task_closed_status: str = "Completed"
     endpoint: str = ""
     private_key: str = field(default="", repr=False, metadata=_SECRET)
     consumer_secret: str = field(default="", repr=False, metadata=_SECRET)

@@ -63,6 +63,11 @@ class Home:
         return self.folder / "research"
 
     @property
+    def reported(self) -> Path:
+        """What reports said of each channel and week: to tell the next ones what was restated."""
+        return self.folder / "reported"
+
+    @property
     def contacts(self) -> Path:
         return self.folder / "contacts.sqlite"
 

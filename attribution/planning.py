@@ -110,6 +110,11 @@ def scenario(marts: Marts, request: Request) -> Scenario:
 
 
 def _known(request: Request, found: Response) -> None:
+    if request.change is not None and not 0 < request.change <= 1:
+        raise BadInput(
+            f"{request.change:g} is no share that a channel may move by: give more than 0 and at "
+            "most 1, as 0.5 for half of today's money."
+        )
     named = [*request.locked, *(name for name, _, _ in request.bounds)]
     for name in named:
         if name not in found.channels:

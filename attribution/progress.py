@@ -9,12 +9,17 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from attribution import log_lines
 from attribution.refresh import Event, Watcher
 
 
 @contextmanager
 def shown(stream: TextIO) -> Iterator[Watcher]:
-    """Show events as live lines on a terminal, as plain lines elsewhere."""
+    """Show events as live lines on a terminal, as plain lines elsewhere, or as JSON where set."""
+    if (lines := log_lines.lines()) is not None:
+        with lines as written:
+            yield log_lines.watcher(written)
+        return
     console = Console(file=stream, highlight=False)
     if not console.is_terminal:
         yield _plain(console)

@@ -12,11 +12,12 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
+from attribution import date_basis
 from attribution.ledger import Ledger
 from attribution.models.journey_credit import shared
 from attribution.paths import Home
 from attribution.small_cells import OTHER
-from attribution.warehouse import open_marts
+from attribution.warehouse import holds_viewers, open_marts
 
 MICROS = 1_000_000
 WEEK = timedelta(weeks=1)
@@ -34,6 +35,7 @@ class Scope:
     model: str = "position"
     service_lines: tuple[str, ...] = ()
     locations: tuple[str, ...] = ()
+    basis: str = date_basis.OWN  # by which day conversions fall into the weeks
 
     @property
     def weeks(self) -> int:
@@ -235,45 +237,148 @@ def conversions_by_week(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     narrowed stands in the first week of its block.
     """
     whole = at.protected and not (scope.service_lines or scope.locations)
-    mart = CONVERSIONS_WEEKLY if whole else CONVERSIONS
+    mart = CONVERSIONS_WEEKLY if whole else _conversions(at, scope)
     return _money(at.ask(_observed(scope, currency, mart.c.week, mart)), "value")
 
 
 def conversions_by_service_line(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     """What was observed in each service line. Columns: service_line, kind, conversions, value."""
-    return _money(at.ask(_observed(scope, currency, CONVERSIONS.c.service_line)), "value")
+    mart = _conversions(at, scope)
+    return _money(at.ask(_observed(scope, currency, mart.c.service_line, mart)), "value")
 
 
 def credit_by_campaign(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     """What the scope's model credits. Columns: channel, campaign, kind, conversions, value."""
-    grain = (CREDIT.c.channel, CREDIT.c.campaign, CREDIT.c.kind)
+    mart = _credit(at, scope)
+    grain = (mart.c.channel, mart.c.campaign, mart.c.kind)
     statement = (
         sa.select(
             *grain,
-            sa.func.sum(CREDIT.c.conversions).label("conversions"),
-            _in_currency(CREDIT, currency, "value"),
+            sa.func.sum(mart.c.conversions).label("conversions"),
+            _in_currency(mart, currency, "value"),
         )
-        .where(CREDIT.c.model == scope.model, *_within(CREDIT, scope))
+        .where(mart.c.model == scope.model, *_within(mart, scope))
         .group_by(*grain)
         .order_by(*grain)
     )
     return _money(at.ask(statement), "value")
+
+
+Span = tuple[date, date]  # weeks, both included
+
+
+def credit_in_spans(
+    at: Marts, scope: Scope, currency: str, spans: Sequence[Span]
+) -> dict[tuple[str, str], tuple[float, ...]]:
+    """What the scope's model credits in each span, by kind and channel; money where it is money.
+
+    All in one look: the spans may overlap, and the scope's own weeks do not count.
+    """
+    mart = _credit(at, scope)
+    amount = sa.case(
+        (mart.c.kind != "collected", mart.c.conversions),
+        (mart.c.currency == currency, sa.cast(mart.c.value_micros, sa.Double) / MICROS),
+        else_=0.0,
+    )
+    grain = (mart.c.kind, mart.c.channel)
+    chosen = [mart.c.model == scope.model, *_dimensions(mart, scope)]
+    return _in_spans(at, mart, amount, grain, chosen, spans)
+
+
+def spend_in_spans(
+    at: Marts, scope: Scope, currency: str, spans: Sequence[Span]
+) -> dict[tuple[str, str], tuple[float, ...]]:
+    """The same of spend, under the kind `spend`."""
+    amount = sa.cast(SPEND.c.spend_micros, sa.Double) / MICROS
+    grain: tuple[sa.ColumnElement[Any], ...] = (
+        sa.literal_column("'spend'").label("kind"),
+        SPEND.c.channel,
+    )
+    chosen = [SPEND.c.currency == currency, *_dimensions(SPEND, scope)]
+    return _in_spans(at, SPEND, amount, grain, chosen, spans)
+
+
+def _in_spans(
+    at: Marts,
+    mart: sa.FromClause,
+    amount: sa.ColumnElement[Any],
+    grain: Sequence[sa.ColumnElement[Any]],
+    chosen: Sequence[sa.ColumnElement[bool]],
+    spans: Sequence[Span],
+) -> dict[tuple[str, str], tuple[float, ...]]:
+    totals = [
+        sa.func.sum(sa.case((mart.c.week.between(*span), amount), else_=0.0)).label(f"in_{place}")
+        for place, span in enumerate(spans)
+    ]
+    ends = mart.c.week.between(min(s for s, _ in spans), max(u for _, u in spans))
+    statement = sa.select(*grain, *totals).where(ends, *chosen).group_by(*grain)
+    rows = at.ask(statement).itertuples(index=False)
+    return {(str(row[0]), str(row[1])): tuple(map(float, row[2:])) for row in rows}
 
 
 def credit_by_model(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
-    """Credit for the scope's kind by model. Columns: model, channel, conversions, value."""
-    grain = (CREDIT.c.model, CREDIT.c.channel)
+    """Credit for the scope's kind by model. Columns: model, channel, conversions, value.
+
+    What the incremental model credits is dated by the day it happened, whatever the scope asks.
+    """
+    dated = date_basis.moved(scope, protected=at.protected)
+    parts = [_credit_by_model(at, scope, currency, CREDIT, *(["incremental"] if dated else []))]
+    if dated:
+        parts += [
+            _credit_by_model(at, scope, currency, date_basis.credited(scope, name))
+            for name in _SHARED
+        ]
+    if len(parts) == 1:
+        return parts[0]
+    order = ["model", "channel"]
+    return pd.concat([part for part in parts if len(part)]).sort_values(order, ignore_index=True)
+
+
+def _credit_by_model(
+    at: Marts, scope: Scope, currency: str, mart: sa.FromClause, *models: str
+) -> pd.DataFrame:
+    grain = (mart.c.model, mart.c.channel)
     statement = (
         sa.select(
             *grain,
-            sa.func.sum(CREDIT.c.conversions).label("conversions"),
-            _in_currency(CREDIT, currency, "value"),
+            sa.func.sum(mart.c.conversions).label("conversions"),
+            _in_currency(mart, currency, "value"),
         )
-        .where(CREDIT.c.kind == scope.kind, *_within(CREDIT, scope))
+        .where(mart.c.kind == scope.kind, *_within(mart, scope))
+        .where(*([mart.c.model.in_(models)] if models else []))
         .group_by(*grain)
         .order_by(*grain)
     )
     return _money(at.ask(statement), "value")
+
+
+def without_date(at: Marts, scope: Scope) -> pd.DataFrame:
+    """How much of each kind has no such date as the scope counts by, or one yet to come.
+
+    Columns: kind, whole and undated (within the scope, where what has no date stands where it
+    happened), later (after the last week of the data). Conversions; money is counted by its
+    payments. No rows where the day it happened counts.
+    """
+    if not date_basis.moved(scope, protected=at.protected):
+        return pd.DataFrame(columns=["kind", "whole", "undated", "later"])
+    mart = date_basis.CREDIT_DATES
+    amount = mart.c[f"{date_basis.model_of(scope)}_conversions"]
+
+    def total(name: str, *when: sa.ColumnElement[bool]) -> sa.Label[Any]:
+        return sa.func.sum(sa.case((sa.and_(*when), amount), else_=0.0)).label(name)
+
+    statement = (
+        sa.select(
+            mart.c.kind,
+            total("whole", _weeks(mart, scope)),
+            total("undated", _weeks(mart, scope), sa.not_(mart.c.is_dated)),
+            total("later", mart.c.week > about(at).last_week),
+        )
+        .where(mart.c.basis == scope.basis, *_dimensions(mart, scope))
+        .group_by(mart.c.kind)
+        .order_by(mart.c.kind)
+    )
+    return at.ask(statement)
 
 
 def sessions_by_campaign(at: Marts, scope: Scope) -> pd.DataFrame:
@@ -435,10 +540,10 @@ def unmapped(at: Marts) -> pd.DataFrame:
     return _money(at.ask(statement.limit(500)), "spend")
 
 
-def rejected(at: Marts) -> pd.DataFrame:
+def rejected(at: Marts, limit: int | None = 500) -> pd.DataFrame:
     """Rows that broke the contract, the first five hundred of them."""
     order = (REJECTED.c.source, REJECTED.c.file, REJECTED.c.row_number, REJECTED.c.column_name)
-    return at.ask(sa.select(*REJECTED.c).order_by(*order).limit(500))
+    return at.ask(sa.select(*REJECTED.c).order_by(*order).limit(limit))
 
 
 def rejected_count(at: Marts) -> int:
@@ -477,17 +582,17 @@ def data_end(at: Marts, today: date) -> date | None:
 
 def runs(home: Home, limit: int = 20) -> pd.DataFrame:
     """The last refreshes, newest first; empty before the first one."""
-    return _ledger(home).runs(limit) if home.ledger.is_file() else pd.DataFrame()
+    return ledger(home).runs(limit) if home.ledger.is_file() else pd.DataFrame()
 
 
 def steps(home: Home, run_id: str) -> pd.DataFrame:
     """The steps of one refresh in order."""
-    return _ledger(home).steps(run_id) if home.ledger.is_file() else pd.DataFrame()
+    return ledger(home).steps(run_id) if home.ledger.is_file() else pd.DataFrame()
 
 
 def sources(home: Home) -> pd.DataFrame:
     """How each source fared when it was last asked; empty before the first refresh."""
-    return _ledger(home).sources() if home.ledger.is_file() else pd.DataFrame()
+    return ledger(home).sources() if home.ledger.is_file() else pd.DataFrame()
 
 
 def published_at(home: Home, generation: int) -> pd.Timestamp | None:
@@ -506,14 +611,27 @@ def rolled_back(home: Home, generation: int) -> bool:
     return bool(((frame["generation"] == generation) & (frame["reason"] == "rollback")).any())
 
 
+def told_before(home: Home, generation: int, *, protected: bool) -> Marts | None:
+    """The marts published before a generation, where they are still kept."""
+    frame = _publications(home)
+    older = [int(each) for each in frame["generation"] if int(each) < generation]
+    for each in sorted(set(older), reverse=True):
+        if (home.generation(each) / "marts.duckdb").is_file() and (
+            not protected or holds_viewers(home, each)
+        ):
+            return marts(home, each, protected=protected)
+    return None
+
+
 def _publications(home: Home) -> pd.DataFrame:
     if not home.ledger.is_file():
         return pd.DataFrame(columns=["generation", "reason", "published_at"])
-    return _ledger(home).publications(1000)
+    return ledger(home).publications(1000)
 
 
 @lru_cache(maxsize=4)
-def _ledger(home: Home) -> Ledger:
+def ledger(home: Home) -> Ledger:
+    """The ledger of a home, opened once."""
     return Ledger(home)
 
 
@@ -531,27 +649,43 @@ def _spend(
     )
 
 
+def _credit(at: Marts, scope: Scope) -> sa.FromClause:
+    """Where the scope's model finds its credit, by the day that the scope counts by."""
+    if scope.model in _SHARED and date_basis.moved(scope, protected=at.protected):
+        return date_basis.credited(scope, scope.model)
+    return CREDIT
+
+
+def _conversions(at: Marts, scope: Scope) -> sa.FromClause:
+    if date_basis.moved(scope, protected=at.protected):
+        return date_basis.credited(scope, date_basis.model_of(scope))
+    return CONVERSIONS
+
+
 def _observed(
-    scope: Scope,
-    currency: str,
-    by: sa.ColumnClause[Any],
-    mart: sa.TableClause = CONVERSIONS,
+    scope: Scope, currency: str, by: sa.ColumnElement[Any], mart: sa.FromClause
 ) -> sa.Select[Any]:
     grain = (by, mart.c.kind)
-    within = _within(mart, scope) if mart is CONVERSIONS else [_weeks(mart, scope)]
+    within = [_weeks(mart, scope)] if mart is CONVERSIONS_WEEKLY else _within(mart, scope)
+    # Shares of conversions are no whole numbers in a week.
+    number = (
+        _total(mart.c.conversions)
+        if mart in (CONVERSIONS, CONVERSIONS_WEEKLY)
+        else sa.func.sum(mart.c.conversions).label("conversions")
+    )
     return (
-        sa.select(*grain, _total(mart.c.conversions), _in_currency(mart, currency, "value"))
+        sa.select(*grain, number, _in_currency(mart, currency, "value"))
         .where(*within)
         .group_by(*grain)
         .order_by(*grain)
     )
 
 
-def _weeks(mart: sa.TableClause, scope: Scope) -> sa.ColumnElement[bool]:
+def _weeks(mart: sa.FromClause, scope: Scope) -> sa.ColumnElement[bool]:
     return mart.c.week.between(scope.since, scope.until)
 
 
-def _within(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
+def _within(mart: sa.FromClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
     return [_weeks(mart, scope), *_dimensions(mart, scope)]
 
 
@@ -570,7 +704,7 @@ def _quarters(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]
     return chosen
 
 
-def _dimensions(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
+def _dimensions(mart: sa.FromClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
     chosen = ((mart.c.service_line, scope.service_lines), (mart.c.location, scope.locations))
     return [column.in_(values) for column, values in chosen if values]
 
@@ -581,7 +715,7 @@ def _total(column: sa.ColumnClause[Any], name: str = "") -> sa.Label[Any]:
     return total.label(name or column.name)
 
 
-def _in_currency(mart: sa.TableClause, currency: str, name: str) -> sa.Label[Any]:
+def _in_currency(mart: sa.FromClause, currency: str, name: str) -> sa.Label[Any]:
     # Counts add up over currencies, money does not.
     value = sa.case((mart.c.currency == currency, mart.c.value_micros), else_=0)
     return sa.cast(sa.func.coalesce(sa.func.sum(value), 0), sa.BigInteger).label(name)

@@ -43,6 +43,13 @@ _REJECTED = Table(
     *(Column(name, Text()) for name in ("cursor_key", "record")),
     *(Column(name, Date()) for name in ("first_day", "last_day")),
 )
+# Whom outreach left out for the frequency cap, and when: told by it anew at each refresh.
+_CAPPED = Table(
+    "raw_capped",
+    _METADATA,
+    *(Column(name, Text()) for name in ("source", "flow", "identifier")),
+    Column("at", DateTime(timezone=True)),
+)
 _CURSOR = Table(
     "cursor",
     _METADATA,

@@ -8,7 +8,7 @@ reading the old generation until the last line, and after any failure before it.
 import errno
 import gc
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,10 +32,12 @@ from attribution import (
     warehouse,
 )
 from attribution.at_rest import mend, owner_only
+from attribution.backfill import Part, nothing_there, rewound, settled_through, within
 from attribution.errors import CaretraceError, SettingsError, StorageError, told
 from attribution.first_names import same_names
 from attribution.keys import keyring
 from attribution.ledger import Ledger, StepNote
+from attribution.load_books import LoadBooks
 from attribution.loading import Loader
 from attribution.lock import only_one
 from attribution.outreach_settings import outreach_settings
@@ -44,10 +46,11 @@ from attribution.payloads import Payloads
 from attribution.placeholders import placeholders
 from attribution.privacy import Door
 from attribution.raw import cursors
+from attribution.restating import days_stored
 from attribution.settings import Settings, SourceSettings, connector, without_secrets
 from attribution.tombstones import Forgotten, Record, bury_records
 from connectors.errors import SourceError
-from connectors.source import Context
+from connectors.source import Context, Slice, Source, Window
 from outreach import told as outreach
 
 # Sources wait on networks: more threads than cores, few enough to be polite to one's own disk.
@@ -87,10 +90,12 @@ def refresh(
     *,
     debug: bool = False,
     load: bool = True,
+    part: Part | None = None,
 ) -> Outcome:
     """Load every source, build the next generation and publish it.
 
-    Without `load` no source is asked: what is stored is built anew, as after a deletion.
+    Without `load` no source is asked: what is stored is built anew, as after a deletion. With a
+    `part` only that source is, or only some of its days.
 
     Raises Busy when another refresh runs, StorageError when the disk will not do, TransformError
     when a check finds the new generation wrong; the published one then stays.
@@ -102,9 +107,10 @@ def refresh(
             "table (docs/start.md shows how); what was published still stands."
         )
     _own(home)
-    with owner_only(), only_one(home), Ledger(home) as ledger:
+    with owner_only(), only_one(home), LoadBooks(home) as ledger:
         _enough_space(home)
-        steps = [f"load {s.name}" for s in settings.sources if load]
+        asked = [s for s in settings.sources if load and (part is None or part.source == s.name)]
+        steps = [f"load {s.name}" for s in asked]
         steps += ["deletions"] if deletions.due(home, settings.retention) or not load else []
         run_id = ledger.start(
             [*steps, "identity", "models", "forecasts", "checks", "small cells", "publish"]
@@ -112,12 +118,15 @@ def refresh(
         ledger.keep_sources([source.name for source in settings.sources])
         try:
             with _seldom_collected():
-                outcome = _Run(settings, ledger, run_id, watch, steps, debug=debug).run()
+                window = part.window if part else None
+                run = _Run(settings, ledger, run_id, watch, steps, window, debug=debug)
+                outcome = run.run()
         except BaseException as error:
             ledger.finish(run_id, "failed", _published(home), told(error))
             raise
         state = "partial" if outcome.failed else "published"
-        ledger.finish(run_id, state, outcome.generation, " ".join(outcome.failed.values()))
+        said = [*([part.sentence] if part else []), *outcome.failed.values()]
+        ledger.finish(run_id, state, outcome.generation, " ".join(said))
         return outcome
 
 
@@ -139,10 +148,11 @@ class _Run:
     def __init__(
         self,
         settings: Settings,
-        ledger: Ledger,
+        ledger: LoadBooks,
         run_id: str,
         watch: Watcher,
         steps: Collection[str],
+        window: Window | None = None,
         *,
         debug: bool,
     ) -> None:
@@ -152,6 +162,7 @@ class _Run:
         self.run_id = run_id
         self.watch = watch
         self.steps = steps
+        self.window = window  # the days that are read again, where not what is due
         self.keys = keyring(settings.home)
         self.payloads = Payloads(settings.home, self.keys.payloads)
         self.forgotten = Forgotten()
@@ -165,6 +176,7 @@ class _Run:
         try:
             _, self.forgotten = deletions.prepare(home, building)
             failed = self._load_all(building)
+            self._note_days(building)
             self._delete(building)
             self._join_identities(building)
             checksums = self._build(building)
@@ -228,7 +240,7 @@ class _Run:
     def _load_slices(
         self, building: warehouse.Building, source: SourceSettings, step: str, note: StepNote
     ) -> tuple[list[str], list[str]]:
-        loaded_rows = 0
+        loaded_rows = read = 0
 
         def on_rows(rows: int) -> None:
             nonlocal loaded_rows
@@ -267,7 +279,8 @@ class _Run:
             opened = connector(source.kind).connect(self._context(source))
             with building.connect() as connection:
                 before = cursors(connection, source.name, source.account)
-            for piece in opened.slices(before):
+            for piece in self._slices(opened, before):
+                read += 1
                 # A later window must not be committed over a gap: the cursor would hide it.
                 if piece.cursor_key in stuck:
                     continue
@@ -278,6 +291,7 @@ class _Run:
                     problems.append(without_secrets(str(error), source))
                     self._note_slice(source, piece.name, "failed", 0, 0, problems[-1])
                 else:
+                    self.ledger.restated(self.run_id, source.name, loaded.restated)
                     note.rows += loaded.rows
                     notes += [loaded.message] if loaded.message else []
                     self._note_slice(
@@ -293,7 +307,24 @@ class _Run:
                 f"{source.name} failed with an unexpected {type(error).__name__}; what it had "
                 "loaded before stands. `caretrace --debug refresh` shows where."
             )
+        if self.window and not (read or problems):
+            problems.append(nothing_there(source, self.window))
+        if not problems:
+            self.ledger.saw_fields(source.name, loader.filled)
+            with building.connect() as connection:
+                after = cursors(connection, source.name, source.account)
+            self.ledger.settled(source.name, settled_through(after))
         return problems, notes
+
+    def _slices(self, opened: Source, before: Mapping[str, str]) -> Iterable[Slice]:
+        if self.window is None:
+            return opened.slices(before)
+        return within(opened.slices(rewound(before, self.window)), self.window)
+
+    def _note_days(self, building: warehouse.Building) -> None:
+        """Note how many rows of each of the last days there are of each source."""
+        with building.connect() as connection:
+            self.ledger.stored_days(days_stored(connection, datetime.now(UTC).date()))
 
     def _note_slice(
         self, source: SourceSettings, name: str, state: str, rows: int, rejected: int, message: str
@@ -320,7 +351,9 @@ class _Run:
             account=source.account,
             options=source.options,
             now=datetime.now(UTC),
-            first_day=self.settings.first_day,
+            first_day=min(self.settings.first_day, self.window.since)
+            if self.window
+            else self.settings.first_day,
             keep=lambda name, payload: self.payloads.keep(folder, name, payload),
         )
 
@@ -424,8 +457,8 @@ def _enough_space(home: Home) -> None:
         )
 
 
-def rollback(home: Home) -> int:
-    """Point pages at the generation before the published one, and write it down."""
+def rollback(home: Home, actor: str | None = None) -> int:
+    """Point pages at the generation before the published one, and write down who did."""
     if not home.folder.is_dir():
         raise StorageError(
             f"There is no folder {home.folder}, so nothing was ever published there. Set "
@@ -435,5 +468,5 @@ def rollback(home: Home) -> int:
     with only_one(home), Ledger(home) as ledger:
         number = warehouse.rollback(home)
         ledger.published(number, None, {}, "rollback")
-    audit.record(home, audit.operator(), audit.ROLLED_BACK, f"generation {number}")
+    audit.record(home, actor or audit.operator(), audit.ROLLED_BACK, f"generation {number}")
     return number

@@ -17,7 +17,9 @@ SEE = "see"  # pages of aggregates
 EXPORT = "export"
 PEOPLE = "people"
 OPERATE = "operate"
+RUN = "run"  # start refreshes, hold sends, go back a generation
 APPROVE = "approve"  # that a flow writes to people
+NOTE = "note"  # write what everybody reads beside the numbers: notes, shared views
 SMALL_CELLS = "small cells"  # counts of fewer than eleven people
 AS_ROLE = "CARETRACE_AS"  # one role, to see a demonstration as those who have it do
 RESEARCH = "research"  # read people, and take de-identified data away: it takes both roles
@@ -26,7 +28,9 @@ _MAY = {
     EXPORT: frozenset({"admin"}),
     PEOPLE: frozenset({"care"}),
     OPERATE: frozenset({"admin", "analyst"}),
+    RUN: frozenset({"admin"}),
     APPROVE: frozenset({"admin"}),
+    NOTE: frozenset({"analyst", "admin"}),
     SMALL_CELLS: frozenset({"analyst"}),
 }
 _BOTH = {RESEARCH: (PEOPLE, EXPORT)}

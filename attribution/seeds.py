@@ -25,6 +25,8 @@ _LAPSE_NUMBERS = (
     *("age_min", "age_max", "interval_days", "lapsed_days", "lost_days", "open_loop_days"),
 )
 COUNTED = tuple(kind for kind in KINDS if kind != "collected")
+# Columns that a user's file may leave out: they are empty then.
+OPTIONAL = {"lift_tests": ("service_line", "test")}
 PATTERNS = {"kind", "utm_source", "utm_medium", "utm_campaign", "network", "action"}
 
 
@@ -34,6 +36,9 @@ def read(name: str, own: Path | None = None) -> pd.DataFrame:
     if own is None or not own.is_file():
         return shipped
     edited = _rows(own)
+    edited = edited.assign(
+        **{column: "" for column in OPTIONAL.get(name, ()) if column not in edited.columns}
+    )
     missing = [column for column in shipped.columns if column not in edited.columns]
     if missing:
         raise BadInput(f"{own} lacks the column {missing[0]!r}; the shipped {name}.csv has it.")
@@ -56,6 +61,11 @@ def write(connection: Connection, settings: Settings) -> None:
         path.stem: read(path.stem, settings.home.folder / path.name)
         for path in sorted(SEEDS.glob("*.csv"))
     }
+    from attribution import lift_records  # SciPy's statistics: only a refresh needs them
+
+    tables["lift_tests"] = pd.concat(
+        [tables["lift_tests"], lift_records.evidence(settings.home)], ignore_index=True
+    )
     tables |= setting_tables(
         settings.credit, settings.currency, keep_timeline=settings.people.keep_timeline
     )
@@ -92,6 +102,7 @@ def _prove_claims(path: Path, rules: pd.DataFrame) -> None:
 def _prove_tests(path: Path, tests: pd.DataFrame) -> None:
     """A test that says nothing, or cannot be so, would pull a channel's credit somewhere wrong."""
     channels = set(_rows(SEEDS / "channel_rules.csv")["channel"])
+    together: dict[str, tuple[str, ...]] = {}
     for number, test in enumerate(tests.to_dict("records"), start=2):
         where = f"{path}, line {number}"
         said = {name: str(value).strip() for name, value in test.items()}
@@ -109,6 +120,12 @@ def _prove_tests(path: Path, tests: pd.DataFrame) -> None:
             raise BadInput(
                 f"{where}: standard_error {said['standard_error']!r} must be above 0; without one "
                 "nobody knows how much the test tells."
+            )
+        whole = tuple(said[n] for n in ("channel", "kind", "increment", "standard_error"))
+        if said["test"] and together.setdefault(said["test"], whole) != whole:
+            raise BadInput(
+                f"{where}: the rows of the test {said['test']!r} are parts of one, so they need "
+                "the same channel, kind, increment and standard_error, those of the whole."
             )
 
 

@@ -7,7 +7,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from importlib import import_module
@@ -117,9 +117,9 @@ def load(at: Home, *, today: date | None = None) -> Settings:
     secrets = _read(at.secrets) if at.secrets.is_file() else {}
     told = _Told(document, [])
     # How readers sign in is read apart, by the server (attribution/sign_in.py), and so is what
-    # research data must reach (attribution/research/rules.py) and how people are reached
-    # (attribution/outreach_settings.py).
-    elsewhere = {"sign_in", "research", "outreach"}
+    # research data must reach (attribution/research/rules.py), how people are reached
+    # (attribution/outreach_settings.py) and what runs by itself (attribution/schedule).
+    elsewhere = {"sign_in", "research", "outreach", "schedule", "reports", "alerts", "definitions"}
     told.only((set(Settings.__dataclass_fields__) - {"home"}) | elsewhere)
     first_day = told.get("first_day", date, (today or date.today()) - timedelta(days=731))  # noqa: DTZ011
     sources = (
@@ -146,7 +146,8 @@ def load(at: Home, *, today: date | None = None) -> Settings:
         )
     if settings.region not in SUPPORTED_REGIONS:
         told.problems.append(f"region = {settings.region!r} is not a country code such as 'US'")
-    for apart in (sign_in, research_rules, outreach_settings):
+    _definitions(told)
+    for apart in (sign_in, research_rules, outreach_settings, *_scheduled(document)):
         try:
             apart(at)
         except SettingsError as error:
@@ -190,6 +191,16 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
+def _scheduled(document: Mapping[str, Any]) -> tuple[Callable[[Home], object], ...]:
+    """What reads the tables of the schedule; where there is none, no report need be known."""
+    if not document.keys() & {"schedule", "reports", "alerts"}:
+        return ()
+    from attribution.schedule.alerts import alerts
+    from attribution.schedule.plans import planned
+
+    return planned, alerts
+
+
 def _credit(told: _Told) -> CreditSettings:
     try:
         credit = credit_settings(told.get("credit", dict, {}))
@@ -221,6 +232,16 @@ def _forecast(told: _Told) -> ForecastSettings:
     except ValueError as error:
         told.problems.append(f"[forecast]: {error}")
         return ForecastSettings()
+
+
+def _definitions(told: _Told) -> None:
+    """Who answers for numbers is read apart, by pages; what is wrong with it is said here."""
+    from attribution.definitions import owners_of  # it reads rule tables, which know settings
+
+    try:
+        owners_of(told.get("definitions", dict, {}))
+    except ValueError as error:
+        told.problems.append(f"[definitions]: {error}")
 
 
 def _identity(told: _Told) -> IdentitySettings:

@@ -26,9 +26,14 @@ from attribution.dialects import written_for
 from attribution.errors import TransformError
 from attribution.identity_links import holding_sql
 from attribution.models.arm_lift import lifts_of
-from attribution.models.checks import journey_shares_add_up, positions_equal_credit
+from attribution.models.checks import (
+    dates_equal_credit,
+    journey_shares_add_up,
+    positions_equal_credit,
+)
 from attribution.models.claim_credit import claim_credit_sql
 from attribution.models.credit import credit_groups_sql, credit_leans_sql, credit_sql
+from attribution.models.credit_dates import credit_dates_sql
 from attribution.models.drivers import experience_drivers
 from attribution.models.forecast_table import no_forecasts
 from attribution.models.incremental import draws_of
@@ -68,6 +73,7 @@ SOLVED: dict[str, Solve] = {
 WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("int_shares", "intermediate", shares_sql),
     ("credit", "marts", credit_sql),
+    ("credit_dates", "marts", credit_dates_sql),
     ("credit_groups", "marts", credit_groups_sql),
     ("credit_leans", "marts", credit_leans_sql),
     ("claim_credit", "marts", claim_credit_sql),
@@ -80,6 +86,7 @@ WRITTEN: tuple[tuple[str, str, Callable[[], str]], ...] = (
 WRITTEN_CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("journey_shares_add_up", journey_shares_add_up),
     ("positions_equal_credit", positions_equal_credit),
+    ("dates_equal_credit", dates_equal_credit),
 )
 
 

@@ -14,7 +14,10 @@ from attribution.paths import SQL, Home
 from attribution.warehouse import holds_viewers
 
 # Marts whose SQL is written from the registry of credit models, so that no file is named so.
-WRITTEN = ("credit", "credit_groups", "credit_leans", "claim_credit", "positions", "companions")
+WRITTEN = (
+    *("credit", "credit_dates", "credit_groups", "credit_leans", "claim_credit", "positions"),
+    "companions",
+)
 SENTENCE = (
     "What is published was built by another version of caretrace. Run `caretrace refresh` to "
     "build it anew; nothing is lost."

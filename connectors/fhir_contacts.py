@@ -1,7 +1,7 @@
 """FHIR R4 communications as messages, and consents as preferences. What was written stops here."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from connectors.contract import Message, Preference, Row
 from connectors.fhir_element import Element, codes
@@ -23,6 +23,10 @@ _REASONS = {
     "TREAT": "treatment", "CAREMGT": "treatment", "COC": "treatment",
     "HOPERAT": "operations", "PATADMIN": "operations",
 }  # fmt: skip
+
+# A permission of which nobody knows when it was given: every refusal may be later, so it outweighs
+# none. A refusal without a date may be of today, and outweighs every permission.
+_UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def communication(said: Element, links: Links, rules: Rules) -> Iterator[Row]:
@@ -59,7 +63,7 @@ def consent(given: Element, links: Links, rules: Rules) -> Iterator[Row]:
             said[purpose] = said.get(purpose, True) and permits and status == "active"
     reason = status if status != "active" else "no purpose"
     nothing = {row.record_id: row for row in withdrawn(given, rules, reason)}
-    at = given.instant("dateTime", rules.zone) or updated(given, rules) or rules.now
+    at = _since(given, rules)
     for purpose in PURPOSES:
         record = f"Consent/{given.needed_text('id')}/{purpose}"
         if purpose not in said:
@@ -71,10 +75,22 @@ def consent(given: Element, links: Links, rules: Rules) -> Iterator[Row]:
             channel="any",
             purpose=purpose,
             allowed=said[purpose],
-            since=at,
+            since=at or (_UNKNOWN if said[purpose] else rules.now),
             how="consent",
             patient_id=patient_of(given.part("patient"), links, "Consent.patient"),
         )
+
+
+def _since(given: Element, rules: Rules) -> datetime | None:
+    """Since when a consent is given or refused: its date, else that of what it provides, else when
+    the server last changed it. None where nothing tells.
+    """
+    period = given.part("provision").part("period")
+    return (
+        given.instant("dateTime", rules.zone)
+        or period.instant("start", rules.zone)
+        or updated(given, rules)
+    )
 
 
 def _provisions(provision: Element, outer: str | None = None) -> Iterator[tuple[str, bool]]:

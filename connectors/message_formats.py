@@ -64,7 +64,21 @@ TWILIO = {
     "sent": "sent", "delivered": "delivered", "read": "opened", "undelivered": "bounced",
     "failed": "bounced", "partially_delivered": "delivered", "canceled": "dropped",
 }  # fmt: skip
+# Twilio: what stays so, whatever is sent: no such number, no mobile number, a landline, blocked,
+# unknown or out of service. The others (30003 switched off or out of reach, 30007 filtered for what
+# it says, 30008 no reason given, ...) may pass, and say nothing of whether somebody is there.
+# https://www.twilio.com/docs/api/errors, read on 27 November 2026.
+TWILIO_GONE = frozenset({"21211", "21614", "21635", "30004", "30005", "30006"})
 STOPPED = "21610"  # Twilio: the person has answered STOP to this sender
+
+
+def twilio_event(status: str, error: str | None) -> str | None:
+    """What a state of Twilio's tells of a message; None where it is still on its way.
+
+    A message that was lost bounced only where its number will not take the next one either.
+    """
+    event = TWILIO.get(status.lower())
+    return "dropped" if event == "bounced" and error not in TWILIO_GONE else event
 
 
 def events_of(record: Record, own: Own) -> Iterator[Told] | None:
@@ -248,7 +262,7 @@ def _text_message(
     record: Record, when: str, sid: str, status: str, *,
     to: str | None, error: str | None, service: str | None, sender: str | None,
 ) -> Iterator[Told]:  # fmt: skip
-    event = TWILIO.get(status.lower())
+    event = twilio_event(status, error)
     if event is None:
         return
     channel, phone = channel_of(to)

@@ -1,4 +1,4 @@
-"""SMTP logs: Postfix's, and tables of deliveries (CSV, NDJSON), in a folder.
+"""SMTP logs: Postfix's, Sendmail's, Exim's, and tables of deliveries (CSV, NDJSON), in a folder.
 
 Only mail of the senders that `flows` names is read: a mail server carries everybody's. A message's
 lines may lie in two rotated files, so what was queued is looked for in all files of the folder.
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo, available_timezones
 
-from connectors import postfix
+from connectors import mail_logs, postfix
 from connectors.contract import MessageEvent
 from connectors.drops import Drop, DropFile, Plan, kinds_of, matches, opened, suffix_of
 from connectors.errors import SourceError, SourceMisconfigured
@@ -113,9 +113,14 @@ class SmtpLog:
         return Plan((MessageEvent,), self.key, self.read) if fits else None
 
     def _log(self, file: DropFile, lines: Iterable[str]) -> Iterator[tuple[int, Told | BadValue]]:
-        own = _Watched(lines)
+        form, whole, any_line = mail_logs.recognised(lines)
+        if form is None:
+            if any_line:
+                advice = "take it out, or set `match`"
+                changed(file.name, f"holds no line of {mail_logs.NAMES}", advice=advice)
+            return
         try:
-            for number, found in postfix.deliveries(own, self._clock(file)):
+            for number, found in form.deliveries(whole, self._clock(file)):
                 if isinstance(found, BadValue):
                     yield number, found
                     continue
@@ -126,11 +131,9 @@ class SmtpLog:
                     yield from ((number, told) for told in _fate(found, queued))
         except NoZone:
             raise SourceMisconfigured(
-                f"{file.name} has times without year and zone; set the timezone of source "
+                f"{file.name} has times without a zone; set the timezone of source "
                 f"'{self.name}' in caretrace.toml."
             ) from None
-        if own.read and not own.postfix:
-            changed(file.name, "holds no line of Postfix", advice="take it out, or set `match`")
 
     def _clock(self, file: DropFile) -> Clock:
         written = datetime.fromtimestamp(file.path.stat().st_mtime, UTC)
@@ -166,7 +169,8 @@ class SmtpLog:
     def _note_queued(self, file: DropFile, into: dict[postfix.Key, list[Queued]]) -> None:
         try:
             with opened(file) as stream:
-                for key, queued in postfix.queued(_lines(file, stream), self._clock(file)):
+                form, whole, _ = mail_logs.recognised(_lines(file, stream))
+                for key, queued in form.queued(whole, self._clock(file)) if form else ():
                     into[key].append(queued)
         except (SourceError, OSError, NoZone):
             return  # its own slice says what is wrong with it
@@ -202,21 +206,6 @@ def _joined(parts: Iterable[Queued]) -> list[Queued]:
         else:
             whole.append(part)
     return whole
-
-
-class _Watched:
-    """Lines, and whether any of them was Postfix's."""
-
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._lines = lines
-        self.read = 0
-        self.postfix = False
-
-    def __iter__(self) -> Iterator[str]:
-        for line in self._lines:
-            self.read += 1
-            self.postfix = self.postfix or postfix.holds_postfix(line)
-            yield line
 
 
 def _fate(found: Delivery, queued: Queued) -> Iterator[Told]:

@@ -12,7 +12,7 @@ from typing import Any
 from connectors.contract import Row, Touchpoint
 from connectors.flows import Flows
 from connectors.keywords import wish_in
-from connectors.message_formats import STOPPED, TWILIO, channel_of
+from connectors.message_formats import STOPPED, channel_of, twilio_event
 from connectors.message_rows import Told, needed, rows_of, text, wish
 from connectors.shapes import BadValue
 
@@ -86,11 +86,11 @@ def rows(said: Mapping[str, Any], threads: Threads, start: datetime, flows: Flow
 
 def _events(said: Mapping[str, Any], status: str, base: Told) -> Iterator[Told]:
     """What has happened to a message by now: Twilio tells its last state and when that came."""
-    event = TWILIO.get(status)
+    error = text(said, "error_code")
+    event = twilio_event(status, error)
     if event is None:  # still on its way; it is read again
         return
     updated = _instant(said, "date_updated") or base.at
-    error = text(said, "error_code")
     price = _price(said)
     if status in _LEFT:
         yield _told(base, "sent", base.at, price=price, said=said)

@@ -1,9 +1,9 @@
-"""Approval: an administrator says that exactly this version of a flow may write to people."""
+"""Approval: an administrator says that exactly this version of a flow may write, or no more."""
 
 from datetime import date
 
 from attribution import audit
-from attribution.errors import NotAllowed
+from attribution.errors import BadInput, NotAllowed
 from attribution.outreach_settings import Outreach
 from attribution.paths import Home
 from attribution.roles import APPROVE, Reader
@@ -34,3 +34,19 @@ def approve(
         ends=flow.ends,
     )
     outbox.approve(flow.name, flow.version, reader.name)
+
+
+def withdraw(home: Home, reader: Reader, flow: str, outbox: Outbox) -> int:
+    """Take the approval of a flow back, and write down who did; how many messages waited.
+
+    From then on nothing of it leaves, also where a sender is at work: what has begun to leave is
+    the last. Raises NotAllowed where the reader is no administrator, BadInput where no version of
+    the flow was approved.
+    """
+    if not reader.may(APPROVE):
+        raise NotAllowed("Only an administrator may withdraw that a flow writes to people.")
+    versions = outbox.approvals(flow)
+    if not versions:
+        raise BadInput(f"No version of {flow} is approved, so there is nothing to withdraw.")
+    audit.record(home, reader.name, audit.OUTREACH_WITHDRAWN, f"flow {flow}", versions=versions)
+    return outbox.withdraw(flow)

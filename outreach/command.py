@@ -1,4 +1,4 @@
-"""`caretrace outreach`: list, preview, approve, send, listen, settle, stop, results and size."""
+"""`caretrace outreach`: what it is told to do with flows, refusals and doubts."""
 
 import argparse
 import sys
@@ -32,6 +32,7 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
     preview = add("preview", _preview, "whom a flow would write to now, and what; nothing is kept")
     preview.add_argument("--people", action="store_true", help="show what one person would get")
     add("approve", _approve, "let exactly this version of a flow write to people")
+    add("withdraw", _withdraw, "take the approval of a flow back: what waits is not sent")
     send = add("send", _send, "say what would be sent (a dry run), or send it with --live")
     send.add_argument("--live", action="store_true", help="really send")
     add("listen", _listen, "read now who wants no more, or is not there any more", flow=False)
@@ -123,6 +124,20 @@ def _approve(options: argparse.Namespace) -> int:
     return 0
 
 
+def _withdraw(options: argparse.Namespace) -> int:
+    from outreach.approval import withdraw
+
+    with _opened() as (home, _settings, _demo, _contacts, outbox):
+        # Also of a flow whose file is gone.
+        reader = Reader(audit.operator(), frozenset({"admin"}))
+        waited = withdraw(home, reader, options.flow, outbox)
+        _say(
+            f"{options.flow} writes to nobody until it is approved again; {waited:,} messages "
+            "that waited were not sent."
+        )
+    return 0
+
+
 def _send(options: argparse.Namespace) -> int:
     from outreach.flow import flow as named
     from outreach.planning import keep, plan
@@ -156,6 +171,7 @@ def _send(options: argparse.Namespace) -> int:
             _say(f"  {state}: {count:,} {reason}")
         if result.heard:
             _say(f"{result.heard:,} refusals or bounces were new to us and are honoured.")
+        _say_taken(result.taken)
         if result.quiet:
             _say(f"{result.quiet:,} wait until it is no longer quiet where they live.")
         if result.settled.open:
@@ -166,19 +182,24 @@ def _send(options: argparse.Namespace) -> int:
             )
         if result.stopped:
             print(f"caretrace: {result.stopped}", file=sys.stderr)  # noqa: T201
-        return 1 if result.stopped or result.settled.open else 0
+        return 1 if result.stopped or result.settled.open or result.taken.left else 0
 
 
 def _listen(_options: argparse.Namespace) -> int:
+    from outreach.audience import Published
     from outreach.hearing import Ear
     from outreach.opening import in_use, only_here
+    from outreach.taking_back import take_back
 
-    with _opened() as (home, settings, demo, _contacts, outbox):
+    with _opened() as (home, settings, demo, contacts, outbox):
         for name in in_use(settings) if demo else ():
             only_here(settings, name)
         new = Ear(home, settings, outbox).listen()
         _say(f"{new:,} refusals or bounces are new and are honoured from now on.")
-    return 0
+        with Published(home) as ask:
+            taken = take_back(home, settings, contacts, outbox, ask.driver())
+        _say_taken(taken)
+    return 1 if taken.left else 0
 
 
 def _settle(options: argparse.Namespace) -> int:
@@ -226,14 +247,11 @@ def _results(options: argparse.Namespace) -> int:
 
 
 def _size(options: argparse.Namespace) -> int:
-    from outreach.lift import people_needed
+    from attribution.models.person_holdout import people_needed
 
-    try:
-        needed = people_needed(
-            options.base, options.lift, options.holdout, power=options.power, level=options.level
-        )
-    except ValueError as error:
-        raise BadInput(f"No test can be planned: {error}.") from None
+    needed = people_needed(
+        options.base, options.lift, options.holdout, power=options.power, level=options.level
+    )
     _say(
         f"{needed:,} people, of whom {round(needed * options.holdout):,} are held out, find a "
         f"lift of {options.lift:.1%} over {options.base:.1%} with a power of {options.power:.0%}."
@@ -248,6 +266,16 @@ def _funnel(made: Any) -> None:
     _say(f"{made.audience:,} in the audience, {made.planned:,} would be written to ({by or '-'}).")
     for reason, count in sorted(made.dropped.items(), key=lambda each: -each[1]):
         _say(f"  {count:,} not: {REASONS[reason]}")
+
+
+def _say_taken(taken: Any) -> None:
+    if taken.back:
+        _say(f"{taken.back:,} who refuse by now were taken off lists, campaigns and tasks again.")
+    if taken.left:
+        print(  # noqa: T201
+            f"caretrace: {taken.left:,} who refuse by now are still there. {taken.why}",
+            file=sys.stderr,
+        )
 
 
 def _say(sentence: str) -> None:

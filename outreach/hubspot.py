@@ -12,7 +12,7 @@ from connectors.hubspot_api import Api
 from connectors.hubspot_failures import Failures
 from outreach.letters import Letter
 from outreach.outbox import Outbox
-from outreach.ways import PATIENCE, CannotSend, Doubt, Fate, cannot
+from outreach.ways import PATIENCE, CannotSend, Doubt, Fate, Given, cannot
 
 CONTACTS = "0-1"  # HubSpot's number of the kind of object
 _TAKES = ("MANUAL", "SNAPSHOT")  # a list that rules fill takes nobody from us
@@ -89,6 +89,16 @@ class Lists:
             if doubt.record
         }
 
+    def take_back(self, given: Sequence[Given]) -> list[str]:
+        """Off the list; who is not on it any more is off it."""
+        ids = list(dict.fromkeys(one.record for one in given if one.record))
+        try:
+            if ids:
+                self._api.remove(self._list, ids)
+        except SourceError as error:
+            raise cannot("HubSpot", "hubspot", _GRANT, error) from None
+        return [one.key for one in given if one.record]
+
     def probe(self) -> str:
         try:
             for number in self._lists.values():
@@ -122,6 +132,11 @@ class _ListApi(Api):
                 str(one.get("listId")) == number for one in said.get("recordListMemberships") or ()
             )
         }
+
+    def remove(self, number: str, ids: Sequence[str]) -> None:
+        """Take contacts off a list; HubSpot passes over those who are not on it."""
+        path = f"/crm/lists/{self._version}/{number}/memberships/remove"
+        self._ask(lambda raw: self._client.put(path, body=list(ids), **raw), lambda _answer: None)
 
     def add(self, number: str, ids: Sequence[str]) -> set[str]:
         """Put contacts on a list; those that HubSpot took, or had already. Adding again is safe."""

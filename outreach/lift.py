@@ -8,7 +8,7 @@ Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, arXiv 2103.06476, theorem 2.2).
 """
 
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -84,18 +84,3 @@ def cuped(
         treated - theta * (before_treated - middle),
         held_out - theta * (before_held_out - middle),
     )
-
-
-def people_needed(
-    base: float, added: float, share: float, *, power: float = 0.8, level: float = 0.9
-) -> int:
-    """How many people in both arms find an added share of returners, `share` of them held out.
-
-    Two proportions, two-sided, by their normal approximation (Fleiss, Levin and Paik 2003, 4.2).
-    """
-    raised = base + added
-    if not (0 < base < 1 and 0 < raised < 1 and added and 0 < share < 1):
-        raise ValueError("shares must lie between 0 and 1, and the lift must not be 0")
-    width = float(stats.norm.ppf(0.5 + level / 2) + stats.norm.ppf(power))
-    variance = raised * (1 - raised) / (1 - share) + base * (1 - base) / share
-    return ceil(width * width * variance / (added * added))

@@ -12,7 +12,7 @@ from email.utils import parseaddr
 from pathlib import Path
 
 from attribution.outreach_ways import Smtp
-from connectors import postfix
+from connectors import mail_logs, postfix
 from outreach.outbox import Outbox
 from outreach.ways import Doubt, Fate
 
@@ -46,8 +46,9 @@ def settled(doubts: Sequence[Doubt], smtp: Smtp, outbox: Outbox) -> dict[str, Fa
 
 
 def accepted(folder: Path) -> Iterator[tuple[str, datetime]]:
-    """The Message-IDs that the logs of a folder, in Postfix's format, show to be queued, and when.
+    """The Message-IDs that the logs of a folder show to be queued, and when.
 
+    Logs are of Postfix, Sendmail or Exim.
     Times without a zone are of this computer's.
     """
     here = datetime.now().astimezone().tzinfo
@@ -57,7 +58,8 @@ def accepted(folder: Path) -> Iterator[tuple[str, datetime]]:
             continue
         opened = gzip.open if path.suffix == ".gz" else open
         with opened(path, "rt", encoding="utf-8", errors="replace") as lines:
-            for _key, queued in postfix.queued(lines, clock):
+            form, whole, _ = mail_logs.recognised(lines)
+            for _key, queued in form.queued(whole, clock) if form else ():
                 # Named before it is whole; queued once it has a sender.
                 if queued.message_id and queued.sender is not None:
                     yield queued.message_id, queued.at

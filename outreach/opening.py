@@ -21,7 +21,7 @@ from outreach.marks import mark_key
 from outreach.sell import SellTasks
 from outreach.smtp import Mailer
 from outreach.twilio import TextMessages
-from outreach.ways import Way
+from outreach.ways import Recalls, Way
 
 
 def opened(home: Home, flow: str, settings: Outreach, name: str) -> Way:
@@ -37,6 +37,14 @@ def opened(home: Home, flow: str, settings: Outreach, name: str) -> Way:
     if name == SELL_TASK:
         return SellTasks(settings)
     return salesforce.way(settings, flow, name)
+
+
+def recalls(home: Home, flow: str, settings: Outreach, name: str) -> Recalls:
+    """A way into a CRM, to take people off again; raises CannotSend as `opened` does."""
+    way = opened(home, flow, settings, name)
+    # By HANDED_ON it is one of those.
+    assert isinstance(way, Lists | SellTasks | salesforce.CampaignMembers | salesforce.Tasks)  # noqa: S101
+    return way
 
 
 def in_use(settings: Outreach) -> list[str]:

@@ -119,6 +119,17 @@ class Outbox:
                 "insert or ignore into assignment values (?, ?, ?, ?, ?, ?, ?)", rows
             )
 
+    def set_aside(self, flow: str, at: str, rows: Iterable[Sequence[object]]) -> None:
+        """Remember whom a plan left out for the frequency cap; once a day for a person and flow.
+
+        A row is person, address, record and channel, as `assign` has them.
+        """
+        with self.transaction() as connection:
+            connection.executemany(
+                "insert or ignore into capped values (?, ?, ?, ?, ?, ?, ?)",
+                ((flow, at[:10], *row, at) for row in rows),
+            )
+
     def approve(self, flow: str, version: str, approver: str) -> None:
         """Remember that somebody who may approve it did; until the file changes."""
         with self.transaction() as connection:
@@ -134,12 +145,31 @@ class Outbox:
         )
         return found.fetchone() is not None
 
+    def approvals(self, flow: str) -> list[str]:
+        """The versions of a flow that are approved."""
+        rows = self._connection.execute("select version from approval where flow = ?", (flow,))
+        return [str(version) for (version,) in rows]
+
+    def withdraw(self, flow: str) -> int:
+        """Take every approval of a flow back; how many messages were waiting to leave.
+
+        What waits is only planned again, so a sender that is at work begins none of it.
+        """
+        with self.transaction() as connection:
+            connection.execute("delete from approval where flow = ?", (flow,))
+            return connection.execute(
+                "update message set state = 'planned', at = ? where flow = ? "
+                "and state = 'approved'",
+                (now(), flow),
+            ).rowcount
+
     def release(self, flow: str, version: str) -> int:
-        """Let planned messages of an approved version go out."""
+        """Let planned messages go out, if their version is approved; how many those are."""
         with self.transaction() as connection:
             done = connection.execute(
-                "update message set state = 'approved', at = ? where flow = ? and version = ? "
-                "and state = 'planned'",
+                "update message set state = 'approved', at = ?1 where flow = ?2 and version = ?3 "
+                "and state = 'planned' "
+                "and exists (select 1 from approval where flow = ?2 and version = ?3)",
                 (now(), flow, version),
             )
             return done.rowcount
@@ -147,7 +177,12 @@ class Outbox:
     def waiting(
         self, flow: str, version: str, zones: Sequence[str], at: str, limit: int
     ) -> list[dict[str, Any]]:
-        """Messages that may leave now, from zones where it is not quiet."""
+        """Messages that may leave now, from zones where it is not quiet.
+
+        None where the approval was withdrawn meanwhile.
+        """
+        if not self.approved(flow, version):
+            return []
         marks = ", ".join("?" * len(zones))
         return self.rows(
             f"select * from message where flow = ? and version = ? and state = 'approved' "
@@ -216,6 +251,13 @@ class Outbox:
             connection.executemany(
                 "update message set state = ?, reason = ? where key = ? and state = 'sent'",
                 [(state, reason, key) for key, state, reason in rows],
+            )
+
+    def taken_back(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Whom another system let go of again (key, reason); that they were told stays true."""
+        with self.transaction() as connection:
+            connection.executemany(
+                "update message set reason = ?2 where key = ?1", [(k, why) for k, why in rows]
             )
 
     def stop(self, rows: Iterable[Stop]) -> int:
@@ -314,7 +356,7 @@ class Outbox:
         handoff.forget(self._home, self._keys(persons, addresses))
         with self.transaction() as connection:
             before = connection.total_changes
-            for name in ("message", "assignment"):
+            for name in ("message", "assignment", "capped"):
                 connection.executemany(f"delete from {name} where person_id = ?", persons)
                 connection.executemany(f"delete from {name} where identifier = ?", addresses)
                 connection.executemany(f"delete from {name} where owner = ?", addresses)

@@ -29,6 +29,11 @@ create table if not exists assignment (
     arm text not null, channel text not null, assigned_at text not null,
     primary key (flow, person_id)
 ) without rowid;
+create table if not exists capped (
+    flow text not null, day text not null, person_id integer not null, identifier text not null,
+    owner text not null, channel text not null, at text not null,
+    primary key (flow, day, person_id)
+) without rowid;
 create table if not exists approval (
     flow text not null, version text not null, approver text not null, at text not null,
     primary key (flow, version)
@@ -44,6 +49,7 @@ create table if not exists heard (
 _LATER = ("way", "mark", "receipt")  # columns that outboxes of earlier versions lack
 # What is hashed, and follows the hashing key when another takes over.
 _HASHED = {"message": ("identifier", "owner"), "assignment": ("identifier", "owner"),
+           "capped": ("identifier", "owner"),
            "stop": ("identifier",)}  # fmt: skip
 
 

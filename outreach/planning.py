@@ -49,6 +49,7 @@ class Plan:
     channels: dict[str, int] = field(default_factory=dict)
     rows: pa.Table = field(default_factory=lambda: pa.table({}))  # of the planned
     held_out: pa.Table = field(default_factory=lambda: pa.table({}))
+    capped: pa.Table = field(default_factory=lambda: pa.table({}))
 
 
 def plan(
@@ -82,6 +83,10 @@ def plan(
             "select person_id, occasion, channel, identifier, owner, source, zone, fields, arm"
             " from chosen where fate = 'eligible' order by person_id, occasion"
         ).to_arrow_table()
+        made.capped = driver.execute(
+            "select distinct person_id, identifier, owner, channel from chosen"
+            " where fate = 'capped' order by person_id"
+        ).to_arrow_table()
     made.audience = sum(count for _fate, count in fates)
     made.dropped = {fate: count for fate, count in fates if fate != "eligible"}
     _assign(home, made, found)
@@ -102,6 +107,8 @@ def keep(made: Plan, outbox: Outbox, home: Home) -> int:
             (flow.name, person, identifier, owner, arm, channel, at)
             for person, identifier, owner, channel in zip(*columns, strict=True)
         )
+    capped = [made.capped.column(name).to_pylist() for name in _ASSIGNED]
+    outbox.set_aside(flow.name, at, zip(*capped, strict=True))
     rows = made.rows
     names = ("person_id", "occasion", "channel", "identifier", "owner", "source", "zone", "fields")
     said = {name: rows.column(name).to_pylist() for name in names}

@@ -18,11 +18,12 @@ from connectors.salesforce_query import Asked, Queries
 from connectors.salesforce_session import Session
 from outreach.letters import Letter
 from outreach.outbox import Outbox
-from outreach.ways import PATIENCE, CannotSend, Doubt, Fate, cannot
+from outreach.ways import PATIENCE, CannotSend, Doubt, Fate, Given, cannot
 
 _LEAD = "00Q"  # how the ids of leads begin
 _PASSING = frozenset({"UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"})
 _THERE = frozenset({"DUPLICATE_VALUE", "DUPLICATE_EXTERNAL_ID"})
+_GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND"})
 _SUBJECT = 255  # letters that a task's subject takes
 _GRANT = (
     "give its user 'API Enabled', Read on leads and contacts, Edit on campaigns or tasks, and the "
@@ -69,6 +70,29 @@ class People:
         except SourceError as error:
             raise cannot("Salesforce", "salesforce", _GRANT, error) from None
 
+    def _changed(self, method: str, records: Sequence[Record]) -> set[str]:
+        """Change or delete some records by their ids; those that are as they should be."""
+        if not records:
+            return set()
+        if method == "DELETE":
+            path = "composite/sobjects"
+            params = {"ids": ",".join(one["id"] for one in records), "allOrNone": "false"}
+            answer = self._asked(
+                lambda: self._session.ask(
+                    lambda client: _whole(
+                        client.restful(path, params=params, method="DELETE"), len(records)
+                    )
+                )
+            )
+            fates = [_fate(one) for one in answer]
+        else:
+            fates = self._written(method, "composite/sobjects", records)
+        return {
+            one["id"]
+            for one, fate in zip(records, fates, strict=True)
+            if fate.state == "sent" or fate.reason.removeprefix("Salesforce ") in _GONE
+        }
+
     def _written(self, method: str, path: str, records: Sequence[Record]) -> list[Fate]:
         body = {"allOrNone": False, "records": list(records)}
         answer = self._asked(
@@ -105,6 +129,24 @@ class CampaignMembers(People):
             if doubt.record
         }
 
+    def take_back(self, given: Sequence[Given]) -> list[str]:
+        """Out of the campaign; or into the status that is set for those who refuse."""
+        ids = [one.record for one in given if one.record]
+        there = {
+            str(row["Id"]): who for row, who in self._rows(ids) if row.get("IsDeleted") is not True
+        }
+        status = self._told.refused_status
+        changed = self._changed(
+            "PATCH" if status else "DELETE",
+            [
+                {"attributes": {"type": "CampaignMember"}, "id": number}
+                | ({"Status": status} if status else {})
+                for number in there
+            ],
+        )
+        stay = {who for number, who in there.items() if number not in changed}
+        return [one.key for one in given if one.record and one.record not in stay]
+
     def probe(self) -> str:
         names = self._asked(lambda: self._queries.fields("CampaignMember"))
         if "CampaignId" not in names:
@@ -120,12 +162,18 @@ class CampaignMembers(People):
 
     def _members(self, ids: Sequence[str]) -> set[str]:
         """Those who are, or were, members."""
-        found: set[str] = set()
+        return {who for _row, who in self._rows(ids)}
+
+    def _rows(self, ids: Sequence[str]) -> list[tuple[Record, str]]:
+        """What the campaign knows of some people, deleted or not, and of whom."""
+        found: list[tuple[Record, str]] = []
         for column in ("ContactId", "LeadId"):
             mine = [one for one in ids if one.startswith(_LEAD) == (column == "LeadId")]
-            asked = Asked("CampaignMember", ("Id", column), f"CampaignId = '{self._campaign}'")
+            asked = Asked(
+                "CampaignMember", ("Id", column, "IsDeleted"), f"CampaignId = '{self._campaign}'"
+            )
             question = partial(self._queries.related, asked, column, mine)
-            found |= {str(of[column]) for of in self._asked(question)}
+            found += [(of, str(of[column])) for of in self._asked(question)]
         return found
 
     def _member(self, number: str) -> Record:
@@ -159,6 +207,24 @@ class Tasks(People):
     def settled(self, doubts: Sequence[Doubt], _outbox: Outbox) -> dict[str, Fate]:
         there = self._known([doubt.key for doubt in doubts])
         return {one.key: Fate("sent") if one.key in there else Fate("deferred") for one in doubts}
+
+    def take_back(self, given: Sequence[Given]) -> list[str]:
+        """The tasks are closed: nobody is to do them."""
+        asked = Asked("Task", ("Id", self._field, "IsClosed", "IsDeleted"))
+        keys = [one.key for one in given]
+        rows = self._asked(lambda: self._queries.related(asked, self._field, keys))
+        still = {
+            str(row["Id"]): str(row[self._field])
+            for row in rows
+            if row.get("IsDeleted") is not True and row.get("IsClosed") is not True
+        }
+        status = self._told.task_closed_status
+        changed = self._changed(
+            "PATCH",
+            [{"attributes": {"type": "Task"}, "id": one, "Status": status} for one in still],
+        )
+        stay = {key for number, key in still.items() if number not in changed}
+        return [key for key in keys if key not in stay]
 
     def probe(self) -> str:
         if self._field not in self._asked(lambda: self._queries.fields("Task")):

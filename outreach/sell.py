@@ -15,7 +15,7 @@ from connectors.errors import SourceBusy, SourceChanged, SourceError, SourceUnre
 from connectors.zendesk_sell_api import Record, Sell
 from outreach.letters import Letter
 from outreach.outbox import Outbox
-from outreach.ways import PATIENCE, CannotSend, Doubt, Fate, Pace, Throttled, cannot
+from outreach.ways import PATIENCE, CannotSend, Doubt, Fate, Given, Pace, Throttled, cannot
 
 _LEAD = "lead-"  # how the loader writes the numbers of leads
 _TAG = 12  # signs of a key that a task carries
@@ -57,16 +57,24 @@ class SellTasks:
         fates: dict[str, Fate] = {}
         try:
             for doubt in (one for one in doubts if one.record):
-                kind, number = _of(doubt.record)
-                found = self._questions.listed("tasks", resource_type=kind, resource_id=number)
-                task = next((of for of in found if _tag(doubt.key) in str(of.get("content"))), None)
-                if task is not None:
-                    fates[doubt.key] = Fate("sent", receipt=str(task.get("id")))
+                if found := self._task_of(doubt):
+                    fates[doubt.key] = Fate("sent", receipt=found)
                 elif doubt.at <= ripe:
                     fates[doubt.key] = Fate("deferred")
         except SourceError as error:
             raise cannot("Zendesk Sell", "sell", _GRANT, error) from None
         return fates
+
+    def take_back(self, given: Sequence[Given]) -> list[str]:
+        """The tasks are marked as completed: nobody is to do them."""
+        try:
+            for one in given:
+                self._pace.wait()
+                if number := one.receipt or self._task_of(one):
+                    self._orders.complete(number)
+        except SourceError as error:
+            raise cannot("Zendesk Sell", "sell", _GRANT, error) from None
+        return [one.key for one in given if one.receipt or one.record]
 
     def probe(self) -> str:
         try:
@@ -75,6 +83,16 @@ class SellTasks:
         except SourceError as error:
             raise cannot("Zendesk Sell", "sell", _GRANT, error) from None
         return "Zendesk Sell answers; its tasks may be read. Zendesk ends Sell on 31 August 2027."
+
+    def _task_of(self, one: Doubt | Given) -> str:
+        """The number of the task that was made for somebody; "" where there is none."""
+        if not one.record:
+            return ""
+        kind, number = _of(one.record)
+        found = self._questions.listed("tasks", resource_type=kind, resource_id=number)
+        return next(
+            (str(of.get("id")) for of in found if _tag(one.key) in str(of.get("content"))), ""
+        )
 
     def _make(self, letter: Letter) -> Fate:
         kind, number = _of(letter.record)
@@ -109,6 +127,13 @@ class _Orders(Sell):
         )
         made = said.get("data")
         return made if isinstance(made, dict) else {}
+
+    def complete(self, number: str) -> None:
+        """Mark a task as done; one that somebody deleted is done too."""
+        self._rest.ask(
+            "PUT", f"v2/tasks/{number}", body={"data": {"completed": True}}, expected=(200, 404),
+            read=lambda _answer: None,
+        )  # fmt: skip
 
 
 def _of(record: str) -> tuple[str, str]:

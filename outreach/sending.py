@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from attribution.contacts import Contacts
 from attribution.errors import BadInput, Busy
+from attribution.holding import sends_held
 from attribution.outreach_settings import Outreach
 from attribution.paths import Home
 from outreach import consent, marks
@@ -29,6 +30,7 @@ from outreach.letters import Letter, letters
 from outreach.opening import in_use, only_here, opened
 from outreach.outbox import Change, Outbox, Stop, only_sender
 from outreach.rules import check, not_yet, quiet, zone_of
+from outreach.taking_back import Taken, take_back
 from outreach.ways import CannotSend, Fate, Throttled, Way
 from outreach.zones import is_quiet
 
@@ -47,6 +49,7 @@ class Result:
     states: dict[str, int] = field(default_factory=dict)
     settled: Settled = field(default_factory=Settled)
     heard: int = 0  # refusals and bounces that we had not known
+    taken: Taken = field(default_factory=Taken)  # off lists, campaigns and tasks
     quiet: int = 0
     stopped: str = ""
 
@@ -125,6 +128,10 @@ class _Sending:
             result.heard += self._ear.listen()
             self._outbox.release(self._flow.name, self._flow.version)
             with Published(self._home) as ask:
+                result.taken = take_back(
+                    self._home, self._settings, self._contacts, self._outbox, ask.driver(),
+                    flow=self._flow.name,
+                )  # fmt: skip
                 self._send_all(ask)
         except CannotSend as error:
             result.stopped = str(error)
@@ -157,6 +164,8 @@ class _Sending:
         # What was settled a moment ago may leave at once.
         until = max(self._clock(), datetime.now(UTC)).astimezone(UTC)
         while True:
+            if (reason := sends_held(self._home)) is not None:
+                raise CannotSend(f"Sends are held: {reason} `caretrace release` lets them go out.")
             if self._clock().astimezone(self._zone).date() > flow.ends:
                 raise CannotSend(f"{flow.name} ended on {flow.ends}; what was left stays unsent.")
             every = box.rows(

@@ -14,9 +14,8 @@ from email.header import Header
 from email.message import Message
 from email.utils import format_datetime, parseaddr
 
-from attribution.contacts import ADDRESS
 from attribution.outreach_settings import Outreach
-from attribution.outreach_ways import Smtp
+from attribution.outreach_ways import ADDRESS, Smtp
 from outreach.letters import Letter
 from outreach.mail_logs import message_id, settled
 from outreach.outbox import Outbox
@@ -56,7 +55,9 @@ class Mailer:
         self._pace.wait()
 
     def hand_over(self, letters: Sequence[Letter]) -> list[Fate]:
-        return [self._hand_over(letter) for letter in letters]
+        return [
+            self.post(letter.to, _message(letter, self._settings, self._smtp)) for letter in letters
+        ]
 
     def settled(self, doubts: Sequence[Doubt], outbox: Outbox) -> dict[str, Fate]:
         return settled(doubts, self._smtp, outbox)
@@ -72,12 +73,14 @@ class Mailer:
             raise CannotSend(f"The mail server {self._smtp.host} lets us in and then does nothing.")
         return f"the mail server answers{' and takes our password' if self._smtp.user else ''}."
 
-    def _hand_over(self, letter: Letter) -> Fate:
-        """Send one message; raises CannotSend where the server refuses us, not the message."""
+    def post(self, to: str, content: bytes) -> Fate:
+        """Send one message to one address, after `ready`.
+
+        Raises CannotSend where the server refuses us, not the message.
+        """
         assert self._server is not None  # noqa: S101  ready() was called
-        if not ADDRESS.fullmatch(letter.to):
+        if not ADDRESS.fullmatch(to):
             return Fate("failed", "not an address that mail can go to")
-        content = _message(letter, self._settings, self._smtp)
         asked = False
         try:
             code, _answer = self._server.mail(parseaddr(self._smtp.sender)[1])
@@ -90,7 +93,7 @@ class Mailer:
             if code >= 400:
                 self._server.rset()
                 return Fate("deferred", f"SMTP {code}")
-            code, answer = self._server.rcpt(letter.to)
+            code, answer = self._server.rcpt(to)
             if code >= 400:
                 self._server.rset()
                 return _refusal(code, answer, of_mailbox=True)
@@ -108,17 +111,16 @@ class Mailer:
 
     def _opened(self) -> smtplib.SMTP:
         smtp = self._smtp
-        context = ssl.create_default_context(cafile=smtp.ca_file or None)
         server: smtplib.SMTP | None = None
         try:
             if smtp.security == "tls":
                 server = smtplib.SMTP_SSL(
-                    smtp.host, smtp.port, timeout=smtp.timeout, context=context
+                    smtp.host, smtp.port, timeout=smtp.timeout, context=_trusting(smtp)
                 )
             else:
                 server = smtplib.SMTP(smtp.host, smtp.port, timeout=smtp.timeout)
             if smtp.security == "starttls":
-                server.starttls(context=context)
+                server.starttls(context=_trusting(smtp))
             if smtp.user:
                 server.login(smtp.user, smtp.password)
             # RFC 5321, 4.1.4: before the first message, and again after STARTTLS (RFC 3207, 4.2).
@@ -141,6 +143,11 @@ class Mailer:
         """Hang up; the next `ready` connects anew."""
         _closed(self._server)
         self._server = None
+
+
+def _trusting(smtp: Smtp) -> ssl.SSLContext:
+    """Whom we trust to say that a server is who it says it is."""
+    return ssl.create_default_context(cafile=smtp.ca_file or None)
 
 
 def _closed(server: smtplib.SMTP | None) -> None:

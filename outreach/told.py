@@ -16,6 +16,7 @@ from outreach.outbox import Outbox
 
 SOURCE = "caretrace_outreach"
 _TEXT = pa.string()
+_CAPPED = pa.schema([(name, _TEXT) for name in ("flow", "identifier", "at")])
 _SENT = pa.schema(
     [
         (name, _TEXT)
@@ -28,7 +29,8 @@ _HELD = pa.schema([(name, _TEXT) for name in ("flow", "channel", "identifier", "
 def tell(connection: Connection, home: Home, run_id: str) -> int:
     """Put what was sent and who was held out into `raw_message`; how many rows that are.
 
-    A person has a row for each message that left, and one where they are held out of a flow.
+    A person has a row for each message that left, and one where they are held out of a flow. Whom
+    the frequency cap left out goes into `raw_capped`.
     Who was handed to a CRM is treated, but has had no message yet: the CRM tells of that itself.
     """
     if not home.outreach.is_file():
@@ -46,7 +48,9 @@ def tell(connection: Connection, home: Home, run_id: str) -> int:
             (),
             _HELD,
         )
+        capped = outbox.table("select flow, owner, at from capped", (), _CAPPED)
     connection.exec_driver_sql("delete from raw_message where source = ?", (SOURCE,))
+    connection.exec_driver_sql("delete from raw_capped")
     with lent(connection, sent) as name:
         connection.exec_driver_sql(
             _INSERT.format(
@@ -65,7 +69,13 @@ def tell(connection: Connection, home: Home, run_id: str) -> int:
             ),
             (SOURCE, SOURCE, run_id),
         )  # fmt: skip
-    return len(sent) + len(held)
+    with lent(connection, capped) as name:
+        connection.exec_driver_sql(
+            'insert into raw_capped (source, flow, identifier, "at") select ?, flow, identifier, '
+            f'cast("at" as timestamptz) from {name}',
+            (SOURCE,),
+        )
+    return len(sent) + len(held) + len(capped)
 
 
 _INSERT = """

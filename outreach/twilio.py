@@ -14,6 +14,7 @@ from typing import Any
 
 from attribution.outreach_settings import Outreach
 from attribution.outreach_ways import Twilio
+from connectors.message_formats import STOPPED, TWILIO_GONE
 from connectors.patience import retry_after
 from outreach import marks
 from outreach.letters import Letter
@@ -21,9 +22,6 @@ from outreach.outbox import Outbox
 from outreach.ways import PATIENCE, CannotSend, Doubt, Fate, Pace, Throttled
 
 ADDRESS = "https://api.twilio.com"
-OPTED_OUT = "21610"
-# What will never be reached: no mobile number, unknown, blocked, a landline.
-NOT_THERE = frozenset({"21211", "21614", "30004", "30005", "30006"})
 # What is wrong with the sender, not with the person.
 _OURS = frozenset({"20003", "20005", "21212", "21603", "21606", "21659", "21660", "21703", "21704"})
 _FULL = frozenset({"20429", "21611", "30001"})  # too many requests, or too many in the queue
@@ -216,7 +214,7 @@ def _client(told: Twilio) -> Any:
 
 
 def _lost(code: str) -> Fate:
-    suppress = "opted_out" if code == OPTED_OUT else "bounced" if code in NOT_THERE else ""
+    suppress = "opted_out" if code == STOPPED else "bounced" if code in TWILIO_GONE else ""
     return Fate("failed", f"Twilio {code}", suppress)
 
 

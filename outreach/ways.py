@@ -67,6 +67,15 @@ class Doubt:
     record: str = field(default="", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Somebody whom another system was told of: their number there, and what it called it."""
+
+    key: str
+    record: str = field(repr=False)  # "" where it is not known any more
+    receipt: str = ""
+
+
 class Way(Protocol):
     """One way out, open for the length of a sending."""
 
@@ -92,6 +101,16 @@ class Way(Protocol):
 
     def close(self) -> None:
         """End the connections."""
+
+
+class Recalls(Way, Protocol):
+    """A way into a system that keeps what it was told, and can be asked to let go of it."""
+
+    def take_back(self, given: Sequence[Given]) -> list[str]:
+        """Take some people off; the keys of those who are on nothing there any more.
+
+        Asking again does no harm. Raises CannotSend where the other side does not do it.
+        """
 
 
 class Pace:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
+import once
 import pytest
 
 import attribution
@@ -33,14 +34,31 @@ gc.set_threshold(50_000, 20, 50)
 
 # Files that take longest begin first, so that no worker is left alone with one of them at the end.
 LONG = (
-    *("browser", "sign_in", "refresh", "one_refresh", "every_source", "kill", "credit_laws"),
-    *("powerloss", "pages", "identity", "demo", "views", "warehouse", "worlds", "why"),
+    *("browser", "sign_in", "kill", "every_source", "one_refresh", "refresh", "ways", "powerloss"),
+    *("credit_laws", "identity", "pages", "demo", "custody", "views", "warehouse", "ga4"),
+    *("attribute", "ads_loading", "incremental", "worlds", "cli", "app", "intervals", "claims"),
+    *("hubspot", "audit", "coverage", "why"),
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let each worker of a whole run begin to read the tests at another file.
+
+    In a fresh checkout nothing is compiled yet. Workers that went through the files side by side
+    would each compile all of them; so each finds compiled what the others have read.
+    """
+    worker = getattr(config, "workerinput", None)
+    if worker is None or [Path(arg).resolve() for arg in config.args] != [ROOT / "tests"]:
+        return
+    files = sorted(str(path) for path in (ROOT / "tests").glob("test_*.py"))
+    first = len(files) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
+    config.args = files[first:] + files[:first]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests into the order that is the same for every worker."""
     places = {f"test_{name}": place for place, name in enumerate(LONG)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+    items.sort(key=lambda item: (places.get(item.path.stem, len(places)), item.path))
 
 
 def pytest_collection_finish() -> None:
@@ -64,6 +82,13 @@ def _loopback_only() -> Iterator[None]:
     patch.setattr(socket.socket, "connect", guarded)
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Say where the workers of this run keep what is made once."""
+    own = tmp_path_factory.getbasetemp()
+    once.SHARED[:] = [own.parent if hasattr(request.config, "workerinput") else own]
 
 
 @pytest.fixture(autouse=True)

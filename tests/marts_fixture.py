@@ -1,11 +1,9 @@
 """A home folder with one published generation of plausible, seeded, made-up marts."""
 
-import atexit
 import shutil
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import claims_fixture
 import duckdb
@@ -14,6 +12,7 @@ import forecast_fixture
 import messages_fixture
 import mix_fixture
 import numpy as np
+import once
 import pandas as pd
 import patients_fixture as made_up_patients
 import people_fixture as made_up_people
@@ -68,15 +67,13 @@ def make_home(folder: Path, *, spend_since: date | None = None, demo: bool = Tru
     return Home(folder)
 
 
-@cache
 def _kept(spend_since: date | None, *, demo: bool) -> Path:
-    """A folder to copy such a home from, made once in a process and gone with it."""
-    kept = TemporaryDirectory()
-    atexit.register(kept.cleanup)
-    return _made(Path(kept.name), spend_since, demo=demo)
+    """A folder to copy such a home from."""
+    name = f"marts since {spend_since}, {'simulated' if demo else 'real'}"
+    return once.made(name, lambda folder: _made(folder, spend_since, demo=demo))
 
 
-def _made(folder: Path, spend_since: date | None, *, demo: bool) -> Path:
+def _made(folder: Path, spend_since: date | None, *, demo: bool) -> None:
     generation = 1
     home = Home(folder)
     home.generation(generation).mkdir(parents=True)
@@ -91,7 +88,6 @@ def _made(folder: Path, spend_since: date | None, *, demo: bool) -> Path:
     _write_viewers(home.generation(generation))
     home.current.write_text(str(generation), encoding="ascii")
     _ledger(home, generation)
-    return folder
 
 
 def _write(path: Path, frames: dict[str, pd.DataFrame]) -> None:
@@ -131,6 +127,7 @@ def _tables() -> dict[str, pd.DataFrame]:
         "about": _about(),
         "conversions": conversions,
         "credit": credit,
+        "credit_dates": _credit_dates(credit),
         "credit_groups": groups,
         "credit_leans": _credit_leans(groups),
         "learned_groups": _learned_groups(np.random.default_rng(8)),
@@ -237,6 +234,41 @@ def _credit(random: np.random.Generator, conversions: pd.DataFrame) -> pd.DataFr
     frame = pd.concat(parts, ignore_index=True)
     grain = ["model", "kind", "channel", "campaign", "service_line", "location", "week", "currency"]
     return frame.groupby(grain, as_index=False)[["conversions", "value_micros"]].sum()
+
+
+def _credit_dates(credit: pd.DataFrame) -> pd.DataFrame:
+    """The same credit, by touches some weeks before and by bookings and visits that differ."""
+    cell = ["kind", "channel", "campaign", "service_line", "location", "week", "currency"]
+    wide = (
+        credit[credit["model"].isin(WEIGHED)]
+        .pivot_table(
+            index=cell, columns="model", values=["conversions", "value_micros"], aggfunc="sum"
+        )
+        .fillna(0.0)
+    )
+    frame = pd.DataFrame(index=wide.index)
+    for model in WEIGHED:
+        frame[f"{model}_conversions"] = wide["conversions"][model]
+        frame[f"{model}_value"] = wide["value_micros"][model].astype("int64")
+    frame = frame.reset_index()
+    known = frame["channel"] != "unattributed"
+    parts = [
+        frame.assign(
+            basis=basis,
+            is_dated=dated,
+            week=[
+                week - timedelta(weeks=back if has else 0)
+                for week, has in zip(frame["week"], dated, strict=True)
+            ],
+        )
+        for basis, back, dated in (
+            ("touch", 3, known),
+            ("booking", 2, frame["kind"] != "lead"),
+            ("visit", -1, frame["kind"] != "lead"),
+        )
+    ]
+    grain = ["basis", *cell, "is_dated"]
+    return pd.concat(parts, ignore_index=True).groupby(grain, as_index=False).sum()
 
 
 def _credit_groups(random: np.random.Generator, credit: pd.DataFrame) -> pd.DataFrame:

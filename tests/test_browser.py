@@ -4,6 +4,7 @@ import csv
 import re
 import tomllib
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import marts_fixture as made_up
 import page_server
@@ -27,7 +28,8 @@ ARGUMENTS = [
 PATIENCE_MS = 30_000
 ADDRESSES = (
     *("overview", "channels", "attribution", "journeys", "reconcile", "reactivation"),
-    *("cohorts", "experience", "engagement", "education", "forecast", "budget", "data-health"),
+    *("cohorts", "experience", "engagement", "education", "forecast", "lift", "budget"),
+    *("data-health", "reports", "definitions"),
 )
 OPEN = Callable[..., Page]
 
@@ -41,10 +43,21 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def served(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Page]]:
+    """A server's address, and the first page that anybody opened there."""
     home = made_up.make_home(tmp_path_factory.mktemp("home"), demo=True)
     with page_server.serving(home) as at:
-        yield at
+        first = browser.new_page()
+        first.goto(f"{at}/channels?period=4w")
+        expect(first.locator("h1")).to_be_visible(timeout=PATIENCE_MS)
+        yield at, first
+
+
+@pytest.fixture(scope="module")
+def address(served: tuple[str, Page]) -> str:
+    return served[0]
 
 
 @pytest.fixture(scope="module")
@@ -56,24 +69,38 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture(scope="module")
-def kept() -> dict[tuple[str, str], Page]:
-    """Pages that were opened and left as they were, by path and theme."""
+def kept() -> dict[str, Page]:
+    """One page for each theme, which was opened and goes from address to address."""
     return {}
 
 
 @pytest.fixture
-def look_at(context: BrowserContext, address: str, kept: dict[tuple[str, str], Page]) -> OPEN:
-    """Look at a page and leave it as it was, so that the next test need not load it again."""
+def look_at(context: BrowserContext, address: str, kept: dict[str, Page]) -> OPEN:
+    """Look at a page, by the menu of one that is open: to load the program anew takes seconds."""
 
     def looked(path: str, *, theme: str = "light") -> Page:
-        if (path, theme) not in kept:
-            kept[path, theme] = _opened(context, address, path, theme)
-        page = kept[path, theme]
+        if theme not in kept:
+            kept[theme] = _opened(context, address, path, theme)
+        page = kept[theme]
         page.bring_to_front()
         page.set_viewport_size({"width": 1440, "height": 900})
+        if urlsplit(page.url).path != f"/{path}":
+            _chosen(page, path)
         return page
 
     return looked
+
+
+def _chosen(page: Page, path: str) -> None:
+    """Go to another page by the menu and wait until all of it is drawn."""
+    link = page.get_by_test_id("stSidebarNav").locator(f"a[href$='/{path}']")
+    expect(link).to_be_visible(timeout=PATIENCE_MS)
+    title = link.inner_text()
+    link.click()
+    expect(page.locator("h1")).to_have_text(title, timeout=PATIENCE_MS)
+    expect(page.get_by_test_id("stStatusWidget")).to_be_hidden(timeout=PATIENCE_MS)
+    if path != "reports":  # of which there is no table until one was sent
+        expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=PATIENCE_MS)
 
 
 @pytest.fixture
@@ -114,16 +141,14 @@ def _note(page: Page, url: str, address: str) -> None:
         page.elsewhere.append(url)
 
 
-def test_the_first_address_of_a_fresh_server_goes_through_the_shell(browser, tmp_path):
-    """No session has run `st.navigation` yet: Streamlit must not find the page by itself."""
-    with page_server.serving(made_up.make_home(tmp_path / "home")) as fresh:
-        page = browser.new_page()
-        page.goto(f"{fresh}/channels?period=4w")
-        expect(page.locator("h1")).to_have_text("Channels", timeout=PATIENCE_MS)
-        expect(page.get_by_test_id("stSidebarNav")).to_contain_text("Data health")
-        expect(page.get_by_test_id("stSidebar")).to_contain_text("4 weeks")
-        expect(page.get_by_text("Page not found")).to_have_count(0)
-        page.close()
+def test_the_first_address_of_a_fresh_server_goes_through_the_shell(served: tuple[str, Page]):
+    """No session had run `st.navigation` yet: Streamlit must not find the page by itself."""
+    _, page = served
+    expect(page.locator("h1")).to_have_text("Channels", timeout=PATIENCE_MS)
+    expect(page.get_by_test_id("stSidebarNav")).to_contain_text("Data health")
+    expect(page.get_by_test_id("stSidebar")).to_contain_text("4 weeks")
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+    page.close()
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
@@ -303,6 +328,7 @@ def test_a_choice_can_be_shared_by_its_address(open_page: OPEN):
 
 def test_the_page_s_numbers_can_be_downloaded(open_page: OPEN):
     page = open_page("channels?period=4w")
+    expect(page.get_by_test_id("stStatusWidget")).to_be_hidden(timeout=PATIENCE_MS)
     page.get_by_role("button", name="Export").click()
     with page.expect_download(timeout=PATIENCE_MS) as begun:
         page.get_by_role("button", name="CSV").click()

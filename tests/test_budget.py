@@ -155,6 +155,9 @@ def test_room_of_a_service_line_binds_the_plan(marts):
         for line in tight.lines
     )
     assert taken <= 0.5 + 1e-3
+    for share in (9.0, 0.0, -0.5, float("nan")):
+        with pytest.raises(BadInput, match="is no share that a channel may move by"):
+            planning.scenario(marts, Request(change=share))
     with pytest.raises(BadInput, match="There is no service line 'botany'"):
         planning.scenario(marts, Request(room=(("botany", 1.0),)))
     with pytest.raises(BadInput, match="There is no curve of a channel 'smoke'"):

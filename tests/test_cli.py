@@ -7,6 +7,7 @@ import socket
 import time
 
 import pytest
+from few_models import few_models
 from servers.clinic import CONFIG, ads, clinic
 from servers.scripted import SCRIPTS, slices
 from sqlalchemy.exc import OperationalError
@@ -17,6 +18,7 @@ from attribution.cli import main
 from attribution.ledger import Ledger
 from attribution.local_time import local
 from attribution.paths import Home
+from attribution.sessions import Sessions
 from connectors import SOURCES
 from connectors.errors import SourceRefused
 
@@ -48,7 +50,8 @@ def on_stage(home, monkeypatch):
     monkeypatch.setenv("CARETRACE_CRM_TOKEN", SECRET)
     home.config.write_text(f"first_day = 2025-01-01\n{CONFIG}")
     clinic()
-    yield
+    with few_models():  # what a refresh says has nothing to do with how many there are
+        yield
     SCRIPTS.clear()
 
 
@@ -168,6 +171,23 @@ def test_status_names_the_generation_that_is_served(home, say, published):
     home.generation(8).mkdir()
     home.current.write_text("8")
     assert "Generation 8, published at an unknown time." in say("status")[1]
+
+
+def test_what_is_empty_or_unknown_is_said(home, say, published, tmp_path):
+    code, out, _ = say("audit", "show")
+    assert (code, out[:27]) == (0, "The audit log is empty: nob")
+    with Sessions(home) as ledger:
+        ledger.begin("1", "ann", ["analysts"])
+    code, _, err = say("sessions", "end", "--reader", "anne")
+    assert (code, err) == (
+        2, "caretrace: Nobody of that name is signed in, so no session was ended.\n"
+    )  # fmt: skip
+    assert say("sessions", "end", "--reader", "ann") == (0, "1 sessions are over.\n", "")
+    assert say("audit", "show", "--last", "1")[1].endswith("sessions of ann {}\n")
+    code, _, err = say("attribute", str(tmp_path))
+    assert (code, err) == (
+        2, f"caretrace: {tmp_path} is a folder; name a CSV file of paths in it.\n"
+    )  # fmt: skip
 
 
 def test_there_is_nothing_to_go_back_to(say):
@@ -359,4 +379,4 @@ def test_a_report_that_cannot_be_written_is_refused_before_it_is_made(home, say,
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     code, out, err = say("export", "channels", "--format", "xlsx")
     assert (code, out) == (2, "")
-    assert "A terminal cannot show a workbook. Name a file: --out channels.xlsx." in err
+    assert "A terminal cannot show this file. Name a place for it: --out channels.xlsx." in err

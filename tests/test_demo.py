@@ -52,6 +52,12 @@ def written(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def small():
+    """The rows of the world that was written."""
+    return tables_of(world(600, 7, until=UNTIL, days=182))
+
+
+@pytest.fixture(scope="module")
 def loaded(written):
     """What the files connector makes of the dropped files: row counts, columns, rejects."""
     folder, _ = written
@@ -160,16 +166,15 @@ def test_every_good_row_loads_and_every_bad_one_is_explained(written, loaded):
     assert all(reject.reason for reject in rejected)
 
 
-def test_foreign_formats_come_out_as_they_went_in(loaded):
+def test_foreign_formats_come_out_as_they_went_in(loaded, small):
     _, columns, _ = loaded
-    lived = tables_of(world(600, 7, until=UNTIL, days=182))
     paid = columns["payment"].column("amount_micros").to_pylist()
-    assert sum(paid) == round(lived["payment"]["amount"].sum() * 100) * 10_000
+    assert sum(paid) == round(small["payment"]["amount"].sum() * 100) * 10_000
     assert set(columns["appointment"].column("status").to_pylist()) <= {
         "fulfilled", "noshow", "cancelled", "booked",
     }  # fmt: skip
     assert set(columns["message"].column("arm").to_pylist()) == {"treated", "holdout"}
-    local = lived["contact"]["created_at"].dt.tz_localize("America/Chicago").dt.tz_convert("UTC")
+    local = small["contact"]["created_at"].dt.tz_localize("America/Chicago").dt.tz_convert("UTC")
     assert columns["contact"].column("created_at").to_pylist() == local.dt.to_pydatetime().tolist()
 
 
@@ -196,7 +201,7 @@ def test_claims_of_the_last_days_are_still_arriving(lived, tables):
     assert (claims["day"] <= last).all()
 
 
-def test_spend_survives_decimal_commas(written):
+def test_spend_survives_decimal_commas(written, small):
     folder, _ = written
     document = tomllib.loads((folder / "caretrace.toml").read_text("utf-8"))
     context = Context(
@@ -204,7 +209,7 @@ def test_spend_survives_decimal_commas(written):
     )
     items = [item for piece in connect(context).slices({}) for item in piece.read()]
     (table,) = [i.table for i in items if isinstance(i, Columns) and i.row is AdSpend]
-    spend = tables_of(world(600, 7, until=UNTIL, days=182))["ad_spend"]
+    spend = small["ad_spend"]
     expected = round(spend.loc[spend["network"] == "bing", "spend"].sum() * 100) * 10_000
     assert sum(table.column("spend_micros").to_pylist()) == expected
 

@@ -4,7 +4,7 @@ import logging
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from connector_fixtures import QUICK
+from connector_fixtures import impatient
 from servers.environment import (
     AT_SEA,
     PLACES,
@@ -34,10 +34,7 @@ DAY = timedelta(days=1)
 NORTH = PLACES[0][0]
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(pollen, "PATIENCE", QUICK)
-    monkeypatch.setattr(air_quality, "PATIENCE", QUICK)
+quick = impatient(pollen, air_quality)
 
 
 @pytest.fixture

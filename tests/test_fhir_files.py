@@ -11,7 +11,7 @@ import pytest
 
 from connectors import fhir_files
 from connectors.columns import to_table
-from connectors.contract import Appointment, Encounter, Link, Payment, Person, Row
+from connectors.contract import Appointment, Encounter, Link, Payment, Person, Preference, Row
 from connectors.errors import SourceChanged, SourceMisconfigured
 from connectors.source import Context, Cursor, Rejected
 
@@ -256,6 +256,31 @@ def test_a_resource_that_cannot_be_read_is_rejected_without_its_value(
     assert [(r.file, r.row_number, r.column) for r in rejected] == [("a.ndjson", 2, column)]
     assert reason in rejected[0].reason
     assert "Canary" not in repr(rejected)
+
+
+def test_a_permission_without_a_date_outweighs_no_refusal_and_a_refusal_every_permission(tmp_path):
+    """By when it was given, else what it provides for, else what the server last changed."""
+
+    def said(own: str, kind: str, **more) -> dict:
+        provision = {"type": kind, "purpose": [{"code": "HMARKT"}], **more.pop("provided", {})}
+        words = [{"coding": [{"code": "59284-0"}]}]
+        return {"resourceType": "Consent", "id": own, "status": "active", "provision": provision,
+                "scope": words[0], "category": words, "policyRule": words[0],
+                "patient": {"reference": "Patient/a1"}, **more}  # fmt: skip
+
+    period = {"provided": {"period": {"start": "2026-03-01T00:00:00Z"}}}
+    changed = {"meta": {"lastUpdated": "2026-04-01T00:00:00Z"}}
+    ndjson(
+        tmp_path, "a.ndjson", PATIENT, said("yes", "permit"), said("no", "deny"),
+        said("dated", "permit", dateTime="2026-02-01T00:00:00Z", **period, **changed),
+        said("period", "permit", **period, **changed), said("changed", "permit", **changed),
+    )  # fmt: skip
+    rows = {row.preference_id.split("/")[1]: row for row in load(source(tmp_path))[0][Preference]}
+    assert {own: row.since.date().isoformat() for own, row in rows.items()} == {
+        "yes": "1970-01-01", "no": "2026-11-24", "dated": "2026-02-01", "period": "2026-03-01",
+        "changed": "2026-04-01",
+    }  # fmt: skip
+    assert [own for own, row in rows.items() if not row.allowed] == ["no"]
 
 
 def test_a_line_that_is_no_json_is_rejected(tmp_path):

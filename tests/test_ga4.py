@@ -5,7 +5,7 @@ import json
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from connector_fixtures import QUICK, read
+from connector_fixtures import UNHURRIED, impatient, read
 from servers.ga4 import CONCURRENT, HOURLY, Ga4Server, quota
 from servers.loopback import CUT, DRIP, HANG, JSON_WITHOUT_ERROR, RESET, as_html, as_json
 
@@ -38,9 +38,7 @@ def visits(day, source="google", medium="cpc", campaign="knee", group="knee-pain
     )
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(ga4, "PATIENCE", QUICK)
+quick = impatient(ga4)
 
 
 @pytest.fixture
@@ -187,7 +185,7 @@ def test_failures_that_stay_say_so(server, reply, sentence):
 
 
 def test_server_errors_are_counted_over_all_reports(server, monkeypatch):
-    monkeypatch.setattr(ga4, "PATIENCE", dataclasses.replace(QUICK, attempts=9))
+    monkeypatch.setattr(ga4, "PATIENCE", dataclasses.replace(UNHURRIED, attempts=9))
     server.fail(None, as_html(500), as_html(500), as_html(500), None, *[as_html(500)] * 9)
     slices = list(source(server, first_day=date(2026, 10, 1)).slices({}))
     read(slices[:1])

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from servers.ga4 import HOURLY, Ga4Server, KeyEvent, quota, sample
 from servers.loopback import CUT, as_html, as_json
-from test_ga4 import NOW, QUICK, source, visits
+from test_ga4 import NOW, UNHURRIED, source, visits
 from test_loading import Store
 
 from connectors import ga4
@@ -27,7 +27,7 @@ SENT = datetime.fromisoformat("2026-11-20T14:05")
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(ga4, "PATIENCE", QUICK)
+    monkeypatch.setattr(ga4, "PATIENCE", UNHURRIED)
     monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=lambda _: None))
 
 

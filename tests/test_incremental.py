@@ -322,7 +322,7 @@ def test_a_users_lift_test_is_heard_and_named(built):
         " where kind = 'booked' and channel = 'paid_search'"
     )
     [(before, low, high, _)] = built.rows(asked)
-    test = ["paid_search", "booked", "", "2025-01-06", "2025-10-12", "10", "4", "dark"]
+    test = ["paid_search", "booked", "", "", "2025-01-06", "2025-10-12", "10", "4", "dark", ""]
     empty = built.frame("select * from lift_tests")
     built.replace("lift_tests", pd.DataFrame([test], columns=empty.columns))
     [(after, nearer, further, evidence)] = built.rebuild().rows(asked)
@@ -333,7 +333,7 @@ def test_a_users_lift_test_is_heard_and_named(built):
 
 
 def test_a_lift_test_of_nowhere_stops_the_refresh(built):
-    test = ["paid_search", "booked", "nroth", "2025-01-06", "2025-10-12", "10", "4", "dark"]
+    test = ["paid_search", "booked", "nroth", "", "2025-01-06", "2025-10-12", "10", "4", "", ""]
     empty = built.frame("select * from lift_tests")
     built.replace("lift_tests", pd.DataFrame([test], columns=empty.columns))
     with pytest.raises(BadInput, match=r"lift_tests\.csv.*'nroth'.*north, south"):

@@ -1,6 +1,7 @@
 """Who may import whom, as the design says, read from the files themselves."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ FORBIDDEN = {
     "pages": {"connectors", "sqlalchemy", "plotly", "duckdb", "pandas", "pages"},
     "attribution/models": {"connectors", "sqlalchemy", "streamlit", "plotly", "duckdb"},
     "attribution/reports": {"connectors", "sqlalchemy", "streamlit", "plotly", "duckdb"},
+    "attribution/schedule": {"connectors", "streamlit", "plotly", "duckdb"},
     "attribution/ui": {"connectors", "sqlalchemy", "duckdb"},
     "attribution/ui/views": {"streamlit", "plotly"},
     "attribution/queries.py": {"connectors", "streamlit", "plotly", "duckdb"},
@@ -44,10 +46,16 @@ def files(place: str) -> list[Path]:
     return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imported(path: Path) -> set[str]:
     """The top-level packages that a file imports, wherever in it."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -75,7 +83,7 @@ def reading(module: str) -> set[str]:
     """The files of the product that import a module of ours, in whichever way."""
     found = set()
     for path in (path for place in SOURCES for path in files(place)):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             names = []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
@@ -107,7 +115,7 @@ def test_only_those_who_show_a_permit_read_people():
 
 def test_pages_neither_compute_nor_query():
     for path in files("pages"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path)
         for node in ast.walk(tree):
             assert not isinstance(node, ast.BinOp | ast.Lambda | ast.FunctionDef), path
 
@@ -116,7 +124,7 @@ def test_no_markup_is_let_through():
     """HTML in Markdown, raw HTML and pickles: no place in the code may ask for them."""
     for place in SOURCES:
         for path in files(place):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for node in ast.walk(parsed(path)):
                 if isinstance(node, ast.keyword):
                     assert node.arg not in ("unsafe_allow_html", "allow_pickle"), path
                 if isinstance(node, ast.Attribute):

@@ -158,7 +158,7 @@ def test_a_text_message_s_life_by_callbacks_and_by_the_event_stream(tmp_path):
 def test_whoever_stopped_texts_is_not_texted(tmp_path):
     items = told(tmp_path, callback("failed", ErrorCode="21610", To="whatsapp:+12125550100"))
     assert [(r.event, r.reason) for r in of(MessageEvent, items)] == [
-        ("bounced", "21610"),
+        ("dropped", "21610"),
         ("unsubscribed", None),
     ]
     (wish,) = of(Preference, items)

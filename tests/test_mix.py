@@ -14,7 +14,7 @@ from attribution.errors import BadInput
 from attribution.models import mix
 from attribution.models.incremental_design import carried
 from attribution.models.mix_design import HALVES, KEPT, Experiment, courses_of
-from attribution.models.mix_weeks import FEWEST_WEEKS, WARM_UP
+from attribution.models.mix_weeks import FEWEST_WEEKS, WARM_UP, lent
 from attribution.models.response import Curves
 
 few = settings(max_examples=25, deadline=None)
@@ -55,6 +55,24 @@ def test_courses_are_one_in_the_mean_and_worked_by_hand():
     assert len(at) == len(KEPT)
     assert HALVES[1] == 0.5
     assert courses.raw[0, at] == pytest.approx(2 / 3)
+
+
+def test_leads_lend_their_tests_to_kinds_that_have_none_of_their_own():
+    """By hand: 4,000 kept visits, a quarter as much led by media as 1,000 leads: 1 kept a lead."""
+    weight = np.ones(4)
+    own = Experiment(1, weight, 7.0, 1.0)
+    heard = {
+        "lead": [Experiment(0, weight, 50.0, 8.0), Experiment(1, weight, 20.0, 2.0)],
+        "kept": [own],
+    }
+    counted = {"lead": np.full(4, 250.0), "kept": np.full(4, 1_000.0)}
+    found = lent(heard, counted, {"lead": 1.0, "kept": 0.25})
+    assert found["lead"] == heard["lead"]
+    assert found["kept"][0] is own
+    (said,) = found["kept"][1:]
+    assert (said.channel, said.increment, said.lent) == (0, 50.0, True)
+    assert said.standard_error == pytest.approx(np.hypot(8.0, 0.3 * 50.0))
+    assert lent({"kept": [own]}, counted, {"kept": 1.0}) == {"kept": [own]}
 
 
 def world(seed: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -42,7 +42,7 @@ from attribution.privacy import Door, load_key
 from attribution.roles import Reader
 from connectors.contract import Appointment, Person
 from outreach import doubts, handoff
-from outreach.approval import approve
+from outreach.approval import approve, withdraw
 from outreach.flow import flow
 from outreach.letters import Letter
 from outreach.outbox import Change, Outbox, Stop
@@ -155,6 +155,13 @@ def test_what_is_planned_twice_is_there_once_and_what_was_had_lately_is_not_plan
     add_flow(clinic, "other")
     other = planned(clinic, boxes, "other")
     assert (other.planned, other.dropped["capped"]) == (0, 2)
+    # Who was left out for the cap is remembered once a day, and forgotten with the person.
+    for _ in range(2):
+        keep(other, outbox, clinic)
+    left_out = outbox.rows("select flow, day, person_id, owner from capped order by person_id")
+    assert [(row["flow"], row["day"]) for row in left_out] == [("other", f"{NOW:%Y-%m-%d}")] * 2
+    outbox.forget([left_out[0]["person_id"]], [])
+    assert outbox.rows("select owner from capped") == [{"owner": left_out[1]["owner"]}]
 
 
 def test_what_waits_is_planned_anew_and_taken_back_where_it_is_meant_no_more(clinic, boxes):
@@ -223,6 +230,31 @@ def test_nothing_is_sent_before_its_own_version_is_approved(clinic, boxes):
     with pytest.raises(BadInput, match="not approved"):
         send(clinic, flow(clinic, "test"), settings, contacts, outbox, now=NOW)
     add_flow(clinic)
+
+
+def test_a_withdrawn_approval_stops_what_waits_even_in_the_midst_of_a_sending(clinic, boxes):
+    settings, contacts, outbox = boxes
+    one = flow(clinic, "test")
+    keep(planned(clinic, boxes), outbox, clinic)
+    with pytest.raises(BadInput, match="nothing to withdraw"):
+        withdraw(clinic, ADMIN, one.name, outbox)
+    approve(clinic, ADMIN, one, settings, outbox, NOW.date())
+    with pytest.raises(NotAllowed):
+        withdraw(clinic, Reader("V", frozenset({"viewer"})), one.name, outbox)
+    assert outbox.release(one.name, one.version) == 2
+    assert withdraw(clinic, ADMIN, one.name, outbox) == 2
+    assert audit.entries(clinic).iloc[-1]["action"] == audit.OUTREACH_WITHDRAWN
+    # A sender that is at work: it may release nothing, and what it takes back does not wait.
+    assert outbox.release(one.name, one.version) == 0
+    rows = outbox.rows("select key, zone from message")
+    outbox.move([Change(row["key"], "approved") for row in rows])
+    at = (NOW + timedelta(days=900)).isoformat()
+    zones = [row["zone"] for row in rows]
+    assert outbox.waiting(one.name, one.version, zones, at, 9) == []
+    with pytest.raises(BadInput, match="not approved"):
+        send(clinic, one, settings, contacts, outbox, now=NOW)
+    approve(clinic, ADMIN, one, settings, outbox, NOW.date())
+    assert send(clinic, one, settings, contacts, outbox, now=NOW).states == {"sent": 2}
 
 
 def test_a_file_goes_to_the_record_under_record_numbers(clinic, boxes):
@@ -395,6 +427,13 @@ def test_what_we_sent_and_whom_we_held_out_is_told_to_the_warehouse(clinic, boxe
             ("treated", *[made.planned] * 2),
         )
         if count
+    ]
+    # Whom the cap left out is told beside, anew each time.
+    outbox.set_aside("half", NOW.isoformat(), [(1, "someone", "record", "email")])
+    for _twice in range(2):
+        tell(opened.connection, clinic, "run")
+    assert opened.rows("select source, flow, identifier from raw_capped") == [
+        ("caretrace_outreach", "half", "record")
     ]
     # Whom another system was told of has had no message of ours.
     with outbox.transaction() as connection:
@@ -622,5 +661,5 @@ def test_pages_cannot_read_addresses():
         "attribution/forgetting.py",
         "attribution/loading.py", "attribution/refresh.py", "attribution/rotation.py",
         "outreach/command.py", "outreach/doubts.py", "outreach/letters.py",
-        "outreach/planning.py", "outreach/sending.py", "outreach/smtp.py",
+        "outreach/planning.py", "outreach/sending.py", "outreach/taking_back.py",
     }  # fmt: skip

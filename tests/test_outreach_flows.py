@@ -12,11 +12,12 @@ from outreach_fixture import FLOW, add_flow
 
 from attribution.demo.config_outreach import outreach_toml
 from attribution.errors import BadInput
+from attribution.models.person_holdout import people_needed
 from attribution.outreach_settings import Outreach, outreach_settings
 from attribution.paths import Home
 from outreach.flow import flow, flows
 from outreach.holdout import HELD_OUT, arms, message_keys
-from outreach.lift import lift, peeking, people_needed
+from outreach.lift import lift, peeking
 from outreach.rules import check, known_names
 from outreach.sample import example
 from outreach.templates import written
@@ -255,5 +256,5 @@ def test_somebody_who_peeks_every_day_is_seldom_fooled():
 def test_how_many_people_a_test_needs():
     """5% against 7%, half held out, power 80%, 90% two-sided: Fleiss' 1,738 an arm or so."""
     assert people_needed(0.05, 0.02, 0.5) == pytest.approx(2 * 1738, rel=0.02)
-    with pytest.raises(ValueError, match="between"):
+    with pytest.raises(BadInput, match="between"):
         people_needed(0.9, 0.2, 0.5)

@@ -6,11 +6,11 @@ import marts_fixture as made_up
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from attribution import audit, queries
+from attribution import audit, queries, saved_views, settings
 from attribution.errors import NotAllowed
 from attribution.paths import PAGES, SHELL, Home
 from attribution.roles import AS_ROLE
-from attribution.ui import frame
+from attribution.ui import access, frame
 from attribution.ui.views import reach
 
 FILES = {
@@ -25,10 +25,13 @@ FILES = {
     "education": "outreach/education.py",
     "experience": "retention/experience.py",
     "forecast": "planning/forecast.py",
+    "lift": "planning/lift.py",
     "budget": "planning/budget.py",
     "patient-journey": "people/patient_journey.py",
     "research": "people/research.py",
     "data-health": "operations/data_health.py",
+    "reports": "operations/reports.py",
+    "definitions": "operations/definitions.py",
 }
 SCRIPT = "![x](http"
 
@@ -47,7 +50,6 @@ def open_page(home: Home, monkeypatch: pytest.MonkeyPatch):
         at = AppTest.from_file(str(SHELL), default_timeout=30)
         for key, value in address.items():
             at.query_params[key] = value
-        at.run()
         at.switch_page(str(PAGES / FILES[page])).run()
         assert not at.exception, at.exception
         return at
@@ -78,8 +80,8 @@ def test_what_a_viewer_opens_is_read_from_the_marts_of_viewers(tmp_path, monkeyp
     monkeypatch.setattr(queries.Marts, "ask", noted)
     opened: set[str] = set()
     told: set[str] = set()
-    for page in FILES.keys() - {"data-health", "patient-journey", "research"}:
-        at = AppTest.from_file(str(SHELL), default_timeout=30).run()
+    at = AppTest.from_file(str(SHELL), default_timeout=30).run()
+    for page in FILES.keys() - {"data-health", "reports", "patient-journey", "research"}:
         for section in ("why_open", "reach_open"):
             at.query_params[section] = "true"
         at.switch_page(str(PAGES / FILES[page])).run()
@@ -275,3 +277,26 @@ def test_a_cohort_is_chosen_by_the_address_and_set_beside_a_second_one(open_page
         "All patients: 3,000 patients" in each.value.replace("\\", "") for each in at.caption
     )
     assert any("patients with age 75+" in each.value.replace("\\", "") for each in at.caption)
+
+
+def test_a_view_is_saved_opened_and_deleted_beside_every_page(open_page):
+    at = open_page("channels", period="26w", model="last", basis="touch")
+    assert any("by the day of the touch" in each.value for each in at.caption)
+    at.text_input(key="view_name").input("Weekly ![x](y)")
+    at.button(key="FormSubmitter:view_form-Save").click().run()
+    assert not at.exception
+    (view,) = saved_views.views(settings.home(), access.VISITOR)
+    assert (view.page, view.name) == ("channels", "Weekly ![x](y)")
+    assert view.query == {
+        "period": ["26w"], "model": ["last"], "kind": ["booked"], "basis": ["touch"]
+    }  # fmt: skip
+    at.selectbox(key="view_gone").select(view.number).run()
+    at.button(key="view_delete").click().run()
+    assert not saved_views.views(settings.home(), access.VISITOR)
+
+
+def test_the_day_that_counts_is_for_those_who_see_small_cells(open_page, monkeypatch):
+    monkeypatch.setenv(AS_ROLE, "viewer")
+    at = open_page("channels", basis="touch")
+    assert "basis" not in [each.key for each in at.selectbox]
+    assert any("Counted by the day it happened" in each.value for each in at.caption)

@@ -42,27 +42,34 @@ from connectors.source import Total
 SECRET = "canary-token-77aa"
 
 
-def a_first_week(folder):
-    """A home folder after its first refresh, which no test changes."""
+def a_first_week(folder, **more):
+    """A home folder after its first refresh, which no test changes; and what that came to."""
     made = Home(folder / "home")
     made.folder.mkdir(mode=0o700)
     made.config.write_text(f"first_day = 2025-01-01\n{CONFIG}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SOURCES, "scripted", "servers.scripted")
         clinic()
-        run(made)
-    return made
+        outcome = run(made, **more)
+    return made, outcome
 
 
 @pytest.fixture(scope="module")
-def first_week(tmp_path_factory):
-    return a_first_week(tmp_path_factory.mktemp("first"))
+def first_run(tmp_path_factory):
+    """A first refresh of every model: the home folder, the outcome, what was heard on the way."""
+    heard = []
+    return *a_first_week(tmp_path_factory.mktemp("first"), watch=heard.append), heard
+
+
+@pytest.fixture(scope="module")
+def first_week(first_run):
+    return first_run[0]
 
 
 @pytest.fixture(scope="module")
 def few_first_week(tmp_path_factory):
     with few_models():
-        return a_first_week(tmp_path_factory.mktemp("few"))
+        return a_first_week(tmp_path_factory.mktemp("few"))[0]
 
 
 @pytest.fixture(autouse=True)
@@ -137,9 +144,8 @@ def states(home):
     return books(home, "sources").set_index("source")["state"].to_dict()
 
 
-def test_a_refresh_publishes_what_the_sources_say(home):
-    heard = []
-    outcome = run(home, watch=heard.append)
+def test_a_refresh_publishes_what_the_sources_say(first_run):
+    home, outcome, heard = first_run
     assert (outcome.generation, outcome.failed) == (1, {})
     assert ask(home, "select sum(spend_micros) from spend") == [(140_000_000,)]
     assert ask(home, "select sum(value_micros) from conversions where kind = 'collected'") == [
@@ -326,7 +332,7 @@ def test_a_full_disk_leaves_what_is_published(home, more, few_published):
     assert checksums(home) == whole
 
 
-def test_a_disk_that_fails_while_a_source_is_read_is_not_the_sources_fault(home, published):
+def test_a_disk_that_fails_while_a_source_is_read_is_not_the_sources_fault(home, few_published):
     SCRIPTS["ads"] = failing(OSError(errno.ENOSPC, "No space left on device"))
     with pytest.raises(OSError, match="No space left"):
         run(home)
@@ -334,14 +340,14 @@ def test_a_disk_that_fails_while_a_source_is_read_is_not_the_sources_fault(home,
     assert states(home)["ads"] == "fresh"
 
 
-def test_too_little_space_is_told_before_anything_is_done(home, monkeypatch, published):
+def test_too_little_space_is_told_before_anything_is_done(home, monkeypatch, few_published):
     monkeypatch.setattr(warehouse, "free_space", lambda _home: (10**9, 3 * 10**9))
     with pytest.raises(StorageError, match=r"has 1\.0 GB free and a refresh may need 3\.0 GB"):
         run(home)
     assert len(books(home, "runs")) == 1
 
 
-def test_a_damaged_unfinished_generation_does_not_stand_in_the_way(home, published):
+def test_a_damaged_unfinished_generation_does_not_stand_in_the_way(home, few_published):
     whole = checksums(home)
     bad_rules(home)
     with pytest.raises(TransformError):

@@ -16,71 +16,122 @@ from attribution.models.returning import (
     return_calibration,
     return_chances,
     trials,
+    unasked,
+    unasked_share,
 )
 from attribution.ui.views.reach import options, planned
 
 DAY = timedelta(days=1)
-PEOPLE = ("anna", "bea", "cleo", "dora", "emma")
-COLUMNS = ["basis", "in_month", "out_month", "returned", *CELL[1:], "people", "value_micros"]
+PEOPLE = ("anna", "bea", "cleo", "dora", "emma", "fay")
+COLUMNS = [
+    *("basis", "in_step", "out_step", "arm", "returned"), *CELL[1:], "people", "value_micros",
+]  # fmt: skip
 
 
 def cells(*rows: tuple) -> pd.DataFrame:
-    """Cells of one kind of people: basis, in_month, out_month, returned, people, value."""
-    full = [(*row[:4], "1", "30-44", "dental", *row[4:]) for row in rows]
+    """Cells of one kind of people: basis, in_step, out_step, returned, people, value."""
+    full = [(*row[:3], "none", row[3], "1", "30-44", "dental", *row[4:]) for row in rows]
     return pd.DataFrame(full, columns=COLUMNS)
 
 
-def test_months_at_risk_by_hand():
-    found = trials(cells(("all", 6, 7, True, 4, 0), ("all", 6, 8, False, 10, 0)))
-    assert found.cells["month"].tolist() == [6, 7, 8]
+def test_steps_at_risk_by_hand():
+    found = trials(cells(("all", 12, 13, True, 4, 0), ("all", 12, 14, False, 10, 0)))
+    assert found.cells["step"].tolist() == [12, 13, 14]
     assert found.returned.tolist() == [0, 4, 0]
-    # All came into sight in the sixth month, and ten were last seen in the eighth: half of each.
+    # All came into sight in the twelfth step, and ten were last seen in the fourteenth: half of
+    # each.
     assert found.stayed.tolist() == [7, 10, 5]
 
 
-def test_whoever_returns_in_the_month_they_come_into_sight_in_was_at_risk():
-    found = trials(cells(("all", 7, 7, True, 4, 0), ("all", 7, 7, False, 4, 0)))
+def test_whoever_returns_in_the_step_they_come_into_sight_in_was_at_risk():
+    found = trials(cells(("all", 13, 13, True, 4, 0), ("all", 13, 13, False, 4, 0)))
     assert (found.returned.tolist(), found.stayed.tolist()) == ([4], [0])
 
 
-def test_who_was_not_yet_silent_counts_from_the_sixth_month():
-    assert trials(cells(("all", 0, 6, False, 4, 0))).stayed.tolist() == [2]
-    assert trials(cells(("all", 0, 6, True, 3, 0))).cells["month"].tolist() == [6]
-    assert trials(cells(("all", 0, 5, True, 3, 0))).cells.empty
+def test_who_was_not_yet_silent_counts_from_six_months_on():
+    assert trials(cells(("all", 0, 12, False, 4, 0))).stayed.tolist() == [2]
+    assert trials(cells(("all", 0, 12, True, 3, 0))).cells["step"].tolist() == [12]
+    assert trials(cells(("all", 0, 11, True, 3, 0))).cells.empty
+
+
+def in_arms(*rows: tuple) -> pd.DataFrame:
+    """Cells in arms: arm, in_step, out_step, returned, people."""
+    made = cells(*(("all", *row[1:4], row[4], 0) for row in rows))
+    return made.assign(arm=[row[0] for row in rows])
+
+
+def test_the_share_that_came_unasked_is_the_chance_of_those_held_out_over_that_of_the_others():
+    found = in_arms(
+        ("treated", 20, 25, False, 60_000), ("treated", 22, 22, True, 6_000),
+        ("holdout", 20, 25, False, 20_000), ("holdout", 22, 22, True, 1_000),
+    )  # fmt: skip
+    # Seen for five steps each, and those who came for half of one in which they came into sight.
+    treated, held_out = 6_000 / (6_000 + 300_000), 1_000 / (1_000 + 100_000)
+    assert unasked_share(found) == pytest.approx(held_out / treated, abs=0.003)
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 300), st.integers(0, 300))
+@settings(max_examples=15, deadline=None)
+def test_a_share_is_one_and_takes_nobody_away(treated, back, held_out, held_back):
+    found = in_arms(
+        ("treated", 20, 25, False, treated), ("treated", 22, 24, True, back),
+        ("holdout", 20, 25, False, held_out), ("holdout", 22, 24, True, held_back),
+    )  # fmt: skip
+    share = unasked_share(found)
+    assert 0 < share <= 1
+    after = unasked(found, share)
+    assert after["people"].sum() == pytest.approx(found["people"].sum())
+    assert after.loc[after["returned"], "people"].sum() == pytest.approx(share * back + held_back)
+
+
+def test_where_nobody_was_held_out_every_return_counts():
+    assert unasked_share(in_arms(("treated", 20, 22, True, 50))) == 1
+
+
+def test_a_message_that_brings_many_does_not_change_what_is_expected_unasked():
+    """Half are written to, which doubles their chance; three tenths are held out beside them."""
+    alone = simulated(0.02, 20_000, 5)
+    written = [simulated(0.04, 10_000, 6).assign(arm="treated"), simulated(0.02, 6_000, 7)]
+    written[1] = written[1].assign(arm="holdout")
+    chosen = [each[each["basis"].isin(["all", "before"])] for each in written]
+    found = return_chances(pd.concat([simulated(0.02, 4_000, 8), *chosen], ignore_index=True))
+    expected = return_chances(alone).query("basis == 'today'")["chance"].iloc[0]
+    told = found.query("basis == 'today'")["chance"].iloc[0]
+    assert told == pytest.approx(expected, abs=0.012)
 
 
 def simulated(hazard: float, people: int, seed: int, lost: float = 0.0) -> pd.DataFrame:
-    """Cells of people who return with the same chance in each month, some lost on the way."""
+    """Cells of people who return with the same chance in each step, some lost on the way."""
     rng = np.random.default_rng(seed)
-    ends = 6 + rng.geometric(hazard, people) - 1
-    gone = np.where(rng.random(people) < lost, 6 + rng.integers(0, 12, people), 40)
-    out = np.minimum(ends, np.minimum(gone, 40))
-    returned = (ends <= gone) & (ends < 40)
-    found = pd.DataFrame({"out_month": out, "returned": returned})
-    counted = found.groupby(["out_month", "returned"]).size()
-    rows = [(int(month), bool(back), int(n)) for (month, back), n in counted.items()]
-    past = [("all", 0, month, back, n, n * 10**6 * back) for month, back, n in rows]
+    ends = 12 + rng.geometric(hazard, people) - 1
+    gone = np.where(rng.random(people) < lost, 12 + rng.integers(0, 24, people), 80)
+    out = np.minimum(ends, np.minimum(gone, 80))
+    returned = (ends <= gone) & (ends < 80)
+    found = pd.DataFrame({"out_step": out, "returned": returned})
+    counted = found.groupby(["out_step", "returned"]).size()
+    rows = [(int(step), bool(back), int(n)) for (step, back), n in counted.items()]
+    past = [("all", 0, step, back, n, n * 10**6 * back) for step, back, n in rows]
     before = [("before", *row[1:]) for row in past]
-    after = [("after", 8, month - 8, back, n, 0) for month, back, n in rows if month >= 8]
-    return cells(*past, *before, *after, ("today", 10, 10, False, 5, 0))
+    after = [("after", 16, step - 16, back, n, 0) for step, back, n in rows if step >= 16]
+    return cells(*past, *before, *after, ("today", 20, 20, False, 5, 0))
 
 
 @pytest.mark.parametrize("lost", [0.0, 0.5])
 def test_a_steady_chance_is_found_though_messages_end_the_look_at_many(lost):
-    found = return_chances(simulated(0.05, 40_000, 3, lost))
+    found = return_chances(simulated(0.025, 40_000, 3, lost))
     now = found[found["basis"] == "today"].iloc[0]
-    assert now["chance"] == pytest.approx(1 - 0.95**6, abs=0.015)
+    assert now["chance"] == pytest.approx(1 - 0.975**12, abs=0.015)
     assert now["value_micros"] == pytest.approx(10**6, rel=0.01)
 
 
 def test_calibration_tells_what_came_with_an_interval_that_holds_it():
-    looked = simulated(0.05, 40_000, 4, 0.3)
+    looked = simulated(0.025, 40_000, 4, 0.3)
     found = return_calibration(
         return_chances(looked).query("basis == 'after'").drop(columns=["basis", "value_micros"]),
         looked,
     )
     (row,) = found.to_dict("records")
-    assert row["low"] < 1 - 0.95**6 < row["high"]
+    assert row["low"] < 1 - 0.975**12 < row["high"]
     assert row["low"] < row["observed"] < row["high"]
     assert abs(row["predicted"] - row["observed"]) < 0.02
 
@@ -88,7 +139,9 @@ def test_calibration_tells_what_came_with_an_interval_that_holds_it():
 def test_where_nobody_ever_returned_nothing_is_told():
     found = return_chances(
         cells(
-            ("all", 6, 12, False, 9, 0), ("today", 8, 8, False, 2, 0), ("before", 6, 9, False, 9, 0)
+            ("all", 12, 24, False, 9, 0),
+            ("today", 16, 16, False, 2, 0),
+            ("before", 12, 18, False, 9, 0),
         )
     )
     assert found["chance"].isna().all()
@@ -98,7 +151,7 @@ def test_where_nobody_ever_returned_nothing_is_told():
 @given(
     st.lists(
         st.tuples(
-            st.integers(6, 30), st.integers(0, 20), st.booleans(), st.sampled_from("12"),
+            st.integers(12, 60), st.integers(0, 40), st.booleans(), st.sampled_from("12"),
             st.sampled_from(["dental", "spine"]), st.integers(1, 500),
         ),
         min_size=1, max_size=12,
@@ -108,21 +161,21 @@ def test_where_nobody_ever_returned_nothing_is_told():
 def test_chances_are_chances_and_do_not_mind_the_order_of_rows(rows):
     frame = pd.DataFrame(
         [
-            ("all", first, first + lasted, back, visits, "45-64", line, people, 0)
+            ("all", first, first + lasted, "none", back, visits, "45-64", line, people, 0)
             for first, lasted, back, visits, line, people in rows
         ],
         columns=COLUMNS,
     )
     # Somebody is at risk whatever is drawn: of nobody nothing is learned.
-    frame.loc[len(frame)] = ("all", 6, 9, True, "1", "45-64", "dental", 1, 0)
+    frame.loc[len(frame)] = ("all", 12, 18, "none", True, "1", "45-64", "dental", 1, 0)
     hazard, again = learned(frame), learned(frame.iloc[::-1])
     facts = frame[CELL[1:]]
-    months = frame["in_month"].to_numpy(np.float64)
-    for horizon in (1, 6):
-        chance = hazard.within(months, facts, horizon)
+    steps = frame["in_step"].to_numpy(np.float64)
+    for horizon in (1, 12):
+        chance = hazard.within(steps, facts, horizon)
         assert ((chance >= 0) & (chance <= 1)).all()
-        assert chance == pytest.approx(again.within(months, facts, horizon), abs=1e-6)
-    assert (hazard.within(months, facts, 6) >= hazard.within(months, facts, 3) - 1e-12).all()
+        assert chance == pytest.approx(again.within(steps, facts, horizon), abs=1e-6)
+    assert (hazard.within(steps, facts, 12) >= hazard.within(steps, facts, 6) - 1e-12).all()
 
 
 def campaigns(*rows: tuple) -> pd.DataFrame:
@@ -208,6 +261,10 @@ def warehouse():
         appointment("c1", "cleo", first - 5 * DAY, first),
         appointment("d1", "dora", first - 5 * DAY, first),
         appointment("d2", "dora", at("2026-05-28"), at("2026-06-25"), "booked"),
+        # Is held out, and comes after that all the same.
+        appointment("f1", "fay", first - 5 * DAY, first),
+        message("m2", "fay", "recall_1", first + 245 * DAY, sent_at=None, purpose="marketing",
+                arm="holdout"),
         # Makes the record reach the end of May 2026.
         appointment("e1", "emma", at("2026-05-29"), at("2026-05-31 12:00")),
     )  # fmt: skip
@@ -217,21 +274,29 @@ def warehouse():
 def spans(warehouse: Warehouse, who: str) -> list[tuple]:
     return warehouse.rows(
         "select date_diff('day', visited_at, entered_at), date_diff('day', visited_at, left_at),"
-        " returned, is_silent, value_micros from int_return_spans"
+        " arm, returned, is_silent, value_micros from int_return_spans"
         f" where person_id = {1 + PEOPLE.index(who)} order by visited_at, entered_at"
     )
 
 
 def test_a_return_ends_a_silence_at_its_booking(warehouse):
-    assert spans(warehouse, "anna")[0] == (0, 304, True, False, 120 * 10**6)
+    assert spans(warehouse, "anna")[0] == (0, 304, "none", True, False, 120 * 10**6)
 
 
-def test_who_comes_within_90_days_of_a_message_did_not_come_unasked(warehouse):
-    assert spans(warehouse, "bea")[0] == (0, 245, False, False, 0)
+def test_the_90_days_after_a_choice_are_a_part_of_their_own(warehouse):
+    assert spans(warehouse, "bea")[:2] == [
+        (0, 245, "none", False, False, 0),
+        (245, 250, "treated", True, False, 0),
+    ]
+    assert [span[:4] for span in spans(warehouse, "fay")] == [
+        (0, 245, "none", False),
+        (245, 335, "holdout", False),
+        (335, 447, "none", False),
+    ]
 
 
 def test_whoever_has_a_visit_ahead_is_not_silent(warehouse):
-    assert [span[3] for span in spans(warehouse, "cleo")] == [True]
-    assert [span[3] for span in spans(warehouse, "dora")] == [False]
-    now = warehouse.rows("select in_month, people from int_return_cells where basis = 'today'")
-    assert sorted(now) == [(0, 1), (6, 1), (8, 1), (16, 1)]  # all but her
+    assert [span[4] for span in spans(warehouse, "cleo")] == [True]
+    assert [span[4] for span in spans(warehouse, "dora")] == [False]
+    now = warehouse.rows("select in_step, people from int_return_cells where basis = 'today'")
+    assert sorted(now) == [(0, 1), (12, 1), (17, 1), (33, 2)]  # all but her

@@ -45,8 +45,8 @@ admin = ["it"]
 """
 ADDRESSES = (
     *("overview", "channels", "attribution", "journeys", "reconcile", "reactivation", "cohorts"),
-    *("experience", "engagement", "education", "forecast", "budget", "patient-journey"),
-    *("research", "data-health"),
+    *("experience", "engagement", "education", "forecast", "lift", "budget"),
+    *("patient-journey", "research", "data-health", "reports", "definitions"),
 )
 IDLE, ABSOLUTE = timedelta(minutes=15), timedelta(hours=12)
 
@@ -208,10 +208,11 @@ def test_each_role_sees_its_own(browser, served, group):
         assert (menu.get_by_text("Patient journey").count() == 1) == ROLES[group]["people"]
         export = page.get_by_role("button", name="Export")
         assert (export.count() == 1) == ROLES[group]["export"]
-        page.goto(f"{served.address}/data-health")
         if ROLES[group]["health"]:
+            menu.get_by_text("Data health").click()
             expect(page.get_by_text("Refreshes", exact=True)).to_be_visible(timeout=PATIENCE_MS)
         else:
+            page.goto(f"{served.address}/data-health")
             refusal = page.get_by_text("The page Data health is not for your role")
             expect(refusal).to_be_visible(timeout=PATIENCE_MS)
             expect(page.get_by_text("Refreshes", exact=True)).to_have_count(0)

@@ -463,6 +463,9 @@ def test_every_page_reads_by_the_roles_of_its_reader():
         # Of single people, for those who may see them.
         if path.stem in {"patient_journey", "research"}:
             continue
+        # What numbers mean, and which files left the house: no number of a mart is on either.
+        if path.stem in {"definitions", "reports"}:
+            continue
         assert "protected=context.protected" in path.read_text("utf-8"), path.name
 
 

@@ -12,6 +12,7 @@ from connectors import smtp_log
 from connectors.contract import MessageEvent
 from connectors.errors import SourceChanged, SourceMisconfigured, SourceUnreachable
 from connectors.source import Context, Cursor, Rejected
+from outreach.mail_logs import accepted
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 NEWS = [{"match": "news@*", "flow": "newsletter"}]
@@ -88,6 +89,90 @@ def test_what_became_of_it(tmp_path, end, fate):
     write(tmp_path, "mail.log", mail(("ann@example.org", end)))
     event, _, _, reason = told(read(tmp_path))[1]
     assert (event, reason) == fate
+
+
+SENDMAIL = "Nov 23 {} mx1 sm-mta[65625]: 4AN2f0Ab065625: {}"
+EXIM = "2026-11-23 {} 1rABcd-0005MB-00 {}"
+TO_ANN = "to=<ann@example.org>, delay=00:00:03, mailer=esmtp, relay=mx.example.org. [192.0.2.1], "
+FROM_NEWS = "from=<news@clinic.example>, size=9, class=0, nrcpts=1, msgid=<m1@clinic.example>, p=1"
+ARRIVED = "<= news@clinic.example H=app [10.0.0.1] P=esmtp S=9 id=m1@clinic.example"
+FAILED = "SMTP error from remote mail server after RCPT TO:<ann@example.org>"
+OTHERS = [
+    (SENDMAIL, FROM_NEWS, TO_ANN + "dsn=2.0.0, stat=Sent (Ok, Ann's mailbox)", ("delivered", None)),
+    (SENDMAIL, FROM_NEWS, TO_ANN + "dsn=5.1.1, stat=User unknown", ("bounced", "5.1.1")),
+    (SENDMAIL, FROM_NEWS, TO_ANN + "dsn=4.2.2, stat=Deferred: 452 full", ("deferred", "4.2.2")),
+    (EXIM, ARRIVED, "=> ann@example.org R=dnslookup T=remote_smtp C=\"250 Ok\"",
+     ("delivered", None)),
+    (EXIM, ARRIVED, "=> ann <ann@example.org> R=localuser T=local_delivery", ("delivered", None)),
+    (EXIM, ARRIVED, f"** ann@example.org R=dnslookup T=remote_smtp: {FAILED}: 550 5.1.1 unknown",
+     ("bounced", "5.1.1")),
+    (EXIM, ARRIVED, "** ann@example.org: retry timeout exceeded", ("bounced", None)),
+    (EXIM, ARRIVED, f"== ann@example.org R=dnslookup defer (-44): {FAILED}: 452 4.2.2 full",
+     ("deferred", "4.2.2")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "taken", "end", "fate"), OTHERS)
+def test_sendmail_and_exim_tell_the_same(tmp_path, form, taken, end, fate):
+    """Written as their manuals show it; arrival and delivery may lie in two files."""
+    write(tmp_path, "mainlog.1", [form.format("10:00:00", taken)])
+    write(tmp_path, "mainlog", [form.format("10:00:02", end), form.format("10:00:02", "Completed")])
+    rows = of(MessageEvent, read(tmp_path))
+    assert [(r.event, r.message_id, r.email, r.reason) for r in rows] == [
+        SENT[0], (fate[0], "m1@clinic.example", "ann@example.org", fate[1]),
+    ]  # fmt: skip
+    assert rows[0].at == datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
+
+
+def test_what_sendmail_hands_to_itself_and_others_mail_is_not_told(tmp_path):
+    """The half that took it from the program hands it to the half that sends: two queue names."""
+    itself = TO_ANN.replace("mx.example.org. [192.0.2.1]", "[127.0.0.1] [127.0.0.1]")
+    write(
+        tmp_path, "maillog",
+        [
+            SENDMAIL.format("10:00:00", FROM_NEWS).replace("4AN2f0Ab", "4AN2f0Aa"),
+            SENDMAIL.format("10:00:00", FROM_NEWS),
+            SENDMAIL.format("10:00:01", itself + "dsn=2.0.0, stat=Sent (taken)").replace(
+                "4AN2f0Ab", "4AN2f0Aa"
+            ),
+            SENDMAIL.format("10:00:02", TO_ANN + "dsn=5.1.1, stat=User unknown"),
+            ("Nov 23 10:00:03 mx1 sm-mta[9]: 4AN2f0Zz065625: from=<boss@clinic.example>, size=9, "
+            "nrcpts=1, msgid=<b@clinic.example>"),
+            ("Nov 23 10:00:04 mx1 sm-mta[9]: 4AN2f0Zz065625: to=<x@example.org>, delay=1, "
+            "dsn=2.0.0, stat=Sent (Ok)"),
+        ],
+    )  # fmt: skip
+    assert [event for event, _, _, _ in told(read(tmp_path))] == ["sent", "bounced"]
+
+
+def test_exim_to_several_people_says_so_where_it_is_told_to(tmp_path):
+    write(
+        tmp_path, "mainlog",
+        [
+            EXIM.format("10:00:00", f"{ARRIVED} for ann@example.org bob@example.org"),
+            EXIM.format("10:00:01", "=> ann@example.org R=dnslookup T=remote_smtp"),
+            EXIM.format("10:00:01", "-> bob@example.org R=dnslookup T=remote_smtp"),
+        ],
+    )  # fmt: skip
+    assert {number for event, number, _, _ in told(read(tmp_path)) if event == "delivered"} == {
+        "m1@clinic.example:ann@example.org", "m1@clinic.example:bob@example.org",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        SENDMAIL.format("10:00:00", FROM_NEWS),
+        EXIM.format("10:00:00", ARRIVED),
+        ("2026-11-23T10:00:00-05:00 mx1 exim[9]: 2026-11-23 10:00:00.123 -0500 [9] "
+        f"1pDSRO-0000000DKQe-1KZ7 {ARRIVED}"),
+        line("10:00:00", "cleanup", "message-id=<m1@clinic.example>")
+        + "\n" + line("10:00:01", "qmgr", "from=<news@clinic.example>, size=9, nrcpt=1"),
+    ],
+)  # fmt: skip
+def test_what_a_log_shows_to_be_taken_settles_a_doubt(tmp_path, line):
+    write(tmp_path, "mail.log", ["a line of something else", *line.split("\n")])
+    assert [number for number, _ in accepted(tmp_path)] == ["m1@clinic.example"]
 
 
 def test_mail_to_several_people_is_a_message_to_each(tmp_path):

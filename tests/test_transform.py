@@ -139,6 +139,7 @@ SPOILS = {
     "no_identifiers_in_marts": "update credit set campaign = 'ann@example.org'",
     "journey_shares_add_up": "update journey_credit set linear_share = linear_share / 2",
     "positions_equal_credit": "update positions set linear_value = linear_value + 1",
+    "dates_equal_credit": "update credit_dates set linear_value = linear_value + 1",
     "cohorts_are_possible": "insert into cohorts (kind_to, entered, arrived, expected, low, high,"
     " maturity) values ('kept', 20, 12, 11, 11, 12, 1)",
     "claims_equal_what_was_loaded": "insert into raw_claimed_conversions (conversions) values (3)",

@@ -78,8 +78,8 @@ def test_a_delivered_text_was_sent_for_a_price_and_arrived(server):
         ("queued", []),
         ("accepted", []),
         ("sent", ["sent"]),
-        ("undelivered", ["sent", "bounced"]),
-        ("failed", ["bounced"]),
+        ("undelivered", ["sent", "dropped"]),
+        ("failed", ["dropped"]),
         ("canceled", ["dropped"]),
         ("read", ["sent", "delivered", "opened"]),
         ("a_state_of_tomorrow", []),
@@ -89,10 +89,22 @@ def test_every_state(server, status, events):
     server.messages = [message(1, AT, status, error_code=30003)]
     rows = of(MessageEvent, read(server))
     assert [row.event for row in rows] == events
-    assert [row.reason for row in rows if row.event == "bounced"] == ["30003"] * (
-        "bounced" in events
-    )
+    if "dropped" in events:
+        assert rows[-1].reason == "30003"
     assert sum(row.cost or 0 for row in rows) == (Decimal("0.00790") if events else 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "event"),
+    [
+        (30003, "dropped"), (30007, "dropped"), (30008, "dropped"), (None, "dropped"),
+        (21211, "bounced"), (30004, "bounced"), (30005, "bounced"), (30006, "bounced"),
+    ],
+)  # fmt: skip
+def test_a_lost_text_bounced_only_where_the_number_takes_none_at_all(server, code, event):
+    """Switched off, filtered or for no reason given: the next text may arrive."""
+    server.messages = [message(1, AT, "undelivered", error_code=code)]
+    assert [row.event for row in of(MessageEvent, read(server))] == ["sent", event]
 
 
 def test_a_text_whose_state_changed_is_told_again_under_the_same_ids(server):
@@ -175,7 +187,7 @@ def test_start_opts_in_again_and_yes_confirms_a_visit(server):
 def test_a_text_to_who_has_stopped_is_an_opt_out(server):
     server.messages = [message(1, AT, "failed", error_code=21610)]
     items = read(server)
-    assert [event for event, _ in told(items)] == ["bounced", "unsubscribed"]
+    assert [event for event, _ in told(items)] == ["dropped", "unsubscribed"]
     assert [w.allowed for w in of(Preference, items)] == [False]
 
 

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from attribution import versions
 from attribution.errors import StorageError
 from attribution.paths import PAGES, SHELL, Home
-from attribution.reports.export import export_channels
+from attribution.reports.asking import export_report
 from attribution.transform import load_models
 from attribution.ui import warming
 
@@ -40,7 +40,7 @@ def test_a_generation_without_a_model_does_not_fit(tmp_path):
 
 def test_an_export_says_what_to_do(upgraded):
     with pytest.raises(StorageError, match="Run `caretrace refresh`"):
-        export_channels(upgraded, "csv")
+        export_report(upgraded, "channels", "csv")
 
 
 @pytest.mark.parametrize(("page", "waits"), [("overview", True), ("data_health", False)])

@@ -57,17 +57,26 @@ def warehouse():
         *silent("hal", "treated", sent_at=None),
         *silent("ivy", "holdout", visit("ivy", 3, 9)),
         *silent("jon", "", said("jon", True)),
+        *silent("ned", "", said("ned", True)),
         *silent("kim", "", said("kim", False)),
         *silent("lea", ""),
         *silent("max", "", line="orthopedics"),
         payment("p", "ann", ASKED + 30 * DAY, "80"),
         appointment("zoe 0", "zoe", LAST - DAY, LAST),
-        *(Person(who, email=f"{who}@example.org") for who in ("jon", "kim")),
+        *(Person(who, email=f"{who}@example.org") for who in ("jon", "kim", "ned")),
     )
     made.run(
         "insert into identity select identifier || '@example.org', person_id from identity"
-        " where identifier in ('jon', 'kim')"
+        " where identifier in ('jon', 'kim', 'ned')"
     )
+    # One cap is of another flow, one came too late: of those nothing is said here.
+    for who, flow, days in (("ned", "spring_recall", 20), ("jon", "tips", 20),
+                            ("jon", "spring_recall", 91)):  # fmt: skip
+        when = SEEN + timedelta(days=365 + days)
+        made.run(
+            "insert into raw_capped values"
+            f" ('caretrace_outreach', '{flow}', '{who}', '{when.isoformat()}')"
+        )
     return made.rebuild()
 
 
@@ -88,6 +97,7 @@ def test_everybody_is_where_they_came_to(warehouse):
         ("none", 1, "no recall", 1),
         ("none", 2, "no address", 1),
         ("none", 2, "opted out", 1),
+        ("none", 3, "capped", 1),
         ("none", 3, "not chosen", 1),
         ("holdout", 3, "held out", 1),
     ]

@@ -25,13 +25,17 @@ from ways_fixture import (
     sent,
 )
 
+from attribution.cli import main
 from attribution.contacts import Contacts
 from attribution.errors import BadInput
+from attribution.forgetting import asked, forget
 from attribution.outreach_settings import outreach_settings
 from attribution.outreach_ways import WAYS
 from attribution.paths import Home
 from attribution.privacy import Door, load_key
 from attribution.settings import load
+from attribution.tombstones import forgotten
+from attribution.vault import open_vault
 from outreach.flow import flow
 from outreach.opening import only_here
 from outreach.outbox import Outbox, Stop
@@ -60,6 +64,13 @@ flows = [{{ match = "*", flow = "any", purpose = "marketing", mailing = true }}]
 def phone_hash(home: Home) -> str | None:
     """The number that the last two share."""
     return Door(load_key(home)).hash("phone", phone(PEOPLE - 2))
+
+
+def main_at(home: Home, *words: str) -> int:
+    """Run the command on a home."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CARETRACE_HOME", str(home.folder))
+        return main(list(words))
 
 
 def reset_first_post(request) -> None:
@@ -236,6 +247,99 @@ def test_who_was_taken_out_of_a_campaign_is_not_put_back(home, others):
     fresh(home)
     assert sent(home, "members").states == {"sent": PEOPLE}
     assert others.times("members").total() == PEOPLE
+
+
+HANDED = ("listed", "members", "calls", "tasks")
+
+
+def still_there(others: Others) -> dict[str, int]:
+    """How many are on the list and in the campaign, and how many tasks wait for somebody."""
+    tables = others.salesforce.tables
+    members = tables["CampaignMember"].values()
+    return {
+        "listed": len(others.hubspot.lists[LIST]),
+        "members": sum(not of["IsDeleted"] for of in members),
+        "calls": sum(not of.get("IsClosed") for of in tables["Task"].values()),
+        "tasks": sum(not of["completed"] for of in others.sell.resources["tasks"].values()),
+    }
+
+
+def handed_over(home: Home) -> None:
+    """Everybody is on every list, in every campaign and a task everywhere."""
+    fresh(home)
+    for name in HANDED:
+        assert sent(home, name).states == {"sent": PEOPLE}
+
+
+def test_who_refuses_later_is_taken_off_lists_campaigns_and_tasks(home, others):
+    """The last two share a number, and one of the others refuses e-mail."""
+    handed_over(home)
+    known = Door(load_key(home)).hash("email", "p3@example.org")
+    with Outbox(home) as outbox:
+        outbox.stop([Stop(known, "email"), Stop(phone_hash(home), "call")])
+    wanted = {"listed": 1, "members": 1, "calls": 2, "tasks": 2}
+    assert {name: sent(home, name).taken.back for name in HANDED} == wanted
+    left = {name: PEOPLE - gone for name, gone in wanted.items()}
+    assert still_there(others) == left
+    # They were told all the same, and it is said once.
+    for name in HANDED:
+        with Outbox(home) as outbox:
+            assert outbox.counts(name) == {"sent": PEOPLE}
+            taken = outbox.reasons(name)
+        assert taken == [("sent", "taken back: address_stopped", wanted[name])]
+    asked = [len(server.requests) for server in (others.hubspot, others.salesforce, others.sell)]
+    assert {sent(home, name).taken.back for name in HANDED} == {0}
+    assert asked == [
+        len(server.requests) for server in (others.hubspot, others.salesforce, others.sell)
+    ]
+
+
+def test_a_member_may_stay_in_a_campaign_under_a_status_of_those_who_refuse(home, others):
+    handed_over(home)
+    text = home.config.read_text()
+    home.config.write_text(
+        text.replace('domain = "clinic.my"', 'domain = "clinic.my"\nrefused_status = "Refused"')
+    )
+    with Outbox(home) as outbox:
+        outbox.stop([Stop(Door(load_key(home)).hash("email", "p3@example.org"), "email")])
+    assert sent(home, "members").taken.back == 1
+    members = others.salesforce.tables["CampaignMember"].values()
+    assert Counter(of.get("Status") for of in members) == {"Refused": 1, None: PEOPLE - 1}
+
+
+def test_whom_a_crm_does_not_let_go_of_waits_for_the_next_time(home, others, capsys):
+    handed_over(home)
+    with Outbox(home) as outbox:
+        outbox.stop([Stop(Door(load_key(home)).hash("email", "p3@example.org"), "email")])
+    others.hubspot.scopes = {"contacts"}
+    result = sent(home, "listed")
+    assert (result.taken.back, result.taken.left) == (0, 1)
+    assert "refuses [outreach.hubspot]" in result.taken.why
+    assert still_there(others)["listed"] == PEOPLE
+    others.hubspot.scopes = {"contacts", "list_members"}
+    assert main_at(home, "outreach", "listen") == 0
+    assert "2 who refuse by now were taken off" in capsys.readouterr().out
+    assert still_there(others)["listed"] == still_there(others)["members"] == PEOPLE - 1
+
+
+def decided(home: Home) -> int:
+    """How many people it was decided of that they are forgotten."""
+    with open_vault(home) as vault:
+        return len(forgotten(vault).numbers)
+
+
+def test_who_is_forgotten_is_taken_off_before_nobody_knows_who_it_was(home, others):
+    handed_over(home)
+    whole = load(home)
+    person = asked(["email p5@example.org"])
+    others.sell.fail(sell_refusal(403, "access_denied"), on="PUT")
+    with pytest.raises(BadInput, match=r"Nobody was forgotten.*Zendesk Sell refuses"):
+        forget(whole, person, "request")
+    assert not decided(home)
+    assert still_there(others) == dict.fromkeys(HANDED, PEOPLE - 1) | {"tasks": PEOPLE}
+    forget(whole, person, "request")
+    assert decided(home) == 1
+    assert still_there(others) == dict.fromkeys(HANDED, PEOPLE - 1)
 
 
 def test_a_contact_that_a_crm_lost_fails_alone(home, others):

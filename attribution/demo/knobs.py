@@ -29,8 +29,8 @@ class Knobs:
     # How much of what happens systems fail to record. At 0 no visit, letter, call or address is
     # lost; what platforms show stays with the platforms.
     tracking: float = 1.0
-    # The level of all budgets, and how much they move by place and week. At 0 swings only season
-    # and flights move them.
+    # The level of all budgets, and how much they are pushed and paused and move by place. At 0
+    # swings only season and flights move them.
     spend: float = 1.0
     swings: float = 1.0
     # How readily people ask, type the address or are referred without any marketing.
@@ -42,6 +42,9 @@ class Knobs:
     # stand in for each other, so without effect a search ad does harm.
     budgets: Mapping[str, float] = field(default_factory=dict)
     effects: Mapping[str, float] = field(default_factory=dict)
+    # Levers that are off in one place for some weeks: lever, place, and the first and the last of
+    # these weeks, counted back from the end (1 is the last week). No factor: a lift test.
+    dark: tuple[tuple[str, int, int, int], ...] = ()
 
     def __post_init__(self) -> None:
         for name, most in _MOST.items():
@@ -76,7 +79,8 @@ class Knobs:
 
     def changed(self) -> dict[str, Any]:
         """What differs from the standard world."""
-        return {name: value for name, value in asdict(self).items() if value != _DEFAULTS[name]}
+        told = asdict(self).items()
+        return {n: value for n, value in told if n != "dark" and value != _DEFAULTS[n]}
 
 
 _DEFAULTS = asdict(Knobs())

@@ -5,7 +5,8 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from attribution.demo.draws import Draws, Floats
+from attribution.demo.budgets import flights, pushes, swings
+from attribution.demo.draws import Floats
 from attribution.demo.knobs import STANDARD, Knobs
 
 LINES = ("orthopedics", "dermatology", "dental", "primary_care")
@@ -106,40 +107,20 @@ class Pause:
 
 
 def plan_of(seed: int, calendar: Calendar, knobs: Knobs = STANDARD) -> Plan:
-    """Budgets that follow demand, with flights and local swings that a planner would make."""
+    """Budgets that follow demand, with the flights, pushes and swings that a planner would make."""
     for lever in sorted(knobs.levers() - LEVER.keys()):
         raise ValueError(f"there is no lever {lever!r} to turn a knob of")
     season = seasons(calendar.middle())
     demand = season.mean(axis=1) / season.mean()
     strength = {}
     for number, lever in enumerate(PAID):
-        swing = _swings(seed, number, calendar.weeks) ** knobs.swings
+        moved = swings(seed, number, calendar.weeks) * pushes(seed, number, lever, calendar.weeks)
         follow = 1 + knobs.confounding * _FOLLOWS_DEMAND[lever] * (demand - 1)
-        usual = follow[:, None] * swing * _flights(lever, calendar.weeks)
+        usual = follow[:, None] * moved**knobs.swings * flights(lever, calendar.weeks)
         strength[lever] = knobs.budget(lever) * usual
+    for lever, place, first, last in knobs.dark:
+        strength[lever][max(calendar.weeks - first, 0) : calendar.weeks - last + 1, place] = 0.0
     return Plan(season, strength)
-
-
-def _swings(seed: int, number: int, weeks: int) -> Floats:
-    """Budgets move by place every four weeks or so, and a little every week."""
-    places = np.arange(3)
-    draws = Draws(seed + 101, places + 10 * number)
-    blocks = np.stack([draws.uniform(1, week // 4) for week in range(weeks)])
-    noise = np.stack([draws.uniform(2, week) for week in range(weeks)])
-    return (0.65 + 0.7 * blocks) * (0.94 + 0.12 * noise)
-
-
-def _flights(lever: str, weeks: int) -> Floats:
-    """Radio runs eight weeks in twelve, video pauses by place, mail drops every sixth week."""
-    week = np.arange(weeks)[:, None]
-    place = np.arange(3)[None, :]
-    if lever == "offline_media":
-        return np.where((week + 4 * place) % 12 < 8, 1.5, 0.0)
-    if lever == "video":
-        return np.where((week + 5 * place) % 15 < 12, 1.25, 0.0)
-    if lever == "direct_mail":
-        return np.where((week + 2 * place) % 6 == 0, 6.0, 0.0)
-    return np.ones((weeks, 3))
 
 
 def weekly_spend(plan: Plan, lever: str, people: int) -> Floats:

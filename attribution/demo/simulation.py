@@ -10,6 +10,7 @@ from pathlib import Path
 
 from attribution.demo.config import config_toml
 from attribution.demo.files import write_all
+from attribution.demo.geo_test import DEMO, geo_truth
 from attribution.demo.knobs import STANDARD, Knobs
 from attribution.demo.labels import CAMPAIGN, SHORT, campaign_name
 from attribution.demo.market import LINES, LOCATIONS
@@ -19,7 +20,7 @@ from attribution.demo.worlds import calendar_of, world
 from attribution.errors import BadInput, SettingsError
 from attribution.paths import Home
 
-TRUTH = "truth.json"
+TRUTH, GEO_TEST = "truth.json", "geo_test"
 FEWEST = 100
 _TWO_YEARS = 730
 _BEFORE = timedelta(days=5 * 365)  # visits of old patients go back this far
@@ -67,6 +68,9 @@ def simulate(
     rows = {name: len(table) for name, table in tables.items()}
     del tables
     truth = truth_of(lived, processes=processes)
+    dark = geo_truth(lived)
+    if dark:
+        truth[GEO_TEST] = dark
     (folder / TRUTH).write_text(json.dumps(truth, indent=2) + "\n", encoding="utf-8")
     return Summary(people, seed, start, lived.calendar.until, drop, rows)
 
@@ -106,7 +110,7 @@ def prepare(
     shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed
     home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        summary = simulate(beside, people=people, seed=seed, until=until, days=days)
+        summary = simulate(beside, people=people, seed=seed, until=until, days=days, knobs=DEMO)
         drop = _move_in(home, beside, summary)
     finally:
         shutil.rmtree(beside, ignore_errors=True)

@@ -127,4 +127,54 @@ def _web() -> tuple[Definition, ...]:
     )
 
 
-ACQUIRING: tuple[Definition, ...] = (*_kinds(), *_costs(), *_blended(), *_web())
+def _changes() -> tuple[Definition, ...]:
+    """Parts of a change between two periods (attribution/models/change.py)."""
+    shared = "Its mean effect over every order in which money, mix and rates could have changed."
+    return (
+        Definition(
+            "change_restated",
+            "Restated since",
+            "What sources have added to or taken from the period before since the last refresh.",
+            "The period before as known now − as it was published last.",
+            "number",
+            "neither",
+        ),
+        Definition(
+            "change_spend",
+            "Spend",
+            "What more or less money in all did, at the mix and the rates of the channels.",
+            shared,
+            "number",
+            "neither",
+        ),
+        Definition(
+            "change_mix",
+            "Channel mix",
+            "What moving money from some channels to others did.",
+            shared,
+            "number",
+        ),
+        Definition(
+            "change_rate",
+            "Conversion rates",
+            "What it did that a unit of a channel's money brings more or less than before.",
+            shared,
+            "number",
+        ),
+        Definition(
+            "change_unpaid",
+            "Without spend",
+            "What channels without spend in the period, and nobody knows which, brought more.",
+            "Credited without spend in this period − in the one before.",
+            "number",
+        ),
+    )
+
+
+ACQUIRING: tuple[Definition, ...] = (
+    *_kinds(),
+    *_costs(),
+    *_blended(),
+    *_web(),
+    *_changes(),
+)

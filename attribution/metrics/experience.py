@@ -18,7 +18,7 @@ EXPERIENCE: tuple[Definition, ...] = (
         "count",
     ),
     Definition(
-        "response_rate",
+        "survey_response_rate",
         "Response rate",
         "Share of those asked by a message who answered a survey within 30 days.",
         "People who answered ÷ people asked, 30 days ago or more; of all service lines and places.",

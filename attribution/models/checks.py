@@ -65,6 +65,44 @@ def positions_equal_credit(models: Mapping[str, CreditModel] = MODELS) -> str:
     )
 
 
+def dates_equal_credit(models: Mapping[str, CreditModel] = MODELS) -> str:
+    """The cells in which what is credited over all weeks depends on the date that is chosen."""
+    given = [
+        (f"{name}_{what}", name, column)
+        for name in shared(models)
+        for what, column in (("conversions", "conversions"), ("value", "value_micros"))
+    ]
+    cell = (*_CELL, "campaign", "currency")
+    dated = select(
+        ["basis", *cell, *(column for column, _name, _credit in given)], "from credit_dates"
+    )
+    credited = select(
+        [
+            "bases.basis",
+            *(f"credit.{column}" for column in cell),
+            *(
+                f"case when credit.model = '{name}' then -credit.{amount} else 0 end as {column}"
+                for column, name, amount in given
+            ),
+        ],
+        "from credit\ncross join (select distinct basis from credit_dates) as bases\n"
+        "where credit.model <> 'incremental'",
+    )
+    wrong = "\n    or ".join(
+        f"abs(sum({column})) > {0.000001 if amount == 'conversions' else 0}"
+        for column, _name, amount in given
+    )
+    final = select(
+        ["basis", *cell],
+        f"from together\ngroup by 1, 2, 3, 4, 5, 6, 7\nhaving\n    {wrong}",
+    )
+    return _check(
+        "Over all weeks, credit is the same whichever date it is counted by.",
+        ("credit", "credit_dates"),
+        {"together": f"{dated}\nunion all\n{credited}", "final": final},
+    )
+
+
 def _check(sentence: str, inputs: tuple[str, ...], steps: Mapping[str, str]) -> str:
     ctes = ",\n\n".join(f"{name} as (\n\n{indent(sql, '    ')}\n\n)" for name, sql in steps.items())
     return (

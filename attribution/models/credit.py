@@ -40,7 +40,7 @@ def credit_groups_sql(models: Mapping[str, CreditModel] = WEIGHED) -> str:
     columns += [f"int_conversions.{column}" for column in _CELL[1:]]
     columns.append(f"cast(int_conversions.person_id % {GROUPS} as integer) as person_group")
     for name in models:
-        conversions, value = _handed_out(name)
+        conversions, value = handed_out(name)
         columns.append(f"cast({conversions} as double) as {name}_conversions")
         columns.append(f"cast({value} as bigint) as {name}_value")
     source = (
@@ -103,12 +103,12 @@ def _mart(sentence: str, grain: tuple[str, ...], inputs: list[str], steps: dict[
     return written(sentence, grain, inputs, steps) + f"order by {', '.join(grain)}\n"
 
 
-def _handed_out(name: str) -> tuple[str, str]:
-    """Conversions and micros of a group of touches under a model."""
-    conversions = f"sum(int_conversions.conversions * int_shares.{name}_share)"
+def handed_out(name: str, counted: str = "int_conversions") -> tuple[str, str]:
+    """Conversions and micros of a group of touches under a model, of what a table counts."""
+    conversions = f"sum({counted}.conversions * int_shares.{name}_share)"
     upto = f"int_shares.{name}_upto"
     until, before = (
-        f"cast(round(int_conversions.value_micros * cast({given} as double)) as bigint)"
+        f"cast(round({counted}.value_micros * cast({given} as double)) as bigint)"
         for given in (upto, f"({upto} - int_shares.{name}_share)")
     )
     return conversions, f"sum(\n    {until}\n    - {before}\n)"
@@ -117,7 +117,7 @@ def _handed_out(name: str) -> tuple[str, str]:
 def _credited(models: Mapping[str, CreditModel]) -> str:
     columns = []
     for name in models:
-        conversions, value = _handed_out(name)
+        conversions, value = handed_out(name)
         columns += [f"{conversions} as {name}_conversions", f"{value} as {name}_value"]
     groups = "\n".join(f"    int_conversions.{column}," for column in _CELL)
     return select(

@@ -26,7 +26,6 @@ class Bands:
     """By level in percent: how many usual misses the band reaches up and down, weeks ahead."""
 
     widths: Mapping[int, Floats]
-    next_week: Mapping[int, float]
 
     def around(self, level: int, expected: Floats, usual: float) -> tuple[Floats, Floats]:
         """The band of a forecast whose series usually misses by `usual`."""
@@ -44,9 +43,8 @@ def bands_of(tests: Sequence[Sequence[Sequence[float]]], horizon: int) -> Bands:
     scores = [_scores(np.array(misses, dtype="float64")) for misses in tests]
     scores = [each for each in scores if each.size]
     widths = {level: np.zeros(horizon) for level in LEVELS}
-    next_week = dict.fromkeys(LEVELS, 0.0)
     if not scores:
-        return Bands(widths, next_week)
+        return Bands(widths)
     for level in LEVELS:
         wide = 0.0
         for first, last in _REACHES:
@@ -55,9 +53,7 @@ def bands_of(tests: Sequence[Sequence[Sequence[float]]], horizon: int) -> Bands:
                 # The farther ahead the less is known, also where these tests show otherwise.
                 wide = max(wide, _quantile(found, level))
                 widths[level][first - 1 : last] = wide
-        firsts = np.concatenate([each[:, 0] for each in scores])
-        next_week[level] = _quantile(firsts, level)
-    return Bands(widths, next_week)
+    return Bands(widths)
 
 
 def _scores(misses: Floats) -> Floats:

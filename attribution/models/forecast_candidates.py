@@ -1,11 +1,10 @@
 """The models that compete for a series: each says the next weeks from the weeks before.
 
-Seasonal naive repeats last year. ETS (Hyndman, Koehler, Ord and Snyder, *Forecasting with
-Exponential Smoothing*, 2008) is exponential smoothing, with or without a damped trend, whichever
-has the smaller corrected information criterion. Prophet (Taylor and Letham, *Forecasting at scale*,
-The American Statistician 72, 2018) is a regression on trend, season and what is known in advance;
-its last trend is damped as in Gardner and McKenzie, *Forecasting trends in time series*, Management
-Science 31 (1985), since a straight line is rarely kept up. Means of models are models too.
+Seasonal naive repeats last year. ETS is exponential smoothing (`forecast_smoothing.py`). Prophet
+(Taylor and Letham, *Forecasting at scale*, The American Statistician 72, 2018) is a regression on
+trend, season and what is known in advance; its last trend is damped as in Gardner and McKenzie,
+*Forecasting trends in time series*, Management Science 31 (1985), since a straight line is rarely
+kept up. Means of models are models too.
 """
 
 import logging
@@ -20,6 +19,7 @@ import pandas as pd
 
 from attribution.models.forecast_calendar import Known
 from attribution.models.forecast_series import YEAR, Floats
+from attribution.models.forecast_smoothing import smoothed
 
 SEASONAL_NAIVE, ETS, PROPHET = "seasonal_naive", "ets", "prophet"
 BASELINES = (SEASONAL_NAIVE, ETS)
@@ -29,7 +29,7 @@ MEANS: Mapping[str, tuple[str, ...]] = {
 }
 CANDIDATES = (SEASONAL_NAIVE, ETS, PROPHET, *MEANS)
 EXTRA = "forecast"
-_NEEDED = {ETS: "statsmodels", PROPHET: "prophet"}
+_NEEDED = {PROPHET: "prophet"}
 _DAMPED = 0.8  # of the trend's last step, what is left a week later
 # A year's swing is two waves, drawn towards none: most series have hardly two years to show it.
 _WAVES, _SWING = 2, 0.05
@@ -49,7 +49,7 @@ class Past:
 
 
 def missing() -> tuple[str, ...]:
-    """The models whose library is not installed; the extra `forecast` has both."""
+    """The models whose library is not installed; the extra `forecast` has them."""
     return tuple(name for name, library in _NEEDED.items() if find_spec(library) is None)
 
 
@@ -86,25 +86,8 @@ def seasonal_naive(past: Past, horizon: int) -> Floats:
 
 
 def ets(past: Past, horizon: int) -> Floats:
-    """Exponential smoothing with additive errors, without a season: it would need many years."""
-    from statsmodels.tsa.exponential_smoothing.ets import ETSModel
-
-    fits = []
-    with warnings.catch_warnings():
-        # An optimum on the edge of what is allowed is still an optimum.
-        warnings.simplefilter("ignore")
-        for trend in (None, "add"):
-            # States estimated beside the weights take six times as long, for the same errors.
-            model = ETSModel(
-                past.values,
-                error="add",
-                trend=trend,
-                damped_trend=trend is not None,
-                initialization_method="heuristic",
-            )
-            fits.append(model.fit(disp=False, maxiter=100))
-        best = min(fits, key=lambda fit: float(fit.aicc))
-        return np.asarray(best.forecast(horizon), dtype="float64")
+    """Exponential smoothing, with a damped trend where weeks ask for one."""
+    return smoothed(past.values, horizon)
 
 
 def prophet(past: Past, horizon: int) -> Floats:

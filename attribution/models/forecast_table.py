@@ -17,6 +17,7 @@ from attribution.models.forecast_reconcile import adds_up, reconciled
 from attribution.models.forecast_series import DIMENSIONS, TOTAL, Floats, Key
 
 SHOWN = 104  # weeks of the past that the table has
+BEHIND = "behind"  # the note of a model that was not tested to the end
 BOUNDS = tuple(f"{side}_{level}" for level in LEVELS for side in ("low", "high"))
 _TEXTS = ("metric", "dimension", "member", "model", "week", "note", "digest", "kept")
 _NUMBERS = ("actual", "expected", *BOUNDS, "target", "wape")
@@ -30,14 +31,25 @@ def no_forecasts(*_frames: pd.DataFrame) -> pd.DataFrame:
 
 
 def forecast_table(
-    tasks: Sequence[Task], fits: Sequence[Fit], targets: Mapping[Key, float]
+    tasks: Sequence[Task],
+    fits: Sequence[Fit],
+    targets: Mapping[Key, float],
+    *,
+    agree: bool = False,
 ) -> pd.DataFrame:
-    """The table of `COLUMNS`; targets are for a week, in the unit of the series."""
+    """The table of `COLUMNS`; targets are for a week, in the unit of the series.
+
+    Where they shall `agree`, parts and totals are moved until they add up.
+    """
     tests = [fit.misses for fit in fits]
     horizon = max((task.horizon for task in tasks), default=0)
     bands = bands_of(tests, horizon)
     usual = np.array([usual_miss(misses) for misses in tests])
-    expected, sums = agreed(tasks, fits, usual)
+    expected, sums = (
+        agreed(tasks, fits, usual)
+        if agree
+        else ([np.array(fit.expected) for fit in fits], [False] * len(fits))
+    )
     rows: list[dict[str, Any]] = []
     for place, (task, fit) in enumerate(zip(tasks, fits, strict=True)):
         key = task.series.key
@@ -98,7 +110,7 @@ def _weeks(
             middle = fit.watched[-back]
             row["expected"] = middle
             for level in LEVELS:
-                reach = bands.next_week[level] * usual
+                reach = bands.widths[level][len(fit.watched) - back] * usual
                 row[f"low_{level}"] = max(middle - reach, 0.0)
                 row[f"high_{level}"] = middle + reach
         rows.append(row)
@@ -114,14 +126,14 @@ def _weeks(
 def _models(task: Task, fit: Fit) -> list[dict[str, Any]]:
     tested = sum(map(len, fit.misses))
     rows: list[dict[str, Any]] = []
-    for name in (name for name in CANDIDATES if name in {*fit.wape, *fit.failed}):
+    for name in (name for name in CANDIDATES if name in {*fit.wape, *fit.failed, *fit.behind}):
         chosen = name == fit.chosen
         row: dict[str, Any] = {
             "model": name,
             "wape": fit.wape.get(name),
             "is_chosen": chosen,
             "weeks_tested": tested,
-            "note": fit.failed.get(name, ""),
+            "note": fit.failed.get(name, BEHIND if name in fit.behind else ""),
         }
         if chosen:
             row |= {"digest": task.digest, "kept": fit.written()}

@@ -179,7 +179,7 @@ def _kinds(
         counts = counts_of(conversions[conversions["kind"] == name], cells)
         span = span_of(counts)
         if counts.sum() >= _FEWEST_CONVERSIONS and span.stop - span.start >= _FEWEST_WEEKS:
-            terms = terms_of(name, cells, channels, holdouts, tests)
+            terms = terms_of(name, cells, channels, holdouts, tests, conversions)
             tested: Mapping[int, int] = {}
             if kinds and name in FOLLOWS_A_VISIT:
                 # A test ends and visits go on, so it counts too few of them.

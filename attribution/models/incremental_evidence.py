@@ -4,37 +4,98 @@ A holdout compares people whom chance kept from a campaign with those who were t
 is the user's own: a channel off, or on, in some places for some days, and what that came to.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from attribution.errors import BadInput
-from attribution.models.incremental_design import UNASSIGNED, WEEK, Cells, Floats, Media
+from attribution.models.incremental_design import UNASSIGNED, WEEK, Cells, Floats, Media, counts_of
 from attribution.models.incremental_fit import Term
 
 _FEWEST = 20  # people in an arm
+_OFF = 0.05  # of a channel's usual pressure: below it the channel was off while it was tested
 # What visits lead to comes later, so it is told from the visits that the campaign brought.
 FOLLOWS_A_VISIT = frozenset(("booked", "kept", "collected"))
 
 
 def terms_of(
-    kind: str, cells: Cells, media: list[Media], holdouts: pd.DataFrame, tests: pd.DataFrame
+    kind: str,
+    cells: Cells,
+    media: list[Media],
+    holdouts: pd.DataFrame,
+    tests: pd.DataFrame,
+    conversions: pd.DataFrame,
 ) -> list[Term]:
-    """Every experiment on a channel of `media` that counted this kind."""
+    """Every experiment on a channel of `media` that counted this kind.
+
+    `conversions` are of every kind: they say what share of them a test found.
+    """
     at = {one.channel: number for number, one in enumerate(media)}
     terms = []
     for channel, increment, error in holdout_increments(holdouts[holdouts["kind"] == kind]):
         if channel in at:
             everywhere = np.ones((len(cells.lines), len(cells.weeks)))
             terms.append(Term(at[channel], everywhere, increment, error, by_person=True))
-    for row in tests[tests["kind"] == kind].to_dict("records"):
-        if row["channel"] in at:
-            weight = weeks_tested(cells, str(row["location"]), row["first_day"], row["last_day"])
+    mine = tests[(tests["kind"] == kind) & tests["channel"].isin(list(at))]
+    if len(mine):
+        counts = counts_of(conversions[conversions["kind"] == kind], cells)
+        for parts in _whole_tests(mine):
+            number = at[parts[0]["channel"]]
+            weight = np.minimum(sum(_weeks_of(cells, part) for part in parts), 1.0)
+            term = Term(
+                number, weight, float(parts[0]["increment"]), float(parts[0]["standard_error"])
+            )
             if weight.any():
-                error = float(row["standard_error"])
-                terms.append(Term(at[row["channel"]], weight, float(row["increment"]), error))
+                terms += while_on(term, media[number].pressure, counts)
     return terms
+
+
+def _whole_tests(tests: pd.DataFrame) -> Iterator[list[Mapping[str, Any]]]:
+    """The rows of each test: those that name the same one are parts of it."""
+    rows: list[Mapping[str, Any]] = [
+        {str(name): value for name, value in row.items()} for row in tests.to_dict("records")
+    ]
+    named: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row.get("test"):
+            named.setdefault(str(row["test"]), []).append(row)
+        else:
+            yield [row]
+    yield from named.values()
+
+
+def _weeks_of(cells: Cells, row: Mapping[str, Any]) -> Floats:
+    line = str(row.get("service_line", ""))
+    return weeks_tested(cells, str(row["location"]), row["first_day"], row["last_day"], line)
+
+
+def while_on(term: Term, pressure: Floats, counts: Floats) -> list[Term]:
+    """The same test as one of weeks in which the channel was on; itself where it was.
+
+    A channel that was off brought nothing in the weeks of its test, which says nothing of it: what
+    was missing is what it brings when it is on. So the test is heard as the share of conversions
+    that the channel brought in as many weeks right before, in the same cells. None where there are
+    no such weeks, or nothing was counted.
+    """
+    tested = term.weight.any(axis=1)
+    usual = float(pressure[tested].mean())
+    during = float((pressure * term.weight).sum() / term.weight.sum())
+    if usual <= 0 or during >= _OFF * usual:
+        return [term]
+    weight = np.zeros_like(term.weight)
+    for cell in np.flatnonzero(tested):
+        seen = term.weight[cell]
+        on = np.flatnonzero(pressure[cell] >= _OFF * usual)
+        last = on[on < np.flatnonzero(seen)[0]][-int(np.ceil(seen.sum())) :]
+        weight[cell, last] = 1.0
+    counted, before = float((counts * term.weight).sum()), float((counts * weight).sum())
+    if counted + term.increment <= 0 or before <= 0:
+        return []
+    scale = before / (counted + term.increment)
+    error = term.standard_error * scale
+    return [Term(term.channel, weight, term.increment * scale, error)]
 
 
 def prove_tests(conversions: pd.DataFrame, media: pd.DataFrame, tests: pd.DataFrame) -> None:
@@ -47,6 +108,8 @@ def prove_tests(conversions: pd.DataFrame, media: pd.DataFrame, tests: pd.DataFr
     for row in tests.to_dict("records"):
         location = str(row["location"])
         test = f"lift_tests.csv: the test of {row['channel']} ({row['kind']})"
+        if row.get("test"):
+            test = f"Lift test {str(row['test'])!r}, of lift_tests.csv or recorded,"
         if places and location not in places | {"", UNASSIGNED}:
             raise BadInput(
                 f"{test} is of the location {location!r}, which is none of "
@@ -65,14 +128,16 @@ def prove_tests(conversions: pd.DataFrame, media: pd.DataFrame, tests: pd.DataFr
                 )
 
 
-def weeks_tested(cells: Cells, location: str, first_day: object, last_day: object) -> Floats:
+def weeks_tested(
+    cells: Cells, location: str, first_day: object, last_day: object, line: str = ""
+) -> Floats:
     """Which part of each cell's week a test saw: cell x week."""
     day = np.timedelta64(1, "D")
     first, last = np.datetime64(str(first_day)[:10], "D"), np.datetime64(str(last_day)[:10], "D")
     begins = np.maximum(cells.weeks, first)
     ends = np.minimum(cells.weeks + 7 * day, last + day)
     part = np.clip((ends - begins) / day, 0, 7) / 7
-    weight: Floats = cells.at("", location)[:, None] * part[None, :]
+    weight: Floats = cells.at(line, location)[:, None] * part[None, :]
     return weight
 
 

@@ -6,6 +6,7 @@ where there are any. A hundred draws of every kind and channel are published. Se
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from attribution.models.mix_weeks import (
     Weekly,
     alike,
     counted_of,
+    lent,
     parts_of,
     tests_of,
     weekly_of,
@@ -78,7 +80,7 @@ def mix_draws(
     counted = counted_of(conversions, cells)
     heard = {
         kind: tests_of(
-            terms_of(kind, cells, pressing, holdouts, tests),
+            terms_of(kind, cells, pressing, holdouts, tests, conversions),
             pressing,
             cells,
             worth_of(conversions) if kind == MONEY else 1.0,
@@ -87,6 +89,7 @@ def mix_draws(
     }
     inside = conversions[conversions["week"] >= media["week"].min()]
     parts = parts_of(list(counted), led_by_media(inside, journeys))
+    heard = lent(heard, counted, parts)
     frames = []
     for kinds, seen in alike(counted):
         frames += _fitted(kinds, seen, counted, weekly, heard, parts)
@@ -161,10 +164,9 @@ def _fitted(
         return []
     place = np.cumsum(active) - 1
     tests = [
-        [Experiment(int(place[t.channel]), t.weight, t.increment, t.standard_error, t.by_person)
-         for t in of_kind if active[t.channel]]
+        [replace(one, channel=int(place[one.channel])) for one in of_kind if active[one.channel]]
         for of_kind in tests
-    ]  # fmt: skip
+    ]
     channels = [name for name, on in zip(weekly.channels, active, strict=True) if on]
     pressed, price, size = (part[active] for part in (weekly.pressed, weekly.price, weekly.size))
     shares = [parts[kind] for kind in kinds]
@@ -179,7 +181,7 @@ def _fitted(
         for at, channel in enumerate(channels):
             spent = pressed[at] * price[at]
             month = _monthly(spent[seen])
-            mine = [test for test in tests[number] if test.channel == at]
+            mine = [test for test in tests[number] if test.channel == at and not test.lent]
             frames.append(
                 pd.DataFrame(
                     {

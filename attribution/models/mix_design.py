@@ -35,6 +35,7 @@ class Experiment:
     increment: float
     standard_error: float
     by_person: bool = False
+    lent: bool = False  # by a test of leads to a kind that has none of its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What the mix model is fitted on: whole weeks of conversions and media, and experiments."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,10 @@ FEWEST_WEEKS = 52  # with fewer a season cannot be told from a budget
 FEWEST_CONVERSIONS = 500
 WARM_UP = 8  # weeks whose carry-over begins before the data
 _LEAST_PART = 0.1  # of what is believed of another kind
+_LENDS = "lead"
+# Of an increment that leads' tests lend: channels differ in how many leads become something else,
+# and what follows a lead comes weeks later.
+_LENT = 0.3
 _BY_PLACE = 0.1  # of a test's increment: how far a channel's part there may be from its money's
 MICROS = 1e6
 
@@ -117,4 +121,31 @@ def tests_of(
         found.append(
             Experiment(term.channel, weight, worth * term.increment, worth * error, term.by_person)
         )
+    return found
+
+
+def lent(
+    heard: Mapping[str, Sequence[Experiment]],
+    counted: Mapping[str, Floats],
+    parts: Mapping[str, float],
+) -> dict[str, list[Experiment]]:
+    """The experiments of each kind, with those of leads where a channel has none of the kind.
+
+    What a lead of a channel becomes is not known by channel: what media are believed to bring of
+    the kind (`parts_of`), beside what they are of leads, stands for all, and the error says so.
+    """
+    found = {kind: list(tests) for kind, tests in heard.items()}
+    if not heard.get(_LENDS):
+        return found
+    leads = parts[_LENDS] * float(counted[_LENDS].sum())
+    for kind, tests in found.items():
+        own = {test.channel for test in tests}
+        ratio = parts[kind] * float(counted[kind].sum()) / leads
+        if kind == _LENDS:
+            continue
+        for test in heard[_LENDS]:
+            if test.channel not in own:
+                increment = ratio * test.increment
+                error = float(np.hypot(ratio * test.standard_error, _LENT * increment))
+                tests.append(replace(test, increment=increment, standard_error=error, lent=True))
     return found

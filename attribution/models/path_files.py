@@ -33,6 +33,8 @@ def read_paths(path: Path, progress: Progress = quiet, separator: str = SEPARATO
 
 
 def _read(path: Path, progress: Progress) -> pa.Table:
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder; name a CSV file of paths in it.")
     if not path.is_file():
         raise BadInput(f"There is no file {path}; name a CSV file of paths.")
     size = path.stat().st_size

@@ -1,10 +1,12 @@
 """Returning: the chance that a silent patient books again unasked, from those who were silent.
 
 SQL counts stretches of silence by their length, the visits before them, age and service line
-(`int_return_cells`). Each month of silence is then a trial that ends it or does not, and the chance
-of ending it is a logistic regression on what is known: discrete-time survival (Cox 1972, section 6;
-Allison 1982), so stretches that are still open, or that a message ended, count for as long as they
-were seen. The chance to return within six months is one less the product of staying away.
+(`int_return_cells`). Each step of 15 days of silence is then a trial that ends it or does not, and
+the chance of ending it is a logistic regression on what is known: discrete-time survival (Cox 1972,
+section 6; Allison 1982), so stretches that are still open count for as long as they were seen. The
+chance to return within six months is one less the product of staying away. A return in the 90 days
+after a message counts as the part of one that the people held out say would have come anyway
+(`unasked`).
 """
 
 from dataclasses import dataclass
@@ -16,47 +18,50 @@ import scipy.sparse
 from attribution.models.logistic import PRIOR_SPREAD, fit
 from attribution.models.paths import Codes, Floats
 
-SILENT_FROM = 6  # months without a visit from which somebody is silent
-HORIZON = 6  # months in which a return counts
-LAST_MONTH = 120  # longer silence is like this one
+STEPS = 2  # a month of 30 days: what falls due in the midst of one is over by its end
+SILENT_FROM = 6 * STEPS  # steps without a visit from which somebody is silent
+HORIZON = 6 * STEPS  # steps in which a return counts
+LAST_STEP = 120 * STEPS  # longer silence is like this one
 FACTS = ("visits", "age_band", "service_line")
-CELL = ["in_month", *FACTS]
+CELL = ["in_step", *FACTS]
 DECILES = 10
-_KNOTS = np.array([6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 15.0, 18.0, 24.0, 36.0, 60.0, 120.0])
-_RECALL = 14  # months up to which planned visits fall due
-_RECALLED = ("visits", "service_line")  # which have a chance of their own in each of those months
-# How far facts move the log odds of a month, beforehand; and how far in the months of recall, when
-# planned visits fall due. Without this every small difference between lines and ages of the past is
-# thought to last, and the least likely tenth returns more often than was expected of it.
-_FACT_SPREAD, _RECALL_SPREAD = 0.3, 1.0
+_KNOTS = STEPS * np.array([6.0, 7.0, 8.0, 9.0, 10.0, 12.0, 15.0, 18.0, 24.0, 36.0, 60.0, 120.0])
+_RECALL = 14 * STEPS  # steps up to which planned visits fall due
+_RECALLED = ("visits", "service_line")  # which have a chance of their own in each of those steps
+# How far facts move the log odds of a step, beforehand; and how far in the steps of recall, when
+# planned visits fall due. With wider ones every small difference between lines and ages of the past
+# is thought to last: fewer of the likeliest tenths return than was expected of them, and more of
+# the least likely.
+_FACT_SPREAD, _RECALL_SPREAD = 0.1, 0.4
+_DOUBT = 5.0  # held-out returns' worth of the belief that messages bring nobody
 _OTHER_WEIGHT = 20.0  # returns' worth of the mean of all lines that is mixed into each line
 _Z = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """Months of silence: a row for each month and set of facts, with how many ended in it."""
+    """Steps of silence: a row for each step and set of facts, with how many ended in it."""
 
-    cells: pd.DataFrame  # month, visits, age_band, service_line
+    cells: pd.DataFrame  # step, visits, age_band, service_line
     returned: Floats
     stayed: Floats
 
 
 def trials(stretches: pd.DataFrame) -> Trials:
-    """Stretches of silence as months at risk.
+    """Stretches of silence as steps at risk.
 
-    Whoever is lost in a month was at risk for half of it, and so was whoever came into sight in
-    one: a record that begins, or a message that rests, does so anywhere in a month.
+    Whoever is lost in a step was at risk for half of it, and so was whoever came into sight in
+    one: a record that begins, or a message that leaves, does so anywhere in a step.
     """
-    first = stretches["in_month"].clip(lower=SILENT_FROM).to_numpy(np.int64)
-    last = stretches["out_month"].to_numpy(np.int64)
+    first = stretches["in_step"].clip(lower=SILENT_FROM).to_numpy(np.int64)
+    last = stretches["out_step"].to_numpy(np.int64)
     seen = last >= first
     kept, first, last = stretches[seen], first[seen], last[seen]
-    late = kept["in_month"].to_numpy(np.int64) >= SILENT_FROM
+    late = kept["in_step"].to_numpy(np.int64) >= SILENT_FROM
     people = kept["people"].to_numpy(np.float64)
     ended = kept["returned"].to_numpy(np.bool_)
     codes, groups = pd.factorize(pd.MultiIndex.from_frame(kept[list(FACTS)]))
-    shape = (len(groups), LAST_MONTH + 2)
+    shape = (len(groups), LAST_STEP + 2)
     change, returned, unseen = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     np.add.at(change, (codes, first), people)
     np.add.at(change, (codes, last + 1), -people)
@@ -64,35 +69,68 @@ def trials(stretches: pd.DataFrame) -> Trials:
     np.add.at(unseen, (codes[~ended], last[~ended]), people[~ended] / 2)
     np.add.at(unseen, (codes[late], first[late]), people[late] / 2)
     at_risk = np.maximum(np.cumsum(change, axis=1) - unseen, returned)
-    rows, months = np.nonzero(at_risk > 0)
+    rows, steps = np.nonzero(at_risk > 0)
     cells = pd.DataFrame(list(groups), columns=list(FACTS)).iloc[rows].reset_index(drop=True)
-    cells.insert(0, "month", months)
-    won = returned[rows, months]
-    return Trials(cells, won, np.maximum(at_risk[rows, months] - won, 0.0))
+    cells.insert(0, "step", steps)
+    won = returned[rows, steps]
+    return Trials(cells, won, np.maximum(at_risk[rows, steps] - won, 0.0))
+
+
+def unasked_share(stretches: pd.DataFrame) -> float:
+    """Which part of the returns in the 90 days after a message would have come without it.
+
+    The chance to return of those held out over that of those written to, both drawn by lot from the
+    same people. It leans towards the whole, by a few returns' worth: where nobody was held out,
+    nothing shows that messages bring anybody. Between 0 and 1.
+    """
+    of = {arm: trials(stretches[stretches["arm"] == arm]) for arm in ("treated", "holdout")}
+    came = {arm: float(found.returned.sum()) for arm, found in of.items()}
+    seen = {arm: came[arm] + float(found.stayed.sum()) for arm, found in of.items()}
+    if not came["treated"]:
+        return 1.0
+    as_written_to = seen["holdout"] * came["treated"] / seen["treated"]
+    return min((came["holdout"] + _DOUBT) / (as_written_to + _DOUBT), 1.0)
+
+
+def unasked(stretches: pd.DataFrame, share: float) -> pd.DataFrame:
+    """The same stretches, of whose returns after a message only a share came unasked.
+
+    Of the others nobody knows when they would have come: they are lost from sight there. Leaving
+    everybody out whom a flow wrote to would leave those who had a visit planned, as flows choose
+    people who have none.
+    """
+    asked = (stretches["returned"] & (stretches["arm"] == "treated")).to_numpy(np.bool_)
+    part = np.where(asked, share, 1.0)
+    kept = stretches.assign(
+        people=stretches["people"] * part, value_micros=stretches["value_micros"] * part
+    )
+    brought = stretches[asked]
+    lost = brought.assign(people=brought["people"] * (1 - share), returned=False, value_micros=0.0)
+    return pd.concat([kept, lost], ignore_index=True)
 
 
 @dataclass(frozen=True)
 class Hazard:
-    """The chance to end a silence in a month, as a function of its length and the facts."""
+    """The chance to end a silence in a step, as a function of its length and the facts."""
 
     effects: Floats
     columns: dict[tuple[str, ...], int]
 
-    def monthly(self, months: Floats, facts: pd.DataFrame) -> Floats:
-        """The chance of each row of `facts` to return in its month of silence."""
-        odds = _design(months, facts, self.columns) @ self.effects
+    def in_step(self, steps: Floats, facts: pd.DataFrame) -> Floats:
+        """The chance of each row of `facts` to return in its step of silence."""
+        odds = _design(steps, facts, self.columns) @ self.effects
         chance: Floats = 1 / (1 + np.exp(-odds))
         return chance
 
-    def within(self, months: Floats, facts: pd.DataFrame, horizon: int = HORIZON) -> Floats:
-        """The chance of each row to return within `horizon` months from `months` of silence on.
+    def within(self, steps: Floats, facts: pd.DataFrame, horizon: int = HORIZON) -> Floats:
+        """The chance of each row to return within `horizon` steps from `steps` of silence on.
 
-        Whoever is in a month of silence is somewhere in it: half of it is still ahead.
+        Whoever is in a step of silence is somewhere in it: half of it is still ahead.
         """
         away = np.ones(len(facts))
         for ahead in range(horizon + 1):
             part = 0.5 if ahead in {0, horizon} else 1.0
-            away = away * (1 - self.monthly(months + ahead, facts)) ** part
+            away = away * (1 - self.in_step(steps + ahead, facts)) ** part
         returned: Floats = 1 - away
         return returned
 
@@ -103,8 +141,8 @@ def learned(stretches: pd.DataFrame) -> Hazard | None:
     if not len(found.cells):
         return None
     columns = _columns(found.cells)
-    design = _design(found.cells["month"].to_numpy(np.float64), found.cells, columns)
-    # One more month, of nobody in particular, that may have ended or not: it keeps the chance
+    design = _design(found.cells["step"].to_numpy(np.float64), found.cells, columns)
+    # One more step, of nobody in particular, that may have ended or not: it keeps the chance
     # finite where everybody returned, or nobody.
     anybody = scipy.sparse.csr_array(([1.0], ([0], [len(columns)])), shape=(1, len(columns) + 1))
     design = scipy.sparse.csr_array(scipy.sparse.vstack([design, anybody]))
@@ -119,7 +157,7 @@ def _columns(cells: pd.DataFrame) -> dict[tuple[str, ...], int]:
         names += [(fact, value) for value in sorted(set(cells[fact]))]
     for fact in _RECALLED:
         for value in sorted(set(cells[fact])):
-            names += [(fact, value, str(month)) for month in range(SILENT_FROM, _RECALL)]
+            names += [(fact, value, str(step)) for step in range(SILENT_FROM, _RECALL)]
     return {name: place for place, name in enumerate(names)}
 
 
@@ -133,23 +171,23 @@ def _spreads(columns: dict[tuple[str, ...], int]) -> Floats:
 
 
 def _design(
-    months: Floats, facts: pd.DataFrame, columns: dict[tuple[str, ...], int]
+    steps: Floats, facts: pd.DataFrame, columns: dict[tuple[str, ...], int]
 ) -> scipy.sparse.csr_array:
     """Silence as a line with bends at the knots; each fact as an effect of its own.
 
     Planned visits fall due after each service line's own time, and to fewer of those who came
-    once, so in the first months these have an effect in each.
+    once, so in the first steps these have an effect in each.
     """
     size = len(facts)
     every = np.arange(size)
-    middle = np.clip(months, _KNOTS[0], _KNOTS[-1])
+    middle = np.clip(steps, _KNOTS[0], _KNOTS[-1])
     left = np.clip(np.searchsorted(_KNOTS, middle, side="right") - 1, 0, len(_KNOTS) - 2)
     share = (middle - _KNOTS[left]) / (_KNOTS[left + 1] - _KNOTS[left])
     parts = [(every, left, 1 - share), (every, left + 1, share)]
     ones = np.ones(size)
     parts += [(every, _places(columns, fact, facts[fact]), ones) for fact in FACTS]
-    month = pd.Series(months.astype(np.int64), facts.index).astype(str)
-    parts += [(every, _places(columns, fact, facts[fact], month), ones) for fact in _RECALLED]
+    step = pd.Series(steps.astype(np.int64), facts.index).astype(str)
+    parts += [(every, _places(columns, fact, facts[fact], step), ones) for fact in _RECALLED]
     parts.append((every, np.full(size, len(columns)), ones))
     rows, ats, values = (np.concatenate(part) for part in zip(*parts, strict=True))
     known = ats >= 0  # a fact never seen before says nothing
@@ -178,13 +216,14 @@ def return_chances(cells: pd.DataFrame) -> pd.DataFrame:
 
 def _chances(cells: pd.DataFrame, learned_from: str, asked: str) -> pd.DataFrame:
     past = cells[cells["basis"] == learned_from]
-    silent = cells[(cells["basis"] == asked) & (cells["in_month"] >= SILENT_FROM)]
+    past = unasked(past, unasked_share(past))
+    silent = cells[(cells["basis"] == asked) & (cells["in_step"] >= SILENT_FROM)]
     rows = silent[CELL].drop_duplicates().sort_values(CELL).reset_index(drop=True)
     hazard = learned(past) if past["returned"].any() else None
     if hazard is None:
         rows["chance"], rows["value_micros"] = np.nan, pd.array([pd.NA] * len(rows), "Int64")
     else:
-        chance = hazard.within(rows["in_month"].to_numpy(np.float64), rows)
+        chance = hazard.within(rows["in_step"].to_numpy(np.float64), rows)
         rows["chance"] = np.round(chance, 6)
         rows["value_micros"] = rows["service_line"].map(_values(past)).round().astype("Int64")
     rows.insert(0, "basis", asked)
@@ -205,10 +244,13 @@ def _values(stretches: pd.DataFrame) -> pd.Series:
 def return_calibration(chances: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     """Per tenth of the people who were silent then: expected and observed share of returns.
 
-    Observed is one less the Kaplan-Meier estimate of staying away, since messages end the look at
-    some; its interval is Greenwood's, on the log-log scale, which stays between nought and one.
+    Observed is one less the Kaplan-Meier estimate of staying away, since a message that brings
+    somebody ends the look at them; its interval is Greenwood's, on the log-log scale, which stays
+    between nought and one.
     """
-    after = cells[(cells["basis"] == "after") & (cells["in_month"] >= SILENT_FROM)]
+    share = unasked_share(cells[cells["basis"] == "all"])
+    after = unasked(cells[cells["basis"] == "after"], share)
+    after = after[after["in_step"] >= SILENT_FROM]
     known = chances.dropna(subset=["chance"])
     groups = after.groupby(CELL, as_index=False)["people"].sum().merge(known, on=CELL)
     groups = groups.sort_values(["chance", *CELL])
@@ -218,7 +260,7 @@ def return_calibration(chances: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFra
     after = after.merge(groups[[*CELL, "decile"]], on=CELL)
     rows = []
     for decile, group in groups.groupby("decile"):
-        people = int(group["people"].sum())
+        people = round(float(group["people"].sum()))
         observed, low, high = _returned(after[after["decile"] == decile])
         predicted = float((group["chance"] * group["people"]).sum()) / people
         rows.append((decile, people, round(predicted, 6), observed, low, high))
@@ -231,8 +273,8 @@ def _returned(looked_at: pd.DataFrame) -> tuple[float, float, float]:
     """The share that returned within the horizon, with its 95% interval."""
     people = float(looked_at["people"].sum())
     stayed, variance = 1.0, 0.0
-    for month in range(HORIZON):
-        here = looked_at[looked_at["out_month"] == month]
+    for step in range(HORIZON):
+        here = looked_at[looked_at["out_step"] == step]
         ended = float(here.loc[here["returned"], "people"].sum())
         lost = float(here["people"].sum()) - ended
         at_risk = people - lost / 2

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from attribution.models.estimate import Interval, normal_interval, score_interval
 from attribution.models.paths import Floats
@@ -72,6 +71,8 @@ class Spread:
         # Below this a difference is a rounding error of the sums, not a spread.
         known = apart > 1e-12 * (own[:, None] + own[None, :])
         sure = np.where(ahead == 0, 0.0, np.copysign(np.inf, ahead))
+        from scipy.special import ndtr  # half a second to import, which a report can do without
+
         chance: Floats = ndtr(np.divide(ahead, np.sqrt(apart), out=sure, where=known))
         return chance
 

@@ -1,5 +1,6 @@
 """What a report says of itself: its filters in words, its model, and the state of the data."""
 
+from attribution.date_basis import BASES
 from attribution.metrics import KINDS, definition
 from attribution.models import MODELS
 from attribution.queries import Scope
@@ -31,6 +32,7 @@ def about_report(
         "conversion": definition(KINDS[scope.kind]).title,
         "service_lines": formats.several(scope.service_lines) or "all",
         "locations": formats.several(scope.locations) or "all",
+        "counted_by": BASES[scope.basis],
         "generation": str(generation),
         "published_at": formats.instant(freshness.published_at),
         "freshness": freshness.headline,

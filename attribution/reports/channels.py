@@ -1,13 +1,16 @@
-"""The channel report: the numbers of the Channels page as a file."""
+"""Reports as CSV, for machines; and the channel report of a view that is at hand."""
 
 import csv
 import io
 from collections.abc import Mapping
 from typing import Literal
 
+import pandas as pd
+
 from attribution.errors import BadInput
-from attribution.reports.cells import guarded, plain_number
-from attribution.ui.view import Table, View
+from attribution.reports.cells import guarded, number, plain_number
+from attribution.reports.document import Document
+from attribution.ui.view import Column, Table, View, records
 
 
 def channel_report(view: View, about: Mapping[str, str], fmt: Literal["csv", "xlsx"]) -> bytes:
@@ -20,9 +23,10 @@ def channel_report(view: View, about: Mapping[str, str], fmt: Literal["csv", "xl
     if fmt == "csv":
         return campaigns_csv(view.tables["campaigns"], view.currency, about["small_cells"])
     # A second to import, and most exports of a script are CSV.
-    from attribution.reports.workbook import channel_workbook
+    from attribution.reports.contents import of_channels
+    from attribution.reports.workbook import workbook
 
-    return channel_workbook(view, about)
+    return workbook(of_channels(view, about))
 
 
 def campaigns_csv(table: Table, currency: str, small_cells: str = "") -> bytes:
@@ -42,3 +46,38 @@ def campaigns_csv(table: Table, currency: str, small_cells: str = "") -> bytes:
         cells = (write(value) for write, value in zip(written, row, strict=True))
         writer.writerow([*cells, *said.values()])
     return file.getvalue().encode("utf-8-sig")
+
+
+def document_csv(document: Document) -> bytes:
+    """The report as CSV: its one table where it has such a one, else a row for each number.
+
+    Columns then: part, item, number, value, currency, small_cells; money in whole units, shares as
+    fractions, days as 2026-11-16 in `item`.
+    """
+    table = document.csv or every_number(document)
+    return campaigns_csv(table, document.currency, document.about["small_cells"])
+
+
+def every_number(document: Document) -> Table:
+    """Every number of a report: the headline, then each row of each section."""
+    rows: list[tuple[str, str, str, float | None]] = [
+        ("Headline", "", each.name, number(each.value)) for each in document.headline
+    ]
+    for section in document.sections:
+        columns = section.table.columns
+        named = [c.name for c in columns if c.format in ("text", "day")]
+        for row in records(section.table.frame):
+            item = " · ".join(_name(row[name]) for name in named)
+            rows += [
+                (section.name, item, c.name, number(row[c.name]))
+                for c in columns
+                if c.name not in named
+            ]
+    names = ("part", "item", "number", "value")
+    frame = pd.DataFrame(rows, columns=list(names)).astype({"value": "float64"})
+    words = tuple(Column(name, name.title()) for name in names[:3])
+    return Table(document.title, (*words, Column("value", "Value", "number")), frame)
+
+
+def _name(value: object) -> str:
+    return value if isinstance(value, str) else f"{pd.Timestamp(str(value)):%Y-%m-%d}"

@@ -1,24 +1,21 @@
-"""Reports for the command line: the same views as the pages, with the same defaults."""
+"""Exports of the command line beside the catalogue: the same views and defaults as the pages."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import date, timedelta
-from hashlib import file_digest, sha256
+from datetime import date
+from hashlib import file_digest
 from itertools import chain
 from pathlib import Path
-from typing import Literal
 
-from attribution import audit, group_queries, people, queries, versions
+from attribution import audit, group_queries, people, queries
 from attribution.errors import BadInput
 from attribution.group_queries import group_of
 from attribution.metrics import KINDS
-from attribution.models import MODELS
 from attribution.models.journey_credit import shared
 from attribution.paths import Home
 from attribution.people import Asked, Permit
-from attribution.queries import About, Scope
-from attribution.reports.about import SMALL_CELLS, about_report
-from attribution.reports.channels import channel_report
+from attribution.reports.about import SMALL_CELLS
+from attribution.reports.asking import audit_export, monday, period, published, some
 from attribution.reports.experience import NAME as EXPERIENCE_REPORT
 from attribution.reports.experience import experience_report
 from attribution.reports.forecast import NAME as FORECAST_REPORT
@@ -27,83 +24,13 @@ from attribution.reports.journeys import write_journeys
 from attribution.reports.messages import NAMES, VIEWS, message_report
 from attribution.reports.patient_groups import NAME as COHORT_REPORT
 from attribution.reports.patient_groups import cohort_report, filters_of
-from attribution.ui.freshness import freshness
 from attribution.ui.scope import scope_of
-from attribution.ui.views.channels import channels
 from attribution.ui.views.experience import experience
 from attribution.ui.views.group_words import TITLES
 from attribution.ui.views.patient_groups import patient_groups
-from attribution.warehouse import current_generation
 
-TITLE = "Channel report"
 # Whoever runs the command can read the files that it reads.
 _OPERATOR = Permit("asked for on the command line of the computer that holds the data")
-
-
-def export_channels(
-    home: Home,
-    fmt: Literal["csv", "xlsx"],
-    *,
-    model: str | None = None,
-    kind: str | None = None,
-    since: date | None = None,
-    until: date | None = None,
-    service_lines: Sequence[str] = (),
-    locations: Sequence[str] = (),
-    small_cells: bool = False,
-) -> bytes:
-    """The channel report of the published generation.
-
-    Whole weeks: those that hold `since` and `until`. Small cells are folded, and weeks told in
-    blocks, unless `small_cells` says that the report stays inside. Raises BadInput where something
-    is asked for that the data do not have: a page falls back to its default, a script must not.
-    """
-    generation = _published(home, protected=not small_cells)
-    marts = queries.marts(home, generation, protected=not small_cells)
-    about, known = queries.about(marts), (queries.service_lines(marts), queries.locations(marts))
-    said = {
-        **_one("model", model, MODELS),
-        **_one("kind", kind, KINDS),
-        **_period(about, since, until),
-        "service": _some("service line", service_lines, known[0]),
-        "location": _some("location", locations, known[1]),
-    }
-    if not small_cells and (service_lines or locations):
-        raise BadInput(
-            "Without small cells, credit is of all service lines and locations together. Leave "
-            "them out, or add --small-cells for a report that stays inside the organisation."
-        )
-    scope = scope_of(about, said, service_lines=known[0], locations=known[1])
-    view = channels(home, generation, scope, protected=not small_cells)
-    told = about_report(TITLE, generation, scope, freshness(home), small_cells=small_cells)
-    content = channel_report(view, told, fmt)
-    audit_export(home, audit.operator(), generation, scope, fmt, content, small_cells=small_cells)
-    return content
-
-
-def audit_export(
-    home: Home,
-    actor: str,
-    generation: int,
-    scope: Scope | Mapping[str, object],
-    fmt: str,
-    content: bytes,
-    report: str = "channel report",
-    *,
-    small_cells: bool = False,
-) -> None:
-    """Write down who takes a report away, and which file it is; `scope` is what it is about."""
-    audit.record(
-        home,
-        actor,
-        audit.EXPORTED,
-        report,
-        format=fmt,
-        generation=generation,
-        filters=asdict(scope) if isinstance(scope, Scope) else dict(scope),
-        small_cells=small_cells,
-        sha256=sha256(content).hexdigest(),
-    )
 
 
 def export_cohorts(
@@ -115,11 +42,9 @@ def export_cohorts(
     `small_cells` says that the report stays inside. Raises BadInput where a value is asked for that
     no patient has, or that is told only together with others.
     """
-    generation = _published(home, protected=not small_cells)
+    generation = published(home, protected=not small_cells)
     known = group_queries.known_values(queries.marts(home, generation, protected=not small_cells))
-    asked = {
-        name: _some(TITLES[name].lower(), values, known[name]) for name, values in said.items()
-    }
+    asked = {name: some(TITLES[name].lower(), values, known[name]) for name, values in said.items()}
     group = group_of(asked | {"condition": _only(asked["condition"])}, known)
     view = patient_groups(home, generation, group, None, protected=not small_cells)
     content, about = cohort_report(view, SMALL_CELLS[small_cells]), filters_of(group, None)
@@ -149,9 +74,9 @@ def export_messages(
     Small cells are folded, and weeks told in blocks, unless `small_cells` says that the report
     stays inside. Raises BadInput where the data do not reach the days, or there is nothing.
     """
-    generation = _published(home, protected=not small_cells)
+    generation = published(home, protected=not small_cells)
     about = queries.about(queries.marts(home, generation, protected=not small_cells))
-    scope = scope_of(about, _period(about, since, until), service_lines=(), locations=())
+    scope = scope_of(about, period(about, since, until), service_lines=(), locations=())
     view = VIEWS[report](home, generation, scope, protected=not small_cells)
     content = message_report(view, SMALL_CELLS[small_cells])
     audit_export(
@@ -181,13 +106,13 @@ def export_experience(
     Small cells are folded, and waits and drivers left out, unless `small_cells` says that the
     report stays inside. Raises BadInput where something is asked for that the data do not have.
     """
-    generation = _published(home, protected=not small_cells)
+    generation = published(home, protected=not small_cells)
     marts = queries.marts(home, generation, protected=not small_cells)
     about, known = queries.about(marts), (queries.service_lines(marts), queries.locations(marts))
     said = {
-        **_period(about, since, until),
-        "service": _some("service line", service_lines, known[0]),
-        "location": _some("location", locations, known[1]),
+        **period(about, since, until),
+        "service": some("service line", service_lines, known[0]),
+        "location": some("location", locations, known[1]),
     }
     scope = scope_of(about, said, service_lines=known[0], locations=known[1])
     view = experience(home, generation, scope, protected=not small_cells)
@@ -207,7 +132,7 @@ def export_experience(
 
 def export_forecast(home: Home, *, small_cells: bool = False) -> bytes:
     """Every forecast of the published generation; raises BadInput without `small_cells`."""
-    generation = _published(home)
+    generation = published(home)
     if not small_cells:
         raise BadInput(
             "Some forecasts are of few people. Add --small-cells for a report that stays inside "
@@ -251,18 +176,18 @@ def export_journeys(
 
     Of every kind and model unless one is named. Whole weeks, as in the channel report.
     """
-    generation = _published(home)
+    generation = published(home)
     marts = queries.marts(home, generation, protected=False)
     if since and until and since > until:
         raise BadInput(f"The period ends ({until}) before it begins ({since}). Swap the two days.")
     asked = Asked(
-        kind=None if kind is None else _some("kind", (kind,), KINDS)[0],
-        since=since and _monday(since),
-        until=until and _monday(until),
-        service_lines=_some("service line", service_lines, queries.service_lines(marts)),
-        locations=_some("location", locations, queries.locations(marts)),
+        kind=None if kind is None else some("kind", (kind,), KINDS)[0],
+        since=since and monday(since),
+        until=until and monday(until),
+        service_lines=some("service line", service_lines, queries.service_lines(marts)),
+        locations=some("location", locations, queries.locations(marts)),
     )
-    models = shared() if model is None else _some("model", (model,), shared())
+    models = shared() if model is None else some("model", (model,), shared())
     parts = people.credited_touches(people.people(home, generation, _OPERATOR), asked, models)
     first = next(parts, None)
     if first is None:
@@ -286,49 +211,3 @@ def export_journeys(
         )
 
     return write_journeys(chain([first], parts), out, audited)
-
-
-def _published(home: Home, *, protected: bool = False) -> int:
-    generation = current_generation(home)
-    if generation is None:
-        raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
-    versions.require(home, generation, protected=protected)
-    return generation
-
-
-def _monday(day: date) -> date:
-    return day - timedelta(days=day.weekday())
-
-
-def _one(what: str, value: str | None, known: Iterable[str]) -> dict[str, object]:
-    return {} if value is None else {what: _some(what, (value,), known)[0]}
-
-
-def _some(what: str, values: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
-    every = tuple(known)
-    return tuple(_as_written(what, value, every) for value in values)
-
-
-def _as_written(what: str, value: str, known: Sequence[str]) -> str:
-    """The known value that is meant, in whichever case it was typed."""
-    alike = [each for each in known if each.casefold() == value.casefold()]
-    if value in alike or len(alike) == 1:
-        return value if value in alike else alike[0]
-    if not known:
-        raise BadInput(
-            f"No {what} has enough people to be told of without small cells. Leave it out, or add "
-            "--small-cells for a report that stays inside the organisation."
-        )
-    raise BadInput(f"There is no {what} {value!r}. Choose from: {', '.join(known)}.")
-
-
-def _period(about: About, since: date | None, until: date | None) -> dict[str, object]:
-    if since is None and until is None:
-        return {}
-    first, last = about.first_week, about.last_week + timedelta(days=6)
-    begin, end = since or first, until or last
-    if begin > last or end < first:
-        raise BadInput(f"The data reach from {first} to {last}; choose days among them.")
-    if begin > end:
-        raise BadInput(f"The period ends ({end}) before it begins ({begin}). Swap the two days.")
-    return {"period": "custom", "from": begin, "to": end}

@@ -11,23 +11,24 @@ from attribution.metrics import KINDS
 from attribution.reports.cells import number, text
 from attribution.reports.ratios import RATIOS
 from attribution.reports.styles import Styles
-from attribution.ui import formats
 from attribution.ui.view import Column, Table
 
 HEADER_HEIGHT, ROW_HEIGHT = 36, 18
 NAME_WIDTHS = (12, 46)
 NUMBER_WIDTH = 11
 # Credit is shared, so these counts have fractions that a campaign's small numbers must show.
-CREDITED = frozenset(KINDS.values()) - {"collected"}
+CREDITED = frozenset({*KINDS.values(), *(f"{name}_restated" for name in KINDS.values())}) - {
+    "collected"
+}
 # The ends of intervals do not add up.
 ENDS = frozenset({"credit_low", "credit_high"})
-UNIT_COSTS = frozenset({"cpl", "cac"})
+UNIT_COSTS = frozenset({"cpl", "cac", "line_cpl", "blended_cac"})
 
 
 class Grid:
     """One table on one sheet, its header in the first row."""
 
-    def __init__(self, sheet: Any, styles: Styles, table: Table, everything: str) -> None:
+    def __init__(self, sheet: Any, styles: Styles, table: Table, everything: str = "") -> None:
         self._sheet = sheet
         self._styles = styles
         self._table = table
@@ -40,16 +41,22 @@ class Grid:
         }
         self.rows = len(table.frame)
         rows = table.frame.to_dict("records")
+        names = self._columns.keys()
+        self._ratios = {n for n, ratio in RATIOS.items() if {n, *ratio.parts} <= names}
         # A row that sums campaigns with and without spend in the filter is no ratio of its cells.
-        self._exact = all(_agrees(name, row, blank=True) for row in rows for name in RATIOS)
-        self._placed = self._exact and not table.frame["spend"].isna().any()
+        self._exact = all(_agrees(name, row, blank=True) for row in rows for name in self._ratios)
+        spends = "spend" in self._columns
+        self._placed = self._exact and not (spends and table.frame["spend"].isna().any())
         self._header()
         for row, values in enumerate(rows, start=1):
             sheet.set_row(row, ROW_HEIGHT)
             self._row(row, values)
         # Apart from the rows, so that sorting and filtering leave the totals where they are.
-        self._total(self.rows + 1, "Channels with spend", table.frame["spend"] > 0)
-        self._total(self.rows + 2, everything, None)
+        if everything and spends:
+            own = everything.removeprefix("All ").capitalize()
+            label = "Channels with spend" if own == "Campaigns" else f"{own} with spend"
+            self._total(self.rows + 1, label, table.frame["spend"] > 0)
+            self._total(self.rows + 2, everything, None)
         sheet.autofilter(0, 0, self.rows, len(table.columns) - 1)
         sheet.freeze_panes(1, sum(column.format == "text" for column in table.columns))
 
@@ -69,6 +76,8 @@ class Grid:
         if column.format == "text":
             longest = max((len(text(value)) for value in values), default=0)
             return min(max(longest + 3, NAME_WIDTHS[0]), NAME_WIDTHS[1])
+        if column.format in ("day", "flag"):
+            return NUMBER_WIDTH + 2
         digits = len(f"{values.sum():,.0f}") if column.format in ("money", "count") else 0
         return max(NUMBER_WIDTH, digits + 4)
 
@@ -77,8 +86,12 @@ class Grid:
         for at, column in enumerate(self._table.columns):
             value = values[column.name]
             if column.format == "text":
-                self._text(row, at, formats.title(value) if column.name == "channel" else value)
-            elif column.name in RATIOS and _agrees(column.name, values):
+                self._text(row, at, value)
+            elif column.format == "flag":
+                self._text(row, at, "yes" if value else "")
+            elif column.format == "day":
+                self._day(row, at, value, looks[column.name, False])
+            elif column.name in self._ratios and _agrees(column.name, values):
                 self._formula(row, at, self._ratio(row, column), value, looks[column.name, False])
             else:
                 self._number(row, at, value, looks[column.name, False])
@@ -91,9 +104,9 @@ class Grid:
             style = self._looks[column.name, True]
             if column.format == "text":
                 self._sheet.write_string(row, at, label if at == 0 else "", style)
-            elif column.name in RATIOS and not rated:
+            elif column.name in self._ratios and not rated:
                 self._sheet.write_blank(row, at, None, style)
-            elif column.name in RATIOS:
+            elif column.name in self._ratios:
                 value = RATIOS[column.name].value(sums)
                 self._formula(row, at, self._ratio(row, column), value, style)
             elif column.name in ENDS or self._table.frame[column.name].isna().all():
@@ -105,7 +118,7 @@ class Grid:
     def _sums(self, chosen: "pd.Series[bool] | None") -> dict[str, float]:
         frame = self._table.frame if chosen is None else self._table.frame[chosen]
         names = [c.name for c in self._table.columns if c.format != "text"]
-        return {name: float(frame[name].sum()) for name in names if name not in RATIOS}
+        return {name: float(frame[name].sum()) for name in names if name not in self._ratios}
 
     def _sum(self, at: int, with_spend: bool) -> str:
         amounts = self._range(at)
@@ -131,6 +144,12 @@ class Grid:
     def _text(self, row: int, at: int, value: object) -> None:
         shown = text(value)
         self._sheet.write_string(row, at, shown, self._styles.text(shown))
+
+    def _day(self, row: int, at: int, value: object, style: Any) -> None:
+        if pd.isna(value):  # type: ignore[call-overload]
+            self._sheet.write_blank(row, at, None, style)
+        else:
+            self._sheet.write_datetime(row, at, pd.Timestamp(str(value)).to_pydatetime(), style)
 
     def _number(self, row: int, at: int, value: object, style: Any) -> None:
         amount = number(value)

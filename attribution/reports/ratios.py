@@ -1,5 +1,6 @@
-"""The ratios of a channel report as spreadsheet formulas, beside how they are computed here."""
+"""The ratios of reports as spreadsheet formulas, beside how they are computed here."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,11 @@ class Ratio:
     formula: str
     positive: tuple[str, ...]
     compute: Callable[[Amounts], float]
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The amounts that it is made of."""
+        return frozenset(re.findall(r"{(\w+)}", self.formula)) | {*self.positive}
 
     def excel(self, cells: Mapping[str, str]) -> str:
         """The formula over these cells; an empty text where the ratio is undefined."""
@@ -40,4 +46,15 @@ RATIOS = {
         ("spend",),
         lambda a: (a["collected"] - a["spend"]) / a["spend"],
     ),
+    "kept_of_booked": Ratio("{kept}/{booked}", ("booked",), lambda a: a["kept"] / a["booked"]),
+    "kept_rate": Ratio("{kept}/{silent}", ("silent",), lambda a: a["kept"] / a["silent"]),
+    "lift": Ratio(
+        "{kept_rate}-{held_out_rate}",
+        ("silent", "held_out"),
+        lambda a: a["kept_rate"] - a["held_out_rate"],
+    ),
 }
+for _blended, _plain in (
+    *(("line_cpl", "cpl"), ("blended_cac", "cac"), ("blended_roas", "roas"), ("line_roi", "roi")),
+):
+    RATIOS[_blended] = RATIOS[_plain]

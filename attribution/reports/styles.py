@@ -61,6 +61,10 @@ def pattern(kind: Format, currency: str, *, exact: bool = False) -> str:
         return f"{digits};-{digits}"
     if kind == "rate":
         return "0.0%"
+    if kind == "points":
+        return "+0.0%;-0.0%"
+    if kind == "day":
+        return "d mmm yyyy"
     if kind == "ratio":
         return '0.0"x"'
     if kind == "number" or (kind == "count" and exact):

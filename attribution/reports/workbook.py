@@ -1,4 +1,4 @@
-"""The channel report as an Excel workbook: live formulas, real number formats, a native chart.
+"""A report as an Excel workbook: live formulas, real number formats, native charts.
 
 Only formulas written here are formulas; whatever comes from the data is text or a number. The
 same view gives the same bytes.
@@ -12,12 +12,13 @@ from typing import Any
 
 import xlsxwriter
 
-from attribution.metrics import METRICS, Format
-from attribution.reports.cells import number, text
+from attribution.metrics import Format
+from attribution.reports.cells import text
+from attribution.reports.document import Document
 from attribution.reports.grid import Grid
-from attribution.reports.styles import FONT, INK, RULE, Styles
-from attribution.ui import formats
-from attribution.ui.view import View
+from attribution.reports.sheet_charts import draw
+from attribution.reports.styles import Styles
+from attribution.reports.summary_sheet import summary
 
 # A workbook holds the time of its making; a fixed one keeps equal reports equal.
 CREATED = datetime(2000, 1, 1)  # noqa: DTZ001  the format knows no time zone
@@ -25,13 +26,11 @@ LETTER = 1  # paper
 LINE = 15  # points
 MEANING_WIDTHS = {"Metric": 20, "Meaning": 62, "Formula": 58, "Unit": 14}
 ABOUT_WIDTH = 96
-MOST_BARS = 24
-COLOURS = {"spend": "#AA7801", "collected": "#366FD8"}
 UNITS: dict[Format, str] = {"count": "number", "rate": "percent", "ratio": "multiple (x)"}
 
 
-def channel_workbook(view: View, about: Mapping[str, str]) -> bytes:
-    """Sheets: Channels with a chart, Campaigns, Definitions and About."""
+def workbook(document: Document) -> bytes:
+    """Sheets: Summary, one for each section with its chart, Definitions and About."""
     file = io.BytesIO()
     options = {
         "in_memory": True,
@@ -39,14 +38,16 @@ def channel_workbook(view: View, about: Mapping[str, str]) -> bytes:
         "strings_to_urls": False,
         "strings_to_numbers": False,
     }
-    with xlsxwriter.Workbook(file, options) as workbook:
-        workbook.set_properties({"title": about["title"], "created": CREATED})
-        styles = Styles(workbook, view.currency)
-        _channels(workbook, styles, view, about)
-        campaigns = _sheet(workbook, "Campaigns", about)
-        Grid(campaigns, styles, view.tables["campaigns"], "All campaigns")
-        _definitions(_sheet(workbook, "Definitions", about), styles, view)
-        _about(_sheet(workbook, "About", about), styles, view, about)
+    with xlsxwriter.Workbook(file, options) as book:
+        book.set_properties({"title": document.title, "created": CREATED})
+        styles = Styles(book, document.currency)
+        summary(_sheet(book, "Summary", document.about), styles, document)
+        for section in document.sections:
+            sheet = _sheet(book, section.name, document.about)
+            grid = Grid(sheet, styles, section.table, section.totals)
+            draw(book, sheet, section, grid, document.currency)
+        _definitions(_sheet(book, "Definitions", document.about), styles, document)
+        _about(_sheet(book, "About", document.about), styles, document)
     return file.getvalue()
 
 
@@ -65,69 +66,13 @@ def _sheet(workbook: Any, name: str, about: Mapping[str, str]) -> Any:
     return sheet
 
 
-def _channels(workbook: Any, styles: Styles, view: View, about: Mapping[str, str]) -> None:
-    table = view.tables["channels"]
-    sheet = _sheet(workbook, "Channels", about)
-    grid = Grid(sheet, styles, table, "All channels")
-    # The view lists the channels with most spend first, so those with any are the top rows.
-    spending = min(int((table.frame["spend"] > 0).cummin().sum()), MOST_BARS)
-    if not spending:
-        return
-    chart = workbook.add_chart({"type": "bar"})
-    for name, title in (("spend", "Spend"), ("collected", "Collected")):
-        chart.add_series(
-            {
-                "name": title,
-                "categories": [sheet.name, 1, 0, spending, 0],
-                "values": [sheet.name, 1, grid.column(name), spending, grid.column(name)],
-                "fill": {"color": COLOURS[name]},
-                "gap": 60,
-                "overlap": 0,
-            }
-        )
-    _dress(chart, view.currency)
-    sheet.insert_chart(
-        grid.rows + 4,
-        0,
-        chart,
-        {
-            "object_position": 3,  # stays where it is when rows are filtered away
-            "description": view.figures["return"].alt,
-            "x_offset": 4,
-        },
-    )
-    chart.set_size({"width": 900, "height": 110 + 44 * spending})
-
-
-def _dress(chart: Any, currency: str) -> None:
-    letters: dict[str, object] = {"name": FONT, "size": 10, "color": INK}
-    sign = f'"{formats.symbol(currency)}"'
-    short = f'[>=1000000]{sign}0.0,,"M";[>=1000]{sign}0,"K";{sign}0'
-    title = {**letters, "size": 12, "bold": True}
-    chart.set_title({"name": "Spend and money collected, channels with spend", "name_font": title})
-    chart.set_legend({"position": "top", "font": letters})
-    # Bars run from the bottom up unless told otherwise; the table reads from the top down.
-    chart.set_y_axis({"reverse": True, "num_font": letters, "line": {"color": INK}})
-    chart.set_x_axis(
-        {
-            "num_font": letters,
-            "num_format": short,
-            "major_gridlines": {"visible": True, "line": {"color": RULE}},
-            "line": {"none": True},
-            "label_position": "high",  # below: the axis is above once the order is reversed
-        }
-    )
-
-
-def _definitions(sheet: Any, styles: Styles, view: View) -> None:
+def _definitions(sheet: Any, styles: Styles, document: Document) -> None:
     for at, (title, width) in enumerate(MEANING_WIDTHS.items()):
         sheet.write_string(0, at, title, styles.heading(right=False))
         sheet.set_column(at, at, width)
     sheet.freeze_panes(1, 1)
-    named = [c.name for c in view.tables["channels"].columns] + [m.name for m in view.metrics]
-    meanings = [METRICS[name] for name in dict.fromkeys(named) if name in METRICS]
-    for row, each in enumerate(meanings, start=1):
-        unit = view.currency if each.format == "money" else UNITS.get(each.format, "number")
+    for row, each in enumerate(document.definitions(), start=1):
+        unit = document.currency if each.format == "money" else UNITS.get(each.format, "number")
         wrapped = styles.value("text", text_wrap=True)
         sheet.write_string(row, 0, each.title, styles.value("text", bold=True))
         words = (each.sentence, each.formula, unit)
@@ -136,36 +81,29 @@ def _definitions(sheet: Any, styles: Styles, view: View) -> None:
         sheet.set_row(row, _height(zip(words, list(MEANING_WIDTHS.values())[1:], strict=True)))
 
 
-def _about(sheet: Any, styles: Styles, view: View, about: Mapping[str, str]) -> None:
+def _about(sheet: Any, styles: Styles, document: Document) -> None:
+    about = document.about
     sheet.set_column(0, 0, 30)
     sheet.set_column(1, 1, ABOUT_WIDTH)
     sheet.write_string(0, 0, about["title"], styles.make(bold=True, font_size=14))
-    sheet.write_string(0, 1, view.question, styles.make(italic=True, valign="vcenter"))
+    sheet.write_string(0, 1, document.question, styles.make(italic=True, valign="vcenter"))
     row = 1
-    for name, value in _facts(view, about):
+    for name, value in _facts(document):
         sheet.write_string(row, 0, name, styles.value("text", bold=True))
         shown = text(value)
         sheet.write_string(row, 1, shown, styles.text(shown, text_wrap=True))
         sheet.set_row(row, _height([(shown, ABOUT_WIDTH)]))
         row += 1
-    for each in view.metrics:
-        sheet.write_string(row, 0, each.title, styles.value("text", bold=True))
-        amount = number(each.value)
-        style = styles.value(each.format, align="left")
-        if amount is None:
-            sheet.write_blank(row, 1, None, style)
-        else:
-            sheet.write_number(row, 1, amount, style)
-        row += 1
 
 
-def _facts(view: View, about: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _facts(document: Document) -> Iterator[tuple[str, str]]:
+    about = document.about
     yield "Period", about["period"]
     yield "Credit model", f"{about['model']}. {about['model_help']}"
     yield "Conversion", f"{about['conversion']} (what the share with a known channel is of)"
     yield "Service lines", about["service_lines"]
     yield "Locations", about["locations"]
-    yield "Currency", view.currency
+    yield "Currency", document.currency
     yield "Data", f"Generation {about['generation']}, published {about['published_at']}"
     yield "Freshness", about["freshness"]
     yield "Small cells", about["small_cells"]
@@ -176,7 +114,8 @@ def _facts(view: View, about: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             "Ratios are formulas: an empty cell means that the ratio is undefined."
         ),
     )
-    for note in (*view.warnings, *view.notes):
+    yield from document.undefined()
+    for note in (*document.warnings, *document.notes):
         if about["model_help"] not in note:
             yield "Note", note
 

@@ -1,16 +1,20 @@
 """Draws a view: the only place that turns plain values into Streamlit elements."""
 
 from collections.abc import Container, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pandas as pd
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from attribution.ui import formats
 from attribution.ui.face import Face
 from attribution.ui.frame import Context
 from attribution.ui.freshness import Freshness
 from attribution.ui.view import Column, Figure, Metric, Table, View
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
 
 # The mode bar would offer to send figures elsewhere, and covers them on a phone.
 _PLOTLY = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
@@ -25,7 +29,7 @@ _CHIPS = {
     "failed": ("red", ":material/error:"),
     "empty": ("gray", ":material/hourglass_empty:"),
 }
-_NAME_WIDTHS = {"campaign": 200, "flow": 200, "forecast_model": 200}
+_NAME_WIDTHS = {"campaign": 200, "flow": 200, "forecast_model": 200, "how": 200}
 # Numbers that may be long, and long headings: neither may be cut, a cut number is a wrong one.
 _NUMBER_WIDTHS = {"roas": 92, "roi": 165}
 _SENTENCES = ("message", "reason")
@@ -34,8 +38,22 @@ _DECIMALS = {"money": 0, "count": 0, "number": 1, "coefficient": 2, "rate": 1, "
 _TALLEST = 20  # rows of a table that is shown without a scroll bar of its own
 
 
-def heading(title: str, state: Freshness, face: Face, *, protected: bool = False) -> None:
-    """The page's title with the freshness of what it shows."""
+class Meaning(NamedTuple):
+    """The page that defines numbers, and the address of the page whose numbers are meant."""
+
+    page: StreamlitPage
+    of: str
+
+
+def heading(
+    title: str,
+    state: Freshness,
+    face: Face,
+    *,
+    protected: bool = False,
+    meaning: Meaning | None = None,
+) -> None:
+    """The page's title with the freshness of what it shows, and the way to its definitions."""
     colour, icon = _CHIPS[state.state]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title(title, width="content", anchor=False)
@@ -54,6 +72,13 @@ def heading(title: str, state: Freshness, face: Face, *, protected: bool = False
             )
         if protected:
             st.badge("Small cells folded", icon=":material/group:", color="gray", help=_FOLDED)
+        if meaning is not None:
+            st.page_link(
+                meaning.page,
+                label="What do these numbers mean?",
+                icon=":material/help:",
+                query_params={"of": meaning.of},
+            )
 
 
 def opening(view: View) -> None:
@@ -169,18 +194,35 @@ def frame(shown: Table, currency: str, *, key: str) -> None:
     }
     if changed:
         rows = rows.assign(**changed)
+    below = [
+        c.name for c in shown.columns if c.format == "money" and bool((rows[c.name] < 0).any())
+    ]
     st.dataframe(
-        rows,
+        _signed(rows, below, currency) if below else rows,
         hide_index=True,
         placeholder=formats.UNDEFINED,
         height="content" if len(rows) <= _TALLEST else "auto",
         column_config={
-            column.name: _column(column, currency, pinned=position == 0)
+            column.name: _column(
+                column, currency, pinned=position == 0, written=column.name in below
+            )
             for position, column in enumerate(shown.columns)
         },
         key=key,
         alt=f"{shown.title}, {len(rows)} rows",
     )
+
+
+def _signed(rows: pd.DataFrame, columns: list[str], currency: str) -> "Styler":
+    """Rows whose money is written with its sign before the symbol; it is sorted as numbers."""
+    sign = formats.symbol(currency)
+
+    def written(amount: object) -> str:
+        value = float(amount)  # type: ignore[arg-type]
+        return f"{'−' if value < 0 else ''}{sign}{abs(value):,.0f}"
+
+    named: dict[Any, Any] = dict.fromkeys(columns, written)
+    return rows.style.format(named, na_rep=formats.UNDEFINED)
 
 
 def _unsigned_nought(values: pd.Series, decimals: int) -> pd.Series:
@@ -236,11 +278,14 @@ def _delta_colour(each: Metric) -> Literal["normal", "inverse", "off"]:
     return "normal" if each.better == "up" else "inverse"
 
 
-def _column(column: Column, currency: str, *, pinned: bool) -> Any:
+def _column(column: Column, currency: str, *, pinned: bool, written: bool = False) -> Any:
+    """How a column is drawn; one that is `written` already has its own words for numbers."""
     config = st.column_config
     common: dict[str, Any] = {"label": column.title, "help": column.help or None, "pinned": pinned}
     if column.name in _NUMBER_WIDTHS:
         common["width"] = _NUMBER_WIDTHS[column.name]
+    if written:
+        return config.NumberColumn(**common)
     if column.format == "money":
         sign = formats.symbol(currency).replace("%", "%%")
         return config.NumberColumn(**common, format=f"{sign}%,.0f")

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
+from importlib.util import find_spec
 from typing import Literal
 
 import streamlit as st
@@ -12,11 +13,11 @@ from attribution import planning, queries
 from attribution.group_queries import Group
 from attribution.planning import Request
 from attribution.queries import Scope
-from attribution.reports.about import SMALL_CELLS, about_report
-from attribution.reports.channels import channel_report
+from attribution.reports.about import SMALL_CELLS
+from attribution.reports.asking import audit_export
+from attribution.reports.catalog import REPORTS, earlier, rendered
 from attribution.reports.experience import NAME as EXPERIENCE_REPORT
 from attribution.reports.experience import experience_report
-from attribution.reports.export import audit_export
 from attribution.reports.forecast import NAME as FORECAST_REPORT
 from attribution.reports.forecast import forecast_report
 from attribution.reports.messages import NAMES as MESSAGE_REPORTS
@@ -26,17 +27,21 @@ from attribution.reports.patient_groups import NAME as COHORT_REPORT
 from attribution.reports.patient_groups import cohort_report, filters_of
 from attribution.reports.plans import NAME as PLAN_REPORT
 from attribution.reports.plans import plan_report
+from attribution.reports.printed import MISSING
 from attribution.reports.reconcile import reconcile_report
+from attribution.reports.rejects import NAME as REJECTS_REPORT
+from attribution.reports.rejects import rejects_report
 from attribution.roles import EXPORT
 from attribution.ui import access, filters, formats
 from attribution.ui.frame import Context
 from attribution.ui.scope import protected_scope
-from attribution.ui.views.channels import channels as channels_view
 from attribution.ui.views.experience import experience as experience_view
 from attribution.ui.views.patient_groups import patient_groups as patient_groups_view
 from attribution.ui.views.reconcile import reconcile as reconcile_view
 
-_KINDS: dict[Literal["csv", "xlsx"], tuple[str, str, str]] = {
+Kind = Literal["pdf", "xlsx", "csv"]
+_KINDS: dict[Kind, tuple[str, str, str]] = {
+    "pdf": ("PDF", "application/pdf", ":material/picture_as_pdf:"),
     "xlsx": (
         "Excel workbook",
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -51,32 +56,53 @@ def channels(context: Context) -> None:
 
     Small cells are folded in it, whatever the page shows, unless somebody asks for them.
     """
+    _offered(
+        context,
+        "channels",
+        "The numbers of this page under the chosen filters.",
+        "all service lines and locations: small campaigns are told together.",
+    )
+
+
+def reactivation(context: Context) -> None:
+    """Offer the reactivation report of what the page shows."""
+    _offered(
+        context,
+        "reactivation",
+        "The numbers of this page under the chosen filters, with the way back.",
+        "all service lines and locations, small groups told together, without the way back.",
+    )
+
+
+def _offered(context: Context, report: str, whole: str, folded: str) -> None:
+    """The buttons of one report of the catalogue, in every format that a page hands over."""
     if not _may(context):
         return
     with st.popover("Export", icon=":material/download:", key="export"):
         small = _small_cells()
         scope = context.scope if small else _protected(context)
-        st.caption(
-            "The numbers of this page under the chosen filters."
-            if small
-            else f"{formats.weeks(scope.since, scope.until, scope.weeks)}, all service lines and "
-            "locations: small campaigns are told together."
-        )
+        span = formats.weeks(scope.since, scope.until, scope.weeks)
+        st.caption(whole if small else f"{span}, {folded}")
         context = replace(context, scope=scope)
+        title = REPORTS[report].title.lower()
         for kind in _KINDS:
-            _button(context, kind, partial(_channel_report, context, kind, small), small=small)
+            if kind == "pdf" and find_spec("typst") is None:
+                st.caption(MISSING)
+                continue
+            made = partial(_of_catalogue, context, report, kind, small)
+            _button(context, kind, made, title, small=small, name=report)
 
 
-def _channel_report(context: Context, kind: Literal["csv", "xlsx"], small: bool) -> bytes:
-    view = channels_view(context.home, context.generation, context.scope, protected=not small)
-    about = about_report(
-        "Channel report",
+def _of_catalogue(context: Context, report: str, kind: Kind, small: bool) -> bytes:
+    return rendered(
+        context.home,
         context.generation,
+        report,
+        kind,
         context.scope,
-        context.freshness,
         small_cells=small,
-    )
-    return channel_report(view, about, kind)
+        since_generation=earlier(context.home, context.generation),
+    ).content
 
 
 def _may(context: Context) -> bool:
@@ -89,7 +115,7 @@ def _may(context: Context) -> bool:
 
 def _button(
     context: Context,
-    kind: Literal["csv", "xlsx"],
+    kind: Kind,
     make: Callable[[], bytes],
     report: str = "channel report",
     *,
@@ -142,6 +168,17 @@ def reconcile(context: Context) -> None:
             st.caption("Most of them are of few people: this file is made with small cells only.")
             return
         _button(context, "csv", made, "reconcile report", small=True, name="reconcile")
+
+
+def rejects(context: Context) -> None:
+    """Offer every row that was kept out, as CSV; quietly nothing where there is none to give."""
+    if not context.reader.may(EXPORT):
+        return
+    make = partial(rejects_report, context.home, context.generation)
+    _button(
+        context, "csv", make, REJECTS_REPORT, small=False, filters={}, name="rejected-rows",
+        prefix="Rejected rows as ", width="content",
+    )  # fmt: skip
 
 
 def forecast(context: Context) -> None:
@@ -273,7 +310,7 @@ def file_name(context: Context, kind: str, report: str = "channels") -> str:
 
 def audited(
     context: Context,
-    kind: Literal["csv", "xlsx"],
+    kind: Kind,
     make: Callable[[], bytes],
     report: str = "channel report",
     *,

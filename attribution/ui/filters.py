@@ -11,6 +11,7 @@ from functools import lru_cache
 import streamlit as st
 
 from attribution import queries
+from attribution.date_basis import BASES, OWN
 from attribution.metrics import KINDS, definition
 from attribution.models import MODELS
 from attribution.paths import Home
@@ -24,10 +25,15 @@ from attribution.ui.scope import (
     scope_of,
 )
 
-KEYS = ("period", "from", "to", "service", "location", "model", "kind")
+KEYS = ("period", "from", "to", "service", "location", "model", "kind", "basis")
 SEVERAL = ("service", "location")
 _SEEN = "filters_seen"
-ALL = frozenset({"period", "kind", "model", "service", "location"})
+_BASIS = (
+    "Which day puts a conversion into the period. By the day it happened: inquiry, booking, visit, "
+    "posting, as finance counts. By the touch: when marketing worked, as media is planned; the "
+    "newest weeks are still filling."
+)
+ALL = frozenset({"period", "kind", "model", "service", "location", "basis"})
 
 
 @lru_cache(maxsize=8)
@@ -59,6 +65,19 @@ def sidebar(
         st.sidebar.caption(formats.weeks(scope.since, scope.until, scope.weeks))
     _to_address(page, said)
     return scope
+
+
+def codes(used: frozenset[str]) -> dict[str, tuple[str, ...]]:
+    """The filters of a page as an address says them, the usual ones too: a view is whole."""
+    said = _from_session()
+    found = {}
+    for key in KEYS:
+        value = said.get(key)
+        wanted = key in used or (key in ("from", "to") and "period" in used)
+        if not wanted or not value or (key in ("from", "to") and said["period"] != "custom"):
+            continue
+        found[key] = tuple(map(str, value)) if isinstance(value, list) else (str(value),)
+    return found
 
 
 def _from_session() -> dict[str, object]:
@@ -98,6 +117,7 @@ def _remember(wanted: Mapping[str, object], scope: Scope) -> None:
         "location": list(scope.locations),
         "model": scope.model,
         "kind": scope.kind,
+        "basis": scope.basis,
     }
     for key, value in sound.items():
         if st.session_state.get(key) != value:
@@ -105,7 +125,12 @@ def _remember(wanted: Mapping[str, object], scope: Scope) -> None:
 
 
 def _to_address(page: str, said: Mapping[str, object]) -> None:
-    usual = {"period": DEFAULT_PERIOD, "model": DEFAULT_MODEL, "kind": DEFAULT_KIND}
+    usual = {
+        "period": DEFAULT_PERIOD,
+        "model": DEFAULT_MODEL,
+        "kind": DEFAULT_KIND,
+        "basis": OWN,
+    }
     address: dict[str, object] = {
         key: value for key, value in said.items() if value and value != usual.get(key)
     }
@@ -138,6 +163,8 @@ def _draw(
         _one("Period", "period", PERIODS, "Whole weeks, Monday first.")
         if st.session_state["period"] == "custom":
             _custom_weeks(about)
+    if "basis" in used:
+        _one("Counted by", "basis", BASES, _BASIS)
     for key, label, options in (
         ("service", "Service lines", service_lines),
         ("location", "Locations", locations),

@@ -1,13 +1,14 @@
-"""What changes while it is looked at: the running refresh and the sources' states."""
+"""What changes while it is looked at: the running refresh."""
 
 import pandas as pd
 import streamlit as st
 
 from attribution import queries
+from attribution.operations import busy
 from attribution.paths import Home
 from attribution.roles import OPERATE
 from attribution.ui import access, draw, formats
-from attribution.ui.views.data_health import progress, runs_table, sources_table, steps_table
+from attribution.ui.views.data_health import progress, runs_table, steps_table
 
 EVERY = "2s"
 
@@ -15,21 +16,10 @@ EVERY = "2s"
 def refreshes(home: Home) -> None:
     """The last refreshes and the steps of the newest; looks again every 2 s while one runs."""
     with st.container(border=True):
-        running = _newest_state(queries.runs(home, 1)) == "running"
+        running = busy(home) or _newest_state(queries.runs(home, 1)) == "running"
         st.fragment(_refreshes, run_every=EVERY if running else None, key="refreshes")(
             home, running=running
         )
-
-
-def sources(home: Home) -> None:
-    """How fresh each source is."""
-    with st.container(border=True):
-        st.markdown("**Sources**")
-        known = queries.sources(home)
-        if known.empty:
-            st.caption("No source has been asked yet.")
-            return
-        draw.frame(sources_table(known), "USD", key="sources")
 
 
 def _refreshes(home: Home, *, running: bool) -> None:
@@ -42,12 +32,15 @@ def _refreshes(home: Home, *, running: bool) -> None:
     if runs.empty:
         st.caption("No refresh has run yet.")
         return
-    still = _newest_state(runs) == "running"
+    begun = _newest_state(runs) == "running"
+    still = begun or busy(home)
     if running and not still:
         # The refresh has ended: the whole page may have a new generation to show.
         st.rerun()
     steps = queries.steps(home, str(runs["run_id"].iloc[0]))
-    if still and len(steps):
+    if still and not begun:
+        st.caption("A refresh is starting.")
+    if begun and len(steps):
         share, words = progress(steps)
         st.progress(share, formats.plain(words))
     newest, every = st.tabs(

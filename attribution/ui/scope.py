@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
+from attribution.date_basis import BASES, OWN
 from attribution.metrics import KINDS
 from attribution.models import MODELS
 from attribution.queries import WEEK, About, Scope
@@ -30,7 +31,7 @@ def scope_of(
 ) -> Scope:
     """The scope that `said` asks for; whatever is not known falls back to its default.
 
-    Keys: period, from, to, kind, model, service, location.
+    Keys: period, from, to, kind, model, service, location, basis.
     """
     since, until = _whole(about, *_weeks(about, said))
     return Scope(
@@ -40,19 +41,21 @@ def scope_of(
         model=_known(said.get("model"), MODELS, DEFAULT_MODEL),
         service_lines=_subset(said.get("service"), service_lines),
         locations=_subset(said.get("location"), locations),
+        basis=_known(said.get("basis"), BASES, OWN),
     )
 
 
 def protected_scope(scope: Scope, about: About) -> Scope:
     """The scope as marts with folded cells can answer it; `about` is theirs.
 
-    Whole blocks of weeks. Credit knows neither service lines nor places there.
+    Whole blocks of weeks, each conversion in that in which it happened. Credit knows neither
+    service lines nor places there.
     """
     since, until = (
         max(about.first_week, min(day, about.last_week)) for day in (scope.since, scope.until)
     )
     since, until = _whole(about, since, until)
-    return replace(scope, since=since, until=until, service_lines=(), locations=())
+    return replace(scope, since=since, until=until, service_lines=(), locations=(), basis=OWN)
 
 
 def before(scope: Scope, about: About) -> Scope | None:

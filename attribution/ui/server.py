@@ -25,7 +25,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 
-from attribution import settings
+from attribution import log_lines, settings
 from attribution.at_rest import require_private
 from attribution.errors import CaretraceError, SettingsError
 from attribution.paths import APP, Home
@@ -34,6 +34,7 @@ from attribution.sign_in import SignIn, sign_in, streamlit_secrets
 from attribution.ui import gate
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
+from attribution.ui.measured import Measured
 
 LOG = logging.getLogger("caretrace")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -213,6 +214,7 @@ def routes(home: Home) -> list[Route]:
 def middleware(home: Home) -> list[Middleware]:
     """What stands between a request and the pages, from the outside in."""
     return [
+        Middleware(Measured, home=home),
         Middleware(Named, home=home),
         Middleware(Headers),
         # Streamlit leaves /static uncompressed; the chart library alone is 4.7 MB.
@@ -255,6 +257,7 @@ def refuse_unsafe_settings(home: Home, option: Callable[[str], Any] = config.get
 
 def checked(home: Home) -> None:
     """Leave with one sentence and exit code 2 where settings, or the home folder, are unsafe."""
+    log_lines.begin()
     try:
         require_private(home)
         refuse_unsafe_settings(home)

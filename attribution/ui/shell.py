@@ -5,6 +5,7 @@ through it: a folder `pages` beside the main script would let Streamlit run a pa
 """
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,10 +13,12 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from attribution import settings, versions
+from attribution.date_basis import OWN
 from attribution.errors import NotAllowed
+from attribution.metrics.pages import PAGES as METRIC_PAGES
 from attribution.paths import PAGES
-from attribution.roles import OPERATE, PEOPLE, RESEARCH, SEE, SMALL_CELLS, Reader
-from attribution.ui import access, draw, filters, frame, watch
+from attribution.roles import EXPORT, OPERATE, PEOPLE, RESEARCH, SEE, SMALL_CELLS, Reader
+from attribution.ui import access, draw, draw_saved, filters, frame, watch
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
 
@@ -42,18 +45,23 @@ SECTIONS = {
     ),
     "Planning": (
         ("planning/forecast.py", "Forecast", "forecast"),
+        ("planning/lift.py", "Lift", "lift"),
         ("planning/budget.py", "Budget", "budget"),
     ),
     "People": (
         ("people/patient_journey.py", "Patient journey", "patient-journey"),
         ("people/research.py", "Research", "research"),
     ),
-    "Operations": (("operations/data_health.py", "Data health", "data-health"),),
+    "Operations": (
+        ("operations/data_health.py", "Data health", "data-health"),
+        ("operations/reports.py", "Reports", "reports"),
+        ("operations/definitions.py", "Definitions", "definitions"),
+    ),
 }
 FIRST_PAGE = "overview"
 # A filter without effect on a page would mislead, so each page says which it uses.
 USED = {
-    "overview": frozenset({"period", "service", "location"}),
+    "overview": frozenset({"period", "service", "location", "basis"}),
     "channels": filters.ALL,
     "attribution": filters.ALL,
     "journeys": frozenset({"period", "kind", "service"}),
@@ -66,23 +74,30 @@ USED = {
     "experience": frozenset({"period", "service", "location"}),
     # Of one series at a time, chosen on the page.
     "forecast": frozenset(),
+    "lift": frozenset(),
     "budget": frozenset(),
     "patient-journey": frozenset({"model"}),
     "research": frozenset(),
     "data-health": frozenset(),
+    "reports": frozenset(),
+    "definitions": frozenset(),
 }
 # Where small cells are folded, credit and paths know neither service lines nor places.
 UNPLACED = dict.fromkeys(
     ("channels", "attribution", "journeys"), frozenset({"service", "location"})
 )
+# Of two ways to put the same people into weeks, readers of folded cells are told one.
+UNFOLDED = frozenset({"basis"})
 # What a reader must be allowed to do to see a page at all.
 NEEDED = dict.fromkeys(USED, SEE) | {
     "data-health": OPERATE,
     "patient-journey": PEOPLE,
     "research": RESEARCH,
+    "reports": EXPORT,
 }
-# Data health stays: it shows the refresh that is due.
-NEEDS_MARTS = USED.keys() - {"data-health"}
+# Data health stays: it shows the refresh that is due; so do reports, which wait for it. Definitions
+# read no marts.
+NEEDS_MARTS = USED.keys() - {"data-health", "reports", "definitions"}
 
 
 def main() -> None:
@@ -94,11 +109,13 @@ def main() -> None:
         _nobody()
     state = freshness(home)
     # Streamlit would fold a menu of this many pages, and the last sections would not be found.
-    page = st.navigation(_menu(reader), expanded=True)
+    menu = _menu(reader)
+    page = st.navigation(menu, expanded=True)
     st.set_page_config(page_title=f"{page.title} · caretrace", page_icon=MARK, layout="wide")
     st.logo(WORDMARK, icon_image=MARK, size="large")
     protected = not reader.may(SMALL_CELLS)
-    draw.heading(page.title, state, face(home), protected=protected)
+    name = page.url_path or FIRST_PAGE
+    draw.heading(page.title, state, face(home), protected=protected, meaning=_meaning(menu, name))
     if state.generation is None:
         st.info(
             "Run `caretrace refresh` to load your sources, or `caretrace demo` to see a "
@@ -107,7 +124,6 @@ def main() -> None:
             icon=":material/hourglass_empty:",
         )
         st.stop()
-    name = page.url_path or FIRST_PAGE
     if not reader.may(NEEDED.get(name, SEE)):
         raise NotAllowed(f"The page {page.title} is not for your role. Choose another page.")
     if (protected or name in NEEDS_MARTS) and not versions.fits(
@@ -115,10 +131,13 @@ def main() -> None:
     ):
         st.info(versions.SENTENCE, title="A refresh is due", icon=":material/update:")
         st.stop()
-    used = USED[name] - (UNPLACED.get(name, frozenset()) if protected else frozenset())
+    used = USED[name] - (UNPLACED.get(name, frozenset()) | UNFOLDED if protected else frozenset())
     scope = filters.sidebar(home, state.generation, name, used, protected=protected)
     if protected and name in UNPLACED:
         scope = replace(scope, service_lines=(), locations=())
+    if "basis" not in used:
+        scope = replace(scope, basis=OWN)
+    draw_saved.menu(home, reader, name, filters.codes(used), partial(_page_of, menu, reader))
     _signed_in(reader)
     watch.until_it_ends(home, NEEDED.get(name, SEE))
     frame.enter(frame.Context(home, state.generation, scope, state, reader))
@@ -126,6 +145,23 @@ def main() -> None:
         page.run()
     finally:
         frame.enter(None)
+
+
+def _page_of(
+    menu: dict[str, list[StreamlitPage]], reader: Reader, name: str
+) -> StreamlitPage | None:
+    """The page of an address; none where there is no such page for this reader."""
+    if name not in NEEDED or not reader.may(NEEDED[name]):
+        return None
+    return next((page for pages in menu.values() for page in pages if page.url_path == name), None)
+
+
+def _meaning(menu: dict[str, list[StreamlitPage]], name: str) -> draw.Meaning | None:
+    """Where the numbers of a page are explained; nothing where it shows none that is defined."""
+    if name not in METRIC_PAGES:
+        return None
+    page = next(each for each in menu["Operations"] if each.url_path == "definitions")
+    return draw.Meaning(page, name)
 
 
 def _nobody() -> NoReturn:

@@ -2,16 +2,24 @@
 
 import streamlit as st
 
-from attribution.ui import draw, frame
+from attribution.ui import draw, draw_overview, frame
 from attribution.ui.views.overview import overview
 
 context = frame.context()
-view = overview(context.home, context.generation, context.scope, protected=context.protected)
+view = overview(
+    context.home,
+    context.generation,
+    context.scope,
+    protected=context.protected,
+    happened=draw_overview.happened(context),
+)
 
 draw.opening(view)
 draw.metrics(view)
 with st.grid(2, min_column_width=420, gap="small"):
     draw.figure(view, "demand")
     draw.figure(view, "money")
+draw_overview.notes(context, view)
+draw_overview.change(view)
 draw.table(view, "service_lines")
 draw.notes(view)

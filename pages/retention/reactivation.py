@@ -1,6 +1,6 @@
 """Reactivation: from silent to retained, and what each campaign added to its holdout."""
 
-from attribution.ui import draw, draw_reach, draw_way_back, frame
+from attribution.ui import draw, draw_reach, draw_way_back, export, frame
 from attribution.ui.views.reactivation import reactivation
 
 context = frame.context()
@@ -17,6 +17,7 @@ if view.figures:
     draw.tables(view, ("campaigns", "channels", "months_silent"))
 else:
     draw.table(view, "untouched")
+export.reactivation(context)
 draw.notes(view)
 draw_way_back.section(context)
 draw_reach.section(context)

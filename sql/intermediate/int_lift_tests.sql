@@ -1,6 +1,8 @@
 -- Lift tests that the user ran: what a channel brought somewhere for some days.
 -- grain: test_number
 -- inputs: lift_tests
+--
+-- Rows of one `test` are parts of it: its places and days. Each says what the whole test found.
 
 with
 
@@ -8,15 +10,27 @@ final as (
 
     select
         row_number() over (
-            order by channel, kind, location, first_day, last_day, increment, standard_error, note
+            order by
+                channel,
+                kind,
+                location,
+                service_line,
+                first_day,
+                last_day,
+                increment,
+                standard_error,
+                note,
+                test
         ) as test_number,
         trim(channel) as channel,
         trim(kind) as kind,
         trim(location) as location,
+        trim(service_line) as service_line,
         cast(trim(first_day) as date) as first_day,
         cast(trim(last_day) as date) as last_day,
         cast(trim(increment) as double) as increment,
-        cast(trim(standard_error) as double) as standard_error
+        cast(trim(standard_error) as double) as standard_error,
+        trim(test) as test
     from lift_tests
 
 )

@@ -10,7 +10,7 @@ with
 final as (
 
     select
-        in_month,
+        in_step,
         visits,
         age_band,
         service_line,
@@ -21,4 +21,4 @@ final as (
 )
 
 select * from final
-order by in_month, visits, age_band, service_line
+order by in_step, visits, age_band, service_line

@@ -1,10 +1,12 @@
 -- Stretches of silence counted by what is known of them, for four questions about returning.
--- grain: basis, in_month, out_month, returned, visits, age_band, service_line
+-- grain: basis, in_step, out_step, arm, returned, visits, age_band, service_line
 -- inputs: int_return_spans
 --
--- Months are of 30 days. Of `all` stretches, of those `before` a day 180 days ago, as they were
--- seen then, and from that day on (`after`): silent for `in_month` months when the look begins and
--- for `out_month` when it ends (of `after`, months since that day). Of `today`: silent today.
+-- Steps are of 15 days. Of `all` stretches, of those `before` a day 180 days ago, as they were
+-- seen then, and from that day on (`after`): silent for `in_step` steps when the look begins and
+-- for `out_step` when it ends (of `after`, steps since that day). Of `today`: silent today.
+-- `arm` is what was done in the 90 days before: nothing (`none`), a message of a flow to bring back
+-- (`treated`) or being held out of one; of `after` only where they returned `treated`.
 -- What is learned from is the year before: a whole round of seasons, and no older habits.
 
 with
@@ -19,6 +21,7 @@ moments as (
         age_band,
         entered_at,
         left_at,
+        arm,
         returned,
         is_silent,
         value_micros,
@@ -38,6 +41,7 @@ looks as (
         visited_at,
         greatest(entered_at, learned_from) as from_at,
         left_at as to_at,
+        arm,
         returned,
         visits,
         age_band,
@@ -52,6 +56,7 @@ looks as (
         visited_at,
         greatest(entered_at, learned_before) as from_at,
         least(left_at, then_at) as to_at,
+        arm,
         returned and left_at < then_at as returned,
         visits,
         age_band,
@@ -65,14 +70,17 @@ looks as (
         person_id,
         visited_at,
         then_at as from_at,
-        left_at as to_at,
-        returned,
+        max(left_at) as to_at,
+        max(case when returned then arm else 'none' end) as arm,
+        bool_or(returned) as returned,
         visits,
         age_band,
         service_line,
-        value_micros
+        max(value_micros) as value_micros
     from moments
-    where entered_at <= then_at and left_at >= then_at
+    where left_at >= then_at
+    group by person_id, visited_at, then_at, visits, age_band, service_line
+    having min(entered_at) <= min(then_at)
     union all
     select distinct
         'today' as basis,
@@ -80,6 +88,7 @@ looks as (
         visited_at,
         last_at as from_at,
         last_at as to_at,
+        'none' as arm,
         false as returned,
         visits,
         age_band,
@@ -94,15 +103,16 @@ aged as (
 
     select
         basis,
-        cast(floor(date_diff('second', visited_at, from_at) / 2592000.0) as integer) as in_month,
+        cast(floor(date_diff('second', visited_at, from_at) / 1296000.0) as integer) as in_step,
         cast(
             floor(
                 case
                     when basis = 'after' then date_diff('second', from_at, to_at)
                     else date_diff('second', visited_at, to_at)
-                end / 2592000.0
+                end / 1296000.0
             ) as integer
-        ) as out_month,
+        ) as out_step,
+        arm,
         returned,
         visits,
         age_band,
@@ -116,8 +126,9 @@ final as (
 
     select
         basis,
-        least(in_month, 120) as in_month,
-        least(out_month, 120) as out_month,
+        least(in_step, 240) as in_step,
+        least(out_step, 240) as out_step,
+        arm,
         returned,
         visits,
         age_band,
@@ -125,10 +136,10 @@ final as (
         count(*) as people,
         cast(sum(value_micros) as bigint) as value_micros
     from aged
-    where basis in ('after', 'today') or out_month >= 6
-    group by 1, 2, 3, 4, 5, 6, 7
+    where basis in ('after', 'today') or out_step >= 12
+    group by 1, 2, 3, 4, 5, 6, 7, 8
 
 )
 
 select * from final
-order by basis, in_month, out_month, returned, visits, age_band, service_line
+order by basis, in_step, out_step, arm, returned, visits, age_band, service_line

@@ -1,5 +1,5 @@
 -- The chance that silent people book again unasked within six months.
--- grain: basis, in_month, visits, age_band, service_line
+-- grain: basis, in_step, visits, age_band, service_line
 -- inputs: int_return_cells
 --
 -- SQL counts, `attribution/models/returning.py` solves.
@@ -13,8 +13,9 @@ final as (
 
     select
         basis,
-        in_month,
-        out_month,
+        in_step,
+        out_step,
+        arm,
         returned,
         visits,
         age_band,
@@ -26,4 +27,4 @@ final as (
 )
 
 select * from final
-order by basis, in_month, out_month, returned, visits, age_band, service_line
+order by basis, in_step, out_step, arm, returned, visits, age_band, service_line

@@ -17,8 +17,8 @@ silent as (
         visited_at,
         last_at,
         least(
-            cast(floor(date_diff('second', visited_at, last_at) / 2592000.0) as integer), 120
-        ) as in_month,
+            cast(floor(date_diff('second', visited_at, last_at) / 1296000.0) as integer), 240
+        ) as in_step,
         visits,
         age_band
     from int_return_spans
@@ -65,7 +65,7 @@ final as (
     left join int_return_chances as chances
         on
             chances.basis = 'today'
-            and silent.in_month = chances.in_month
+            and silent.in_step = chances.in_step
             and silent.visits = chances.visits
             and silent.age_band = chances.age_band
             and silent.service_line = chances.service_line

@@ -6,8 +6,9 @@
 -- A stretch of silence is at risk of ending from `entered_at` to `left_at`: it begins at the visit
 -- and ends at the booking of the next kept visit (`returned`) or at `known_at`, 60 days before the
 -- last day: what was booked up to then has had the time to be kept. Only the last two years count:
--- habits change, and records of years ago often hold only those who came again. A message of a
--- reactivation flow interrupts it for 90 days: who comes then was asked. `is_silent`: nothing is
+-- habits change, and records of years ago often hold only those who came again. The 90 days after
+-- a reactivation flow chose somebody are a part of their own, whose `arm` says whether they were
+-- written to (`treated`) or held out; of any other part it is `none`. `is_silent`: nothing is
 -- booked and nobody died by the last day. `visits` counts kept visits up to the stretch,
 -- `value_micros` is what was collected in the 180 days from the return's booking, in the report's
 -- currency.
@@ -116,6 +117,7 @@ contacts as (
     select
         bounded.person_id,
         bounded.visited_at,
+        flows.arm,
         flows.assigned_at,
         flows.assigned_at + interval '90' day as rested_at
     from bounded
@@ -124,7 +126,7 @@ contacts as (
             bounded.person_id = flows.person_id
             and bounded.visited_at < flows.assigned_at
             and bounded.ended_at > flows.assigned_at
-    where flows.arm = 'treated'
+    where flows.arm <> 'none'
 
 ),
 
@@ -139,34 +141,59 @@ begun as (
     select
         contacts.person_id,
         contacts.visited_at,
-        greatest(contacts.rested_at, bounded.entered_at) as from_at
+        contacts.assigned_at as from_at
     from contacts
+    union
+    select
+        contacts.person_id,
+        contacts.visited_at,
+        contacts.rested_at as from_at
+    from contacts
+
+),
+
+parts as (
+
+    select
+        begun.person_id,
+        begun.visited_at,
+        begun.from_at as entered_at,
+        coalesce(
+            lead(begun.from_at) over (
+                partition by begun.person_id, begun.visited_at order by begun.from_at
+            ),
+            bounded.ended_at
+        ) as left_at,
+        bounded.known_at,
+        bounded.last_at
+    from begun
     inner join bounded
-        on contacts.person_id = bounded.person_id and contacts.visited_at = bounded.visited_at
+        on
+            begun.person_id = bounded.person_id
+            and begun.visited_at = bounded.visited_at
+            and begun.from_at >= bounded.entered_at
+    where begun.from_at < bounded.ended_at or begun.from_at = bounded.entered_at
 
 ),
 
 seen as (
 
     select
-        begun.person_id,
-        begun.visited_at,
-        begun.from_at as entered_at,
-        least(min(bounded.ended_at), coalesce(min(contacts.assigned_at), min(bounded.ended_at)))
-            as left_at,
-        min(bounded.ended_at) as ended_at,
-        min(bounded.known_at) as known_at,
-        min(bounded.last_at) as last_at
-    from begun
-    inner join bounded
-        on begun.person_id = bounded.person_id and begun.visited_at = bounded.visited_at
+        parts.person_id,
+        parts.visited_at,
+        parts.entered_at,
+        parts.left_at,
+        coalesce(max(contacts.arm), 'none') as arm,
+        parts.known_at,
+        parts.last_at
+    from parts
     left join contacts
         on
-            begun.person_id = contacts.person_id
-            and begun.visited_at = contacts.visited_at
-            -- A message within 90 days of the beginning, before or after, ends it.
-            and begun.from_at < contacts.rested_at
-    group by 1, 2, 3
+            parts.person_id = contacts.person_id
+            and parts.visited_at = contacts.visited_at
+            and parts.entered_at >= contacts.assigned_at
+            and parts.entered_at < contacts.rested_at
+    group by 1, 2, 3, 4, 6, 7
 
 ),
 
@@ -225,6 +252,7 @@ final as (
         end as age_band,
         seen.entered_at,
         seen.left_at,
+        seen.arm,
         stretches.back_at is not null
         and stretches.back_at <= seen.left_at
         and stretches.back_at < seen.known_at as returned,

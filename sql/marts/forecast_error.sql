@@ -3,7 +3,8 @@
 -- inputs: int_forecasts
 --
 -- `wape` is the sum of all misses over the sum of all that came, over `weeks_tested` weeks ahead
--- from several origins. Where a model failed, `note` says of what, and it has no error.
+-- from several origins. Where a model failed, `note` says of what, and it has no error;
+-- nor has one that was `behind` in the two newest tests, which was not tested to the end.
 
 with
 

@@ -2,14 +2,15 @@
 -- grain: cohort_month, campaign, channel, arm, months_silent, service_line, location, state,
 --   reached, reason, currency
 -- inputs: int_reactivation_outcomes, int_lapse, int_reach, stg_message, stg_appointment,
---   stg_preference, stg_holding, identity, setting_report
+--   stg_preference, stg_holding, stg_capped, identity, setting_report
 --
 -- `reached` is the furthest of 1 silent, 2 to be called back, 3 consented, 4 contacted,
 -- 5 delivered, 6 responded, 7 booked, 8 kept, 9 retained, and `reason` why not the next: so each
 -- patient is in one row and drops are what their reasons add up to. `state` is what the lapse rules
 -- of the line made of the silence on the day of assignment. Whom a campaign assigned was to be
 -- called back and had consented: the system that assigned them decided so. Of the others a
--- permission for marketing by any channel counts. Where no message of a flow tells delivery, what
+-- permission for marketing by any channel counts, and whom the frequency cap left out of a flow in
+-- the 90 days after is `capped`. Where no message of a flow tells delivery, what
 -- was sent and did not bounce arrived. `value_squares` is of whole units of the currency.
 
 with
@@ -106,6 +107,23 @@ addressed as (
 
 ),
 
+capped as (
+
+    select distinct
+        ruled.person_id,
+        ruled.assigned_at
+    from ruled
+    inner join stg_capped
+        on
+            ruled.person_id = stg_capped.person_id
+            and ruled.assigned_at <= stg_capped.capped_at
+            and ruled.assigned_at + interval '90' day >= stg_capped.capped_at
+    where
+        ruled.arm = 'none'
+        and regexp_matches(lower(stg_capped.flow), 'reactivation|recall|win_?back')
+
+),
+
 telling as (
 
     select flow
@@ -183,6 +201,7 @@ judged as (
         said.allowed,
         case when addressed.person_id is null then 0 else 1 end as has_address,
         case when ahead.person_id is null then 0 else 1 end as is_ahead,
+        case when capped.person_id is null then 0 else 1 end as is_capped,
         ruled.assigned_at + interval '90' day > ruled.last_at as is_early
     from ruled
     left join ahead
@@ -197,6 +216,8 @@ judged as (
             and ruled.assigned_at = said.assigned_at
     left join arrivals
         on ruled.person_id = arrivals.person_id and ruled.flow = arrivals.flow
+    left join capped
+        on ruled.person_id = capped.person_id and ruled.assigned_at = capped.assigned_at
     left join addressed on ruled.person_id = addressed.person_id
     left join bookings
         on
@@ -246,6 +267,7 @@ final as (
             when reached = 2 then 'no permission'
             when reached = 3 and arm = 'holdout' then 'held out'
             when reached = 3 and arm = 'treated' then 'not sent'
+            when reached = 3 and is_capped = 1 then 'capped'
             when reached = 3 then 'not chosen'
             when reached = 4 and bounced = 1 then 'bounced'
             when reached = 4 then 'no word of it'

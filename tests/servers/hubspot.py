@@ -226,7 +226,7 @@ class HubSpotServer(Loopback):
 
     @staticmethod
     def _fills(rest: list[str]) -> bool:
-        return len(rest) == 1 or rest[-1] == "add" or rest[-2:] == ["batch", "read"]
+        return len(rest) == 1 or rest[-1] in ("add", "remove") or rest[-2:] == ["batch", "read"]
 
     def _fill(self, rest: list[str], asked: Any) -> Reply:
         """What a list is, who of some contacts is on which, and who is put on one."""
@@ -259,6 +259,12 @@ class HubSpotServer(Loopback):
             kind = "DYNAMIC" if number in self.dynamic else "MANUAL"
             return as_json({"list": {"listId": number, "processingType": kind}})
         known = {who for who, _ in self.lists[number]}
+        if rest[-1] == "remove":
+            self.lists[number] = [one for one in self.lists[number] if one[0] not in asked]
+            gone = [one for one in asked if one in known]
+            return as_json(
+                {"recordsIdsAdded": [], "recordIdsRemoved": gone, "recordIdsMissing": []}
+            )
         new = [one for one in asked if one in self.objects["contacts"] and one not in known]
         missing = [one for one in asked if one not in self.objects["contacts"]]
         self.lists[number] += [(one, datetime.now(UTC)) for one in new]

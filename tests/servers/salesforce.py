@@ -374,11 +374,35 @@ class SalesforceServer(Loopback):
         return as_json(answer, headers=usage)
 
     def _write(self, request: Request, rest: list[str]) -> Reply:
-        """A collection of up to 200 records, made or, under an external id, made or changed."""
+        """A collection of up to 200 records, made, changed, deleted or, under an external id,
+        made or changed.
+        """
+        if request.method == "DELETE":
+            return as_json([self._deleted(one) for one in request.query["ids"].split(",")])
         records = request.json()["records"]
         if len(records) > 200:
             return refusal("EXCEEDED_ID_LIMIT", "record limit reached")
+        if request.method == "PATCH" and not rest:
+            return as_json([self._changed(one) for one in records])
         return as_json([self._written(one, rest[1] if rest else "") for one in records])
+
+    def _deleted(self, number_: str) -> dict[str, Any]:
+        for rows in self.tables.values():
+            if number_ in rows:
+                if rows[number_]["IsDeleted"]:
+                    return _failed("ENTITY_IS_DELETED", "entity is deleted")
+                rows[number_]["IsDeleted"] = True
+                return {"id": number_, "success": True, "errors": []}
+        return _failed("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+
+    def _changed(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        row = self.tables[given["attributes"]["type"]].get(given["id"])
+        if row is None or row["IsDeleted"]:
+            return _failed("ENTITY_IS_DELETED", "entity is deleted")
+        row |= {name: value for name, value in given.items() if name not in ("attributes", "id")}
+        if given["attributes"]["type"] == "Task":
+            row["IsClosed"] = row.get("Status") == "Completed"
+        return {"id": given["id"], "success": True, "errors": []}
 
     def _written(self, given: Mapping[str, Any], key: str) -> dict[str, Any]:
         name, now = given["attributes"]["type"], datetime.now(UTC)

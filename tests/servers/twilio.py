@@ -70,7 +70,7 @@ def sample(today: date) -> list[dict[str, Any]]:
     hour = timedelta(hours=1)
     return [
         message(1, noon),
-        message(2, noon + hour, "undelivered", person="+12125550101", error_code=30003),
+        message(2, noon + hour, "undelivered", person="+12125550101", error_code=30005),
         incoming(3, noon + 2 * hour, "Yes, I will come"),
         incoming(4, noon + 3 * hour, "Stop", person="+12125550101"),
     ]

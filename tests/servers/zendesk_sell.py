@@ -149,6 +149,11 @@ class SellServer(Loopback):
                 return self._task(request.json()["data"])
             case [name] if name in KINDS:
                 return self._list(name, request.query)
+            case ["tasks", number] if request.method == "PUT":
+                if int(number) not in self.resources["tasks"]:
+                    return refusal(404, "not_found")
+                self.resources["tasks"][int(number)] |= request.json()["data"]
+                return as_json({"data": self.resources["tasks"][int(number)]})
             case [name, number] if name in KINDS:
                 found = self.resources[name].get(int(number))
                 return as_json({"data": found}) if found else refusal(404, "not_found")

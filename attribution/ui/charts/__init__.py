@@ -11,6 +11,8 @@ from attribution.ui.charts.bubbles import spend_against_return
 from attribution.ui.charts.courses import course
 from attribution.ui.charts.curves import response_curve
 from attribution.ui.charts.fan import fan
+from attribution.ui.charts.grid import day_grid
+from attribution.ui.charts.lift import against, by_chance, by_week, power
 from attribution.ui.charts.maps import flows, heat_map, matrix
 from attribution.ui.charts.rows import bars, bridge
 from attribution.ui.charts.spread import estimates, intervals, percentiles, ranges
@@ -19,13 +21,17 @@ from attribution.ui.charts.weekly import cohort_bars, weekly_lines
 __all__ = [
     "GREY",
     "Spec",
+    "against",
     "bars",
     "beside",
     "bridge",
+    "by_chance",
+    "by_week",
     "channel_colour",
     "cohort_bars",
     "colour",
     "course",
+    "day_grid",
     "estimates",
     "fan",
     "flows",
@@ -33,6 +39,7 @@ __all__ = [
     "intervals",
     "matrix",
     "percentiles",
+    "power",
     "ranges",
     "response_curve",
     "spend_against_return",

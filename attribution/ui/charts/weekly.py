@@ -13,11 +13,13 @@ def weekly_lines(
     prefix: str = "",
     arriving: tuple[str, str] | None = None,
     unusual: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    happened: Sequence[tuple[str, str]] = (),
 ) -> Spec:
     """One line for each course, named at its right end instead of in a legend.
 
     From the week `arriving` on the ground is shaded, with what is still arriving in words. The
-    weeks `unusual` of a course are ringed.
+    weeks `unusual` of a course are ringed. What `happened` on a day is marked by a numbered line,
+    with its words to hover over.
     """
     traces: list[Spec] = []
     notes: list[Spec] = []
@@ -75,6 +77,12 @@ def weekly_lines(
         layout["shapes"] = [_shade(since, weeks[-1])]
         layout["annotations"] = [*notes, _above(words)]
         layout["margin"]["t"] = 24
+    if happened:
+        layout["shapes"] = [*layout.get("shapes", []), *(_line(day) for day, _ in happened)]
+        layout["annotations"] = [
+            *layout["annotations"],
+            *(_number(place, *each) for place, each in enumerate(happened, start=1)),
+        ]
     return figure(traces, layout)
 
 
@@ -197,16 +205,37 @@ def _shade(since: str, until: str) -> Spec:
 
 def _border(week: str) -> Spec:
     """A line between a week's bar and the one before: three and a half days before its Monday."""
-    before = (datetime.fromisoformat(week) - timedelta(hours=84)).isoformat(sep=" ")
+    return _line((datetime.fromisoformat(week) - timedelta(hours=84)).isoformat(sep=" "))
+
+
+def _line(at: str) -> Spec:
     return {
         "type": "line",
         "xref": "x",
         "yref": "paper",
-        "x0": before,
-        "x1": before,
+        "x0": at,
+        "x1": at,
         "y0": 0,
         "y1": 1,
         "line": {"color": GREY, "width": 1, "dash": "dot"},
+    }
+
+
+def _number(place: int, day: str, words: str) -> Spec:
+    """The number of a note at the foot of its line; its words wait until it is hovered over."""
+    return {
+        "xref": "x",
+        "yref": "paper",
+        "x": day,
+        "y": 0,
+        "yanchor": "bottom",
+        "text": f"<b>{place}</b>",
+        "hovertext": words,
+        "showarrow": False,
+        "bgcolor": "#000038",  # the background of the theme
+        "bordercolor": GREY,
+        "borderpad": 2,
+        "font": {"size": 11, "color": INK},
     }
 
 

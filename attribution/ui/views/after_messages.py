@@ -121,7 +121,8 @@ def headline(found_lifts: Table) -> tuple[Metric, ...]:
     low, high = (formats.points(row[end]).removesuffix(" pts") for end in ("low", "high"))
     return (
         Metric(
-            "flow_lift", f"Lift of {row['flow']}", row["effect"], None, meaning.format,
+            "flow_lift",
+            f"Lift of {formats.title(row['flow'])}", row["effect"], None, meaning.format,
             meaning.help, meaning.better, interval=f"90%: {low} to {high}",
         ),
     )  # fmt: skip

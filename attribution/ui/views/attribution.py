@@ -14,6 +14,7 @@ from attribution.queries import Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Table, View
 from attribution.ui.views import evidence, intervals, moves, ranking
+from attribution.ui.views.notes import counted_by, other_dates
 
 QUESTION = "Does the choice of credit model change the answer, and how sure is it?"
 MAX_ROWS = 16
@@ -71,7 +72,11 @@ def build(marts: Marts, scope: Scope) -> View:
         QUESTION,
         figures=figures,
         tables=tables,
-        notes=_notes(_models(found), rests, beats, steps, scope, protected=marts.protected),
+        remark=counted_by(marts, scope),
+        notes=(
+            *_notes(_models(found), rests, beats, steps, scope, protected=marts.protected),
+            *other_dates(marts, scope),
+        ),
         currency=about.currency,
     )
 

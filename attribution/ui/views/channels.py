@@ -13,7 +13,7 @@ from attribution.queries import About, Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records
 from attribution.ui.views import arriving, returns
-from attribution.ui.views.notes import UNASSIGNED, other_currencies
+from attribution.ui.views.notes import UNASSIGNED, counted_by, other_currencies, other_dates
 
 QUESTION = "Which channels and campaigns bring patients at a price that pays?"
 UNKNOWN = ("unattributed", "unmapped", "baseline")
@@ -63,8 +63,13 @@ def build(marts: Marts, scope: Scope) -> View:
             "campaigns": _table("Campaigns", parts, ("channel", "campaign")),
             "returns": beside,
         },
+        remark=counted_by(marts, scope),
         warnings=_warnings(campaigns, scope, about),
-        notes=(*_untold(marts, scope, whole, about), *_notes(marts, scope, about)),
+        notes=(
+            *_untold(marts, scope, whole, about),
+            *_notes(marts, scope, about),
+            *other_dates(marts, scope),
+        ),
         currency=about.currency,
     )
 

@@ -76,20 +76,6 @@ def steps_table(frame: pd.DataFrame) -> Table:
     return _cut("Steps", columns, frame.assign(seconds=(ended - begun).dt.total_seconds()))
 
 
-def sources_table(frame: pd.DataFrame) -> Table:
-    """How fresh each source is."""
-    columns = (
-        Column("source", "Source"),
-        Column("state", "State", "text", "Failed: its earlier data stand and are shown."),
-        Column("last_success_at", "Last success", "instant"),
-        Column("rows_loaded", "Rows", "count", "Rows loaded when it was last asked."),
-        Column("kind", "Kind"),
-        Column("message", "What is wrong"),
-    )
-    shown = frame.assign(last_success_at=pd.to_datetime(frame["last_success_at"], utc=True))
-    return _cut("Sources", columns, shown)
-
-
 def progress(steps: pd.DataFrame) -> tuple[float, str]:
     """How far a running refresh has come, 0 to 1, and in words."""
     done = int(steps["state"].isin(["done", "failed", "skipped"]).sum())

@@ -119,11 +119,12 @@ def _figures(
 def _flows(rows: pd.DataFrame) -> Figure:
     drawn = rows.head(counted.MAX_ROWS)
     labels = [
-        formats.short_label(f"{row['flow']} · {formats.title(row['channel'])}")
+        formats.short_label(f"{formats.title(row['flow'])} · {formats.title(row['channel'])}")
         for row in records(drawn)
     ]
     said = formats.several(
-        f"{formats.rate(row['response_rate'])} of {row['flow']} by {formats.title(row['channel'])}"
+        f"{formats.rate(row['response_rate'])} of {formats.title(row['flow'])} by "
+        f"{formats.title(row['channel'])}"
         for row in records(drawn.head(3))
     )
     return counted.response_bars(drawn, labels, "Answered, by flow", f"Answered: {said}.", "flows")
@@ -131,7 +132,10 @@ def _flows(rows: pd.DataFrame) -> Figure:
 
 def _lift(drawn: pd.DataFrame) -> Figure:
     rows = records(drawn)
-    labels = [formats.short_label(f"{row['flow']}: {row['outcome'].lower()}") for row in rows]
+    labels = [
+        formats.short_label(f"{formats.title(row['flow'])}: {row['outcome'].lower()}")
+        for row in rows
+    ]
     hovers = [
         f"<b>{label}</b><br>{formats.points(row['effect'])} ({formats.points(row['low'])} to "
         f"{formats.points(row['high'])}){_between(row)}"
@@ -139,8 +143,8 @@ def _lift(drawn: pd.DataFrame) -> Figure:
     ]
     kept = [row for row in rows if row["outcome"] == after.MEASURED["returned"]]
     said = formats.several(
-        f"{row['flow']} {formats.points(row['effect'])} ({formats.points(row['low'])} to "
-        f"{formats.points(row['high'])})"
+        f"{formats.title(row['flow'])} {formats.points(row['effect'])} "
+        f"({formats.points(row['low'])} to {formats.points(row['high'])})"
         for row in kept
     )
     effects, lows, highs = ([float(row[end]) for row in rows] for end in ("effect", "low", "high"))
@@ -164,7 +168,9 @@ def _between(row: dict[str, Any]) -> str:
 
 def _did(rows: pd.DataFrame) -> Figure:
     every = records(rows)
-    labels = [formats.short_label(f"{row['flow']}, {row['arm'].lower()}") for row in every]
+    labels = [
+        formats.short_label(f"{formats.title(row['flow'])}, {row['arm'].lower()}") for row in every
+    ]
     shares = [row["kept_share"] or 0.0 for row in every]
     hovers = [
         f"<b>{label}</b><br>{formats.rate(row['kept_share'])} of {formats.count(row['people'])} "
@@ -172,7 +178,7 @@ def _did(rows: pd.DataFrame) -> Figure:
         for label, row in zip(labels, every, strict=True)
     ]
     said = formats.several(
-        f"{formats.rate(row['kept_share'])} of {row['flow']} ({row['arm'].lower()})"
+        f"{formats.rate(row['kept_share'])} of {formats.title(row['flow'])} ({row['arm'].lower()})"
         for row in every
     )
     return Figure(
@@ -204,8 +210,9 @@ def _notes(span: str, effects: pd.DataFrame, *, folded: bool) -> tuple[str, ...]
         )
     untested = sorted(set(effects["flow"]) - set(effects.loc[effects["arm"] == "holdout", "flow"]))
     if untested:
+        named = formats.several(map(formats.title, untested))
         notes.append(
-            f"Nobody is held out of {formats.several(untested)}: care is kept from nobody to "
-            "measure it. What people did afterwards is told, not what the messages added."
+            f"Nobody is held out of {named}: care is kept from nobody to measure it. "
+            "What people did afterwards is told, not what the messages added."
         )
     return tuple(notes)

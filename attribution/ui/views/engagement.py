@@ -91,7 +91,7 @@ def _figures(tables: dict[str, Table], *, folded: bool) -> dict[str, Figure]:
 def _flows(rows: pd.DataFrame) -> Figure:
     drawn = rows.head(counted.MAX_ROWS)
     labels = [
-        formats.short_label(f"{row['flow']} · {formats.title(row['channel'])}")
+        formats.short_label(f"{formats.title(row['flow'])} · {formats.title(row['channel'])}")
         for row in records(drawn)
     ]
     best = max(records(drawn), key=lambda row: row["response_rate"] or 0.0)
@@ -99,7 +99,7 @@ def _flows(rows: pd.DataFrame) -> Figure:
         drawn,
         labels,
         "Answered, by flow",
-        f"The flows with most messages. {best['flow']} is answered most: "
+        f"The flows with most messages. {formats.title(best['flow'])} is answered most: "
         f"{formats.rate(best['response_rate'])}.",
         "flows",
     )

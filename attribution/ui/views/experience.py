@@ -213,7 +213,7 @@ def _metrics(
             f"95%: {between(row['low'], row['high'])}" if answered else "no answers",
         ),
         "experience_answers": (float(answered), ""),
-        "response_rate": (
+        "survey_response_rate": (
             ratio(responded, people),
             f"{formats.count(people)} asked" if people else "nobody asked by a message",
         ),

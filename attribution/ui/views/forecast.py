@@ -9,6 +9,7 @@ from attribution.forecast_queries import BOUNDS, Asked, forecast_errors, forecas
 from attribution.metrics import KINDS, Format, definition, ratio
 from attribution.models.forecast_bands import LEVELS
 from attribution.models.forecast_series import ALL, MONEY, REST, SHORTEST, TOTAL
+from attribution.models.forecast_table import BEHIND
 from attribution.paths import Home
 from attribution.queries import Marts
 from attribution.ui import charts, formats
@@ -192,7 +193,7 @@ def _models(errors: pd.DataFrame) -> Table:
             "wape": errors["wape"],
             "is_chosen": errors["is_chosen"].astype(bool),
             "reason": [
-                "" if fine else f"Could not be fitted: {note}."
+                "" if fine else _remark(str(note))
                 for fine, note in zip(known, errors["note"].fillna(""), strict=True)
             ],
         }
@@ -209,6 +210,12 @@ def _models(errors: pd.DataFrame) -> Table:
     return Table("How the models fared", columns, frame, f"Over {tested} weeks foretold in tests.")
 
 
+def _remark(note: str) -> str:
+    if note == BEHIND:
+        return "Behind in the two newest tests, so not tested further."
+    return f"Could not be fitted: {note}."
+
+
 def _notes(
     asked: Asked, past: pd.DataFrame, ahead: pd.DataFrame, errors: pd.DataFrame
 ) -> tuple[str, ...]:
@@ -217,7 +224,7 @@ def _notes(
     if len(odd):
         days = formats.several(formats.day(day) for day in odd["week"])
         notes.append(
-            f"Ringed: the week of {days} came outside the range that the week before had for it. "
+            f"Ringed: the week of {days} came outside the range that the weeks before had for it. "
             "One week in twenty does so by chance."
         )
     notes.append(

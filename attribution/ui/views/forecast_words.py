@@ -52,7 +52,7 @@ def how_sure(errors: pd.DataFrame) -> str:
 
 
 def sums(asked: Asked, *, adds_up: bool) -> str:
-    """Whether parts and totals agree, and why they do not where they do not."""
+    """Whether parts and totals agree, and what to do where they do not."""
     if adds_up:
         return (
             "Channels, service lines and locations each add up to everything, so a forecast of a "
@@ -61,13 +61,14 @@ def sums(asked: Asked, *, adds_up: bool) -> str:
     if asked.dimension == TOTAL:
         return "No part of this number is large enough to be forecast by itself."
     return (
-        "These parts do not make up everything: some of the number belongs to none of them. Do not "
-        "add them up."
+        "Each part is forecast by itself, by the model that tested best for it, so parts need not "
+        "add up to everything. With `agree = true` in [forecast] they are moved until they do, "
+        "where they ever did."
     )
 
 
 def unusual_notes(odd: pd.DataFrame, currency: str) -> tuple[str, ...]:
-    """A sentence on weeks outside the range that the week before had for them, newest first."""
+    """A sentence on weeks outside the range that the weeks before had for them, newest first."""
     if odd.empty:
         return ()
     said = []
@@ -83,7 +84,7 @@ def unusual_notes(odd: pd.DataFrame, currency: str) -> tuple[str, ...]:
         )
     return (
         (
-            f"Not as foretold a week before: {formats.several(said)}. One week in twenty is so by "
-            "chance; Forecast shows the range."
+            f"Not as foretold up to four weeks before: {formats.several(said)}. One week in "
+            "twenty is so by chance; Forecast shows the range."
         ),
     )

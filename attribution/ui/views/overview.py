@@ -1,12 +1,14 @@
 """Overview: are we winning patients at a price that pays, and what changed?"""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 
 import pandas as pd
 
-from attribution import queries
+from attribution import queries, versions
+from attribution.annotations import Annotation, within
+from attribution.date_basis import moved
 from attribution.forecast_queries import unusual_weeks
 from attribution.metrics import KINDS, definition, ratio
 from attribution.paths import Home
@@ -14,9 +16,9 @@ from attribution.queries import WEEK, About, Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.scope import before
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured
-from attribution.ui.views import arriving
+from attribution.ui.views import arriving, changes
 from attribution.ui.views.forecast_words import unusual_notes
-from attribution.ui.views.notes import UNASSIGNED, money_left_out
+from attribution.ui.views.notes import UNASSIGNED, counted_by, money_left_out, other_dates
 
 QUESTION = "Are we winning patients at a price that pays, and what changed?"
 COUNTS = ("leads", "booked", "kept", "new_patients")
@@ -26,13 +28,33 @@ SHOWN = ("spend", *COUNTS, "collected", *BLENDED)
 
 
 @lru_cache(maxsize=128)
-def overview(home: Home, generation: int, scope: Scope, *, protected: bool) -> View:
-    """The page's view of one generation; built once for each scope."""
-    return build(queries.marts(home, generation, protected=protected), scope)
+def overview(
+    home: Home,
+    generation: int,
+    scope: Scope,
+    *,
+    protected: bool,
+    happened: tuple[Annotation, ...] = (),
+) -> View:
+    """The page's view of one generation; built once for each scope and its notes."""
+    told = queries.told_before(home, generation, protected=protected)
+    if told is not None and not versions.fits(home, told.generation, protected=protected):
+        told = None
+    marts = queries.marts(home, generation, protected=protected)
+    return build(marts, scope, told, happened)
 
 
-def build(marts: Marts, scope: Scope) -> View:
-    """The page's view: headline numbers against the period before, courses, service lines."""
+def build(
+    marts: Marts,
+    scope: Scope,
+    told: Marts | None = None,
+    happened: tuple[Annotation, ...] = (),
+) -> View:
+    """The page's view: headline numbers against the period before, courses, service lines.
+
+    `told` are the marts that were published before, for what has been restated since; what
+    `happened` is marked.
+    """
     about = queries.about(marts)
     ends = arriving.unreported(marts, scope)
     now = _without_unreported(_weekly(marts, scope, about), ends)
@@ -40,6 +62,8 @@ def build(marts: Marts, scope: Scope) -> View:
         return View(QUESTION, currency=about.currency, empty=_nothing(scope))
     young = arriving.young_leads(marts, scope, "new_patient", "collected")
     odd = unusual_weeks(marts, scope)
+    if moved(scope, protected=marts.protected):  # foretold is by the day things happen
+        odd = odd.iloc[:0]
     earlier = before(scope, about)
     then = None
     if earlier is not None:
@@ -48,6 +72,8 @@ def build(marts: Marts, scope: Scope) -> View:
         then = _without_unreported(
             _weekly(marts, earlier, about), {name: end - back for name, end in ends.items()}
         )
+    marks = within(happened, scope.since, scope.until + WEEK - timedelta(days=1))
+    bridges, parts = changes.changes(marts, told, scope, earlier, ends, about)
     if in_blocks := marts.protected and bool(scope.service_lines or scope.locations):
         # By service line or place, weeks are told four at a time.
         now = _with_ratios(_by_four_weeks(now).rename_axis("week"))
@@ -55,13 +81,18 @@ def build(marts: Marts, scope: Scope) -> View:
     return View(
         QUESTION,
         metrics=tuple(_metric(name, now, then) for name in SHOWN),
-        figures=_figures(now, about, young, odd, in_blocks=in_blocks),
+        figures=_figures(now, about, young, odd, marks, in_blocks=in_blocks) | bridges,
         tables={
             "weekly": _weekly_table(now),
             "service_lines": _service_lines(marts, scope, about),
+            **parts,
+            **({"happened": _happened(marks)} if marks else {}),
         },
+        remark=counted_by(marts, scope),
         notes=(
             *_notes(marts, scope, about, earlier),
+            *other_dates(marts, scope),
+            *((changes.PLACED,) if in_blocks else ()),
             *unusual_notes(odd, about.currency),
             *arriving.note(young, about.last_week),
             *arriving.thin_note(marts, scope, about.last_week, "new_patient", "collected"),
@@ -148,6 +179,7 @@ def _figures(
     about: About,
     young: dict[str, pd.DataFrame],
     odd: pd.DataFrame,
+    marks: tuple[Annotation, ...],
     *,
     in_blocks: bool,
 ) -> dict[str, Figure]:
@@ -179,6 +211,7 @@ def _figures(
             sign if name == "money" else "",
             arriving.since(young, course.kind),
             ringed,
+            marks,
         )
         for name, course in courses.items()
     }
@@ -205,6 +238,7 @@ def _figure(
     sign: str,
     young: date | None,
     ringed: dict[str, list[str]],
+    marks: tuple[Annotation, ...],
 ) -> Figure:
     weeks = [f"{week}" for week in now.index]
     lines = {definition(name).title: _known(now[name]) for name in course.names}
@@ -220,13 +254,36 @@ def _figure(
         first = max((week for week in weeks if week <= f"{young}"), default=weeks[0])
         shaded = (first, course.owed)
         words += f" Shaded from {formats.day(first)} on: {course.owed}."
+    if marks:
+        named = "; ".join(f"{at} {each.text}" for at, each in enumerate(marks, start=1))
+        words += f" Marked: {named}."
     return Figure(
         course.title,
-        charts.weekly_lines(weeks, lines, sign, shaded, ringed),
+        charts.weekly_lines(weeks, lines, sign, shaded, ringed, _marked(marks)),
         words,
         course.help,
         "weekly",
     )
+
+
+def _marked(marks: tuple[Annotation, ...]) -> list[tuple[str, str]]:
+    return [
+        (f"{each.day}", f"{formats.day(each.day)}<br>{formats.short_label(each.text, 40)}")
+        for each in marks
+    ]
+
+
+def _happened(marks: tuple[Annotation, ...]) -> Table:
+    """What happened in the period, as it is numbered in the figures."""
+    rows = [(at, each.day, each.text, each.actor) for at, each in enumerate(marks, start=1)]
+    columns = (
+        Column("number", "Mark", "count"),
+        Column("day", "Day", "day"),
+        Column("message", "What happened"),
+        Column("actor", "Noted by"),
+    )
+    frame = pd.DataFrame(rows, columns=[column.name for column in columns])
+    return Table("What happened in this period", columns, frame)
 
 
 def _known(course: pd.Series) -> list[float | None]:

@@ -33,6 +33,7 @@ REASONS: Mapping[str, str] = {
     "no permission": "No permission for marketing on record",
     "held out": "Held out, to measure",
     "not sent": "Assigned, but no message left",
+    "capped": "Had as many messages as are allowed",
     "not chosen": "Chosen by no campaign",
     "bounced": "Bounced",
     "no word of it": "Nothing told of its arrival",
@@ -139,7 +140,7 @@ def drops(found: pd.DataFrame) -> Table:
     whole = frame["reached"].map(dict(enumerate(_reached(found), start=1)))
     columns = (
         Column("stage", "Came as far as"),
-        Column("people", "People", "count"),
+        Column("people", "People", "count", "People who came as far and no further."),
         Column("share", "Of the stage", "rate", "Share of those who came that far."),
         Column("reason", "Why no further"),
     )
@@ -236,8 +237,8 @@ def _gains_table(gains: pd.DataFrame, scope: Scope) -> Table:
     columns = (
         Column("campaign", "Campaign"),
         Column("channel", "Channel"),
-        Column("treated", "Treated", "count"),
-        Column("held_out", "Holdout", "count"),
+        Column("treated", "Treated", "count", "People assigned and not held out."),
+        Column("held_out", "Holdout", "count", "People kept out to compare with."),
         Column("credited", "Credited", "money", f"Collected, credited by {_model(scope)}."),
         measured("brought"),
         Column("low", "Low", "money", ends),

@@ -1,0 +1,84 @@
+"""Dated notes on what happened, such as a new clinic: marks on trend charts and lines in reports.
+
+They are read by everybody who may see pages, so they hold no patient: what looks like somebody's
+address or number is refused. Who wrote and who removed one is in the audit log, without its words.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from attribution import audit, queries
+from attribution.errors import BadInput, NotAllowed
+from attribution.ledger import ANNOTATION, Ledger
+from attribution.paths import Home
+from attribution.roles import NOTE, SEE, Reader
+
+LONGEST = 140
+NOT_ALLOWED = "Notes are written by readers who have the role analyst or admin."
+WARNING = "Everybody who sees pages reads notes: no names, no numbers of patients."
+_EARLIEST, _LATEST = date(2000, 1, 1), date(2100, 1, 1)
+# An address, or so many digits that they may be a phone's or a patient's.
+_SOMEBODY = re.compile(r"\S@\S|(?:\d[\s().+/-]*){6,}")
+_DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One note: what happened on a day, by whom it was told."""
+
+    number: int
+    day: date
+    text: str
+    actor: str
+
+
+def write(home: Home, reader: Reader, day: date, text: str) -> None:
+    """Keep a note; raises NotAllowed, and BadInput where it cannot be one."""
+    if not reader.may(NOTE):
+        raise NotAllowed(NOT_ALLOWED)
+    text = " ".join(text.split())
+    if not 0 < len(text) <= LONGEST or not text.isprintable():
+        raise BadInput(f"A note has 1 to {LONGEST} letters. Shorten it, or write what happened.")
+    if _SOMEBODY.search(_DAY.sub(" ", text)):
+        raise BadInput(
+            "A note is read by everybody, and this one seems to hold an e-mail address or a long "
+            "number. Leave out what could be somebody's."
+        )
+    if not _EARLIEST <= day < _LATEST:
+        raise BadInput("A note is of a day from 2000 to 2099. Choose another day.")
+    audit.record(home, reader.name, audit.NOTE_WRITTEN, f"{day}", letters=len(text))
+    with Ledger(home) as ledger:
+        ledger.add(ANNOTATION, day=f"{day}", text=text, actor=reader.name)
+
+
+def remove(home: Home, reader: Reader, number: int) -> None:
+    """Remove a note; raises NotAllowed, and BadInput where there is none of that number."""
+    if not reader.may(NOTE):
+        raise NotAllowed(NOT_ALLOWED)
+    note = next((each for each in every(home, reader) if each.number == number), None)
+    if note is None:
+        raise BadInput("This note is gone already. Load the page again.")
+    audit.record(home, reader.name, audit.NOTE_REMOVED, f"{note.day}", number=number, by=note.actor)
+    with Ledger(home) as ledger:
+        ledger.remove(ANNOTATION, number)
+
+
+def every(home: Home, reader: Reader) -> tuple[Annotation, ...]:
+    """All notes, oldest day first; raises NotAllowed."""
+    if not reader.may(SEE):
+        raise NotAllowed("Notes are for readers who have a role. Sign in first.")
+    if not home.ledger.is_file():
+        return ()
+    rows = queries.ledger(home).rows(ANNOTATION)
+    found = (
+        Annotation(int(r["number"]), date.fromisoformat(r["day"]), r["text"], r["actor"])
+        for r in rows
+    )
+    return tuple(sorted(found, key=lambda each: (each.day, each.number)))
+
+
+def within(notes: Sequence[Annotation], since: date, until: date) -> tuple[Annotation, ...]:
+    """Those of a span of days, both included."""
+    return tuple(each for each in notes if since <= each.day <= until)

@@ -1,0 +1,197 @@
+"""The books of loading: what each refresh saw at the sources, day by day, and what had changed.
+
+Four tables in the ledger, written once a slice or a source and never a row of data: which days were
+restated and by how much, which fields a source fills, through which day a source has settled, and
+how many rows of each of the last days are stored. Amounts are sums over a whole source, account and
+day.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import pandas as pd
+from sqlalchemy import Column, Float, Integer, MetaData, Table, Text, delete, insert, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from attribution.ledger import SLICE, Ledger, now
+from attribution.paths import Home
+
+METADATA = MetaData()
+RESTATED = Table(
+    "restated_day",
+    METADATA,
+    Column("run_id", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("table_name", Text, primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("metric", Text, primary_key=True),
+    Column("before", Float, nullable=False),
+    Column("after", Float, nullable=False),
+    Column("found_at", Text, nullable=False),
+)
+FIELD = Table(
+    "source_field",
+    METADATA,
+    Column("source", Text, primary_key=True),
+    Column("place", Text, primary_key=True),  # a table of the contract, or a file
+    Column("field", Text, primary_key=True),
+    Column("first_seen_at", Text, nullable=False),
+    Column("last_seen_at", Text, nullable=False),
+    Column("times", Integer, nullable=False),  # refreshes that saw it
+)
+SETTLED = Table(
+    "settled_source",
+    METADATA,
+    Column("source", Text, primary_key=True),
+    Column("settled_through", Text, nullable=False),
+    Column("noted_at", Text, nullable=False),
+)
+DAY = Table(
+    "source_day",
+    METADATA,
+    Column("source", Text, primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("rows_stored", Integer, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Restated:
+    """What one day of a source added up to before, and adds up to now."""
+
+    account: str
+    table: str
+    day: date
+    metric: str
+    before: float
+    after: float
+
+
+class LoadBooks(Ledger):
+    """The ledger of one home folder, for whoever loads and whoever looks at what was loaded."""
+
+    def _open(self) -> None:
+        super()._open()
+        with self._write() as connection:
+            METADATA.create_all(connection)
+
+    def restated(self, run_id: str, source: str, found: Iterable[Restated]) -> None:
+        """Note days whose sums are others than they were."""
+        rows = [
+            {
+                "run_id": run_id, "source": source, "account": one.account,
+                "table_name": one.table, "day": one.day.isoformat(), "metric": one.metric,
+                "before": one.before, "after": one.after, "found_at": now(),
+            }
+            for one in found
+        ]  # fmt: skip
+        if rows:
+            with self._write() as connection:
+                for row in rows:
+                    # A day that is read twice in a run was first what it was before the run.
+                    later = {"after": row["after"], "found_at": row["found_at"]}
+                    connection.execute(
+                        upsert(RESTATED).values(row).on_conflict_do_update(
+                            index_elements=[c.name for c in RESTATED.primary_key], set_=later
+                        )
+                    )  # fmt: skip
+
+    def saw_fields(self, source: str, seen: Mapping[str, Collection[str]]) -> None:
+        """Note the fields that a refresh saw filled, by place."""
+        at = now()
+        with self._write() as connection:
+            for place, fields in sorted(seen.items()):
+                for field in sorted(fields):
+                    values = {"source": source, "place": place, "field": field}
+                    statement = upsert(FIELD).values(
+                        **values, first_seen_at=at, last_seen_at=at, times=1
+                    )
+                    connection.execute(
+                        statement.on_conflict_do_update(
+                            index_elements=list(values),
+                            set_={"last_seen_at": at, "times": FIELD.c.times + 1},
+                        )
+                    )
+
+    def settled(self, source: str, through: date | None) -> None:
+        """Note the last day that a source restates no more; None where it does not work by days."""
+        with self._write() as connection:
+            connection.execute(delete(SETTLED).where(SETTLED.c.source == source))
+            if through is not None:
+                values = {"source": source, "settled_through": through.isoformat()}
+                connection.execute(insert(SETTLED).values(**values, noted_at=now()))
+
+    def stored_days(self, rows: Iterable[tuple[str, date, int]]) -> None:
+        """Replace what is known of how many rows of each day are stored."""
+        values = [{"source": s, "day": d.isoformat(), "rows_stored": n} for s, d, n in rows]
+        with self._write() as connection:
+            connection.execute(delete(DAY))
+            if values:
+                connection.execute(insert(DAY), values)
+
+    def restatements(self, limit: int = 500) -> pd.DataFrame:
+        """What was restated, newest first; what two runs found alike is told once."""
+        found = self._frame(select(RESTATED).order_by(RESTATED.c.found_at.desc()).limit(limit))
+        return found.drop_duplicates(
+            ["source", "account", "table_name", "day", "metric", "before", "after"], keep="last"
+        ).reset_index(drop=True)
+
+    def drift(self) -> pd.DataFrame:
+        """Fields that came or went: source, place, field, change (new, missing), since (instant).
+
+        New is what was not there when the place was first read. Missing is what at least two
+        refreshes saw and the last one that read the place did not.
+        """
+        found = self._frame(select(FIELD))
+        of_place = found.groupby(["source", "place"])
+        first, last = (
+            of_place["first_seen_at"].transform("min"),
+            of_place["last_seen_at"].transform("max"),
+        )
+        new = found[found["first_seen_at"] > first].assign(change="new")
+        gone = found[(found["last_seen_at"] < last) & (found["times"] > 1)].assign(change="missing")
+        new["since"], gone["since"] = new["first_seen_at"], gone["last_seen_at"]
+        every = pd.concat([gone, new]).sort_values(["since", "source", "field"], ascending=False)
+        return every[["source", "place", "field", "change", "since"]].reset_index(drop=True)
+
+    def settled_days(self) -> dict[str, date]:
+        """The last day that each source restates no more, by source."""
+        found = self._frame(select(SETTLED))
+        return {
+            str(row["source"]): date.fromisoformat(str(row["settled_through"]))
+            for row in found.to_dict("records")
+        }
+
+    def days(self) -> pd.DataFrame:
+        """Rows stored of each source and day: source, day (date), rows_stored."""
+        found = self._frame(select(DAY).order_by(DAY.c.source, DAY.c.day))
+        return found.assign(day=pd.to_datetime(found["day"]).dt.date)
+
+    def last_rows(self) -> pd.DataFrame:
+        """What the last two refreshes that asked a source loaded and rejected, by source.
+
+        Columns: source, rows_loaded, rows_before, rows_rejected, rejected_before; the earlier ones
+        are empty where there was no earlier refresh.
+        """
+        found = self._frame(
+            select(SLICE.c.run_id, SLICE.c.source, SLICE.c.ended_at,
+                   SLICE.c.rows_loaded, SLICE.c.rows_rejected)
+        )  # fmt: skip
+        columns = ["source", "rows_loaded", "rows_before", "rows_rejected", "rejected_before"]
+        if found.empty:
+            return pd.DataFrame(columns=columns)
+        by_run = found.groupby(["source", "run_id"], as_index=False).agg(
+            {"ended_at": "max", "rows_loaded": "sum", "rows_rejected": "sum"}
+        )
+        by_run = by_run.sort_values(["source", "ended_at"])
+        before = by_run.groupby("source")[["rows_loaded", "rows_rejected"]].shift()
+        by_run["rows_before"] = before["rows_loaded"]
+        by_run["rejected_before"] = before["rows_rejected"]
+        return by_run.groupby("source", as_index=False).tail(1)[columns].reset_index(drop=True)
+
+
+def load_books(home: Home) -> LoadBooks | None:
+    """The books of a home folder to read; None where there is no ledger yet."""
+    return LoadBooks(home) if home.ledger.is_file() else None

@@ -1,0 +1,79 @@
+"""What reports ask beside what pages ask: numbers by channel and week, channels by service line."""
+
+import pandas as pd
+import sqlalchemy as sa
+
+from attribution.metrics import KINDS
+from attribution.queries import CREDIT, MICROS, SPEND, Marts, Scope
+
+AMOUNTS = ("spend", *KINDS.values())
+
+
+def by_channel_and_week(at: Marts, model: str, currency: str) -> pd.DataFrame:
+    """What each channel cost and what a model credits to it, week by week, of all weeks.
+
+    Columns: channel, week, spend, leads, booked, kept, new_patients, collected; money in whole
+    units of `currency`. Without a row is what has none of them.
+    """
+    grain = [CREDIT.c.channel, CREDIT.c.week]
+    amounts = [
+        sa.func.sum(
+            sa.case(
+                (CREDIT.c.kind == kind, _amount(kind, currency)),
+                else_=sa.literal(0.0),
+            )
+        ).label(name)
+        for kind, name in KINDS.items()
+    ]
+    credit = at.ask(
+        sa.select(*grain, *amounts).where(CREDIT.c.model == model).group_by(*grain).order_by(*grain)
+    )
+    placed = [SPEND.c.channel, SPEND.c.week]
+    spend = at.ask(
+        sa.select(*placed, (sa.func.sum(SPEND.c.spend_micros) / float(MICROS)).label("spend"))
+        .where(SPEND.c.currency == currency)
+        .group_by(*placed)
+        .order_by(*placed)
+    )
+    frame = spend.merge(credit, on=["channel", "week"], how="outer", sort=True)
+    frame["week"] = pd.to_datetime(frame["week"])
+    numbers = dict.fromkeys(AMOUNTS, "float64")
+    return frame[["channel", "week", *AMOUNTS]].astype(numbers).fillna(dict.fromkeys(AMOUNTS, 0.0))
+
+
+def _amount(kind: str, currency: str) -> sa.ColumnElement[float]:
+    if kind != "collected":
+        return sa.cast(CREDIT.c.conversions, sa.Double)
+    money = sa.cast(CREDIT.c.value_micros, sa.Double) / float(MICROS)
+    return sa.case((CREDIT.c.currency == currency, money), else_=sa.literal(0.0))
+
+
+def channels_of_lines(at: Marts, scope: Scope) -> pd.DataFrame:
+    """What the scope's model credits by service line. Columns: service_line, channel, conversions.
+
+    Empty where small cells are folded: credit knows no service lines there.
+    """
+    columns = ["service_line", "channel", "conversions"]
+    if at.protected:
+        return pd.DataFrame(columns=columns).astype({"conversions": "float64"})
+    grain = [CREDIT.c.service_line, CREDIT.c.channel]
+    conditions = [
+        CREDIT.c.model == scope.model,
+        CREDIT.c.kind == scope.kind,
+        CREDIT.c.week.between(scope.since, scope.until),
+    ]
+    for name, chosen in (("service_line", scope.service_lines), ("location", scope.locations)):
+        if chosen:
+            conditions.append(CREDIT.c[name].in_(chosen))
+    amount = (
+        sa.func.sum(sa.cast(CREDIT.c.value_micros, sa.Double)) / float(MICROS)
+        if scope.kind == "collected"
+        else sa.cast(sa.func.sum(CREDIT.c.conversions), sa.Double)
+    )
+    statement = (
+        sa.select(*grain, amount.label("conversions"))
+        .where(*conditions)
+        .group_by(*grain)
+        .order_by(*grain)
+    )
+    return at.ask(statement).astype({"conversions": "float64"})

@@ -1,0 +1,101 @@
+"""A report before it is a file: headline numbers, sections with tables and charts, definitions.
+
+Every format draws this one thing, so that a number is the same in all of them. A chart names the
+columns of its section's table and holds no number of its own.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from attribution.metrics import METRICS, Definition
+from attribution.ui.view import Column, Metric, Table
+
+ChartKind = Literal["bars", "lines", "dots", "intervals", "heat"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """How a section's table is drawn, by the names of its columns.
+
+    `bars` and `lines`: a series for each of `values`. `dots`: the values of a row on one line, from
+    the least to the most. `intervals`: `values` are the number and its two ends. `heat`: the first
+    of `values` in a cell for each `label` and each `across`.
+    """
+
+    kind: ChartKind
+    title: str
+    label: str
+    values: tuple[str, ...]
+    words: str  # the takeaway
+    across: str = ""
+    most: int = 14  # rows drawn, from the top
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of a report: a table, perhaps drawn, under a name that is a sheet's name too."""
+
+    name: str
+    table: Table
+    chart: Chart | None = None
+    totals: str = ""  # how the row that sums all rows is called; "" where rows do not add up
+    printed: int = 60  # rows in PDF and slides; workbook and CSV have all
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A whole report. `about` is what it says of itself (attribution.reports.about)."""
+
+    name: str
+    title: str
+    question: str
+    about: Mapping[str, str]
+    sections: tuple[Section, ...]
+    headline: tuple[Metric, ...] = ()
+    sentences: tuple[str, ...] = ()  # what the numbers say, computed from them
+    news: tuple[str, ...] = ()  # what is new and what was restated since the last report
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    currency: str = "USD"
+    banner: str = ""
+    csv: Table | None = None  # the CSV file, where it is one table as pages have it
+
+    def definitions(self) -> tuple[Definition, ...]:
+        """What every number in it means, each once, in the order in which they come."""
+        named = [metric.name for metric in self.headline]
+        named += [column.name for section in self.sections for column in section.table.columns]
+        return tuple(METRICS[name] for name in dict.fromkeys(named) if name in METRICS)
+
+    def undefined(self) -> Iterator[tuple[str, str]]:
+        """What the other columns say of themselves: title and meaning."""
+        said: dict[str, str] = {}
+        for section in self.sections:
+            for column in section.table.columns:
+                if column.name not in METRICS and column.help:
+                    said.setdefault(column.title, column.help)
+        yield from said.items()
+
+
+def drawn(section: Section) -> Table:
+    """The rows of a section's table that its chart draws.
+
+    Of spend those from the top that have any; else those of which something is known, and of
+    intervals both ends.
+    """
+    chart, frame = section.chart, section.table.frame
+    if chart is None or chart.kind in ("lines", "heat"):
+        return section.table
+    known = frame[list(chart.values)].notna()
+    if "spend" in chart.values:
+        frame = frame.head(int((frame["spend"] > 0).cummin().sum()))
+    elif chart.kind == "intervals":
+        frame = frame[known.all(axis=1)]
+    else:
+        frame = frame[known.any(axis=1)]
+    return replace(section.table, frame=frame.head(chart.most).reset_index(drop=True))
+
+
+def column(table: Table, name: str) -> Column:
+    """The column of a table by its name."""
+    return next(each for each in table.columns if each.name == name)

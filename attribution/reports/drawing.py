@@ -1,0 +1,338 @@
+"""Charts of printed reports as SVG: bars, lines, dots, intervals, heat maps and sparklines.
+
+A small writer of our own: no browser and no plotting library, the same bytes for the same numbers.
+Every chart is drawn from a section's table alone; text from data is escaped.
+"""
+
+from collections.abc import Callable, Sequence
+from html import escape
+from math import ceil, floor, isfinite, log10
+from typing import Any
+
+from attribution.metrics import Format
+from attribution.reports.cells import text as legible
+from attribution.reports.document import Chart, Section, column, drawn
+from attribution.reports.styles import INK, RULE
+from attribution.ui import formats
+from attribution.ui.view import Table, records
+
+FONT = "Libertinus Serif"
+QUIET = "#66707C"
+FAINT = "#EEF1F5"
+SERIES = ("#366FD8", "#AA7801", "#1E8787", "#960F5A", "#8787FF", "#D23C5A")
+WIDTH = 700.0
+ROW, BAND = 22.0, 26.0
+NAMES = (60.0, 190.0)  # the least and the most room for the names of rows
+LETTER = 5.1  # of the room for a name
+LINES_HEIGHT = 190.0
+Write = Callable[[float | None], str]
+
+
+class Canvas:
+    """SVG elements in the order in which they are drawn."""
+
+    def __init__(self, width: float, height: float) -> None:
+        self._size = (width, height)
+        self._parts: list[str] = []
+        self.ratio = height / width
+
+    def rect(self, x: float, y: float, width: float, height: float, fill: str) -> None:
+        self._add(
+            f'<rect x="{x:.2f}" y="{y:.2f}" width="{max(width, 0):.2f}" '
+            f'height="{max(height, 0):.2f}" rx="1.5" fill="{fill}"/>'
+        )
+
+    def line(self, points: Sequence[tuple[float, float]], stroke: str, width: float) -> None:
+        path = " ".join(f"{x:.2f},{y:.2f}" for x, y in points)
+        self._add(
+            f'<polyline points="{path}" fill="none" stroke="{stroke}" stroke-width="{width}" '
+            'stroke-linejoin="round" stroke-linecap="round"/>'
+        )
+
+    def dot(self, x: float, y: float, shape: int, fill: str) -> None:
+        """A mark; its shape tells series apart without colour."""
+        marks = (
+            f'<circle cx="{x:.2f}" cy="{y:.2f}" r="4" fill="{fill}"/>',
+            f'<path d="M{x:.2f} {y - 5:.2f}l5 5-5 5-5-5z" fill="{fill}"/>',
+            f'<rect x="{x - 3.6:.2f}" y="{y - 3.6:.2f}" width="7.2" height="7.2" fill="{fill}"/>',
+            f'<path d="M{x:.2f} {y - 4.6:.2f}l5 8.6h-10z" fill="{fill}"/>',
+        )
+        self._add(marks[shape % len(marks)])
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        words: object,
+        *,
+        anchor: str = "start",
+        fill: str = INK,
+        size: float = 10,
+        bold: bool = False,
+    ) -> None:
+        weight = ' font-weight="bold"' if bold else ""
+        self._add(
+            f'<text x="{x:.2f}" y="{y:.2f}" font-family="{FONT}" font-size="{size}" '
+            f'fill="{fill}" text-anchor="{anchor}"{weight}>{escape(legible(words))}</text>'
+        )
+
+    def svg(self) -> str:
+        width, height = self._size
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
+            f'width="{width:.0f}" height="{height:.0f}">{"".join(self._parts)}</svg>'
+        )
+
+    def _add(self, element: str) -> None:
+        self._parts.append(element)
+
+
+def draw(section: Section, currency: str, *, width: float = WIDTH) -> tuple[str, float]:
+    """A section's chart as SVG, and its height for each width; no text where none is drawn."""
+    chart, table = section.chart, drawn(section)
+    if chart is None or table.frame.empty:
+        return "", 0.0
+    kinds = {
+        "bars": _bars,
+        "lines": _lines,
+        "dots": _dots,
+        "intervals": _intervals,
+        "heat": _heat,
+    }
+    canvas = kinds[chart.kind](chart, table, currency, width)
+    return canvas.svg(), canvas.ratio
+
+
+def sparkline(course: Sequence[float | None], *, width: float = 150, height: float = 26) -> str:
+    """A number's course without axes, its last point marked; empty below two known points."""
+    known = [(i, value) for i, value in enumerate(course) if value is not None and isfinite(value)]
+    if len(known) < 2:
+        return ""
+    low, high = min(v for _, v in known), max(v for _, v in known)
+    span = (high - low) or 1.0
+    step = (width - 8) / max(len(course) - 1, 1)
+    points = [(4 + i * step, height - 4 - (v - low) / span * (height - 8)) for i, v in known]
+    canvas = Canvas(width, height)
+    canvas.line(points, SERIES[0], 1.4)
+    canvas.dot(*points[-1], 0, SERIES[0])
+    return canvas.svg()
+
+
+def _bars(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
+    rows, series = records(table.frame), chart.values
+    names = _room(table, chart)
+    thick = 12.0 if len(series) == 1 else 9.0
+    band = thick * len(series) + 11
+    top = BAND if len(series) > 1 else 4.0
+    canvas = Canvas(width, top + band * len(rows) + 4)
+    _legend(canvas, table, series, left=names + 12)
+    most = max((float(row[n]) for row in rows for n in series if _known(row[n])), default=1) or 1
+    least = min((float(row[n]) for row in rows for n in series if _known(row[n])), default=0)
+    reach = width - names - 80
+    scale = reach / (max(most, 0) - min(least, 0) or 1)
+    zero = names + 8 - min(least, 0) * scale
+    for place, row in enumerate(rows):
+        y = top + place * band
+        canvas.text(names, y + band / 2 + 1, _short(row[chart.label]), anchor="end")
+        for at, name in enumerate(series):
+            value, level = row[name], y + 4 + at * thick
+            shown = _written(table, name, currency)(value)
+            end = zero
+            if _known(value):
+                size = float(value) * scale
+                canvas.rect(min(zero, zero + size), level, abs(size), thick - 2, SERIES[at])
+                end = max(zero, zero + size)
+            canvas.text(end + 5, level + thick - 3.4, shown, size=9, fill=QUIET)
+    canvas.line([(zero, top), (zero, top + band * len(rows))], RULE, 1)
+    return canvas
+
+
+def _lines(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
+    rows = records(table.frame)
+    canvas = Canvas(width, LINES_HEIGHT)
+    _legend(canvas, table, chart.values, left=44, lines=True)
+    values = [float(row[n]) for row in rows for n in chart.values if _known(row[n])]
+    left, top, right, bottom = 44.0, BAND + 6, width - 8, LINES_HEIGHT - 22
+    low, high, each_step = _scale(values)
+    written = _written(table, chart.values[0], currency)
+
+    def level_of(value: float) -> float:
+        return bottom - (value - low) / (high - low) * (bottom - top)
+
+    for part in range(round((high - low) / each_step) + 1):
+        value = low + part * each_step
+        nought = abs(value) < each_step / 1e6
+        level = level_of(value)
+        canvas.line([(left, level), (right, level)], QUIET if nought else RULE, 0.6)
+        shown = written(0.0 if nought else value)
+        canvas.text(left - 5, level + 3, shown, anchor="end", size=9, fill=QUIET)
+    step = (right - left - 10) / max(len(rows) - 1, 1)
+    xs = [left + 5 + place * step for place in range(len(rows))]
+    each = max(1, ceil(len(rows) / max(width // 90, 1)))
+    for place in range(0, len(rows), each):
+        day = formats.day(rows[place][chart.label])
+        canvas.text(xs[place], bottom + 14, day, anchor="middle", size=9, fill=QUIET)
+    for at, name in enumerate(chart.values):
+        run: list[tuple[float, float]] = []
+        for x, row in zip(xs, rows, strict=True):
+            if _known(row[name]):
+                run.append((x, level_of(float(row[name]))))
+            elif run:
+                canvas.line(run, SERIES[at], 1.8)
+                run = []
+        if run:
+            canvas.line(run, SERIES[at], 1.8)
+            canvas.dot(*run[-1], at, SERIES[at])
+    return canvas
+
+
+def _dots(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
+    rows = records(table.frame)
+    canvas, place_of = _rows_on_a_scale(chart, table, rows, chart.values, currency, width)
+    _legend(canvas, table, chart.values, left=_room(table, chart) + 14)
+    for place, row in enumerate(rows):
+        y = BAND + place * ROW + ROW / 2
+        known = [(at, float(row[n])) for at, n in enumerate(chart.values) if _known(row[n])]
+        ends = [place_of(value) for _, value in known]
+        canvas.line([(min(ends), y), (max(ends), y)], "#C3CAD3", 5)
+        for at, value in known:
+            canvas.dot(place_of(value), y, at, SERIES[at])
+    return canvas
+
+
+def _intervals(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
+    rows = records(table.frame)
+    canvas, place_of = _rows_on_a_scale(chart, table, rows, chart.values, currency, width)
+    for place, row in enumerate(rows):
+        y = BAND + place * ROW + ROW / 2
+        value, low, high = (float(row[name]) for name in chart.values)
+        sure = low > 0 or high < 0
+        colour = SERIES[0] if sure else "#8B95A1"
+        canvas.line([(place_of(low), y), (place_of(high), y)], colour, 2)
+        canvas.dot(place_of(value), y, 0 if sure else 1, colour)
+    return canvas
+
+
+def _heat(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
+    rows, name = records(table.frame), chart.values[0]
+    down = list(dict.fromkeys(str(row[chart.label]) for row in rows))[: chart.most]
+    across = list(dict.fromkeys(str(row[chart.across]) for row in rows))
+    cells = {(str(row[chart.label]), str(row[chart.across])): row[name] for row in rows}
+    most = max((float(v) for v in cells.values() if _known(v)), default=1) or 1
+    names = _room(table, chart)
+    side = (width - names - 14) / max(len(across), 1)
+    canvas = Canvas(width, 22 + len(down) * 24)
+    written = _written(table, name, currency)
+    for at, title in enumerate(across):
+        middle = names + 12 + (at + 0.5) * side
+        canvas.text(middle, 14, _short(title, 18), anchor="middle", size=9, fill=QUIET)
+    for place, title in enumerate(down):
+        y = 22 + place * 24
+        canvas.text(names, y + 15, _short(title), anchor="end")
+        for at, other in enumerate(across):
+            value = cells.get((title, other))
+            x = names + 12 + at * side
+            if value is None or not _known(value):
+                canvas.rect(x, y, side - 2, 22, FAINT)
+                continue
+            share = max(float(value), 0) / most
+            canvas.rect(x, y, side - 2, 22, _shade(share))
+            ink = "#FFFFFF" if share > 0.55 else INK
+            canvas.text(x + side / 2 - 1, y + 15, written(value), anchor="middle", size=9, fill=ink)
+    return canvas
+
+
+def _rows_on_a_scale(
+    chart: Chart,
+    table: Table,
+    rows: Sequence[dict[str, Any]],
+    names: Sequence[str],
+    currency: str,
+    width: float,
+) -> tuple[Canvas, Callable[[float], float]]:
+    """A canvas with the names of rows and a scale that holds all values and nought."""
+    canvas = Canvas(width, BAND + ROW * len(rows) + 24)
+    values = [float(row[n]) for row in rows for n in names if _known(row[n])]
+    low, high, step = _scale(values)
+    names_end = _room(table, chart)
+    left, right, bottom = names_end + 14, width - 30, BAND + ROW * len(rows)
+
+    def place_of(value: float) -> float:
+        return left + (value - low) / (high - low) * (right - left)
+
+    written = _written(table, names[0], currency)
+    for part in range(round((high - low) / step) + 1):
+        value = low + part * step
+        x = place_of(value)
+        nought = abs(value) < step / 1e6
+        canvas.line([(x, BAND), (x, bottom)], QUIET if nought else RULE, 0.9 if nought else 0.6)
+        canvas.text(
+            x, bottom + 14, written(0.0 if nought else value), anchor="middle", size=9, fill=QUIET
+        )
+    for place, row in enumerate(rows):
+        label = _short(row[chart.label])
+        canvas.text(names_end, BAND + place * ROW + ROW / 2 + 3.5, label, anchor="end")
+    return canvas, place_of
+
+
+def _legend(
+    canvas: Canvas, table: Table, names: Sequence[str], *, left: float, lines: bool = False
+) -> None:
+    if len(names) < 2:
+        return
+    x = left
+    for at, name in enumerate(names):
+        title = column(table, name).title
+        canvas.dot(x, 9, at if _marked(lines, names) else 2, SERIES[at])
+        canvas.text(x + 9, 12.5, title)
+        x += 24 + 5.4 * len(title)
+
+
+def _marked(lines: bool, names: Sequence[str]) -> bool:
+    """Whether series are told apart by the shape of their marks: bars have none."""
+    return lines or len(names) > 2
+
+
+def _room(table: Table, chart: Chart) -> float:
+    """How far from the left the names of rows end."""
+    longest = max((len(_short(each)) for each in table.frame[chart.label]), default=0)
+    return min(max(longest * LETTER, NAMES[0]), NAMES[1])
+
+
+def _written(table: Table, name: str, currency: str) -> Write:
+    kind: Format = column(table, name).format
+
+    def write(value: float | None) -> str:
+        return formats.written(value if _known(value) else None, kind, currency)
+
+    return write
+
+
+def _known(value: object) -> bool:
+    return isinstance(value, int | float) and isfinite(value)
+
+
+def _short(words: object, length: int = 36) -> str:
+    """A label that fits beside the chart; what is longer is cut in the middle."""
+    whole = " ".join(legible(words).split())
+    if len(whole) <= length:
+        return whole
+    tail = length // 2 - 1
+    return f"{whole[: length - tail - 1]}…{whole[-tail:]}"
+
+
+def _scale(values: Sequence[float]) -> tuple[float, float, float]:
+    """From where to where an axis goes that holds nought and all values, in round steps."""
+    low, high = min([*values, 0.0]), max([*values, 0.0])
+    rough = ((high - low) or 1.0) / 5
+    size = 10.0 ** floor(log10(rough))
+    step = next(size * each for each in (1, 2, 2.5, 5, 10) if size * each >= rough)
+    ends = floor(low / step) * step, ceil(high / step) * step
+    return ends[0], max(ends[1], ends[0] + step), step
+
+
+def _shade(share: float) -> str:
+    """From faint to full blue."""
+    start, end = (0xE9, 0xF0, 0xFC), (0x1F, 0x4F, 0xA8)
+    mixed = (round(a + (b - a) * share) for a, b in zip(start, end, strict=True))
+    return "#" + "".join(f"{each:02X}" for each in mixed)

@@ -1,0 +1,206 @@
+"""Restoring: a backup goes into an empty home folder, whole and checked, or not at all.
+
+Everything is checked against the list of the backup before anything is written, and again as it is
+copied. The copy stands under another name until it is durable. Two things are wrong in any old
+backup and are put right: sends are held, since what was sent since then would be sent again; and
+people who were forgotten since then are in it, until their tombstones are applied.
+"""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from secrets import token_hex
+from typing import Any
+
+from attribution import audit
+from attribution.at_rest import owner_only, sync
+from attribution.backup import FORMAT, KEYS, MANIFEST, Made, digest
+from attribution.errors import BadInput, StorageError
+from attribution.keys import keyring
+from attribution.ledger import Ledger
+from attribution.local_time import local
+from attribution.paths import Home
+from attribution.tombstones import PERSON, bury, forgotten
+from attribution.vault import open_vault
+
+
+def check(backup: Path) -> Made:
+    """Look at every byte of a backup; raises BadInput or StorageError where it is not whole."""
+    content = _list_of(backup)
+    found = {p.relative_to(backup).as_posix() for p in backup.rglob("*") if not p.is_dir()}
+    files = _files_of(backup, content)
+    if strange := sorted(found - files.keys() - {MANIFEST}):
+        raise _damaged(backup, f"{strange[0]} is in it and not on its list")
+    for name, (size, checksum) in files.items():
+        path = backup / name
+        if not path.is_file() or path.is_symlink():
+            raise _damaged(backup, f"{name} is missing")
+        if path.stat().st_size != size or digest(path) != checksum:
+            raise _damaged(backup, f"{name} is not as it was written")
+    return Made(
+        str(content["made_at"]),
+        int(content["generation"]),
+        len(files),
+        sum(size for size, _ in files.values()),
+    )
+
+
+def restore(backup: Path, home: Home, forgotten_since: Path | None = None) -> Iterator[str]:
+    """Put a backup into an empty home folder; yields what a person must know.
+
+    `forgotten_since` is a later backup or home folder, or a vault of either: who was forgotten
+    there is forgotten here too, and the next refresh takes away what is left of them. The outer key
+    must be at hand: in the environment, in the home folder as its only file, or in the backup.
+    """
+    made = check(backup)
+    kept = _kept(home)
+    home.folder.parent.mkdir(parents=True, exist_ok=True)
+    part = home.folder.with_name(f".{home.folder.name}.{token_hex(4)}.restoring")
+    fresh = Home(part)
+    try:
+        with owner_only():
+            _copy(backup, part, kept)
+            keyring(fresh)  # raises where no key opens it
+            buried = _bury(fresh, forgotten_since) if forgotten_since else 0
+            reason = (
+                f"Restored from a backup of {made.made_at}: what was sent since then is not known "
+                "here."
+            )
+            audit.record(
+                fresh, audit.operator(), audit.RESTORED, f"generation {made.generation}",
+                made_at=made.made_at, forgotten_since=buried,
+            )  # fmt: skip
+            with Ledger(fresh) as ledger:
+                ledger.set_flag("sends_held", reason)
+            _sync_all(part)
+            _in_place(part, home)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    yield (
+        f"{home.folder} holds generation {made.generation} again, as it was on "
+        f"{local(made.made_at)}."
+    )
+    yield (
+        "Sends are held: look at what was sent since then, then say `caretrace release`. Run "
+        "`caretrace refresh` to load what came since."
+    )
+    if forgotten_since is None:
+        yield (
+            "People who were forgotten after that backup are in it again. Forget them again, or "
+            "restore with --forgotten and a later backup or vault."
+        )
+    elif buried:
+        yield (
+            f"{buried:,} people were forgotten since then. `caretrace refresh` takes away what is "
+            "left of them: run it before anybody looks at pages."
+        )
+
+
+def _list_of(backup: Path) -> dict[str, Any]:
+    if not backup.is_dir():
+        raise BadInput(f"{backup} is no folder. Name one that `caretrace backup` made.")
+    try:
+        said = json.loads((backup / MANIFEST).read_bytes())
+        content: dict[str, Any] = said["backup"]
+        text = json.dumps(content, sort_keys=True)
+        whole = said["sha256"] == sha256(text.encode()).hexdigest()
+    except FileNotFoundError:
+        raise BadInput(
+            f"{backup} has no {MANIFEST}: it is no backup, or one that was not finished."
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise _damaged(backup, f"{MANIFEST} is not as it was written")
+    if content["format"] != FORMAT:
+        raise BadInput(f"{backup} was made by another version of caretrace. Restore it with that.")
+    return content
+
+
+def _files_of(backup: Path, content: dict[str, Any]) -> dict[str, tuple[int, str]]:
+    files = {}
+    for name, said in content["files"].items():
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts:
+            raise _damaged(backup, "its list leads out of it")
+        files[name] = (int(said["size"]), str(said["sha256"]))
+    return files
+
+
+def _damaged(backup: Path, what: str) -> StorageError:
+    return StorageError(f"{backup} is damaged: {what}. Take another backup; nothing was restored.")
+
+
+def _kept(home: Home) -> list[Path]:
+    """The key and secrets that wait in an otherwise empty home folder."""
+    if not home.folder.exists():
+        return []
+    there = sorted(home.folder.iterdir()) if home.folder.is_dir() else None
+    if there is None or any(path.name not in KEYS for path in there):
+        raise BadInput(
+            f"{home.folder} is not empty. A backup goes into a new home folder: move this one "
+            "away, or set CARETRACE_HOME to another; only the file key may be there."
+        )
+    return there
+
+
+def _copy(backup: Path, part: Path, kept: list[Path]) -> None:
+    part.mkdir(mode=0o700)
+    for name, (_, checksum) in _files_of(backup, _list_of(backup)).items():
+        to = part / name
+        to.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copyfile(backup / name, to)
+        to.chmod(0o600)
+        if digest(to) != checksum:
+            raise _damaged(backup, f"{name} changed while it was read")
+    for path in kept:
+        shutil.copyfile(path, part / path.name)
+        (part / path.name).chmod(0o600)
+
+
+def _bury(home: Home, later: Path) -> int:
+    """Forget who was forgotten in a later vault; returns how many people that is here."""
+    path = later / "vault.sqlite" if later.is_dir() else later
+    if not path.is_file():
+        raise BadInput(f"{later} holds no vault. Name a later backup, home folder or vault.sqlite.")
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as vault:
+        try:
+            rows = vault.execute("select target, identifier from forgotten").fetchall()
+            names = {name for (name,) in vault.execute("select key_name from hashed_under")}
+        except sqlite3.DatabaseError:
+            raise BadInput(f"{path} is no vault of caretrace that can be read.") from None
+    with open_vault(home) as mine:
+        known = forgotten(mine)
+        with mine.changing() as connection:
+            own = connection.exec_driver_sql("select key_name from hashed_under").scalars().all()
+        if set(own) != names:
+            raise BadInput(
+                "Keys were rehashed between the two, so tombstones of the one say nothing in the "
+                "other. Restore without --forgotten, and forget those people again by name."
+            )
+        people = {each for target, each in rows if target == PERSON} - set(known.people)
+        records = {(t, each) for t, each in rows if t != PERSON} - set(known.records)
+        if not people and not records:
+            return 0
+        mapped = mine.numbers().to_pylist()
+        theirs = {int(m["person_id"]) for m in mapped if m["identifier"].hex() in people}
+        bury(mine, f"restored-{token_hex(4)}", people, records, theirs)
+    return len(theirs)
+
+
+def _sync_all(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        sync(path)
+    sync(folder)
+
+
+def _in_place(part: Path, home: Home) -> None:
+    for path in sorted(home.folder.iterdir()) if home.folder.is_dir() else []:
+        path.unlink()  # the key and secrets, which are in the copy
+    part.rename(home.folder)
+    sync(home.folder.parent)

@@ -1,0 +1,226 @@
+"""What is to happen when: the tables `[schedule]` and `[reports.<name>]` of the configuration."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from attribution.errors import BadInput, SettingsError
+from attribution.outreach_settings import clock
+from attribution.outreach_ways import ADDRESS, typed
+from attribution.paths import Home
+from attribution.reports.catalog import REPORTS
+from attribution.schedule.slots import DAYS, Slots
+
+FILTERS = ("period", "from", "to", "kind", "model")
+_OURS = frozenset({"name", "from_file"})  # what a plan has beside its table
+_TIME = "must be a time such as '06:30'"
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """When sources are refreshed, and how long after a failure it is tried again."""
+
+    day: str = "monday"
+    time: str = "05:00"
+    timezone: str = "UTC"
+    retry_minutes: int = 30  # then twice that, and so on up to a day; 0: not before the next week
+    refresh: bool = True
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def slots(self) -> Slots:
+        """When sources are refreshed."""
+        return _slots(self.day, self.time, self.zone)
+
+    def wait(self, tries: int) -> timedelta:
+        """How long to wait after so many refreshes of one week that brought not all."""
+        return min(timedelta(minutes=self.retry_minutes * 2 ** (tries - 1)), timedelta(days=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One report that is sent again and again: which, as what, when, to whom.
+
+    `max_age_days` says how old the data of a source may be; of the others nothing older than the
+    week's refresh is sent unmarked. `owner` is told when it is held or fails.
+    """
+
+    name: str
+    report: str = ""
+    format: str = "xlsx"
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    recipients: tuple[str, ...] = ()
+    folder: str = ""
+    day: str = "monday"  # or the day of a month, as "1"
+    time: str = "07:00"
+    deadline_hours: float = 48.0
+    owner: str = ""
+    max_age_days: Mapping[str, Any] = field(default_factory=dict)
+    from_file: bool = False  # of the configuration: a page does not change it
+
+    def slots(self, zone: ZoneInfo) -> Slots:
+        """When it is due."""
+        return _slots(self.day, self.time, zone)
+
+    @property
+    def deadline(self) -> timedelta:
+        """How long after it is due it is held at most."""
+        return timedelta(hours=self.deadline_hours)
+
+    @property
+    def title(self) -> str:
+        """The report's title and its format."""
+        return f"{REPORTS[self.report].title}, {self.format.upper()}"
+
+    def told(self) -> dict[str, Any]:
+        """The plan as its table says it."""
+        return {name: value for name, value in asdict(self).items() if name not in _OURS}
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What the configuration says of the schedule."""
+
+    week: Week
+    plans: tuple[Plan, ...]
+    demo: bool = False
+
+
+def planned(home: Home) -> Planned:
+    """What the home's configuration plans; raises SettingsError with every problem."""
+    try:
+        document = tomllib.loads(home.config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{home.config} cannot be read: {error}.") from None
+    problems: list[str] = []
+    week = _week(document.get("schedule", {}), problems)
+    tables = document.get("reports", {})
+    if not isinstance(tables, dict):
+        problems.append("[reports] must hold a table for each report, as [reports.board]")
+        tables = {}
+    plans = tuple(
+        plan
+        for name, table in tables.items()
+        if (plan := plan_of(home, name, table, problems, from_file=True)) is not None
+    )
+    smtp = isinstance(outreach := document.get("outreach"), dict) and "smtp" in outreach
+    problems += [
+        f"[reports.{plan.name}] recipients need a mail server: add a table [outreach.smtp]"
+        for plan in plans
+        if plan.recipients and not smtp
+    ]
+    if problems:
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        raise SettingsError(f"{home.config} needs attention:\n{lines}")
+    return Planned(week, plans, document.get("demo") is True)
+
+
+def plan_of(
+    home: Home, name: str, table: Any, problems: list[str], *, from_file: bool = False
+) -> Plan | None:
+    """One plan, checked; what is wrong goes into `problems`."""
+    where = f"[reports.{name}]"
+    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        problems.append(f"{where} may be named with letters, digits, - and _ only, up to 64")
+        return None
+    mine: list[str] = []
+    if isinstance(table, dict):
+        mine += [f"{where} {each} is not a setting" for each in sorted(_OURS & table.keys())]
+        table = {key: value for key, value in table.items() if key not in _OURS}
+    plan = Plan(name=name, from_file=from_file, **typed(Plan, where, table, mine))
+    mine += [f"{where} {problem}" for problem in _wrong(home, plan)]
+    problems += mine
+    return None if mine else plan
+
+
+def checked(home: Home, name: str, table: Mapping[str, Any]) -> Plan:
+    """A plan that somebody made on a page; raises BadInput with the first problem."""
+    problems: list[str] = []
+    listed = {key: [*value] if isinstance(value, tuple) else value for key, value in table.items()}
+    plan = plan_of(home, name, listed, problems)
+    if plan is None:
+        raise BadInput(f"{problems[0].removeprefix(f'[reports.{name}] ').capitalize()}.")
+    return plan
+
+
+def _wrong(home: Home, plan: Plan) -> list[str]:
+    """What is wrong with a plan whose settings have the right kinds."""
+    found: list[str] = []
+    if plan.report not in REPORTS:
+        return [f"report must be one of {', '.join(REPORTS)}"]
+    which = REPORTS[plan.report]
+    if plan.format not in which.formats:
+        found.append(f"format must be one of {', '.join(which.formats)}")
+    unheard = sorted(plan.filters.keys() - (set(which.filters) & set(FILTERS)))
+    found += [f"filters.{name} is no filter of this report" for name in unheard]
+    texts = (str, date)
+    if any(not isinstance(value, texts) for value in plan.filters.values()):
+        found.append("filters must be texts or days")
+    if not plan.recipients and not plan.folder:
+        found.append("recipients or folder must say where it goes")
+    found += _addresses("recipients", plan.recipients)
+    if len(set(map(str.lower, plan.recipients))) < len(plan.recipients):
+        found.append("recipients names somebody twice")
+    found += _addresses("owner", (plan.owner,) if plan.owner else ())
+    if plan.folder and not folder_of(home, plan).is_dir():
+        found.append("folder is no folder that is there")
+    if plan.day not in DAYS and not (plan.day.isdigit() and 1 <= int(plan.day) <= 28):
+        found.append("day must be a day such as 'monday', or '1' to '28' of every month")
+    if clock(plan.time) is None:
+        found.append(f"time {_TIME}")
+    if not 0 <= plan.deadline_hours <= 24 * 28:
+        found.append("deadline_hours must be from 0 to 672")
+    ages = plan.max_age_days.values()
+    if any(type(age) not in (int, float) or age <= 0 for age in ages):
+        found.append("max_age_days must give days for each source, as surveys = 31")
+    return found
+
+
+def folder_of(home: Home, plan: Plan) -> Path:
+    """The folder that a plan's files are put into; one that is not absolute is of the home."""
+    return home.folder / Path(plan.folder).expanduser()
+
+
+def _addresses(name: str, given: tuple[str, ...]) -> list[str]:
+    return [
+        f"{name} must be e-mail addresses: number {place} is none"
+        for place, address in enumerate(given, start=1)
+        if not ADDRESS.fullmatch(address)
+    ]
+
+
+def _week(table: Any, problems: list[str]) -> Week:
+    mine: list[str] = []
+    week = Week(**typed(Week, "[schedule]", table, mine))
+    if week.day not in DAYS:
+        mine.append(f"[schedule] day must be one of {', '.join(DAYS)}")
+    if clock(week.time) is None:
+        mine.append(f"[schedule] time {_TIME}")
+    if not _is_zone(week.timezone):
+        mine.append("[schedule] timezone is no name such as 'America/Chicago'")
+    if not 0 <= week.retry_minutes <= 24 * 60:
+        mine.append("[schedule] retry_minutes must be from 0 to 1440")
+    problems += mine
+    return Week() if mine else week
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _slots(day: str, at: str, zone: ZoneInfo) -> Slots:
+    when = clock(at)
+    assert when is not None  # noqa: S101  checked when it was read
+    return Slots(int(day) if day.isdigit() else day, when, zone)

@@ -1,0 +1,160 @@
+"""Running: waits for the next thing that is due, does it, and stops when it is told to.
+
+A refresh runs in a process of its own: its memory goes with it, and what kills it is seen from
+here. APScheduler waits; what is due is asked of the books (`week`), so that whatever it missed
+while the computer was off, or asleep, is caught up once.
+"""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Any
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+from attribution.at_rest import lock_file, owner_only
+from attribution.errors import Busy, SettingsError
+from attribution.paths import Home
+from attribution.schedule.plans import planned
+from attribution.schedule.week import Runner, Say, Stopped
+
+EVERY = timedelta(minutes=5)  # a held report leaves at most so long after it may
+_REFRESH = (sys.executable, "-m", "attribution.cli", "refresh")
+_LAST_WORDS = 60  # seconds that a refresh has to end in when it is told to
+
+
+@contextmanager
+def only_schedule(home: Home) -> Iterator[None]:
+    """Hold the lock of schedules; raises Busy where one runs."""
+    home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with lock_file(home.folder / "schedule.lock") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy("Another schedule runs for this home folder. Stop it first.") from None
+        yield
+
+
+class Child:
+    """The refresh as a process of its own, which can be told to end."""
+
+    def __init__(self, home: Home, stop: Event, command: Sequence[str] = _REFRESH) -> None:
+        self._home, self._stop, self._command = home, stop, command
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> int:
+        """Refresh and return the exit code; raises Stopped where it was told to end."""
+        if self._stop.is_set():
+            raise Stopped
+        environment = os.environ | {"CARETRACE_HOME": str(self._home.folder)}
+        with subprocess.Popen(self._command, env=environment) as self._process:
+            code = self._process.wait()
+        if self._stop.is_set() and code != 0:
+            raise Stopped
+        return code
+
+    def end(self) -> None:
+        """Tell a running refresh to end; what it was about to publish is not published."""
+        running = self._process
+        if running is None or running.poll() is not None:
+            return
+        # As a person would at the keyboard: it writes down that it was stopped.
+        running.send_signal(signal.SIGINT)
+        try:
+            running.wait(_LAST_WORDS)
+        except subprocess.TimeoutExpired:
+            running.kill()
+
+
+class Moments(BaseTrigger):  # type: ignore[misc]
+    """Every few minutes, and exactly when a refresh or a report is due."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
+        """The next moment; the settings are read anew each time."""
+        due = [now + EVERY]
+        with suppress(SettingsError):
+            told = planned(self._home)
+            due.append(told.week.slots.next(now))
+            due += [plan.slots(told.week.zone).next(now) for plan in told.plans]
+        return min(due)
+
+
+def once(home: Home, say: Say) -> bool:
+    """Do what is due now and return whether all is well; for those who have a scheduler."""
+    with only_schedule(home), owner_only(), _told_to_stop() as stop:
+        child = Child(home, stop)
+        stop.when_set(child.end)
+        return _runner(home, child, say).tick()
+
+
+def forever(home: Home, say: Say) -> None:
+    """Do what is due whenever it is, until SIGTERM or SIGINT."""
+    with only_schedule(home), owner_only(), _told_to_stop() as stop:
+        child = Child(home, stop)
+        runner = _runner(home, child, say)
+        scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(1)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone=UTC,
+        )
+
+        def tick() -> None:
+            try:
+                runner.tick()
+            except Stopped:
+                return
+            except Exception as error:
+                # What went wrong this time may be right the next: a full disk, a locked ledger.
+                say(f"The schedule tripped over {type(error).__name__} and goes on.")
+
+        scheduler.add_job(tick, Moments(home), next_run_time=datetime.now(UTC))
+        scheduler.start()
+        told = planned(home)
+        say(f"The next refresh is due on {told.week.slots.words} ({told.week.timezone}).")
+        stop.wait()
+        child.end()
+        scheduler.shutdown(wait=True)
+        say("The schedule has stopped.")
+
+
+def _runner(home: Home, child: Child, say: Say) -> Runner:
+    return Runner(home, clock=lambda: datetime.now(UTC), refresh=child.run, say=say)
+
+
+class _Stop(Event):
+    """An event that the system's signals set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._then: Callable[[], None] = lambda: None
+
+    def when_set(self, then: Callable[[], None]) -> None:
+        """What to do, in the main thread, when it is set."""
+        self._then = then
+
+    def on_signal(self, *_: Any) -> None:
+        self.set()
+        self._then()
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[_Stop]:
+    """An event that is set when this process is told to end."""
+    stop = _Stop()
+    before = {each: signal.signal(each, stop.on_signal) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,157 @@
+"""All that is due at one moment: the week's refresh, the reports, and who must be told.
+
+It looks at the books and at nothing else, so it does not matter who else did something, when this
+was asked last, or what was cut off in between.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from attribution.errors import Busy, SettingsError
+from attribution.paths import Home
+from attribution.schedule import plans as planning
+from attribution.schedule.alerts import Alerts, Teller, alerts
+from attribution.schedule.books import Books
+from attribution.schedule.delivery import Deliveries, Mail
+from attribution.schedule.plans import Plan, Planned, Week
+from attribution.schedule.sending import Sender, only_sender
+from attribution.schedule.tables import stamp
+
+MISSED_AFTER = timedelta(hours=1)
+BUSY = Busy.exit_code
+Clock = Callable[[], datetime]
+Refresh = Callable[[], int]  # runs one to its end and returns its exit code; below 0 it was killed
+Say = Callable[[str], None]
+
+
+class Stopped(Exception):
+    """The schedule was asked to stop while a refresh ran; it was stopped with it."""
+
+
+class Runner:
+    """The schedule of one home folder."""
+
+    def __init__(
+        self,
+        home: Home,
+        *,
+        clock: Clock,
+        refresh: Refresh,
+        say: Say,
+        sender: Callable[..., Sender] = Sender,
+    ) -> None:
+        self._home, self._clock, self._refresh, self._say = home, clock, refresh, say
+        self._sender = sender
+
+    def tick(self) -> bool:
+        """Do all that is due; whether everything is well."""
+        with Books(self._home) as books:
+            try:
+                planned, told = planning.planned(self._home), alerts(self._home)
+            except SettingsError as error:
+                # The settings are being changed, or were changed for the worse: others go on.
+                self._say(str(error))
+                return False
+            mail = Mail(self._home, demo=planned.demo)
+            try:
+                self._work(books, planned, told, mail)
+            finally:
+                mail.close()
+            return not books.incidents(opened=True)
+
+    def _work(self, books: Books, planned: Planned, told: Alerts, mail: Mail) -> None:
+        if planned.week.refresh:
+            self._refresh_if_due(books, planned.week)
+        now = self._clock()
+        watch_sources(books, now)
+        sender = self._sender(
+            self._home,
+            planned.week,
+            every_plan(books, planned, now),
+            books,
+            Deliveries(self._home, mail),
+        )
+        try:
+            with only_sender(self._home):
+                sender.look(now)
+        except Busy as error:
+            self._say(str(error))
+        Teller(told, books, mail).tell(now)
+        books.beat("looked", now)
+
+    def _refresh_if_due(self, books: Books, week: Week) -> None:
+        now = self._clock()
+        slot = week.slots.last(now)
+        if books.brought(slot):
+            books.close_incident("refresh", now)
+            return
+        beats = books.beats()
+        tried_at, tried = beats.get("refresh", (now, ""))
+        tries = int(tried.partition(" ")[2]) if tried.startswith(stamp(slot)) else 0
+        if tries and (not week.retry_minutes or now < tried_at + week.wait(tries)):
+            return
+        late = bool(beats) and not tries and now - slot > MISSED_AFTER
+        if late:
+            sentence = f"The refresh of {slot:%-d %B %Y, %H:%M} UTC did not run when it was due."
+            books.open_incident("schedule", sentence, now)
+        # Before it begins, so that one which takes this process with it is not begun at once again.
+        books.beat("refresh", now, f"{stamp(slot)} {tries + 1}")
+        try:
+            code = self._refresh()
+        except Stopped:
+            books.unbeat("refresh")
+            raise
+        self._note(books, code, now)
+        if late and code in (0, 1):
+            books.close_incident("schedule", self._clock())
+
+    def _note(self, books: Books, code: int, began: datetime) -> None:
+        now = self._clock()
+        if code == BUSY:
+            # Somebody runs one by hand: what it brings is looked at when it is through.
+            self._say("Another refresh is running; the schedule waits for it.")
+        elif code in (0, 1):
+            books.close_incident("refresh", now)
+        else:
+            how = f"was killed (signal {-code})" if code < 0 else "failed"
+            sentence = (
+                f"The refresh of {began:%-d %B %Y, %H:%M} UTC {how}. What was published before "
+                "still stands; `caretrace status` says why."
+            )
+            books.open_incident("refresh", sentence, now)
+
+
+def every_plan(
+    books: Books, planned: Planned, now: datetime
+) -> dict[str, tuple[Plan, datetime, str]]:
+    """Each plan of the configuration and of the page, since when it is known, and who holds it."""
+    mine = {plan.name: plan for plan in planned.plans}
+    for name in mine:
+        books.note_plan(name, now)
+    found = {}
+    for row in books.plans():
+        plan: Plan | None = mine.get(row["name"])
+        if plan is None and row["told"] is not None:
+            plan = planning.plan_of(books.home_folder, row["name"], row["told"], [])
+        if plan is not None:
+            found[row["name"]] = (plan, datetime.fromisoformat(row["since"]), row["held_by"])
+    return found
+
+
+def watch_sources(books: Books, now: datetime) -> None:
+    """Open an incident for each source that failed when it was last asked; close the others."""
+    known = books.sources()
+    for one in books.incidents(opened=True):
+        if one["subject"].startswith("source ") and one["subject"][7:] not in set(known["source"]):
+            # No longer among the settings: nobody waits for it.
+            books.close_incident(one["subject"], now, silent=True)
+    for source in known.to_dict("records"):
+        subject = f"source {source['source']}"
+        if source["state"] == "failed":
+            sentence = (
+                f"{source['source']} could not be read. Its earlier data stand; Data health says "
+                "why."
+            )
+            books.open_incident(subject, sentence, now)
+        else:
+            books.close_incident(subject, now)

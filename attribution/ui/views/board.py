@@ -1,0 +1,151 @@
+"""The board's summary: five numbers against the period before, where money works, what changed."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from attribution import queries
+from attribution.metrics import ratio
+from attribution.models import MODELS
+from attribution.paths import Home
+from attribution.queries import Marts, Scope
+from attribution.ui import formats
+from attribution.ui.view import Metric, Table, View, records
+from attribution.ui.views.channels import UNKNOWN
+from attribution.ui.views.channels import build as channels
+from attribution.ui.views.overview import build as overview
+from attribution.ui.views.returns import MODELLED
+
+QUESTION = "Does marketing bring patients at a price that pays, and what changed?"
+HEADLINE = (
+    *("spend", "leads", "new_patients", "collected", "blended_cac", "blended_roas"),
+    *("booked", "kept"),
+)
+LEAST_SHARE = 0.02  # of all spend, to be named
+STEADY = 0.02  # a change of less is none
+
+
+@dataclass(frozen=True, slots=True)
+class BoardView(View):
+    """A view that says what its numbers say."""
+
+    sentences: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=32)
+def board(home: Home, generation: int, scope: Scope, *, protected: bool) -> BoardView:
+    """The view of one generation; built once for each scope."""
+    return build(queries.marts(home, generation, protected=protected), scope)
+
+
+def build(marts: Marts, scope: Scope) -> BoardView:
+    """The numbers of Overview and the returns of Channels, and three sentences on them."""
+    whole = overview(marts, scope)
+    if whole.empty:
+        return BoardView(QUESTION, currency=whole.currency, empty=whole.empty)
+    paying = channels(marts, scope)
+    known = {each.name: each for each in whole.metrics}
+    tables = {"weekly": _oldest_first(whole.tables["weekly"])}
+    if not paying.empty:
+        tables |= {name: paying.tables[name] for name in ("channels", "returns")}
+        tables["paying"] = _paying(tables["channels"])
+    return BoardView(
+        QUESTION,
+        metrics=tuple(known[name] for name in HEADLINE),
+        figures={
+            "demand": whole.figures["demand"],
+            **({} if paying.empty else {"return": paying.figures["return"]}),
+        },
+        tables=tables,
+        sentences=(
+            growth(known, whole.currency),
+            price(known, whole.currency),
+            money_works(tables, scope, whole.currency),
+        ),
+        notes=whole.notes,
+        currency=whole.currency,
+    )
+
+
+def growth(known: dict[str, Metric], currency: str) -> str:
+    """How patients and money changed, in one sentence."""
+    people, money = known["new_patients"], known["collected"]
+    now = f"{formats.count(people.value)} new patients came"
+    paid = f"{formats.money(money.value, currency)} was collected"
+    if people.before is None:
+        return f"{now} and {paid}; there is no equally long period before to compare with."
+    return f"{now}, {changed(people)}, and {paid}, {changed(money)}."
+
+
+def price(known: dict[str, Metric], currency: str) -> str:
+    """What a patient cost, and how that changed, in one sentence."""
+    cost, back = known["blended_cac"], known["blended_roas"]
+    if cost.value is None:
+        return "There was no spend, or nobody new, so a new patient has no price."
+    said = f"A new patient cost {formats.money(cost.value, currency)} of media"
+    if cost.before is not None:
+        said += f", {changed(cost)}"
+    return f"{said}; each {formats.symbol(currency)}1 of it stands beside {_back(back, currency)}."
+
+
+def money_works(tables: dict[str, Table], scope: Scope, currency: str) -> str:
+    """Which paid channels are credited with most and least for their money, in one sentence."""
+    frame = tables["channels"].frame if "channels" in tables else None
+    if frame is None or not float(frame["spend"].sum()):
+        return "No channel had spend in this period."
+    known = frame[~frame["channel"].isin(UNKNOWN) & frame["roas"].notna()]
+    known = known[known["spend"] >= LEAST_SHARE * float(frame["spend"].sum())]
+    untracked = _untracked(tables)
+    partly = bool(
+        frame.loc[~frame["channel"].isin(untracked) & (frame["spend"] > 0), "roas"].isna().any()
+    )
+    known = known[~known["channel"].isin(untracked)].sort_values("roas", ascending=False)
+    if known.empty:
+        return "Of no channel with much spend is enough known to tell what it returns."
+    best, worst = records(known)[0], records(known)[-1]
+    model = MODELS[scope.model].title
+    few = "of the channels of which enough people are known, " if partly else ""
+    said = (
+        f"By {model}, {few}{formats.title(best['channel'])} returns most: {_cost(best, currency)}"
+    )
+    if best["channel"] == worst["channel"]:
+        return f"{said}."
+    return f"{said}; {formats.title(worst['channel'])} least: {_cost(worst, currency)}."
+
+
+def changed(metric: Metric) -> str:
+    """A number against the period before, in words."""
+    share = ratio(metric.value, metric.before)
+    if share is None:
+        return "after none before"
+    if abs(share - 1) < STEADY:
+        return "about as before"
+    word = "more" if share > 1 else "less"
+    word = {"new_patients": {"less": "fewer"}}.get(metric.name, {}).get(word, word)
+    return f"{formats.rate(abs(share - 1))} {word} than in the period before"
+
+
+def _cost(row: dict[str, float], currency: str) -> str:
+    spent, back = (formats.money(row[name], currency) for name in ("spend", "collected"))
+    return f"{back} for {spent} ({formats.ratio(row['roas'])})"
+
+
+def _back(metric: Metric, currency: str) -> str:
+    return f"{formats.money(metric.value, currency)} collected"
+
+
+def _untracked(tables: dict[str, Table]) -> set[str]:
+    frame = tables["returns"].frame
+    return set(frame.loc[frame["evidence"] == MODELLED, "channel"])
+
+
+def _paying(whole: Table) -> Table:
+    """The channels with spend, with what a board asks of them."""
+    names = ("channel", "spend", "new_patients", "cac", "collected", "roas", "roi")
+    columns = {column.name: column for column in whole.columns}
+    frame = whole.frame[whole.frame["spend"] > 0][list(names)].reset_index(drop=True)
+    return Table("Where money works", tuple(columns[name] for name in names), frame)
+
+
+def _oldest_first(weekly: Table) -> Table:
+    frame = weekly.frame.sort_values("week", ignore_index=True)
+    return Table(weekly.title, weekly.columns, frame)

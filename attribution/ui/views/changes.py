@@ -1,0 +1,158 @@
+"""What changed a number against the period before: a bridge from the one to the other."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from attribution import queries
+from attribution.metrics import KINDS, definition
+from attribution.models import MODELS
+from attribution.models.change import Change, change
+from attribution.queries import About, Marts, Scope
+from attribution.ui import charts, formats
+from attribution.ui.view import Column, Figure, Table
+
+Amounts = Mapping[tuple[str, str], tuple[float, ...]]  # of a kind and a channel, in each span
+PARTS = ("change_restated", "change_spend", "change_mix", "change_rate", "change_unpaid")
+PLACED = (
+    "What changed a number is told of all service lines and locations together to readers of "
+    "folded cells: credit knows neither there."
+)
+
+
+def changes(
+    marts: Marts,
+    told: Marts | None,
+    scope: Scope,
+    earlier: Scope | None,
+    ends: Mapping[str, date],
+    about: About,
+) -> tuple[dict[str, Figure], dict[str, Table]]:
+    """Figures and tables `change_<kind>`; none where there is no period to compare with.
+
+    `told` are the marts published before these, for what has been restated since; `ends` are the
+    last weeks reported of numbers that stop early: both periods are cut alike.
+    """
+    if earlier is None or (marts.protected and (scope.service_lines or scope.locations)):
+        return {}, {}
+    cut = {
+        kind: min(ends.get(name, scope.until), ends.get("spend", scope.until))
+        for kind, name in KINDS.items()
+    }
+    untils = sorted({until for until in cut.values() if until >= scope.since})
+    if not untils:
+        return {}, {}
+    back = scope.since - earlier.since
+    then = [(earlier.since, until - back) for until in untils]
+    now = [(scope.since, until) for until in untils]
+    spend = queries.spend_in_spans(marts, scope, about.currency, [*then, *now])
+    won = queries.credit_in_spans(marts, scope, about.currency, [*then, *now])
+    before = _told(told, scope, then, about)
+    figures, tables = {}, {}
+    for kind, until in cut.items():
+        if until not in untils:
+            continue
+        places = untils.index(until), untils.index(until) + len(untils)
+        parts = _change(spend, won, kind, places)
+        was = None
+        if before is not None:
+            was = sum(each[places[0]] for (of, _), each in before.items() if of == kind)
+        if parts.before or parts.after:
+            figures[f"change_{kind}"], tables[f"change_{kind}"] = _bridge(
+                parts, was, kind, scope, about.currency
+            )
+    return figures, tables
+
+
+def _told(
+    told: Marts | None, scope: Scope, spans: Sequence[queries.Span], about: About
+) -> Amounts | None:
+    """The period before as it was told then; None where that did not reach so far."""
+    if told is None:
+        return None
+    known = queries.about(told)
+    if spans[0][0] < known.first_week or spans[-1][1] > known.last_week:
+        return None
+    return queries.credit_in_spans(told, scope, about.currency, spans)
+
+
+def _change(spend: Amounts, won: Amounts, kind: str, places: tuple[int, int]) -> Change:
+    channels = sorted({*(name for _, name in spend), *(name for of, name in won if of == kind)})
+    nothing = (0.0,) * (max(places) + 1)
+    paid, gained = (
+        [
+            np.array([amounts.get((of, name), nothing)[place] for name in channels], "float64")
+            for place in places
+        ]
+        for amounts, of in ((spend, "spend"), (won, kind))
+    )
+    return change((paid[0], paid[1]), (gained[0], gained[1]))
+
+
+def _bridge(
+    parts: Change, was: float | None, kind: str, scope: Scope, currency: str
+) -> tuple[Figure, Table]:
+    meaning = definition(KINDS[kind])
+    # What adds up to the same in another order differs by a rounding.
+    restated = 0.0 if was is None else round(parts.before - was, 6)
+    amounts = np.array([restated, parts.spend, parts.mix, parts.rate, parts.unpaid])
+    names = [definition(name).title for name in PARTS]
+    told = slice(0 if restated else 1, None)  # what was not restated needs no bar
+    start = parts.before if not restated else parts.before - restated
+    whole = ("Period before", "This period")
+    labels = [whole[0], *names[told], whole[1]]
+    steps = [start, *(-amounts[told]), parts.after]
+
+    def written(value: float) -> str:
+        return formats.written(value, meaning.format, currency)
+
+    texts = [written(start), *(_signed(value, written) for value in amounts[told])]
+    texts.append(written(parts.after))
+    figure = Figure(
+        f"What changed: {meaning.title.lower()}",
+        charts.bridge(labels, steps, texts, _hovers(labels, texts), [False] * len(labels)),
+        _words(meaning.title, start, parts.after, names[told], texts[1:-1], written),
+        "Told apart as credited by "
+        f"{MODELS[scope.model].title}, channel by channel. Each part is its mean effect over every "
+        "order in which money, mix and rates could have changed (Shapley value), so the parts add "
+        "up to the change.",
+        f"change_{kind}",
+    )
+    rows = [(whole[0], start, ""), *zip(names, amounts, map(_help, PARTS), strict=True)]
+    frame = pd.DataFrame([*rows, (whole[1], parts.after, "")], columns=["part", "amount", "means"])
+    columns = (
+        Column("part", "Part"),
+        Column("amount", meaning.title, "money" if meaning.format == "money" else "number"),
+        Column("means", "What it says"),
+    )
+    note = "" if was is not None else "What was restated is known after another refresh."
+    return figure, Table(figure.title, columns, frame, note)
+
+
+def _help(name: str) -> str:
+    return definition(name).help
+
+
+def _signed(value: float, written: Callable[[float], str]) -> str:
+    said = written(value)
+    return said if said.startswith("−") or said.strip("$0.,") == "" else f"+{said}"
+
+
+def _hovers(labels: list[str], texts: list[str]) -> list[str]:
+    return [f"<b>{label}</b><br>{text}" for label, text in zip(labels, texts, strict=True)]
+
+
+def _words(
+    title: str,
+    before: float,
+    after: float,
+    names: list[str],
+    texts: list[str],
+    written: Callable[[float], str],
+) -> str:
+    way = "rose" if after > before else "fell" if after < before else "stayed"
+    said = [written(each) for each in (before, after)]
+    parts = ", ".join(f"{name.lower()} {text}" for name, text in zip(names, texts, strict=True))
+    return f"{title} {way} from {said[0]} to {said[1]}: {parts}."

@@ -1,0 +1,102 @@
+"""Lift: which tests there are, how far they are, and what held-out people tell beside them."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from attribution import engagement_queries, queries
+from attribution.lift_records import Test
+from attribution.paths import Home
+from attribution.ui import formats
+from attribution.ui.view import Column, Table, View, measured
+from attribution.ui.views.after_messages import told_lifts
+
+QUESTION = "What does a channel really bring? Switch it off somewhere, and count."
+PROTECTED = (
+    "Lift tests stand on numbers of single places and weeks, which are not told to viewers. "
+    "Readers with the role analyst see this page."
+)
+COUNTS = {
+    "kept": "Kept visits",
+    "new_patient": "New patients",
+    "booked": "Bookings",
+    "lead": "Leads",
+}
+STATES = {
+    "planned": "Planned",
+    "running": "Running",
+    "finished": "Finished, not recorded",
+    "recorded": "Recorded as evidence",
+    "withdrawn": "Called off",
+}
+DESIGNS = {"markets": "Matched markets", "switchback": "Switchback"}
+
+
+def lift(home: Home, generation: int, tests: Sequence[Test], *, protected: bool) -> View:
+    """The page's view of every test; tests are the ledger's, so it is never cached."""
+    if protected:
+        return View(QUESTION, empty=PROTECTED)
+    marts = queries.marts(home, generation, protected=False)
+    return View(
+        QUESTION,
+        tables={
+            "tests": tests_table(tests),
+            "holdouts": told_lifts(engagement_queries.lifts(marts)),
+        },
+        notes=(
+            (
+                "A result that is recorded is heard at the next refresh, by the incremental model "
+                "and by the mix model, and so moves the budget. A result that is taken back is not."
+            ),
+        ),
+        currency=queries.about(marts).currency,
+    )
+
+
+def tests_table(tests: Sequence[Test]) -> Table:
+    """Every test, newest first: what page, export and command line show."""
+    columns = (
+        Column("name", "Test"),
+        Column("channel", "Channel"),
+        Column("counts", "Counts"),
+        Column("design", "Design"),
+        Column("state", "State"),
+        Column("first_day", "Begins", "day"),
+        Column("last_day", "Ends", "day"),
+        measured("lift_detectable"),
+        measured("lift_increment"),
+        Column("low", "Low", "number", "Lower end of the 90% interval."),
+        Column("high", "High", "number", "Upper end of the 90% interval."),
+        Column("registered", "Registered", "instant", "When the plan was saved for good."),
+        Column("actor", "By"),
+        Column("reason", "Withdrawn because"),
+    )
+    rows = [
+        {
+            "name": test.name,
+            "channel": test.plan.channel,
+            "counts": COUNTS[test.plan.kind],
+            "design": DESIGNS[test.plan.design],
+            "state": STATES[test.state],
+            "first_day": pd.Timestamp(test.plan.first_day),
+            "last_day": pd.Timestamp(test.plan.last_day),
+            "lift_detectable": test.plan.detectable,
+            "lift_increment": test.result.increment if test.result else None,
+            "low": test.result.low if test.result else None,
+            "high": test.result.high if test.result else None,
+            "registered": pd.Timestamp(test.at),
+            "actor": test.actor,
+            "reason": test.why,
+        }
+        for test in reversed(tests)
+    ]
+    frame = pd.DataFrame(rows, columns=[column.name for column in columns])
+    numbers = ("lift_detectable", "lift_increment", "low", "high")
+    frame = frame.astype(dict.fromkeys(numbers, "float64"))
+    return Table("Tests", columns, frame, empty="No test is registered yet. Design one below.")
+
+
+def place(market: tuple[str, str]) -> str:
+    """A market in words: North, or Dental in North."""
+    location, line = (formats.title(part) for part in market)
+    return f"{line} in {location}" if line else location

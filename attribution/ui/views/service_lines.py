@@ -1,0 +1,161 @@
+"""Service lines: from leads to money in each, at what cost, how sure, and by which channels."""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import pandas as pd
+
+from attribution import group_queries, queries, report_queries
+from attribution.cohort_queries import cohorts_by_week
+from attribution.group_queries import Group
+from attribution.metrics import definition, ratio
+from attribution.models import MODELS
+from attribution.paths import Home
+from attribution.queries import Marts, Scope
+from attribution.ui import formats
+from attribution.ui.view import Column, Metric, Table, View, measured, records
+from attribution.ui.views.channels import UNKNOWN
+from attribution.ui.views.group_numbers import numbers
+from attribution.ui.views.notes import UNASSIGNED
+from attribution.ui.views.overview import build as overview
+
+QUESTION = "Which service lines grow, at what price, and who brings their patients?"
+SHOWN = (
+    *("spend", "leads", "line_cpl", "booked", "kept", "kept_of_booked"),
+    *("new_patients", "blended_cac"),
+    *("collected", "blended_roas", "line_roi"),
+)
+RATES = (
+    *("leads_that_booked", "leads_that_came", "maturity"),
+    *("show_rate", "days_to_visit"),
+)
+COUNTS = ("leads", "booked", "kept", "new_patients")
+TOP = 3
+
+
+@lru_cache(maxsize=32)
+def service_lines(home: Home, generation: int, scope: Scope, *, protected: bool) -> View:
+    """The view of one generation; built once for each scope."""
+    return build(queries.marts(home, generation, protected=protected), scope)
+
+
+def build(marts: Marts, scope: Scope) -> View:
+    """Tables `lines`, `rates` and `channels`; the first is that of Overview, with more ratios."""
+    whole = overview(marts, scope)
+    if whole.empty:
+        return View(QUESTION, currency=whole.currency, empty=whole.empty)
+    names = {formats.title(name): name for name in (*queries.service_lines(marts), UNASSIGNED)}
+    frame = whole.tables["service_lines"].frame
+    lines = _with_costs(frame, formats.title(UNASSIGNED))
+    placed = lines[lines["service_line"] != formats.title(UNASSIGNED)]
+    return View(
+        QUESTION,
+        metrics=_metrics(placed, whole),
+        tables={
+            "lines": _table("Service lines", lines, SHOWN, whole.tables["service_lines"].note),
+            "rates": _table("How patients go on", _rates(marts, scope, placed, names), RATES),
+            "channels": _channels(marts, scope),
+        },
+        notes=(*_notes(marts, scope), *whole.notes),
+        currency=whole.currency,
+    )
+
+
+def _with_costs(frame: pd.DataFrame, unplaced: str) -> pd.DataFrame:
+    spent = frame["spend"].where((frame["spend"] > 0) & (frame["service_line"] != unplaced))
+    return frame.assign(
+        line_cpl=spent / frame["leads"].where(frame["leads"] > 0),
+        line_roi=(frame["collected"] - spent) / spent,
+        kept_of_booked=frame["kept"] / frame["booked"].where(frame["booked"] > 0),
+    )
+
+
+def _table(title: str, frame: pd.DataFrame, shown: tuple[str, ...], note: str = "") -> Table:
+    columns = (Column("service_line", "Service line"), *map(measured, shown))
+    return Table(title, columns, frame[[c.name for c in columns]].reset_index(drop=True), note)
+
+
+def _rates(marts: Marts, scope: Scope, lines: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
+    """How far patients of each line come: of the period, and of all that is known of them."""
+    gone_on = _gone_on(marts, scope)
+    rows = []
+    for row in records(lines):
+        name = names.get(row["service_line"], "")
+        sums = group_queries.sums(marts, Group(service_line=(name,)))
+        found = numbers(sums, sums["people"])
+        rows.append(
+            {
+                "service_line": row["service_line"],
+                **gone_on.get(name, {}),
+                "show_rate": found["show_rate"],
+                "days_to_visit": found["days_to_visit"],
+            }
+        )
+    frame = pd.DataFrame(rows, columns=["service_line", *RATES])
+    return frame.astype(dict.fromkeys(RATES, "float64"))
+
+
+def _gone_on(marts: Marts, scope: Scope) -> dict[str, dict[str, float | None]]:
+    """How many of the scope's leads have gone on so far, and how much of it is in, by line."""
+    found = {}
+    for name in queries.service_lines(marts):
+        frame = cohorts_by_week(
+            marts, replace(scope, service_lines=(name,)), "lead", "booked", "new_patient"
+        )
+        sums = frame.groupby("kind_to")[["entered", "arrived", "expected"]].sum()
+        if not {"booked", "new_patient"} <= set(sums.index):
+            continue
+        booked, came = (sums.loc[kind].to_dict() for kind in ("booked", "new_patient"))
+        found[name] = {
+            "leads_that_booked": ratio(float(booked["arrived"]), float(booked["entered"])),
+            "leads_that_came": ratio(float(came["arrived"]), float(came["entered"])),
+            "maturity": ratio(float(came["arrived"]), float(came["expected"])),
+        }
+    return found
+
+
+def _channels(marts: Marts, scope: Scope) -> Table:
+    """The channels that are given most of each line."""
+    frame = report_queries.channels_of_lines(marts, scope)
+    whole = frame.groupby("service_line")["conversions"].transform("sum")
+    frame = frame.assign(share_of_line=frame["conversions"] / whole.where(whole > 0))
+    order = ["service_line", "conversions", "channel"]
+    frame = frame.sort_values(order, ascending=[True, False, True])
+    known = ~frame["channel"].isin(UNKNOWN) & (frame["service_line"] != UNASSIGNED)
+    frame = frame[known].groupby("service_line").head(TOP)
+    titled = {name: frame[name].map(formats.title) for name in ("service_line", "channel")}
+    columns = (
+        Column("service_line", "Service line"),
+        Column("channel", "Channel"),
+        Column("conversions", "Credited", "number", definition("conversions").help),
+        measured("share_of_line"),
+    )
+    frame = frame.assign(**titled)[[c.name for c in columns]].reset_index(drop=True)
+    empty = "By service line credit is of few people: it is in reports that stay inside only."
+    return Table("Channels that bring most of each line", columns, frame, empty=empty)
+
+
+def _metrics(lines: pd.DataFrame, whole: View) -> tuple[Metric, ...]:
+    """The headline numbers of Overview that a service line has too."""
+    kept = ("spend", "leads", "new_patients", "collected", "blended_cac", "blended_roas")
+    return tuple(each for each in whole.metrics if each.name in kept) if len(lines) else ()
+
+
+def _notes(marts: Marts, scope: Scope) -> tuple[str, ...]:
+    notes = [
+        (
+            "Costs of a line set its spend against all that it did, whatever brought it. Show rate "
+            "and days to visit are of all patients of the line so far, as on the page Cohorts."
+        )
+    ]
+    if marts.protected:
+        notes.append(
+            "How much of the newest leads is still to come, and which channels bring a line, is "
+            "told in reports that stay inside only."
+        )
+    else:
+        notes.append(
+            f"Channels are credited by {MODELS[scope.model].title}. Maturity: new patients so far "
+            "÷ those expected of the leads of the period."
+        )
+    return tuple(notes)

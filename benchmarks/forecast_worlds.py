@@ -1,0 +1,78 @@
+"""Weekly numbers of simulated health systems, as the warehouse counts them, without a refresh.
+
+So many worlds can be forecast that nobody looked at before. What channels are credited with hangs
+on the whole pipeline and is left out: channels have their spend, and leads by the visit before.
+"""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+
+from attribution.demo import world
+from attribution.demo.clock import WEEK
+from attribution.demo.draws import Floats, Ints
+from attribution.demo.market import CHANNEL_OF, LEVERS, LINES, LOCATIONS, PAID, weekly_spend
+from attribution.demo.worlds import World
+from attribution.models.forecast_series import ALL
+
+UNTIL = date(2026, 11, 22)
+MICROS_A_CENT = 10_000
+_SEEN_AS = np.array([CHANNEL_OF[lever] for lever in LEVERS] + ["unknown"])
+_LINE_BUDGET = (0.34, 0.22, 0.22, 0.22)  # as the demo's campaigns share money out
+
+
+def weekly(people: int, seed: int) -> pd.DataFrame:
+    """metric, dimension, member, week, value, as `int_forecasts.sql` has them; money in micros."""
+    lived = world(people, seed, until=UNTIL)
+    found = pd.concat([*_counted(lived), *_spent(lived)], ignore_index=True)
+    weeks = lived.calendar.weeks
+    found = found[(found["at"] >= 0) & (found["at"] < weeks)]
+    monday = [f"{lived.calendar.start + timedelta(days=7 * week)}" for week in range(weeks)]
+    found["week"] = np.array(monday)[found["at"]]
+    grain = ["metric", "dimension", "member", "week"]
+    return found.groupby(grain, as_index=False)["value"].sum()
+
+
+def _counted(lived: World) -> Iterator[pd.DataFrame]:
+    asked, visits, paid = lived.inquiries, lived.visits, lived.payments
+    for kind, (rows, minute) in lived.conversions().items():
+        log = asked if kind == "lead" else visits
+        place = lived.folk.place[np.searchsorted(lived.folk.ids, log["person"])]
+        channel = _SEEN_AS[asked["lever"]] if kind == "lead" else None
+        yield from _parts(
+            kind, minute[rows] // WEEK, log["line"][rows], place[rows], np.ones(rows.sum()),
+            None if channel is None else channel[rows],
+        )  # fmt: skip
+    visit = paid["visit"]
+    place = lived.folk.place[np.searchsorted(lived.folk.ids, visits["person"][visit])]
+    yield from _parts(
+        "collected", paid["minute"] // WEEK, visits["line"][visit], place,
+        paid["cents"] * float(MICROS_A_CENT),
+    )  # fmt: skip
+
+
+def _spent(lived: World) -> Iterator[pd.DataFrame]:
+    for lever in PAID:
+        money = np.round(weekly_spend(lived.plan, lever, len(lived.folk.ids)) * 1e6)
+        week, place, line = np.indices((*money.shape, len(LINES)))
+        shared = (money[:, :, None] * np.array(_LINE_BUDGET)).ravel()
+        channel = np.repeat(CHANNEL_OF[lever], len(shared))
+        yield from _parts("spend", week.ravel(), line.ravel(), place.ravel(), shared, channel)
+
+
+def _parts(
+    metric: str, at: Ints, line: Ints, place: Ints, value: Floats, channel: object = None
+) -> Iterator[pd.DataFrame]:
+    members = {
+        "total": np.repeat(ALL, len(at)),
+        "service_line": np.array(LINES)[line],
+        "location": np.array(LOCATIONS)[place],
+    }
+    if channel is not None:
+        members["channel"] = channel
+    for dimension, member in members.items():
+        yield pd.DataFrame(
+            {"metric": metric, "dimension": dimension, "member": member, "at": at, "value": value}
+        )

@@ -1,0 +1,117 @@
+-- The weeks in which a conversion's visit was booked and took place: what else it can be dated by.
+-- grain: conversion_id, booked_week, visit_week
+-- inputs: int_conversions, int_visits, stg_appointment, setting_report
+--
+-- Bookings made in one moment are one conversion, and their visits may be in many weeks: each has
+-- its row, and rows add up to the conversion. Where there is no booking (a lead, a visit that
+-- nobody booked) or no visit (a lead), the week in which the conversion happened stands for it,
+-- and `has_booking` or `has_visit` is false. The visit of a booking is the one that was planned.
+-- Nobody who is unknown has an own number, so there -1 stands for all of them at that moment.
+
+with
+
+bookings as (
+
+    select
+        coalesce(stg_appointment.person_id, -1) as person_id,
+        stg_appointment.booked_at as decided_at,
+        stg_appointment.service_line,
+        stg_appointment.location,
+        cast(
+            date_trunc(
+                'week', cast(stg_appointment.booked_at at time zone setting_report.timezone as date)
+            ) as date
+        ) as week,
+        cast(
+            date_trunc(
+                'week',
+                cast(
+                    coalesce(stg_appointment.starts_at, stg_appointment.booked_at)
+                    at time zone setting_report.timezone as date
+                )
+            ) as date
+        ) as visit_week,
+        count(*) as bookings
+    from stg_appointment
+    cross join setting_report
+    where stg_appointment.is_booked
+    group by 1, 2, 3, 4, 5, 6
+
+),
+
+records as (
+
+    select
+        appointment_id,
+        min(booked_at) as booked_at
+    from stg_appointment
+    where is_booked
+    group by appointment_id
+
+),
+
+visits as (
+
+    select
+        coalesce(int_visits.person_id, -1) as person_id,
+        int_visits.visited_at,
+        int_visits.service_line,
+        int_visits.location,
+        min(records.booked_at) as booked_at
+    from int_visits
+    left join records on int_visits.appointment_id = records.appointment_id
+    group by 1, 2, 3, 4
+
+),
+
+dated as (
+
+    select
+        visits.person_id,
+        visits.visited_at,
+        visits.service_line,
+        visits.location,
+        cast(
+            date_trunc(
+                'week', cast(visits.visited_at at time zone setting_report.timezone as date)
+            ) as date
+        ) as visit_week,
+        cast(
+            date_trunc(
+                'week', cast(visits.booked_at at time zone setting_report.timezone as date)
+            ) as date
+        ) as booked_week
+    from visits
+    cross join setting_report
+
+),
+
+final as (
+
+    select
+        int_conversions.conversion_id,
+        coalesce(bookings.week, dated.booked_week, int_conversions.week) as booked_week,
+        coalesce(bookings.visit_week, dated.visit_week, int_conversions.week) as visit_week,
+        coalesce(bookings.week, dated.booked_week) is not null as has_booking,
+        coalesce(bookings.visit_week, dated.visit_week) is not null as has_visit,
+        cast(coalesce(bookings.bookings, int_conversions.conversions) as bigint) as conversions,
+        int_conversions.value_micros
+    from int_conversions
+    left join bookings
+        on
+            int_conversions.kind = 'booked'
+            and coalesce(int_conversions.person_id, -1) = bookings.person_id
+            and int_conversions.decided_at = bookings.decided_at
+            and int_conversions.service_line = bookings.service_line
+            and int_conversions.location = bookings.location
+    left join dated
+        on
+            int_conversions.kind in ('kept', 'new_patient', 'collected')
+            and coalesce(int_conversions.person_id, -1) = dated.person_id
+            and int_conversions.decided_at = dated.visited_at
+            and int_conversions.service_line = dated.service_line
+            and int_conversions.location = dated.location
+
+)
+
+select * from final

@@ -1,0 +1,233 @@
+"""Backup and restore: every number comes back, and nothing half made looks whole."""
+
+import json
+import os
+import shutil
+import sqlite3
+import stat
+from contextlib import closing
+
+import custody_fixture as custody
+import duckdb
+import pytest
+from servers.clinic import CANARY_EMAIL, CANARY_MRN
+
+from attribution import audit, backup, forgetting, restoring, settings
+from attribution.backup import MANIFEST
+from attribution.errors import BadInput, SettingsError, StorageError
+from attribution.holding import release, sends_held
+from attribution.identity import open_vault
+from attribution.keys import KEY_VARIABLE
+from attribution.paths import Home
+from attribution.refresh import refresh
+from attribution.tombstones import forgotten
+from attribution.warehouse import current_generation
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A home with data, outreach and payloads, and a backup of it; looked at, never changed."""
+    place = tmp_path_factory.mktemp("backup")
+    with custody.few_models(("spend", "links")):
+        home = custody.make_home(place / "home")
+        custody.with_outreach(home)
+        (home.folder / "drop").mkdir()
+        (home.folder / "drop" / "patients.csv").write_text(f"{CANARY_EMAIL};{CANARY_MRN}")
+        made = backup.backup(home, place / "kept")
+    return home, place / "kept", made
+
+
+@pytest.fixture
+def copy(whole, tmp_path):
+    shutil.copytree(whole[1], tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def key_in(whole, folder):
+    """An empty home with the key in it, as somebody brings it back."""
+    folder.mkdir(mode=0o700)
+    shutil.copy(whole[0].key, folder)
+    return Home(folder)
+
+
+def rows(path):
+    """Every table of a SQLite store."""
+    with closing(sqlite3.connect(path)) as store:
+        names = [n for (n,) in store.execute("select name from sqlite_master where type = 'table'")]
+        return {name: sorted(store.execute(f'select * from "{name}"'), key=repr) for name in names}
+
+
+def numbers(home, name):
+    """How many rows every table of a database has, and what they come to, column by column."""
+    path = home.generation(current_generation(home)) / f"{name}.duckdb"
+    with duckdb.connect(str(path), read_only=True) as database:
+        tables = database.execute("select table_name from duckdb_tables() order by 1").fetchall()
+        return {
+            table: database.execute(f'select count(*), sum(hash(t)) from "{table}" as t').fetchone()
+            for (table,) in tables
+        }
+
+
+def test_every_number_comes_back(whole, tmp_path):
+    home, kept, made = whole
+    back = key_in(whole, tmp_path / "back")
+    said = list(restoring.restore(kept, back))
+    assert current_generation(back) == current_generation(home) == made.generation
+    for name in ("private", "people", "marts"):
+        assert numbers(back, name) == numbers(home, name) != {}
+    for name in ("vault.sqlite", "contacts.sqlite", "outreach.sqlite"):
+        assert rows(back.folder / name) == rows(home.folder / name)
+    ours, theirs = rows(home.ledger), rows(back.ledger)
+    assert theirs.pop("audit")[:-1] == ours.pop("audit")
+    assert [name for name, *_ in theirs.pop("flag")] == ["sends_held"]
+    assert [name for name, *_ in ours.pop("flag")] == ["last_backup"]
+    assert theirs == ours
+    assert sorted(path.name for path in custody.store(back).every()) == sorted(
+        path.name for path in custody.store(home).every()
+    )
+    assert {custody.store(back).read(path) for path in custody.store(back).every()} == {
+        custody.store(home).read(path) for path in custody.store(home).every()
+    }
+    assert not audit.verify(back).problems
+    assert "forgotten after that backup" in said[-1]
+
+
+def test_a_restored_home_holds_its_sends_until_somebody_has_looked(whole, tmp_path):
+    back = key_in(whole, tmp_path / "back")
+    list(restoring.restore(whole[1], back))
+    assert "Restored from a backup" in sends_held(back)
+    assert release(back, "ann")
+    assert sends_held(back) is None
+    assert not release(back, "ann")
+
+
+def test_neither_keys_nor_people_in_the_clear_are_in_it(whole):
+    home, kept, _ = whole
+    every = [path for path in kept.rglob("*") if path.is_file()]
+    assert not {path.name for path in every} & {"key", "secrets.toml", "patients.csv"}
+    for path in every:
+        content = path.read_bytes()
+        assert home.key.read_bytes() not in content
+        assert CANARY_EMAIL.encode() not in content, path
+        assert CANARY_MRN.encode() not in content, path
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o700
+
+
+def test_the_key_is_in_it_where_somebody_asks(whole, tmp_path):
+    backup.backup(whole[0], tmp_path / "kept", with_key=True)
+    back = Home(tmp_path / "back")
+    list(restoring.restore(tmp_path / "kept", back))
+    assert back.key.read_bytes() == whole[0].key.read_bytes()
+    assert not audit.verify(back).problems
+
+
+@pytest.mark.parametrize("key", [None, "another key that opens nothing of this"])
+def test_without_its_key_nothing_is_restored(whole, tmp_path, monkeypatch, key):
+    if key:
+        monkeypatch.setenv(KEY_VARIABLE, key)
+    with pytest.raises((StorageError, SettingsError), match=r"[Kk]ey"):
+        list(restoring.restore(whole[1], Home(tmp_path / "back")))
+    assert list(tmp_path.iterdir()) == []
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut(path):
+    os.truncate(path, path.stat().st_size - 1)
+
+
+@pytest.mark.parametrize("damage", [flip, cut, os.unlink])
+def test_damage_to_any_file_is_found(whole, copy, tmp_path, damage):
+    for name in [MANIFEST, *json.loads((copy / MANIFEST).read_text())["backup"]["files"]]:
+        damage(copy / name)
+        with pytest.raises((BadInput, StorageError), match=r"damaged|no backup"):
+            list(restoring.restore(copy, Home(tmp_path / "back")))
+        shutil.copyfile(whole[1] / name, copy / name)
+    assert restoring.check(copy).files == whole[2].files
+    assert not (tmp_path / "back").exists()
+
+
+def test_what_is_not_on_the_list_or_leads_out_of_it_is_refused(whole, copy):
+    (copy / "more").write_text("")
+    with pytest.raises(StorageError, match="not on its list"):
+        restoring.check(copy)
+    (copy / "more").unlink()
+    content = json.loads((copy / MANIFEST).read_text())["backup"]
+    content["files"]["../out"] = {"size": 0, "sha256": ""}
+    (copy / MANIFEST).write_bytes(backup.sealed_list(content))
+    with pytest.raises(StorageError, match="leads out"):
+        restoring.check(copy)
+
+
+def test_only_an_empty_home_is_restored_into(whole, tmp_path):
+    with pytest.raises(BadInput, match="not empty"):
+        list(restoring.restore(whole[1], whole[0]))
+    with pytest.raises(BadInput, match="is there already"):
+        backup.backup(whole[0], whole[1])
+    with pytest.raises(BadInput, match="inside the home"):
+        backup.backup(whole[0], whole[0].folder / "kept")
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing is done after it."""
+
+
+def test_a_backup_that_is_killed_leaves_nothing_under_its_name(whole, tmp_path, monkeypatch):
+    """Even where all but the list is written; benchmarks/powerloss_backup.py cuts the power."""
+
+    def killed(*_files, **_how):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backup, "_listed", killed)
+        patch.setattr(backup.shutil, "rmtree", lambda *_folder, **_how: None)
+        with pytest.raises(Killed):
+            backup.backup(whole[0], tmp_path / "kept")
+    [left] = tmp_path.iterdir()
+    assert left.name.endswith(".partial")
+    with pytest.raises(BadInput, match="not finished"):
+        restoring.check(left)
+
+
+def test_a_publication_meanwhile_begins_the_copy_anew(whole, tmp_path, monkeypatch):
+    seen, moment = [], backup._moment
+
+    def changes_once(home):
+        seen.append(home)
+        return (*moment(home), len(seen) == 2)
+
+    monkeypatch.setattr(backup, "_moment", changes_once)
+    backup.backup(whole[0], tmp_path / "kept")
+    assert len(seen) == 4
+    assert restoring.check(tmp_path / "kept").files == whole[2].files
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_who_was_forgotten_since_then_is_forgotten_again(whole, tmp_path):
+    """The old backup holds them; with the later vault the next refresh takes them away."""
+    later = key_in(whole, tmp_path / "later")
+    list(restoring.restore(whole[1], later))
+    with custody.few_models(("spend", "links")):
+        forgetting.forget(settings.load(later), forgetting.asked([custody.TYPED]), "request")
+        back = key_in(whole, tmp_path / "back")
+        said = list(restoring.restore(whole[1], back, later.folder))
+        assert said[-1].startswith("1 people were forgotten")
+        before = naming(back)
+        refresh(settings.load(back), debug=True, load=False)
+    assert before == naming(whole[0])
+    assert naming(back) == (0, before[1] - 1)
+    with open_vault(back) as mine, open_vault(later) as theirs:
+        ours, wanted = forgotten(mine), forgotten(theirs)
+    assert (ours.people, ours.pending) == (wanted.people, False)
+
+
+def naming(home):
+    """How many rows name the person, and how many payloads there are."""
+    record = custody.door(home).hash("patient_id", CANARY_MRN)
+    found = custody.ask(home, f"select count(*) from raw_person where patient_id = '{record}'")
+    return found[0][0], len(list(custody.store(home).every()))

@@ -1,0 +1,94 @@
+"""What changed a number between two periods: the parts are what they say, and nothing is left."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from marts_fixture import LAST_WEEK, make_home
+
+from attribution import queries
+from attribution.metrics import KINDS
+from attribution.models.change import change
+from attribution.queries import Scope
+from attribution.ui.views import overview
+
+MONEY = st.one_of(st.just(0.0), st.floats(0.01, 1e6))
+ROWS = st.lists(st.tuples(MONEY, MONEY, st.floats(-50, 1e5), st.floats(-50, 1e5)), max_size=8)
+
+
+def of(rows):
+    spend0, spend1, won0, won1 = (np.array([row[at] for row in rows], "float64") for at in range(4))
+    return change((spend0, spend1), (won0, won1))
+
+
+@given(rows=ROWS)
+def test_the_parts_add_up_and_turn_round_with_time(rows):
+    parts = of(rows)
+    scale = 1 + sum(abs(amount) for row in rows for amount in row[2:])
+    together = parts.spend + parts.mix + parts.rate + parts.unpaid
+    assert together == pytest.approx(parts.after - parts.before, abs=1e-7 * scale)
+    back = of([(s1, s0, w1, w0) for s0, s1, w0, w1 in rows])
+    for name in ("spend", "mix", "rate", "unpaid"):
+        assert getattr(back, name) == pytest.approx(-getattr(parts, name), abs=1e-7 * scale)
+
+
+def test_each_part_alone():
+    """Search brings 10 for 100, social 2 for 100; only one thing changes at a time."""
+    twice = of([(100, 200, 10, 20), (100, 200, 2, 4), (0, 0, 5, 5)])
+    assert (twice.spend, twice.mix, twice.rate, twice.unpaid) == pytest.approx((12, 0, 0, 0))
+    moved = of([(100, 150, 10, 15), (100, 50, 2, 1)])
+    assert (moved.spend, moved.mix, moved.rate) == pytest.approx((0, 4, 0))
+    better = of([(100, 100, 10, 12), (100, 100, 2, 2), (0, 0, 5, 8)])
+    assert (better.spend, better.mix, better.rate, better.unpaid) == pytest.approx((0, 0, 2, 3))
+    # A channel that is new has moved money; what it brings is no better than before.
+    new = of([(100, 50, 10, 5), (0, 50, 0, 20)])
+    assert (new.spend, new.mix, new.rate) == pytest.approx((0, 15, 0))
+
+
+def test_two_things_at_once_share_what_they_did_together():
+    """Money and rate double: of the 30 more, each alone would do 10, and both share the rest."""
+    both = of([(100, 200, 10, 40)])
+    assert (both.spend, both.rate) == pytest.approx((15, 15))
+
+
+def test_the_bridge_goes_from_card_to_card(tmp_path):
+    """Its ends are the numbers on the cards, and its steps lead from the one to the other."""
+    home = make_home(tmp_path)
+    for protected in (False, True):
+        marts = queries.marts(home, 1, protected=protected)
+        scope = Scope(LAST_WEEK - 12 * queries.WEEK, LAST_WEEK)
+        view = overview.build(marts, scope, told=marts)
+        cards = {each.name: each for each in view.metrics}
+        for kind, name in KINDS.items():
+            rows = view.tables[f"change_{kind}"].frame
+            amounts = rows["amount"].tolist()
+            assert amounts[0] == pytest.approx(cards[name].before)
+            assert amounts[-1] == pytest.approx(cards[name].value)
+            assert sum(amounts[:-1]) == pytest.approx(amounts[-1])
+            # The same marts as before restate nothing, and nothing is drawn for it.
+            assert rows.loc[rows["part"] == "Restated since", "amount"].tolist() == [0.0]
+            assert "restated" not in view.figures[f"change_{kind}"].alt
+        placed = overview.build(marts, replace(scope, service_lines=("cardiology",)))
+        assert ("change_booked" in placed.figures) is not protected
+
+
+def test_what_was_restated_is_the_first_step(tmp_path):
+    home = make_home(tmp_path)
+    marts = queries.marts(home, 1, protected=False)
+    scope = Scope(LAST_WEEK - 12 * queries.WEEK, LAST_WEEK)
+
+    class Told(queries.Marts):
+        """The marts as if a tenth had not been known yet."""
+
+        def ask(self, statement):
+            frame = super().ask(statement)
+            if "in_0" in frame:
+                frame["in_0"] *= 0.9
+            return frame
+
+    rows = overview.build(marts, scope, Told(home, 1, protected=False)).tables["change_booked"]
+    amount = rows.frame.set_index("part")["amount"]
+    assert amount["Restated since"] == pytest.approx(amount["Period before"] / 9)
+    assert amount.iloc[:-1].sum() == pytest.approx(amount["This period"])

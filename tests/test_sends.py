@@ -1,0 +1,300 @@
+"""What is sent: real reports by a real mail server, alerts by Apprise, and who may do what."""
+
+import json
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from hashlib import sha256
+
+import marts_fixture as made_up
+import pytest
+from servers.loopback import Loopback, Reply
+from servers.smtp import SmtpServer
+from streamlit.testing.v1 import AppTest
+
+from attribution import audit, queries
+from attribution.errors import BadInput, Busy, NotAllowed
+from attribution.ledger import Ledger
+from attribution.paths import PAGES, SHELL
+from attribution.reports.catalog import Rendered, render
+from attribution.roles import Reader
+from attribution.schedule import alerts as alerting
+from attribution.schedule import facts, managing
+from attribution.schedule.alerts import Alerts, Teller, channel
+from attribution.schedule.books import Books
+from attribution.schedule.checking import wrong_with
+from attribution.schedule.delivery import Deliveries, Mail
+from attribution.schedule.managing import Manager
+from attribution.schedule.plans import planned
+from attribution.schedule.probing import probes
+from attribution.schedule.sending import Sender, only_sender
+
+NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
+ADMIN = Reader("Ada", frozenset({"admin"}))
+TOKEN = "canary-token-55cc"
+TO = ["cmo@harbor.example", "ceo@harbor.example"]
+TABLE = {"report": "channels", "format": "csv", "recipients": TO, "filters": {"period": "13w"}}
+
+
+class Hook(Loopback):
+    """A webhook that takes what it is told."""
+
+    def answer(self, _request):
+        return Reply(200, b"{}")
+
+
+@pytest.fixture(scope="module")
+def hook():
+    with Hook() as server:
+        yield server
+
+
+def mail_config(server):
+    return (
+        f'demo = true\n[outreach.smtp]\nhost = "127.0.0.1"\nport = {server.port}\n'
+        'security = "none"\nsender = "Harbor <reports@harbor.example>"\n'
+    )
+
+
+@pytest.fixture
+def server(home):
+    """A mail server that the home folder's settings name."""
+    with SmtpServer() as server:
+        home.config.write_text(mail_config(server))
+        yield server
+
+
+@pytest.fixture
+def published(home, server, monkeypatch):
+    """And a published generation, whose marts are plausible and do not add up."""
+    config = home.config.read_text()
+    made_up.make_home(home.folder)
+    home.config.write_text(config)
+    monkeypatch.setattr("attribution.schedule.checking._unequal", lambda *_: "")
+    return home
+
+
+def told(_home, generation, report, fmt, *, banner="", **_):
+    """A report for tests of all that happens to one after it is made."""
+    content = f"{report} of generation {generation}".encode()
+    digest = sha256(content).hexdigest()
+    manifest = {"title": "Report", "generation": generation, "sha256": digest, "format": fmt}
+    manifest |= {"rows": {"rows": 1}, "banner": banner, "freshness": "-"}
+    return Rendered(f"{report}.{fmt}", content, digest, manifest)
+
+
+@pytest.fixture
+def manager(home, server, monkeypatch):
+    """An administrator of reports that are quickly made."""
+    if not home.current.is_file():
+        home.current.write_text("1")
+        monkeypatch.setattr(facts, "_fits", lambda *_: True)
+        monkeypatch.setattr(managing, "Sender", partial(Sender, render=told))
+    return Manager(home, ADMIN, lambda: NOW)
+
+
+def test_a_report_is_sent_with_its_manifest_to_each_once(published, home, server, manager):
+    manager.save("board", TABLE)
+    sent = manager.send_now("board")
+    assert (sent.state, sent.forced_by) == ("sent", "Ada")
+    # Again within the minute is the same send.
+    assert manager.send_now("board").key == sent.key
+    assert [to for to, _ in server.taken] == sorted(TO)
+    assert len(set(server.ids)) == 2
+    made = render(
+        home, 1, "channels", "csv", said={"period": "13w"}, banner=sent.manifest["banner"]
+    )
+    for message in server.messages():
+        text, file, manifest = message.get_payload()
+        assert file.get_filename() == made.file_name
+        assert sha256(file.get_payload(decode=True)).hexdigest() == sent.sha256 == made.sha256
+        said = json.loads(manifest.get_payload(decode=True))
+        assert (said["generation"], said["small_cells"], said["sha256"]) == (1, False, made.sha256)
+        # What the ledger does not know to be fresh is marked, also where somebody sends it by hand.
+        assert said["banner"] in text.get_payload(decode=True).decode()
+        assert message["Subject"].startswith("LATE DATA: ")
+    assert manager.sent(sent.key)[1] == made.content
+    entries = audit.entries(home)
+    actions = ["report_plan", "report_plan", "export", "export", "report_plan"]
+    assert list(entries["action"]) == actions
+    assert {json.loads(one).get("to") for one in entries["detail"] if "sha256" in one} == {*TO}
+    assert not audit.verify(home).problems
+
+
+def test_what_is_empty_or_does_not_add_up_does_not_leave(home, server, monkeypatch):
+    made_up.make_home(home.folder)
+    home.config.write_text(mail_config(server))
+    scope = {"since": "2025-01-06", "until": "2026-12-28", "kind": "booked", "model": "linear"}
+    made = told(home, 1, "channels", "csv")
+    made = replace(made, manifest=made.manifest | {"filters": scope})
+    assert "nothing in it" in wrong_with(home, 1, replace(made, manifest={"rows": {"rows": 0}}))
+    assert "another generation" in wrong_with(home, 2, made)
+    observed = queries.conversions_by_week
+
+    def credited(marts, scope, currency):
+        found = observed(marts, scope, currency).groupby("kind", as_index=False).sum(True)
+        return found.assign(channel="email", campaign="all")
+
+    monkeypatch.setattr(queries, "credit_by_campaign", credited)
+    assert wrong_with(home, 1, made) == ""
+    off = lambda *asked: credited(*asked).assign(conversions=lambda f: f["conversions"] * 1.001)  # noqa: E731
+    monkeypatch.setattr(queries, "credit_by_campaign", off)
+    monkeypatch.setattr(managing, "Sender", partial(Sender, render=lambda *_, **__: made))
+    manager = Manager(home, ADMIN, lambda: NOW)
+    manager.save("board", TABLE)
+    sent = manager.send_now("board")
+    assert sent.state == "failed"
+    assert "does not add up" in sent.reason
+    assert server.taken == []
+    assert [one["subject"] for one in manager.incidents()] == ["failed board"]
+
+
+def test_a_mailbox_that_is_not_there_fails_one_and_not_the_other(server, manager):
+    server.fail("550 5.1.1 no such mailbox", on="RCPT")
+    manager.save("board", TABLE)
+    sent = manager.send_now("board")
+    assert sent.state == "failed"
+    assert sent.reason == "1 of 2 did not get it (SMTP 550)."
+    assert len(server.taken) == 1
+    assert "(failed)" in manager.history()["places"].iloc[0]
+
+
+def test_a_report_goes_into_a_folder(home, server, manager, tmp_path):
+    folder = tmp_path / "board room"
+    folder.mkdir()
+    with pytest.raises(BadInput, match="Folder is no folder"):
+        manager.save("files", TABLE | {"recipients": [], "folder": str(folder / "no")})
+    manager.save("files", TABLE | {"recipients": [], "folder": str(folder), "format": "xlsx"})
+    sent = manager.send_now("files")
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == sorted([sent.file_name, sent.file_name.replace(".xlsx", ".manifest.json")])
+    assert sha256((folder / sent.file_name).read_bytes()).hexdigest() == sent.sha256
+    assert server.taken == []
+
+
+def test_who_may_not_take_reports_away_may_not_send_them(home):
+    for role in ("viewer", "analyst", "care"):
+        with pytest.raises(NotAllowed):
+            Manager(home, Reader("Ann", frozenset({role})), lambda: NOW)
+
+
+def test_reports_are_held_let_go_and_removed(home, server, manager):
+    with home.config.open("a") as config:
+        config.write('[reports.fixed]\nreport = "channels"\nfolder = "."\n')
+    manager.save("board", TABLE)
+    for name in ("board", "fixed"):
+        manager.hold(name)
+    assert {held_by for _, _, held_by in manager.known().values()} == {"Ada"}
+    manager.resume("board")
+    manager.remove("board")
+    assert list(manager.known()) == ["fixed"]
+    for does in (manager.remove, lambda name: manager.save(name, TABLE)):
+        with pytest.raises(BadInput, match=r"caretrace\.toml"):
+            does("fixed")
+    with pytest.raises(BadInput, match="There are: fixed"):
+        manager.hold("board")
+    with only_sender(home), pytest.raises(Busy):
+        manager.send_now("fixed")
+
+
+def test_whoever_holds_all_sends_holds_reports_too(home, manager, server):
+    manager.save("board", TABLE)
+    with Ledger(home) as ledger, ledger._write() as connection:
+        connection.exec_driver_sql(
+            "create table if not exists flag (name text, said text, at text)"
+        )
+        connection.exec_driver_sql("insert into flag values ('sends_held', 'An audit.', '')")
+    with pytest.raises(BadInput, match="All sends are held: An audit"):
+        manager.send_now("board")
+    week = planned(home).week
+    with Books(home) as books:
+        books.due("board/x", "board", NOW, NOW)
+        mail = Mail(home, demo=True)
+        Sender(home, week, {}, books, Deliveries(home, mail), render=told).look(NOW)
+        assert books.send("board/x").reason == "All sends are held: An audit."
+    assert server.taken == []
+
+
+def test_the_doctor_asks_the_mail_server_and_whether_anybody_is_told(home, server):
+    with home.config.open("a") as config:
+        config.write('[reports.one]\nreport = "channels"\nrecipients = ["a@b.example"]\n')
+    found = {subject: fine for subject, fine, _ in probes(home)}
+    assert found == {"reports": True, "reports by e-mail": True, "alerts": False}
+    home.config.write_text(home.config.read_text().replace(str(server.port), "1"))
+    assert not {subject: fine for subject, fine, _ in probes(home)}["reports by e-mail"]
+
+
+def test_a_simulated_health_system_sends_to_this_computer_alone(home, server, manager):
+    config = home.config.read_text()
+    home.config.write_text(config.replace('host = "127.0.0.1"', 'host = "mail.example"'))
+    manager.save("board", TABLE)
+    assert manager.send_now("board").state == "sending"
+    with Books(home) as books:
+        assert "127.0.0.1" in books.incidents(opened=True)[0]["sentence"]
+
+
+# Apprise imports what Python 3.13 no longer has, and does without it there.
+@pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")
+def test_each_incident_is_told_once_and_once_when_it_is_over(home, server, hook, caplog):
+    """By Apprise to a webhook and by mail, by our own server to those who are named."""
+    address = hook.url.replace("http://", "json://")
+    mail = f"mailto://{'127.0.0.1'}:{server.port}?from=a@harbor.example&to=b@harbor.example"
+    settings = Alerts(("ops@harbor.example",), (f"{address}/{TOKEN}", f"{mail}&mode=insecure"))
+    with caplog.at_level(logging.INFO), Books(home) as books:
+        mail_out = Mail(home, demo=True)
+
+        def tell(hours: int) -> None:
+            Teller(settings, books, mail_out).tell(NOW + timedelta(hours=hours))
+
+        hook.fail(Reply(500))
+        for hours in range(4):  # the same again is the same incident; what did not go goes later
+            books.open_incident("source meta", "meta could not be read.", NOW, "ann@harbor.example")
+            tell(hours)
+        books.close_incident("source meta", NOW)
+        tell(5)
+        tell(6)
+        books.open_incident("old", "Long ago.", NOW - timedelta(days=30))
+        tell(7)
+        mail_out.close()
+    hooked = [request.json() for request in hook.requests if TOKEN in request.path]
+    assert [one["title"] for one in hooked] == [
+        "caretrace: source meta could not be read",  # which was not taken
+        "caretrace: source meta could not be read",
+        "caretrace: over: source meta could not be read",
+    ]
+    assert hooked[1]["message"] == "meta could not be read."
+    for who in ("ops@harbor.example", "ann@harbor.example", "b@harbor.example"):
+        assert [to for to, _ in server.taken].count(who) == 2, who
+    assert TOKEN not in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")
+def test_an_address_that_would_tell_everybody_on_the_way_is_refused(home, monkeypatch):
+    for wrong in (f"json://hooks.example/{TOKEN}", f"nothing://{TOKEN}"):
+        with pytest.raises(BadInput, match="Address 1") as refused:
+            channel(wrong, 1)
+        assert TOKEN not in str(refused.value)
+    channel(f"jsons://hooks.example/{TOKEN}", 1)
+    monkeypatch.setenv(alerting.VARIABLE, f"jsons://a.example/{TOKEN} jsons://b.example/x")
+    home.config.write_text("")
+    assert len(alerting.alerts(home).urls) == 2
+    assert TOKEN not in repr(alerting.alerts(home))
+
+
+def test_a_report_is_planned_held_and_sent_on_the_page(published, home, tmp_path):
+    at = AppTest.from_file(str(SHELL), default_timeout=60).run()
+    at.switch_page(str(PAGES / "operations/reports.py")).run()
+    assert not at.exception
+    at.text_input(key="report_field_name_None").input("board")
+    at.text_input(key="report_field_folder_None").input(str(tmp_path))
+    next(each for each in at.button if each.label == "Save").click().run()
+    assert "board is planned" in at.success[0].value.replace("\\", "")
+    at.button(key="report_hold").click().run()
+    assert at.button(key="report_resume").label == "Let it go"
+    at.button(key="report_look").click().run()
+    at.button(key="report_send").click().run()
+    assert not at.exception
+    assert "board: sent" in at.success[0].value.replace("\\", "")
+    assert [path.suffix for path in sorted(tmp_path.glob("channels*"))] == [".json", ".xlsx"]
+    assert {"planned", "sent"} <= {each.label.split()[-1].lower() for each in at.metric}
