@@ -22,6 +22,7 @@ from starlette.requests import Request
 from attribution import (
     audit,
     holding,
+    ledger,
     load_books,
     log_lines,
     operations,
@@ -121,6 +122,20 @@ def test_fields_are_those_that_came_filled(loaded):
         seen = books._frame(select(FIELD))
     assert {"spend_micros", "campaign"} <= set(seen.loc[seen["source"] == "ads", "field"])
     assert "claimed_value_micros" not in set(seen["field"])  # no ad of the clinic has one
+
+
+def test_of_two_refreshes_in_one_second_the_later_is_the_last(home, monkeypatch):
+    """The names of runs begin with the second and go on by chance."""
+    times = iter(f"2026-11-02T05:00:00.{part}00+00:00" for part in (1, 2))
+    monkeypatch.setattr(ledger, "now", lambda: next(times))
+    with LoadBooks(home) as books:
+        for run_id, rows in (("20261102T050000-b", 14), ("20261102T050000-a", 13)):
+            books.slice_done(
+                run_id=run_id, source="ads", name="November", state="loaded",
+                rows_loaded=rows, rows_rejected=0, message="",
+            )  # fmt: skip
+        last = books.last_rows()
+    assert last[["rows_loaded", "rows_before"]].values.tolist() == [[13, 14]]
 
 
 def test_the_page_says_what_is_settled_and_what_came(loaded):

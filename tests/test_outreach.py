@@ -34,6 +34,7 @@ from attribution import settings as configuration
 from attribution.cli import main
 from attribution.contacts import Address, Contacts, _sendable, forget
 from attribution.errors import BadInput, NotAllowed, SettingsError
+from attribution.holding import hold, release
 from attribution.keys import Keyring, keyring
 from attribution.outreach_settings import Outreach, outreach_settings
 from attribution.outreach_ways import Smtp
@@ -273,6 +274,20 @@ def test_a_file_goes_to_the_record_under_record_numbers(clinic, boxes):
     )
     # What was said is not kept once it is said.
     assert {row["fields"] for row in outbox.rows("select fields from message")} == {""}
+
+
+def test_nothing_leaves_while_sends_are_held(clinic, boxes):
+    settings, contacts, outbox = boxes
+    one = flow(clinic, "test")
+    keep(planned(clinic, boxes), outbox, clinic)
+    approve(clinic, ADMIN, one, settings, outbox, NOW.date())
+    hold(clinic, "ada", "A wrong price is in the template.")
+    held = send(clinic, one, settings, contacts, outbox, now=NOW)
+    assert held.stopped.startswith("Sends are held: A wrong price")
+    assert held.states == {"approved": 2}
+    assert not list(handoff.folder(clinic).glob("*.csv"))
+    release(clinic, "ada")
+    assert send(clinic, one, settings, contacts, outbox, now=NOW).states == {"sent": 2}
 
 
 def test_who_refuses_between_plan_and_sending_is_refused(clinic, boxes):
