@@ -12,14 +12,12 @@ from typing import Any
 from attribution.metrics import Format
 from attribution.reports.cells import text as legible
 from attribution.reports.document import Chart, Section, column, drawn
-from attribution.reports.styles import INK, RULE
+from attribution.reports.styles import INK, QUIET, RULE, SERIES
 from attribution.ui import formats
 from attribution.ui.view import Table, records
 
 FONT = "Libertinus Serif"
-QUIET = "#66707C"
 FAINT = "#EEF1F5"
-SERIES = ("#366FD8", "#AA7801", "#1E8787", "#960F5A", "#8787FF", "#D23C5A")
 WIDTH = 700.0
 ROW, BAND = 22.0, 26.0
 NAMES = (60.0, 190.0)  # the least and the most room for the names of rows
