@@ -5,7 +5,8 @@ from typing import Any
 from xlsxwriter.utility import xl_range_abs, xl_rowcol_to_cell
 
 from attribution.metrics import Format
-from attribution.reports.document import Chart, Section, column, drawn, from_nought
+from attribution.reports.document import Section, column, drawn, from_nought
+from attribution.reports.drawing import axis_of
 from attribution.reports.grid import HEADER_HEIGHT, ROW_HEIGHT, Grid
 from attribution.reports.styles import FONT, INK, RULE, SERIES, pattern
 from attribution.ui import formats
@@ -60,7 +61,12 @@ def draw(book: Any, sheet: Any, section: Section, grid: Grid, currency: str) -> 
         at,
         made,
         # Stays where it is when rows are filtered away.
-        {"object_position": 3, "description": chart.words or chart.title, "x_offset": 4, "y_offset": 4},
+        {
+            "object_position": 3,
+            "description": chart.words or chart.title,
+            "x_offset": 4,
+            "y_offset": 4,
+        },
     )
 
 
@@ -125,6 +131,8 @@ def _dress(made: Any, section: Section, rows: int, currency: str) -> None:
     }
     if from_nought(section):
         amounts["min"] = 0  # the length of a bar is its number
+    if chart.kind == "intervals":  # programs forget the whiskers
+        amounts["min"], amounts["max"], _ = axis_of(drawn(section), chart)
     names = {"num_font": _LETTERS, "line": {"color": INK}, "label_position": "low"}
     if chart.kind == "lines":
         each = max(1, -(-rows // _DATES))

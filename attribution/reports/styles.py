@@ -1,4 +1,4 @@
-"""How reports look: the colours of all formats, and of a workbook one format for a kind of value."""
+"""How reports look: the colours of all formats, and the cell formats of a workbook."""
 
 from typing import Any
 
@@ -76,3 +76,12 @@ def pattern(kind: Format, currency: str, *, exact: bool = False) -> str:
     if kind == "number" or (kind == "count" and exact):
         return "#,##0.0"
     return "#,##0"
+
+
+def mixed(share: float, start: str, end: str) -> str:
+    """A colour on the way from one (share 0) to another (share 1)."""
+    parts = (
+        round(int(start[at : at + 2], 16) * (1 - share) + int(end[at : at + 2], 16) * share)
+        for at in (1, 3, 5)
+    )
+    return "#" + "".join(f"{each:02X}" for each in parts)

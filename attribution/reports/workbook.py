@@ -6,7 +6,6 @@ same view gives the same bytes.
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from math import ceil
 from typing import Any
 
@@ -19,9 +18,8 @@ from attribution.reports.grid import Grid
 from attribution.reports.sheet_charts import draw
 from attribution.reports.styles import Styles
 from attribution.reports.summary_sheet import summary
+from attribution.reports.unstamped import CREATED
 
-# A workbook holds the time of its making; a fixed one keeps equal reports equal.
-CREATED = datetime(2000, 1, 1)  # noqa: DTZ001  the format knows no time zone
 LETTER = 1  # paper
 LINE = 15  # points
 MEANING_WIDTHS = {"Metric": 20, "Meaning": 62, "Formula": 58, "Unit": 14}
@@ -39,6 +37,7 @@ def workbook(document: Document) -> bytes:
         "strings_to_numbers": False,
     }
     with xlsxwriter.Workbook(file, options) as book:
+        # A workbook holds the time of its making; a fixed one keeps equal reports equal.
         book.set_properties({"title": document.title, "created": CREATED})
         styles = Styles(book, document.currency)
         summary(_sheet(book, "Summary", document.about, repeated=False), styles, document)
@@ -63,10 +62,10 @@ def _sheet(workbook: Any, name: str, about: Mapping[str, str], *, repeated: bool
         sheet.repeat_rows(0)
     whose = f"{about['organisation']} · " if about["organisation"] else ""
     cells = f"Small cells {about['small_cells'].partition(':')[0]}"
-    sheet.set_header(f"&L&B{_plain(about["title"], 45)}: {name}&R{_plain(about["period"], 45)}")
+    title, period = (_plain(about[key], 45) for key in ("title", "period"))
+    sheet.set_header(f"&L&B{title}: {name}&R{period}")
     sheet.set_footer(
-        f"&L{_plain(whose, 45)}Generation {about['generation']}&C{_plain(cells, 60)}"
-        "&RPage &P of &N"
+        f"&L{_plain(whose, 45)}Generation {about['generation']}&C{_plain(cells, 60)}&RPage &P of &N"
     )
     return sheet
 
