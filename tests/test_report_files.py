@@ -34,7 +34,8 @@ from attribution.reports import catalog, printed, slides
 from attribution.reports.about import about_report
 from attribution.reports.cells import guarded, text
 from attribution.reports.channels import document_csv
-from attribution.reports.contents import DOCUMENTS, Asked
+from attribution.reports.assembling import Asked
+from attribution.reports.contents import DOCUMENTS
 from attribution.reports.document import Chart, Document, Section
 from attribution.reports.drawing import draw, sparkline
 from attribution.reports.ratios import RATIOS

@@ -6,6 +6,7 @@ columns of its section's table and holds no number of its own.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Literal
 
 from attribution.metrics import METRICS, Definition
@@ -30,6 +31,7 @@ class Chart:
     words: str  # the takeaway
     across: str = ""
     most: int = 14  # rows drawn, from the top
+    marks: tuple[date, ...] = ()  # days on which something happened, numbered from 1 on a line
 
 
 @dataclass(frozen=True, slots=True)

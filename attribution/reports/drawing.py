@@ -5,18 +5,19 @@ Every chart is drawn from a section's table alone; text from data is escaped.
 """
 
 from collections.abc import Callable, Sequence
-from html import escape
 from math import ceil, floor, isfinite, log10
 from typing import Any
 
+import pandas as pd
+
 from attribution.metrics import Format
+from attribution.reports.canvas import Canvas
 from attribution.reports.cells import text as legible
 from attribution.reports.document import Chart, Section, column, drawn
 from attribution.reports.styles import INK, QUIET, RULE, SERIES, mixed
 from attribution.ui import formats
 from attribution.ui.view import Table, records
 
-FONT = "Libertinus Serif"
 FAINT = "#EEF1F5"
 WIDTH = 700.0
 ROW, BAND = 22.0, 26.0
@@ -24,65 +25,6 @@ NAMES = (60.0, 190.0)  # the least and the most room for the names of rows
 LETTER = 5.1  # of the room for a name
 LINES_HEIGHT = 190.0
 Write = Callable[[float | None], str]
-
-
-class Canvas:
-    """SVG elements in the order in which they are drawn."""
-
-    def __init__(self, width: float, height: float) -> None:
-        self._size = (width, height)
-        self._parts: list[str] = []
-        self.ratio = height / width
-
-    def rect(self, x: float, y: float, width: float, height: float, fill: str) -> None:
-        self._add(
-            f'<rect x="{x:.2f}" y="{y:.2f}" width="{max(width, 0):.2f}" '
-            f'height="{max(height, 0):.2f}" rx="1.5" fill="{fill}"/>'
-        )
-
-    def line(self, points: Sequence[tuple[float, float]], stroke: str, width: float) -> None:
-        path = " ".join(f"{x:.2f},{y:.2f}" for x, y in points)
-        self._add(
-            f'<polyline points="{path}" fill="none" stroke="{stroke}" stroke-width="{width}" '
-            'stroke-linejoin="round" stroke-linecap="round"/>'
-        )
-
-    def dot(self, x: float, y: float, shape: int, fill: str) -> None:
-        """A mark; its shape tells series apart without colour."""
-        marks = (
-            f'<circle cx="{x:.2f}" cy="{y:.2f}" r="4" fill="{fill}"/>',
-            f'<path d="M{x:.2f} {y - 5:.2f}l5 5-5 5-5-5z" fill="{fill}"/>',
-            f'<rect x="{x - 3.6:.2f}" y="{y - 3.6:.2f}" width="7.2" height="7.2" fill="{fill}"/>',
-            f'<path d="M{x:.2f} {y - 4.6:.2f}l5 8.6h-10z" fill="{fill}"/>',
-        )
-        self._add(marks[shape % len(marks)])
-
-    def text(
-        self,
-        x: float,
-        y: float,
-        words: object,
-        *,
-        anchor: str = "start",
-        fill: str = INK,
-        size: float = 10,
-        bold: bool = False,
-    ) -> None:
-        weight = ' font-weight="bold"' if bold else ""
-        self._add(
-            f'<text x="{x:.2f}" y="{y:.2f}" font-family="{FONT}" font-size="{size}" '
-            f'fill="{fill}" text-anchor="{anchor}"{weight}>{escape(legible(words))}</text>'
-        )
-
-    def svg(self) -> str:
-        width, height = self._size
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
-            f'width="{width:.0f}" height="{height:.0f}">{"".join(self._parts)}</svg>'
-        )
-
-    def _add(self, element: str) -> None:
-        self._parts.append(element)
 
 
 def draw(section: Section, currency: str, *, width: float = WIDTH) -> tuple[str, float]:
@@ -172,6 +114,8 @@ def _lines(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
         ends = xs[place] + 28 > width
         x, anchor = (width - 1, "end") if ends else (xs[place], "middle")
         canvas.text(x, bottom + 14, day, anchor=anchor, size=9, fill=QUIET)
+    if rows and chart.marks:
+        _marks(canvas, chart, pd.Timestamp(rows[0][chart.label]), (xs[0], step / 7), (top, bottom))
     for at, name in enumerate(chart.values):
         run: list[tuple[float, float]] = []
         for x, row in zip(xs, rows, strict=True):
@@ -184,6 +128,20 @@ def _lines(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
             canvas.line(run, SERIES[at], 1.8)
             canvas.dot(*run[-1], at, SERIES[at])
     return canvas
+
+
+def _marks(
+    canvas: Canvas,
+    chart: Chart,
+    start: pd.Timestamp,
+    days: tuple[float, float],
+    span: tuple[float, float],
+) -> None:
+    """What happened, as numbered lines; `days` is the place of `start` and the width of a day."""
+    for number, day in enumerate(chart.marks, start=1):
+        x = min(days[0] + (pd.Timestamp(day) - start).days * days[1], canvas.width - 5)
+        canvas.line([(x, span[0] - 2), (x, span[1])], QUIET, 0.8, dashed=True)
+        canvas.text(x, span[0] - 4, number, anchor="middle", size=8, fill=QUIET, bold=True)
 
 
 def _dots(chart: Chart, table: Table, currency: str, width: float) -> Canvas:

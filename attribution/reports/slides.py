@@ -82,7 +82,7 @@ class _Deck:
             shown = card(metric, self._document.currency)
             x, y = LEFT + (place % 4) * width, top + (place // 4) * 1.28
             parts.shade(slide, x, y, width - 0.12, 1.16, SHADE)
-            room = {"left": x + 0.05, "width": width - 0.22}
+            room: dict[str, Any] = {"left": x + 0.05, "width": width - 0.22}
             parts.words(slide, [metric.title], top=y + 0.04, size=11, colour=QUIET, **room)
             parts.words(slide, [shown["value"]], top=y + 0.28, size=24, bold=True, **room)
             under = str(shown["change"] or shown["interval"])
