@@ -15,6 +15,7 @@ from attribution.queries import Scope
 from attribution.reports.document import Document, Section
 from attribution.reports.restated import News, news
 from attribution.roles import Reader
+from attribution.small_cells import OTHER
 from attribution.ui import formats
 from attribution.ui.view import Column, Table, View, records
 
@@ -65,8 +66,13 @@ def document_of(
 def in_words(section: Section) -> Section:
     """Names of channels as words; in the CSV file they stay what they are."""
     table = section.table
-    names = [c.name for c in table.columns if c.name in NAMED and c.format == "text"]
-    frame = table.frame.assign(**{name: table.frame[name].map(formats.title) for name in names})
+    words = [c.name for c in table.columns if c.format == "text"]
+    frame = table.frame.assign(
+        **{name: table.frame[name].replace(OTHER, formats.title(OTHER)) for name in words}
+    )
+    frame = frame.assign(
+        **{name: frame[name].map(formats.title) for name in words if name in NAMED}
+    )
     return replace(section, table=replace(table, frame=frame))
 
 

@@ -25,6 +25,15 @@ def text(value: object) -> str:
     return "".join(map(_legible, "" if value is None else str(value)))[:LONGEST_TEXT]
 
 
+def shortened(words: object, length: int) -> str:
+    """Words on one line of so many letters; what is longer is cut in the middle."""
+    whole = " ".join(text(words).split())
+    if len(whole) <= length:
+        return whole
+    tail = length // 2 - 1
+    return f"{whole[: length - tail - 1]}…{whole[-tail:]}"
+
+
 def starts_formula(value: str) -> bool:
     """Whether a spreadsheet could read the text as a formula, full-width signs included."""
     for character in value:

@@ -109,6 +109,16 @@ def column(table: Table, name: str) -> Column:
     return next(each for each in table.columns if each.name == name)
 
 
+def known(section: Section) -> Table:
+    """A section's table for people: without the columns of which nothing is known in any row.
+
+    Workbook and CSV have every column.
+    """
+    table = section.table
+    shown = [c for c in table.columns if not len(table.frame) or table.frame[c.name].notna().any()]
+    return replace(table, columns=tuple(shown), frame=table.frame[[c.name for c in shown]])
+
+
 def from_nought(section: Section) -> bool:
     """Whether the axis of a section's chart begins at nought: all that it draws is above."""
     chart = section.chart

@@ -12,7 +12,7 @@ import pandas as pd
 
 from attribution.metrics import Format
 from attribution.reports.canvas import Canvas
-from attribution.reports.cells import text as legible
+from attribution.reports.cells import shortened
 from attribution.reports.document import Chart, Section, column, drawn
 from attribution.reports.styles import INK, QUIET, RULE, SERIES, mixed
 from attribution.ui import formats
@@ -24,6 +24,7 @@ ROW, BAND = 22.0, 26.0
 NAMES = (60.0, 190.0)  # the least and the most room for the names of rows
 LETTER = 5.1  # of the room for a name
 LINES_HEIGHT = 190.0
+LABEL = 36  # letters of a row's name
 Write = Callable[[float | None], str]
 
 
@@ -73,7 +74,7 @@ def _bars(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
     zero = names + 8 - min(least, 0) * scale
     for place, row in enumerate(rows):
         y = top + place * band
-        canvas.text(names, y + band / 2 + 1, _short(row[chart.label]), anchor="end")
+        canvas.text(names, y + band / 2 + 1, shortened(row[chart.label], LABEL), anchor="end")
         for at, name in enumerate(series):
             value, level = row[name], y + 4 + at * thick
             shown = _written(table, name, currency)(value)
@@ -183,10 +184,10 @@ def _heat(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
     written = _written(table, name, currency)
     for at, title in enumerate(across):
         middle = names + 12 + (at + 0.5) * side
-        canvas.text(middle, 14, _short(title, 18), anchor="middle", size=9, fill=QUIET)
+        canvas.text(middle, 14, shortened(title, 18), anchor="middle", size=9, fill=QUIET)
     for place, title in enumerate(down):
         y = 22 + place * 24
-        canvas.text(names, y + 15, _short(title), anchor="end")
+        canvas.text(names, y + 15, shortened(title, LABEL), anchor="end")
         for at, other in enumerate(across):
             value = cells.get((title, other))
             x = names + 12 + at * side
@@ -227,7 +228,7 @@ def _rows_on_a_scale(
             x, bottom + 14, written(0.0 if nought else value), anchor="middle", size=9, fill=QUIET
         )
     for place, row in enumerate(rows):
-        label = _short(row[chart.label])
+        label = shortened(row[chart.label], LABEL)
         canvas.text(names_end, BAND + place * ROW + ROW / 2 + 3.5, label, anchor="end")
     return canvas, place_of
 
@@ -252,7 +253,7 @@ def _marked(lines: bool, names: Sequence[str]) -> bool:
 
 def _room(table: Table, chart: Chart) -> float:
     """How far from the left the names of rows end."""
-    longest = max((len(_short(each)) for each in table.frame[chart.label]), default=0)
+    longest = max((len(shortened(each, LABEL)) for each in table.frame[chart.label]), default=0)
     return min(max(longest * LETTER, NAMES[0]), NAMES[1])
 
 
@@ -267,15 +268,6 @@ def _written(table: Table, name: str, currency: str) -> Write:
 
 def _known(value: object) -> bool:
     return isinstance(value, int | float) and isfinite(value)
-
-
-def _short(words: object, length: int = 36) -> str:
-    """A label that fits beside the chart; what is longer is cut in the middle."""
-    whole = " ".join(legible(words).split())
-    if len(whole) <= length:
-        return whole
-    tail = length // 2 - 1
-    return f"{whole[: length - tail - 1]}…{whole[-tail:]}"
 
 
 def axis_of(table: Table, chart: Chart) -> tuple[float, float, float]:
