@@ -5,7 +5,7 @@ from functools import lru_cache, partial
 
 import pandas as pd
 
-from attribution import credit_queries, queries
+from attribution import amount_queries, credit_queries, queries
 from attribution.metrics import KINDS, definition, ratio
 from attribution.models import MODELS
 from attribution.paths import Home
@@ -77,7 +77,7 @@ def build(marts: Marts, scope: Scope) -> View:
 def _campaigns(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
     """Every channel and campaign that spent, brought sessions or was credited."""
     grain = ["channel", "campaign"]
-    credit = queries.credit_by_campaign(marts, scope, about.currency)
+    credit = amount_queries.credit_by_campaign(marts, scope, about.currency)
     amount = credit["conversions"].where(credit["kind"] != "collected", credit["value"])
     wide = credit.assign(amount=amount, name=credit["kind"].map(KINDS)).pivot_table(
         index=grain, columns="name", values="amount", aggfunc="sum"
@@ -91,7 +91,7 @@ def _campaigns(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
     ):  # where small cells are folded, what has no row is not known to be nought
         counted += [*KINDS.values(), "conversions"]
     if not _filtered(scope):
-        columns["sessions"] = queries.sessions_by_campaign(marts, scope).set_index(grain)[
+        columns["sessions"] = amount_queries.sessions_by_campaign(marts, scope).set_index(grain)[
             "sessions"
         ]
         counted.append("sessions")
@@ -110,7 +110,7 @@ def _untracked(marts: Marts, scope: Scope, frame: pd.DataFrame) -> pd.DataFrame:
     """
     channel = frame.index.get_level_values("channel")
     credit = [*KINDS.values(), "conversions"]
-    untouched = (frame["spend"] > 0) & ~channel.isin(queries.credited_channels(marts))
+    untouched = (frame["spend"] > 0) & ~channel.isin(amount_queries.credited_channels(marts))
     if scope.model != credit_queries.INCREMENTAL:
         frame[credit] = frame[credit].mask(untouched)
     else:
@@ -120,7 +120,9 @@ def _untracked(marts: Marts, scope: Scope, frame: pd.DataFrame) -> pd.DataFrame:
             )
             columns = [name, "conversions"] if kind == scope.kind else [name]
             frame.loc[inside, columns] = float("nan")
-    frame["sessions"] = frame["sessions"].where(channel.isin(queries.visited_channels(marts)))
+    frame["sessions"] = frame["sessions"].where(
+        channel.isin(amount_queries.visited_channels(marts))
+    )
     return frame
 
 
@@ -130,7 +132,7 @@ def _filtered(scope: Scope) -> bool:
 
 def _spend(marts: Marts, scope: Scope, about: About) -> pd.Series:
     grain = ["channel", "campaign"]
-    return queries.spend_by_campaign(marts, scope, about.currency).set_index(grain)["spend"]
+    return amount_queries.spend_by_campaign(marts, scope, about.currency).set_index(grain)["spend"]
 
 
 def _rated(marts: Marts, scope: Scope, about: About, frame: pd.DataFrame) -> pd.DataFrame:
