@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from attribution import settings
 from attribution.errors import BadInput
-from attribution.terminal import say
 from attribution.research.columns import PROFILES, QUASI
+from attribution.terminal import say
 from attribution.warehouse import current_generation
 
 if TYPE_CHECKING:
