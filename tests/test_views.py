@@ -35,6 +35,7 @@ from attribution.ui.view import View
 from attribution.ui.views import (
     arriving,
     attribution,
+    channel_figures,
     channels,
     data_health,
     journeys,
@@ -264,7 +265,7 @@ def test_a_channel_with_hardly_any_spend_is_not_called_the_best():
     drawn = pd.DataFrame(
         {"channel": ["sms", "display", "video"], "spend": [1, 99, 100], "roas": [900, 3, 0.5]}
     )
-    words = channels._return_in_words(drawn, [], 2.0)
+    words = channel_figures.return_in_words(drawn, [], 2.0)
     assert "Display returns most (3.0x), Video least (0.5x)" in words
 
 
