@@ -90,7 +90,8 @@ class Building:
         )
         with self.engine.connect() as source, self._copy.begin() as target:
             driver: Any = target.connection.driver_connection
-            for table in (*marts, *people, *beside):
+            there = set(tables(source))
+            for table in (*marts, *people, *(name for name in beside if name in there)):
                 carry(source, driver, table)
         files.write_files(self._copy, self.folder, marts, people)
 
