@@ -1,12 +1,14 @@
 """How well weekly numbers are forecast, and how long it takes.
 
     python benchmarks/forecast.py HOME [HOME ...] [--members 3] [--time]
-    python benchmarks/forecast.py --seeds 31 32 33 [--people 20000]
+    python benchmarks/forecast.py --seeds 31 32 33 [--people 20000] [--no-plans]
 
 Each HOME is the home folder of an installation that has been refreshed, such as a demo's; `--seeds`
 takes simulated worlds without a refresh (`forecast_worlds.py`). The last
 thirteen weeks of each series are taken away; models are tested, chosen and banded on what is left,
 exactly as a refresh does it, and then compared with the weeks taken away, which nothing has seen.
+Marketers' plans (`planned_spend.csv`) are known, unless `--no-plans`. Simulated worlds are lived
+again with other chance to say how near anybody could come (`--lives`).
 `--time` fits sixty series with their tests once more, alone, and says how long that takes.
 """
 
@@ -24,20 +26,23 @@ import numpy as np
 import pandas as pd
 
 from attribution import warehouse
+from attribution.demo.planned import COLUMNS
 from attribution.forecast_settings import ForecastSettings
 from attribution.forecasting import Forecasting, fitted_all
 from attribution.models.forecast_bands import LEVELS, bands_of, usual_miss
 from attribution.models.forecast_candidates import BASELINES, Past, foretold
 from attribution.models.forecast_fit import WATCHED, Fit, Task, fit
-from attribution.models.forecast_series import Floats, Series
+from attribution.models.forecast_series import SPEND, Floats, Series
 from attribution.models.forecast_table import agreed
 from attribution.paths import SQL, Home
+from attribution.seeds import read
 
 AHEAD = 13
 SIXTY = 60
 SEEDS = {
     "promotions": ("name", "channel", "service_line", "location", "first_day", "last_day"),
     "capacity": ("service_line", "location", "first_day", "last_day", "visits_per_week"),
+    "planned_spend": COLUMNS,
 }
 
 
@@ -57,6 +62,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="*", type=int, default=[])
     parser.add_argument("--people", type=int, default=20_000)
     parser.add_argument("--members", type=int, default=3)
+    parser.add_argument("--no-plans", action="store_true")
     parser.add_argument("--time", action="store_true")
     parser.add_argument("--keep", type=Path, help="write what was scored, to look into it")
     options = parser.parse_args()
@@ -64,7 +70,8 @@ def main() -> None:
     found = [(f.name, tasks_of(Home(f.resolve()), options.members)) for f in options.homes]
     for seed in options.seeds:
         rows = forecast_worlds.weekly(options.people, seed)
-        found.append((f"seed {seed}", tasks_from(rows, options.members)))
+        plans = None if options.no_plans else forecast_worlds.planned(options.people, seed)
+        found.append((f"seed {seed}", tasks_from(rows, options.members, plans)))
     for name, tasks in found:
         if options.time:
             timed(tasks)
@@ -88,12 +95,14 @@ def tasks_of(home: Home, members: int) -> list[Task]:
     with warehouse.open_private(home, generation).connect() as connection:
         result = connection.exec_driver_sql(query)
         rows = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
-    return tasks_from(rows, members)
+    return tasks_from(rows, members, read("planned_spend", home.folder / "planned_spend.csv"))
 
 
-def tasks_from(rows: pd.DataFrame, members: int) -> list[Task]:
+def tasks_from(rows: pd.DataFrame, members: int, plans: pd.DataFrame | None = None) -> list[Task]:
     """The series of weekly numbers, without promotions and capacity."""
-    known = (pd.DataFrame(columns=list(columns), dtype="str") for columns in SEEDS.values())
+    known = [pd.DataFrame(columns=list(columns), dtype="str") for columns in SEEDS.values()]
+    if plans is not None:
+        known[-1] = plans
     return Forecasting(ForecastSettings(members=members), {}).tasks(rows, *known)
 
 
@@ -114,8 +123,9 @@ def scored_of(task: Task) -> Scored:
     values = task.series.values
     seen = replace(task, series=Series(task.series.key, task.series.first, values[:-AHEAD]))
     unit = float(np.mean(seen.series.values)) or 1.0
-    past = Past(task.series.first, np.array(seen.series.values) / unit, task.known)
-    said, _ = foretold(task.names, past, AHEAD)
+    spends = task.series.key.metric == SPEND
+    past = Past(task.series.first, np.array(seen.series.values) / unit, task.known, spends)
+    said, _ = foretold(seen.competing, past, AHEAD)
     came = np.array(values[-AHEAD:])
     return Scored(seen, fit(seen), came, {name: each * unit for name, each in said.items()})
 

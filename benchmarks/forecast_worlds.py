@@ -14,18 +14,24 @@ from attribution.demo import world
 from attribution.demo.clock import WEEK
 from attribution.demo.draws import Floats, Ints
 from attribution.demo.market import CHANNEL_OF, LEVERS, LINES, LOCATIONS, PAID, weekly_spend
-from attribution.demo.worlds import World
+from attribution.demo.planned import planned_spend
+from attribution.demo.worlds import World, calendar_of
 from attribution.models.forecast_series import ALL
 
-UNTIL = date(2026, 11, 22)
+UNTIL, DAYS = date(2026, 11, 22), 730
 MICROS_A_CENT = 10_000
 _SEEN_AS = np.array([CHANNEL_OF[lever] for lever in LEVERS] + ["unknown"])
 _LINE_BUDGET = (0.34, 0.22, 0.22, 0.22)  # as the demo's campaigns share money out
 
 
+def planned(people: int, seed: int) -> pd.DataFrame:
+    """What the planners of `weekly` had on paper, as `planned_spend.csv` has it."""
+    return planned_spend(seed, calendar_of(UNTIL, DAYS), people)
+
+
 def weekly(people: int, seed: int) -> pd.DataFrame:
     """metric, dimension, member, week, value, as `int_forecasts.sql` has them; money in micros."""
-    lived = world(people, seed, until=UNTIL)
+    lived = world(people, seed, until=UNTIL, days=DAYS)
     found = pd.concat([*_counted(lived), *_spent(lived)], ignore_index=True)
     weeks = lived.calendar.weeks
     found = found[(found["at"] >= 0) & (found["at"] < weeks)]
