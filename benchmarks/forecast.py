@@ -32,7 +32,7 @@ from attribution.forecasting import Forecasting, fitted_all
 from attribution.models.forecast_bands import LEVELS, bands_of, usual_miss
 from attribution.models.forecast_candidates import BASELINES, Past, foretold
 from attribution.models.forecast_fit import WATCHED, Fit, Task, fit
-from attribution.models.forecast_series import SPEND, Floats, Series
+from attribution.models.forecast_series import SPEND, YEAR, Floats, Series
 from attribution.models.forecast_table import agreed
 from attribution.paths import SQL, Home
 from attribution.seeds import read
@@ -54,6 +54,7 @@ class Scored:
     fit: Fit
     came: Floats
     said: dict[str, Floats]
+    expected: Floats | None = None  # by the simulator itself
 
 
 def main() -> None:
@@ -62,6 +63,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="*", type=int, default=[])
     parser.add_argument("--people", type=int, default=20_000)
     parser.add_argument("--members", type=int, default=3)
+    parser.add_argument("--lives", type=int, default=0)
     parser.add_argument("--no-plans", action="store_true")
     parser.add_argument("--time", action="store_true")
     parser.add_argument("--keep", type=Path, help="write what was scored, to look into it")
@@ -72,17 +74,23 @@ def main() -> None:
         rows = forecast_worlds.weekly(options.people, seed)
         plans = None if options.no_plans else forecast_worlds.planned(options.people, seed)
         found.append((f"seed {seed}", tasks_from(rows, options.members, plans)))
-    for name, tasks in found:
+    for number, (name, tasks) in enumerate(found, start=-len(options.homes)):
         if options.time:
             timed(tasks)
         with get_context("spawn").Pool(2) as pool:
             scored = pool.map(scored_of, tasks, chunksize=4)
+        if options.lives and number >= 0:
+            mean = forecast_worlds.expected(options.people, options.seeds[number], options.lives)
+            scored = [replace(one, expected=oracle(one, mean)) for one in scored]
         print(f"\n## {name}: {len(tasks)} series of {len(tasks[0].series)} weeks", flush=True)
         report(scored)
+        reducible(scored, options.lives)
         every.append(scored)
     if len(every) > 1:
         print("\n## all together")
-        report([one for scored in every for one in scored], together=False)
+        whole = [one for scored in every for one in scored]
+        report(whole, together=False)
+        reducible(whole, options.lives)
     if options.keep:
         options.keep.write_bytes(pickle.dumps(every))
 
@@ -130,10 +138,47 @@ def scored_of(task: Task) -> Scored:
     return Scored(seen, fit(seen), came, {name: each * unit for name, each in said.items()})
 
 
+def oracle(one: Scored, mean: pd.DataFrame) -> Floats | None:
+    """What the simulator expects of the weeks taken away, at the level of the year before them.
+
+    None of spend, of which all is planned there, and of what is left of a dimension.
+    """
+    key, series = one.task.series.key, one.task.series
+    own = mean[(mean["metric"] == key.metric) & (mean["dimension"] == key.dimension)]
+    own = own[own["member"] == key.member].set_index("week")["value"]
+    if key.metric == SPEND or own.empty:
+        return None
+    weeks = [f"{series.monday(place)}" for place in range(len(series) + AHEAD)]
+    course = own.reindex(weeks).fillna(0.0).to_numpy(dtype="float64")
+    year = slice(len(series) - YEAR, len(series))
+    level = float(np.sum(series.values[year])) / max(float(course[year].sum()), 1e-9)
+    return np.asarray(level * course[-AHEAD:])
+
+
+def reducible(scored: list[Scored], lives: int) -> None:
+    """How much of what could be foretold at all is foretold.
+
+    The mean of few lives errs too: of as many as `lives`, by a root of 1 + 1 / lives too much.
+    """
+    own = [one for one in scored if one.expected is not None]
+    if not own:
+        return
+    least = np.mean([wape(o.came, o.expected) for o in own]) / np.sqrt(1 + 1 / lives)
+    shown = np.mean([wape(o.came, np.array(o.fit.expected)) for o in own])
+    naive, ets = (np.mean([wape(o.came, o.said[name]) for o in own]) for name in BASELINES)
+    print(
+        f"of {len(own)} series without spend and rests the simulator itself errs by {least:.4f}, "
+        f"what is shown by {shown:.4f}, ETS by {ets:.4f}, seasonal naive by {naive:.4f}: "
+        f"{(ets - shown) / (ets - least):.0%} and {(naive - shown) / (naive - least):.0%} of what "
+        "could be less is gone"
+    )
+
+
 def report(scored: list[Scored], *, together: bool = True) -> None:
     errors = {
         name: np.array([wape(one.came, one.said[name]) for one in scored])
         for name in scored[0].said
+        if all(name in one.said for one in scored)
     }
     chosen = np.array([wape(one.came, np.array(one.fit.expected)) for one in scored])
     better = np.minimum(*(errors[name] for name in BASELINES))

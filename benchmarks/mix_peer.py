@@ -1,8 +1,8 @@
 """pymc-marketing on the worlds of `mix.py`, as `caretrace mix --bayes` fits them.
 
     python3.12 -m venv PEER && PEER/bin/pip install --editable '.[mmm]'
-    PEER/bin/python benchmarks/mix_peer.py 10 --first 100             without lift tests
-    PEER/bin/python benchmarks/mix_peer.py 10 --first 100 --tests 8   with those of 8 channels
+    PEER/bin/python -m benchmarks.mix_peer 10 --first 100             without lift tests
+    PEER/bin/python -m benchmarks.mix_peer 10 --first 100 --tests 8   with those of 8 channels
 
 It prints a line of JSON for each world: what each channel is said to have brought, with the ends of
 a 90% interval, and the processor seconds of the fit alone.
@@ -15,10 +15,10 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from mix_worlds import NAMES, WEEKS, World, world
 
 from attribution.mix_bayes import drawn
 from attribution.mix_tests import COLUMNS
+from benchmarks.mix_worlds import NAMES, WEEKS, World, world
 
 
 def fitted(lived: World, *, tests: int, draws: int) -> tuple[np.ndarray, float]:

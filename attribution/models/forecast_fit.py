@@ -32,9 +32,9 @@ WATCHED = 4  # newest weeks that are compared with what the weeks before them fo
 _LEARNED = SHORTEST - 13  # weeks that a model is given at least
 # A simpler model stays unless another one's error is so much smaller: with few tests smaller
 # differences are chance, and following them made forecasts worse (docs/benchmarks.md).
-_BETTER = 0.10
+_BETTER, _MUCH_BETTER = 0.10, 0.25
 # After so many tests Prophet is tested on only where smoothing is not so near the best of all.
-_LOOKED, _NEAR = 2, 0.05
+_LOOKED, _NEAR = 2, 0.10
 VERSION = "3"  # of what is fitted; everything is fitted anew when it changes
 
 
@@ -174,11 +174,18 @@ def origins_of(length: int, horizon: int) -> list[int]:
 
 
 def choose(wape: Mapping[str, float]) -> str:
-    """The model with the smallest error; where others are hardly worse, the simplest of them."""
-    order = (ETS, PLANNED, SEASONAL_NAIVE, *MEANS, PROPHET)
-    least = min(wape.values())
-    near = [name for name in order if name in wape and wape[name] <= least * (1 + _BETTER)]
-    return near[0]
+    """Exponential smoothing, unless another model is so much better that it is hardly by chance.
+
+    A plan was made by somebody who knew; what is fitted to the past alone must be better by more.
+    """
+    stands = next((name for name in (ETS, PLANNED) if name in wape), "")
+    if PLANNED in wape and wape[PLANNED] * (1 + _BETTER) < wape[stands]:
+        stands = PLANNED
+    order = [name for name in (SEASONAL_NAIVE, *MEANS, PROPHET) if name in wape]
+    least = min((wape[name] for name in order), default=np.inf)
+    if stands and least * (1 + _MUCH_BETTER) >= wape[stands]:
+        return stands
+    return next(name for name in order if wape[name] <= least * (1 + _BETTER))
 
 
 def _ask(
