@@ -47,14 +47,14 @@ def points(at: Marts, tests: pd.DataFrame, kind: str, channels: Sequence[str]) -
     rows = []
     for parts in whole_tests(mine):
         own = _wide(spent[spent["channel"] == parts[0]["channel"]], weeks) / MICROS
-        found = _point(parts, own, counted, weeks)
+        found = point(parts, own, counted, weeks)
         if found is not None:
             money, brought, error = found
             rows.append((str(parts[0]["channel"]), 0.0, money, brought * worth, error * worth))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _point(
+def point(
     parts: Sequence[Any], money: pd.DataFrame, counted: pd.DataFrame, weeks: pd.DatetimeIndex
 ) -> tuple[float, float, float] | None:
     """Money of a week, what it brings and the standard error, of one test."""
