@@ -195,6 +195,18 @@ LIFT_WITHDRAWAL = Table(
     Column("actor", Text, nullable=False),
     Column("why", Text, nullable=False),
 )
+# Plans of holdouts of people; only added to.
+HOLDOUT_PLAN = Table(
+    "holdout_plan",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("digest", Text, nullable=False),  # SHA-256 of the plan
+)
 TABLES = {table.name: table for table in METADATA.sorted_tables}
 # A guard against accidents; `attribution.audit` finds out what was done on purpose.
 _ONLY_ADDED = (
