@@ -1,0 +1,59 @@
+"""How Arrow gets into Spark and out of it, and what Spark says of its tables."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Connection
+
+from attribution.dialects import written_for
+from attribution.engines.spark_driver import answer, quiet, told_apart
+
+_LENT = "incoming"
+
+
+def session_of(connection: Connection) -> Any:
+    """The session that a connection speaks in."""
+    driver: Any = connection.connection.driver_connection
+    return driver.session
+
+
+@contextmanager
+def lent(connection: Connection, table: pa.Table) -> Iterator[str]:
+    """Lend an Arrow table for the length of a block, under the name it yields."""
+    session = session_of(connection)
+    with told_apart(), quiet():
+        sent(session, table).createOrReplaceTempView(_LENT)
+    try:
+        yield _LENT
+    finally:
+        with told_apart():
+            session.catalog.dropTempView(_LENT)
+
+
+def sent(session: Any, table: pa.Table) -> Any:
+    """An Arrow table as a frame of Spark's: whole numbers signed, instants to the microsecond."""
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    arrow = table.cast(pa.schema([field.with_type(_known(field.type)) for field in table.schema]))
+    # Spark cannot tell what an empty table holds unless it is told.
+    schema = from_arrow_schema(arrow.schema)
+    return session.createDataFrame(arrow if len(arrow) else [], schema)
+
+
+def fetch(connection: Connection, sql: str) -> pa.Table:
+    """What a query in DuckDB's SQL answers, as an Arrow table."""
+    return answer(session_of(connection), written_for("spark", sql))
+
+
+def _known(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_null(kind):
+        return pa.string()  # a column that holds nothing has no type of its own
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", "UTC" if kind.tz else None)
+    if pa.types.is_unsigned_integer(kind):
+        return pa.int64()
+    if pa.types.is_dictionary(kind):
+        return kind.value_type
+    return kind
