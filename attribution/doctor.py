@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 
-from attribution import queries, versions, warehouse
+from attribution import health_queries, queries, versions, warehouse
 from attribution.at_rest import mend
 from attribution.backup import last_backup
 from attribution.errors import CaretraceError, StorageError
@@ -170,7 +170,7 @@ def _service_lines(settings: Settings) -> Iterator[Finding]:
         number = warehouse.current_generation(settings.home)
         if number is None or not versions.fits(settings.home, number):
             return
-        found = queries.unknown_codes(queries.marts(settings.home, number, protected=False))
+        found = health_queries.unknown_codes(queries.marts(settings.home, number, protected=False))
     except CaretraceError:
         return  # what is wrong with the home is said elsewhere
     coded = found[~found["code"].str.startswith("(") & found["people"].notna()]

@@ -1,10 +1,8 @@
 """`caretrace lift`: design a lift test, analyse a finished one, list and withdraw."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +12,7 @@ from attribution import audit, queries
 from attribution.lift_plans import COUNTED, Request, market_of
 from attribution.mix_command import audited, published, write
 from attribution.roles import ROLES, Reader
+from attribution.terminal import day, note
 
 if TYPE_CHECKING:
     from attribution.ui.view import Table
@@ -60,7 +59,7 @@ def _add_design(verbs: "argparse._SubParsersAction[Any]") -> None:
         "--market", action="append", default=[], help="treat this one: north, or north/dental"
     )
     design.add_argument("--leave-out", action="append", default=[], metavar="MARKET")
-    design.add_argument("--first-day", type=_day, help="a Monday (the next after the data)")
+    design.add_argument("--first-day", type=day, help="a Monday (the next after the data)")
     design.add_argument("--weeks", type=int, default=usual.weeks, help="that count (8)")
     design.add_argument("--washout", type=int, default=usual.washout, help="weeks before them (2)")
     design.add_argument("--later", type=int, default=0, help="half begins so many weeks later")
@@ -71,13 +70,6 @@ def _add_design(verbs: "argparse._SubParsersAction[Any]") -> None:
     design.add_argument("--save", metavar="NAME", help="register it before it begins")
     design.add_argument("--out", type=Path, help="the file to write (default: standard output)")
     design.set_defaults(run=_design)
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day such as 2026-03-30") from None
 
 
 def _reader() -> Reader:
@@ -177,4 +169,4 @@ def _written(moment: pd.Timestamp) -> str:
 
 def _tell(sentences: Sequence[str]) -> None:
     for sentence in sentences:
-        print(f"caretrace: {sentence}", file=sys.stderr)  # noqa: T201
+        note(sentence)

@@ -10,6 +10,7 @@ from attribution.holding import sends_held
 from attribution.ledger import Ledger
 from attribution.local_time import local
 from attribution.paths import Home
+from attribution.terminal import say
 
 
 def status(home: Home) -> int:
@@ -25,24 +26,22 @@ def status(home: Home) -> int:
     # A rollback shows an older generation again and makes nothing in it newer.
     when = every.loc[every["reason"] == "refresh", "published_at"]
     back = ", rolled back" if (published.head(1)["reason"] == "rollback").all() else ""
-    _say(
+    say(
         f"Generation {generation}{back if len(every) else ''}, published "
         f"{local(when.iloc[-1]) if len(when) else 'at an unknown time'}."
     )
     for run in runs.to_dict("records"):
         # What failed is said with each source below.
         message = "" if run["state"] == "partial" else run["message"]
-        _say(
-            f"Last refresh: {run['state']}, started {local(run['started_at'])}. {message}".rstrip()
-        )
+        say(f"Last refresh: {run['state']}, started {local(run['started_at'])}. {message}".rstrip())
     for source in sources.to_dict("records"):
         # A missing text is NaN in a frame.
         told = source["last_success_at"]
         since = local(told) if isinstance(told, str) else "never"
         state = f"{source['state']}, last loaded {since}. {source['message']}"
-        _say(f"  {source['source']}: {state.rstrip()}")
+        say(f"  {source['source']}: {state.rstrip()}")
     for sentence in _standing(home):
-        _say(sentence)
+        say(sentence)
     return 1 if (sources["state"] == "failed").any() else 0
 
 
@@ -57,7 +56,3 @@ def _standing(home: Home) -> Iterator[str]:
     else:
         days = (datetime.now(UTC) - datetime.fromisoformat(at)).days
         yield f"Backup: the last one was made {local(at)}, {days} days ago."
-
-
-def _say(sentence: str) -> None:
-    print(sentence, flush=True)  # noqa: T201
