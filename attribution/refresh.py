@@ -107,7 +107,7 @@ def refresh(
             "table (docs/start.md shows how); what was published still stands."
         )
     _own(home)
-    with owner_only(), only_one(home), LoadBooks(home) as ledger:
+    with owner_only(), only_one(home), warehouse.alone(home), LoadBooks(home) as ledger:
         _enough_space(home)
         asked = [s for s in settings.sources if load and (part is None or part.source == s.name)]
         steps = [f"load {s.name}" for s in asked]
@@ -397,9 +397,10 @@ class _Run:
         )
         with self._step("checks") as note, building.connect() as connection:
             transform.run_checks(connection)
-            checksums = {name: transform.checksum(connection, name) for name in (*marts, *people)}
-            note.rows = len(checksums)
-        building.copy_marts(marts, people)
+            note.rows = len(marts) + len(people)
+        building.copy_marts(marts, people, viewer_marts.RULES)
+        with building.copied() as copied:
+            checksums = {name: transform.checksum(copied, name) for name in (*marts, *people)}
         with self._step("small cells"):
             building.write_viewers(partial(viewer_marts.write, marts=marts))
         return checksums
@@ -465,7 +466,7 @@ def rollback(home: Home, actor: str | None = None) -> int:
             "CARETRACE_HOME to the home folder of your installation."
         )
     _writable(home)
-    with only_one(home), Ledger(home) as ledger:
+    with only_one(home), warehouse.alone(home), Ledger(home) as ledger:
         number = warehouse.rollback(home)
         ledger.published(number, None, {}, "rollback")
     audit.record(home, actor or audit.operator(), audit.ROLLED_BACK, f"generation {number}")

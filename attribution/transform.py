@@ -47,7 +47,7 @@ from attribution.models.positions import channel_shares_sql, companions_sql, pos
 from attribution.models.returning import return_calibration, return_chances
 from attribution.models.shares import shares_sql
 from attribution.paths import SQL
-from attribution.raw import fetch, lent
+from attribution.raw import columns, fetch, lent
 
 LAYERS = ("staging", "intermediate", "marts", "people")
 
@@ -224,12 +224,10 @@ def checksum(connection: Connection, table: str) -> str:
     Its parts are the number of rows and two sums over parts of each row's MD5, so that a row more,
     less or twice shows, which an exclusive or would not.
     """
-    try:
-        # The catalogue would be asked about every table there is.
-        columns = connection.exec_driver_sql(f"describe {table}").all()
-    except SQLAlchemyError as error:
-        raise TransformError(f"There is no table {table} to take a checksum of.") from error
-    text = " || ".join(_as_text(name, kind) for name, kind, *_ in columns)
+    described = columns(connection, table)
+    if not described:
+        raise TransformError(f"There is no table {table} to take a checksum of.")
+    text = " || ".join(_as_text(name, kind) for name, kind in described.items())
     row = connection.exec_driver_sql(
         "select count(*),"
         " coalesce(sum(cast('0x' || substr(digest, 1, 15) as bigint)), 0),"
