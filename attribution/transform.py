@@ -52,6 +52,7 @@ from attribution.raw import columns, fetch, lent
 LAYERS = ("staging", "intermediate", "marts", "people")
 
 _NUMERIC = 1700  # what PostgreSQL's catalogue numbers its decimals
+_BY_ARROW = ("duckdb", "spark")  # what gives frames and takes them as Arrow
 Solve = Callable[..., pd.DataFrame]
 # What SQL counts and Python solves: the model's rows go through the function, which has a few.
 SOLVED: dict[str, Solve] = {
@@ -239,6 +240,7 @@ def checksum(connection: Connection, table: str) -> str:
 
 def _create(connection: Connection, model: Model) -> int:
     """Build a model's table; answers how many keys of its grain are there twice."""
+    asked = _body(model.sql)
     query = _body(written_for(connection.dialect.name, model.sql))
     grain = ", ".join(model.grain)
     twice = (
@@ -247,13 +249,17 @@ def _create(connection: Connection, model: Model) -> int:
     )
     if model.solve is not None:
         beside = [f"select * from {table}" for table in model.beside]
-        frames = [_fetched(connection, sql) for sql in (query, *beside)]
+        frames = [_fetched(connection, sql) for sql in (asked, *beside)]
         _write(connection, model, model.solve(*frames))
     elif connection.dialect.name == "duckdb":
         # In one go: the driver reads the text of a statement that answers with a count letter by
         # letter, which took a fifth of the build.
         made = f"create or replace table {model.name} as\n{query}"
         return _number(connection, f"{made}\n;\n{twice}")
+    elif connection.dialect.name == "spark":
+        # Files, which the cluster's workers write beside each other; nobody changes one in place.
+        _run(connection, f"drop table if exists {model.name}")
+        _run(connection, f"create table {model.name} as\n{query}")
     else:
         _run(connection, f"drop table if exists {model.name}")
         _run(connection, f"create table {model.name} as\n{_with_plain_numbers(connection, query)}")
@@ -284,24 +290,26 @@ def _run(connection: Connection, sql: str) -> CursorResult[Any]:
 
 
 def _fetched(connection: Connection, query: str) -> pd.DataFrame:
-    """The rows of a query by column, with its types; in no order."""
-    if connection.dialect.name == "duckdb":
+    """The rows of a query in DuckDB's SQL by column, with its types; in no order."""
+    if connection.dialect.name in _BY_ARROW:
         frame: pd.DataFrame = fetch(connection, query).to_pandas()
         return frame
-    result = _run(connection, _with_plain_numbers(connection, query))
+    written = written_for(connection.dialect.name, query)
+    result = _run(connection, _with_plain_numbers(connection, written))
     return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
 
 
 def _write(connection: Connection, model: Model, frame: pd.DataFrame) -> None:
     """Make a table of what Python solved: text, whole numbers, numbers, flags and days."""
-    if connection.dialect.name == "duckdb":
+    if connection.dialect.name in _BY_ARROW:
         arrow = pa.Table.from_pandas(frame, preserve_index=False)
         # A column that holds nothing has no type of its own: it is text, as all else that is not
         # a number.
         known = [f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in arrow.schema]
         arrow = arrow.cast(pa.schema(known))
+        connection.exec_driver_sql(f"drop table if exists {model.name}")
         with lent(connection, arrow) as incoming:
-            connection.exec_driver_sql(f"create or replace table {model.name} as from {incoming}")
+            connection.exec_driver_sql(f"create table {model.name} as select * from {incoming}")
         return
     kinds = {"f": sa.Double, "i": sa.BigInteger, "b": sa.Boolean, "M": sa.Date}
     columns = [

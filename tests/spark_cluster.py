@@ -12,10 +12,18 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
+
+import duckdb
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.pool import StaticPool
+
+import attribution.engines.spark_dialect  # noqa: F401  SQLAlchemy knows sc:// from here on
+from attribution.engines.spark_arrow import lent
 
 HOST = "127.0.0.1"
 _PATIENCE = 90.0  # seconds for a process to answer; a busy machine starts Java slowly
@@ -28,6 +36,7 @@ SMALL = {
     "spark.sql.shuffle.partitions": "1",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
 }
 _LOGGING = """
 rootLogger.level = warn
@@ -166,10 +175,8 @@ class Cluster:
         for process in reversed(self.processes):
             _signal(process, signal.SIGTERM)
         for process in reversed(self.processes):
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                pass
             _signal(process, signal.SIGKILL)  # an executor outlives a worker that was killed
             process.wait()
 
@@ -198,15 +205,21 @@ def spark_cluster(
 
 
 @contextmanager
-def session(cluster: Cluster) -> Iterator[Any]:
-    """A session of a client of the cluster."""
-    from pyspark.sql.connect.session import SparkSession
-
-    spark = SparkSession.builder.remote(cluster.url).create()
+def connected(cluster: Cluster) -> Iterator[Connection]:
+    """A connection to build models on."""
+    engine = sa.create_engine(cluster.url, poolclass=StaticPool)
     try:
-        yield spark
+        with engine.connect() as connection:
+            yield connection
     finally:
-        spark.stop()
+        engine.dispose()
+
+
+def copy(store: duckdb.DuckDBPyConnection, connection: Connection, tables: list[str]) -> None:
+    """Give Spark tables of a private store, by Arrow."""
+    for table in tables:
+        with lent(connection, store.execute(f'from "{table}"').to_arrow_table()) as incoming:
+            connection.exec_driver_sql(f"create table {table} as select * from {incoming}")
 
 
 def _megabytes(memory: str) -> int:
@@ -216,10 +229,8 @@ def _megabytes(memory: str) -> int:
 
 
 def _signal(process: "subprocess.Popen[bytes]", number: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def _free_port() -> int:

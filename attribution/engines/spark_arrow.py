@@ -1,11 +1,12 @@
 """How Arrow gets into Spark and out of it, and what Spark says of its tables."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from attribution.dialects import written_for
 from attribution.engines.spark_driver import answer, quiet, told_apart
@@ -45,6 +46,26 @@ def sent(session: Any, table: pa.Table) -> Any:
 def fetch(connection: Connection, sql: str) -> pa.Table:
     """What a query in DuckDB's SQL answers, as an Arrow table."""
     return answer(session_of(connection), written_for("spark", sql))
+
+
+def batches(connection: Connection, sql: str, size: int) -> Iterator[pa.RecordBatch]:
+    """The same in record batches of at most `size` rows."""
+    yield from fetch(connection, sql).to_batches(size)
+
+
+def tables(connection: Connection) -> list[str]:
+    """The tables of the database that is used, by name, without temporary ones."""
+    rows = connection.exec_driver_sql("show tables").all()
+    return sorted(str(name) for _place, name, temporary in rows if not temporary)
+
+
+def columns(connection: Connection, table: str) -> dict[str, str]:
+    """The columns of a table and their types, in order; none where there is no such table."""
+    try:
+        rows = connection.exec_driver_sql(f"describe {table}").all()
+    except DBAPIError:
+        return {}
+    return {str(name): str(kind) for name, kind, *_ in rows}
 
 
 def _known(kind: pa.DataType) -> pa.DataType:

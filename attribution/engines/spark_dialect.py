@@ -38,7 +38,7 @@ class SparkDialect(default.DefaultDialect):
     supports_native_boolean = True
     supports_sane_rowcount = False
     type_compiler_cls = _Types
-    preparer = _Names
+    preparer: type[compiler.IdentifierPreparer] = _Names
 
     @classmethod
     def import_dbapi(cls) -> ModuleType:
@@ -56,7 +56,9 @@ class SparkDialect(default.DefaultDialect):
     def _get_default_schema_name(self, connection: Any) -> Any:
         return None
 
-    def has_table(self, connection: Any, table_name: str, schema: str | None = None, **_: Any) -> bool:
+    def has_table(
+        self, connection: Any, table_name: str, schema: str | None = None, **_: Any
+    ) -> bool:
         place = f" in `{schema}`" if schema else ""
         rows = connection.exec_driver_sql(f"show tables{place} like '{table_name}'").all()
         return bool(rows)

@@ -4,6 +4,7 @@ There are no transactions: what a statement has done stays done, and a refresh a
 building in a place that nobody reads until it is whole.
 """
 
+import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -115,6 +116,10 @@ class Connection:
         """Leave the server."""
         with told_apart():
             self.session.stop()
+
+
+# The client writes every error out, statement, plan and all; who asked gets it as an error.
+logging.getLogger("SQLQueryContextLogger").disabled = True
 
 
 def connect(remote: str) -> Connection:
