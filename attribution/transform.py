@@ -10,7 +10,7 @@ its grain (proved unique after it is built) and its inputs (which order the buil
 Where Python solves what SQL counted, `beside` names whole tables that it reads too.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -18,11 +18,10 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import sqlalchemy as sa
 from sqlalchemy import Connection, CursorResult
 from sqlalchemy.exc import SQLAlchemyError
 
-from attribution.dialects import written_for
+from attribution.dialects import spoken, written_for
 from attribution.errors import TransformError
 from attribution.identity_links import holding_sql
 from attribution.models.arm_lift import lifts_of
@@ -47,12 +46,11 @@ from attribution.models.positions import channel_shares_sql, companions_sql, pos
 from attribution.models.returning import return_calibration, return_chances
 from attribution.models.shares import shares_sql
 from attribution.paths import SQL
-from attribution.raw import columns, fetch, lent
+from attribution.raw import columns, fetch, lent, tables
 
 LAYERS = ("staging", "intermediate", "marts", "people")
 
 _NUMERIC = 1700  # what PostgreSQL's catalogue numbers its decimals
-_BY_ARROW = ("duckdb", "spark")  # what gives frames and takes them as Arrow
 Solve = Callable[..., pd.DataFrame]
 # What SQL counts and Python solves: the model's rows go through the function, which has a few.
 SOLVED: dict[str, Solve] = {
@@ -185,6 +183,8 @@ def build(
     on_step: Callable[[str], None] = lambda _name: None,
 ) -> None:
     """Build every model as a table and prove its grain; `on_step` hears each name beforehand."""
+    if connection.dialect.name == "postgresql":
+        _count_loaded(connection, {model.name for model in models})
     for model in models:
         on_step(model.name)
         try:
@@ -240,8 +240,7 @@ def checksum(connection: Connection, table: str) -> str:
 
 def _create(connection: Connection, model: Model) -> int:
     """Build a model's table; answers how many keys of its grain are there twice."""
-    asked = _body(model.sql)
-    query = _body(written_for(connection.dialect.name, model.sql))
+    query = _body(model.sql)
     grain = ", ".join(model.grain)
     twice = (
         f"select count(*) from (select {grain} from {model.name}"
@@ -259,13 +258,21 @@ def _create(connection: Connection, model: Model) -> int:
     elif connection.dialect.name == "spark":
         # Files, which the cluster's workers write beside each other; nobody changes one in place.
         _run(connection, f"drop table if exists {model.name}")
-        _run(connection, f"create table {model.name} as\n{query}")
+        _run(connection, f"create table {model.name} as\n{written_for('spark', query)}")
     else:
         _run(connection, f"drop table if exists {model.name}")
-        _run(connection, f"create table {model.name} as\n{_with_plain_numbers(connection, query)}")
+        written = _with_plain_numbers(connection, written_for(connection.dialect.name, query))
+        _run(connection, f"create table {model.name} as\n{written}")
         # A plan for a table that nobody has counted can take a hundred times as long.
         _run(connection, f"analyze {model.name}")
     return _number(connection, twice)
+
+
+def _count_loaded(connection: Connection, models: Collection[str]) -> None:
+    """Let PostgreSQL count what no model makes: it would plan without, for tables just loaded."""
+    for table in tables(connection):
+        if table not in models and not table.startswith(("stg_", "int_")):
+            _run(connection, f'analyze "{table}"')
 
 
 def _with_plain_numbers(connection: Connection, query: str) -> str:
@@ -290,39 +297,22 @@ def _run(connection: Connection, sql: str) -> CursorResult[Any]:
 
 
 def _fetched(connection: Connection, query: str) -> pd.DataFrame:
-    """The rows of a query in DuckDB's SQL by column, with its types; in no order."""
-    if connection.dialect.name in _BY_ARROW:
-        frame: pd.DataFrame = fetch(connection, query).to_pandas()
-        return frame
-    written = written_for(connection.dialect.name, query)
-    result = _run(connection, _with_plain_numbers(connection, written))
-    return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+    """The rows of a query by column, with its types; in no order."""
+    frame: pd.DataFrame = fetch(connection, query).to_pandas()
+    return frame
 
 
 def _write(connection: Connection, model: Model, frame: pd.DataFrame) -> None:
     """Make a table of what Python solved: text, whole numbers, numbers, flags and days."""
-    if connection.dialect.name in _BY_ARROW:
-        arrow = pa.Table.from_pandas(frame, preserve_index=False)
-        # A column that holds nothing has no type of its own: it is text, as all else that is not
-        # a number.
-        known = [f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in arrow.schema]
-        arrow = arrow.cast(pa.schema(known))
-        connection.exec_driver_sql(f"drop table if exists {model.name}")
-        with lent(connection, arrow) as incoming:
-            connection.exec_driver_sql(f"create table {model.name} as select * from {incoming}")
-        return
-    kinds = {"f": sa.Double, "i": sa.BigInteger, "b": sa.Boolean, "M": sa.Date}
-    columns = [
-        sa.Column(f"{name}", kinds.get(kind.kind, sa.Text)()) for name, kind in frame.dtypes.items()
-    ]
-    table = sa.Table(model.name, sa.MetaData(), *columns)
-    connection.exec_driver_sql(f"drop table if exists {model.name}")
-    table.create(connection)
-    if len(frame):
-        rows = zip(*(frame[name].tolist() for name in frame), strict=True)
-        connection.execute(
-            table.insert(), [dict(zip(table.c.keys(), r, strict=True)) for r in rows]
-        )
+    arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    # A column that holds nothing has no type of its own: it is text, as all else that is not a
+    # number.
+    known = [f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in arrow.schema]
+    with lent(connection, arrow.cast(pa.schema(known))) as incoming:
+        for statement in spoken(
+            connection.dialect.name, f"create or replace table {model.name} as from {incoming}"
+        ):
+            _run(connection, statement)
 
 
 def _body(sql: str) -> str:

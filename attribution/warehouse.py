@@ -10,21 +10,22 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine
 
 from attribution import generations
 from attribution.engines.duckdb import DuckDb, open_reader
 from attribution.engines.files import NO_TABLES, Grains
+from attribution.errors import SettingsError
 from attribution.generations import MARTS, PEOPLE, VIEWERS, current_generation
 from attribution.paths import Home
-from attribution.warehouse_url import DUCKDB, engine_of
+from attribution.warehouse_url import DUCKDB, POSTGRESQL, VARIABLE, engine_of
 
 __all__ = [
-    "Building", "Warehouse", "alone", "begin", "current_generation", "drop_others", "findings",
-    "free_space", "holds_viewers", "kept", "open_marts", "open_people", "open_private", "publish",
-    "rollback", "warehouse_of",
+    "Building", "Warehouse", "alone", "asked", "begin", "current_generation", "drop_others",
+    "findings", "free_space", "holds_viewers", "kept", "open_marts", "open_people", "open_private",
+    "publish", "rollback", "warehouse_of",
 ]  # fmt: skip
 
 
@@ -105,6 +106,9 @@ class Warehouse(Protocol):
     def open_private(self, home: Home, number: int) -> Engine:
         """The private store of a closed generation, to read."""
 
+    def asked(self, home: Home, number: int) -> AbstractContextManager[Any]:
+        """What speaks as DuckDB's driver does, on the private store of a closed generation."""
+
     def space(self, home: Home) -> tuple[int, int]:
         """Bytes free where the home folder is, and bytes that the next refresh may need there."""
 
@@ -115,7 +119,17 @@ class Warehouse(Protocol):
 def warehouse_of(home: Home) -> Warehouse:
     """The engine of an installation; raises SettingsError where there is none of that name."""
     kind = engine_of(home)
-    return {DUCKDB: DuckDb}[kind]()
+    if kind == DUCKDB:
+        return DuckDb()
+    # Imported late: most installations have one engine.
+    if kind == POSTGRESQL:
+        from attribution.engines.postgresql_server import require
+
+        require()
+        from attribution.engines.postgresql import PostgreSql
+
+        return PostgreSql()
+    raise SettingsError(f"{VARIABLE} names an engine that this version does not have: {kind}.")
 
 
 def open_marts(home: Home, generation: int, *, protected: bool = False) -> Engine:
@@ -139,6 +153,11 @@ def open_people(home: Home, generation: int) -> Engine:
 def open_private(home: Home, generation: int) -> Engine:
     """The private store of a closed generation, to read."""
     return warehouse_of(home).open_private(home, generation)
+
+
+def asked(home: Home, generation: int) -> AbstractContextManager[Any]:
+    """The private store of a closed generation, as DuckDB's driver, for the block."""
+    return warehouse_of(home).asked(home, generation)
 
 
 def alone(home: Home) -> AbstractContextManager[None]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -219,6 +220,16 @@ class DuckDb:
     def open_private(self, home: Home, number: int) -> Engine:
         """The private store of a closed generation, read-only."""
         return open_reader(home.generation(number) / PRIVATE)
+
+    @contextmanager
+    def asked(self, home: Home, number: int) -> Iterator[Any]:
+        """DuckDB's own driver on the private store of a closed generation."""
+        engine = self.open_private(home, number)
+        try:
+            with engine.connect() as connection:
+                yield connection.connection.driver_connection
+        finally:
+            engine.dispose()
 
     def space(self, home: Home) -> tuple[int, int]:
         """Bytes free where the home folder is, and bytes that the next refresh may need."""
