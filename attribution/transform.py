@@ -248,7 +248,7 @@ def _create(connection: Connection, model: Model) -> int:
     )
     if model.solve is not None:
         beside = [f"select * from {table}" for table in model.beside]
-        frames = [_fetched(connection, sql) for sql in (asked, *beside)]
+        frames = [_fetched(connection, sql) for sql in (query, *beside)]
         _write(connection, model, model.solve(*frames))
     elif connection.dialect.name == "duckdb":
         # In one go: the driver reads the text of a statement that answers with a count letter by

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import Any
 
 import pyarrow as pa
@@ -65,7 +66,9 @@ def columns(connection: Connection, table: str) -> dict[str, str]:
         rows = connection.exec_driver_sql(f"describe {table}").all()
     except DBAPIError:
         return {}
-    return {str(name): str(kind) for name, kind, *_ in rows}
+    # After them Spark says which of them files are parted by.
+    own = takewhile(lambda row: row[0] and not row[0].startswith("#"), rows)
+    return {str(name): str(kind) for name, kind, *_ in own}
 
 
 def _known(kind: pa.DataType) -> pa.DataType:
