@@ -398,7 +398,7 @@ class _Run:
         with self._step("checks") as note, building.connect() as connection:
             transform.run_checks(connection)
             note.rows = len(marts) + len(people)
-        building.copy_marts(marts, people, viewer_marts.RULES)
+        building.copy_marts(marts, people, viewer_marts.BESIDE)
         with building.copied() as copied:
             checksums = {name: transform.checksum(copied, name) for name in (*marts, *people)}
         with self._step("small cells"):

@@ -276,12 +276,17 @@ def _count_loaded(connection: Connection, models: Collection[str]) -> None:
 
 
 def _with_plain_numbers(connection: Connection, query: str) -> str:
-    """A query whose decimals are double precision, as sums of whole numbers are in DuckDB.
+    """A query whose decimals without bounds are double precision.
 
-    PostgreSQL adds whole numbers up to a decimal without bounds, which Python would get as text.
+    PostgreSQL adds whole numbers up to such a decimal, and everything up that is of decimals.
     """
-    answer = _run(connection, f"select * from ({query}) as shaped limit 0").cursor
-    columns = [(str(name), kind == _NUMERIC) for name, kind, *_ in answer.description or ()]
+    described: Any = _run(
+        connection, f"select * from ({query}) as shaped limit 0"
+    ).cursor.description
+    columns = [
+        (str(column.name), column.type_code == _NUMERIC and column.precision is None)
+        for column in described
+    ]
     if not any(decimal for _, decimal in columns):
         return query
     listed = ", ".join(

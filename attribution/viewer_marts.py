@@ -96,6 +96,11 @@ RULES = (
     *("setting_report", "setting_credit", "setting_model", "setting_uncounted", "setting_kept"),
     *("campaign_rules", "channel_rules", "platform_rules", "lapse_rules", "setting_silence"),
 )
+# All that is read here and is no mart: where the private store is elsewhere, it must come along.
+BESIDE = (
+    *RULES,
+    *("int_conversions", "int_shares", "int_channel_map", "int_won_paths", "int_lost_paths"),
+)
 
 
 def write(connection: Connection, marts: Mapping[str, Sequence[str]], *, follows: bool) -> None:

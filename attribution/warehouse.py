@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import URL, Connection, Engine
 
 from attribution import generations
 from attribution.engines.duckdb import DuckDb, open_reader
@@ -20,12 +20,12 @@ from attribution.engines.files import NO_TABLES, Grains
 from attribution.errors import SettingsError
 from attribution.generations import MARTS, PEOPLE, VIEWERS, current_generation
 from attribution.paths import Home
-from attribution.warehouse_url import DUCKDB, POSTGRESQL, VARIABLE, engine_of
+from attribution.warehouse_url import DUCKDB, POSTGRESQL, VARIABLE, kind_of, url_of
 
 __all__ = [
     "Building", "Warehouse", "alone", "asked", "begin", "current_generation", "drop_others",
     "findings", "free_space", "holds_viewers", "kept", "open_marts", "open_people", "open_private",
-    "publish", "rollback", "warehouse_of",
+    "publish", "rollback", "warehouse_at", "warehouse_of",
 ]  # fmt: skip
 
 
@@ -118,7 +118,12 @@ class Warehouse(Protocol):
 
 def warehouse_of(home: Home) -> Warehouse:
     """The engine of an installation; raises SettingsError where there is none of that name."""
-    kind = engine_of(home)
+    return warehouse_at(url_of(home))
+
+
+def warehouse_at(url: URL) -> Warehouse:
+    """The engine that a URL names; nothing is said to it yet."""
+    kind = kind_of(url)
     if kind == DUCKDB:
         return DuckDb()
     # Imported late: most installations have one engine.
@@ -128,7 +133,7 @@ def warehouse_of(home: Home) -> Warehouse:
         require()
         from attribution.engines.postgresql import PostgreSql
 
-        return PostgreSql()
+        return PostgreSql(url)
     raise SettingsError(f"{VARIABLE} names an engine that this version does not have: {kind}.")
 
 

@@ -26,9 +26,9 @@ _NEARLY = {
 }
 
 
-def engine_of(home: Home) -> str:
-    """The engine of an installation: DUCKDB, POSTGRESQL or SPARK."""
-    return _DRIVERS[url_of(home).drivername]
+def kind_of(url: URL) -> str:
+    """The engine that a URL names: DUCKDB, POSTGRESQL or SPARK."""
+    return _DRIVERS[url.drivername]
 
 
 def url_of(home: Home) -> URL:

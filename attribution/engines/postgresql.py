@@ -26,7 +26,6 @@ from attribution.engines.private_copy import PrivateCopy
 from attribution.errors import StorageError
 from attribution.paths import Home
 from attribution.raw import ensure_raw_tables, loaded_tables, tables
-from attribution.warehouse_url import url_of
 
 BESIDE = "beside.duckdb"  # what is published, while the files that readers open are written of it
 # Made by a model, and read by the next refresh all the same.
@@ -90,7 +89,8 @@ class Building:
         )
         with self.engine.connect() as source, self._copy.begin() as target:
             driver: Any = target.connection.driver_connection
-            for table in (*marts, *people, *beside):
+            there = set(tables(source))
+            for table in (*marts, *people, *(name for name in beside if name in there)):
                 carry(source, driver, table)
         files.write_files(self._copy, self.folder, marts, people)
 
@@ -142,17 +142,19 @@ class Building:
 class PostgreSql:
     """A server that a health system shares."""
 
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
     @contextmanager
     def alone(self, home: Home) -> Iterator[None]:
         """Hold the server's lock for as long as the block is worked on."""
-        with holding(home, url_of(home), _BOOKS):
+        with holding(home, self._url, _BOOKS):
             yield
 
     def begin(self, home: Home, *, memory: str) -> Building:
         """Start the next generation from what was loaded for the published one."""
-        url = url_of(home)
         home.generations.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with holding(home, url, _BOOKS) as connection:
+        with holding(home, self._url, _BOOKS) as connection:
             base = _catch_up(home, connection)
             found = _run(
                 connection,
@@ -167,7 +169,7 @@ class PostgreSql:
         for old in generations.numbers(home):
             if old != number:
                 generations.clear(home, old, generations.current_generation(home))
-        return Building(home, url, number, memory=memory, resumed=resumed)
+        return Building(home, self._url, number, memory=memory, resumed=resumed)
 
     def _new(self, home: Home, connection: Connection, base: int | None) -> int:
         """Make the schema of the next generation, with what was loaded, in one transaction."""
@@ -193,7 +195,7 @@ class PostgreSql:
 
     def publish(self, home: Home, number: int) -> None:
         """Point readers of the server at a closed generation, then pages; drop the oldest."""
-        with holding(home, url_of(home), _BOOKS) as connection:
+        with holding(home, self._url, _BOOKS) as connection:
             _point_at(connection, number)
             generations.point_at(home, number)
             every = sorted(_numbers(connection, f"state = 'published' and number <= {number}"))
@@ -201,7 +203,7 @@ class PostgreSql:
 
     def rollback(self, home: Home, number: int) -> None:
         """Point readers at an earlier generation; what is after it is left."""
-        with holding(home, url_of(home), _BOOKS) as connection:
+        with holding(home, self._url, _BOOKS) as connection:
             if number not in _numbers(connection, "state = 'published'"):
                 raise StorageError(
                     f"PostgreSQL does not hold generation {number} any more, so there is no going "
@@ -213,13 +215,13 @@ class PostgreSql:
 
     def drop_others(self, home: Home, number: int) -> int:
         """Remove every generation but this one, here and on the server."""
-        with holding(home, url_of(home), _BOOKS) as connection:
+        with holding(home, self._url, _BOOKS) as connection:
             _drop(connection, _numbers(connection) - {number})
         return generations.keep_only(home, number)
 
     def open_private(self, home: Home, number: int) -> Engine:
         """The private store of a closed generation, to read."""
-        return engine_for(url_of(home), schemas_of(number))
+        return engine_for(self._url, schemas_of(number))
 
     @contextmanager
     def asked(self, home: Home, number: int) -> Iterator[Any]:
@@ -238,7 +240,7 @@ class PostgreSql:
     def findings(self, home: Home) -> Iterator[tuple[str, bool, str]]:
         """Version, order of texts, rights, time zone and settings of the server."""
         try:
-            with engine_for(url_of(home)).connect() as connection:
+            with engine_for(self._url).connect() as connection:
                 yield from list(looked_at(connection))
         except StorageError as error:
             yield "PostgreSQL", False, str(error)

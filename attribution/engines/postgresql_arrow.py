@@ -27,9 +27,9 @@ _TYPES = (
     (lambda kind: pa.types.is_int32(kind) or pa.types.is_uint16(kind), "integer"),
     (pa.types.is_integer, "bigint"),
     (pa.types.is_floating, "double precision"),
-    (pa.types.is_decimal, "numeric"),
     (pa.types.is_date, "date"),
 )
+_NUMERIC = 1700
 # What PostgreSQL's catalogue numbers its types, as Arrow has them; all else is text.
 _ARROW = {
     16: pa.bool_(),
@@ -39,7 +39,7 @@ _ARROW = {
     700: pa.float32(),
     701: pa.float64(),
     # Sums of whole numbers are decimals without bounds there.
-    1700: pa.float64(),
+    _NUMERIC: pa.float64(),
     1082: pa.date32(),
     1114: pa.timestamp("us"),
     1184: pa.timestamp("us", "UTC"),
@@ -164,8 +164,14 @@ def _shape(connection: Connection, sql: str) -> tuple[str, pa.Schema]:
     query = written_for("postgresql", sql).strip().rstrip(";")
     with _driver(connection) as driver:
         described = driver.execute(f"select * from ({query}) as shaped limit 0").description or ()
-    fields = [(column.name, _ARROW.get(column.type_code, pa.string())) for column in described]
-    return query, pa.schema(fields)
+    return query, pa.schema([(column.name, _kind(column)) for column in described])
+
+
+def _kind(column: psycopg.Column) -> pa.DataType:
+    """The type of a column of an answer; decimals keep their bounds, where they have any."""
+    if column.type_code == _NUMERIC and column.precision is not None:
+        return pa.decimal128(column.precision, column.scale or 0)
+    return _ARROW.get(column.type_code, pa.string())
 
 
 def _read(connection: Connection, query: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -235,6 +241,8 @@ def _prove(name: str, texts: pa.ChunkedArray) -> None:
 def _type_of(kind: pa.DataType) -> str:
     if pa.types.is_timestamp(kind):
         return "timestamptz" if kind.tz else "timestamp"
+    if pa.types.is_decimal(kind):
+        return f"numeric({kind.precision}, {kind.scale})"
     return next((name for fits, name in _TYPES if fits(kind)), "text")
 
 

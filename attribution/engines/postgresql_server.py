@@ -129,9 +129,11 @@ def looked_at(connection: Connection) -> Iterator[tuple[str, bool, str]]:
     yield (
         "PostgreSQL's settings",
         True,
-        f"work_mem {int(say['work_mem']) // 1024} MB, jit {say['jit']}, nested loops "
-        f"{say['enable_nestloop']} while caretrace is connected; the database holds "
-        f"{size / 1e9:.1f} GB, and a refresh may need as much again.",
+        (
+            f"work_mem {int(say['work_mem']) // 1024} MB, jit {say['jit']}, nested loops "
+            f"{say['enable_nestloop']} while caretrace is connected; the database holds "
+            f"{size / 1e9:.1f} GB, and a refresh may need as much again."
+        ),
     )
 
 
