@@ -61,7 +61,7 @@ test-spark:
 	  echo "NOT TESTED: Spark needs Java 17 on the PATH, and there is none." >&2; fi
 
 spark-unit: .venv/spark.ok
-	$(BIN)/python -m pytest -n 0 tests/spark
+	$(BIN)/python -m pytest -n 0 --timeout 600 tests/spark
 
 # The pages are tested in a real browser: Debian's Chromium, driven by Playwright.
 browser:

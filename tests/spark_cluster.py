@@ -22,8 +22,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.pool import StaticPool
 
-import attribution.engines.spark_dialect  # noqa: F401  SQLAlchemy knows sc:// from here on
 from attribution.engines.spark_arrow import lent
+from attribution.engines.spark_dialect import register
 
 HOST = "127.0.0.1"
 _PATIENCE = 90.0  # seconds for a process to answer; a busy machine starts Java slowly
@@ -207,6 +207,7 @@ def spark_cluster(
 @contextmanager
 def connected(cluster: Cluster) -> Iterator[Connection]:
     """A connection to build models on."""
+    register()
     engine = sa.create_engine(cluster.url, poolclass=StaticPool)
     try:
         with engine.connect() as connection:

@@ -8,10 +8,8 @@ folder, as on every engine, and never wait for the cluster.
 """
 
 import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine
@@ -19,16 +17,14 @@ from sqlalchemy.exc import DBAPIError
 
 from attribution import generations, transform
 from attribution.at_rest import write_whole
-from attribution.engines import duckdb, files
+from attribution.engines import duckdb
 from attribution.engines.carrying import carry
 from attribution.engines.files import NO_TABLES, Grains
 from attribution.engines.private_copy import PrivateCopy
 from attribution.engines.spark_landing import Parts, as_text, forget, land
 from attribution.engines.spark_server import engine_for, looked_at, owned, prefix
 from attribution.errors import StorageError
-from attribution.generations import PRIVATE
 from attribution.paths import Home
-from attribution.raw import tables
 from attribution.warehouse_url import url_of
 
 _SHOWN = "landed.json"  # which parts of what was loaded a generation is made of
@@ -42,6 +38,7 @@ class Building(duckdb.Building):
     def __init__(self, home: Home, number: int, *, memory: str, resumed: bool, url: URL) -> None:
         self._url = url
         self._cluster: Engine | None = None
+        self._at_work = False  # whether the cluster was asked for anything
         super().__init__(home, number, memory=memory, resumed=resumed)
 
     @contextmanager
@@ -54,14 +51,14 @@ class Building(duckdb.Building):
 
     def _landed(self) -> Engine:
         """Land what was loaded; it is the same for the rest of this refresh."""
+        self._at_work = True
         database = database_of(self.number)
         engine = engine_for(self._url)
-        models = {model.name for model in transform.load_models()}
         with self.connect() as here, engine.connect() as there:
             owned(there, self.home)
             _do(there, f"drop database if exists {database} cascade")
             _do(there, f"create database {database}")
-            shown = land(here, there, prefix(), database, models)
+            shown = land(here, there, prefix(), database, _read())
             _do(there, f"use {database}")
         write_whole(self.folder / _SHOWN, as_text(shown).encode("ascii"))
         return engine
@@ -85,7 +82,7 @@ class Building(duckdb.Building):
 
     def discard(self) -> None:
         """Let go. Once the cluster is at work, a failure is its own: what was loaded is kept."""
-        if (self.folder / _SHOWN).is_file():
+        if self._at_work:
             self.abandon()
         else:
             super().discard()
@@ -94,34 +91,36 @@ class Building(duckdb.Building):
 class Spark(duckdb.DuckDb):
     """A cluster, for those whose touchpoints outgrow one computer."""
 
-    def begin(self, home: Home, *, memory: str) -> Building:
+    def begin(self, home: Home, *, memory: str) -> duckdb.Building:
         """Start the next generation from what was loaded for the published one."""
-        url = url_of(home)
-        with engine_for(url).connect():
-            pass  # before anything is loaded: without the cluster nothing can be made of it
-        return self.begun(
-            home, lambda number, resumed: Building(
-                home, number, memory=memory, resumed=resumed, url=url
-            )
-        )
+        # Before anything is loaded: without the cluster nothing could be made of it.
+        engine_for(url_of(home)).dispose()
+        return super().begin(home, memory=memory)
+
+    def building(self, home: Home, number: int, *, memory: str, resumed: bool) -> Building:
+        """Open a generation that has its folder to build in it."""
+        return Building(home, number, memory=memory, resumed=resumed, url=url_of(home))
 
     def publish(self, home: Home, number: int) -> None:
-        """Point pages at a closed generation, then whoever reads on the cluster; drop the oldest.
+        """Point readers on the cluster at a closed generation, then pages; drop the oldest.
 
-        Pages come first: what they read is here, and views are made again by the next publication.
+        Where the cluster fails, pages stay where they are.
         """
+        with _told(home) as connection:
+            _show(connection, number)
         super().publish(home, number)
-        self._show(home, number)
+        _tidy(home)
 
     def rollback(self, home: Home, number: int) -> None:
         """Point readers at an earlier generation."""
+        with _told(home) as connection:
+            _show(connection, number)
         super().rollback(home, number)
-        self._show(home, number)
 
     def drop_others(self, home: Home, number: int) -> int:
         """Remove every generation but this one, here and on the cluster."""
         dropped = super().drop_others(home, number)
-        self._show(home, number)
+        _tidy(home)
         return dropped
 
     @contextmanager
@@ -142,34 +141,61 @@ class Spark(duckdb.DuckDb):
         except StorageError as error:
             yield "Spark", False, str(error)
 
-    def _show(self, home: Home, number: int) -> None:
-        """Let the views show a generation's marts, and drop what no kept generation needs."""
-        kept = set(generations.finished(home, until=None))
-        marts = [model.name for model in transform.load_models() if model.layer == "marts"]
-        engine = engine_for(url_of(home))
-        try:
-            with engine.connect() as connection:
-                _do(connection, f"create database if not exists {prefix()}")
-                there = set(_names(connection, f"show tables in {database_of(number)}", 1))
-                for mart in marts:
-                    if mart in there:
-                        _do(
-                            connection,
-                            f"create or replace view {prefix()}.{mart} as "
-                            f"select * from {database_of(number)}.{mart}",
-                        )
-                for name in _names(connection, f"show databases like '{prefix()}_*'", 0):
-                    of = name.removeprefix(f"{prefix()}_")
-                    if of.isdigit() and int(of) not in kept:
-                        _do(connection, f"drop database if exists {name} cascade")
-                forget(connection, prefix(), [_shown(home, each) for each in kept])
-        finally:
-            engine.dispose()
+
+@contextmanager
+def _told(home: Home) -> Iterator[Connection]:
+    """A connection to the cluster for a few words."""
+    engine = engine_for(url_of(home))
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise StorageError(
+            f"Spark did not do as it was told ({type(error.orig).__name__}); what was published "
+            "still stands. Look at its log, then run `caretrace refresh` again."
+        ) from None
+    finally:
+        engine.dispose()
+
+
+def _show(connection: Connection, number: int) -> None:
+    """Let the views of the published marts show those of a generation."""
+    _do(connection, f"create database if not exists {prefix()}")
+    database = database_of(number)
+    if database not in _names(connection, f"show databases like '{prefix()}_*'", 0):
+        return  # the cluster's catalog was lost; pages have all that they need
+    there = set(_names(connection, f"show tables in {database}", 1))
+    for model in transform.load_models():
+        if model.layer == "marts" and model.name in there:
+            view = f"{prefix()}.{model.name}"
+            _do(
+                connection,
+                f"create or replace view {view} as select * from {database}.{model.name}",
+            )
+
+
+def _tidy(home: Home) -> None:
+    """Drop what no kept generation needs; where that fails, the next publication does it."""
+    kept = set(generations.finished(home, until=None))
+    with suppress(StorageError), _told(home) as connection:
+        for name in _names(connection, f"show databases like '{prefix()}_*'", 0):
+            number = name.removeprefix(f"{prefix()}_")
+            if number.isdigit() and int(number) not in kept:
+                _do(connection, f"drop database if exists {name} cascade")
+        forget(connection, prefix(), [_shown(home, each) for each in kept])
 
 
 def database_of(number: int) -> str:
     """The database of a generation."""
     return f"{prefix()}_{number}"
+
+
+def _read() -> set[str]:
+    """The tables that models and checks read, and that no model makes."""
+    files = [*transform.load_models(), *transform.load_checks()]
+    return {name for file in files for name in (*file.inputs, *file.beside)} - {
+        file.name for file in files
+    }
 
 
 def _shown(home: Home, number: int) -> Parts:

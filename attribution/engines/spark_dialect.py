@@ -64,4 +64,6 @@ class SparkDialect(default.DefaultDialect):
         return bool(rows)
 
 
-registry.register("sc", "attribution.engines.spark_dialect", "SparkDialect")
+def register() -> None:
+    """Let SQLAlchemy know what `sc://` means."""
+    registry.register("sc", "attribution.engines.spark_dialect", "SparkDialect")

@@ -7,7 +7,7 @@ own list of parts through a view: what is newer or older beside them does not ex
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -34,17 +34,16 @@ def land(
     there: Connection,
     prefix: str,
     database: str,
-    but: Collection[str],
-    on_table: Callable[[str], None] = lambda _name: None,
+    wanted: Collection[str],
 ) -> Parts:
-    """Land every table of a store but some, and show them in a database; which parts it shows."""
+    """Land some tables of a store, and show them in a database; which parts it shows."""
     _do(there, f"create database if not exists {prefix}_{LANDED}")
-    shown = {}
-    for table in tables(here):
-        if table not in but:
-            on_table(table)
-            shown[table] = _land(here, there, f"{prefix}_{LANDED}", database, table)
-    return shown
+    place = f"{prefix}_{LANDED}"
+    return {
+        table: _land(here, there, place, database, table)
+        for table in tables(here)
+        if table in wanted
+    }
 
 
 def forget(there: Connection, prefix: str, kept: Collection[Parts]) -> None:
@@ -63,9 +62,7 @@ def as_text(parts: Parts) -> str:
     return json.dumps(parts, sort_keys=True)
 
 
-def _land(
-    here: Connection, there: Connection, place: str, database: str, table: str
-) -> list[str]:
+def _land(here: Connection, there: Connection, place: str, database: str, table: str) -> list[str]:
     kinds = {name: kind for name, kind in columns(here, table).items() if name not in _OF_A_RUN}
     landed = f"{place}.{table}"
     _ensure(here, there, landed, table, list(kinds))
@@ -84,9 +81,7 @@ def _land(
     return parts
 
 
-def _ensure(
-    here: Connection, there: Connection, landed: str, table: str, names: list[str]
-) -> None:
+def _ensure(here: Connection, there: Connection, landed: str, table: str, names: list[str]) -> None:
     """Make the table that parts go into, or add the columns that it has gained."""
     present = columns(there, landed)
     if set(names) <= set(present):
@@ -96,8 +91,10 @@ def _ensure(
         kinds = columns(there, shape)
     if not present:
         described = ", ".join(f"`{name}` {kind}" for name, kind in kinds.items())
-        _do(there, f"create table {landed} ({described}, part string) using parquet "
-                   "partitioned by (part)")
+        _do(
+            there,
+            f"create table {landed} ({described}, part string) using parquet partitioned by (part)",
+        )
         return
     added = ", ".join(f"`{n}` {kind}" for n, kind in kinds.items() if n not in present)
     _do(there, f"alter table {landed} add columns ({added})")
@@ -117,9 +114,7 @@ def _key(kinds: Mapping[str, str]) -> str:
     return "''"
 
 
-def _parted(
-    here: Connection, table: str, kinds: Mapping[str, str]
-) -> list[_Part]:
+def _parted(here: Connection, table: str, kinds: Mapping[str, str]) -> list[_Part]:
     """The parts of a table as it is now: what belongs to each, its name, its rows."""
     every = ", ".join(f'"{name}"' for name in kinds)
     # Two different sums over rows in any order, of 64 bits each, and their number.
@@ -161,8 +156,7 @@ def _send(
     wanted = ", ".join(_quoted(each.key) for each in parts)
     rows = fetch(
         here,
-        f"select {listed}, case {key} {named} end as part "
-        f'from "{table}" where {key} in ({wanted})',
+        f'select {listed}, case {key} {named} end as part from "{table}" where {key} in ({wanted})',
     )
     picked = ", ".join(
         f"`{name}`" if name in names else f"null as `{name}`"

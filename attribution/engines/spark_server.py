@@ -45,9 +45,8 @@ def engine_for(url: URL, database: str | None = None) -> Engine:
     """An engine with one session, which is in a database; raises StorageError without a server."""
     require()
     _call(url)
-    engine = create_engine(
-        url.set(drivername=spark_dialect.URL_NAME), poolclass=StaticPool, hide_parameters=True
-    )
+    spark_dialect.register()
+    engine = create_engine(url, poolclass=StaticPool, hide_parameters=True)
     if database is not None:
 
         @event.listens_for(engine, "connect")
@@ -101,7 +100,9 @@ def looked_at(connection: Connection) -> Iterator[tuple[str, bool, str]]:
     yield (
         "Spark's ANSI mode",
         ansi,
-        "On." if ansi else "Off: numbers that do not fit would come back as others; set "
+        "On."
+        if ansi
+        else "Off: numbers that do not fit would come back as others; set "
         "spark.sql.ansi.enabled to true.",
     )
     yield _catalog(connection)
@@ -118,14 +119,15 @@ def _catalog(connection: Connection) -> tuple[str, bool, str]:
         return (
             "Spark's catalog",
             False,
-            f"No table could be made ({type(error.orig).__name__}); give the server's user the "
-            "right to create databases, and the workers the right to write its warehouse folder.",
+            f"No table could be made ({type(error.orig).__name__}): let the server create them.",
         )
     finally:
         _do(connection, f"drop database if exists {probe} cascade")
     kind = str(connection.exec_driver_sql("set spark.sql.catalogImplementation").all()[0][1])
-    lasting = "" if kind != "in-memory" else (
-        " It is kept in memory: after the server restarts, everything is landed again."
+    lasting = (
+        ""
+        if kind != "in-memory"
+        else (" It is kept in memory: after the server restarts, everything is landed again.")
     )
     return "Spark's catalog", True, f"Tables can be made and dropped.{lasting}"
 

@@ -7,6 +7,7 @@ from math import isclose
 import duckdb
 import pytest
 import sqlalchemy as sa
+from labels_reference import all_beside_each_other, in_memory, on_engine
 from spark_cluster import connected
 from sqlalchemy import Connection
 
@@ -115,3 +116,8 @@ def test_what_does_not_fit_is_refused(server):
 
 def test_a_value_goes_where_a_question_mark_stands(server):
     assert server.exec_driver_sql("select ? || ?", ("a%", "?")).scalar_one() == "a%?"
+
+
+def test_components_are_those_found_in_memory(server):
+    edges = all_beside_each_other()
+    assert on_engine(server, edges)[0] == in_memory(edges)
