@@ -74,6 +74,7 @@ class Cluster:
     workers: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     memory: str = "1g"
+    pinned: bool = False  # each worker, and so its executor, to a core of its own
 
     def add_worker(self) -> "subprocess.Popen[bytes]":
         """Start a worker of one core and wait for nothing: it registers itself."""
@@ -84,6 +85,9 @@ class Cluster:
             *("--host", HOST, "--port", "0", "--webui-port", str(_free_port())),
             *("--cores", "1", "--memory", self.memory, "--work-dir", str(place), self.master),
         )
+        if self.pinned:  # at once, so that all of its threads are
+            cores = sorted(os.sched_getaffinity(0))
+            os.sched_setaffinity(worker.pid, {cores[len(self.workers) % len(cores)]})
         self.workers.append(worker)
         return worker
 
@@ -189,13 +193,17 @@ def spark_cluster(
     driver_memory: str = "1g",
     settings: Mapping[str, str] = SMALL,
     ui: bool = False,
+    pinned: bool = False,
     folder: Path | None = None,
 ) -> Iterator[Cluster]:
-    """A cluster for the length of a block; `memory` is that of each worker."""
+    """A cluster for the length of a block; `memory` is that of each worker.
+
+    With `ui` the server's REST API answers at `Cluster.ui`; `pinned` gives each worker a core.
+    """
     import pyspark
 
     own = Path(tempfile.mkdtemp(prefix="spark", dir=folder))
-    cluster = Cluster(own, Path(pyspark.__file__).parent, memory=memory)
+    cluster = Cluster(own, Path(pyspark.__file__).parent, memory=memory, pinned=pinned)
     try:
         cluster.start(workers, driver_memory, settings, ui)
         yield cluster
