@@ -5,6 +5,7 @@ building in a place that nobody reads until it is whole.
 """
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ from attribution.errors import SettingsError
 
 apilevel, threadsafety, paramstyle = "2.0", 1, "qmark"
 # What answers with rows; anything else is done by the time that it was sent.
-_ASKS = ("select", "with", "from", "values", "describe", "show", "(")
+_COMMENTS = re.compile(r"^(\s+|--[^\n]*\n|/\*.*?\*/)+", re.DOTALL)
+_ASKS = ("select", "with", "from", "values", "describe", "show", "set ", "(")
 
 
 class Warning(Exception):  # noqa: A001
@@ -142,7 +144,7 @@ def answer(session: Any, sql: str, parameters: Sequence[Any] = ()) -> pa.Table |
     """Run a statement; its rows as Arrow, or None where it asks for none."""
     with told_apart(), quiet():
         frame = session.sql(sql, args=list(parameters) or None)
-        if not sql.lstrip().lower().startswith(_ASKS):
+        if not _COMMENTS.sub("", sql).lower().startswith(_ASKS):
             return None
         table: pa.Table = frame.toArrow()
     return table
