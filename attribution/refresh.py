@@ -37,7 +37,7 @@ from attribution.errors import CaretraceError, SettingsError, StorageError, told
 from attribution.first_names import same_names
 from attribution.keys import keyring
 from attribution.ledger import Ledger, StepNote
-from attribution.load_books import LoadBooks
+from attribution.load_books import Given, LoadBooks
 from attribution.loading import Loader
 from attribution.lock import only_one
 from attribution.outreach_settings import outreach_settings
@@ -274,9 +274,10 @@ class _Run:
         )
         problems: list[str] = []
         notes: list[str] = []
+        given = Given()
         stuck: set[str] = set()
         try:
-            opened = connector(source.kind).connect(self._context(source))
+            opened = connector(source.kind).connect(self._context(source, given))
             with building.connect() as connection:
                 before = cursors(connection, source.name, source.account)
             for piece in self._slices(opened, before):
@@ -311,6 +312,7 @@ class _Run:
             problems.append(nothing_there(source, self.window))
         if not problems:
             self.ledger.saw_fields(source.name, loader.filled)
+            self.ledger.saw_given(source.name, given)
             with building.connect() as connection:
                 after = cursors(connection, source.name, source.account)
             self.ledger.settled(source.name, settled_through(after))
@@ -344,7 +346,7 @@ class _Run:
         with identity.open_vault(self.settings.home) as vault:
             bury_records(vault, records)
 
-    def _context(self, source: SourceSettings) -> Context:
+    def _context(self, source: SourceSettings, given: Given) -> Context:
         folder = self.payloads.folder(source.name, source.account, self.run_id)
         return Context(
             name=source.name,
@@ -355,6 +357,7 @@ class _Run:
             if self.window
             else self.settings.first_day,
             keep=lambda name, payload: self.payloads.keep(folder, name, payload),
+            see=given,
         )
 
     def _join_identities(self, building: warehouse.Building) -> None:

@@ -100,7 +100,7 @@ def test_what_is_restated_is_all_that_changed(old, new):
     new = {MONDAY + n * DAY: tuple(map(float, sums)) for n, sums in new.items()}
     told = list(restating.compared(AdSpend, "1", old, new))
     assert all(one.before != one.after and one.day in old for one in told)
-    for place, metric in enumerate(("rows", *restating.METRICS["ad_spend"])):
+    for place, metric in enumerate(("rows", *restating.MEASURES["ad_spend"].sums)):
         change = sum(one.after - one.before for one in told if one.metric == metric)
         was = sum(sums[place] for sums in old.values())
         assert was + change == sum(new.get(day, (0.0,) * 4)[place] for day in old)

@@ -16,7 +16,7 @@ from attribution.errors import BadInput
 from attribution.models import MODELS
 from attribution.paths import Home
 from attribution.queries import Scope
-from attribution.reports.about import about_report
+from attribution.reports.about import about_report, organisation
 from attribution.reports.channels import document_csv
 from attribution.reports.contents import DOCUMENTS, Asked
 from attribution.reports.document import Document
@@ -128,7 +128,12 @@ def rendered(
     """As `render`, of a scope that is valid for the marts that the report is made from."""
     which = known(report, fmt)
     told = about_report(
-        which.title, generation, scope, _freshness(home, generation), small_cells=small_cells
+        which.title,
+        generation,
+        scope,
+        _freshness(home, generation),
+        small_cells=small_cells,
+        organisation=organisation(home),
     )
     asked = Asked(
         home,

@@ -243,7 +243,7 @@ def board_document(asked: Asked) -> Document:
     if "paying" in view.tables:
         table = view.tables["paying"]
         chart = _spend_and_money(table, view.figures["return"].alt)
-        chart = None if chart is None else replace(chart, most=8)
+        chart = None if chart is None else replace(chart, most=6)
         sections[:0] = [Section("Where money works", table, chart)]
     document = _document("board", view, asked.about, sections, headline=view.metrics)
     return with_news(replace(document, sentences=view.sentences), asked)

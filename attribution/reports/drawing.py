@@ -12,14 +12,12 @@ from typing import Any
 from attribution.metrics import Format
 from attribution.reports.cells import text as legible
 from attribution.reports.document import Chart, Section, column, drawn
-from attribution.reports.styles import INK, RULE
+from attribution.reports.styles import INK, QUIET, RULE, SERIES, mixed
 from attribution.ui import formats
 from attribution.ui.view import Table, records
 
 FONT = "Libertinus Serif"
-QUIET = "#66707C"
 FAINT = "#EEF1F5"
-SERIES = ("#366FD8", "#AA7801", "#1E8787", "#960F5A", "#8787FF", "#D23C5A")
 WIDTH = 700.0
 ROW, BAND = 22.0, 26.0
 NAMES = (60.0, 190.0)  # the least and the most room for the names of rows
@@ -171,7 +169,9 @@ def _lines(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
     each = max(1, ceil(len(rows) / max(width // 90, 1)))
     for place in range(0, len(rows), each):
         day = formats.day(rows[place][chart.label])
-        canvas.text(xs[place], bottom + 14, day, anchor="middle", size=9, fill=QUIET)
+        ends = xs[place] + 28 > width
+        x, anchor = (width - 1, "end") if ends else (xs[place], "middle")
+        canvas.text(x, bottom + 14, day, anchor=anchor, size=9, fill=QUIET)
     for at, name in enumerate(chart.values):
         run: list[tuple[float, float]] = []
         for x, row in zip(xs, rows, strict=True):
@@ -236,7 +236,7 @@ def _heat(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
                 canvas.rect(x, y, side - 2, 22, FAINT)
                 continue
             share = max(float(value), 0) / most
-            canvas.rect(x, y, side - 2, 22, _shade(share))
+            canvas.rect(x, y, side - 2, 22, mixed(share, "#E9F0FC", "#1F4FA8"))
             ink = "#FFFFFF" if share > 0.55 else INK
             canvas.text(x + side / 2 - 1, y + 15, written(value), anchor="middle", size=9, fill=ink)
     return canvas
@@ -252,8 +252,7 @@ def _rows_on_a_scale(
 ) -> tuple[Canvas, Callable[[float], float]]:
     """A canvas with the names of rows and a scale that holds all values and nought."""
     canvas = Canvas(width, BAND + ROW * len(rows) + 24)
-    values = [float(row[n]) for row in rows for n in names if _known(row[n])]
-    low, high, step = _scale(values)
+    low, high, step = axis_of(table, chart)
     names_end = _room(table, chart)
     left, right, bottom = names_end + 14, width - 30, BAND + ROW * len(rows)
 
@@ -321,6 +320,12 @@ def _short(words: object, length: int = 36) -> str:
     return f"{whole[: length - tail - 1]}…{whole[-tail:]}"
 
 
+def axis_of(table: Table, chart: Chart) -> tuple[float, float, float]:
+    """From where to where the axis of a chart goes, and in which steps."""
+    rows = records(table.frame)
+    return _scale([float(row[n]) for row in rows for n in chart.values if _known(row[n])])
+
+
 def _scale(values: Sequence[float]) -> tuple[float, float, float]:
     """From where to where an axis goes that holds nought and all values, in round steps."""
     low, high = min([*values, 0.0]), max([*values, 0.0])
@@ -329,10 +334,3 @@ def _scale(values: Sequence[float]) -> tuple[float, float, float]:
     step = next(size * each for each in (1, 2, 2.5, 5, 10) if size * each >= rough)
     ends = floor(low / step) * step, ceil(high / step) * step
     return ends[0], max(ends[1], ends[0] + step), step
-
-
-def _shade(share: float) -> str:
-    """From faint to full blue."""
-    start, end = (0xE9, 0xF0, 0xFC), (0x1F, 0x4F, 0xA8)
-    mixed = (round(a + (b - a) * share) for a, b in zip(start, end, strict=True))
-    return "#" + "".join(f"{each:02X}" for each in mixed)

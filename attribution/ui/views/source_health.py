@@ -13,8 +13,14 @@ _METRICS = {
     "rows": "Rows", "spend_micros": "Spend", "impressions": "Impressions", "clicks": "Clicks",
     "conversions": "Claimed conversions", "value_micros": "Claimed value", "sessions": "Sessions",
     "engaged_sessions": "Engaged sessions", "key_events": "Key events",
+    "kept": "Kept visits", "lost": "Cancelled or missed", "amount_micros": "Payments",
+    "answered": "Answered calls", "delivered": "Delivered messages",
 }  # fmt: skip
 _MICROS = 1_000_000
+_CHANGES = {
+    "new": "New, loaded", "missing": "Missing, was loaded",
+    "appeared": "New at the source", "vanished": "Gone at the source",
+}  # fmt: skip
 OPEN = "~"  # the mark of a day that may still change
 
 
@@ -94,16 +100,18 @@ def drift(known: Loading) -> Table:
         Column("change", "Change"),
         Column(
             "since", "When", "instant",
-            "New: when it was first filled. Missing: when it last was.",
+            "New: when it was first there. Missing: when it last was.",
         ),
     )  # fmt: skip
     frame = known.drift.assign(
         since=pd.to_datetime(known.drift["since"], utc=True),
-        change=known.drift["change"].map({"new": "New", "missing": "Missing"}),
+        change=known.drift["change"].map(_CHANGES),
     )
     note = (
-        "New fields are used from now on. A missing one had values before and has none since: "
-        "look at the source whether it was renamed, or is granted no more."
+        "What is loaded goes by its name here, what a source has by its name there. New fields "
+        "are used from now on; what is new at the source is not loaded before its mapping, or a "
+        "later version, names it. A missing one had values before and has none since: look at "
+        "the source whether it was renamed, or is granted no more."
     )
     return _cut(
         "Fields that came or went", columns, frame, note, "Every source fills the fields it did."
