@@ -330,7 +330,7 @@ def _number(connection: Connection, sql: str) -> int:
 
 def _as_text(column: str, kind: str) -> str:
     zoned = kind.upper() == "TIMESTAMP WITH TIME ZONE"
-    text = f"cast({column}{' at time zone ' + repr('UTC') if zoned else ''} as varchar)"
+    text = f'cast("{column}"{" at time zone " + repr("UTC") if zoned else ""} as varchar)'
     # The length goes before the text, so that no two rows are written alike.
     return f"coalesce(length({text}) || ':' || {text}, '-')"
 
