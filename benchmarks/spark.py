@@ -31,7 +31,10 @@ from spark_cluster import Cluster, connected, missing, spark_cluster
 from sqlalchemy import Connection
 
 from attribution import transform
+from attribution.models import WEIGHED
+from attribution.models.credit import credit_sql
 from attribution.models.parameters import KINDS, CreditSettings, setting_tables
+from attribution.models.shares import shares_sql
 from attribution.raw import fetch, lent
 
 TOUCHES = """
@@ -91,6 +94,8 @@ JOB = (
     *("int_markov_orders", "int_group_states", "int_markov", "int_group_sets"),
     *("int_shapley_rate", "int_learned_weights", "int_shares", "credit"),
 )
+RULES = {name: model for name, model in WEIGHED.items() if not model.learned}
+RULES.pop("shapley_sum")  # it shares by channels, as the learned models do
 SETTINGS = {
     "spark.sql.shuffle.partitions": "16",
     "spark.sql.files.maxPartitionBytes": "16m",
@@ -131,9 +136,23 @@ def asked(url: str) -> list[dict]:
         return json.load(answer)
 
 
-def build(cluster: Cluster, connection: Connection) -> tuple[float, float, float]:
-    """Seconds by the clock, of the busier executor in each stage, and of all executors together."""
+def models_of(rules: bool) -> list[transform.Model]:
+    """What is built, in its order; where only rules are, without what the learned models count."""
     models = [model for model in transform.load_models() if model.name in JOB]
+    if not rules:
+        return models
+    written = {"int_shares": shares_sql(RULES), "credit": credit_sql(RULES)}
+    kept = [model for model in models if model.name in ("int_journey_touches", *written)]
+    return [
+        transform.read_model(m.name, m.layer, written[m.name]) if m.name in written else m
+        for m in kept
+    ]
+
+
+def build(
+    cluster: Cluster, connection: Connection, models: list[transform.Model]
+) -> tuple[float, float, float]:
+    """Seconds by the clock, of the busier executor in each stage, and of all executors together."""
     before = stages(cluster).keys()
     began = time.perf_counter()
     transform.build(connection, models)
@@ -188,6 +207,7 @@ class Peak:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("millions", type=float)
+    parser.add_argument("--rules", action="store_true", help="without the learned models")
     options = parser.parse_args()
     if said := missing():
         raise SystemExit(said)
@@ -201,21 +221,24 @@ def main() -> None:
             connected(cluster) as connection,
             Peak(folder) as peak,
         ):
-            measure(cluster, connection, int(options.millions * 1_000_000))
+            measure(cluster, connection, int(options.millions * 1_000_000), options.rules)
         print(f"peak memory {peak.memory / 2**20:.2f} GiB, disk {peak.disk / 2**30:.2f} GiB")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def measure(cluster: Cluster, connection: Connection, touches: int) -> None:
+def measure(cluster: Cluster, connection: Connection, touches: int, rules: bool) -> None:
+    models = models_of(rules)
     wait_for(cluster, 2)
+    began = time.perf_counter()
     fill(connection, touches)
-    two = build(cluster, connection)
+    print(f"{touches:,} touchpoints made up in {time.perf_counter() - began:.0f} s", flush=True)
+    two = build(cluster, connection, models)
     say("two workers", *two)
     credit = fetch(connection, "select * from credit").to_pandas()
     cluster.kill_worker()
     wait_for(cluster, 1)
-    one = build(cluster, connection)
+    one = build(cluster, connection, models)
     say("one worker", *one)
     grain = next(model.grain for model in transform.load_models() if model.name == "credit")
     wrong = difference(credit, fetch(connection, "select * from credit").to_pandas(), grain)

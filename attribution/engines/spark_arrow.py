@@ -38,7 +38,12 @@ def sent(session: Any, table: pa.Table) -> Any:
     """An Arrow table as a frame of Spark's: whole numbers signed, instants to the microsecond."""
     from pyspark.sql.pandas.types import from_arrow_schema
 
-    arrow = table.cast(pa.schema([field.with_type(_known(field.type)) for field in table.schema]))
+    # Of an instant what is less than a microsecond is cut off; a number that is too big is not.
+    cast = [
+        column.cast(_known(column.type), safe=not pa.types.is_timestamp(column.type))
+        for column in table.columns
+    ]
+    arrow = pa.table(dict(zip(table.column_names, cast, strict=True)))
     # Spark cannot tell what an empty table holds unless it is told.
     schema = from_arrow_schema(arrow.schema)
     return session.createDataFrame(arrow if len(arrow) else [], schema)
