@@ -6,7 +6,8 @@ import pandas as pd
 import sqlalchemy as sa
 
 from attribution.metrics import KINDS
-from attribution.queries import CREDIT, MICROS, SPEND, Marts, Scope
+from attribution.narrowing import MICROS
+from attribution.queries import CREDIT, SPEND, Marts, Scope
 
 AMOUNTS = ("spend", *KINDS.values())
 _COUNTED = ("kept", "missed", "ahead", "days_ahead")

@@ -13,7 +13,7 @@ from servers.loopback import Loopback, Reply
 from servers.smtp import SmtpServer
 from streamlit.testing.v1 import AppTest
 
-from attribution import audit, queries
+from attribution import amount_queries, audit
 from attribution.errors import BadInput, Busy, NotAllowed, SettingsError
 from attribution.ledger import Ledger
 from attribution.paths import PAGES, SHELL
@@ -160,16 +160,16 @@ def test_what_is_empty_or_does_not_add_up_does_not_leave(home, server, monkeypat
     made = replace(made, manifest=made.manifest | {"filters": scope})
     assert "nothing in it" in wrong_with(home, 1, replace(made, manifest={"rows": {"rows": 0}}))
     assert "another generation" in wrong_with(home, 2, made)
-    observed = queries.conversions_by_week
+    observed = amount_queries.conversions_by_week
 
     def credited(marts, scope, currency):
         found = observed(marts, scope, currency).groupby("kind", as_index=False).sum(True)
         return found.assign(channel="email", campaign="all")
 
-    monkeypatch.setattr(queries, "credit_by_campaign", credited)
+    monkeypatch.setattr(amount_queries, "credit_by_campaign", credited)
     assert wrong_with(home, 1, made) == ""
     off = lambda *asked: credited(*asked).assign(conversions=lambda f: f["conversions"] * 1.001)  # noqa: E731
-    monkeypatch.setattr(queries, "credit_by_campaign", off)
+    monkeypatch.setattr(amount_queries, "credit_by_campaign", off)
     monkeypatch.setattr(managing, "Sender", partial(Sender, render=lambda *_, **__: made))
     manager = Manager(home, ADMIN, lambda: NOW)
     manager.save("board", TABLE)

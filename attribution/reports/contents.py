@@ -10,7 +10,8 @@ from attribution.reports.document import Chart, Document, Section
 from attribution.ui import formats
 from attribution.ui.view import Column, Table, View
 from attribution.ui.views.board import board
-from attribution.ui.views.channels import LEAST_SHARE, UNKNOWN, channels
+from attribution.ui.views.channel_figures import LEAST_SHARE
+from attribution.ui.views.channels import UNKNOWN, channels
 from attribution.ui.views.reactivation import reactivation
 from attribution.ui.views.service_lines import service_lines
 from attribution.ui.views.way_back import way_back

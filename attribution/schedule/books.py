@@ -155,8 +155,9 @@ class Books(Incidents):
         said = places["place"] + places["state"].map(
             lambda state: "" if state == "sent" else f" ({state.replace('_', ' ')})"
         )
-        by_key = said.groupby(places["key"]).agg(", ".join)
-        return found.assign(places=found["key"].map(by_key).fillna(""))
+        # Where nothing was handed over yet, there is no text to take the kind of a column from.
+        by_key = {str(key): ", ".join(each) for key, each in said.groupby(places["key"])}
+        return found.assign(places=[by_key.get(key, "") for key in found["key"]])
 
     # Deliveries.
 

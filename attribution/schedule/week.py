@@ -127,9 +127,14 @@ def every_plan(
     books: Books, planned: Planned, now: datetime
 ) -> dict[str, tuple[Plan, datetime, str]]:
     """Each plan of the configuration and of the page, since when it is known, and who holds it."""
+    for plan in planned.plans:
+        books.note_plan(plan.name, now)
+    return known_plans(books, planned)
+
+
+def known_plans(books: Books, planned: Planned) -> dict[str, tuple[Plan, datetime, str]]:
+    """Those that were noted before, as `every_plan`; nothing is written."""
     mine = {plan.name: plan for plan in planned.plans}
-    for name in mine:
-        books.note_plan(name, now)
     found = {}
     for row in books.plans():
         plan: Plan | None = mine.get(row["name"])
