@@ -51,8 +51,8 @@ def sparkline(course: Sequence[float | None], *, width: float = 150, height: flo
         return ""
     low, high = min(v for _, v in known), max(v for _, v in known)
     span = (high - low) or 1.0
-    step = (width - 8) / max(len(course) - 1, 1)
-    points = [(4 + i * step, height - 4 - (v - low) / span * (height - 8)) for i, v in known]
+    step = (width - 12) / max(len(course) - 1, 1)
+    points = [(6 + i * step, height - 6 - (v - low) / span * (height - 12)) for i, v in known]
     canvas = Canvas(width, height)
     canvas.line(points, SERIES[0], 1.4)
     canvas.dot(*points[-1], 0, SERIES[0])
