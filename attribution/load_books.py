@@ -15,7 +15,8 @@ import pandas as pd
 from sqlalchemy import Column, Float, Integer, MetaData, Table, Text, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from attribution.ledger import SLICE, Ledger, now
+from attribution.ledger import Ledger, now
+from attribution.ledger_tables import SLICE, keys, texts
 from attribution.others_words import unnamed
 from attribution.paths import Home
 
@@ -23,24 +24,18 @@ METADATA = MetaData()
 RESTATED = Table(
     "restated_day",
     METADATA,
-    Column("run_id", Text, primary_key=True),
-    Column("source", Text, primary_key=True),
-    Column("account", Text, primary_key=True),
-    Column("table_name", Text, primary_key=True),
-    Column("day", Text, primary_key=True),
-    Column("metric", Text, primary_key=True),
+    *keys("run_id", "source", "account", "table_name", "day", "metric"),
     Column("before", Float, nullable=False),
     Column("after", Float, nullable=False),
-    Column("found_at", Text, nullable=False),
+    *texts("found_at"),
 )
 FIELD = Table(
     "source_field",
     METADATA,
-    Column("source", Text, primary_key=True),
+    *keys("source"),
     Column("place", Text, primary_key=True),  # a table of the contract, or a file
-    Column("field", Text, primary_key=True),
-    Column("first_seen_at", Text, nullable=False),
-    Column("last_seen_at", Text, nullable=False),
+    *keys("field"),
+    *texts("first_seen_at", "last_seen_at"),
     Column("times", Integer, nullable=False),  # refreshes that saw it
 )
 GIVEN = Table(
@@ -56,15 +51,13 @@ GIVEN = Table(
 SETTLED = Table(
     "settled_source",
     METADATA,
-    Column("source", Text, primary_key=True),
-    Column("settled_through", Text, nullable=False),
-    Column("noted_at", Text, nullable=False),
+    *keys("source"),
+    *texts("settled_through", "noted_at"),
 )
 DAY = Table(
     "source_day",
     METADATA,
-    Column("source", Text, primary_key=True),
-    Column("day", Text, primary_key=True),
+    *keys("source", "day"),
     Column("rows_stored", Integer, nullable=False),
 )
 

@@ -298,8 +298,9 @@ class _Stage:
         if staged > kinds:
             order = f'"{row.spec.newer}" desc nulls last, ' if row.spec.newer else ""
             self.connection.exec_driver_sql(
-                f"delete from {stage} where rowid in (select rowid from {stage} qualify "
-                f"row_number() over (partition by {key} order by {order}arrival desc) > 1)"
+                f"delete from {stage} where arrival in (select arrival from (select arrival, "
+                f"row_number() over (partition by {key} order by {order}arrival desc) as place "
+                f"from {stage}) as placed where place > 1)"
             )
 
     def _has_rows(self, row: type[Row]) -> bool:

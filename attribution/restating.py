@@ -182,8 +182,8 @@ def days_stored(connection: Connection, until: date) -> list[tuple[str, date, in
         if (column := _day_of(row)) is not None
     ]
     said = connection.exec_driver_sql(
-        f"select source, day, count(*) from ({' union all '.join(parts)}) "
-        "where day between ? and ? group by all",
+        f"select source, day, count(*) from ({' union all '.join(parts)}) as stored "
+        "where day between ? and ? group by 1, 2",
         (until - timedelta(days=GRID_DAYS - 1), until),
     )
     return [(str(source), day, int(count)) for source, day, count in said.fetchall()]

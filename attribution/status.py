@@ -19,6 +19,7 @@ from attribution.ledger import Ledger
 from attribution.local_time import local
 from attribution.paths import Home
 from attribution.schedule.standing import Standing, standing
+from attribution.terminal import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,10 @@ def status(home: Home, *, as_json: bool = False) -> int:
     now = datetime.now(UTC)
     found = look(home, now)
     if as_json:
-        _say(json.dumps({**asdict(found), "well": found.well}, ensure_ascii=False, indent=2))
+        say(json.dumps({**asdict(found), "well": found.well}, ensure_ascii=False, indent=2))
     else:
         for sentence in sentences(found, now):
-            _say(sentence)
+            say(sentence)
     return 0 if found.well else 1
 
 
@@ -113,7 +114,3 @@ def _rows(frame: pd.DataFrame, *names: str) -> Iterator[dict[str, Any]]:
     for row in frame[[*names]].to_dict("records"):
         # A missing text is NaN in a frame.
         yield {str(name): value if isinstance(value, str) else None for name, value in row.items()}
-
-
-def _say(sentence: str) -> None:
-    print(sentence, flush=True)  # noqa: T201

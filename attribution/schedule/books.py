@@ -18,6 +18,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from attribution.schedule.incidents import Incidents
 from attribution.schedule.tables import (
     DELIVERY,
+    ENDED,
     OPEN,
     PLAN,
     SEND,
@@ -124,6 +125,11 @@ class Books(Incidents):
         """What is held or being sent, oldest first."""
         found = select(SEND).where(SEND.c.state.in_(OPEN)).order_by(SEND.c.due_at, SEND.c.key)
         return [send_of(row) for row in self._rows(found)]
+
+    def ended_before(self, at: datetime) -> list[str]:
+        """The keys of sends that came to their end before an instant, oldest first."""
+        found = select(SEND.c.key).where(SEND.c.state.in_(ENDED), SEND.c.at < stamp(at))
+        return [str(row["key"]) for row in self._rows(found.order_by(SEND.c.at))]
 
     def send(self, key: str) -> Send | None:
         """One send."""

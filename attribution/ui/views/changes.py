@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from attribution import queries
+from attribution import amount_queries, queries
 from attribution.metrics import KINDS, Format, definition
 from attribution.models import MODELS
 from attribution.models.change import Change, change
@@ -57,8 +57,8 @@ def changes(
     back = scope.since - earlier.since
     then = [(earlier.since, until - back) for until in untils]
     now = [(scope.since, until) for until in untils]
-    spend = queries.spend_in_spans(marts, scope, about.currency, [*then, *now], by)
-    won = queries.credit_in_spans(marts, scope, about.currency, [*then, *now], by)
+    spend = amount_queries.spend_in_spans(marts, scope, about.currency, [*then, *now], by)
+    won = amount_queries.credit_in_spans(marts, scope, about.currency, [*then, *now], by)
     before = _told(told, scope, then, about)
     figures, tables = {}, {}
     for kind, until in cut.items():
@@ -79,7 +79,7 @@ def changes(
 
 
 def _told(
-    told: Marts | None, scope: Scope, spans: Sequence[queries.Span], about: About
+    told: Marts | None, scope: Scope, spans: Sequence[amount_queries.Span], about: About
 ) -> Amounts | None:
     """The period before as it was told then; None where that did not reach so far."""
     if told is None:
@@ -87,7 +87,7 @@ def _told(
     known = queries.about(told)
     if spans[0][0] < known.first_week or spans[-1][1] > known.last_week:
         return None
-    return queries.credit_in_spans(told, scope, about.currency, spans)
+    return amount_queries.credit_in_spans(told, scope, about.currency, spans)
 
 
 def _change(

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import pandas as pd
 
-from attribution import queries, versions
+from attribution import amount_queries, queries, refresh_queries, versions
 from attribution.annotations import Annotation, within
 from attribution.date_basis import moved
 from attribution.forecast_queries import unusual_weeks
@@ -38,7 +38,7 @@ def overview(
     by: str = changes.CHANNEL,
 ) -> View:
     """The page's view of one generation; built once for each scope and its notes."""
-    told = queries.told_before(home, generation, protected=protected)
+    told = refresh_queries.told_before(home, generation, protected=protected)
     if told is not None and not versions.fits(home, told.generation, protected=protected):
         told = None
     marts = queries.marts(home, generation, protected=protected)
@@ -115,8 +115,8 @@ class _Course:
 
 def _weekly(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
     """One row for each week of the scope, also where nothing happened."""
-    spend = queries.spend_by_week(marts, scope, about.currency).set_index("week")["spend"]
-    seen = queries.conversions_by_week(marts, scope, about.currency)
+    spend = amount_queries.spend_by_week(marts, scope, about.currency).set_index("week")["spend"]
+    seen = amount_queries.conversions_by_week(marts, scope, about.currency)
     frame = _wide(seen, "week")
     frame["spend"] = spend
     every = [scope.since + number * WEEK for number in range(scope.weeks)]
@@ -299,8 +299,8 @@ def _weekly_table(now: pd.DataFrame) -> Table:
 
 
 def _service_lines(marts: Marts, scope: Scope, about: About) -> Table:
-    spend = queries.spend_by_service_line(marts, scope, about.currency)
-    seen = queries.conversions_by_service_line(marts, scope, about.currency)
+    spend = amount_queries.spend_by_service_line(marts, scope, about.currency)
+    seen = amount_queries.conversions_by_service_line(marts, scope, about.currency)
     wide = _wide(seen, "service_line")
     names = sorted({*wide.index, *spend["service_line"]})
     frame = wide.reindex(index=names, columns=[*COUNTS, "collected"])
