@@ -99,11 +99,12 @@ Span = tuple[date, date]  # weeks, both included
 
 
 def credit_in_spans(
-    at: Marts, scope: Scope, currency: str, spans: Sequence[Span]
+    at: Marts, scope: Scope, currency: str, spans: Sequence[Span], by: str = "channel"
 ) -> dict[tuple[str, str], tuple[float, ...]]:
     """What the scope's model credits in each span, by kind and channel; money where it is money.
 
-    All in one look: the spans may overlap, and the scope's own weeks do not count.
+    Or `by` service_line or location. All in one look: the spans may overlap, and the scope's own
+    weeks do not count.
     """
     mart = _credit(at, scope)
     amount = sa.case(
@@ -111,19 +112,19 @@ def credit_in_spans(
         (mart.c.currency == currency, sa.cast(mart.c.value_micros, sa.Double) / MICROS),
         else_=0.0,
     )
-    grain = (mart.c.kind, mart.c.channel)
+    grain = (mart.c.kind, mart.c[by])
     chosen = [mart.c.model == scope.model, *in_dimensions(mart, scope)]
     return _in_spans(at, mart, amount, grain, chosen, spans)
 
 
 def spend_in_spans(
-    at: Marts, scope: Scope, currency: str, spans: Sequence[Span]
+    at: Marts, scope: Scope, currency: str, spans: Sequence[Span], by: str = "channel"
 ) -> dict[tuple[str, str], tuple[float, ...]]:
     """The same of spend, under the kind `spend`."""
     amount = sa.cast(SPEND.c.spend_micros, sa.Double) / MICROS
     grain: tuple[sa.ColumnElement[Any], ...] = (
         sa.literal_column("'spend'").label("kind"),
-        SPEND.c.channel,
+        SPEND.c[by],
     )
     chosen = [SPEND.c.currency == currency, *in_dimensions(SPEND, scope)]
     return _in_spans(at, SPEND, amount, grain, chosen, spans)

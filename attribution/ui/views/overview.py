@@ -35,13 +35,14 @@ def overview(
     *,
     protected: bool,
     happened: tuple[Annotation, ...] = (),
+    by: str = changes.CHANNEL,
 ) -> View:
     """The page's view of one generation; built once for each scope and its notes."""
     told = refresh_queries.told_before(home, generation, protected=protected)
     if told is not None and not versions.fits(home, told.generation, protected=protected):
         told = None
     marts = queries.marts(home, generation, protected=protected)
-    return build(marts, scope, told, happened)
+    return build(marts, scope, told, happened, by)
 
 
 def build(
@@ -49,11 +50,12 @@ def build(
     scope: Scope,
     told: Marts | None = None,
     happened: tuple[Annotation, ...] = (),
+    by: str = changes.CHANNEL,
 ) -> View:
     """The page's view: headline numbers against the period before, courses, service lines.
 
     `told` are the marts that were published before, for what has been restated since; what
-    `happened` is marked.
+    `happened` is marked; what changed is told `by` channel, service_line or location.
     """
     about = queries.about(marts)
     ends = arriving.unreported(marts, scope)
@@ -73,7 +75,7 @@ def build(
             _weekly(marts, earlier, about), {name: end - back for name, end in ends.items()}
         )
     marks = within(happened, scope.since, scope.until + WEEK - timedelta(days=1))
-    bridges, parts = changes.changes(marts, told, scope, earlier, ends, about)
+    bridges, parts = changes.changes(marts, told, scope, earlier, ends, about, by)
     if in_blocks := marts.protected and bool(scope.service_lines or scope.locations):
         # By service line or place, weeks are told four at a time.
         now = _with_ratios(_by_four_weeks(now).rename_axis("week"))
