@@ -29,7 +29,7 @@ _CHIPS = {
     "failed": ("red", ":material/error:"),
     "empty": ("gray", ":material/hourglass_empty:"),
 }
-_NAME_WIDTHS = {"campaign": 200, "flow": 200, "forecast_model": 200, "how": 200}
+_NAME_WIDTHS = {"campaign": 200, "flow": 200, "forecast_model": 200, "how": 200, "name": 200}
 # Numbers that may be long, and long headings: neither may be cut, a cut number is a wrong one.
 _NUMBER_WIDTHS = {"roas": 92, "roi": 165}
 _SENTENCES = ("message", "reason")
@@ -268,6 +268,10 @@ def _change(each: Metric, currency: str) -> tuple[str | int | None, str | None]:
         return 0, was
     if not each.before:
         return None, was
+    if each.format == "rate":
+        # In percent of a percentage a reader cannot tell which of the two is meant.
+        points = f"{(each.value - each.before) * 100:+,.1f} pts"
+        return (0, was) if points in ("+0.0 pts", "-0.0 pts") else (points, was)
     relative = each.value / each.before - 1
     return f"{relative * 100:+,.1f}%", was
 
