@@ -16,6 +16,7 @@ OLDEST = 15  # the first that knows MERGE
 # chose, and no seconds of compiling for a query of milliseconds. A commit that is lost with the
 # server takes its cursor with it; publishing waits for the disk.
 SETTINGS = {
+    "client_encoding": "UTF8",
     "timezone": "UTC",
     "datestyle": "ISO",
     "jit": "off",
