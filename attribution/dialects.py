@@ -9,6 +9,8 @@ from functools import lru_cache
 import sqlglot
 from sqlglot import exp
 
+from attribution import dialects_spark
+
 # SQLGlot's names for engines that SQLAlchemy calls otherwise.
 _NAMES = {"postgresql": "postgres"}
 
@@ -22,11 +24,10 @@ def written_for(engine: str, sql: str) -> str:
 
 
 def _written(dialect: str, tree: exp.Expr) -> str:
-    if dialect == "postgres":
-        # The innermost first: what is put in the place of one holds those within it.
-        for kind, formula in _FOR_POSTGRES.items():
-            for node in reversed(list(tree.find_all(kind))):
-                node.replace(formula(node))
+    # The innermost first: what is put in the place of one holds those within it.
+    for kind, formula in _FORMULAS.get(dialect, {}).items():
+        for node in reversed(list(tree.find_all(kind))):
+            node.replace(formula(node))
     return tree.sql(dialect=dialect)
 
 
@@ -112,3 +113,4 @@ _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Express
     exp.Anonymous: _hashed,
     exp.Cast: _unsigned,
 }
+_FORMULAS = {"postgres": _FOR_POSTGRES, "spark": dialects_spark.FORMULAS}

@@ -56,7 +56,7 @@ def main(people: int) -> None:
         del os.environ["CARETRACE_WAREHOUSE"]
         refreshed(here, "DuckDB, again:")
         differ = compared(here.generation(2), there.generation(2))
-        print("the same to 1e-9" if not differ else differ)
+        print(differ or "the same to 1e-9")
         print(f"peak of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:,} KiB")
 
 

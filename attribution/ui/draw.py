@@ -29,7 +29,7 @@ _CHIPS = {
     "failed": ("red", ":material/error:"),
     "empty": ("gray", ":material/hourglass_empty:"),
 }
-_NAME_WIDTHS = {"campaign": 200, "flow": 200, "forecast_model": 200, "how": 200}
+_NAME_WIDTHS = {"campaign": 200, "flow": 200, "forecast_model": 200, "how": 200, "name": 220}
 # Numbers that may be long, and long headings: neither may be cut, a cut number is a wrong one.
 _NUMBER_WIDTHS = {"roas": 92, "roi": 165}
 _SENTENCES = ("message", "reason")
