@@ -54,6 +54,7 @@ NOTE_REMOVED = "note_removed"
 VIEW_SHARED = "view_shared"
 VIEW_DELETED = "view_deleted"  # one that was shared
 LIFT_PLANNED = "lift_test"  # a lift test was registered, with the hash of its plan
+HOLDOUT_PLANNED = "holdout_plan"  # a holdout of people was registered, with its plan's hash
 LIFT_RECORDED = "lift_result"  # what it brought was recorded as evidence
 LIFT_WITHDRAWN = "lift_withdrawal"  # a test was called off, or its result is heard no more
 FORGOTTEN = "person_forgotten"

@@ -262,7 +262,11 @@ class TestFit:
 
     def test_a_simpler_model_stays_unless_another_is_clearly_better(self):
         assert choose({"ets": 0.105, "prophet": 0.10, "seasonal_naive": 0.2}) == "ets"
-        assert choose({"ets": 0.12, "prophet": 0.10, "seasonal_naive": 0.2}) == "prophet"
+        assert choose({"ets": 0.12, "prophet": 0.10, "seasonal_naive": 0.2}) == "ets"
+        assert choose({"ets": 0.13, "prophet": 0.10, "seasonal_naive": 0.2}) == "prophet"
+        assert choose({"ets": 0.13, "prophet": 0.10, "seasonal_naive": 0.105}) == "seasonal_naive"
+        assert choose({"ets": 0.12, "planned": 0.10, "prophet": 0.09}) == "planned"
+        assert choose({"ets": 0.105, "planned": 0.10, "seasonal_naive": 0.2}) == "ets"
         assert choose({"seasonal_naive": 0.3}) == "seasonal_naive"
 
     @pytest.mark.parametrize(("good", "asked"), [(False, 2), (True, 7)])

@@ -149,7 +149,9 @@ select
     case
         when datlocprovider = 'c' then datcollate
         -- Its name is another from version 17 on.
-        else coalesce(to_jsonb(pg_database) ->> 'datlocale', to_jsonb(pg_database) ->> 'daticulocale')
+        else coalesce(
+            to_jsonb(pg_database) ->> 'datlocale', to_jsonb(pg_database) ->> 'daticulocale'
+        )
     end,
     datlocprovider,
     has_database_privilege(datname, 'CREATE'), pg_database_size(datname)

@@ -6,6 +6,7 @@ columns of its section's table and holds no number of its own.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Literal
 
 from attribution.metrics import METRICS, Definition
@@ -30,6 +31,7 @@ class Chart:
     words: str  # the takeaway
     across: str = ""
     most: int = 14  # rows drawn, from the top
+    marks: tuple[date, ...] = ()  # days on which something happened, numbered from 1 on a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,16 @@ def drawn(section: Section) -> Table:
 def column(table: Table, name: str) -> Column:
     """The column of a table by its name."""
     return next(each for each in table.columns if each.name == name)
+
+
+def known(section: Section) -> Table:
+    """A section's table for people: without the columns of which nothing is known in any row.
+
+    Workbook and CSV have every column.
+    """
+    table = section.table
+    shown = [c for c in table.columns if not len(table.frame) or table.frame[c.name].notna().any()]
+    return replace(table, columns=tuple(shown), frame=table.frame[[c.name for c in shown]])
 
 
 def from_nought(section: Section) -> bool:

@@ -123,11 +123,16 @@ class Grid:
             elif column.name in self._ratios:
                 value = RATIOS[column.name].value(sums)
                 self._formula(row, at, self._ratio(row, column), value, style)
-            elif column.name in ENDS or self._table.frame[column.name].isna().all():
+            elif column.name in ENDS or self._unknown(column, chosen):
                 self._sheet.write_blank(row, at, None, style)
             else:
                 formula = self._sum(at, chosen is not None)
                 self._formula(row, at, formula, sums[column.name], style)
+
+    def _unknown(self, column: Column, chosen: "pd.Series[bool] | None") -> bool:
+        """Whether nothing is known in any of the rows that are summed: no sum is nought then."""
+        values = self._table.frame[column.name]
+        return bool((values if chosen is None else values[chosen]).isna().all())
 
     def _sums(self, chosen: "pd.Series[bool] | None") -> dict[str, float]:
         frame = self._table.frame if chosen is None else self._table.frame[chosen]

@@ -14,7 +14,7 @@ import orjson
 from attribution.errors import BadInput
 from attribution.metrics import Format
 from attribution.reports.cells import text as legible
-from attribution.reports.document import Document, Section
+from attribution.reports.document import Document, Section, known
 from attribution.reports.drawing import draw, sparkline
 from attribution.ui import formats
 from attribution.ui.view import Metric, records
@@ -102,8 +102,8 @@ def printed(document: Document) -> dict[str, object]:
 
 def card(metric: Metric, currency: str) -> dict[str, object]:
     """A headline number with what it was before, in words."""
-    known = metric.before is not None and metric.value is not None
-    before = formats.written(metric.before, metric.format, currency) if known else ""
+    compared = metric.before is not None and metric.value is not None
+    before = formats.written(metric.before, metric.format, currency) if compared else ""
     change, tone = "", "even"
     if metric.before and metric.value is not None:
         share = metric.value / metric.before - 1
@@ -122,7 +122,7 @@ def card(metric: Metric, currency: str) -> dict[str, object]:
 
 
 def _section(section: Section, document: Document) -> dict[str, object]:
-    table, chart = section.table, section.chart
+    table, chart = known(section), section.chart
     rows = [
         [written(row[c.name], c.format, document.currency) for c in table.columns]
         for row in records(table.frame.head(section.printed))

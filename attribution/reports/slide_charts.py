@@ -1,12 +1,15 @@
 """The native charts of slides, which can be edited: the same rows and words as in all formats."""
 
+import io
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+import xlsxwriter
+
 from attribution.metrics import Format
-from attribution.reports.cells import number
+from attribution.reports.cells import TEXT_IS_TEXT, number, starts_formula
 from attribution.reports.cells import text as legible
 from attribution.reports.document import Chart, Section, column, drawn, from_nought
 from attribution.reports.drawing import axis_of
@@ -45,12 +48,14 @@ class SlideChart:
         rows = records(table.frame)
         label = column(table, chart.label)
         data = _of("pptx.chart.data", "CategoryChartData")()
-        data.categories = [
+        categories = [
             legible(_label(row[chart.label], label.format, self._currency)) for row in rows
         ]
+        data.categories = categories
         names = chart.values[:1] if chart.kind == "intervals" else chart.values
-        for name in names:
-            data.add_series(column(table, name).title, [number(row[name]) for row in rows])
+        series = {column(table, n).title: [number(row[n]) for row in rows] for n in names}
+        for title, values in series.items():
+            data.add_series(title, values)
         kinds = _of("pptx.enum.chart", "XL_CHART_TYPE")
         kind = kinds.LINE_MARKERS if chart.kind == "lines" else kinds.BAR_CLUSTERED
         inches = _of("pptx.util", "Inches")
@@ -58,6 +63,7 @@ class SlideChart:
             highest = 1.0 + len(rows) * max(0.3 * len(names), 0.45)
             place = (*place[:3], min(place[3], highest))
         frame = slide.shapes.add_chart(kind, *(inches(each) for each in place), data)
+        frame.chart.part.chart_workbook.update_from_xlsx_blob(_workbook(categories, series))
         frame._element.nvGraphicFramePr.cNvPr.set("descr", f"{chart.title}. {chart.words}")
         self._dress(frame.chart, names)
         if chart.kind == "intervals":
@@ -115,6 +121,26 @@ class SlideChart:
         up = [float(row[high]) - float(row[value]) for row in rows]
         # Their place among the parts of a series is fixed: before its categories.
         made.plots[0].series[0]._element.find(f"{_SPACE}cat").addprevious(_whiskers(up, down))
+
+
+def _workbook(categories: Sequence[str], series: Mapping[str, Sequence[float | None]]) -> bytes:
+    """The workbook behind a chart, where a name is text, whatever it begins with.
+
+    That of python-pptx takes what begins with an equals sign for a formula, and calls addresses.
+    """
+    file = io.BytesIO()
+    options = {**TEXT_IS_TEXT, "in_memory": True}
+    with xlsxwriter.Workbook(file, options) as book:
+        sheet = book.add_worksheet("Sheet1")  # the cells that python-pptx tells the chart
+        for row, name in enumerate(categories, start=1):
+            quoted = book.add_format({"quote_prefix": True}) if starts_formula(name) else None
+            sheet.write_string(row, 0, name, quoted)
+        for at, (title, values) in enumerate(series.items(), start=1):
+            sheet.write_string(0, at, title)
+            for row, value in enumerate(values, start=1):
+                if value is not None:
+                    sheet.write_number(row, at, value)
+    return file.getvalue()
 
 
 def _whiskers(up: Sequence[float], down: Sequence[float]) -> Any:

@@ -80,7 +80,7 @@ class Parts:
         rows = bool(head) + sum(lines(each, width - 0.3, size) for each in said)
         high = rows * LINE * size + 0.16
         self.shade(slide, LEFT, top, width, high, fill)
-        room = {"left": LEFT + 0.05, "width": width - 0.1, "size": size}
+        room: dict[str, Any] = {"left": LEFT + 0.05, "width": width - 0.1, "size": size}
         if head:
             self.words(slide, [head], top=top, bold=True, **room)
         self.words(slide, said, top=top + bool(head) * LINE * size, **room)

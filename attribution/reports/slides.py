@@ -10,7 +10,7 @@ from typing import Any
 
 from attribution.errors import BadInput
 from attribution.reports.cells import number
-from attribution.reports.document import Document, Section, column
+from attribution.reports.document import Document, Section, known
 from attribution.reports.printed import card, written
 from attribution.reports.slide_charts import SlideChart
 from attribution.reports.slide_parts import HIGH, LEFT, TOP, WIDE, Parts
@@ -82,7 +82,7 @@ class _Deck:
             shown = card(metric, self._document.currency)
             x, y = LEFT + (place % 4) * width, top + (place // 4) * 1.28
             parts.shade(slide, x, y, width - 0.12, 1.16, SHADE)
-            room = {"left": x + 0.05, "width": width - 0.22}
+            room: dict[str, Any] = {"left": x + 0.05, "width": width - 0.22}
             parts.words(slide, [metric.title], top=y + 0.04, size=11, colour=QUIET, **room)
             parts.words(slide, [shown["value"]], top=y + 0.28, size=24, bold=True, **room)
             under = str(shown["change"] or shown["interval"])
@@ -98,13 +98,13 @@ class _Deck:
             if drawn.chart.words:
                 top = self._parts.words(slide, [drawn.chart.words], top=1.05, size=14, colour=QUIET)
             drawn.put(slide, (LEFT, top + 0.1, WIDE - 2 * LEFT, HIGH - top - 0.65))
-        frame = section.table.frame.head(section.printed)
+        whole = known(section)
+        frame = whole.frame.head(section.printed)
         # As many on each: two rows on a slide of their own look lost.
-        slides = max(-(-len(frame) // ROWS), 1)
-        each = max(-(-len(frame) // slides), 1)
+        each = _each(len(frame), ROWS)
         for start in range(0, max(len(frame), 1), each):
-            title = section.table.title if not start else f"{section.table.title}, continued"
-            part = Table(title, section.table.columns, frame.iloc[start : start + each])
+            title = whole.title if not start else f"{whole.title}, continued"
+            part = Table(title, whole.columns, frame.iloc[start : start + each])
             self._table(part, section, last=start + each >= len(frame))
 
     def _table(self, table: Table, section: Section, *, last: bool) -> None:
@@ -117,8 +117,8 @@ class _Deck:
         cells = [[c.title for c in table.columns]] + [
             [written(row[c.name], c.format, currency) for c in table.columns] for row in rows
         ]
-        right = [c.format not in ("text", "flag") for c in table.columns]
-        end = self._parts.cells(slide, cells, right=right, fills=_heat(section, rows))
+        right = [c.format not in ("text", "flag", "day") for c in table.columns]
+        end = self._parts.cells(slide, cells, right=right, fills=_heat(section, table, rows))
         said = [section.table.note] if section.table.note and last else []
         if last and (left_out := len(section.table.frame) - section.printed) > 0:
             said.append(f"{left_out:,} more rows are in the workbook and in the CSV file.")
@@ -128,13 +128,14 @@ class _Deck:
     def definitions(self) -> None:
         """What every number means."""
         meanings = [
-            [each.title, f"{each.sentence} {each.formula}".strip()]
-            for each in self._document.definitions()
-        ] + [list(each) for each in self._document.undefined()]
-        for start in range(0, len(meanings), MEANINGS):
+            [one.title, f"{one.sentence} {one.formula}".strip()]
+            for one in self._document.definitions()
+        ] + [list(one) for one in self._document.undefined()]
+        each = _each(len(meanings), MEANINGS)
+        for start in range(0, len(meanings), each):
             more = ", continued" if start else ""
             slide = self._parts.slide(f"What the numbers mean{more}")
-            part = [["Number", "Meaning"], *meanings[start : start + MEANINGS]]
+            part = [["Number", "Meaning"], *meanings[start : start + each]]
             self._parts.cells(slide, part, widths=[2.6, WIDE - 2 * LEFT - 2.6])
 
     def notes(self) -> None:
@@ -170,13 +171,20 @@ def _foot(document: Document) -> str:
     )
 
 
-def _heat(section: Section, rows: Sequence[dict[str, Any]]) -> dict[tuple[int, int], str]:
+def _each(rows: int, most: int) -> int:
+    """How many rows stand on each slide, so that the last is about as full as the others."""
+    return max(-(-rows // max(-(-rows // most), 1)), 1)
+
+
+def _heat(
+    section: Section, table: Table, rows: Sequence[dict[str, Any]]
+) -> dict[tuple[int, int], str]:
     """What a heat map is on a slide: the cells of its column, shaded by what stands in them."""
     chart = section.chart
     if chart is None or chart.kind != "heat":
         return {}
     name = chart.values[0]
-    at = [each.name for each in section.table.columns].index(column(section.table, name).name)
+    at = [each.name for each in table.columns].index(name)
     most = section.table.frame[name].max()
     return {
         (place, at): mixed(max(value, 0) / most, "#F3F7FD", "#9DBDF0")

@@ -12,7 +12,7 @@ from typing import Any
 import xlsxwriter
 
 from attribution.metrics import Format
-from attribution.reports.cells import text
+from attribution.reports.cells import TEXT_IS_TEXT, shortened, text
 from attribution.reports.document import Document
 from attribution.reports.grid import Grid
 from attribution.reports.sheet_charts import draw
@@ -30,12 +30,7 @@ UNITS: dict[Format, str] = {"count": "number", "rate": "percent", "ratio": "mult
 def workbook(document: Document) -> bytes:
     """Sheets: Summary, one for each section with its chart, Definitions and About."""
     file = io.BytesIO()
-    options = {
-        "in_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-    }
+    options = {**TEXT_IS_TEXT, "in_memory": True}
     with xlsxwriter.Workbook(file, options) as book:
         # A workbook holds the time of its making; a fixed one keeps equal reports equal.
         book.set_properties({"title": document.title, "created": CREATED})
@@ -60,19 +55,19 @@ def _sheet(workbook: Any, name: str, about: Mapping[str, str], *, repeated: bool
     sheet.set_margins(left=0.5, right=0.5, top=0.8, bottom=0.7)
     if repeated:
         sheet.repeat_rows(0)
-    whose = f"{about['organisation']} · " if about["organisation"] else ""
+    whose = shortened(about["organisation"], 45) + " · " if about["organisation"] else ""
     cells = f"Small cells {about['small_cells'].partition(':')[0]}"
-    title, period = (_plain(about[key], 45) for key in ("title", "period"))
+    title, period = (_plain(shortened(about[key], 45)) for key in ("title", "period"))
     sheet.set_header(f"&L&B{title}: {name}&R{period}")
     sheet.set_footer(
-        f"&L{_plain(whose, 45)}Generation {about['generation']}&C{_plain(cells, 60)}&RPage &P of &N"
+        f"&L{_plain(whose)}Generation {about['generation']}&C{_plain(cells)}&RPage &P of &N"
     )
     return sheet
 
 
-def _plain(words: str, most: int) -> str:
-    """Words in a header, where & begins a code, which may have 255 characters in all."""
-    return words[:most].replace("&", "&&")
+def _plain(words: str) -> str:
+    """Words in a header, where & begins a code; it may have 255 characters in all."""
+    return words.replace("&", "&&")
 
 
 def _definitions(sheet: Any, styles: Styles, document: Document) -> None:

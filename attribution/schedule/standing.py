@@ -54,6 +54,7 @@ class Standing:
     last_due: str
     tries: int
     missed: bool
+    sources: tuple[str, ...]
     late: tuple[str, ...]
     reports: tuple[Report, ...]
     wrong: tuple[str, ...]
@@ -109,6 +110,7 @@ def _standing(home: Home, books: Books, told: Planned, now: datetime) -> Standin
         stamp(last) if told.week.refresh else "",
         tries,
         due and bool(late) and not tries and now - last > MISSED_AFTER,
+        tuple(sorted(published.loaded)),
         late,
         tuple(_reports(books, told, now)),
         tuple(str(one["sentence"]) for one in books.incidents(opened=True)),

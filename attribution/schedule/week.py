@@ -14,6 +14,7 @@ from attribution.schedule.alerts import Alerts, Teller, alerts
 from attribution.schedule.books import Books
 from attribution.schedule.delivery import Deliveries, Mail
 from attribution.schedule.plans import Plan, Planned, Week
+from attribution.schedule.pruning import prune
 from attribution.schedule.sending import Sender, only_sender
 from attribution.schedule.tables import stamp
 
@@ -74,6 +75,7 @@ class Runner:
         try:
             with only_sender(self._home):
                 sender.look(now)
+                prune(self._home, books, planned.week.keep_files_days, now)
         except Busy as error:
             self._say(str(error))
         Teller(told, books, mail).tell(now)

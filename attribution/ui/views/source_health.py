@@ -48,7 +48,20 @@ def sources(known: Loading) -> Table:
         settled=pd.to_datetime(frame["source"].map(known.settled)),
         **{c: frame[c].astype("float64") for c in ("rows_loaded", "rows_before", "rows_rejected")},
     )
+    # What somebody has to look at comes first.
+    frame = frame.sort_values(
+        ["state", "source"], key=lambda c: c != "failed" if c.name == "state" else c
+    ).reset_index(drop=True)
     return _cut("Sources", columns, frame)
+
+
+def problems(known: Loading) -> tuple[str, ...]:
+    """What is wrong with each source that failed, in whole sentences."""
+    failed = known.sources[known.sources["state"] == "failed"]
+    return tuple(
+        f"{row['source']}: {row['message']} What it had loaded before stands."
+        for row in failed.to_dict("records")
+    )
 
 
 def grid(known: Loading, today: date, *, counts: bool) -> Figure | None:
@@ -144,10 +157,11 @@ def restated(known: Loading, *, counts: bool) -> Table:
         after=after.astype("float64"),
         change=((after - before) / before.where(before != 0)).astype("float64"),
         found_at=pd.to_datetime(found["found_at"], utc=True),
-    )
+    ).sort_values(["found_at", "day", "source"], ascending=[False, False, True])
     note = (
-        "Ad platforms and web analytics correct days for weeks; pages show what was said last. "
-        "Amounts are in the account's own currency. The newest 500 are shown."
+        "Sources correct days for weeks: clicks, visits that were kept after all, refunds. Pages "
+        "show what was said last. Amounts are in the account's own currency; days of visits, "
+        "payments, calls and messages are in UTC. The newest 500 are shown."
     )
     return _cut("Restated days", columns, frame, note, "No day was changed after it was loaded.")
 
