@@ -128,7 +128,8 @@ def holdouts(home: Home, reader: Reader, generation: int) -> list[Holdout]:
 
 def told(name: str, at: str, actor: str, plan: Plan, effects: pd.DataFrame) -> Holdout:
     """What stands of a plan, by rows of `flow_effects`."""
-    arms = {row["arm"]: row for row in effects.to_dict("records") if row["flow"] == plan.flow}
+    own = effects[effects["flow"] == plan.flow].to_dict("records")
+    arms = {row["arm"]: {str(name): value for name, value in row.items()} for row in own}
     if len(arms) < 2:
         return Holdout(name, at, actor, plan, "planned")
     treated, held = (sums(arms[arm], plan.outcome) for arm in ("treated", "holdout"))

@@ -117,7 +117,7 @@ def tests_table(tests: Sequence[Test]) -> Table:
 
 def holdouts_table(holdouts: Sequence[Holdout]) -> Table:
     """Every registered holdout, newest first: what page, export and command line show."""
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("name", "Holdout"),
         Column("flow", "Flow"),
         Column("counts", "Counts, within 90 days"),
