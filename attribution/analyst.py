@@ -11,6 +11,7 @@ import orjson
 import pandas as pd
 
 from attribution.errors import BadInput
+from attribution.terminal import note
 
 if TYPE_CHECKING:
     from attribution.models.path_files import Progress
@@ -44,8 +45,8 @@ def run(options: argparse.Namespace) -> int:
     order = int(options.order) if options.order.isdecimal() else options.order
     with _shown() as progress:
         result = attribute_file(options.paths, models, order, progress, separator=options.separator)
-    for note in result.attrs["notes"]:
-        print(f"caretrace: {note}.", file=sys.stderr)  # noqa: T201
+    for said in result.attrs["notes"]:
+        note(f"{said}.")
     content = written(result, options.format)
     if options.out is None:
         sys.stdout.buffer.write(content)

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from attribution import audit, queries
+from attribution import audit, refresh_queries
 from attribution.errors import BadInput, NotAllowed
-from attribution.ledger import ANNOTATION, Ledger
+from attribution.ledger import Ledger
+from attribution.ledger_tables import ANNOTATION
 from attribution.paths import Home
 from attribution.roles import NOTE, SEE, Reader
 
@@ -71,7 +72,7 @@ def every(home: Home, reader: Reader) -> tuple[Annotation, ...]:
         raise NotAllowed("Notes are for readers who have a role. Sign in first.")
     if not home.ledger.is_file():
         return ()
-    rows = queries.ledger(home).rows(ANNOTATION)
+    rows = refresh_queries.ledger(home).rows(ANNOTATION)
     found = (
         Annotation(int(r["number"]), date.fromisoformat(r["day"]), r["text"], r["actor"])
         for r in rows

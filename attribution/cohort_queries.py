@@ -3,7 +3,8 @@
 import pandas as pd
 import sqlalchemy as sa
 
-from attribution.queries import CONVERSIONS, CONVERSIONS_WEEKLY, MICROS, SPEND, Marts, Scope, about
+from attribution.narrowing import MICROS
+from attribution.queries import CONVERSIONS, CONVERSIONS_WEEKLY, SPEND, Marts, Scope, about
 
 MONEY = "collected"
 PAUSE = pd.Timedelta(weeks=4)  # spend silent for longer has been paused: no source is so late

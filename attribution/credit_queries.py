@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from attribution import date_basis, queries
+from attribution import amount_queries, date_basis
 from attribution.models import MODELS
 from attribution.models.credit import GROUPS
 from attribution.models.estimate import Interval
@@ -23,7 +23,8 @@ from attribution.models.spread import (
     moved_by_learning,
     spread,
 )
-from attribution.queries import MICROS, Marts, Scope
+from attribution.narrowing import MICROS
+from attribution.queries import Marts, Scope
 
 INCREMENTAL = "incremental"
 # Not channels: what no touch is known of, and what would have come without any marketing.
@@ -250,13 +251,13 @@ def _log_changes(at: Marts, kind: str) -> pd.DataFrame:
 
 def _unit(at: Marts, scope: Scope, currency: str) -> float:
     """What one conversion of the scope brings."""
-    observed = queries.conversions_by_service_line(at, scope, currency)
+    observed = amount_queries.conversions_by_service_line(at, scope, currency)
     observed = observed[observed["kind"] == scope.kind]
     return float(observed["value"].sum()) / max(float(observed["conversions"].sum()), 1.0)
 
 
 def _credited(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
-    found = queries.credit_by_model(at, scope, currency)
+    found = amount_queries.credit_by_model(at, scope, currency)
     amount = "value" if scope.kind == "collected" else "conversions"
     return found[["model", "channel"]].assign(amount=found[amount].astype("float64"))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from attribution import settings as configuration
 from attribution.errors import BadInput
+from attribution.terminal import say
 
 if TYPE_CHECKING:
     from attribution.refresh import Watcher
@@ -63,12 +64,12 @@ def _keys(options: argparse.Namespace) -> int:
         raise BadInput(f"{home.folder} has no keyring yet. Run `caretrace refresh`.")
     if options.what == "rotate":
         with _watched() as watch:
-            rotate(configuration.load(home), watch, _say, rehash=options.rehash)
+            rotate(configuration.load(home), watch, say, rehash=options.rehash)
     found = state(home)
-    _say(f"Hashing keys in turn: {found.hashing_keys}. Payload key: {found.payload_key}.")
-    _say(f"Payloads: {found.payloads:,}, of which {found.stale:,} are to be sealed anew.")
+    say(f"Hashing keys in turn: {found.hashing_keys}. Payload key: {found.payload_key}.")
+    say(f"Payloads: {found.payloads:,}, of which {found.stale:,} are to be sealed anew.")
     if found.unfinished:
-        _say("A change of keys was stopped. Run `caretrace keys rotate`; it goes on.")
+        say("A change of keys was stopped. Run `caretrace keys rotate`; it goes on.")
     return 1 if found.unfinished else 0
 
 
@@ -87,16 +88,16 @@ def _forget(options: argparse.Namespace) -> int:
     )
     if found.already:
         waits = " Something of them is left: --confirm goes on." if unfinished(home) else ""
-        _say(f"Forgotten before: {found.already} of the lines.{waits}")
+        say(f"Forgotten before: {found.already} of the lines.{waits}")
     if found.people:
         numbers = ", ".join(str(number) for number in found.people)
-        _say(f"{'Forgotten' if options.confirm else 'Would be forgotten'}: person {numbers}.")
+        say(f"{'Forgotten' if options.confirm else 'Would be forgotten'}: person {numbers}.")
         for place, number in found.counts.items():
-            _say(f"  {_PLACES.get(place, place)}: {number:,}")
+            say(f"  {_PLACES.get(place, place)}: {number:,}")
     if options.confirm and (found.people or unfinished(home)):
         return _built_anew("Nothing of them is left, and earlier generations are gone.")
     if found.people:
-        _say(
+        say(
             "Earlier generations would go too; counts on pages are built anew without them. Say "
             "--confirm to do it."
         )
@@ -112,9 +113,9 @@ def _purge(options: argparse.Namespace) -> int:
     if not settings.retention:
         raise BadInput(f"{home.config} keeps everything for good: add [retention] to change that.")
     for kind, number in (found := past(settings)).items():
-        _say(f"  {_PLACES.get(kind, kind)}: {number:,}")
+        say(f"  {_PLACES.get(kind, kind)}: {number:,}")
     if options.dry_run or not found:
-        _say("Nothing was changed." if found else "Nothing is past its time.")
+        say("Nothing was changed." if found else "Nothing is past its time.")
         return 0
     audit.record(home, audit.operator(), audit.PURGED, "what is past its time", **found)
     code = _built_anew("It is gone, and so are earlier generations.")
@@ -127,7 +128,7 @@ def _built_anew(sentence: str) -> int:
 
     with _watched() as watch:
         outcome = refresh(configuration.load(configuration.home()), watch, load=False)
-    _say(f"{sentence} Generation {outcome.generation} is published.")
+    say(f"{sentence} Generation {outcome.generation} is published.")
     return 0
 
 
@@ -137,7 +138,3 @@ def _watched() -> "Iterator[Watcher]":
 
     with shown(sys.stderr) as watch:
         yield watch
-
-
-def _say(sentence: str) -> None:
-    print(sentence, flush=True)

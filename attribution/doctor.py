@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 
-from attribution import queries, versions, warehouse
+from attribution import health_queries, queries, versions, warehouse
 from attribution.at_rest import mend
 from attribution.backup import last_backup
 from attribution.errors import CaretraceError, StorageError
@@ -99,6 +99,7 @@ def _home(settings: Settings) -> Iterator[Finding]:
         free >= needed,
         f"{free / 1e9:.1f} GB free, a refresh may need {needed / 1e9:.1f} GB.",
     )
+    yield from (Finding(*each) for each in warehouse.findings(home))
     yield from _kept(home)
     if not settings.sources:
         yield Finding("sources", False, "none is configured: add a [sources.<name>] table.")
@@ -170,7 +171,7 @@ def _service_lines(settings: Settings) -> Iterator[Finding]:
         number = warehouse.current_generation(settings.home)
         if number is None or not versions.fits(settings.home, number):
             return
-        found = queries.unknown_codes(queries.marts(settings.home, number, protected=False))
+        found = health_queries.unknown_codes(queries.marts(settings.home, number, protected=False))
     except CaretraceError:
         return  # what is wrong with the home is said elsewhere
     coded = found[~found["code"].str.startswith("(") & found["people"].notna()]

@@ -23,7 +23,7 @@ from attribution.models.forecast_fit import Fit, Task, baseline, fit
 from attribution.models.forecast_planned import planned_of
 from attribution.models.forecast_series import MONEY, REST, Key, Series, chosen
 from attribution.models.forecast_table import forecast_table, no_forecasts
-from attribution.raw import fetch
+from attribution.raw import columns, fetch
 
 TABLE = "int_forecasts"  # the model that `Forecasting` solves
 MOST_WORKERS = 4  # each holds some 300 MB
@@ -125,11 +125,7 @@ class Forecasting:
 
 def kept(connection: Connection) -> dict[str, str]:
     """What the refresh before has fitted, by the digest of what it was fitted on."""
-    columns = connection.exec_driver_sql(
-        "select column_name from duckdb_columns() where table_name = 'int_forecasts'"
-        " and database_name = current_database()"
-    ).scalars()
-    if not {"digest", "kept"} <= set(columns):
+    if not {"digest", "kept"} <= columns(connection, TABLE).keys():
         return {}
     found = fetch(connection, _KEPT).to_pydict()
     return dict(zip(found["digest"], found["kept"], strict=True))

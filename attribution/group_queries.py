@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from attribution.queries import MICROS, Marts
+from attribution.narrowing import MICROS
+from attribution.queries import Marts
 from attribution.small_cells import OTHER
 
 AGES = ("0-17", "18-29", "30-44", "45-59", "60-74", "75+", "unknown")

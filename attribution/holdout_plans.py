@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from attribution import audit, engagement_queries, queries
 from attribution.errors import BadInput
-from attribution.ledger import HOLDOUT_PLAN
+from attribution.ledger_tables import HOLDOUT_PLAN
 from attribution.lift_records import Books, allowed
 from attribution.models.arm_lift import SHARES, difference, sums
 from attribution.models.person_holdout import people_needed

@@ -1,10 +1,8 @@
 """`caretrace lift`: design a lift test, analyse a finished one, list and withdraw."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,7 @@ from attribution.lift_plans import COUNTED, Request, market_of
 from attribution.mix_command import audited, published, write
 from attribution.models.arm_lift import SHARES
 from attribution.roles import ROLES, Reader
+from attribution.terminal import day, note
 
 if TYPE_CHECKING:
     from attribution.ui.view import Table
@@ -62,7 +61,7 @@ def _add_design(verbs: "argparse._SubParsersAction[Any]") -> None:
         "--market", action="append", default=[], help="treat this one: north, or north/dental"
     )
     design.add_argument("--leave-out", action="append", default=[], metavar="MARKET")
-    design.add_argument("--first-day", type=_day, help="a Monday (the next after the data)")
+    design.add_argument("--first-day", type=day, help="a Monday (the next after the data)")
     design.add_argument("--weeks", type=int, default=usual.weeks, help="that count (8)")
     design.add_argument("--washout", type=int, default=usual.washout, help="weeks before them (2)")
     design.add_argument("--later", type=int, default=0, help="half begins so many weeks later")
@@ -88,13 +87,6 @@ def _add_people(verbs: "argparse._SubParsersAction[Any]") -> None:
     people.add_argument("--save", metavar="NAME", help="register it before the flow begins")
     people.add_argument("--out", type=Path, help="the list's file (default: standard output)")
     people.set_defaults(run=_people)
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day such as 2026-03-30") from None
 
 
 def _reader() -> Reader:
@@ -125,7 +117,7 @@ def _design(options: argparse.Namespace) -> int:
     code = write(options.out, content, lambda: audited(home, generation, _NAME, said, content))
     _tell([said_of(made, currency), *made.warnings])
     if options.save:
-        _tell([f"Registered as {options.save!r}."])
+        note(f"Registered as {options.save!r}.")
     return code
 
 
@@ -144,7 +136,7 @@ def _analyse(options: argparse.Namespace) -> int:
     code = write(options.out, content, lambda: audited(home, generation, _NAME, said, content))
     _tell([said_of(test, found), *found.warnings])
     if options.record:
-        _tell(["Recorded. The next refresh hears it."])
+        note("Recorded. The next refresh hears it.")
     return code
 
 
@@ -170,16 +162,16 @@ def _people(options: argparse.Namespace) -> int:
             wanted=options.wanted, explained=options.explained,
         )  # fmt: skip
         held = round(plan.people * plan.share)
-        _tell([f"It takes {plan.people:,} people, {held:,} of them held out."])
+        note(f"It takes {plan.people:,} people, {held:,} of them held out.")
         if options.save:
             holdout_plans.register(home, _reader(), generation, options.save, plan)
-            _tell([f"Registered as {options.save!r}."])
+            note(f"Registered as {options.save!r}.")
         return 0
     every = holdout_plans.holdouts(home, _reader(), generation)
     content = _csv(holdouts_table(every), queries.about(marts).currency)
     said: dict[str, object] = {"holdouts": len(every)}
     code = write(options.out, content, lambda: audited(home, generation, _NAME, said, content))
-    _tell([holdout_plans.sentence(every)])
+    note(holdout_plans.sentence(every))
     return code
 
 
@@ -189,9 +181,9 @@ def _withdraw(options: argparse.Namespace) -> int:
     home, _, _ = published()
     test = lift_records.withdraw(home, _reader(), options.name, options.why)
     if test.state == "withdrawn":
-        _tell([f"Called off {test.name!r}."])
+        note(f"Called off {test.name!r}.")
     else:
-        _tell([f"Took the result of {test.name!r} back. The next refresh does not hear it."])
+        note(f"Took the result of {test.name!r} back. The next refresh does not hear it.")
     return 0
 
 
@@ -218,4 +210,4 @@ def _written(moment: pd.Timestamp) -> str:
 
 def _tell(sentences: Sequence[str]) -> None:
     for sentence in sentences:
-        print(f"caretrace: {sentence}", file=sys.stderr)  # noqa: T201
+        note(sentence)

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from attribution.models.incremental_design import UNASSIGNED, Floats
 from attribution.models.lift_panel import Market, Panel
-from attribution.queries import CONVERSIONS, MICROS, SPEND, Marts, about
+from attribution.narrowing import MICROS
+from attribution.queries import CONVERSIONS, SPEND, Marts, about
 
 _RECENT = 26  # weeks that say how a channel's money is spent
 _SMALLEST = 1.0  # a week, in the mean of the last year: below it a market tells nothing

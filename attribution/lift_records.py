@@ -17,7 +17,8 @@ from sqlalchemy import insert, inspect, select
 
 from attribution import audit, lift_results, queries
 from attribution.errors import BadInput, NotAllowed
-from attribution.ledger import LIFT_RESULT, LIFT_TEST, LIFT_WITHDRAWAL, Ledger, now
+from attribution.ledger import Ledger, now
+from attribution.ledger_tables import LIFT_RESULT, LIFT_TEST, LIFT_WITHDRAWAL
 from attribution.lift_designs import proposed
 from attribution.lift_plans import Plan, Request
 from attribution.lift_results import Result

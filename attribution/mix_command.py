@@ -17,6 +17,7 @@ from attribution.paths import Home
 from attribution.planning import OBJECTIVES, Request, Scenario
 from attribution.queries import Marts
 from attribution.roles import ROLES, Reader
+from attribution.terminal import note
 from attribution.warehouse import current_generation
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _budget(options: argparse.Namespace) -> int:
 
     code = write(options.out, content, written)
     if not options.scenarios:
-        print(f"caretrace: {_sentence(plans[0])}", file=sys.stderr)  # noqa: T201
+        note(_sentence(plans[0]))
     return code
 
 

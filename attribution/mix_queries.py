@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from attribution.models.incremental_design import UNASSIGNED, Floats
 from attribution.models.response import Curves
-from attribution.queries import MICROS, SPEND, Marts, about
+from attribution.narrowing import MICROS
+from attribution.queries import SPEND, Marts, about
 
 _FACTS = ("spend", "today", "least", "most")
 CHANNELS = sa.table(

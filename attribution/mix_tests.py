@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from attribution.models.incremental_design import Floats
 from attribution.models.incremental_evidence import OFF, whole_tests
 from attribution.models.mix_weeks import BY_PLACE, MONEY
-from attribution.queries import MICROS, SPEND, Marts, about
+from attribution.narrowing import MICROS
+from attribution.queries import SPEND, Marts, about
 
 COLUMNS = ("channel", "x", "delta_x", "delta_y", "sigma")
 _PLACE = ["location", "service_line"]

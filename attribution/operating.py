@@ -7,6 +7,7 @@ from typing import Any
 from attribution import audit
 from attribution import settings as configuration
 from attribution.errors import BadInput
+from attribution.terminal import say
 
 
 def add_commands(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -43,7 +44,7 @@ def _hold(options: argparse.Namespace) -> int:
     if not home.ledger.is_file():
         raise BadInput(f"{home.folder} has no ledger yet, so nothing is sent from it.")
     hold(home, audit.operator(), options.reason)
-    _say("Sends are held. `caretrace release` lets them go out again.")
+    say("Sends are held. `caretrace release` lets them go out again.")
     return 0
 
 
@@ -51,7 +52,7 @@ def _release(_options: argparse.Namespace) -> int:
     from attribution.holding import release
 
     released = release(configuration.home(), audit.operator())
-    _say("Sends go out again." if released else "No sends were held.")
+    say("Sends go out again." if released else "No sends were held.")
     return 0
 
 
@@ -59,10 +60,8 @@ def _backup(options: argparse.Namespace) -> int:
     from attribution.backup import backup
 
     made = backup(configuration.home(), options.target, with_key=options.with_key)
-    _say(
-        f"{options.target} holds generation {made.generation}: {made.files:,} files, {made.words}."
-    )
-    _say(
+    say(f"{options.target} holds generation {made.generation}: {made.files:,} files, {made.words}.")
+    say(
         "It holds the key: keep it as you keep patients' data, and encrypted."
         if options.with_key
         else "The key is not in it: keep the key apart, as nothing can be opened without it."
@@ -75,13 +74,9 @@ def _restore(options: argparse.Namespace) -> int:
 
     if options.check:
         made = check(options.backup)
-        _say(f"{options.backup} is whole: {made.files:,} files of {made.made_at}.")
+        say(f"{options.backup} is whole: {made.files:,} files of {made.made_at}.")
         return 0
     home = configuration.home()
     for sentence in restore(options.backup, home, options.forgotten):
-        _say(sentence)
+        say(sentence)
     return 0
-
-
-def _say(sentence: str) -> None:
-    print(sentence, flush=True)  # noqa: T201

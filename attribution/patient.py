@@ -17,11 +17,11 @@ from sqlalchemy.exc import ProgrammingError
 from attribution.errors import StorageError
 from attribution.keys import keyring
 from attribution.models.journey_credit import shared
+from attribution.narrowing import MICROS
 from attribution.paths import Home
 from attribution.people import People
 from attribution.placeholders import placeholders
 from attribution.privacy import Door
-from attribution.queries import MICROS
 from attribution.versions import SENTENCE
 
 LONGEST_NUMBER = 64

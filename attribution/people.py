@@ -15,8 +15,10 @@ import sqlalchemy as sa
 
 from attribution.errors import NotAllowed
 from attribution.models.journey_credit import shared
+from attribution.narrowing import MICROS
+from attribution.path_queries import STEPS
 from attribution.paths import Home
-from attribution.queries import MICROS, STEPS, Scope
+from attribution.queries import Scope
 from attribution.warehouse import open_people
 
 COMMON_PATHS = 60  # so many of the commonest ways are looked at for examples

@@ -6,7 +6,8 @@ import pandas as pd
 import sqlalchemy as sa
 
 from attribution.models.persuading import return_lift as lifts_of
-from attribution.queries import MICROS, REACTIVATION, SPEND, Marts, Scope
+from attribution.narrowing import MICROS, in_currency, in_dimensions, in_money, total
+from attribution.queries import REACTIVATION, SPEND, Marts, Scope
 
 GROUP = ("months_silent", "service_line")
 CHANNELS = {"outreach_email": "email_people", "outreach_sms": "sms_people"}
@@ -107,3 +108,30 @@ def message_costs(at: Marts, currency: str) -> dict[str, float]:
         channel: float(micros.get(channel, 0)) / MICROS / max(float(people.get(channel, 0)), 1)
         for channel in CHANNELS
     }
+
+
+def reactivation(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+    """Silent patients and what became of them, in cohorts assigned within the scope's weeks.
+
+    Columns: cohort_month, campaign, channel, months_silent, arm, silent, contacted, engaged,
+    booked, kept, retained, value.
+    """
+    mart = REACTIVATION
+    grain = (mart.c.cohort_month, mart.c.campaign, mart.c.channel, mart.c.months_silent, mart.c.arm)
+    stages = (mart.c.silent, mart.c.contacted, mart.c.engaged, mart.c.booked, mart.c.kept)
+    statement = (
+        sa.select(
+            *grain,
+            *(total(stage) for stage in stages),
+            # Missing where small cells are folded: few are retained at a time.
+            sa.cast(sa.func.sum(mart.c.retained), sa.Double).label("retained"),
+            in_currency(mart, currency, "value"),
+        )
+        .where(
+            mart.c.cohort_month.between(scope.since.replace(day=1), scope.until),
+            *in_dimensions(mart, scope),
+        )
+        .group_by(*grain)
+        .order_by(*grain)
+    )
+    return in_money(at.ask(statement), "value")

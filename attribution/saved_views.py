@@ -7,9 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from attribution import audit, queries
+from attribution import audit, refresh_queries
 from attribution.errors import BadInput, NotAllowed
-from attribution.ledger import SAVED_VIEW, Ledger
+from attribution.ledger import Ledger
+from attribution.ledger_tables import SAVED_VIEW
 from attribution.paths import Home
 from attribution.roles import NOTE, SEE, Reader
 
@@ -71,7 +72,7 @@ def views(home: Home, reader: Reader) -> tuple[SavedView, ...]:
         raise NotAllowed("Views are for readers who have a role. Sign in first.")
     if not home.ledger.is_file():
         return ()
-    rows = queries.ledger(home).rows(SAVED_VIEW)
+    rows = refresh_queries.ledger(home).rows(SAVED_VIEW)
     found = (
         SavedView(
             int(row["number"]),

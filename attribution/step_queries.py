@@ -6,7 +6,8 @@ import pandas as pd
 import sqlalchemy as sa
 
 from attribution.models.gain import brought
-from attribution.queries import CREDIT, MICROS, Marts, Scope
+from attribution.narrowing import MICROS
+from attribution.queries import CREDIT, Marts, Scope
 
 # In the order in which they are reached; `reached` in the mart counts them from 1.
 STAGES = (

@@ -12,15 +12,22 @@ import pandas as pd
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from attribution import viewer_cells, viewer_paths, viewer_patients
-from attribution.errors import TransformError
-from attribution.raw import fetch, lent
-from attribution.small_cells import LEAST, OTHER, Cube, protected
+from attribution import viewer_blocks, viewer_paths, viewer_patients, viewer_shares
+from attribution.raw import lent
+from attribution.small_cells import Cube, protected
 from attribution.transform import checksum
-from attribution.viewer_cells import WEEKS, Told, block_of
+from attribution.viewer_cells import WEEKS
+from attribution.viewer_file import (
+    BEFORE,
+    VIEWERS,
+    create,
+    frame_of,
+    prove,
+    tables_in,
+    types_of,
+    write_cube,
+)
 
-VIEWERS, BEFORE = "viewers", "before"  # how the file, and the one published before, are attached
-ALL = "(all)"  # what credit says of service lines and places
 VERSION = "2"  # of these rules; all blocks are told anew when it changes
 
 # Nothing in these is counted of people: money spent, traffic, how models fared, differences of
@@ -84,10 +91,15 @@ ASKED = {
     "engagement": "where weeks = 4 and topic <> 'reactivation' and week + interval '21' day <= ("
     "select cast(value as date) from main.about where key = 'last_week')",
 }
-# The tables whose rows say by what rules all the others were counted.
-_RULES = (
+# The tables, beside the marts, whose rows say by what rules all the others were counted.
+RULES = (
     *("setting_report", "setting_credit", "setting_model", "setting_uncounted", "setting_kept"),
     *("campaign_rules", "channel_rules", "platform_rules", "lapse_rules", "setting_silence"),
+)
+# All that is read here and is no mart: where the private store is elsewhere, it must come along.
+BESIDE = (
+    *RULES,
+    *("int_conversions", "int_shares", "int_channel_map", "int_won_paths", "int_lost_paths"),
 )
 
 
@@ -106,16 +118,16 @@ def write(connection: Connection, marts: Mapping[str, Sequence[str]], *, follows
     named = {}
     numbers = {"cells": int(earlier.get("cells", 0)), "folded": int(earlier.get("folded", 0))}
     for mart, tell in (
-        ("conversions", _conversions),
-        ("conversions_weekly", _weekly),
-        ("credit", _credit),
+        ("conversions", viewer_blocks.conversions),
+        ("conversions_weekly", viewer_blocks.weekly),
+        ("credit", viewer_blocks.credit),
     ):
-        told = tell(connection, since, until, _names(connection, mart) if earlier else None)
-        named[mart] = told
+        names = viewer_blocks.names_told(connection, mart) if earlier else None
+        named[mart] = told = tell(connection, since, until, names)
         numbers["cells"] += told.cells
         numbers["folded"] += told.folded
     for mart, told in named.items():
-        _carry_on(connection, mart, told, keep=bool(earlier))
+        viewer_blocks.carry_on(connection, mart, told, keep=bool(earlier))
     for cube in CUBES:
         if cube.name in marts:
             _cube(connection, cube, follows=bool(earlier))
@@ -123,18 +135,18 @@ def write(connection: Connection, marts: Mapping[str, Sequence[str]], *, follows
         _patients(connection, follows=bool(earlier))
     ways = set(viewer_paths.MARTS) <= set(marts)
     quarter = _paths(connection, said, earlier) if ways else ""
-    _spend(connection)
-    _incremental(connection)
+    viewer_shares.spend(connection)
+    viewer_shares.incremental(connection)
     if "removal_effect" in marts:
-        _removal_effects(connection)
+        viewer_shares.removal_effects(connection)
     for mart in AS_THEY_ARE:
         if mart in marts:
-            _create(connection, mart, f"select * from main.{mart}")
+            create(connection, mart, f"select * from main.{mart}")
     _about(connection, said, until, {"rules": rules, "told_quarter": quarter, **numbers})
-    present = _tables(connection)
+    present = tables_in(connection)
     for mart in marts:
         if mart not in present:
-            _create(connection, mart, f"select * from main.{mart} where false")
+            create(connection, mart, f"select * from main.{mart} where false")
 
 
 def _said(connection: Connection, schema: str) -> dict[str, str]:
@@ -143,7 +155,7 @@ def _said(connection: Connection, schema: str) -> dict[str, str]:
 
 
 def _rules(connection: Connection) -> str:
-    return " ".join([VERSION, *(checksum(connection, table) for table in _RULES)])
+    return " ".join([VERSION, *(checksum(connection, table) for table in RULES)])
 
 
 def _reach(said: Mapping[str, str], earlier: Mapping[str, str]) -> tuple[str, str]:
@@ -160,165 +172,13 @@ def _reach(said: Mapping[str, str], earlier: Mapping[str, str]) -> tuple[str, st
     return f"{over[0]:%Y-%m-%d}", f"{over[-1]:%Y-%m-%d}"
 
 
-def _names(connection: Connection, mart: str) -> pd.DataFrame | None:
-    frame = _frame(connection, f"from {BEFORE}.told_names where mart = '{mart}'")
-    if frame.empty:
-        return None
-    part = ["part"] if mart == "credit" else []
-    return frame[[*part, "first", "second", "allowed"]]
-
-
-def _conversions(
-    connection: Connection, since: str, until: str, names: pd.DataFrame | None
-) -> Told:
-    told = viewer_cells.places(connection, since, until, names)
-    _labelled(
-        connection,
-        "conversions",
-        told,
-        f"""
-        select
-            c.kind, l.told_service_line as service_line, l.told_location as location,
-            l.block as week, report.currency,
-            cast(sum(c.conversions) as bigint) as conversions,
-            cast(sum(case when c.currency = report.currency then c.value_micros else 0 end)
-                as bigint) as value_micros
-        from main.conversions as c
-        cross join main.setting_report as report
-        inner join labels as l
-            on {block_of("c.week")} = l.block
-            and c.service_line = l.service_line and c.location = l.location
-        group by all
-        """,
-    )
-    return told
-
-
-def _weekly(connection: Connection, since: str, until: str, _names: object) -> Told:
-    told = viewer_cells.weeks(connection, since, until)
-    _labelled(
-        connection,
-        "conversions_weekly",
-        told,
-        f"""
-        select
-            c.kind,
-            coalesce(try_cast(l.told_week as date), l.block) as week,
-            report.currency,
-            cast(sum(c.conversions) as bigint) as conversions,
-            cast(sum(case when c.currency = report.currency then c.value_micros else 0 end)
-                as bigint) as value_micros
-        from main.conversions as c
-        cross join main.setting_report as report
-        inner join labels as l
-            on {block_of("c.week")} = l.block and c.kind = l.kind
-            and cast(c.week as varchar) = l.week
-        group by all
-        """,
-    )
-    return told
-
-
-def _credit(connection: Connection, since: str, until: str, names: pd.DataFrame | None) -> Told:
-    told = viewer_cells.credited(connection, since, until, names)
-    # A channel without touches, which the incremental model credits, is a cell by itself: what it
-    # is given is a share of the whole block, and says nothing of whom.
-    _labelled(
-        connection,
-        "credit",
-        told,
-        f"""
-        select
-            c.model, c.kind,
-            case
-                when l.channel is not null then l.told_channel
-                when stands.stands = 0 then '{OTHER}'
-                else c.channel
-            end as channel,
-            case
-                when l.channel is not null then l.told_campaign
-                when stands.stands is not null then '{OTHER}'
-                else c.campaign
-            end as campaign,
-            '{ALL}' as service_line, '{ALL}' as location, parts.block as week, report.currency,
-            cast(sum(cast(c.conversions as decimal(38, 12))) as double) as conversions,
-            cast(sum(case when c.currency = report.currency then c.value_micros else 0 end)
-                as bigint) as value_micros
-        from main.credit as c
-        cross join main.setting_report as report
-        inner join (select distinct kind, block from labels) as parts
-            on {block_of("c.week")} = parts.block and c.kind = parts.kind
-        left join labels as l
-            on parts.block = l.block and c.kind = l.kind
-            and c.channel = l.channel and c.campaign = l.campaign
-        left join (
-            select
-                kind, block, channel,
-                max(case when told_channel = channel then 1 else 0 end) as stands
-            from labels group by all
-        ) as stands
-            on parts.block = stands.block and c.kind = stands.kind and c.channel = stands.channel
-        where l.channel is not null or c.model = 'incremental'
-        group by all
-        """,
-    )
-    return told
-
-
-def _labelled(connection: Connection, mart: str, told: Told, sql: str) -> None:
-    labels = told.labels
-    if labels.empty:
-        # Of no block: the columns have a type all the same.
-        labels = labels.astype("str").assign(block=pd.to_datetime(pd.Series(dtype="str")))
-    labels = labels.assign(block=pd.to_datetime(labels["block"]).dt.date)
-    known = {"block": pa.date32()}
-    schema = pa.schema([(f"{name}", known.get(f"{name}", pa.string())) for name in labels])
-    with lent(connection, pa.Table.from_pandas(labels, schema, preserve_index=False)) as incoming:
-        connection.exec_driver_sql(f"create or replace temp table labels as from {incoming}")
-    few = viewer_cells.unsafe(connection, told)
-    if few:
-        raise TransformError(_FEW.format(few=few, mart=mart, least=LEAST))
-    connection.exec_driver_sql(f"create table {VIEWERS}.new_{mart} as {sql}")
-    connection.exec_driver_sql("drop table labels")
-
-
-_FEW = (
-    "{few} cells of {mart} would tell viewers of fewer than {least} people; nothing was published. "
-    "Report it: it is a fault of the program."
-)
-_GRAIN = {
-    "conversions": "kind, service_line, location, week, currency",
-    "conversions_weekly": "kind, week, currency",
-    "credit": "model, kind, channel, campaign, service_line, location, week, currency",
-}
-
-
-def _carry_on(connection: Connection, mart: str, told: Told, *, keep: bool) -> None:
-    """What was told before, and the new blocks after it."""
-    own = f"{VIEWERS}.main"
-    before = f" union all by name from {BEFORE}.{mart}" if keep else ""
-    rows = f"from {own}.new_{mart}{before}"
-    _create(connection, mart, f"select * from ({rows})", _GRAIN[mart])
-    connection.exec_driver_sql(f"drop table {own}.new_{mart}")
-    names = told.names.rename(columns={"kind": "part"}).assign(mart=mart)
-    if "part" not in names:
-        names = names.assign(part="")
-    columns = ("mart", "part", "first", "second", "allowed")
-    schema = pa.schema([(n, pa.bool_() if n == "allowed" else pa.string()) for n in columns])
-    with lent(connection, pa.Table.from_pandas(names, schema, preserve_index=False)) as incoming:
-        connection.exec_driver_sql(
-            f"create table if not exists {own}.told_names as from {incoming} limit 0"
-        )
-        connection.exec_driver_sql(f"insert into {own}.told_names from {incoming}")
-
-
 def _cube(connection: Connection, cube: Cube, *, follows: bool) -> None:
     """Write a declared mart."""
     grain = ", ".join((*cube.by, *cube.keys))
     asked = ASKED.get(cube.name, "")
-    frame = _frame(connection, f"from main.{cube.name} {asked} order by {grain}")
-    known = follows and cube.name in _tables(connection, BEFORE)
-    before = _frame(connection, f"from {BEFORE}.{cube.name}") if known else None
+    frame = frame_of(connection, f"from main.{cube.name} {asked} order by {grain}")
+    known = follows and cube.name in tables_in(connection, BEFORE)
+    before = frame_of(connection, f"from {BEFORE}.{cube.name}") if known else None
     if before is not None:
         before = before.assign(**dict.fromkeys(cube.untold, 0))
     if cube.name == "reactivation":
@@ -327,23 +187,23 @@ def _cube(connection: Connection, cube: Cube, *, follows: bool) -> None:
     rows = protected(cube, frame, before)
     if cube.name == "reactivation":
         rows = rows.drop(columns="engaged_or_booked")
-    _prove(cube, rows if cube.name != "reactivation" else _as_steps(rows))
-    _write(connection, cube, rows)
+    prove(cube, rows if cube.name != "reactivation" else _as_steps(rows))
+    write_cube(connection, cube, rows)
 
 
 def _patients(connection: Connection, *, follows: bool) -> None:
     """Write the marts of patients, each of which is folded on the cells of another."""
-    follows = follows and set(viewer_patients.MARTS) <= _tables(connection, BEFORE)
+    follows = follows and set(viewer_patients.MARTS) <= tables_in(connection, BEFORE)
     frames = [
         {
-            name: _frame(connection, f"from {place}.{name} {only}")
+            name: frame_of(connection, f"from {place}.{name} {only}")
             for name, only in viewer_patients.ASKED.items()
         }
         for place in ("main", BEFORE)[: 1 + follows]
     ]
     for cube, rows in viewer_patients.told(*frames):
-        _prove(cube, rows)
-        _write(connection, cube, rows)
+        prove(cube, rows)
+        write_cube(connection, cube, rows)
 
 
 def _paths(connection: Connection, said: Mapping[str, str], earlier: Mapping[str, str]) -> str:
@@ -352,23 +212,13 @@ def _paths(connection: Connection, said: Mapping[str, str], earlier: Mapping[str
     told = viewer_paths.tell(connection, since or "2000-01-01", said["last_day"])
     for mart, rows in told.items():
         columns = ", ".join(
-            f"cast({name} as {kind}) as {name}" for name, kind in _types(connection, mart)
+            f"cast({name} as {kind}) as {name}" for name, kind in types_of(connection, mart)
         )
         before = f" union all by name from {BEFORE}.{mart}" if since else ""
         with lent(connection, pa.Table.from_pandas(rows, preserve_index=False)) as incoming:
-            _create(connection, mart, f"select {columns} from {incoming}{before}")
+            create(connection, mart, f"select {columns} from {incoming}{before}")
     newest = told["path_lags"]["quarter"].max() if len(told["path_lags"]) else None
     return since if newest is None else f"{pd.Timestamp(newest):%Y-%m-%d}"
-
-
-def _write(connection: Connection, cube: Cube, rows: pd.DataFrame) -> None:
-    with lent(connection, pa.Table.from_pandas(rows, preserve_index=False)) as incoming:
-        columns = ", ".join(
-            f"cast({'null' if name in cube.untold else name} as {kind}) as {name}"
-            for name, kind in _types(connection, cube.name)
-        )
-        grain = ", ".join((*cube.by, *cube.keys))
-        _create(connection, cube.name, f"select {columns} from {incoming}", grain)
 
 
 def _as_steps(frame: pd.DataFrame) -> pd.DataFrame:
@@ -382,99 +232,13 @@ def _as_steps(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _prove(cube: Cube, rows: pd.DataFrame) -> None:
-    """The cheap law that always holds, whoever made the rows: nought or enough people."""
-    counted = cube.counted(rows)
-    few = int((((counted != 0) & (counted < LEAST)).any(axis=1)).sum())
-    if few:
-        raise TransformError(_FEW.format(few=few, mart=cube.name, least=LEAST))
-
-
-def _frame(connection: Connection, sql: str) -> pd.DataFrame:
-    frame: pd.DataFrame = fetch(connection, sql).to_pandas()
-    return frame
-
-
-def _types(connection: Connection, mart: str) -> list[tuple[str, str]]:
-    described = connection.exec_driver_sql(f"describe main.{mart}").all()
-    return [(str(name), str(kind)) for name, kind, *_ in described]
-
-
-def _spend(connection: Connection) -> None:
-    """Spend, under the service lines and places that have names there."""
-    known = f"select distinct %s from {VIEWERS}.conversions"
-    columns = ", ".join(
-        f"case when {name} in (select {name} from main.conversions)"
-        f" and {name} not in ({known % name}) then '{OTHER}' else {name} end as {name}"
-        for name in ("service_line", "location")
-    )
-    grain = "channel, campaign, service_line, location, week, currency"
-    _create(
-        connection,
-        "spend",
-        f"select channel, campaign, {columns}, week, currency,"
-        " cast(sum(spend_micros) as bigint) as spend_micros,"
-        " cast(sum(impressions) as bigint) as impressions, cast(sum(clicks) as bigint) as clicks"
-        " from main.spend group by all",
-        grain,
-    )
-
-
-def _removal_effects(connection: Connection) -> None:
-    """Removal effects of the channels that are told by their names.
-
-    An effect times all conversions is about how many ran through a channel: of one that is folded
-    everywhere that would be its small cell again.
-    """
-    _create(
-        connection,
-        "removal_effect",
-        f"""
-        select effects.* from main.removal_effect as effects
-        inner join (
-            select distinct kind, channel from {VIEWERS}.credit where model <> 'incremental'
-        ) as told
-            on effects.kind = told.kind and effects.channel = told.channel
-        """,
-        "kind, channel",
-    )
-
-
-def _incremental(connection: Connection) -> None:
-    """What the incremental model says, as shares of what viewers are told was converted."""
-    _create(
-        connection,
-        "incremental",
-        f"""
-        select
-            i.* replace (
-                coalesce(i.share * told.conversions, 0) as conversions,
-                cast(coalesce(i.value_micros * told.conversions / nullif(whole.conversions, 0), 0)
-                    as bigint) as value_micros,
-                i.low * told.conversions / nullif(whole.conversions, 0) as low,
-                i.high * told.conversions / nullif(whole.conversions, 0) as high
-            )
-        from main.incremental as i
-        left join (
-            select kind, cast(sum(conversions) as double) as conversions
-            from {VIEWERS}.conversions group by kind
-        ) as told on i.kind = told.kind
-        left join (
-            select kind, sum(conversions) as conversions from main.incremental group by kind
-        ) as whole on i.kind = whole.kind
-        """,
-        "kind, channel",
-    )
-
-
 def _about(
     connection: Connection, said: Mapping[str, str], until: str, more: Mapping[str, object]
 ) -> None:
     kept = {key: said[key] for key in ("currency", "timezone", "visits_since") if key in said}
     last = pd.Timestamp(until) + pd.Timedelta(weeks=WEEKS - 1)
-    first = _frame(connection, f"select min(week) as week from {VIEWERS}.conversions")["week"].iloc[
-        0
-    ]
+    weeks = frame_of(connection, f"select min(week) as first from {VIEWERS}.conversions")
+    first = weeks["first"].iloc[0]
     kept |= {
         "first_week": f"{pd.Timestamp(first):%Y-%m-%d}" if pd.notna(first) else said["first_week"],
         "last_week": f"{last:%Y-%m-%d}",
@@ -485,15 +249,4 @@ def _about(
     }
     rows = pa.table({"key": list(kept), "value": list(kept.values())})
     with lent(connection, rows) as incoming:
-        _create(connection, "about", f"from {incoming}", "key")
-
-
-def _create(connection: Connection, mart: str, sql: str, grain: str = "all") -> None:
-    connection.exec_driver_sql(f"create table {VIEWERS}.{mart} as {sql} order by {grain}")
-
-
-def _tables(connection: Connection, place: str = VIEWERS) -> set[str]:
-    rows = connection.exec_driver_sql(
-        f"select table_name from duckdb_tables() where database_name = '{place}'"
-    ).all()
-    return {str(name) for (name,) in rows}
+        create(connection, "about", f"from {incoming}", "key")

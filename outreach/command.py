@@ -14,6 +14,7 @@ from attribution.errors import BadInput
 from attribution.outreach_settings import Outreach, outreach_settings
 from attribution.paths import Home
 from attribution.roles import Reader
+from attribution.terminal import note, say
 
 
 def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -58,6 +59,7 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
 @contextmanager
 def _opened() -> Iterator[tuple[Home, Outreach, bool, Contacts, Any]]:
     """The home, what it says of outreach, whether it is simulated, its contacts and its outbox."""
+    from attribution.forgetting import silence
     from outreach.outbox import Outbox
 
     home = configuration.home()
@@ -68,6 +70,7 @@ def _opened() -> Iterator[tuple[Home, Outreach, bool, Contacts, Any]]:
             f"Outreach is switched off. Set enabled = true under [outreach] in {home.config}, "
             "and refresh, so that addresses are kept (docs/outreach.md says how)."
         )
+    silence(home)
     with Contacts(home) as contacts, Outbox(home) as outbox:
         yield home, settings, whole.demo, contacts, outbox
 
@@ -79,13 +82,13 @@ def _list(_options: argparse.Namespace) -> int:
         for flow in flows(home).values():
             ways = [f"{name} ({settings.way(flow.name, name)})" for name in flow.channels]
             state = "approved" if outbox.approved(flow.name, flow.version) else "not approved"
-            _say(f"{flow.name}: {flow.title}")
-            _say(
+            say(f"{flow.name}: {flow.title}")
+            say(
                 f"  {flow.purpose}, by {' or '.join(ways)}, until {flow.ends}, "
                 f"{flow.holdout:.0%} held out; version {flow.version}, {state}"
             )
             if counts := outbox.counts(flow.name):
-                _say("  " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+                say("  " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))
     return 0
 
 
@@ -104,7 +107,7 @@ def _preview(options: argparse.Namespace) -> int:
             audit.record(home, audit.operator(), audit.PEOPLE_SEEN, f"preview of {flow.name}")
         said = of_a_person(made, settings) if options.people else example(flow, settings)
         for channel, (subject, text) in said.items():
-            _say(f"\n--- {channel}{': ' + subject if subject else ''}\n{text}")
+            say(f"\n--- {channel}{': ' + subject if subject else ''}\n{text}")
     return 0
 
 
@@ -118,9 +121,9 @@ def _approve(options: argparse.Namespace) -> int:
         # Whoever can run commands on the home folder is its administrator.
         reader = Reader(audit.operator(), frozenset({"admin"}))
         approve(home, reader, flow, settings, outbox, today_of(home))
-        _say(f"Version {flow.version} of {flow.name} is approved until its file changes.")
+        say(f"Version {flow.version} of {flow.name} is approved until its file changes.")
         if soon := not_yet(flow, today_of(home)):
-            _say(soon)
+            say(soon)
     return 0
 
 
@@ -131,7 +134,7 @@ def _withdraw(options: argparse.Namespace) -> int:
         # Also of a flow whose file is gone.
         reader = Reader(audit.operator(), frozenset({"admin"}))
         waited = withdraw(home, reader, options.flow, outbox)
-        _say(
+        say(
             f"{options.flow} writes to nobody until it is approved again; {waited:,} messages "
             "that waited were not sent."
         )
@@ -150,7 +153,7 @@ def _send(options: argparse.Namespace) -> int:
         made = plan(home, flow, settings, contacts, outbox, demo=demo)
         _funnel(made)
         if not options.live:
-            _say("Nothing was sent: this was a dry run. Add --live to send.")
+            say("Nothing was sent: this was a dry run. Add --live to send.")
             return 0
         if not outbox.approved(flow.name, flow.version):
             raise BadInput(
@@ -166,22 +169,22 @@ def _send(options: argparse.Namespace) -> int:
         keep(made, outbox, home)
         result = send(home, flow, settings, contacts, outbox, demo=demo)
         for state, count in sorted(result.states.items()):
-            _say(f"{count:,} {state}")
+            say(f"{count:,} {state}")
         for state, reason, count in outbox.reasons(flow.name):
-            _say(f"  {state}: {count:,} {reason}")
+            say(f"  {state}: {count:,} {reason}")
         if result.heard:
-            _say(f"{result.heard:,} refusals or bounces were new to us and are honoured.")
+            say(f"{result.heard:,} refusals or bounces were new to us and are honoured.")
         _say_taken(result.taken)
         if result.quiet:
-            _say(f"{result.quiet:,} wait until it is no longer quiet where they live.")
+            say(f"{result.quiet:,} wait until it is no longer quiet where they live.")
         if result.settled.open:
-            _say(
+            say(
                 f"{result.settled.open:,} are in doubt: the sender ended while they left, and "
                 "nothing shows yet whether they went. Send again later; or look there yourself, "
                 f"then say `caretrace outreach settle {flow.name} --as sent` (or unsent)."
             )
         if result.stopped:
-            print(f"caretrace: {result.stopped}", file=sys.stderr)  # noqa: T201
+            note(result.stopped)
         return 1 if result.stopped or result.settled.open or result.taken.left else 0
 
 
@@ -195,7 +198,7 @@ def _listen(_options: argparse.Namespace) -> int:
         for name in in_use(settings) if demo else ():
             only_here(settings, name)
         new = Ear(home, settings, outbox).listen()
-        _say(f"{new:,} refusals or bounces are new and are honoured from now on.")
+        say(f"{new:,} refusals or bounces are new and are honoured from now on.")
         with Published(home) as ask:
             taken = take_back(home, settings, contacts, outbox, ask.driver())
         _say_taken(taken)
@@ -211,7 +214,7 @@ def _settle(options: argparse.Namespace) -> int:
             fate=options.fate,
         )  # fmt: skip
         done = decide(options.flow, outbox, gone=options.fate == "sent")
-        _say(f"{done:,} messages are settled as {options.fate}.")
+        say(f"{done:,} messages are settled as {options.fate}.")
     return 0
 
 
@@ -226,12 +229,9 @@ def _stop(options: argparse.Namespace) -> int:
     with _opened() as (home, _settings, _demo, _contacts, outbox):
         done, unread = stop(home, configuration.load(home), outbox, lines.splitlines())
         audit.record(home, audit.operator(), audit.OUTREACH_STOPPED, "addresses", stopped=done)
-        _say(f"{done:,} addresses will not be written to again, by any flow.")
+        say(f"{done:,} addresses will not be written to again, by any flow.")
         if unread:
-            print(  # noqa: T201
-                f"caretrace: {unread:,} lines are no e-mail or phone and were left out.",
-                file=sys.stderr,
-            )
+            note(f"{unread:,} lines are no e-mail or phone and were left out.")
     return 1 if unread else 0
 
 
@@ -242,7 +242,7 @@ def _results(options: argparse.Namespace) -> int:
         for sentence in results(
             home, options.flow, outbox, options.outcome, level=options.level, demo=demo
         ):
-            _say(sentence)
+            say(sentence)
     return 0
 
 
@@ -252,7 +252,7 @@ def _size(options: argparse.Namespace) -> int:
     needed = people_needed(
         options.base, options.lift, options.holdout, power=options.power, level=options.level
     )
-    _say(
+    say(
         f"{needed:,} people, of whom {round(needed * options.holdout):,} are held out, find a "
         f"lift of {options.lift:.1%} over {options.base:.1%} with a power of {options.power:.0%}."
     )
@@ -263,20 +263,13 @@ def _funnel(made: Any) -> None:
     from outreach.planning import REASONS
 
     by = ", ".join(f"{count:,} by {name}" for name, count in sorted(made.channels.items()))
-    _say(f"{made.audience:,} in the audience, {made.planned:,} would be written to ({by or '-'}).")
+    say(f"{made.audience:,} in the audience, {made.planned:,} would be written to ({by or '-'}).")
     for reason, count in sorted(made.dropped.items(), key=lambda each: -each[1]):
-        _say(f"  {count:,} not: {REASONS[reason]}")
+        say(f"  {count:,} not: {REASONS[reason]}")
 
 
 def _say_taken(taken: Any) -> None:
     if taken.back:
-        _say(f"{taken.back:,} who refuse by now were taken off lists, campaigns and tasks again.")
+        say(f"{taken.back:,} who refuse by now were taken off lists, campaigns and tasks again.")
     if taken.left:
-        print(  # noqa: T201
-            f"caretrace: {taken.left:,} who refuse by now are still there. {taken.why}",
-            file=sys.stderr,
-        )
-
-
-def _say(sentence: str) -> None:
-    print(sentence, flush=True)  # noqa: T201
+        note(f"{taken.left:,} who refuse by now are still there. {taken.why}")

@@ -9,7 +9,7 @@ import pytest
 from marts_fixture import LAST_WEEK, make_home
 from warehouse_fixtures import Warehouse, appointment, at, payment, touch
 
-from attribution import queries
+from attribution import amount_queries, queries
 from attribution.date_basis import OWN
 from attribution.models.credit_dates import BOOKING, TOUCH, VISIT
 from attribution.models.parameters import CreditSettings
@@ -116,7 +116,11 @@ def test_pages_count_by_the_chosen_day_and_viewers_by_one_only(marts_home):
     # So wide that weeks before the first and after the last are in it.
     every = Scope(date(2020, 1, 6), date(2030, 1, 7), model="linear")
     narrow = Scope(LAST_WEEK, LAST_WEEK, model="linear")
-    for ask in (queries.credit_by_campaign, queries.credit_by_model, queries.conversions_by_week):
+    for ask in (
+        amount_queries.credit_by_campaign,
+        amount_queries.credit_by_model,
+        amount_queries.conversions_by_week,
+    ):
         usual, usual_week = (
             ask(plain, scope, "USD")[["conversions", "value"]].sum() for scope in (every, narrow)
         )
@@ -137,8 +141,8 @@ def test_pages_say_by_which_day_they_count(marts_home):
         assert "by the day of the touch" in build(plain, scope).remark
         assert "other days are for readers with the role analyst" in build(folded, scope).remark
         assert not build(plain, replace(scope, basis=OWN)).remark
-    lost = queries.without_date(plain, scope).set_index("kind")
-    credit = queries.credit_by_model(plain, scope, "USD")
+    lost = amount_queries.without_date(plain, scope).set_index("kind")
+    credit = amount_queries.credit_by_model(plain, scope, "USD")
     nobody = credit[(credit["model"] == "position") & (credit["channel"] == "unattributed")]
     assert lost.loc["booked", "undated"] == pytest.approx(float(nobody["conversions"].sum()))
     assert any("Without a known touch" in note for note in overview.build(plain, scope).notes)

@@ -17,7 +17,7 @@ from attribution.models.estimate import score_interval
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.ui import charts, formats
-from attribution.ui.views import attribution, channels, ranking
+from attribution.ui.views import attribution, channel_figures, channels, ranking
 
 LAST = made_up.LAST_WEEK
 RECENT = Scope(LAST - timedelta(weeks=12), LAST)
@@ -412,7 +412,7 @@ def test_a_channel_of_which_too_little_is_known_is_not_said_to_pay(marts, tables
 
 def test_where_too_little_is_known_of_all_no_return_is_named():
     drawn = pd.DataFrame({"channel": ["display"], "spend": [99], "roas": [3]})
-    said = channels._return_in_words(drawn, ["video"], 2.0, frozenset({"display", "video"}))
+    said = channel_figures.return_in_words(drawn, ["video"], 2.0, frozenset({"display", "video"}))
     assert said == "Of no channel with spend is enough known to tell what it returns."
 
 

@@ -13,8 +13,8 @@ from servers.loopback import Loopback, Reply
 from servers.smtp import SmtpServer
 from streamlit.testing.v1 import AppTest
 
-from attribution import audit, queries
-from attribution.errors import BadInput, Busy, NotAllowed
+from attribution import amount_queries, audit
+from attribution.errors import BadInput, Busy, NotAllowed, SettingsError
 from attribution.ledger import Ledger
 from attribution.paths import PAGES, SHELL
 from attribution.reports.catalog import Rendered, render
@@ -28,7 +28,8 @@ from attribution.schedule.delivery import Deliveries, Mail
 from attribution.schedule.managing import Manager
 from attribution.schedule.plans import planned
 from attribution.schedule.probing import probes
-from attribution.schedule.sending import Sender, only_sender
+from attribution.schedule.pruning import prune
+from attribution.schedule.sending import Sender, file_of, only_sender
 
 NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
 ADMIN = Reader("Ada", frozenset({"admin"}))
@@ -94,6 +95,35 @@ def manager(home, server, monkeypatch):
     return Manager(home, ADMIN, lambda: NOW)
 
 
+def test_files_go_after_their_time_and_the_books_stay(home, server, manager):
+    manager.save("board", TABLE)
+    sent = manager.send_now("board")
+    assert (sent.state, manager.sent(sent.key)[1][:5]) == ("sent", b"chann")
+    later = datetime.now(UTC) + timedelta(days=40)
+    with Books(home) as books:
+        # One that waits and one that is being sent keep theirs, however old.
+        books.due("board/2020-01-06", "board", NOW, NOW - timedelta(days=999))
+        waits = file_of(home, "board/2020-01-06", "board.csv")
+        waits.parent.mkdir(parents=True)
+        waits.write_bytes(b"waits")
+        assert prune(home, books, 0, later) == 0  # for ever
+        assert prune(home, books, 41, later) == 0
+        assert manager.history()["file"].tolist() == ["", "kept"]
+        assert prune(home, books, 39, later) == 1
+        assert prune(home, books, 39, later) == 0
+    assert waits.read_bytes() == b"waits"
+    gone = manager.history().set_index("key").loc[sent.key]
+    assert (gone["file"], gone["state"], gone["sha256"]) == ("removed", "sent", sent.sha256)
+    assert json.loads(gone["manifest"])["generation"] == 1
+    with pytest.raises(BadInput, match=f"is removed.*{sent.sha256}"):
+        manager.sent(sent.key)
+    # The schedule does it, by the setting, which has a year as its default.
+    assert planned(home).week.keep_files_days == 366
+    home.config.write_text(home.config.read_text() + "[schedule]\nkeep_files_days = -1\n")
+    with pytest.raises(SettingsError, match="keep_files_days must be from 0"):
+        planned(home)
+
+
 def test_a_report_is_sent_with_its_manifest_to_each_once(published, home, server, manager):
     manager.save("board", TABLE)
     sent = manager.send_now("board")
@@ -130,16 +160,16 @@ def test_what_is_empty_or_does_not_add_up_does_not_leave(home, server, monkeypat
     made = replace(made, manifest=made.manifest | {"filters": scope})
     assert "nothing in it" in wrong_with(home, 1, replace(made, manifest={"rows": {"rows": 0}}))
     assert "another generation" in wrong_with(home, 2, made)
-    observed = queries.conversions_by_week
+    observed = amount_queries.conversions_by_week
 
     def credited(marts, scope, currency):
         found = observed(marts, scope, currency).groupby("kind", as_index=False).sum(True)
         return found.assign(channel="email", campaign="all")
 
-    monkeypatch.setattr(queries, "credit_by_campaign", credited)
+    monkeypatch.setattr(amount_queries, "credit_by_campaign", credited)
     assert wrong_with(home, 1, made) == ""
     off = lambda *asked: credited(*asked).assign(conversions=lambda f: f["conversions"] * 1.001)  # noqa: E731
-    monkeypatch.setattr(queries, "credit_by_campaign", off)
+    monkeypatch.setattr(amount_queries, "credit_by_campaign", off)
     monkeypatch.setattr(managing, "Sender", partial(Sender, render=lambda *_, **__: made))
     manager = Manager(home, ADMIN, lambda: NOW)
     manager.save("board", TABLE)

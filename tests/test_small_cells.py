@@ -29,7 +29,8 @@ from attribution.small_cells_audit import Attack
 from attribution.ui import frame
 from attribution.ui.freshness import Freshness
 from attribution.ui.scope import protected_scope
-from attribution.viewer_marts import ALL, CUBES
+from attribution.viewer_blocks import ALL
+from attribution.viewer_marts import CUBES
 
 KINDS = ("lead", "booked", "kept", "new_patient", "collected")
 START = date(2025, 1, 20)  # a block begins here

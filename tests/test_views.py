@@ -12,7 +12,15 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from attribution import cohort_queries, queries, settings
+from attribution import (
+    amount_queries,
+    cohort_queries,
+    health_queries,
+    queries,
+    refresh_queries,
+    return_queries,
+    settings,
+)
 from attribution.doctor import examine
 from attribution.ledger import Ledger
 from attribution.metrics import KINDS, METRICS, ratio
@@ -27,6 +35,7 @@ from attribution.ui.view import View
 from attribution.ui.views import (
     arriving,
     attribution,
+    channel_figures,
     channels,
     data_health,
     journeys,
@@ -230,8 +239,8 @@ def test_spend_that_no_location_has_gives_no_ratio_at_all(marts):
 
 def test_a_paid_channel_that_leaves_no_touch_has_no_credit(marts, monkeypatch):
     known = {channel for channel, _ in made_up.campaigns()} - {"offline_media"}
-    monkeypatch.setattr(queries, "credited_channels", lambda _: frozenset(known))
-    monkeypatch.setattr(queries, "visited_channels", lambda _: frozenset(known))
+    monkeypatch.setattr(amount_queries, "credited_channels", lambda _: frozenset(known))
+    monkeypatch.setattr(amount_queries, "visited_channels", lambda _: frozenset(known))
     view = channels.build(marts, RECENT)
     row = view.tables["channels"].frame.set_index("channel").loc["offline_media"]
     assert row["spend"] > 0
@@ -247,16 +256,16 @@ def test_a_paid_channel_that_leaves_no_touch_has_no_credit(marts, monkeypatch):
 
 def test_which_channels_leave_traces_is_asked_of_all_weeks(marts, tables):
     touched = tables["credit"].query("model != 'incremental'")
-    assert queries.credited_channels(marts) == set(touched["channel"])
-    assert "baseline" not in queries.credited_channels(marts)
-    assert queries.visited_channels(marts) == set(tables["sessions"]["channel"])
+    assert amount_queries.credited_channels(marts) == set(touched["channel"])
+    assert "baseline" not in amount_queries.credited_channels(marts)
+    assert amount_queries.visited_channels(marts) == set(tables["sessions"]["channel"])
 
 
 def test_a_channel_with_hardly_any_spend_is_not_called_the_best():
     drawn = pd.DataFrame(
         {"channel": ["sms", "display", "video"], "spend": [1, 99, 100], "roas": [900, 3, 0.5]}
     )
-    words = channels._return_in_words(drawn, [], 2.0)
+    words = channel_figures.return_in_words(drawn, [], 2.0)
     assert "Display returns most (3.0x), Video least (0.5x)" in words
 
 
@@ -361,12 +370,12 @@ def test_reactivation_says_which_cohorts_it_shows(marts, monkeypatch):
     view = reactivation.build(marts, RECENT)
     assert view.notes[0].startswith(said)
     assert view.figures["funnel"].alt.startswith(said)
-    none = queries.reactivation(marts, RECENT, "USD").query("arm == 'none'")
-    monkeypatch.setattr(queries, "reactivation", lambda *_: none)
+    none = return_queries.reactivation(marts, RECENT, "USD").query("arm == 'none'")
+    monkeypatch.setattr(return_queries, "reactivation", lambda *_: none)
     view = reactivation.build(marts, RECENT)
     assert view.tables["untouched"].note.startswith(said)
     assert any("still maturing" in note for note in view.notes)
-    monkeypatch.setattr(queries, "reactivation", lambda *_: none.head(0))
+    monkeypatch.setattr(return_queries, "reactivation", lambda *_: none.head(0))
     assert reactivation.build(marts, RECENT).empty.startswith(said)
 
 
@@ -381,8 +390,8 @@ def test_the_lift_shows_how_sure_it_is_and_where_nought_is(marts):
 
 
 def test_without_a_campaign_the_page_shows_who_came_back_unasked(marts, tables, monkeypatch):
-    cohorts = queries.reactivation(marts, RECENT, "USD").query("arm == 'none'")
-    monkeypatch.setattr(queries, "reactivation", lambda *_: cohorts)
+    cohorts = return_queries.reactivation(marts, RECENT, "USD").query("arm == 'none'")
+    monkeypatch.setattr(return_queries, "reactivation", lambda *_: cohorts)
     table = reactivation.build(marts, RECENT).tables["untouched"]
     assert table.frame["silent"].sum() == cohorts["silent"].sum()
     assert "no campaign contacted any" in table.note
@@ -706,13 +715,13 @@ def reaching(days: dict[str, date]) -> pd.DataFrame:
 def test_the_chip_says_how_far_the_data_reach(healthy, monkeypatch):
     now = datetime.now(UTC)
     today = now.date()
-    ends = dict.fromkeys(queries.WEEKLY_FACTS, today - timedelta(days=2))
+    ends = dict.fromkeys(health_queries.WEEKLY_FACTS, today - timedelta(days=2))
     ends |= {"appointment": today + timedelta(days=60), "message": today - timedelta(days=70)}
-    monkeypatch.setattr(queries, "coverage", lambda _: reaching(ends))
+    monkeypatch.setattr(health_queries, "coverage", lambda _: reaching(ends))
     state = look_up(healthy, 1, now)
     assert state.state == "fresh"
     assert state.headline == f"Data to {formats.day(today - timedelta(days=2))}"
-    assert queries.data_end(None, today - timedelta(days=9)) == today - timedelta(days=9)
+    assert health_queries.data_end(None, today - timedelta(days=9)) == today - timedelta(days=9)
     ends["ad_spend"] = today - timedelta(days=9)
     state = look_up(healthy, 1, now)
     assert (state.state, state.stale) == ("stale", ("The data",))
@@ -721,7 +730,7 @@ def test_the_chip_says_how_far_the_data_reach(healthy, monkeypatch):
 
 def test_a_rollback_makes_nothing_newer(healthy, monkeypatch):
     now = datetime.now(UTC)
-    monkeypatch.setattr(queries, "coverage", lambda _: reaching({"payment": now.date()}))
+    monkeypatch.setattr(health_queries, "coverage", lambda _: reaching({"payment": now.date()}))
     first = look_up(healthy, 1, now).published_at
     with Ledger(healthy) as ledger:
         ledger.published(1, None, {}, "rollback")
@@ -741,7 +750,7 @@ def test_freshness_names_the_source_that_failed_and_the_one_that_is_late(home):
 
 
 def test_a_home_without_a_ledger_has_no_runs(tmp_path: Path):
-    assert queries.runs(Home(tmp_path)).empty
+    assert refresh_queries.runs(Home(tmp_path)).empty
     assert list(tmp_path.iterdir()) == []
 
 
@@ -822,13 +831,13 @@ def test_older_and_newer_leads_are_compared_by_what_is_expected_of_them():
 @pytest.mark.parametrize("protected", [True, False])
 def test_money_that_is_told_with_others_is_no_loss_to_viewers(home, monkeypatch, protected):
     """No row means nought to those who see all, and nothing known where small cells are folded."""
-    told = queries.credit_by_model
+    told = amount_queries.credit_by_model
 
     def without_video(*asked):
         rows = told(*asked)
         return rows[rows["channel"] != "video"]
 
-    monkeypatch.setattr(queries, "credit_by_model", without_video)
+    monkeypatch.setattr(amount_queries, "credit_by_model", without_video)
     whole = pd.DataFrame({"channel": ["video"], "rated_spend": [100.0], "roi": [0.5]})
     marts = queries.Marts(home, 1, protected=protected)
     scope = scope_of(queries.about(marts), {}, service_lines=(), locations=())

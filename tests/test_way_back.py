@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from warehouse_fixtures import Warehouse, appointment, at, message, payment
 
-from attribution import queries, step_queries
+from attribution import queries, return_queries, step_queries
 from attribution.models.gain import brought, together
 from attribution.step_queries import GROUPS, STAGES
 from attribution.ui.scope import scope_of
@@ -171,7 +171,7 @@ def test_groups_add_up_to_all_who_were_silent(marts):
 
 def test_the_contacted_of_the_way_back_are_those_of_the_campaigns(marts):
     chosen = scope(marts)
-    cohorts = queries.reactivation(marts, chosen, "USD")
+    cohorts = return_queries.reactivation(marts, chosen, "USD")
     told = build(marts, chosen).tables["way_back"].frame.set_index("stage")["people"]
     assert told["Contacted"] == cohorts["contacted"].sum()
 

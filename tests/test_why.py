@@ -9,7 +9,7 @@ import people_fixture as made_up_people
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from attribution import queries
+from attribution import narrowing, path_queries
 from attribution.errors import NotAllowed
 from attribution.models import MODELS
 from attribution.models.journey_credit import shared
@@ -20,7 +20,7 @@ from attribution.ui.views import attribution, examples, why
 RECENT = Scope(made_up.weeks()[-13], made_up.LAST_WEEK, model="linear")
 NARROW = replace(RECENT, service_lines=("cardiology",), locations=("North",))
 MIDDLE = replace(RECENT, service_lines=("cardiology",))
-QUARTERS = [q for q in made_up._quarters() if q >= queries.first_of_quarter(RECENT.since)]
+QUARTERS = [q for q in made_up._quarters() if q >= narrowing.first_of_quarter(RECENT.since)]
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def stood(**journeys: int) -> pd.DataFrame:
 def test_the_number_alone_does_not_give_back_what_was_folded(marts, monkeypatch):
     """It is told as a headline too, so it must not be in the row of others."""
     rows = stood(alone=26, first=88, middle=61, last=47, both=3)
-    monkeypatch.setattr(queries, "positions", lambda *_: rows)
+    monkeypatch.setattr(path_queries, "positions", lambda *_: rows)
     view = why.build(marts, RECENT, "email")
     assert metrics(view)["alone_rate"] == pytest.approx(26 / 225)
     shown = view.tables["why_positions"].frame.set_index("place")["part_of"]
@@ -159,7 +159,7 @@ def test_the_number_alone_does_not_give_back_what_was_folded(marts, monkeypatch)
 
 
 def test_where_too_few_had_company_nothing_is_told_of_it(marts, monkeypatch):
-    monkeypatch.setattr(queries, "positions", lambda *_: stood(alone=54, both=4))
+    monkeypatch.setattr(path_queries, "positions", lambda *_: stood(alone=54, both=4))
     view = why.build(marts, RECENT, "email")
     assert list(view.tables["why_positions"].frame["part_of"]) == [58]
     assert metrics(view)["alone_rate"] is metrics(view)["shared_share"] is None
@@ -173,7 +173,7 @@ def test_a_channel_of_few_journeys_is_not_told_of(marts):
 
 def test_shares_that_would_tell_a_small_number_are_kept_back(marts, monkeypatch):
     rows = stood(alone=4, first=30, last=30)
-    monkeypatch.setattr(queries, "positions", lambda *_: rows)
+    monkeypatch.setattr(path_queries, "positions", lambda *_: rows)
     told = metrics(why.build(marts, RECENT, "email"))
     assert (told["alone_rate"], told["shared_share"]) == (None, None)
     assert told["part_of"] == 64

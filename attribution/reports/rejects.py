@@ -7,7 +7,7 @@ the value, nor the row's key.
 import csv
 import io
 
-from attribution import queries
+from attribution import health_queries, queries
 from attribution.paths import Home
 from attribution.reports.cells import guarded
 
@@ -17,7 +17,7 @@ _COLUMNS = ("source", "file", "row_number", "table_name", "column_name", "reason
 
 def rejects_report(home: Home, generation: int) -> bytes:
     """Every rejected row of a generation as CSV in UTF-8."""
-    frame = queries.rejected(queries.marts(home, generation, protected=False), limit=None)
+    frame = health_queries.rejected(queries.marts(home, generation, protected=False), limit=None)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(_COLUMNS)

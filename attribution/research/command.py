@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attribution import settings
 from attribution.errors import BadInput
 from attribution.research.columns import PROFILES, QUASI
+from attribution.terminal import say
 from attribution.warehouse import current_generation
 
 if TYPE_CHECKING:
@@ -66,10 +67,9 @@ def _run(options: argparse.Namespace) -> int:
 
     permit = Permit("the command line, for research", audit.operator())
     told = export_research(home, generation, permit, request, hand_over).disclosure
-    print(
+    say(
         f"Wrote {out}: {told['people']:,} people, k {told['reached']['k']}, l "
         f"{min(told['reached']['l'].values())}. Read {files.REPORT} before it leaves.",
-        flush=True,
     )
     return 0
 

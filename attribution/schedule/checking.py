@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from attribution import queries
+from attribution import amount_queries, queries
 from attribution.metrics import KINDS
 from attribution.models import MODELS
 from attribution.paths import Home
@@ -35,8 +35,8 @@ def _unequal(home: Home, generation: int, filters: Any) -> str:
         return ""
     marts = queries.marts(home, generation, protected=True)
     currency = queries.about(marts).currency
-    credited = queries.credit_by_campaign(marts, scope, currency)
-    observed = queries.conversions_by_week(marts, scope, currency)
+    credited = amount_queries.credit_by_campaign(marts, scope, currency)
+    observed = amount_queries.conversions_by_week(marts, scope, currency)
     given, seen = (frame.groupby("kind")["conversions"].sum() for frame in (credited, observed))
     seen = seen.reindex(seen.index.union(given.index), fill_value=0)
     off = (given.reindex(seen.index, fill_value=0) - seen).abs()

@@ -13,6 +13,7 @@ from attribution.local_time import local
 from attribution.paths import Home
 from attribution.roles import ROLES, Reader
 from attribution.schedule import units
+from attribution.terminal import say
 
 _DOES = {
     "list": "what is planned, and what became of it last",
@@ -59,8 +60,8 @@ def _schedule(options: argparse.Namespace) -> int:
 
     configuration.load(home)  # every mistake is said now, and not on Monday
     if options.once:
-        return 0 if running.once(home, _say) else 1
-    running.forever(home, _say)
+        return 0 if running.once(home, say) else 1
+    running.forever(home, say)
     return 0
 
 
@@ -84,7 +85,7 @@ def _report(options: argparse.Namespace) -> int:
         return _list(manager, home)
     if options.what == "history":
         for row in manager.history().iloc[::-1].to_dict("records"):
-            print(f"{local(row['due_at'])} {row['name']}: {row['state']}. {row['reason']}".rstrip())
+            say(f"{local(row['due_at'])} {row['name']}: {row['state']}. {row['reason']}".rstrip())
         return 0
     if options.what == "preview":
         made = manager.preview(options.name)
@@ -92,14 +93,14 @@ def _report(options: argparse.Namespace) -> int:
         if not out.absolute().parent.is_dir():
             raise BadInput(f"There is no folder {out.parent} to write {out.name} into.")
         out.write_bytes(made.content)
-        _say(f"Wrote {out}.")
+        say(f"Wrote {out.absolute()}. Nothing was sent.")
         return 0
     if options.what == "send":
         sent = manager.send_now(options.name)
-        _say(f"{sent.name}: {sent.state}. {sent.reason}".rstrip())
+        say(f"{sent.name}: {sent.state}. {sent.reason}".rstrip())
         return 0 if sent.state == "sent" else 1
     (manager.hold if options.what == "hold" else manager.resume)(options.name)
-    _say(f"{options.name} is held." if options.what == "hold" else f"{options.name} goes again.")
+    say(f"{options.name} is held." if options.what == "hold" else f"{options.name} goes again.")
     return 0
 
 
@@ -112,11 +113,7 @@ def _list(manager: Any, home: Home) -> int:
         due = plan.slots(zone).next(datetime.now(UTC)).astimezone(zone)
         to = ", ".join([*plan.recipients, *([plan.folder] if plan.folder else [])])
         held = f" Held by {held_by}." if held_by else ""
-        print(f"{name}: {plan.title}, next {due:%a %Y-%m-%d %H:%M %Z}, to {to}.{held}")
+        say(f"{name}: {plan.title}, next {due:%a %Y-%m-%d %H:%M %Z}, to {to}.{held}")
     if not every:
-        _say(f"Nothing is planned. Add a [reports.<name>] table to {home.config}.")
+        say(f"Nothing is planned. Add a [reports.<name>] table to {home.config}.")
     return 0
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)

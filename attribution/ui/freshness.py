@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from attribution import queries
+from attribution import health_queries, queries, refresh_queries
 from attribution.paths import Home
 from attribution.ui import formats
 from attribution.warehouse import current_generation
@@ -81,11 +81,11 @@ def look_up(home: Home, generation: int | None, now: datetime) -> Freshness:
     """The freshness of a generation as of `now`."""
     if generation is None:
         return Freshness("empty", None, None)
-    published = queries.published_at(home, generation)
-    sources = queries.sources(home)
+    published = refresh_queries.published_at(home, generation)
+    sources = refresh_queries.sources(home)
     failed: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
-    data_to = queries.data_end(queries.marts(home, generation, protected=False), now.date())
+    data_to = health_queries.data_end(queries.marts(home, generation, protected=False), now.date())
     if len(sources):
         failed = tuple(sources.loc[sources["state"] == "failed", "source"])
         success = pd.to_datetime(sources["last_success_at"], utc=True)
@@ -98,5 +98,5 @@ def look_up(home: Home, generation: int | None, now: datetime) -> Freshness:
         stale = ("The data",)
     state: State = "failed" if failed else "stale" if stale else "fresh"
     at = None if published is None else published.to_pydatetime()
-    back = queries.rolled_back(home, generation)
+    back = refresh_queries.rolled_back(home, generation)
     return Freshness(state, generation, at, failed, stale, data_to, back)

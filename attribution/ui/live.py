@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from attribution import queries
+from attribution import refresh_queries
 from attribution.operations import busy
 from attribution.paths import Home
 from attribution.roles import OPERATE
@@ -16,7 +16,7 @@ EVERY = "2s"
 def refreshes(home: Home) -> None:
     """The last refreshes and the steps of the newest; looks again every 2 s while one runs."""
     with st.container(border=True):
-        running = busy(home) or _newest_state(queries.runs(home, 1)) == "running"
+        running = busy(home) or _newest_state(refresh_queries.runs(home, 1)) == "running"
         st.fragment(_refreshes, run_every=EVERY if running else None, key="refreshes")(
             home, running=running
         )
@@ -28,7 +28,7 @@ def _refreshes(home: Home, *, running: bool) -> None:
     if not access.may(home, OPERATE, alive=False):
         st.rerun()
     st.markdown("**Refreshes**")
-    runs = queries.runs(home)
+    runs = refresh_queries.runs(home)
     if runs.empty:
         st.caption("No refresh has run yet.")
         return
@@ -37,9 +37,11 @@ def _refreshes(home: Home, *, running: bool) -> None:
     if running and not still:
         # The refresh has ended: the whole page may have a new generation to show.
         st.rerun()
-    steps = queries.steps(home, str(runs["run_id"].iloc[0]))
+    steps = refresh_queries.steps(home, str(runs["run_id"].iloc[0]))
     if still and not begun:
+        # The steps of the one before would be taken for its own.
         st.caption("A refresh is starting.")
+        return
     if begun and len(steps):
         share, words = progress(steps)
         st.progress(share, formats.plain(words))

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import pandas as pd
 
-from attribution import queries
+from attribution import health_queries, queries
 from attribution.paths import Home
 from attribution.queries import Marts
 from attribution.ui.view import Column, Table, View
@@ -24,19 +24,19 @@ def build(marts: Marts) -> View:
 
     And how well people are joined, with a number and a figure.
     """
-    rejected, unmapped = queries.rejected(marts), queries.unmapped(marts)
-    quality = queries.session_quality(marts)
+    rejected, unmapped = health_queries.rejected(marts), health_queries.unmapped(marts)
+    quality = health_queries.session_quality(marts)
     return View(
         QUESTION,
         metrics=joining.metrics(marts),
         figures=joining.figures(marts),
         tables={
             **joining.tables(marts),
-            "coverage": _coverage(queries.coverage(marts)),
-            "rejected": _rejected(rejected, queries.rejected_count(marts)),
+            "coverage": _coverage(health_queries.coverage(marts)),
+            "rejected": _rejected(rejected, health_queries.rejected_count(marts)),
             "unmapped": _unmapped(unmapped),
             "sessions": _sessions(quality),
-            "unknown_codes": _unknown_codes(queries.unknown_codes(marts), marts.protected),
+            "unknown_codes": _unknown_codes(health_queries.unknown_codes(marts), marts.protected),
         },
         currency=queries.about(marts).currency,
     )

@@ -5,10 +5,12 @@ from itertools import pairwise
 
 import pandas as pd
 
-from attribution import queries
+from attribution import path_queries, queries
 from attribution.metrics import definition, ratio
+from attribution.narrowing import first_of_quarter
+from attribution.path_queries import PERCENTILES, STEPS
 from attribution.paths import Home
-from attribution.queries import PERCENTILES, STEPS, Marts, Scope, first_of_quarter
+from attribution.queries import Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records
 from attribution.ui.views.cohorts import became, thin_note
@@ -49,9 +51,9 @@ def build(marts: Marts, scope: Scope) -> View:
     tables: dict[str, Table] = {}
     metrics: tuple[Metric, ...] = ()
     followed = scope.kind in FOLLOWED
-    every = queries.paths(marts, scope) if followed else pd.DataFrame()
+    every = path_queries.paths(marts, scope) if followed else pd.DataFrame()
     if not every.empty:
-        lags = queries.path_lags(marts, scope)
+        lags = path_queries.path_lags(marts, scope)
         days = pooled(lags[lags["measure"] == "days"], ["service_line"])
         moves = _flows(every, _ENDS[scope.kind])
         metrics = _metrics(every, lags)

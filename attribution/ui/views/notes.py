@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from attribution import queries
+from attribution import amount_queries
 from attribution.date_basis import OWN, model_of
 from attribution.metrics import KINDS, definition, ratio
 from attribution.models import MODELS, WEIGHED
@@ -26,7 +26,7 @@ def money_left_out(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
 
 def other_currencies(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
     """A sentence about spend in other currencies, where there is any."""
-    elsewhere = queries.spend_elsewhere(marts, scope, about.currency)
+    elsewhere = amount_queries.spend_elsewhere(marts, scope, about.currency)
     if elsewhere.empty:
         return ()
     amounts = formats.several(
@@ -46,7 +46,7 @@ def _unplaced(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
     for words, (chosen, unplaced) in filters.items():
         if not chosen or UNASSIGNED in chosen:
             continue
-        lost = float(queries.spend_by_week(marts, unplaced, about.currency)["spend"].sum())
+        lost = float(amount_queries.spend_by_week(marts, unplaced, about.currency)["spend"].sum())
         if lost:
             sentences.append(
                 f"Spend of {formats.money(lost, about.currency)} belongs to no {words} and is "
@@ -72,7 +72,7 @@ def counted_by(marts: Marts, scope: Scope) -> str:
 
 def other_dates(marts: Marts, scope: Scope) -> tuple[str, ...]:
     """What has no such date as conversions are counted by, and what is yet to come."""
-    frame = queries.without_date(marts, scope)
+    frame = amount_queries.without_date(marts, scope)
     if frame.empty:
         return ()
     names = {

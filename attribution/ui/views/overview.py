@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import pandas as pd
 
-from attribution import queries, versions
+from attribution import amount_queries, queries, refresh_queries, versions
 from attribution.annotations import Annotation, within
 from attribution.date_basis import moved
 from attribution.forecast_queries import unusual_weeks
@@ -35,13 +35,14 @@ def overview(
     *,
     protected: bool,
     happened: tuple[Annotation, ...] = (),
+    by: str = changes.CHANNEL,
 ) -> View:
     """The page's view of one generation; built once for each scope and its notes."""
-    told = queries.told_before(home, generation, protected=protected)
+    told = refresh_queries.told_before(home, generation, protected=protected)
     if told is not None and not versions.fits(home, told.generation, protected=protected):
         told = None
     marts = queries.marts(home, generation, protected=protected)
-    return build(marts, scope, told, happened)
+    return build(marts, scope, told, happened, by)
 
 
 def build(
@@ -49,11 +50,12 @@ def build(
     scope: Scope,
     told: Marts | None = None,
     happened: tuple[Annotation, ...] = (),
+    by: str = changes.CHANNEL,
 ) -> View:
     """The page's view: headline numbers against the period before, courses, service lines.
 
     `told` are the marts that were published before, for what has been restated since; what
-    `happened` is marked.
+    `happened` is marked; what changed is told `by` channel, service_line or location.
     """
     about = queries.about(marts)
     ends = arriving.unreported(marts, scope)
@@ -73,7 +75,7 @@ def build(
             _weekly(marts, earlier, about), {name: end - back for name, end in ends.items()}
         )
     marks = within(happened, scope.since, scope.until + WEEK - timedelta(days=1))
-    bridges, parts = changes.changes(marts, told, scope, earlier, ends, about)
+    bridges, parts = changes.changes(marts, told, scope, earlier, ends, about, by)
     if in_blocks := marts.protected and bool(scope.service_lines or scope.locations):
         # By service line or place, weeks are told four at a time.
         now = _with_ratios(_by_four_weeks(now).rename_axis("week"))
@@ -113,8 +115,8 @@ class _Course:
 
 def _weekly(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
     """One row for each week of the scope, also where nothing happened."""
-    spend = queries.spend_by_week(marts, scope, about.currency).set_index("week")["spend"]
-    seen = queries.conversions_by_week(marts, scope, about.currency)
+    spend = amount_queries.spend_by_week(marts, scope, about.currency).set_index("week")["spend"]
+    seen = amount_queries.conversions_by_week(marts, scope, about.currency)
     frame = _wide(seen, "week")
     frame["spend"] = spend
     every = [scope.since + number * WEEK for number in range(scope.weeks)]
@@ -297,8 +299,8 @@ def _weekly_table(now: pd.DataFrame) -> Table:
 
 
 def _service_lines(marts: Marts, scope: Scope, about: About) -> Table:
-    spend = queries.spend_by_service_line(marts, scope, about.currency)
-    seen = queries.conversions_by_service_line(marts, scope, about.currency)
+    spend = amount_queries.spend_by_service_line(marts, scope, about.currency)
+    seen = amount_queries.conversions_by_service_line(marts, scope, about.currency)
     wide = _wide(seen, "service_line")
     names = sorted({*wide.index, *spend["service_line"]})
     frame = wide.reindex(index=names, columns=[*COUNTS, "collected"])

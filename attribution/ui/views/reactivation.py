@@ -7,7 +7,7 @@ from math import sqrt
 
 import pandas as pd
 
-from attribution import queries
+from attribution import queries, return_queries
 from attribution.metrics import definition, ratio
 from attribution.paths import Home
 from attribution.queries import About, Marts, Scope
@@ -34,7 +34,7 @@ def reactivation(home: Home, generation: int, scope: Scope, *, protected: bool) 
 def build(marts: Marts, scope: Scope) -> View:
     """The page's view: the funnel of those treated, and each group against its holdout."""
     about = queries.about(marts)
-    cohorts = _aged(queries.reactivation(marts, scope, about.currency), about)
+    cohorts = _aged(return_queries.reactivation(marts, scope, about.currency), about)
     shown = f"Cohorts of {formats.months(scope.since, scope.until)}"
     treated = cohorts[cohorts["arm"] == "treated"]
     if not cohorts["silent"].any():

@@ -141,6 +141,7 @@ def _history(history: pd.DataFrame) -> Table:
         Column("reason", "Why"),
         Column("at", "Changed, UTC", "instant"),
         Column("generation", "Generation", "count"),
+        Column("file", "File", "text", "Files are removed after keep_files_days of [schedule]."),
         Column("sha256", "SHA-256 of the file"),
     )
     frame = history.assign(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from attribution import credit_queries, mix_queries, queries
+from attribution import amount_queries, credit_queries, mix_queries
 from attribution.models import MODELS
 from attribution.queries import Marts, Scope
 from attribution.ui import formats
@@ -25,8 +25,8 @@ _MOST_NAMED = 3
 
 def evidence_of(marts: Marts, channels: Sequence[str]) -> dict[str, str]:
     """The evidence class of each channel."""
-    touched = queries.credited_channels(marts)
-    seen = queries.visited_channels(marts) | mix_queries.clicked_channels(marts)
+    touched = amount_queries.credited_channels(marts)
+    seen = amount_queries.visited_channels(marts) | mix_queries.clicked_channels(marts)
     tested = mix_queries.tested_channels(marts)
     found = {}
     for name in channels:
@@ -88,7 +88,7 @@ def _shown(marts: Marts, scope: Scope, frame: pd.DataFrame) -> Table:
 def _incremental(marts: Marts, scope: Scope, currency: str, names: Sequence[str]) -> pd.Series:
     """Money that each channel brought by places and weeks; missing where that is not known."""
     asked = replace(scope, kind=MONEY)
-    credit = queries.credit_by_model(marts, asked, currency)
+    credit = amount_queries.credit_by_model(marts, asked, currency)
     own = credit[credit["model"] == credit_queries.INCREMENTAL].set_index("channel")["value"]
     inside = credit_queries.incremental_resting_on(marts, MONEY, credit_queries.INSIDE_BASELINE)
     brought = own.astype("float64").reindex(list(names))

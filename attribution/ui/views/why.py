@@ -5,13 +5,14 @@ from typing import Any
 
 import pandas as pd
 
-from attribution import queries
+from attribution import path_queries, queries
 from attribution.metrics import KINDS, definition, ratio
 from attribution.models import MODELS
 from attribution.models.journey_credit import shared
 from attribution.models.positions import PLACES
+from attribution.narrowing import first_of_quarter
 from attribution.paths import Home
-from attribution.queries import Marts, Scope, first_of_quarter
+from attribution.queries import Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records
 
@@ -42,13 +43,13 @@ def why(home: Home, generation: int, scope: Scope, channel: str, *, protected: b
 def build(marts: Marts, scope: Scope, channel: str) -> View:
     """The section's view: figure `why_positions`, tables `why_positions` and `why_companions`."""
     currency = queries.about(marts).currency
-    positions = queries.positions(marts, scope, channel, currency)
+    positions = path_queries.positions(marts, scope, channel, currency)
     total = int(positions["journeys"].sum())
     if marts.protected:
         return View(QUESTION, currency=currency, empty=PROTECTED)
     if total < LEAST:
         return View(QUESTION, currency=currency, empty=_too_few(scope, channel))
-    pairs = queries.companions(marts, scope, channel, currency)
+    pairs = path_queries.companions(marts, scope, channel, currency)
     folded = _folded(positions, "place", spared=ALONE)
     order = {name: place for place, name in enumerate((*PLACES, OTHER))}
     folded = folded.sort_values("place", key=lambda names: names.map(order), ignore_index=True)

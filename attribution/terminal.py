@@ -1,0 +1,40 @@
+"""What every command needs: the home folder it is about, days as they are typed, and a voice."""
+
+import argparse
+import sys
+from datetime import date
+
+from attribution import settings
+from attribution.errors import BadInput
+from attribution.paths import Home
+
+
+def home_folder() -> Home:
+    """The home folder of this installation, which may yet be made.
+
+    Raises BadInput where something else stands in its place.
+    """
+    home = settings.home()
+    if home.folder.exists() and not home.folder.is_dir():
+        raise BadInput(f"{home.folder} is a file. Set CARETRACE_HOME to a folder.")
+    return home
+
+
+def day(text: str) -> date:
+    """A day as 2026-01-05, for an option of a command."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a day: write year, month and day as 2026-01-05"
+        ) from None
+
+
+def say(sentence: str) -> None:
+    """Write a sentence to whoever asked, at once."""
+    print(sentence, flush=True)
+
+
+def note(sentence: str) -> None:
+    """Write a sentence beside what was asked for, which may go into a file or a pipe."""
+    print(f"caretrace: {sentence}", file=sys.stderr)
