@@ -117,7 +117,7 @@ def _design(options: argparse.Namespace) -> int:
     code = write(options.out, content, lambda: audited(home, generation, _NAME, said, content))
     _tell([said_of(made, currency), *made.warnings])
     if options.save:
-        note(f"Registered as {options.save!r}.")
+        _tell([f"Registered as {options.save!r}."])
     return code
 
 
@@ -136,7 +136,7 @@ def _analyse(options: argparse.Namespace) -> int:
     code = write(options.out, content, lambda: audited(home, generation, _NAME, said, content))
     _tell([said_of(test, found), *found.warnings])
     if options.record:
-        note("Recorded. The next refresh hears it.")
+        _tell(["Recorded. The next refresh hears it."])
     return code
 
 
@@ -162,16 +162,16 @@ def _people(options: argparse.Namespace) -> int:
             wanted=options.wanted, explained=options.explained,
         )  # fmt: skip
         held = round(plan.people * plan.share)
-        note(f"It takes {plan.people:,} people, {held:,} of them held out.")
+        _tell([f"It takes {plan.people:,} people, {held:,} of them held out."])
         if options.save:
             holdout_plans.register(home, _reader(), generation, options.save, plan)
-            note(f"Registered as {options.save!r}.")
+            _tell([f"Registered as {options.save!r}."])
         return 0
     every = holdout_plans.holdouts(home, _reader(), generation)
     content = _csv(holdouts_table(every), queries.about(marts).currency)
     said: dict[str, object] = {"holdouts": len(every)}
     code = write(options.out, content, lambda: audited(home, generation, _NAME, said, content))
-    note(holdout_plans.sentence(every))
+    _tell([holdout_plans.sentence(every)])
     return code
 
 
@@ -181,9 +181,9 @@ def _withdraw(options: argparse.Namespace) -> int:
     home, _, _ = published()
     test = lift_records.withdraw(home, _reader(), options.name, options.why)
     if test.state == "withdrawn":
-        note(f"Called off {test.name!r}.")
+        _tell([f"Called off {test.name!r}."])
     else:
-        note(f"Took the result of {test.name!r} back. The next refresh does not hear it.")
+        _tell([f"Took the result of {test.name!r} back. The next refresh does not hear it."])
     return 0
 
 
