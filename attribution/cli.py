@@ -20,6 +20,7 @@ from attribution import (
     definitions_command,
     export_command,
     lift_command,
+    migrate_command,
     mix_command,
     operating,
 )
@@ -121,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     custody.add_commands(commands)
     schedule_command.add_commands(commands)
     operating.add_commands(commands)
+    migrate_command.add_commands(commands)
     audit_command.add_commands(commands)
 
     rollback = commands.add_parser("rollback", help="go back to the generation before this one")

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import sqlalchemy as sa
@@ -128,8 +128,8 @@ def holdouts(home: Home, reader: Reader, generation: int) -> list[Holdout]:
 
 def told(name: str, at: str, actor: str, plan: Plan, effects: pd.DataFrame) -> Holdout:
     """What stands of a plan, by rows of `flow_effects`."""
-    own = effects[effects["flow"] == plan.flow].to_dict("records")
-    arms = {row["arm"]: {str(name): value for name, value in row.items()} for row in own}
+    of_flow = effects[effects["flow"] == plan.flow]
+    arms: dict[Any, Any] = of_flow.set_index("arm", drop=False).to_dict("index")
     if len(arms) < 2:
         return Holdout(name, at, actor, plan, "planned")
     treated, held = (sums(arms[arm], plan.outcome) for arm in ("treated", "holdout"))

@@ -1,5 +1,7 @@
 """The tables of the ledger. Those of loading and of the schedule stand beside what writes them."""
 
+from typing import Any
+
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
 METADATA = MetaData()
@@ -18,6 +20,18 @@ def texts(*names: str) -> list[Column[str]]:
 def numbered() -> Column[int]:
     """What counts rows that have no name of their own."""
     return Column("number", Integer, primary_key=True, autoincrement=True)
+
+
+def _plan() -> list[Column[Any]]:
+    """What was registered before it began."""
+    return [
+        numbered(),
+        Column("name", Text, nullable=False, unique=True),
+        *texts("at", "actor"),
+        Column("generation", Integer, nullable=False),
+        *texts("plan"),
+        Column("digest", Text, nullable=False),  # SHA-256 of the plan
+    ]
 
 
 RUN = Table(
@@ -119,16 +133,9 @@ SAVED_VIEW = Table(
     *texts("page", "filters"),
     sqlite_autoincrement=True,
 )
-LIFT_TEST = Table(
-    "lift_test",
-    METADATA,
-    numbered(),
-    Column("name", Text, nullable=False, unique=True),
-    *texts("at", "actor"),
-    Column("generation", Integer, nullable=False),
-    *texts("plan"),
-    Column("digest", Text, nullable=False),  # SHA-256 of the plan
-)
+LIFT_TEST = Table("lift_test", METADATA, *_plan())
+# Plans of holdouts of people; only added to.
+HOLDOUT_PLAN = Table("holdout_plan", METADATA, *_plan())
 # Of tests; both are only added to.
 LIFT_RESULT = Table(
     "lift_result",
@@ -146,16 +153,5 @@ LIFT_WITHDRAWAL = Table(
     Column("test", Integer, nullable=False),
     Column("result", Integer),  # none: the test itself was called off
     *texts("at", "actor", "why"),
-)
-# Plans of holdouts of people; only added to.
-HOLDOUT_PLAN = Table(
-    "holdout_plan",
-    METADATA,
-    numbered(),
-    Column("name", Text, nullable=False, unique=True),
-    *texts("at", "actor"),
-    Column("generation", Integer, nullable=False),
-    *texts("plan"),
-    Column("digest", Text, nullable=False),  # SHA-256 of the plan
 )
 TABLES = {table.name: table for table in METADATA.sorted_tables}

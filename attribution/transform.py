@@ -7,7 +7,9 @@ its grain (proved unique after it is built) and its inputs (which order the buil
     -- grain: kind, week
     -- inputs: int_conversions
 
-Where Python solves what SQL counted, `beside` names whole tables that it reads too.
+Where Python solves what SQL counted, `beside` names whole tables that it reads too. A model whose
+work would grow out of memory is built for a part of a table's rows after the other: `parts` names
+the table and a column of it, and its SQL reads those rows where `column % 1 = 0`.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -50,6 +52,9 @@ from attribution.raw import columns, fetch, lent, tables
 
 LAYERS = ("staging", "intermediate", "marts", "people")
 
+# So many rows of a table are worked on at once where a model is built in parts: some 80 bytes of
+# each are ordered at a time, for each group of kinds of conversion that are alike.
+ROWS_OF_A_PART = 5_000_000
 _NUMERIC = 1700  # what PostgreSQL's catalogue numbers its decimals
 Solve = Callable[..., pd.DataFrame]
 # What SQL counts and Python solves: the model's rows go through the function, which has a few.
@@ -101,6 +106,7 @@ class Model:
     sql: str
     solve: Solve | None = None
     beside: tuple[str, ...] = ()
+    parts: str = ""  # "table by column"
 
 
 def read_model(name: str, layer: str, sql: str) -> Model:
@@ -115,7 +121,7 @@ def read_model(name: str, layer: str, sql: str) -> Model:
             header.append(line.removeprefix("--").strip())
     said = {
         word: tuple(part.strip() for part in line.removeprefix(f"{word}:").split(","))
-        for word in ("grain", "inputs", "beside")
+        for word in ("grain", "inputs", "beside", "parts")
         for line in header
         if line.startswith(f"{word}:")
     }
@@ -124,7 +130,8 @@ def read_model(name: str, layer: str, sql: str) -> Model:
         needs = " and ".join(missing) or "first sentence"
         raise TransformError(f"{layer}/{name}.sql has no {needs} in its header; add it at the top.")
     grain, inputs, beside = (said.get(word, ()) for word in ("grain", "inputs", "beside"))
-    return Model(name, layer, header[0], grain, inputs, sql, beside=beside)
+    parts = ", ".join(said.get("parts", ()))
+    return Model(name, layer, header[0], grain, inputs, sql, beside=beside, parts=parts)
 
 
 def load_models(folder: Path = SQL) -> list[Model]:
@@ -253,7 +260,11 @@ def _create(connection: Connection, model: Model) -> int:
     elif connection.dialect.name == "duckdb":
         # In one go: the driver reads the text of a statement that answers with a count letter by
         # letter, which took a fifth of the build.
-        made = f"create or replace table {model.name} as\n{query}"
+        first, *others = _in_parts(connection, model, query)
+        made = f"create or replace table {model.name} as\n{first}"
+        for other in others:
+            _run(connection, made)
+            made = f"insert into {model.name}\n{other}"
         return _number(connection, f"{made}\n;\n{twice}")
     else:
         _run(connection, f"drop table if exists {model.name}")
@@ -269,6 +280,18 @@ def _count_loaded(connection: Connection, models: Collection[str]) -> None:
     for table in tables(connection):
         if table not in models and not table.startswith(("stg_", "int_")):
             _run(connection, f'analyze "{table}"')
+
+
+def _in_parts(connection: Connection, model: Model, query: str) -> list[str]:
+    """The query for one part of the rows after the other; the whole of it where they are few."""
+    if not model.parts:
+        return [query]
+    table, column = model.parts.split(" by ")
+    parts = -(-_number(connection, f"select count(*) from {table}") // ROWS_OF_A_PART)
+    if parts < 2:
+        return [query]
+    whole = f"{column} % 1 = 0"
+    return [query.replace(whole, f"{column} % {parts} = {part}") for part in range(parts)]
 
 
 def _with_plain_numbers(connection: Connection, query: str) -> str:
@@ -326,7 +349,7 @@ def _number(connection: Connection, sql: str) -> int:
 
 def _as_text(column: str, kind: str) -> str:
     zoned = kind.upper() == "TIMESTAMP WITH TIME ZONE"
-    text = f"cast({column}{' at time zone ' + repr('UTC') if zoned else ''} as varchar)"
+    text = f'cast("{column}"{" at time zone " + repr("UTC") if zoned else ""} as varchar)'
     # The length goes before the text, so that no two rows are written alike.
     return f"coalesce(length({text}) || ':' || {text}, '-')"
 

@@ -6,7 +6,7 @@ reports read are three DuckDB files in the home folder on every engine: they are
 never waits for a server.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock
@@ -82,6 +82,18 @@ class Building(Protocol):
         """Let go of a private store that cannot be trusted, and free its space."""
 
 
+class Receiving(Protocol):
+    """A private store that came from another engine and is not proved yet; nobody reads it."""
+
+    engine: Engine
+
+    def accept(self, marts: Sequence[str], people: Sequence[str]) -> None:
+        """It is proved: it is the published generation's from now on."""
+
+    def discard(self) -> None:
+        """It is not: nothing is left of it."""
+
+
 class Warehouse(Protocol):
     """One engine: how generations begin, are published, gone back to and dropped on it."""
 
@@ -102,6 +114,11 @@ class Warehouse(Protocol):
 
     def drop_others(self, home: Home, number: int) -> int:
         """Remove every generation but this one; returns how many there were."""
+
+    def receive(
+        self, home: Home, number: int, store: Connection, names: Sequence[str]
+    ) -> Receiving:
+        """Take in every one of these tables of a generation's private store on another engine."""
 
     def open_private(self, home: Home, number: int) -> Engine:
         """The private store of a closed generation, to read."""

@@ -252,9 +252,9 @@ def test_slides_hold_every_cell(documents, name):
         (section,) = (s for s in document.sections if s.chart and s.chart.title == title)
         frame = section.table.frame
         for name_, series in zip(section.chart.values, made.plots[0].series, strict=False):
-            known = [v for v in series.values if v is not None]
-            assert known
-            assert all(any(v == each for each in frame[name_]) for v in known)
+            plotted = [v for v in series.values if v is not None]
+            assert plotted
+            assert all(any(v == each for each in frame[name_]) for v in plotted)
 
 
 def owned(title: str, part: list[list[str]], section: Section) -> bool:

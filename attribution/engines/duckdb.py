@@ -7,11 +7,11 @@ when a replaced file is opened again in one process.
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -25,6 +25,9 @@ from attribution.errors import StorageError
 from attribution.generations import PRIVATE
 from attribution.paths import Home
 from attribution.raw import ensure_raw_tables, loaded_tables
+
+if TYPE_CHECKING:
+    from attribution.engines.duckdb_moving import Receiving
 
 PRIVATE_NAME = "private"  # as the engine calls an open private store
 _READER = {
@@ -216,6 +219,14 @@ class DuckDb:
     def drop_others(self, home: Home, number: int) -> int:
         """Remove every generation but this one."""
         return generations.keep_only(home, number)
+
+    def receive(
+        self, home: Home, number: int, store: Connection, names: Sequence[str]
+    ) -> "Receiving":
+        """Take in a generation's private store from another engine."""
+        from attribution.engines.duckdb_moving import Receiving
+
+        return Receiving(home, number, store, names)
 
     def open_private(self, home: Home, number: int) -> Engine:
         """The private store of a closed generation, read-only."""

@@ -8,7 +8,7 @@ are whole, and `caretrace.published` which is read.
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
@@ -20,7 +20,20 @@ from attribution.engines import files, postgresql_arrow
 from attribution.engines.carrying import carry
 from attribution.engines.duckdb import open_writer
 from attribution.engines.files import NO_TABLES, Grains
+from attribution.engines.postgresql_books import (
+    BOOKS,
+    CARRIED,
+    carried_on,
+    catch_up,
+    drop,
+    move,
+    numbers,
+    point_at,
+    run,
+    schemas_of,
+)
 from attribution.engines.postgresql_lock import holding, transaction
+from attribution.engines.postgresql_moving import Receiving
 from attribution.engines.postgresql_server import engine_for, looked_at
 from attribution.engines.private_copy import PrivateCopy
 from attribution.errors import StorageError
@@ -28,18 +41,6 @@ from attribution.paths import Home
 from attribution.raw import ensure_raw_tables, loaded_tables, tables
 
 BESIDE = "beside.duckdb"  # what is published, while the files that readers open are written of it
-# Made by a model, and read by the next refresh all the same.
-_CARRIED = ("int_forecasts",)
-_BOOKS = (
-    "create schema if not exists caretrace",
-    """create table if not exists caretrace.generation (
-    number integer primary key, base integer, state text not null,
-    begun_at timestamptz not null default now())""",
-    "create table if not exists caretrace.published (number integer not null)",
-    "create table if not exists caretrace.holder (host text, process integer, since timestamptz)",
-    "create schema if not exists marts",
-    "create schema if not exists people",
-)
 
 
 class Building:
@@ -69,13 +70,13 @@ class Building:
         """Write every loaded table into new files of the server, and drop what models built."""
         with self.connect() as connection:
             loaded = loaded_tables(connection)
-            for table in set(tables(connection)) - {*loaded, *_CARRIED}:
-                _run(connection, f'drop table "{table}"')
+            for table in set(tables(connection)) - {*loaded, *CARRIED}:
+                run(connection, f'drop table "{table}"')
         with self.engine.connect() as connection:
             outside = connection.execution_options(isolation_level="AUTOCOMMIT")
-            for table in (*loaded, *_CARRIED):
+            for table in (*loaded, *CARRIED):
                 if postgresql_arrow.columns(outside, table):
-                    _run(outside, f'vacuum (full, analyze) "{table}"')
+                    run(outside, f'vacuum (full, analyze) "{table}"')
 
     def copy_marts(
         self, marts: Grains, people: Grains = NO_TABLES, beside: tuple[str, ...] = ()
@@ -106,14 +107,9 @@ class Building:
 
     def close(self) -> None:
         """Put what is published into its own schemas, and make the files durable."""
-        private, marts, people = schemas_of(self.number)
         self._let_go_of_copy()
         with self.connect() as connection:
-            for schema, moved in ((marts, self._marts), (people, self._people)):
-                _run(connection, f"create schema if not exists {schema}")
-                for table in moved:
-                    _run(connection, f'drop table if exists {schema}."{table}"')
-                    _run(connection, f'alter table {private}."{table}" set schema {schema}')
+            move(connection, self.number, self._marts, self._people)
         self.engine.dispose()
         files.remove(self.folder / BESIDE)
         shutil.rmtree(self.folder / "spill", ignore_errors=True)
@@ -148,20 +144,20 @@ class PostgreSql:
     @contextmanager
     def alone(self, home: Home) -> Iterator[None]:
         """Hold the server's lock for as long as the block is worked on."""
-        with holding(home, self._url, _BOOKS):
+        with holding(home, self._url, BOOKS):
             yield
 
     def begin(self, home: Home, *, memory: str) -> Building:
         """Start the next generation from what was loaded for the published one."""
         home.generations.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with holding(home, self._url, _BOOKS) as connection:
-            base = _catch_up(home, connection)
-            found = _run(
+        with holding(home, self._url, BOOKS) as connection:
+            base = catch_up(home, connection)
+            found = run(
                 connection,
                 "select number from caretrace.generation where state = 'building' and base is not "
                 f"distinct from {base or 'null::integer'} order by number desc limit 1",
             ).scalar()
-            _drop(connection, _numbers(connection, "state <> 'published'") - {found or 0})
+            drop(connection, numbers(connection, "state <> 'published'") - {found or 0})
             resumed = found is not None
             number = found if resumed else self._new(home, connection, base)
         if not home.generation(number).is_dir():
@@ -175,18 +171,18 @@ class PostgreSql:
         """Make the schema of the next generation, with what was loaded, in one transaction."""
         present = generations.current_generation(home) or 0
         # Numbers are never used twice: a page may still hold one that was rolled back.
-        number = max([*generations.numbers(home), *_numbers(connection), present]) + 1
+        number = max([*generations.numbers(home), *numbers(connection), present]) + 1
         private = schemas_of(number)[0]
         with transaction(connection):
-            _run(connection, f"create schema {private}")
+            run(connection, f"create schema {private}")
             if base is not None:
                 before = schemas_of(base)[0]
-                for table in _loaded(connection, before):
-                    _run(
+                for table in carried_on(connection, before):
+                    run(
                         connection,
                         f'create table {private}."{table}" as select * from {before}."{table}"',
                     )
-            _run(
+            run(
                 connection,
                 "insert into caretrace.generation (number, base, state) "
                 f"values ({number}, {base or 'null'}, 'building')",
@@ -195,29 +191,35 @@ class PostgreSql:
 
     def publish(self, home: Home, number: int) -> None:
         """Point readers of the server at a closed generation, then pages; drop the oldest."""
-        with holding(home, self._url, _BOOKS) as connection:
-            _point_at(connection, number)
+        with holding(home, self._url, BOOKS) as connection:
+            point_at(connection, number)
             generations.point_at(home, number)
-            every = sorted(_numbers(connection, f"state = 'published' and number <= {number}"))
-            _drop(connection, set(every[: -generations.KEPT_GENERATIONS]))
+            every = sorted(numbers(connection, f"state = 'published' and number <= {number}"))
+            drop(connection, set(every[: -generations.KEPT_GENERATIONS]))
 
     def rollback(self, home: Home, number: int) -> None:
         """Point readers at an earlier generation; what is after it is left."""
-        with holding(home, self._url, _BOOKS) as connection:
-            if number not in _numbers(connection, "state = 'published'"):
+        with holding(home, self._url, BOOKS) as connection:
+            if number not in numbers(connection, "state = 'published'"):
                 raise StorageError(
                     f"PostgreSQL does not hold generation {number} any more, so there is no going "
                     "back to it. Nothing was changed."
                 )
-            _point_at(connection, number)
+            point_at(connection, number)
             generations.leave_after(home, number)
             generations.point_at(home, number)
 
     def drop_others(self, home: Home, number: int) -> int:
         """Remove every generation but this one, here and on the server."""
-        with holding(home, self._url, _BOOKS) as connection:
-            _drop(connection, _numbers(connection) - {number})
+        with holding(home, self._url, BOOKS) as connection:
+            drop(connection, numbers(connection) - {number})
         return generations.keep_only(home, number)
+
+    def receive(
+        self, home: Home, number: int, store: Connection, names: Sequence[str]
+    ) -> Receiving:
+        """Take in a generation's private store from another engine."""
+        return Receiving(home, self._url, number, store, names)
 
     def open_private(self, home: Home, number: int) -> Engine:
         """The private store of a closed generation, to read."""
@@ -244,81 +246,3 @@ class PostgreSql:
                 yield from list(looked_at(connection))
         except StorageError as error:
             yield "PostgreSQL", False, str(error)
-
-
-def schemas_of(number: int) -> tuple[str, str, str]:
-    """The schemas of a generation: private, marts and people."""
-    return f"private_{number}", f"marts_{number}", f"people_{number}"
-
-
-def _catch_up(home: Home, connection: Connection) -> int | None:
-    """The generation that the server says is published; the home folder follows it.
-
-    Where a refresh or a rollback was killed between the two, the files of it are here already.
-    """
-    number: int | None = _run(connection, "select number from caretrace.published").scalar()
-    if number is None or generations.current_generation(home) == number:
-        return number
-    if (home.generation(number) / generations.MARTS).is_file():
-        generations.leave_after(home, number)
-        generations.point_at(home, number)
-    return number
-
-
-def _point_at(connection: Connection, number: int) -> None:
-    """Let every view show a generation's tables, in one transaction that waits for the disk."""
-    with transaction(connection):
-        _run(connection, "set local synchronous_commit = on")
-        _run(connection, "set local lock_timeout = '5min'")
-        for schema in ("marts", "people"):
-            for (view,) in _run(
-                connection, f"select viewname from pg_views where schemaname = '{schema}'"
-            ).all():
-                _run(connection, f'drop view {schema}."{view}"')
-            for (table,) in _run(
-                connection,
-                f"select tablename from pg_tables where schemaname = '{schema}_{number}'",
-            ).all():
-                _run(
-                    connection,
-                    f'create view {schema}."{table}" as select * from {schema}_{number}."{table}"',
-                )
-        _run(connection, "delete from caretrace.published")
-        _run(connection, f"insert into caretrace.published values ({number})")
-        _run(
-            connection,
-            f"update caretrace.generation set state = 'published' where number = {number}",
-        )
-        _run(
-            connection,
-            f"update caretrace.generation set state = 'rolled back' where number > {number}",
-        )
-
-
-def _drop(connection: Connection, numbers: set[int]) -> None:
-    """Remove the schemas of some generations, each in a transaction of its own."""
-    for number in sorted(numbers):
-        with transaction(connection):
-            for schema in schemas_of(number):
-                _run(connection, f"drop schema if exists {schema} cascade")
-            _run(connection, f"delete from caretrace.generation where number = {number}")
-
-
-def _numbers(connection: Connection, where: str = "true") -> set[int]:
-    return set(_run(connection, f"select number from caretrace.generation where {where}").scalars())
-
-
-def _loaded(connection: Connection, schema: str) -> list[str]:
-    own = ", ".join(f"'{name}'" for name in ("cursor", "hashed_under", "to_rewrite", *_CARRIED))
-    return list(
-        _run(
-            connection,
-            f"select tablename from pg_tables where schemaname = '{schema}' and "
-            f"(tablename like 'raw\\_%' or tablename in ({own})) order by 1",
-        ).scalars()
-    )
-
-
-def _run(connection: Connection, sql: str) -> Any:
-    """Run a statement that is PostgreSQL's own."""
-    return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})

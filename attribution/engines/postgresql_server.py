@@ -106,7 +106,7 @@ def looked_at(connection: Connection) -> Iterator[tuple[str, bool, str]]:
     )
     row = connection.exec_driver_sql(_DATABASE, execution_options=_PLAIN).one()
     encoding, collation, kind, may, size = row
-    plain = encoding == "UTF8" and (kind == "b" or collation in ("C", "POSIX", "C.UTF-8", "C.utf8"))
+    plain = encoding == "UTF8" and kind != "i" and collation in _BY_CODE_POINTS
     yield (
         "PostgreSQL's order of texts",
         plain,
@@ -141,10 +141,19 @@ _CREATE = (
     "Make one for it: create database caretrace template template0 encoding 'UTF8' "
     "lc_collate 'C.UTF-8' lc_ctype 'C.UTF-8'."
 )
+_BY_CODE_POINTS = ("C", "POSIX", "C.UTF-8", "C.utf8", "PG_UNICODE_FAST")
 _SETTINGS = "select name, setting from pg_settings"
 _DATABASE = """
 select
-    pg_encoding_to_char(encoding), datcollate, datlocprovider,
+    pg_encoding_to_char(encoding),
+    case
+        when datlocprovider = 'c' then datcollate
+        -- Its name is another from version 17 on.
+        else coalesce(
+            to_jsonb(pg_database) ->> 'datlocale', to_jsonb(pg_database) ->> 'daticulocale'
+        )
+    end,
+    datlocprovider,
     has_database_privilege(datname, 'CREATE'), pg_database_size(datname)
 from pg_database where datname = current_database()
 """

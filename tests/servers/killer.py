@@ -62,6 +62,10 @@ POINTS: dict[str, tuple[Any, str, Any]] = {
     ),
     "before the ledger knows": (Ledger, "published", die),
 }
+# On a server, whose readers are told before pages are.
+OF_SERVERS: dict[str, tuple[Any, str, Any]] = {
+    "before the pointer of pages": (generations, "point_at", die),
+}
 STEPS = ("load ads", "load emr", "load crm", "identity", "models", "checks", "publish")
 
 
@@ -75,7 +79,7 @@ def run(folder: Path, point: str, *, every_model: bool = False) -> None:
         if event.step == point and event.state == "done":
             die()
 
-    if point in POINTS:
-        owner, name, replacement = POINTS[point]
+    if point in (every := POINTS | OF_SERVERS):
+        owner, name, replacement = every[point]
         setattr(owner, name, replacement)
     refresh.refresh(settings.load(Home(folder)), watch)
