@@ -6,7 +6,9 @@
 -- its row, and rows add up to the conversion. Where there is no booking (a lead, a visit that
 -- nobody booked) or no visit (a lead), the week in which the conversion happened stands for it,
 -- and `has_booking` or `has_visit` is false. The visit of a booking is the one that was planned.
--- Nobody who is unknown has an own number, so there -1 stands for all of them at that moment.
+-- Nobody who is unknown has an own number, so there -1 stands for all of them at that moment. The
+-- kind is asked within the key: as a condition of its own it would have every row of one table
+-- compared with every row of the other.
 
 with
 
@@ -99,15 +101,21 @@ final as (
     from int_conversions
     left join bookings
         on
-            int_conversions.kind = 'booked'
-            and coalesce(int_conversions.person_id, -1) = bookings.person_id
+            case
+                when int_conversions.kind = 'booked'
+                    then coalesce(int_conversions.person_id, -1)
+            end
+            = bookings.person_id
             and int_conversions.decided_at = bookings.decided_at
             and int_conversions.service_line = bookings.service_line
             and int_conversions.location = bookings.location
     left join dated
         on
-            int_conversions.kind in ('kept', 'new_patient', 'collected')
-            and coalesce(int_conversions.person_id, -1) = dated.person_id
+            case
+                when int_conversions.kind in ('kept', 'new_patient', 'collected')
+                    then coalesce(int_conversions.person_id, -1)
+            end
+            = dated.person_id
             and int_conversions.decided_at = dated.visited_at
             and int_conversions.service_line = dated.service_line
             and int_conversions.location = dated.location

@@ -37,18 +37,19 @@ converters as (
 ),
 
 -- Nobody is looked for where no kind drops direct visits.
+drops as (
+
+    select max(case when drops_direct then 1 else 0 end) as direct
+    from int_lost_spans
+
+),
+
 named as (
 
     select distinct int_touches.person_id
     from int_touches
-    inner join (
-
-        select max(case when drops_direct then 1 else 0 end) as drops
-        from int_lost_spans
-
-    ) as settings
-        on settings.drops = 1
-    where not int_touches.is_direct
+    inner join drops on drops.direct = 1
+    where not int_touches.is_direct and int_touches.person_id % 1 = 0
 
 ),
 
