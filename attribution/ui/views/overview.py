@@ -145,7 +145,7 @@ def _without_untold(frame: pd.DataFrame) -> pd.DataFrame:
     """Where small cells are folded, a number without any row is of few people, not of nobody."""
     told = (frame[[*COUNTS, "collected"]].fillna(0) > 0).any()
     return _with_ratios(
-        frame.assign(**{name: float("nan") for name, any_told in told.items() if not any_told})
+        frame.assign(**{str(name): float("nan") for name, any_told in told.items() if not any_told})
     )
 
 
