@@ -107,7 +107,7 @@ def write(connection: Connection, marts: Mapping[str, Sequence[str]], *, follows
     where no source has ever told of a day.
     """
     said = _said(connection, "main")
-    if "last_day" not in said:
+    if "last_week" not in said:
         raise BadInput(
             "No source has brought anything that happened on a day, so there is nothing to show. "
             "Correct what `caretrace doctor` names, and run `caretrace refresh` again."
