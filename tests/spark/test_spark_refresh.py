@@ -1,5 +1,6 @@
 """A whole refresh on a Spark of two workers, from what every source told."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from hashlib import sha256
@@ -116,6 +117,20 @@ def test_nothing_loaded_travels_twice(moved):
     with published(moved, "private.duckdb") as store:
         assert rows == store.execute("select count(*) from raw_ad_spend").fetchone()[0]
     assert len(parts) > 1
+
+
+def test_what_no_generation_needs_is_dropped(moved):
+    number = warehouse.current_generation(moved)
+    assert warehouse.drop_others(moved, number) > 0
+    shown = json.loads((moved.generation(number) / "landed.json").read_text())
+    engine = engine_for(url_of(moved), "caretrace_landed")
+    with engine.connect() as connection:
+        databases = connection.exec_driver_sql("show databases like 'caretrace_*'").scalars()
+        assert set(databases) == {"caretrace_landed", database_of(number)}
+        for table in ("raw_ad_spend", "setting_report", "identity"):
+            parts = connection.exec_driver_sql(f"show partitions {table}").scalars()
+            assert sorted(parts) == [f"part={part}" for part in shown[table]]
+    engine.dispose()
 
 
 def test_another_home_folder_is_refused(moved, tmp_path: Path):
