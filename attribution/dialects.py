@@ -79,6 +79,11 @@ def _formula(words: str, **parts: exp.Expression) -> exp.Expression:
     )
 
 
+def _divided(node: exp.Expression) -> exp.Expression:
+    """Whole numbers divided are whole numbers; PostgreSQL's div() gives a decimal."""
+    return _formula("cast(div(a, b) as bigint)", a=node.this, b=node.expression)
+
+
 def _hashed(node: exp.Expression) -> exp.Expression:
     """A hash of several values: there it is one of a row."""
     if node.name.lower() != "hash":
@@ -106,6 +111,7 @@ def _unsigned(node: exp.Expression) -> exp.Expression:
 _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]] = {
     exp.RegexpExtract: _found,
     exp.Round: _rounded,
+    exp.IntDiv: _divided,
     exp.Anonymous: _hashed,
     exp.Cast: _unsigned,
 }
