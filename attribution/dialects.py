@@ -84,6 +84,11 @@ def _divided(node: exp.Expression) -> exp.Expression:
     return _formula("cast(div(a, b) as bigint)", a=node.this, b=node.expression)
 
 
+def _shifted(node: exp.Expression) -> exp.Expression:
+    """Bits of a bigint are shifted by an integer there, and by nothing larger."""
+    return _formula("(a << cast(b as integer))", a=node.this, b=node.expression)
+
+
 def _hashed(node: exp.Expression) -> exp.Expression:
     """A hash of several values: there it is one of a row."""
     if node.name.lower() != "hash":
@@ -112,6 +117,7 @@ _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Express
     exp.RegexpExtract: _found,
     exp.Round: _rounded,
     exp.IntDiv: _divided,
+    exp.BitwiseLeftShift: _shifted,
     exp.Anonymous: _hashed,
     exp.Cast: _unsigned,
 }

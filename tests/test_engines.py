@@ -52,7 +52,7 @@ def test_what_is_not_found_of_a_pattern_is_empty(server, text):
 
 
 def test_whole_numbers_divided_are_whole_numbers(server):
-    here, there = both(server, "select cast(1 as bigint) << (7 // 2)")
+    here, there = both(server, "select cast(1 as bigint) << (cast(7 as bigint) // 2)")
     assert here == there == 8
 
 
