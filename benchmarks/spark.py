@@ -6,7 +6,7 @@
 each pinned to a core of its own; it makes up so many millions of touchpoints (four a person in
 half a year, 20 channels, 1.5% as many conversions, lookback 30 days) and builds what
 `benchmarks/engine.py` times: journeys, what the learned models count, shares, credit. Then one
-worker is taken away and the same is built again, by executors that are warm, which flatters one.
+worker is taken away and the same is built again, by executors that have done it before, which flatters one.
 
 Where the computer has no core to itself for each worker, wall time says little, and which executor
 gets how many tasks is up to what else runs. So the processor time of each task is taken from
@@ -36,7 +36,7 @@ from attribution import transform
 from attribution.models.credit import credit_sql
 from attribution.models.parameters import KINDS, CreditSettings, setting_tables
 from attribution.models.shares import shares_sql
-from attribution.raw import fetch, lent
+from attribution.raw import fetch, lent, tables
 from benchmarks.engine import COUNTED, RULES
 
 TOUCHES = """
@@ -100,9 +100,11 @@ SETTINGS = {
 
 
 def fill(connection: Connection, touches: int) -> None:
-    for statement in (TOUCHES.format(touches=touches, people=touches // 4), CONVERSIONS, MAP):
+    for table in tables(connection):
+        connection.exec_driver_sql(f"drop table {table}")
+    touched = TOUCHES.format(touches=touches, people=touches // 4)
+    for statement in (touched, CONVERSIONS, MAP, INCREMENTAL):
         connection.exec_driver_sql(statement)
-    connection.exec_driver_sql(INCREMENTAL)
     lookback = CreditSettings(lookback_days=dict.fromkeys(KINDS, 30))
     for name, frame in setting_tables(lookback).items():
         with lent(connection, transform.pa.Table.from_pandas(frame)) as incoming:
@@ -217,7 +219,7 @@ class Peak:
         self._watch.join()
 
     def _look(self) -> None:
-        while not self._over.wait(3):
+        while not self._over.wait(10):
             words = ["ps", "-eo", "rss=,args="]
             told = subprocess.run(words, capture_output=True, text=True, check=False).stdout
             mine = [line for line in told.splitlines() if "org.apache.spark" in line]
@@ -252,6 +254,8 @@ def main() -> None:
 def measure(cluster: Cluster, connection: Connection, touches: int, rules: bool) -> None:
     models = models_of(rules)
     wait_for(cluster, 2)
+    fill(connection, touches // 100)  # so that what is measured is not Java warming up
+    build(cluster, connection, models)
     began = time.perf_counter()
     fill(connection, touches)
     print(f"{touches:,} touchpoints made up in {time.perf_counter() - began:.0f} s", flush=True)
