@@ -6,7 +6,8 @@
 each pinned to a core of its own; it makes up so many millions of touchpoints (four a person in
 half a year, 20 channels, 1.5% as many conversions, lookback 30 days) and builds what
 `benchmarks/engine.py` times: journeys, what the learned models count, shares, credit. Then one
-worker is taken away and the same is built again, by executors that have done it before, which flatters one.
+worker is taken away, and the same is built again by the other, which has done it before: that
+flatters one.
 
 Where the computer has no core to itself for each worker, wall time says little, and which executor
 gets how many tasks is up to what else runs. So the processor time of each task is taken from
