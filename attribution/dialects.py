@@ -17,9 +17,7 @@ _NAMES = {"postgresql": "postgres"}
 
 @lru_cache(maxsize=512)
 def written_for(engine: str, sql: str) -> str:
-    """A query for the engine that SQLAlchemy calls `engine`; DuckDB reads it as it is written."""
-    if engine == "duckdb":
-        return sql
+    """A query for the engine that SQLAlchemy calls `engine`."""
     return _written(_NAMES.get(engine, engine), sqlglot.parse_one(sql, read="duckdb"))
 
 
@@ -37,8 +35,6 @@ def spoken(engine: str, sql: str) -> tuple[str, ...]:
 
     Places for values are written `%s`, and percent signs twice, as drivers of PostgreSQL read them.
     """
-    if engine == "duckdb":
-        return (sql,)
     tree = sqlglot.parse_one(sql, read="duckdb")
     first: tuple[str, ...] = ()
     if isinstance(tree, exp.Create) and tree.args.get("replace"):

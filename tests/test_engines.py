@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from labels_reference import all_beside_each_other, in_memory, on_engine
 from sqlalchemy import Connection
 
-from attribution.dialects import written_for
+from attribution.engine_sql import written_for
 
 
 @pytest.fixture(scope="module")
