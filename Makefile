@@ -9,7 +9,7 @@ export CARETRACE_HOME ?= $(CURDIR)/var
 # which takes seconds, in each process that we start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo definitions test lint types sql unit browser check-research check-mmm lock clean
+.PHONY: demo definitions test test-spark spark-unit lint types sql unit browser check-research check-mmm lock clean
 .DEFAULT_GOAL := demo
 
 .venv/run.ok: requirements/run.lock pyproject.toml
@@ -50,6 +50,19 @@ unit: .venv/dev.ok browser
 	# with one worker, which makes its servers and warehouses once; tests/conftest.py orders them.
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
+# Spark with all its jars, 450 MB, which nothing else needs.
+.venv/spark.ok: .venv/dev.ok requirements/spark.lock
+	$(PIP) --require-hashes -r requirements/spark.lock
+	touch $@
+
+# A cluster of this computer alone: a master, two workers, a Spark Connect server.
+test-spark:
+	@if command -v java >/dev/null; then $(MAKE) --no-print-directory spark-unit; else \
+	  echo "NOT TESTED: Spark needs Java 17 on the PATH, and there is none." >&2; fi
+
+spark-unit: .venv/spark.ok
+	$(BIN)/python -m pytest -n 0 --timeout 600 tests/spark
+
 # The pages are tested in a real browser: Debian's Chromium, driven by Playwright.
 browser:
 	@command -v chromium >/dev/null || { echo "installing chromium for the browser tests"; \
@@ -85,6 +98,7 @@ lock: .venv/dev.ok
 	$(BIN)/uv pip compile pyproject.toml --extra all --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file requirements/run.lock
 	$(BIN)/uv pip compile pyproject.toml --extra all --group build --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --constraints requirements/run.lock --quiet --output-file requirements/dev.lock
 	$(BIN)/uv pip compile requirements/oracle.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file requirements/oracle.txt
+	$(BIN)/uv pip compile requirements/spark.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --constraints requirements/run.lock --quiet --output-file requirements/spark.lock
 
 clean:
 	rm -rf .venv .venv-oracle .venv-mmm var

@@ -1,6 +1,6 @@
 """Questions about what was spent, converted, credited and visited, by week, line or campaign."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -155,15 +155,37 @@ def credit_by_model(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     """
     dated = date_basis.moved(scope, protected=at.protected)
     parts = [_credit_by_model(at, scope, currency, CREDIT, *(["incremental"] if dated else []))]
-    if dated:
-        parts += [
-            _credit_by_model(at, scope, currency, date_basis.credited(scope, name))
-            for name in SHARED
-        ]
-    if len(parts) == 1:
+    if not dated:
         return parts[0]
+    parts += _dated_by_model(at, scope, currency)
     order = ["model", "channel"]
     return pd.concat([part for part in parts if len(part)]).sort_values(order, ignore_index=True)
+
+
+def _dated_by_model(at: Marts, scope: Scope, currency: str) -> Iterator[pd.DataFrame]:
+    """The same by another day, a frame for each model: all of them in one look at the mart."""
+    mart: Any = date_basis.CREDIT_DATES
+    of_money = mart.c.currency == currency
+    amounts = []
+    for name in SHARED:
+        value = sa.func.sum(sa.case((of_money, mart.c[f"{name}_value"]), else_=0))
+        amounts += [
+            sa.func.sum(mart.c[f"{name}_conversions"]).label(f"{name}_conversions"),
+            sa.cast(sa.func.coalesce(value, 0), sa.BigInteger).label(f"{name}_value"),
+        ]
+    found = at.ask(
+        sa.select(mart.c.channel, *amounts)
+        .where(mart.c.basis == scope.basis, mart.c.kind == scope.kind, *within(mart, scope))
+        .group_by(mart.c.channel)
+    )
+    for name in SHARED:
+        own = {
+            "model": name,
+            "channel": found["channel"],
+            "conversions": found[f"{name}_conversions"],
+            "value": found[f"{name}_value"],
+        }
+        yield in_money(pd.DataFrame(own), "value")
 
 
 def _credit_by_model(

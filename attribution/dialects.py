@@ -9,24 +9,23 @@ from functools import lru_cache
 import sqlglot
 from sqlglot import exp
 
+from attribution import dialects_spark
+
 # SQLGlot's names for engines that SQLAlchemy calls otherwise.
 _NAMES = {"postgresql": "postgres"}
 
 
 @lru_cache(maxsize=512)
 def written_for(engine: str, sql: str) -> str:
-    """A query for the engine that SQLAlchemy calls `engine`; DuckDB reads it as it is written."""
-    if engine == "duckdb":
-        return sql
+    """A query for the engine that SQLAlchemy calls `engine`."""
     return _written(_NAMES.get(engine, engine), sqlglot.parse_one(sql, read="duckdb"))
 
 
 def _written(dialect: str, tree: exp.Expr) -> str:
-    if dialect == "postgres":
-        # The innermost first: what is put in the place of one holds those within it.
-        for kind, formula in _FOR_POSTGRES.items():
-            for node in reversed(list(tree.find_all(kind))):
-                node.replace(formula(node))
+    # The innermost first: what is put in the place of one holds those within it.
+    for kind, formula in _FORMULAS.get(dialect, {}).items():
+        for node in reversed(list(tree.find_all(kind))):
+            node.replace(formula(node))
     return tree.sql(dialect=dialect)
 
 
@@ -36,8 +35,6 @@ def spoken(engine: str, sql: str) -> tuple[str, ...]:
 
     Places for values are written `%s`, and percent signs twice, as drivers of PostgreSQL read them.
     """
-    if engine == "duckdb":
-        return (sql,)
     tree = sqlglot.parse_one(sql, read="duckdb")
     first: tuple[str, ...] = ()
     if isinstance(tree, exp.Create) and tree.args.get("replace"):
@@ -112,3 +109,4 @@ _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Express
     exp.Anonymous: _hashed,
     exp.Cast: _unsigned,
 }
+_FORMULAS = {"postgres": _FOR_POSTGRES, "spark": dialects_spark.FORMULAS}

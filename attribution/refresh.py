@@ -381,24 +381,27 @@ class _Run:
         models = transform.load_models()
         later = transform.made_from(models, forecasting.TABLE)
         first = [model for model in models if model not in later]
-        with self._step("models") as note, building.connect() as connection:
-            seeds.write(connection, self.settings)
-            outreach.tell(connection, self.settings.home, self.run_id)
-            transform.build(connection, first, on_step=lambda name: self._say("models", name))
+        with self._step("models") as note:
+            with building.connect() as connection:
+                seeds.write(connection, self.settings)
+                outreach.tell(connection, self.settings.home, self.run_id)
+            with building.modelling() as connection:
+                transform.build(connection, first, on_step=lambda name: self._say("models", name))
             note.rows = len(first)
-        with self._step("forecasts") as note, building.connect() as connection:
+        with self._step("forecasts") as note:
+            with building.connect() as connection:
+                before = forecasting.kept(connection)
             fitting = forecasting.Forecasting(
-                self.settings.forecast,
-                forecasting.kept(connection),
-                lambda words: self._say("forecasts", words),
+                self.settings.forecast, before, lambda words: self._say("forecasts", words)
             )
-            transform.build(connection, transform.solved_by(later, forecasting.TABLE, fitting))
+            with building.modelling() as connection:
+                transform.build(connection, transform.solved_by(later, forecasting.TABLE, fitting))
             note.rows, note.message = fitting.fitted, fitting.sentence
         marts, people = (
             {model.name: model.grain for model in models if model.layer == layer}
             for layer in ("marts", "people")
         )
-        with self._step("checks") as note, building.connect() as connection:
+        with self._step("checks") as note, building.modelling() as connection:
             transform.run_checks(connection)
             note.rows = len(marts) + len(people)
         building.copy_marts(marts, people, viewer_marts.BESIDE)

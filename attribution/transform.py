@@ -23,7 +23,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, CursorResult
 from sqlalchemy.exc import SQLAlchemyError
 
-from attribution.dialects import spoken, written_for
+from attribution.engine_sql import spoken, written_for
 from attribution.errors import TransformError
 from attribution.identity_links import holding_sql
 from attribution.models.arm_lift import lifts_of
@@ -266,6 +266,10 @@ def _create(connection: Connection, model: Model) -> int:
             _run(connection, made)
             made = f"insert into {model.name}\n{other}"
         return _number(connection, f"{made}\n;\n{twice}")
+    elif connection.dialect.name == "spark":
+        # Files, which the cluster's workers write beside each other; nobody changes one in place.
+        _run(connection, f"drop table if exists {model.name}")
+        _run(connection, f"create table {model.name} as\n{written_for('spark', query)}")
     else:
         _run(connection, f"drop table if exists {model.name}")
         written = _with_plain_numbers(connection, written_for(connection.dialect.name, query))

@@ -17,10 +17,9 @@ from sqlalchemy import URL, Connection, Engine
 from attribution import generations
 from attribution.engines.duckdb import DuckDb, open_reader
 from attribution.engines.files import NO_TABLES, Grains
-from attribution.errors import SettingsError
 from attribution.generations import MARTS, PEOPLE, VIEWERS, current_generation
 from attribution.paths import Home
-from attribution.warehouse_url import DUCKDB, POSTGRESQL, VARIABLE, kind_of, url_of
+from attribution.warehouse_url import DUCKDB, POSTGRESQL, kind_of, url_of
 
 __all__ = [
     "Building", "Warehouse", "alone", "asked", "begin", "current_generation", "drop_others",
@@ -46,6 +45,12 @@ class Building(Protocol):
 
     def connect(self) -> AbstractContextManager[Connection]:
         """A connection to the private store that commits when the block ends well."""
+
+    def modelling(self) -> AbstractContextManager[Connection]:
+        """A connection to where models are built, with all that was loaded until now.
+
+        That need not be where it is loaded: what is changed there later does not show here.
+        """
 
     def rewrite(self) -> None:
         """Write what was loaded anew, so that nothing deleted is left in what is stored.
@@ -151,7 +156,12 @@ def warehouse_at(url: URL) -> Warehouse:
         from attribution.engines.postgresql import PostgreSql
 
         return PostgreSql(url)
-    raise SettingsError(f"{VARIABLE} names an engine that this version does not have: {kind}.")
+    from attribution.engines.spark_server import require as require_client
+
+    require_client()
+    from attribution.engines.spark import Spark
+
+    return Spark(url)
 
 
 def open_marts(home: Home, generation: int, *, protected: bool = False) -> Engine:

@@ -108,7 +108,7 @@ def test_files_go_after_their_time_and_the_books_stay(home, server, manager):
         waits.write_bytes(b"waits")
         assert prune(home, books, 0, later) == 0  # for ever
         assert prune(home, books, 41, later) == 0
-        assert manager.history()["file"].tolist() == ["", "kept"]
+        assert manager.history()["file"].tolist() == ["kept", ""]
         assert prune(home, books, 39, later) == 1
         assert prune(home, books, 39, later) == 0
     assert waits.read_bytes() == b"waits"

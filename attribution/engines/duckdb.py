@@ -8,7 +8,7 @@ when a replaced file is opened again in one process.
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -129,6 +129,10 @@ class Building:
         with self.engine.begin() as connection:
             yield connection
 
+    def modelling(self) -> AbstractContextManager[Connection]:
+        """The private store itself."""
+        return self.connect()
+
     def copy_marts(
         self, marts: Grains, people: Grains = NO_TABLES, _beside: tuple[str, ...] = ()
     ) -> None:
@@ -182,7 +186,7 @@ class DuckDb:
         for number in reversed(numbers):
             if number != published and generations.mark_of(home, number) == base:
                 try:
-                    return Building(home, number, memory=memory, resumed=True)
+                    return self.building(home, number, memory=memory, resumed=True)
                 except DBAPIError:
                     break  # a power cut may leave it so; it was never published
         # Numbers are never used twice: a page may still hold one that was rolled back.
@@ -199,13 +203,17 @@ class DuckDb:
         # Only now may a later run go on from here: before this line the copy was not complete.
         generations.set_mark(home, number, base)
         try:
-            return Building(home, number, memory=memory, resumed=False)
+            return self.building(home, number, memory=memory, resumed=False)
         except DBAPIError:
             if not whole:
                 raise
             # The published private store is damaged: everything is read anew from the sources.
             (folder / PRIVATE).unlink()
-            return Building(home, number, memory=memory, resumed=False)
+            return self.building(home, number, memory=memory, resumed=False)
+
+    def building(self, home: Home, number: int, *, memory: str, resumed: bool) -> Building:
+        """Open a generation that has its folder to build in it."""
+        return Building(home, number, memory=memory, resumed=resumed)
 
     def publish(self, home: Home, number: int) -> None:
         """Point pages at a closed generation, and drop the oldest ones."""

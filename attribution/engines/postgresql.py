@@ -9,7 +9,7 @@ are whole, and `caretrace.published` which is read.
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
 from typing import Any
 
@@ -65,6 +65,10 @@ class Building:
         """A connection to the private store that commits when the block ends well."""
         with self.engine.begin() as connection:
             yield connection
+
+    def modelling(self) -> AbstractContextManager[Connection]:
+        """The private store itself."""
+        return self.connect()
 
     def rewrite(self) -> None:
         """Write every loaded table into new files of the server, and drop what models built."""

@@ -16,6 +16,7 @@ OLDEST = 15  # the first that knows MERGE
 # chose, and no seconds of compiling for a query of milliseconds. A commit that is lost with the
 # server takes its cursor with it; publishing waits for the disk.
 SETTINGS = {
+    "client_encoding": "UTF8",
     "timezone": "UTC",
     "datestyle": "ISO",
     "jit": "off",
@@ -138,7 +139,7 @@ def looked_at(connection: Connection) -> Iterator[tuple[str, bool, str]]:
 
 
 _CREATE = (
-    "Make one for it: create database caretrace template template0 encoding 'UTF8' "
+    "Make one for it: create database clinic template template0 encoding 'UTF8' "
     "lc_collate 'C.UTF-8' lc_ctype 'C.UTF-8'."
 )
 _BY_CODE_POINTS = ("C", "POSIX", "C.UTF-8", "C.utf8", "PG_UNICODE_FAST")

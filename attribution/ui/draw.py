@@ -273,6 +273,10 @@ def _change(each: Metric, currency: str) -> tuple[str | int | None, str | None]:
         return 0, was
     if not each.before:
         return None, was
+    if each.format == "rate":
+        # In percent of a percentage a reader cannot tell which of the two is meant.
+        points = f"{(each.value - each.before) * 100:+,.1f} pts"
+        return (0, was) if points in ("+0.0 pts", "-0.0 pts") else (points, was)
     relative = each.value / each.before - 1
     return f"{relative * 100:+,.1f}%", was
 

@@ -37,24 +37,35 @@ converters as (
 ),
 
 -- Nobody is looked for where no kind drops direct visits.
+drops as (
+
+    select max(case when drops_direct then 1 else 0 end) as direct
+    from int_lost_spans
+
+),
+
 named as (
 
     select distinct int_touches.person_id
     from int_touches
-    inner join (
-
-        select max(case when drops_direct then 1 else 0 end) as drops
-        from int_lost_spans
-
-    ) as settings
-        on settings.drops = 1
-    where not int_touches.is_direct
+    inner join drops on drops.direct = 1
+    where not int_touches.is_direct and int_touches.person_id % 1 = 0
 
 ),
 
 -- What is ordered is kept narrow, since ordering carries every column along; and a span is one
 -- number, since ordering by three takes twice as long. Those who never converted have spans of
 -- their own, below nought.
+everybodys as (
+
+    select
+        *,
+        row_number() over (order by span) as place
+    from int_lost_spans
+    where person_id is null
+
+),
+
 followed as (
 
     select
@@ -87,7 +98,8 @@ followed as (
         )
     union all
     select
-        -(int_touches.person_id * 32 + spans.kinds) as span,
+        -- A person's number has 60 bits, and there are at most seven spans of nobody.
+        -(int_touches.person_id * 8 + spans.place) as span,
         spans.kinds,
         cast(int_touches.person_id % 100 as smallint) as person_group,
         reach.until_second as limit_second,
@@ -101,7 +113,7 @@ followed as (
         int_touches.line_id
     from int_touches
     left join converters on int_touches.person_id = converters.person_id
-    inner join int_lost_spans as spans on spans.person_id is null
+    cross join everybodys as spans
     left join named on int_touches.person_id = named.person_id
     cross join reach
     where
