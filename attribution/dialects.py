@@ -17,9 +17,7 @@ _NAMES = {"postgresql": "postgres"}
 
 @lru_cache(maxsize=512)
 def written_for(engine: str, sql: str) -> str:
-    """A query for the engine that SQLAlchemy calls `engine`; DuckDB reads it as it is written."""
-    if engine == "duckdb":
-        return sql
+    """A query for the engine that SQLAlchemy calls `engine`."""
     return _written(_NAMES.get(engine, engine), sqlglot.parse_one(sql, read="duckdb"))
 
 
@@ -37,8 +35,6 @@ def spoken(engine: str, sql: str) -> tuple[str, ...]:
 
     Places for values are written `%s`, and percent signs twice, as drivers of PostgreSQL read them.
     """
-    if engine == "duckdb":
-        return (sql,)
     tree = sqlglot.parse_one(sql, read="duckdb")
     first: tuple[str, ...] = ()
     if isinstance(tree, exp.Create) and tree.args.get("replace"):
@@ -83,6 +79,16 @@ def _formula(words: str, **parts: exp.Expression) -> exp.Expression:
     )
 
 
+def _divided(node: exp.Expression) -> exp.Expression:
+    """Whole numbers divided are whole numbers; PostgreSQL's div() gives a decimal."""
+    return _formula("cast(div(a, b) as bigint)", a=node.this, b=node.expression)
+
+
+def _shifted(node: exp.Expression) -> exp.Expression:
+    """Bits of a bigint are shifted by an integer there, and by nothing larger."""
+    return _formula("(a << cast(b as integer))", a=node.this, b=node.expression)
+
+
 def _hashed(node: exp.Expression) -> exp.Expression:
     """A hash of several values: there it is one of a row."""
     if node.name.lower() != "hash":
@@ -110,6 +116,8 @@ def _unsigned(node: exp.Expression) -> exp.Expression:
 _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]] = {
     exp.RegexpExtract: _found,
     exp.Round: _rounded,
+    exp.IntDiv: _divided,
+    exp.BitwiseLeftShift: _shifted,
     exp.Anonymous: _hashed,
     exp.Cast: _unsigned,
 }

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult
 
-from attribution.dialects import spoken
+from attribution.engine_sql import spoken
 from attribution.errors import StorageError
 
 # A row of 100,000 nodes takes 17; more are a fault, and no engine should go on for ever.

@@ -23,7 +23,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, CursorResult
 from sqlalchemy.exc import SQLAlchemyError
 
-from attribution.dialects import spoken, written_for
+from attribution.engine_sql import spoken, written_for
 from attribution.errors import TransformError
 from attribution.identity_links import holding_sql
 from attribution.models.arm_lift import lifts_of

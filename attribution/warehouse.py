@@ -161,7 +161,7 @@ def warehouse_at(url: URL) -> Warehouse:
     require_client()
     from attribution.engines.spark import Spark
 
-    return Spark()
+    return Spark(url)
 
 
 def open_marts(home: Home, generation: int, *, protected: bool = False) -> Engine:

@@ -3,14 +3,14 @@
     python benchmarks/scale_models.py 1 5 20
     python benchmarks/scale_models.py 100 --folder /big/disk
 
-Hashed rows of the world of `benchmarks/scale.py` (five touches a person in two years, one person in
-eight a lead) are put straight into the raw tables, as a refresh leaves them; then every model is
-built, every check run and every mart copied, each size in a process of its own, in the memory that a
-refresh gives the engine. Printed are processor and clock seconds, peak memory and bytes on disk for
-each touchpoint, of the whole and of each step that takes time; with two sizes or more the slope of a
-log-log fit of each step's processor seconds (1 is linear); and what that makes of 1 and 10 billion
-touchpoints on N workers. The disk that a size needs is printed before it starts, and a size that the
-disk has no room for is refused.
+Hashed rows of the world of `benchmarks/scale.py` (five touches a person in two years, one person
+in eight a lead) are put straight into the raw tables, as a refresh leaves them; then every model is
+built, every check run and every mart copied, each size in a process of its own, in the memory that
+a refresh gives the engine. Printed are processor and clock seconds, peak memory and bytes on disk
+for each touchpoint, of the whole and of each step that takes time; with two sizes or more the slope
+of a log-log fit of each step's processor seconds (1 is linear); and what that makes of 1 and 10
+billion touchpoints on N workers. The disk that a size needs is printed before it starts, and a size
+that the disk has no room for is refused.
 """
 
 import argparse
@@ -77,7 +77,7 @@ select
     'run' as run_id
 from range(0, {people}, 48) as t(i);
 insert into identity by name
-select md5(i::text) as identifier, (hash(i, 11) % 1099511627776)::bigint as person_id
+select md5(i::text) as identifier, (hash(i, 11) // 16)::bigint as person_id
 from range({people}) as t(i);
 """
 
@@ -117,7 +117,7 @@ def _memory(what: str) -> int:
 
 
 def run(folder: Path, touches: int) -> None:
-    """Fill a home's private store, build everything that a refresh builds of it, tell what it took."""
+    """Fill a home's private store, build all that a refresh builds of it, tell what it took."""
     (folder / "caretrace.toml").write_text(CONFIG.format(drop=folder), encoding="utf-8")
     settled = settings.load(Home(folder))
     home = settled.home
@@ -175,7 +175,7 @@ def measure(folder: Path, touches: int) -> dict[str, dict[str, float]]:
     )
     if free < need + LEFT_FREE:
         raise SystemExit(
-            f"{folder} would have less than {LEFT_FREE / 2**30:.0f} GiB left: name another --folder."
+            f"{folder} would keep less than {LEFT_FREE // 2**30} GiB free: name another --folder."
         )
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         command = [sys.executable, __file__, str(touches / 1e6), "--folder", scratch, "--here"]
@@ -209,20 +209,17 @@ def growth(sizes: list[int], results: list[dict[str, dict[str, float]]]) -> None
         print(f"growth of {name}: {exponent:.2f}")
     whole = [sum(s["cpu"] for n, s in r.items() if n != "fill") for r in results]
     print(f"growth of all: {slope(sizes, whole):.2f}")
-    # The fit's line through the largest two: what does not grow is the intercept, and stays on the
-    # driver; the rest is shared by workers.
+    # What does not grow stays with the driver; workers share the rest.
     fixed, each = line(sizes, whole)
     print(f"cost: {fixed:.0f} CPU s and {each * 1e6:.2f} CPU s a million touchpoints")
     for billions in (1, 10):
-        hours = ", ".join(
-            f"{workers} workers of two cores {(fixed + each * billions * 1e9 / 2 / workers) / 3600:.1f} h"
-            for workers in (1, 10, 50)
-        )
-        print(f"  {billions} billion: {hours}")
+        shared = each * billions * 1e9 / 2  # two cores a worker
+        hours = [f"{n} of two cores {(fixed + shared / n) / 3600:.1f} h" for n in (1, 10, 50)]
+        print(f"  {billions} billion, workers: {', '.join(hours)}")
 
 
 def line(sizes: list[int], seconds: list[float]) -> tuple[float, float]:
-    """Intercept (not below nought) and slope of seconds over touchpoints, by the two largest sizes."""
+    """Intercept, not below nought, and slope of seconds, by the two largest sizes."""
     (x0, x1), (y0, y1) = sizes[-2:], seconds[-2:]
     each = (y1 - y0) / (x1 - x0)
     return max(0.0, y1 - each * x1), each

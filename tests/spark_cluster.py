@@ -127,11 +127,14 @@ class Cluster:
             "SPARK_LOCAL_DIRS": str(self.folder / "local"),
             "SPARK_CONF_DIR": str(self.folder / "conf"),
             "SPARK_DAEMON_JAVA_OPTS": _SHORT_LIVED,
+            # Of every process, those that workers start too: nothing is left in anybody's /tmp.
+            "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={self.folder / 'tmp'}",
             "SPARK_MASTER_OPTS": "-Dspark.master.rest.enabled=false",
         }
 
     def start(self, workers: int, driver_memory: str, said: Mapping[str, str], ui: bool) -> None:
         (self.folder / "conf").mkdir()
+        (self.folder / "tmp").mkdir()
         (self.folder / "conf" / "log4j2.properties").write_text(_LOGGING, "utf-8")
         port, shown = _free_port(), _free_port()
         self.master = f"spark://{HOST}:{port}"

@@ -75,6 +75,14 @@ def test_every_bubble_and_the_line_are_in_sight(amounts):
             assert along[0] - 1e-9 <= log10(end) <= along[1] + 1e-9
 
 
+def test_small_amounts_are_not_written_as_millions():
+    spec = charts.spend_against_return(
+        [point("Text", 0.2, 150), point("Video", 9_000, 300)], "$", 9
+    )
+    axes = [spec["layout"][axis]["ticktext"] for axis in ("xaxis", "yaxis")]
+    assert axes == [["$1", "$10", "$100", "$1k", "$10k"], ["$50", "$100", "$200", "$500", "$1k"]]
+
+
 def test_names_of_near_bubbles_go_to_different_sides():
     near = [point("Directory", 9_000, 30_000), point("Direct mail", 9_000, 36_000)]
     far = [point("Text", 40, 20_000), point("Video", 9_000, 300)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from labels_reference import all_beside_each_other, in_memory, on_engine
 from sqlalchemy import Connection
 
-from attribution.dialects import written_for
+from attribution.engine_sql import written_for
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,11 @@ def test_roundings_within_roundings_are_all_written_anew(server):
 def test_what_is_not_found_of_a_pattern_is_empty(server, text):
     here, there = both(server, f"select regexp_extract('{text}', '[0-9]{{1,3}}')")
     assert here == there
+
+
+def test_whole_numbers_divided_are_whole_numbers(server):
+    here, there = both(server, "select cast(1 as bigint) << (cast(7 as bigint) // 2)")
+    assert here == there == 8
 
 
 def test_a_percent_sign_is_no_place_for_a_value(server):

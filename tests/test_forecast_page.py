@@ -16,7 +16,7 @@ from attribution.paths import Home
 from attribution.queries import Scope
 from attribution.reports.export import export_forecast
 from attribution.ui.views import forecast as page
-from attribution.ui.views.forecast_words import how_sure, why
+from attribution.ui.views.forecast_words import how_sure, sums, why
 from attribution.ui.views.overview import build as overview
 
 NEWEST = made_up.LAST_WEEK
@@ -73,6 +73,14 @@ def test_the_choice_is_explained_with_the_error_of_each_model():
     )
     errors["is_chosen"] = [False, True, False]
     assert how_sure(errors) == "Held-out error 10.0%; Exponential smoothing: 10.5%."
+
+
+def test_parts_that_are_forecast_are_not_said_to_be_too_small(marts):
+    assert len(forecast_members(marts)["spend"]) > 1
+    said = [sums(Asked("spend"), adds_up=False, has_parts=has_parts) for has_parts in (True, False)]
+    assert "need not add up" in said[0]
+    assert "No part of this number" in said[1]
+    assert "No part of this number" not in " ".join(page.build(marts, Asked("spend")).notes)
 
 
 def test_overview_rings_the_week_and_says_what_was_expected(marts):

@@ -23,7 +23,7 @@ def embedded() -> Iterator[Connection]:
 @example(HARD["row"])
 @example(HARD["ring and star"])
 @given(st.lists(st.tuples(nodes, nodes), min_size=1, max_size=30))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_labels_are_the_components(embedded, edges):
     assert on_engine(embedded, edges)[0] == in_memory(edges)
 

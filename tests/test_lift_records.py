@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import marts_fixture as made_up
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
-from attribution import audit, lift_records, queries, seeds
+from attribution import audit, lift_queries, lift_records, queries, seeds
 from attribution import settings as configuration
 from attribution.cli import main
 from attribution.demo import geo_plan
@@ -150,6 +151,19 @@ def test_a_test_that_runs_has_no_result_yet(marts, past):
     gone = replace(past, treated=(("Nowhere", "cardiology"), *past.treated[1:]))
     with pytest.raises(BadInput, match="Nothing is counted of the market Nowhere/cardiology"):
         analysed(marts, gone)
+
+
+def test_weeks_that_are_not_reported_yet_do_not_count_as_empty_ones(tmp_path, past):
+    home = made_up.make_home(tmp_path)
+    with duckdb.connect(str(home.generation(1) / "marts.duckdb")) as marts:
+        marts.execute("delete from conversions where kind = 'kept' and week > '2026-10-05'")
+    late = queries.marts(home, 1, protected=False)
+    told = lift_queries.panel(late, "kept", by_line=True)
+    assert str(told.weeks[-1]) == "2026-10-05"
+    assert (told.counts[:, -1] > 0).any()
+    with pytest.raises(BadInput, match="the data reach 2026-10-11"):
+        analysed(late, past)
+    assert str(lift_queries.panel(late, "lead", by_line=True).weeks[-1]) == "2026-11-16"
 
 
 def test_what_cannot_be_told_is_said(marts):

@@ -234,6 +234,17 @@ def test_the_page_says_what_the_people_say(marts):
     assert "lapse" not in view.figures  # of one value all are
 
 
+def test_beside_all_patients_stands_nobody(marts):
+    view = patient_groups.build(marts, Group())
+    for name in ("numbers", "age_band", "first_channel"):
+        columns = [column.name for column in view.tables[name].columns]
+        assert columns == list(view.tables[name].frame)
+        assert not {"others", "others_share"} & set(columns), name
+    drawn = view.figures["age_band"].spec
+    assert [trace["name"] for trace in drawn["data"] if "name" in trace] == ["Cohort"]
+    assert not drawn["layout"]["showlegend"]
+
+
 def test_two_cohorts_stand_side_by_side(marts):
     crowd = patients.people(3000)
     mine, other = Group(lapse=("lapsed",)), Group(condition="asthma", zip3=("601",))

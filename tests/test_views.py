@@ -142,6 +142,50 @@ def test_overview_compares_with_the_equally_long_period_before(marts, tables):
     assert next(each.before for each in view.metrics if each.name == "leads") == leads
 
 
+def test_money_of_weeks_in_which_nothing_happened_is_counted(marts, tables, monkeypatch):
+    scope = Scope(made_up.weeks()[-8], made_up.LAST_WEEK)
+    seen = amount_queries.conversions_by_week
+
+    def quiet(*asked):
+        found = seen(*asked)
+        return found[pd.to_datetime(found["week"]) < pd.Timestamp(made_up.LAST_WEEK)]
+
+    monkeypatch.setattr(amount_queries, "conversions_by_week", quiet)
+    spend = tables["spend"].query("currency == 'USD'")
+    whole = spend[spend["week"] >= scope.since]["spend_micros"].sum() / 1e6
+    assert overview.build(marts, scope).metrics[0].value == pytest.approx(whole)
+
+
+def test_weeks_that_are_told_together_are_not_drawn_as_single_ones(home, monkeypatch):
+    """Of new patients, four weeks stand in the first of them; of leads too few are told of."""
+    marts = queries.marts(home, 1, protected=True)
+    last = made_up.LAST_WEEK
+    scope = Scope(last - 11 * queries.WEEK, last)
+    weeks = [scope.since + number * queries.WEEK for number in range(12)]
+    rows = [(week, "booked", 40) for week in weeks]
+    rows += [(week, "new_patient", 20) for week in weeks[::4]]
+    told = pd.DataFrame(rows, columns=["week", "kind", "conversions"]).assign(value=0.0)
+    monkeypatch.setattr(amount_queries, "conversions_by_week", lambda *_: told)
+    ends = {"booked": weeks[-1], "new_patient": weeks[8]}
+    monkeypatch.setattr(
+        arriving, "reported_weeks", lambda _: {k: pd.Timestamp(v) for k, v in ends.items()}
+    )
+    facts = replace(queries.about(marts), weeks_together=4)
+    for module in (arriving, overview.queries):
+        monkeypatch.setattr(module, "about", lambda _: facts)
+    view = overview.build(marts, scope)
+    numbers = {each.name: each for each in view.metrics}
+    assert numbers["new_patients"].value == 60
+    assert numbers["new_patients"].course == (20, 20, 20)
+    assert numbers["booked"].course == (160, 160, 160)
+    assert numbers["leads"].value is None
+    assert numbers["blended_cac"].value == pytest.approx(numbers["spend"].value / 60)
+    assert view.figures["demand"].title == "Patients by four weeks"
+    said = " ".join(view.notes)
+    assert "four weeks at a time" in said
+    assert "nothing after the week" not in said
+
+
 def test_overview_without_an_earlier_period_compares_with_nothing(marts):
     view = overview.build(marts, Scope(made_up.weeks()[0], LAST))
     assert {each.before for each in view.metrics} == {None}
@@ -766,6 +810,9 @@ WRITTEN = [
     (2.43, "ratio", "2.4x"),
     (0.1234, "rate", "12.3%"),
     (-0.05, "points", "−5.0 pts"),
+    (-0.3, "count", "0"),
+    (-0.001, "money", "$0.00"),
+    (-0.0001, "rate", "0.0%"),
     (1_234, "count", "1,234"),
     (13_563, "count", "13,563"),
     (252_672, "count", "252.7K"),

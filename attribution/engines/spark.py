@@ -8,9 +8,9 @@ folder, as on every engine, and never wait for the cluster.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -23,9 +23,13 @@ from attribution.engines.files import NO_TABLES, Grains
 from attribution.engines.private_copy import PrivateCopy
 from attribution.engines.spark_landing import Parts, as_text, forget, land
 from attribution.engines.spark_server import engine_for, looked_at, owned, prefix
-from attribution.errors import StorageError
+from attribution.errors import BadInput, StorageError
+from attribution.generations import PRIVATE
 from attribution.paths import Home
-from attribution.warehouse_url import url_of
+from attribution.raw import tables
+
+if TYPE_CHECKING:
+    from attribution.engines.duckdb_moving import Receiving
 
 _SHOWN = "landed.json"  # which parts of what was loaded a generation is made of
 # Made by a model, and read by the next refresh all the same.
@@ -69,7 +73,8 @@ class Building(duckdb.Building):
         """Bring what is published, then write the files that readers open."""
         with self.modelling() as source, self.engine.begin() as target:
             driver: Any = target.connection.driver_connection
-            for table in (*marts, *people, *_CARRIED):
+            there = set(tables(source))
+            for table in (*marts, *people, *(name for name in _CARRIED if name in there)):
                 carry(source, driver, table)
         super().copy_marts(marts, people, beside)
 
@@ -91,42 +96,60 @@ class Building(duckdb.Building):
 class Spark(duckdb.DuckDb):
     """A cluster, for those whose touchpoints outgrow one computer."""
 
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
     def begin(self, home: Home, *, memory: str) -> duckdb.Building:
         """Start the next generation from what was loaded for the published one."""
         # Before anything is loaded: without the cluster nothing could be made of it.
-        engine_for(url_of(home)).dispose()
+        engine_for(self._url).dispose()
         return super().begin(home, memory=memory)
 
     def building(self, home: Home, number: int, *, memory: str, resumed: bool) -> Building:
         """Open a generation that has its folder to build in it."""
-        return Building(home, number, memory=memory, resumed=resumed, url=url_of(home))
+        return Building(home, number, memory=memory, resumed=resumed, url=self._url)
 
     def publish(self, home: Home, number: int) -> None:
         """Point readers on the cluster at a closed generation, then pages; drop the oldest.
 
         Where the cluster fails, pages stay where they are.
         """
-        with _told(home) as connection:
+        with _told(self._url) as connection:
             _show(connection, number)
         super().publish(home, number)
-        _tidy(home)
+        with suppress(StorageError):  # what is left is dropped by the next publication
+            _tidy(home, self._url)
 
     def rollback(self, home: Home, number: int) -> None:
         """Point readers at an earlier generation."""
-        with _told(home) as connection:
+        with _told(self._url) as connection:
             _show(connection, number)
         super().rollback(home, number)
 
     def drop_others(self, home: Home, number: int) -> int:
-        """Remove every generation but this one, here and on the cluster."""
+        """Remove every generation but this one, here and on the cluster.
+
+        Raises StorageError where the cluster keeps what should be gone: it may be somebody's.
+        """
         dropped = super().drop_others(home, number)
-        _tidy(home)
+        _tidy(home, self._url)
         return dropped
+
+    def receive(
+        self, home: Home, number: int, store: Connection, names: Sequence[str]
+    ) -> "Receiving":
+        """Take in what another engine holds; of DuckDB's there is nothing to carry."""
+        if (home.generation(number) / PRIVATE).is_file():
+            raise BadInput(
+                "Spark builds models of what DuckDB's file holds, so nothing need be carried. Set "
+                "CARETRACE_WAREHOUSE and run `caretrace refresh`."
+            )
+        return super().receive(home, number, store, names)
 
     @contextmanager
     def asked(self, home: Home, number: int) -> Iterator[Any]:
         """DuckDB with what was loaded; what models made comes when a question names it."""
-        engine = engine_for(url_of(home), database_of(number))
+        engine = engine_for(self._url, database_of(number))
         try:
             with engine.connect() as connection, PrivateCopy(connection) as copy:
                 yield copy
@@ -136,16 +159,16 @@ class Spark(duckdb.DuckDb):
     def findings(self, home: Home) -> Iterator[tuple[str, bool, str]]:
         """Version, time zone, ANSI mode, catalog and rights of the cluster."""
         try:
-            with engine_for(url_of(home)).connect() as connection:
+            with engine_for(self._url).connect() as connection:
                 yield from list(looked_at(connection))
         except StorageError as error:
             yield "Spark", False, str(error)
 
 
 @contextmanager
-def _told(home: Home) -> Iterator[Connection]:
+def _told(url: URL) -> Iterator[Connection]:
     """A connection to the cluster for a few words."""
-    engine = engine_for(url_of(home))
+    engine = engine_for(url)
     try:
         with engine.connect() as connection:
             yield connection
@@ -174,10 +197,10 @@ def _show(connection: Connection, number: int) -> None:
             )
 
 
-def _tidy(home: Home) -> None:
-    """Drop what no kept generation needs; where that fails, the next publication does it."""
+def _tidy(home: Home, url: URL) -> None:
+    """Drop every database and every part that no kept generation needs."""
     kept = set(generations.finished(home, until=None))
-    with suppress(StorageError), _told(home) as connection:
+    with _told(url) as connection:
         for name in _names(connection, f"show databases like '{prefix()}_*'", 0):
             number = name.removeprefix(f"{prefix()}_")
             if number.isdigit() and int(number) not in kept:

@@ -66,7 +66,7 @@ def _land(here: Connection, there: Connection, place: str, database: str, table:
     kinds = {name: kind for name, kind in columns(here, table).items() if name not in _OF_A_RUN}
     landed = f"{place}.{table}"
     _ensure(here, there, landed, table, list(kinds))
-    parted = _parted(here, table, kinds)
+    parted = parts_of(here, table, kinds)
     present = _parts(there, landed)
     for some in _in_goes([each for each in parted if each.name not in present]):
         _send(here, there, landed, table, list(kinds), _key(kinds), some)
@@ -110,11 +110,11 @@ def _key(kinds: Mapping[str, str]) -> str:
         )
         return f"coalesce(source, '') || '|' || coalesce(account, ''){month}"
     if "identifier" in kinds:
-        return "left(identifier, 1)"
+        return "coalesce(left(identifier, 1), '')"
     return "''"
 
 
-def _parted(here: Connection, table: str, kinds: Mapping[str, str]) -> list[_Part]:
+def parts_of(here: Connection, table: str, kinds: Mapping[str, str]) -> list[_Part]:
     """The parts of a table as it is now: what belongs to each, its name, its rows."""
     every = ", ".join(f'"{name}"' for name in kinds)
     # Two different sums over rows in any order, of 64 bits each, and their number.
@@ -127,9 +127,7 @@ def _parted(here: Connection, table: str, kinds: Mapping[str, str]) -> list[_Par
     return [_Part(str(key), str(name), int(rows)) for key, rows, name in found]
 
 
-def _in_goes(
-    parts: list[_Part],
-) -> Iterator[list[_Part]]:
+def _in_goes(parts: list[_Part]) -> Iterator[list[_Part]]:
     """Parts put together until there are rows enough to be worth a journey."""
     some: list[_Part] = []
     for part in parts:

@@ -51,8 +51,8 @@ def sparkline(course: Sequence[float | None], *, width: float = 150, height: flo
         return ""
     low, high = min(v for _, v in known), max(v for _, v in known)
     span = (high - low) or 1.0
-    step = (width - 8) / max(len(course) - 1, 1)
-    points = [(4 + i * step, height - 4 - (v - low) / span * (height - 8)) for i, v in known]
+    step = (width - 12) / max(len(course) - 1, 1)
+    points = [(6 + i * step, height - 6 - (v - low) / span * (height - 12)) for i, v in known]
     canvas = Canvas(width, height)
     canvas.line(points, SERIES[0], 1.4)
     canvas.dot(*points[-1], 0, SERIES[0])
@@ -70,7 +70,7 @@ def _bars(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
     most = max((float(row[n]) for row in rows for n in series if _known(row[n])), default=1) or 1
     least = min((float(row[n]) for row in rows for n in series if _known(row[n])), default=0)
     reach = width - names - 80
-    scale = reach / (max(most, 0) - min(least, 0) or 1)
+    scale = reach / _span(max(most, 0) - min(least, 0))
     zero = names + 8 - min(least, 0) * scale
     for place, row in enumerate(rows):
         y = top + place * band
@@ -196,7 +196,7 @@ def _heat(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
                 continue
             share = max(float(value), 0) / most
             canvas.rect(x, y, side - 2, 22, mixed(share, "#E9F0FC", "#1F4FA8"))
-            ink = "#FFFFFF" if share > 0.55 else INK
+            ink = "#FFFFFF" if share > 0.72 else INK
             canvas.text(x + side / 2 - 1, y + 15, written(value), anchor="middle", size=9, fill=ink)
     return canvas
 
@@ -276,10 +276,15 @@ def axis_of(table: Table, chart: Chart) -> tuple[float, float, float]:
     return _scale([float(row[n]) for row in rows for n in chart.values if _known(row[n])])
 
 
+def _span(width: float) -> float:
+    """How much an axis holds: something, also where all numbers are nought or all but nought."""
+    return width if width > 1e-290 else 1.0
+
+
 def _scale(values: Sequence[float]) -> tuple[float, float, float]:
     """From where to where an axis goes that holds nought and all values, in round steps."""
     low, high = min([*values, 0.0]), max([*values, 0.0])
-    rough = ((high - low) or 1.0) / 5
+    rough = _span(high - low) / 5
     size = 10.0 ** floor(log10(rough))
     step = next(size * each for each in (1, 2, 2.5, 5, 10) if size * each >= rough)
     ends = floor(low / step) * step, ceil(high / step) * step

@@ -27,8 +27,18 @@ def money(value: float | None, currency: str) -> str:
     """An amount in few digits: $1.2M, $48.3K, $9,120, $63.20."""
     if value is None or not math.isfinite(value):
         return UNDEFINED
-    sign = "−" if value < 0 else ""
-    return f"{sign}{symbol(currency)}{_short(abs(value), cents=True)}"
+    amount = _short(abs(value), cents=True)
+    sign = "−" if value < 0 and _says(amount) else ""
+    return f"{sign}{symbol(currency)}{amount}"
+
+
+def whole_money(value: float | None, currency: str) -> str:
+    """An amount as tables write it, without cents: $63, $9,120, $48,310."""
+    if value is None or not math.isfinite(value):
+        return UNDEFINED
+    amount = f"{abs(value):,.0f}"
+    sign = "−" if value < 0 and _says(amount) else ""
+    return f"{sign}{symbol(currency)}{amount}"
 
 
 def count(value: float | None) -> str:
@@ -204,4 +214,9 @@ def _short(value: float, *, cents: bool) -> str:
 
 
 def _minus(text: str) -> str:
-    return text.replace("-", "−")
+    """With a minus sign for a hyphen; what is rounded to nought has no sign."""
+    return text.replace("-", "−" if _says(text) else "")
+
+
+def _says(text: str) -> bool:
+    return any(digit in text for digit in "123456789")

@@ -86,6 +86,9 @@ USED = {
 UNPLACED = dict.fromkeys(
     ("channels", "attribution", "journeys"), frozenset({"service", "location"})
 )
+# These stand on single weeks and places, so there is nothing of them for readers of folded cells:
+# an address still says so, the menu leaves them out.
+UNTOLD = frozenset({"reconcile", "forecast", "lift", "budget"})
 # Of two ways to put the same people into weeks, readers of folded cells are told one.
 UNFOLDED = frozenset({"basis"})
 # What a reader must be allowed to do to see a page at all.
@@ -164,6 +167,10 @@ def _meaning(menu: dict[str, list[StreamlitPage]], name: str) -> draw.Meaning | 
     return draw.Meaning(page, name)
 
 
+def _listed(reader: Reader, url: str) -> bool:
+    return reader.may(NEEDED[url]) and (reader.may(SMALL_CELLS) or url not in UNTOLD)
+
+
 def _nobody() -> NoReturn:
     """The session is over, or nobody can sign in: not a name, not a number."""
     st.session_state.clear()
@@ -195,7 +202,7 @@ def _menu(reader: Reader) -> dict[str, list[StreamlitPage]]:
                 PAGES / path,
                 title=title,
                 url_path=url,
-                visibility="visible" if reader.may(NEEDED[url]) else "hidden",
+                visibility="visible" if _listed(reader, url) else "hidden",
             )
             for path, title, url in pages
         ]

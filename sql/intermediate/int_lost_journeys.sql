@@ -1,4 +1,4 @@
--- The journeys that led to nothing, one a row: their channels, their length and when they were given up.
+-- The journeys that led to nothing, one a row: channels, length, when each was given up.
 -- grain: span, later_journeys
 -- inputs: int_lost_touches
 -- parts: int_lost_touches by person_group

@@ -36,19 +36,38 @@ converters as (
 
 ),
 
+-- Spans that most people have. A person's number has sixty bits, so three are left to tell the
+-- spans apart: kinds that are alike in one are not in another, so the first of them is enough.
+everybody as (
+
+    select
+        *,
+        case
+            when (kinds & 1) > 0 then 0
+            when (kinds & 2) > 0 then 1
+            when (kinds & 4) > 0 then 2
+            when (kinds & 8) > 0 then 3
+            else 4
+        end as slot
+    from int_lost_spans
+    where person_id is null
+
+),
+
 -- Nobody is looked for where no kind drops direct visits.
+drops as (
+
+    select max(case when drops_direct then 1 else 0 end) as direct
+    from int_lost_spans
+
+),
+
 named as (
 
     select distinct int_touches.person_id
     from int_touches
-    inner join (
-
-        select max(case when drops_direct then 1 else 0 end) as drops
-        from int_lost_spans
-
-    ) as settings
-        on settings.drops = 1
-    where not int_touches.is_direct
+    inner join drops on drops.direct = 1
+    where not int_touches.is_direct and int_touches.person_id % 1 = 0
 
 ),
 
@@ -87,7 +106,7 @@ followed as (
         )
     union all
     select
-        -(int_touches.person_id * 32 + spans.kinds) as span,
+        -(int_touches.person_id * 8 + spans.slot) as span,
         spans.kinds,
         cast(int_touches.person_id % 100 as smallint) as person_group,
         reach.until_second as limit_second,
@@ -101,7 +120,7 @@ followed as (
         int_touches.line_id
     from int_touches
     left join converters on int_touches.person_id = converters.person_id
-    inner join int_lost_spans as spans on spans.person_id is null
+    cross join everybody as spans
     left join named on int_touches.person_id = named.person_id
     cross join reach
     where

@@ -1,7 +1,7 @@
 """Bubbles of what was spent against what it brought."""
 
 from collections.abc import Mapping, Sequence
-from math import log10
+from math import ceil, floor, log10
 from typing import Any
 
 from attribution.ui.charts.base import GREY, INK, LAYOUT, ROW, TEXT, Spec, figure
@@ -34,12 +34,12 @@ def spend_against_return(points: Sequence[Mapping[str, Any]], sign: str, rows: i
         "hovertemplate": "%{customdata}<extra></extra>",
         "cliponaxis": False,
     }
-    axis = {"type": "log", "tickprefix": sign, "tickformat": "~s", "showgrid": True}
+    axis = {"type": "log", "showgrid": True}
     layout = {
         **LAYOUT,
         "height": height,
-        "xaxis": {**axis, **_log_ticks(across), "title": {"text": "Spend"}},
-        "yaxis": {**axis, **_log_ticks(along), "title": {"text": "Collected"}},
+        "xaxis": {**axis, **_log_ticks(across, sign), "title": {"text": "Spend"}},
+        "yaxis": {**axis, **_log_ticks(along, sign), "title": {"text": "Collected"}},
     }
     line, words = _break_even(across, along)
     if words:
@@ -57,9 +57,27 @@ def _log_range(amounts: Sequence[float]) -> _Range:
     return min(logs) - more - 0.25, max(logs) + more + 0.25
 
 
-def _log_ticks(span: _Range) -> Spec:
-    wide = span[1] - span[0] > 1.6
-    return {"range": list(span), "dtick": 1 if wide else "D2"}
+def _log_ticks(span: _Range, sign: str) -> Spec:
+    """Tens where there are many, else ones, twos and fives.
+
+    Written here: Plotly's own short numbers call a tenth of a dollar $100m.
+    """
+    firsts = (1,) if span[1] - span[0] > 1.6 else (1, 2, 5)
+    at = [
+        first * 10.0**tens
+        for tens in range(floor(span[0]), ceil(span[1]) + 1)
+        for first in firsts
+        if span[0] <= log10(first) + tens <= span[1]
+    ]
+    return {"range": list(span), "tickvals": at, "ticktext": [_short(each, sign) for each in at]}
+
+
+def _short(amount: float, sign: str) -> str:
+    """An amount of one digit: $0.1, $20, $5k, $1M."""
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if amount >= size:
+            return f"{sign}{amount / size:g}{letter}"
+    return f"{sign}{amount:g}"
 
 
 def _break_even(across: _Range, along: _Range) -> tuple[list[Spec], Spec | None]:
@@ -75,14 +93,16 @@ def _break_even(across: _Range, along: _Range) -> tuple[list[Spec], Spec | None]
         "line": {"color": GREY, "width": 1.5, "dash": "dot"},
         "hoverinfo": "skip",
     }
+    # On the side of the line where there is room, also on a phone.
+    right = low < (across[0] + across[1]) / 2
     words = {
         "text": "earns what it costs",
         "x": low,
         "y": low,
         "showarrow": False,
-        "xshift": 14,
+        "xshift": 14 if right else -6,
         "yshift": 8,
-        "xanchor": "left",
+        "xanchor": "left" if right else "right",
         "font": {"size": 11, "color": INK},
     }
     return [line], words
@@ -93,9 +113,9 @@ def _sides(
 ) -> list[str]:
     """Where each bubble's name goes, so that names and bubbles do not cover one another.
 
-    Works on the figure's usual width and a name's width from its letters.
+    Works on the figure's width on a phone and a name's width from its letters.
     """
-    scale = 350 / (across[1] - across[0]), (height - 70) / (along[1] - along[0])
+    scale = 240 / (across[1] - across[0]), (height - 70) / (along[1] - along[0])
     centres = [(log10(p["spend"]) * scale[0], log10(p["value"]) * scale[1]) for p in points]
     edges = across[0] * scale[0], across[1] * scale[0]
     radii = [_diameter(point) / 2 + 2 for point in points]

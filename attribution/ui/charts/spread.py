@@ -114,7 +114,7 @@ def ranges(
         **LAYOUT,
         "height": 150 + ROW * len(labels),
         "barmode": "overlay",
-        "showlegend": True,
+        "showlegend": len(courses) > 1 or sure is not None,
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "xaxis": {
             "tickformat": ".0%",

@@ -106,7 +106,8 @@ def _added(rows: pd.DataFrame, numbers: tuple[Column, ...]) -> Table:
         "What it added",
         columns,
         rows.reindex(columns=[column.name for column in columns]),
-        "Those written to less those held out by chance, of the whole span.",
+        "Those written to less those held out by chance, of the whole span. Of people it is a "
+        "share: 0.05 is five in a hundred. Of money it is in the currency of reports.",
         "No flow here has held enough people out whose 90 days are over, so nobody can say what "
         "it added.",
     )

@@ -8,7 +8,7 @@ import pandas as pd
 from attribution.cohort_queries import MONEY, cohorts_by_week, reported_weeks, thin_lines
 from attribution.metrics import KINDS, definition, ratio
 from attribution.models.maturity import MATURE
-from attribution.queries import WEEK, Marts, Scope
+from attribution.queries import WEEK, Marts, Scope, about
 from attribution.ui import formats
 
 _JUDGED = {"new_patient": "CAC", MONEY: "ROAS"}
@@ -69,12 +69,27 @@ def too_few(lines: tuple[str, ...], entered: str) -> str:
 
 def unreported(marts: Marts, scope: Scope) -> dict[str, date]:
     """The last week reported of each number whose sources end before the scope does."""
-    ends = {KINDS.get(kind, kind): day for kind, day in reported_weeks(marts).items()}
-    return {name: day.date() for name, day in ends.items() if day.date() < scope.until}
+    ends = {KINDS.get(kind, kind): day.date() for kind, day in reported_weeks(marts).items()}
+    if together := about(marts).weeks_together if marts.protected else 0:
+        # What was told with the first week of its block is known to the end of that.
+        ends = {
+            name: scope.until - WEEK * (together * ((scope.until - day).days // (7 * together)))
+            for name, day in ends.items()
+        }
+    return {name: day for name, day in ends.items() if day < scope.until}
 
 
-def unreported_note(ends: dict[str, date]) -> tuple[str, ...]:
+def unreported_note(
+    ends: dict[str, date], scope: Scope, *, protected: bool = False
+) -> tuple[str, ...]:
     """A sentence for each number that stops early, so that nobody takes it for a fall."""
+    if protected:  # whether it is late or of too few people is not told either
+        return tuple(
+            f"{definition(name).title}: what came after the week of {formats.day(day)} is of too "
+            "few people to be told, or not reported yet."
+            for name, day in ends.items()
+            if day >= scope.since
+        )
     return tuple(
         f"{definition(name).title}: nothing after the week of {formats.day(day)} is reported yet."
         for name, day in ends.items()

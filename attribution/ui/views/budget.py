@@ -165,9 +165,7 @@ def _metrics(made: Scenario, currency: str) -> tuple[Metric, ...]:
                 as_ if gain else each.format,
                 each.help,
                 each.better,
-                interval=f"{written[0]} to {written[1]} {UNITS[made.request.objective]}, 90%"
-                if gain
-                else "",
+                interval=f"90%: {written[0]} to {written[1]}" if gain else "",
             )
         )
     return tuple(found)
@@ -204,9 +202,10 @@ def _curve(found: Response, line: Line, request: Request, currency: str) -> Figu
             sign,
             unit,
         ),
-        f"● Today {formats.money(line.now, currency)} a week brings {today} {unit}; "
-        f"◆ suggested {formats.money(line.suggested, currency)} brings {then}. "
-        f"One more costs {formats.money(line.one_more_now, currency)} today.",
+        # The marks stay with their words where a line breaks.
+        f"●\u00a0Today {formats.whole_money(line.now, currency)} a week brings {today} {unit}; "
+        f"◆\u00a0suggested {formats.whole_money(line.suggested, currency)} brings {then}. "
+        f"One more costs {formats.whole_money(line.one_more_now, currency)} today.",
         "What the channel brings in a week at steady spend, with a 90% band. Grey: never spent in "
         "any four weeks, so the curve there is a guess.",
     )

@@ -116,11 +116,13 @@ def _bridge(
     told = slice(0 if restated else 1, None)  # what was not restated needs no bar
     start = parts.before if not restated else parts.before - restated
     whole = ("Period before", "This period")
+    # A part of a count need not be whole: where none is told, small ones would not add up.
+    as_: Format = "number" if meaning.format == "count" else meaning.format
     labels = [whole[0], *names[told], whole[1]]
     steps = [start, *(-amounts[told]), parts.after]
 
     def written(value: float) -> str:
-        return formats.written(value, meaning.format, currency)
+        return formats.written(value, as_, currency)
 
     texts = [written(start), *(_signed(value, written) for value in amounts[told])]
     texts.append(written(parts.after))
@@ -139,7 +141,7 @@ def _bridge(
     frame = pd.DataFrame([*rows, (whole[1], parts.after, "")], columns=["part", "amount", "means"])
     columns = (
         Column("part", "Part"),
-        Column("amount", meaning.title, "money" if meaning.format == "money" else "number"),
+        Column("amount", meaning.title, as_),
         Column("means", "What it says"),
     )
     note = "" if was is not None else "What was restated is known after another refresh."
@@ -208,7 +210,9 @@ def _words(
     texts: list[str],
     written: Callable[[float], str],
 ) -> str:
-    way = "rose" if after > before else "fell" if after < before else "stayed"
     said = [written(each) for each in (before, after)]
+    way = f"{'rose' if after > before else 'fell'} from {said[0]} to {said[1]}"
+    if said[0] == said[1]:
+        way = f"stayed at {said[1]}"
     parts = ", ".join(f"{name.lower()} {text}" for name, text in zip(names, texts, strict=True))
-    return f"{title} {way} from {said[0]} to {said[1]}: {parts}."
+    return f"{title} {way}: {parts}."

@@ -42,7 +42,9 @@ def notes_on(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
     kinds.pop("lead", None)  # a lead is there as soon as it is asked for
     young = arriving.note(arriving.young_leads(marts, scope, *kinds), about.last_week)
     thin = arriving.thin_note(marts, scope, about.last_week, *kinds)
-    late = arriving.unreported_note(arriving.unreported(marts, scope))
+    late = arriving.unreported_note(
+        arriving.unreported(marts, scope), scope, protected=marts.protected
+    )
     return (*notes, *young, *thin, *late, *other_currencies(marts, scope, about))
 
 

@@ -215,7 +215,7 @@ def _metrics(
         "experience_answers": (float(answered), ""),
         "survey_response_rate": (
             ratio(responded, people),
-            f"{formats.count(people)} asked" if people else "nobody asked by a message",
+            f"{formats.count(people)} asked" if people else "nobody was asked",
         ),
         "review_rating": (mean, f"{formats.count(reviews)} reviews"),
     }

@@ -5,7 +5,13 @@ from functools import lru_cache
 import pandas as pd
 
 from attribution import queries
-from attribution.forecast_queries import BOUNDS, Asked, forecast_errors, forecast_weeks
+from attribution.forecast_queries import (
+    BOUNDS,
+    Asked,
+    forecast_errors,
+    forecast_members,
+    forecast_weeks,
+)
 from attribution.metrics import KINDS, Format, definition, ratio
 from attribution.models.forecast_bands import LEVELS
 from attribution.models.forecast_series import ALL, MONEY, REST, SHORTEST, TOTAL
@@ -47,6 +53,7 @@ def build(marts: Marts, asked: Asked) -> View:
     ahead = weeks[weeks["is_ahead"]].reset_index(drop=True)
     past = weeks[~weeks["is_ahead"]].reset_index(drop=True)
     errors = forecast_errors(marts, asked)
+    has_parts = len(forecast_members(marts).get(asked.metric, {})) > 1
     return View(
         QUESTION,
         metrics=_metrics(asked, past, ahead, errors),
@@ -57,7 +64,7 @@ def build(marts: Marts, asked: Asked) -> View:
             "weeks": _course(asked, past, ahead),
         },
         remark=why(errors),
-        notes=_notes(asked, past, ahead, errors),
+        notes=_notes(asked, past, ahead, has_parts=has_parts),
         currency=currency,
     )
 
@@ -217,9 +224,10 @@ def _remark(note: str) -> str:
 
 
 def _notes(
-    asked: Asked, past: pd.DataFrame, ahead: pd.DataFrame, errors: pd.DataFrame
+    asked: Asked, past: pd.DataFrame, ahead: pd.DataFrame, *, has_parts: bool
 ) -> tuple[str, ...]:
-    notes = [sums(asked, adds_up=bool(ahead["adds_up"].iloc[0]))]
+    agree = bool(ahead["adds_up"].iloc[0])
+    notes = [sums(asked, adds_up=agree, has_parts=has_parts)]
     odd = past[past["is_anomaly"].astype(bool)]
     if len(odd):
         days = formats.several(formats.day(day) for day in odd["week"])

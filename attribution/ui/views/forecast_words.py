@@ -52,14 +52,17 @@ def how_sure(errors: pd.DataFrame) -> str:
     return f"{said}; {rival}: {formats.rate(float(best['wape']))}."
 
 
-def sums(asked: Asked, *, adds_up: bool) -> str:
-    """Whether parts and totals agree, and what to do where they do not."""
+def sums(asked: Asked, *, adds_up: bool, has_parts: bool) -> str:
+    """Whether parts and totals agree, and what to do where they do not.
+
+    `has_parts` is whether any part of the number is forecast beside all of it.
+    """
     if adds_up:
         return (
             "Channels, service lines and locations each add up to everything, so a forecast of a "
             "part can be taken away from that of the whole."
         )
-    if asked.dimension == TOTAL:
+    if asked.dimension == TOTAL and not has_parts:
         return "No part of this number is large enough to be forecast by itself."
     return (
         "Each part is forecast by itself, by the model that tested best for it, so parts need not "

@@ -25,6 +25,10 @@ COUNTS = ("leads", "booked", "kept", "new_patients")
 MAX_STEPS = 130  # points of a line: more would not be seen, and would travel
 BLENDED = ("blended_cac", "blended_roas")
 SHOWN = ("spend", *COUNTS, "collected", *BLENDED)
+_TOGETHER = (
+    "Some weeks are of fewer than eleven people, so numbers are told four weeks at a time. A dash "
+    "is a number that no four weeks have enough people for."
+)
 
 
 @lru_cache(maxsize=128)
@@ -60,6 +64,8 @@ def build(
     about = queries.about(marts)
     ends = arriving.unreported(marts, scope)
     now = _without_unreported(_weekly(marts, scope, about), ends)
+    if marts.protected:
+        now = _without_untold(now)
     if not now[list(SHOWN[:6])].to_numpy(dtype="float64", na_value=0).any():
         return View(QUESTION, currency=about.currency, empty=_nothing(scope))
     young = arriving.young_leads(marts, scope, "new_patient", "collected")
@@ -74,10 +80,13 @@ def build(
         then = _without_unreported(
             _weekly(marts, earlier, about), {name: end - back for name, end in ends.items()}
         )
+        if marts.protected:
+            then = _without_untold(then)
     marks = within(happened, scope.since, scope.until + WEEK - timedelta(days=1))
     bridges, parts = changes.changes(marts, told, scope, earlier, ends, about, by)
-    if in_blocks := marts.protected and bool(scope.service_lines or scope.locations):
-        # By service line or place, weeks are told four at a time.
+    placed = marts.protected and bool(scope.service_lines or scope.locations)
+    if in_blocks := placed or (marts.protected and _together(now)):
+        # By service line or place, and where a week is of few people, they are told four at a time.
         now = _with_ratios(_by_four_weeks(now).rename_axis("week"))
         then = None if then is None else _with_ratios(_by_four_weeks(then))
     return View(
@@ -94,11 +103,11 @@ def build(
         notes=(
             *_notes(marts, scope, about, earlier),
             *other_dates(marts, scope),
-            *((changes.PLACED,) if in_blocks else ()),
+            *((changes.PLACED,) if placed else (_TOGETHER,) if in_blocks else ()),
             *unusual_notes(odd, about.currency),
             *arriving.note(young, about.last_week),
             *arriving.thin_note(marts, scope, about.last_week, "new_patient", "collected"),
-            *arriving.unreported_note(ends),
+            *arriving.unreported_note(ends, scope, protected=marts.protected),
         ),
         currency=about.currency,
     )
@@ -117,10 +126,10 @@ def _weekly(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
     """One row for each week of the scope, also where nothing happened."""
     spend = amount_queries.spend_by_week(marts, scope, about.currency).set_index("week")["spend"]
     seen = amount_queries.conversions_by_week(marts, scope, about.currency)
-    frame = _wide(seen, "week")
-    frame["spend"] = spend
     every = [scope.since + number * WEEK for number in range(scope.weeks)]
-    frame = frame.reindex(index=every, columns=["spend", *COUNTS, "collected"], fill_value=0)
+    # Money is spent in weeks too in which nothing happened.
+    frame = _wide(seen, "week").reindex(index=every, columns=[*COUNTS, "collected"])
+    frame.insert(0, "spend", spend)
     return _with_ratios(frame.fillna(0).rename_axis("week"))
 
 
@@ -130,6 +139,20 @@ def _without_unreported(frame: pd.DataFrame, ends: dict[str, date]) -> pd.DataFr
     return _with_ratios(
         frame.assign(**{name: frame[name].where(weeks <= end) for name, end in ends.items()})
     )
+
+
+def _without_untold(frame: pd.DataFrame) -> pd.DataFrame:
+    """Where small cells are folded, a number without any row is of few people, not of nobody."""
+    told = (frame[[*COUNTS, "collected"]].fillna(0) > 0).any()
+    return _with_ratios(
+        frame.assign(**{str(name): float("nan") for name, any_told in told.items() if not any_told})
+    )
+
+
+def _together(frame: pd.DataFrame) -> bool:
+    """Whether a week is told with those beside it: it looks like nought, and its block is not."""
+    counts = frame[[*COUNTS, "collected"]]
+    return bool(((counts == 0) & (counts.sum() > 0)).to_numpy().any())
 
 
 def _wide(seen: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -173,7 +196,7 @@ def _overall(name: str, frame: pd.DataFrame) -> float | None:
     if name == "blended_roas":
         known = frame[["collected", "spend"]].dropna()
         return ratio(float(known["collected"].sum()), float(known["spend"].sum()))
-    return float(frame[name].sum())
+    return None if frame[name].isna().all() else float(frame[name].sum())
 
 
 def _figures(

@@ -1,6 +1,7 @@
 """Cohorts: who has some things in common, how they came, and what sets them apart from others."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 import pandas as pd
@@ -51,6 +52,8 @@ def build(marts: Marts, group: Group, other: Group | None = None) -> View:
         shares["condition"] = conditions_of(marts, group, other, people, people_beside)
     tables = {key: _table(key, frame, name) for key, frame in shares.items()}
     tables["numbers"] = _side_by_side(ours, theirs, name, currency)
+    if other is None and not people_beside:
+        tables = {key: _alone(table) for key, table in tables.items()}
     tables["report"] = _report(ours, theirs, shares, name)
     return View(
         QUESTION,
@@ -191,6 +194,12 @@ def _side_by_side(
     return Table("Side by side", columns, pd.DataFrame(rows, columns=[c.name for c in columns]))
 
 
+def _alone(table: Table) -> Table:
+    """The same where nobody is beside the cohort: columns of noughts say nothing."""
+    columns = tuple(c for c in table.columns if c.name not in ("others", "others_share"))
+    return replace(table, columns=columns, frame=table.frame[[c.name for c in columns]])
+
+
 def _report(
     ours: dict[str, float | None],
     theirs: dict[str, float | None],
@@ -228,6 +237,8 @@ def _figure(key: str, frame: pd.DataFrame, name: str) -> Figure:
     labels = [formats.label(value_title(key, value)) for value in drawn["value"]]
     courses, hovers = {}, {}
     for side, people, share in ((name, "others", "others_share"), (COHORT, "people", "share")):
+        if side == name and not drawn[people].any():
+            continue
         courses[side] = [None if pd.isna(part) else float(part) for part in drawn[share]]
         hovers[side] = [
             f"{formats.rate(part)} ({formats.count(number)} patients)"

@@ -272,10 +272,17 @@ def _gains_figure(gains: pd.DataFrame, scope: Scope, currency: str) -> Figure:
             hovers,
             prefix=formats.symbol(currency),
         ),
-        f"Of {len(drawn)} campaigns the credit of {inside} lies within what the holdout shows.",
+        _agree(inside, len(drawn)),
         f"{definition('brought').help} The diamond is what {_model(scope)} credits.",
         "gains",
     )
+
+
+def _agree(inside: int, campaigns: int) -> str:
+    if campaigns == 1:
+        lies = "lies within" if inside else "does not lie within"
+        return f"The credit of the one campaign {lies} what its holdout shows."
+    return f"Of {campaigns} campaigns the credit of {inside} lies within what the holdout shows."
 
 
 def _model(scope: Scope) -> str:
