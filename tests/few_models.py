@@ -6,11 +6,32 @@ those anew. So where models are not what is tested, these stand for all.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import duckdb
 import pytest
 from warehouse_fixtures import MODELS_IN_ORDER, made_of
 
-from attribution import transform, viewer_marts
+from attribution import transform, viewer_marts, warehouse
+from attribution.paths import Home
+
+# All that marts are made of beside the vault; when it was loaded says nothing of what it is.
+_ROWS = "select columns(c -> c not in ('run_id', 'loaded_at')) from {name} order by all"
+
+
+def stored(home: Home) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows of every raw table of the published generation, whichever refresh loaded them.
+
+    Models are the same, byte for byte, where these are: so few of them and all of these stand for
+    a comparison of everything.
+    """
+    path = home.generation(warehouse.current_generation(home) or 0) / "private.duckdb"
+    with duckdb.connect(str(path), read_only=True) as store:
+        names = store.execute(
+            "select table_name from duckdb_tables() where starts_with(table_name, 'raw_')"
+        ).fetchall()
+        return {name: store.execute(_ROWS.format(name=name)).fetchall() for (name,) in names}
+
 
 # Of each layer one or more, and of each system of the small clinic.
 FEW = ("spend", "conversions", "links")

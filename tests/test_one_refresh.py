@@ -18,7 +18,7 @@ import loopback_system as made_up
 import pandas as pd
 import pytest
 import zstandard
-from few_models import few_models
+from few_models import few_models, stored
 from loopback_system import System
 
 from attribution import cli, settings, warehouse
@@ -212,6 +212,8 @@ def test_a_dead_source_fails_alone_and_keeps_its_data(loaded, system, home, caps
     assert states(home) == dict.fromkeys(SOURCES, "fresh") | {"web": "failed"}
     assert checksums(home)["sessions"] == checksums(loaded)["sessions"]
     assert checksums(home)["spend"] != checksums(loaded)["spend"]
+    now, before = stored(home), stored(loaded)
+    assert {name for name in now if now[name] != before[name]} == {"raw_ad_spend"}
 
 
 def test_expired_tokens_are_told_and_shown_to_nobody(loaded, system, home, capsys):
@@ -229,8 +231,9 @@ def test_expired_tokens_are_told_and_shown_to_nobody(loaded, system, home, capsy
     now, before = checksums(home), checksums(loaded)
     assert {*few} <= now.keys()
     assert now == {name: before[name] for name in now}
-    stored = "\n".join([*told, *texts(home)])
-    assert [secret for secret in secrets if secret in stored] == []
+    assert stored(home) == stored(loaded)
+    written = "\n".join([*told, *texts(home)])
+    assert [secret for secret in secrets if secret in written] == []
 
 
 def test_nobody_is_named_in_the_home_folder(loaded, system):

@@ -10,7 +10,7 @@ from itertools import combinations
 from threading import Event, Thread
 
 import pytest
-from few_models import few_models
+from few_models import few_models, stored
 from servers.clinic import (
     CANARY_EMAIL,
     CANARY_MRN,
@@ -348,7 +348,7 @@ def test_too_little_space_is_told_before_anything_is_done(home, monkeypatch, few
 
 
 def test_a_damaged_unfinished_generation_does_not_stand_in_the_way(home, few_published):
-    whole = checksums(home)
+    whole, rows = checksums(home), stored(home)
     bad_rules(home)
     with pytest.raises(TransformError):
         run(home)
@@ -363,13 +363,16 @@ def test_a_damaged_unfinished_generation_does_not_stand_in_the_way(home, few_pub
         # Found out late, it was thrown away.
         run(home)
     assert checksums(home) == whole
+    assert stored(home) == rows
 
 
 def test_a_damaged_published_private_store_is_read_anew(home, few_published):
-    whole = checksums(home)
+    whole, rows = checksums(home), stored(home)
+    assert any(rows.values())
     (home.generation(1) / "private.duckdb").write_bytes(b"garbage" * 1000)
     run(home)
     assert checksums(home) == whole
+    assert stored(home) == rows
 
 
 def test_no_secret_and_no_identifier_is_written_anywhere(home, caplog, capfd):

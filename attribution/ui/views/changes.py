@@ -176,6 +176,8 @@ def _each(parts: Change, names: Sequence[str], kind: str, by: str) -> Table:
     frame = frame[frame[["before", "after", "spend", "mix"]].any(axis=1)]
     order = (frame["after"] - frame["before"]).abs().sort_values(ascending=False, kind="stable")
     note = "From the period before to this one, each row adds up, and so does each column."
+    if by != CHANNEL:
+        note += f" Money of no {title.lower()} brings nothing here: more of it shows as mix."
     return Table(
         f"What changed by {title.lower()}: {meaning.title.lower()}",
         columns,
