@@ -10,7 +10,7 @@ export CARETRACE_HOME ?= $(CURDIR)/var
 # which takes seconds, in each process that we start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo definitions test lint types sql unit browser check-research lock clean
+.PHONY: demo definitions test test-spark spark-unit lint types sql unit browser check-research check-mmm lock clean
 .DEFAULT_GOAL := demo
 
 .venv/run.ok: requirements/run.lock pyproject.toml
@@ -51,6 +51,19 @@ unit: .venv/dev.ok browser
 	# with one worker, which makes its servers and warehouses once; tests/conftest.py orders them.
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
+# Spark with all its jars, 450 MB, which nothing else needs.
+.venv/spark.ok: .venv/dev.ok requirements/spark.lock
+	$(PIP) --require-hashes -r requirements/spark.lock
+	touch $@
+
+# A cluster of this computer alone: a master, two workers, a Spark Connect server.
+test-spark:
+	@if command -v java >/dev/null; then $(MAKE) --no-print-directory spark-unit; else \
+	  echo "NOT TESTED: Spark needs Java 17 on the PATH, and there is none." >&2; fi
+
+spark-unit: .venv/spark.ok
+	$(BIN)/python -m pytest -n 0 --timeout 600 tests/spark
+
 # The pages are tested in a real browser: Debian's Chromium, driven by Playwright.
 browser:
 	@command -v chromium >/dev/null || { echo "installing chromium for the browser tests"; \
@@ -66,12 +79,27 @@ browser:
 check-research: .venv/dev.ok .venv-oracle/oracle.ok
 	$(BIN)/python benchmarks/check_research.py --oracle .venv-oracle/bin/python $(if $(wildcard $(CARETRACE_HOME)/CURRENT),--home $(CARETRACE_HOME))
 
+# The full Bayesian mix against the default one, for real: pymc-marketing needs Python 3.12.
+MMM_PYTHON ?= python3.12
+.venv-mmm/mmm.ok: pyproject.toml
+	@command -v $(MMM_PYTHON) >/dev/null || { \
+	  echo "check-mmm needs Python 3.12 or later; say where it is: make check-mmm MMM_PYTHON=/path/to/python3.12" >&2; exit 1; }
+	$(MMM_PYTHON) -m venv .venv-mmm
+	.venv-mmm/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[mmm]'
+	touch $@
+
+# Some twenty processor seconds for each fit; WORLDS of them, each fitted with and without tests.
+WORLDS ?= 2
+check-mmm: .venv-mmm/mmm.ok
+	OMP_NUM_THREADS=1 .venv-mmm/bin/python -m benchmarks.check_mmm $(WORLDS)
+
 # uv resolves once for every Python from 3.11 on; pip installs from the result.
 lock: .venv/dev.ok
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra all --group build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file requirements/run.lock
 	$(BIN)/uv pip compile pyproject.toml --extra all --group build --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --constraints requirements/run.lock --quiet --output-file requirements/dev.lock
 	$(BIN)/uv pip compile requirements/oracle.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet --output-file requirements/oracle.txt
+	$(BIN)/uv pip compile requirements/spark.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --constraints requirements/run.lock --quiet --output-file requirements/spark.lock
 
 clean:
-	rm -rf .venv .venv-oracle var
+	rm -rf .venv .venv-oracle .venv-mmm var

@@ -1,6 +1,6 @@
 """Questions about what was spent, converted, credited and visited, by week, line or campaign."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -99,11 +99,12 @@ Span = tuple[date, date]  # weeks, both included
 
 
 def credit_in_spans(
-    at: Marts, scope: Scope, currency: str, spans: Sequence[Span]
+    at: Marts, scope: Scope, currency: str, spans: Sequence[Span], by: str = "channel"
 ) -> dict[tuple[str, str], tuple[float, ...]]:
     """What the scope's model credits in each span, by kind and channel; money where it is money.
 
-    All in one look: the spans may overlap, and the scope's own weeks do not count.
+    Or `by` service_line or location. All in one look: the spans may overlap, and the scope's own
+    weeks do not count.
     """
     mart = _credit(at, scope)
     amount = sa.case(
@@ -111,19 +112,19 @@ def credit_in_spans(
         (mart.c.currency == currency, sa.cast(mart.c.value_micros, sa.Double) / MICROS),
         else_=0.0,
     )
-    grain = (mart.c.kind, mart.c.channel)
+    grain = (mart.c.kind, mart.c[by])
     chosen = [mart.c.model == scope.model, *in_dimensions(mart, scope)]
     return _in_spans(at, mart, amount, grain, chosen, spans)
 
 
 def spend_in_spans(
-    at: Marts, scope: Scope, currency: str, spans: Sequence[Span]
+    at: Marts, scope: Scope, currency: str, spans: Sequence[Span], by: str = "channel"
 ) -> dict[tuple[str, str], tuple[float, ...]]:
     """The same of spend, under the kind `spend`."""
     amount = sa.cast(SPEND.c.spend_micros, sa.Double) / MICROS
     grain: tuple[sa.ColumnElement[Any], ...] = (
         sa.literal_column("'spend'").label("kind"),
-        SPEND.c.channel,
+        SPEND.c[by],
     )
     chosen = [SPEND.c.currency == currency, *in_dimensions(SPEND, scope)]
     return _in_spans(at, SPEND, amount, grain, chosen, spans)
@@ -154,15 +155,37 @@ def credit_by_model(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     """
     dated = date_basis.moved(scope, protected=at.protected)
     parts = [_credit_by_model(at, scope, currency, CREDIT, *(["incremental"] if dated else []))]
-    if dated:
-        parts += [
-            _credit_by_model(at, scope, currency, date_basis.credited(scope, name))
-            for name in SHARED
-        ]
-    if len(parts) == 1:
+    if not dated:
         return parts[0]
+    parts += _dated_by_model(at, scope, currency)
     order = ["model", "channel"]
     return pd.concat([part for part in parts if len(part)]).sort_values(order, ignore_index=True)
+
+
+def _dated_by_model(at: Marts, scope: Scope, currency: str) -> Iterator[pd.DataFrame]:
+    """The same by another day, a frame for each model: all of them in one look at the mart."""
+    mart: Any = date_basis.CREDIT_DATES
+    of_money = mart.c.currency == currency
+    amounts = []
+    for name in SHARED:
+        value = sa.func.sum(sa.case((of_money, mart.c[f"{name}_value"]), else_=0))
+        amounts += [
+            sa.func.sum(mart.c[f"{name}_conversions"]).label(f"{name}_conversions"),
+            sa.cast(sa.func.coalesce(value, 0), sa.BigInteger).label(f"{name}_value"),
+        ]
+    found = at.ask(
+        sa.select(mart.c.channel, *amounts)
+        .where(mart.c.basis == scope.basis, mart.c.kind == scope.kind, *within(mart, scope))
+        .group_by(mart.c.channel)
+    )
+    for name in SHARED:
+        own = {
+            "model": name,
+            "channel": found["channel"],
+            "conversions": found[f"{name}_conversions"],
+            "value": found[f"{name}_value"],
+        }
+        yield in_money(pd.DataFrame(own), "value")
 
 
 def _credit_by_model(

@@ -11,7 +11,8 @@ from datetime import date
 
 from attribution import audit, refresh_queries
 from attribution.errors import BadInput, NotAllowed
-from attribution.ledger import ANNOTATION, Ledger
+from attribution.ledger import Ledger
+from attribution.ledger_tables import ANNOTATION
 from attribution.paths import Home
 from attribution.roles import NOTE, SEE, Reader
 

@@ -20,6 +20,7 @@ from attribution import (
     definitions_command,
     export_command,
     lift_command,
+    migrate_command,
     mix_command,
     operating,
 )
@@ -107,7 +108,10 @@ def _parser() -> argparse.ArgumentParser:
     refresh.add_argument("--until", type=day, help="with --source: up to this one")
     refresh.set_defaults(run=_refresh)
 
-    status = commands.add_parser("status", help="what is published, and how the sources fare")
+    status = commands.add_parser(
+        "status", help="what is published, and how sources and schedule fare"
+    )
+    status.add_argument("--json", action="store_true", help="for a program; times in UTC")
     status.set_defaults(run=_status)
 
     doctor = commands.add_parser("doctor", help="check settings and sources, and say what to fix")
@@ -124,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     custody.add_commands(commands)
     schedule_command.add_commands(commands)
     operating.add_commands(commands)
+    migrate_command.add_commands(commands)
     audit_command.add_commands(commands)
 
     rollback = commands.add_parser("rollback", help="go back to the generation before this one")
@@ -181,10 +186,10 @@ def _run_refresh(home: Home, part: "Part | None" = None, *, debug: bool) -> int:
     return 1 if outcome.failed else 0
 
 
-def _status(_options: argparse.Namespace) -> int:
+def _status(options: argparse.Namespace) -> int:
     from attribution.status import status
 
-    return status(home_folder())
+    return status(home_folder(), as_json=options.json)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from attribution.kept_books import Books, old_payloads, purge_payloads
 from attribution.keys import Keyring, keyring
 from attribution.lock import only_one
 from attribution.paths import Home
+from attribution.raw import columns
 from attribution.rehashing import bring_up, bring_up_vault
 from attribution.retention import PAYLOADS, RUNS, Retention
 from attribution.settings import Settings
@@ -141,8 +142,4 @@ def _mark(connection: Connection) -> None:
 
 
 def _marked(connection: Connection) -> bool:
-    return bool(
-        connection.exec_driver_sql(
-            f"select count(*) from duckdb_tables() where table_name = '{_MARK}'"
-        ).scalar_one()
-    )
+    return bool(columns(connection, _MARK))

@@ -9,23 +9,47 @@ from functools import lru_cache
 import sqlglot
 from sqlglot import exp
 
+from attribution import dialects_spark
+
 # SQLGlot's names for engines that SQLAlchemy calls otherwise.
 _NAMES = {"postgresql": "postgres"}
 
 
 @lru_cache(maxsize=512)
 def written_for(engine: str, sql: str) -> str:
-    """A query for the engine that SQLAlchemy calls `engine`; DuckDB reads it as it is written."""
-    if engine == "duckdb":
-        return sql
-    dialect = _NAMES.get(engine, engine)
-    tree = sqlglot.parse_one(sql, read="duckdb")
-    if dialect == "postgres":
-        # The innermost first: what is put in the place of one holds those within it.
-        for kind, formula in _FOR_POSTGRES.items():
-            for node in reversed(list(tree.find_all(kind))):
-                node.replace(formula(node))
+    """A query for the engine that SQLAlchemy calls `engine`."""
+    return _written(_NAMES.get(engine, engine), sqlglot.parse_one(sql, read="duckdb"))
+
+
+def _written(dialect: str, tree: exp.Expr) -> str:
+    # The innermost first: what is put in the place of one holds those within it.
+    for kind, formula in _FORMULAS.get(dialect, {}).items():
+        for node in reversed(list(tree.find_all(kind))):
+            node.replace(formula(node))
     return tree.sql(dialect=dialect)
+
+
+@lru_cache(maxsize=2048)
+def spoken(engine: str, sql: str) -> tuple[str, ...]:
+    """A statement in DuckDB's SQL as statements of another engine, to be run one after the other.
+
+    Places for values are written `%s`, and percent signs twice, as drivers of PostgreSQL read them.
+    """
+    tree = sqlglot.parse_one(sql, read="duckdb")
+    first: tuple[str, ...] = ()
+    if isinstance(tree, exp.Create) and tree.args.get("replace"):
+        # No other engine replaces a table in one go.
+        tree.set("replace", False)
+        named = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+        own = any(isinstance(p, exp.TemporaryProperty) for p in tree.find_all(exp.Property))
+        first = (f"drop table if exists {'pg_temp.' if own else ''}{named.sql()}",)
+    for hole in list(tree.find_all(exp.Placeholder)):
+        hole.replace(exp.column(_HOLE, quoted=False))
+    written = _written(_NAMES.get(engine, engine), tree)
+    return (*first, written.replace("%", "%%").replace(_HOLE, "%s"))
+
+
+_HOLE = "caretrace_value"
 
 
 def _found(node: exp.Expression) -> exp.Expression:
@@ -55,7 +79,34 @@ def _formula(words: str, **parts: exp.Expression) -> exp.Expression:
     )
 
 
+def _hashed(node: exp.Expression) -> exp.Expression:
+    """A hash of several values: there it is one of a row."""
+    if node.name.lower() != "hash":
+        return node
+    row = exp.Anonymous(this="row", expressions=[each.copy() for each in node.expressions])
+    return exp.Anonymous(this="hash_record_extended", expressions=[row, exp.Literal.number(0)])
+
+
+def _unsigned(node: exp.Expression) -> exp.Expression:
+    """Sixteen hexadecimal digits as a number of 64 bits, which has a sign there.
+
+    Less 2^63, so that they are in the same order; `identity_graph` puts it back.
+    """
+    if not node.is_type(exp.DType.UBIGINT):
+        return node
+    digits = node.this.expression if isinstance(node.this, exp.DPipe) else None
+    if digits is None:
+        return node
+    return _formula(
+        "(cast(cast('x' || a as bit(64)) as bigint) # cast('-9223372036854775808' as bigint))",
+        a=digits,
+    )
+
+
 _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]] = {
     exp.RegexpExtract: _found,
     exp.Round: _rounded,
+    exp.Anonymous: _hashed,
+    exp.Cast: _unsigned,
 }
+_FORMULAS = {"postgres": _FOR_POSTGRES, "spark": dialects_spark.FORMULAS}

@@ -99,6 +99,7 @@ def _home(settings: Settings) -> Iterator[Finding]:
         free >= needed,
         f"{free / 1e9:.1f} GB free, a refresh may need {needed / 1e9:.1f} GB.",
     )
+    yield from (Finding(*each) for each in warehouse.findings(home))
     yield from _kept(home)
     if not settings.sources:
         yield Finding("sources", False, "none is configured: add a [sources.<name>] table.")

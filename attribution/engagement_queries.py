@@ -1,5 +1,7 @@
 """Questions about messages: what became of them, how people tire of them, what flows bring."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 import sqlalchemy as sa
 
@@ -71,8 +73,8 @@ def fatigue(at: Marts) -> pd.DataFrame:
     return frame.assign(**once, **dict.fromkeys(answered, frame["responders"].astype("float64")))
 
 
-def effects(at: Marts) -> pd.DataFrame:
-    """What people did after tips, warnings and videos; a row for each flow and arm.
+def effects(at: Marts, topics: Sequence[str] = TAUGHT) -> pd.DataFrame:
+    """What people did after messages of some topics (of all, where none is named), by flow and arm.
 
     Columns: flow, arm, topic, purpose, numbers of people, kept visits, money in hundredths, and the
     sums that `arm_lift.sums` takes. Empty where small cells are folded.
@@ -81,7 +83,7 @@ def effects(at: Marts) -> pd.DataFrame:
     numbers = dict.fromkeys((*BROUGHT, *_SUMS), "float64")
     statement = (
         sa.select(*mart.c)
-        .where(mart.c.topic.in_(TAUGHT))
+        .where(mart.c.topic.in_(topics) if topics else sa.true())
         .order_by(mart.c.topic, mart.c.flow, mart.c.arm.desc())
     )
     return at.ask(statement).astype(numbers)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from attribution.privacy import THEIRS, stored_fields
-from attribution.raw import has_person
+from attribution.raw import changed, has_person
 from attribution.tombstones import Forgotten, Record
 from connectors.contract import ROWS, Row, contract_fields
 
@@ -28,7 +28,9 @@ def spread(connection: Connection, people: Iterable[str], records: Iterable[Reco
 
 def records(connection: Connection) -> list[Record]:
     """The records that are meant: those given, and those that were found."""
-    rows = connection.exec_driver_sql("select target, record from forgotten_record order by all")
+    rows = connection.exec_driver_sql(
+        "select target, record from forgotten_record order by target, record"
+    )
     return [(str(target), str(record)) for target, record in rows]
 
 
@@ -48,14 +50,16 @@ def erase(connection: Connection, forgotten: Forgotten) -> tuple[int, list[Recor
     spread(connection, forgotten.people, forgotten.records)
     gone = 0
     for row in _rows():
-        gone += connection.exec_driver_sql(
-            f"delete from raw_{row.spec.table} where {_theirs(row)}"
-        ).scalar_one()
+        gone += changed(
+            connection.exec_driver_sql(f"delete from raw_{row.spec.table} where {_theirs(row)}")
+        )
     # A row of theirs that was kept out left its key behind.
-    gone += connection.exec_driver_sql(
-        "delete from raw_rejected where coalesce(record in (select identifier from "
-        "forgotten_person) or record in (select record from forgotten_record), false)"
-    ).scalar_one()
+    gone += changed(
+        connection.exec_driver_sql(
+            "delete from raw_rejected where coalesce(record in (select identifier from "
+            "forgotten_person) or record in (select record from forgotten_record), false)"
+        )
+    )
     found = sorted(set(records(connection)) - set(forgotten.records))
     for table in ("forgotten_person", "forgotten_record"):
         connection.exec_driver_sql(f"drop table {table}")
@@ -102,7 +106,8 @@ def _theirs(row: type[Row]) -> str:
         if spec.identifier in THEIRS
     ]
     named = [
-        f'({target}, "{name}") in (select (target, record) from forgotten_record)'
+        f"exists (select 1 from forgotten_record as buried where buried.target = {target} and "
+        f'buried.record = raw_{row.spec.table}."{name}")'
         for name, target in named_records(row)
     ]
     if named:
@@ -119,10 +124,13 @@ def _more_records(connection: Connection) -> int:
         for row in _rows()
         for name, target in named_records(row)
     )
-    added: int = connection.exec_driver_sql(
-        f"insert into forgotten_record {found} except select target, record from forgotten_record"
-    ).scalar_one()
-    return added
+    # In brackets, as engines do not agree on what binds first.
+    return changed(
+        connection.exec_driver_sql(
+            f"insert into forgotten_record select target, record from ({found}) as found "
+            "except select target, record from forgotten_record"
+        )
+    )
 
 
 def _note(

@@ -20,9 +20,10 @@ from attribution.forecast_settings import ForecastSettings
 from attribution.models.forecast_calendar import holidays_of, known_of
 from attribution.models.forecast_candidates import CANDIDATES, EXTRA, MEANS, PROPHET, missing
 from attribution.models.forecast_fit import Fit, Task, baseline, fit
-from attribution.models.forecast_series import MONEY, Key, Series, chosen
+from attribution.models.forecast_planned import planned_of
+from attribution.models.forecast_series import MONEY, REST, Key, Series, chosen
 from attribution.models.forecast_table import forecast_table, no_forecasts
-from attribution.raw import fetch
+from attribution.raw import columns, fetch
 
 TABLE = "int_forecasts"  # the model that `Forecasting` solves
 MOST_WORKERS = 4  # each holds some 300 MB
@@ -42,13 +43,17 @@ class Forecasting:
     fell_back: list[Key] = field(default_factory=list)
 
     def __call__(
-        self, rows: pd.DataFrame, promotions: pd.DataFrame, capacity: pd.DataFrame
+        self,
+        rows: pd.DataFrame,
+        promotions: pd.DataFrame,
+        capacity: pd.DataFrame,
+        planned: pd.DataFrame,
     ) -> pd.DataFrame:
         """The table of all forecasts, from weekly numbers and what is known in advance."""
         if not self.settings.enabled:
             self.sentence = "Switched off in [forecast]."
             return no_forecasts()
-        tasks = self.tasks(rows, promotions, capacity)
+        tasks = self.tasks(rows, promotions, capacity, planned)
         fits = self._fits(tasks)
         self.sentence = self._said(len(tasks))
         targets = {
@@ -58,7 +63,11 @@ class Forecasting:
         return forecast_table(tasks, fits, targets, agree=self.settings.agree)
 
     def tasks(
-        self, rows: pd.DataFrame, promotions: pd.DataFrame, capacity: pd.DataFrame
+        self,
+        rows: pd.DataFrame,
+        promotions: pd.DataFrame,
+        capacity: pd.DataFrame,
+        planned: pd.DataFrame,
     ) -> list[Task]:
         """The series to fit, with what is known in advance of their weeks."""
         told = self.settings
@@ -68,7 +77,14 @@ class Forecasting:
         for series in every:
             mondays = [series.monday(place) for place in range(len(series) + told.horizon)]
             closed = _holidays(told.country, series, told.horizon)
-            known = known_of(series.key, mondays, closed, promotions, capacity)
+            key = series.key
+            named = frozenset(
+                other.key.member
+                for other in every
+                if (other.key.metric, other.key.dimension) == (key.metric, key.dimension)
+            ) - {REST}
+            budgets = planned_of(key, mondays, planned, named)
+            known = known_of(key, mondays, closed, promotions, capacity, budgets, named)
             tasks.append(Task(series, known, told.horizon, names))
         return tasks
 
@@ -109,11 +125,7 @@ class Forecasting:
 
 def kept(connection: Connection) -> dict[str, str]:
     """What the refresh before has fitted, by the digest of what it was fitted on."""
-    columns = connection.exec_driver_sql(
-        "select column_name from duckdb_columns() where table_name = 'int_forecasts'"
-        " and database_name = current_database()"
-    ).scalars()
-    if not {"digest", "kept"} <= set(columns):
+    if not {"digest", "kept"} <= columns(connection, TABLE).keys():
         return {}
     found = fetch(connection, _KEPT).to_pydict()
     return dict(zip(found["digest"], found["kept"], strict=True))

@@ -117,8 +117,9 @@ def forget(
     """Decide that these people are forgotten; the next build of a generation takes them away.
 
     Before that they are taken off lists, campaigns and tasks that outreach put them on, as nobody
-    can say afterwards who it was. Raises BadInput, and forgets nobody, where a system cannot be
-    told, unless it is meant `here_only`.
+    can say afterwards who it was; right after it outreach knows no address of theirs any more.
+    Raises BadInput, and forgets nobody, where a system cannot be told, unless it is meant
+    `here_only`.
     """
     home = settings.home
     with only_one(home):
@@ -133,7 +134,23 @@ def forget(
             )
         with open_vault(home) as vault:
             bury(vault, secrets.token_hex(8), found.identifiers, found.records, found.people)
+        silence(home)
     return found
+
+
+def silence(home: Home) -> None:
+    """Let nothing more leave to those who were forgotten, before what is left of them is gone.
+
+    What is published knows them until the next one is; without an address nobody is written to.
+    Outreach asks for it before it begins, so that a kill right after the decision changes nothing.
+    """
+    if (buried := _buried(home)).pending:
+        _leave_outreach(home, buried)
+
+
+def _leave_outreach(home: Home, buried: Forgotten) -> None:
+    contacts.forget(home, buried.people)
+    outbox.forget(home, buried.numbers, buried.people)
 
 
 def _leave_others(settings: Settings, found: Found) -> None:
@@ -155,10 +172,19 @@ def _leave_others(settings: Settings, found: Found) -> None:
 
 def unfinished(home: Home) -> bool:
     """Whether somebody was forgotten of whom something may still be stored."""
+    return _buried(home).pending
+
+
+def leaving(home: Home) -> frozenset[int]:
+    """The numbers of people who were forgotten and whom what is published may still know."""
+    return frozenset(_buried(home).numbers)
+
+
+def _buried(home: Home) -> Forgotten:
     if not (home.vault.exists() and home.writable):
-        return False
+        return Forgotten()
     with open_vault(home) as vault:
-        return forgotten(vault).pending
+        return forgotten(vault)
 
 
 def finish(settings: Settings, generation: int) -> None:
@@ -178,8 +204,7 @@ def finish(settings: Settings, generation: int) -> None:
         )
         with Books(home) as books:
             books.remove_mentions(buried.numbers)
-        contacts.forget(home, buried.people)
-        outbox.forget(home, buried.numbers, buried.people)
+        _leave_outreach(home, buried)  # what was planned before it was decided, and kept since
         _leave_registry(home, buried.numbers)
         audit.record(
             home,

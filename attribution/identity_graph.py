@@ -58,13 +58,22 @@ def read_graph(connection: Connection, namespaces: Mapping[str, Namespaces]) -> 
     years = np.zeros(len(nodes), dtype=np.int16)
     years[born.column("code").to_numpy()] = born.column("born").to_numpy()
     graph = Graph(
-        nodes.column("strength").to_numpy(),
-        nodes.column("namespace").to_numpy(),
+        nodes.column("strength").to_numpy().astype(np.int8),
+        nodes.column("namespace").to_numpy().astype(np.int16),
         years,
         pairs.column("a").to_numpy(),
         pairs.column("b").to_numpy(),
     )
-    return Read(nodes.column("high").to_numpy(), nodes.column("low").to_numpy(), graph)
+    return Read(_unsigned(nodes.column("high")), _unsigned(nodes.column("low")), graph)
+
+
+def _unsigned(halves: pa.ChunkedArray) -> Halves:
+    """Halves of hashes; engines without numbers of 64 bits and no sign give them less 2^63."""
+    numbers: Halves = halves.to_numpy()
+    if numbers.dtype == np.uint64:
+        return numbers
+    unsigned: Halves = numbers.view(np.uint64) ^ np.uint64(1 << 63)
+    return unsigned
 
 
 def _columns() -> Iterator[tuple[type[Row], str, int]]:

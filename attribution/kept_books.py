@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, MetaData, Select, Table, delete, func, select
 
-from attribution.ledger import AUDIT, PUBLICATION, RUN, SLICE, STEP, Ledger
+from attribution.ledger import Ledger
+from attribution.ledger_tables import AUDIT, PUBLICATION, RUN, SLICE, STEP
 from attribution.paths import Home
 
 _PERSON = "person_id"  # what a column of the ledger that points at a person is called

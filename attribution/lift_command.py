@@ -11,6 +11,7 @@ import pandas as pd
 from attribution import audit, queries
 from attribution.lift_plans import COUNTED, Request, market_of
 from attribution.mix_command import audited, published, write
+from attribution.models.arm_lift import SHARES
 from attribution.roles import ROLES, Reader
 from attribution.terminal import day, note
 
@@ -23,8 +24,9 @@ _NAME = "lift tests"
 def add_commands(commands: "argparse._SubParsersAction[Any]") -> None:
     """Register the command on a parser of commands."""
     lift = commands.add_parser("lift", help="design and analyse lift tests")
-    verbs = lift.add_subparsers(required=True, metavar="design|analyse|list|withdraw")
+    verbs = lift.add_subparsers(required=True, metavar="design|analyse|list|people|withdraw")
     _add_design(verbs)
+    _add_people(verbs)
 
     analyse = verbs.add_parser("analyse", help="what a finished test brought, as registered")
     analyse.add_argument("name")
@@ -70,6 +72,21 @@ def _add_design(verbs: "argparse._SubParsersAction[Any]") -> None:
     design.add_argument("--save", metavar="NAME", help="register it before it begins")
     design.add_argument("--out", type=Path, help="the file to write (default: standard output)")
     design.set_defaults(run=_design)
+
+
+def _add_people(verbs: "argparse._SubParsersAction[Any]") -> None:
+    people = verbs.add_parser("people", help="holdouts of people: plan, register, list")
+    people.add_argument("--flow", help="the flow, as outreach names it; without one, the list")
+    people.add_argument("--outcome", choices=SHARES, default=SHARES[0], help="what counts")
+    people.add_argument("--base", type=float, default=0.1, help="what the held-out do (0.1)")
+    people.add_argument("--wanted", type=float, default=0.02, help="lift to be told (0.02)")
+    people.add_argument("--share", type=float, default=0.1, help="part held out (0.1)")
+    people.add_argument(
+        "--explained", type=float, default=0.0, help="part of the variance known from before (0)"
+    )
+    people.add_argument("--save", metavar="NAME", help="register it before the flow begins")
+    people.add_argument("--out", type=Path, help="the list's file (default: standard output)")
+    people.set_defaults(run=_people)
 
 
 def _reader() -> Reader:
@@ -132,6 +149,30 @@ def _list(options: argparse.Namespace) -> int:
     content = _csv(tests_table(every), queries.about(marts).currency)
     said: dict[str, object] = {"tests": len(every)}
     return write(options.out, content, lambda: audited(home, generation, _NAME, said, content))
+
+
+def _people(options: argparse.Namespace) -> int:
+    from attribution import holdout_plans
+    from attribution.ui.views.lift import holdouts_table
+
+    home, generation, marts = published()
+    if options.flow:
+        plan = holdout_plans.planned(
+            options.flow, options.outcome, share=options.share, base=options.base,
+            wanted=options.wanted, explained=options.explained,
+        )  # fmt: skip
+        held = round(plan.people * plan.share)
+        _tell([f"It takes {plan.people:,} people, {held:,} of them held out."])
+        if options.save:
+            holdout_plans.register(home, _reader(), generation, options.save, plan)
+            _tell([f"Registered as {options.save!r}."])
+        return 0
+    every = holdout_plans.holdouts(home, _reader(), generation)
+    content = _csv(holdouts_table(every), queries.about(marts).currency)
+    said: dict[str, object] = {"holdouts": len(every)}
+    code = write(options.out, content, lambda: audited(home, generation, _NAME, said, content))
+    _tell([holdout_plans.sentence(every)])
+    return code
 
 
 def _withdraw(options: argparse.Namespace) -> int:

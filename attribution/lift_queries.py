@@ -58,7 +58,7 @@ def panel(at: Marts, kind: str, *, by_line: bool) -> Panel:
     # A kind was not reported before its first conversion; the first week is hardly ever whole.
     first = pd.Timestamp(wide.columns.min()) + pd.Timedelta(weeks=1)
     # Weeks that its source has not told yet are none in which nothing came.
-    weeks = weeks[(weeks >= first) & (weeks <= wide.columns.max())]
+    weeks = weeks[(weeks >= first) & (weeks <= pd.Timestamp(wide.columns.max()))]
     wide = wide.reindex(columns=weeks).fillna(0.0)
     wide = wide[wide.iloc[:, -52:].mean(axis=1) >= _SMALLEST].sort_index()
     markets = tuple((str(location), str(name)) for location, name in wide.index)

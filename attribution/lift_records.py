@@ -17,7 +17,8 @@ from sqlalchemy import insert, inspect, select
 
 from attribution import audit, lift_results, queries
 from attribution.errors import BadInput, NotAllowed
-from attribution.ledger import LIFT_RESULT, LIFT_TEST, LIFT_WITHDRAWAL, Ledger, now
+from attribution.ledger import Ledger, now
+from attribution.ledger_tables import LIFT_RESULT, LIFT_TEST, LIFT_WITHDRAWAL
 from attribution.lift_designs import proposed
 from attribution.lift_plans import Plan, Request
 from attribution.lift_results import Result
@@ -57,8 +58,8 @@ class Test:
         return self.at[:10] < self.plan.first_day.isoformat()
 
 
-class _Books(Ledger):
-    """The ledger, for tests."""
+class Books(Ledger):
+    """The ledger, for tests and holdouts."""
 
     def rows(self, table: Any) -> list[dict[str, Any]]:
         with self._sound(), self._engine.connect() as connection:
@@ -80,7 +81,7 @@ def digest_of(plan: Plan) -> str:
 
 def register(home: Home, reader: Reader, generation: int, name: str, request: Request) -> Test:
     """Keep a plan under a name before it begins; raises NotAllowed and BadInput."""
-    _allowed(reader)
+    allowed(reader)
     name = " ".join(name.split())
     if not 0 < len(name) <= 80:
         raise BadInput("A test needs a name of 1 to 80 letters. Give it one, and save again.")
@@ -99,7 +100,7 @@ def keep(
     home: Home, actor: str, generation: int, name: str, plan: Plan, at: str | None = None
 ) -> None:
     """Write a plan into the ledger and the audit log; the name must be new."""
-    with _Books(home) as books:
+    with Books(home) as books:
         if name in {str(row["name"]) for row in books.rows(LIFT_TEST)}:
             raise BadInput(f"There is a test {name!r} already. Choose another name.")
         digest = digest_of(plan)
@@ -130,7 +131,7 @@ def _alone(home: Home, plan: Plan) -> None:
 
 def tests(home: Home, reader: Reader) -> list[Test]:
     """Every test that was registered, oldest first; raises NotAllowed."""
-    _allowed(reader)
+    allowed(reader)
     return list(_every(home))
 
 
@@ -169,7 +170,7 @@ def record(home: Home, reader: Reader, generation: int, name: str) -> Test:
         home, reader.name, audit.LIFT_RECORDED, test.name, generation=generation,
         digest=test.digest, increment=found.increment, standard_error=found.standard_error,
     )  # fmt: skip
-    with _Books(home) as books:
+    with Books(home) as books:
         books.add(
             LIFT_RESULT, test=test.number, actor=reader.name, generation=generation,
             result=json.dumps(asdict(found), sort_keys=True),
@@ -188,7 +189,7 @@ def withdraw(home: Home, reader: Reader, name: str, why: str) -> Test:
         raise BadInput("A withdrawal needs a reason of 1 to 300 letters. Give one.")
     if test.state == "withdrawn":
         raise BadInput(f"The test {test.name!r} is withdrawn already.")
-    with _Books(home) as books:
+    with Books(home) as books:
         standing = _standing(books).get(test.number)
         audit.record(
             home, reader.name, audit.LIFT_WITHDRAWN, test.name, why=why,
@@ -217,7 +218,7 @@ def _rows(test: Test, found: Result) -> Iterator[tuple[str, ...]]:
 
 
 def _every(home: Home) -> Iterator[Test]:
-    with _Books(home) as books:
+    with Books(home) as books:
         registered = books.rows(LIFT_TEST)
         standing = _standing(books) if registered else {}
         gone = books.rows(LIFT_WITHDRAWAL) if registered else []
@@ -245,7 +246,7 @@ def _every(home: Home) -> Iterator[Test]:
         yield test
 
 
-def _standing(books: _Books) -> dict[int, dict[str, Any]]:
+def _standing(books: Books) -> dict[int, dict[str, Any]]:
     """The result of each test that was not taken back."""
     gone = {row["result"] for row in books.rows(LIFT_WITHDRAWAL)}
     return {row["test"]: row for row in books.rows(LIFT_RESULT) if row["number"] not in gone}
@@ -257,7 +258,8 @@ def _state(plan: Plan, today: date) -> State:
     return "running" if today <= plan.last_day else "finished"
 
 
-def _allowed(reader: Reader) -> None:
+def allowed(reader: Reader) -> None:
+    """Raise NotAllowed for whoever may not see numbers of single places and people."""
     if not reader.may(SMALL_CELLS):
         raise NotAllowed(NOT_ALLOWED)
 

@@ -5,7 +5,6 @@ from datetime import date, timedelta
 from math import sqrt
 
 import numpy as np
-from scipy import stats
 
 from attribution import lift_queries
 from attribution.errors import BadInput
@@ -18,13 +17,14 @@ from attribution.models.lift_beside import beside
 from attribution.models.lift_effect import course_of, method_of
 from attribution.models.lift_panel import Cohort, Layout, Market, Panel
 from attribution.models.lift_placebo import placebos
+from attribution.models.quantiles import normal, student_above
 from attribution.queries import Marts
 
 _BEFORE = 8  # weeks that say what was spent before
 # Of the usual money: above the first a channel was not quite off, above the second it was on; how
 # far other money may move.
 _STILL_ON, _ON, _MOVED = 0.1, 0.5, 0.3
-_NORMAL = float(stats.norm.ppf(0.5 + LEVEL / 2))
+_NORMAL = normal(0.5 + LEVEL / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def _placed(told: Panel, spent: Money, plan: Plan) -> Result:
     shares = [value / max(with_it, 1e-9) for value in (found, found - reach, found + reach)]
     return Result(
         found, found - reach, found + reach, reach / _NORMAL, shares[0], shares[1], shares[2],
-        2 * float(stats.t.sf(relative / max(errors.spread, 1e-12), errors.freedom)),
+        2 * student_above(relative / max(errors.spread, 1e-12), errors.freedom),
         course.counted, course.expected,
         tuple(str(day) for day in days),
         tuple(course.observed.round(3).tolist()),

@@ -1,12 +1,13 @@
 """The books of loading: what each refresh saw at the sources, day by day, and what had changed.
 
-Four tables in the ledger, written once a slice or a source and never a row of data: which days were
-restated and by how much, which fields a source fills, through which day a source has settled, and
-how many rows of each of the last days are stored. Amounts are sums over a whole source, account and
-day.
+Five tables in the ledger, written once a slice or a source and never a row of data: which days were
+restated and by how much, which fields a source fills, which it has whether they are loaded or not,
+through which day a source has settled, and how many rows of each of the last days are stored.
+Amounts are sums over a whole source, account and day; of fields it is names alone.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,47 +15,70 @@ import pandas as pd
 from sqlalchemy import Column, Float, Integer, MetaData, Table, Text, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from attribution.ledger import SLICE, Ledger, now
+from attribution.ledger import Ledger, now
+from attribution.ledger_tables import SLICE, keys, texts
+from attribution.others_words import unnamed
 from attribution.paths import Home
 
 METADATA = MetaData()
 RESTATED = Table(
     "restated_day",
     METADATA,
-    Column("run_id", Text, primary_key=True),
-    Column("source", Text, primary_key=True),
-    Column("account", Text, primary_key=True),
-    Column("table_name", Text, primary_key=True),
-    Column("day", Text, primary_key=True),
-    Column("metric", Text, primary_key=True),
+    *keys("run_id", "source", "account", "table_name", "day", "metric"),
     Column("before", Float, nullable=False),
     Column("after", Float, nullable=False),
-    Column("found_at", Text, nullable=False),
+    *texts("found_at"),
 )
 FIELD = Table(
     "source_field",
     METADATA,
-    Column("source", Text, primary_key=True),
+    *keys("source"),
     Column("place", Text, primary_key=True),  # a table of the contract, or a file
+    *keys("field"),
+    *texts("first_seen_at", "last_seen_at"),
+    Column("times", Integer, nullable=False),  # refreshes that saw it
+)
+GIVEN = Table(
+    "given_field",
+    METADATA,
+    Column("source", Text, primary_key=True),
+    Column("place", Text, primary_key=True),  # a kind of record there, or a pattern of files
     Column("field", Text, primary_key=True),
+    Column("whole", Integer, nullable=False),  # whether all fields of the place are told each time
     Column("first_seen_at", Text, nullable=False),
     Column("last_seen_at", Text, nullable=False),
-    Column("times", Integer, nullable=False),  # refreshes that saw it
 )
 SETTLED = Table(
     "settled_source",
     METADATA,
-    Column("source", Text, primary_key=True),
-    Column("settled_through", Text, nullable=False),
-    Column("noted_at", Text, nullable=False),
+    *keys("source"),
+    *texts("settled_through", "noted_at"),
 )
 DAY = Table(
     "source_day",
     METADATA,
-    Column("source", Text, primary_key=True),
-    Column("day", Text, primary_key=True),
+    *keys("source", "day"),
     Column("rows_stored", Integer, nullable=False),
 )
+
+
+LONGEST_NAME, MOST_FIELDS = 80, 1000  # of a place
+
+
+class Given:
+    """The names of the fields that one source has in each place, as it tells them while it is read.
+
+    A name that could be somebody's address or number is none: it is left out.
+    """
+
+    def __init__(self) -> None:
+        self.places: dict[tuple[str, bool], set[str]] = {}
+
+    def __call__(self, place: str, names: AbstractSet[str], *, whole: bool = True) -> None:
+        known = self.places.setdefault((place, whole), set())
+        if names <= known or len(known) >= MOST_FIELDS:
+            return
+        known |= {name for name in names if len(name) <= LONGEST_NAME and unnamed(name) == name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +139,25 @@ class LoadBooks(Ledger):
                         )
                     )
 
+    def saw_given(self, source: str, given: Given) -> None:
+        """Note the fields that a source had when it was read, by place."""
+        at = now()
+        rows = [
+            {"source": source, "place": place, "field": field, "whole": int(whole)}
+            for (place, whole), fields in sorted(given.places.items())
+            for field in sorted(fields)
+        ]
+        if not rows:
+            return
+        statement = upsert(GIVEN).on_conflict_do_update(
+            index_elements=["source", "place", "field"],
+            set_={"last_seen_at": at, "whole": upsert(GIVEN).excluded.whole},
+        )
+        with self._write() as connection:
+            connection.execute(
+                statement, [{**row, "first_seen_at": at, "last_seen_at": at} for row in rows]
+            )
+
     def settled(self, source: str, through: date | None) -> None:
         """Note the last day that a source restates no more; None where it does not work by days."""
         with self._write() as connection:
@@ -139,21 +182,20 @@ class LoadBooks(Ledger):
         ).reset_index(drop=True)
 
     def drift(self) -> pd.DataFrame:
-        """Fields that came or went: source, place, field, change (new, missing), since (instant).
+        """Fields that came or went: source, place, field, change, since (instant); newest first.
 
-        New is what was not there when the place was first read. Missing is what at least two
-        refreshes saw and the last one that read the place did not.
+        Of fields that are loaded, `new` is what was not filled when the place was first read, and
+        `missing` what at least two refreshes saw filled and the last one that read the place did
+        not. Of all that the source has, `appeared` is what it did not have when the place was
+        first read, and `vanished` what it had and has no more, where it always tells all.
         """
-        found = self._frame(select(FIELD))
-        of_place = found.groupby(["source", "place"])
-        first, last = (
-            of_place["first_seen_at"].transform("min"),
-            of_place["last_seen_at"].transform("max"),
-        )
-        new = found[found["first_seen_at"] > first].assign(change="new")
-        gone = found[(found["last_seen_at"] < last) & (found["times"] > 1)].assign(change="missing")
-        new["since"], gone["since"] = new["first_seen_at"], gone["last_seen_at"]
-        every = pd.concat([gone, new]).sort_values(["since", "source", "field"], ascending=False)
+        filled, given = self._frame(select(FIELD)), self._frame(select(GIVEN))
+        # Once may be chance in what is filled; what a source has it has.
+        parts = [
+            *_came_and_went(filled, ("new", "missing"), filled["times"] > 1),
+            *_came_and_went(given, ("appeared", "vanished"), given["whole"] == 1),
+        ]
+        every = pd.concat(parts).sort_values(["since", "source", "field"], ascending=False)
         return every[["source", "place", "field", "change", "since"]].reset_index(drop=True)
 
     def settled_days(self) -> dict[str, date]:
@@ -190,6 +232,21 @@ class LoadBooks(Ledger):
         by_run["rows_before"] = before["rows_loaded"]
         by_run["rejected_before"] = before["rows_rejected"]
         return by_run.groupby("source", as_index=False).tail(1)[columns].reset_index(drop=True)
+
+
+def _came_and_went(
+    found: pd.DataFrame, names: tuple[str, str], may_go: "pd.Series[bool]"
+) -> Iterator[pd.DataFrame]:
+    """The fields that came after their place was first read, and those that it has no more."""
+    of_place = found.groupby(["source", "place"])
+    first = of_place["first_seen_at"].transform("min")
+    last = of_place["last_seen_at"].transform("max")
+    new, gone = (
+        found[found["first_seen_at"] > first],
+        found[(found["last_seen_at"] < last) & may_go],
+    )
+    yield new.assign(change=names[0], since=new["first_seen_at"])
+    yield gone.assign(change=names[1], since=gone["last_seen_at"])
 
 
 def load_books(home: Home) -> LoadBooks | None:

@@ -259,7 +259,7 @@ class _Stage:
                 if replaced and row.spec.load == "window":
                     self._insert(row, stamp)
                 elif self._has_rows(row):
-                    connection.exec_driver_sql(_merge(row), (*owner, *stamp.values()))
+                    self._merge(row, owner, stamp, days_told=replaced)
                 else:
                     self._insert(row, stamp)
                 connection.exec_driver_sql(f"drop table {_staged(row)}")
@@ -273,6 +273,21 @@ class _Stage:
                     "insert into cursor values (?, ?, ?, ?, ?)", (*key, self.cursor, loader.run_id)
                 )
 
+    def _merge(
+        self,
+        row: type[Row],
+        owner: tuple[str, str],
+        stamp: Mapping[str, object],
+        *,
+        days_told: bool,
+    ) -> None:
+        """Merge staged records; what that does to past days is told, where it was not already."""
+        merged = restating.Merged(self.connection, row, owner, _staged(row), str(stamp["run_id"]))
+        if not days_told:
+            merged.note()
+        self.connection.exec_driver_sql(_merge(row), (*owner, *stamp.values()))
+        self.restated += merged.told()
+
     def _deduplicate(self, row: type[Row]) -> None:
         # A page can be served twice, and a file can hold one key twice: the newer row stays.
         key, stage = _listed(row.spec.key), _staged(row)
@@ -283,8 +298,9 @@ class _Stage:
         if staged > kinds:
             order = f'"{row.spec.newer}" desc nulls last, ' if row.spec.newer else ""
             self.connection.exec_driver_sql(
-                f"delete from {stage} where rowid in (select rowid from {stage} qualify "
-                f"row_number() over (partition by {key} order by {order}arrival desc) > 1)"
+                f"delete from {stage} where arrival in (select arrival from (select arrival, "
+                f"row_number() over (partition by {key} order by {order}arrival desc) as place "
+                f"from {stage}) as placed where place > 1)"
             )
 
     def _has_rows(self, row: type[Row]) -> bool:

@@ -1,7 +1,8 @@
 """A full Bayesian fit of the marketing mix by pymc-marketing: the extra `mmm`, for Python 3.12.
 
 Nothing else needs it. It reads the same weeks as the fast model, with the library's own priors:
-geometric carry-over, logistic saturation, a yearly season.
+geometric carry-over, logistic saturation, a yearly season. Lift tests enter its likelihood as
+points of a channel's response curve (`mix_tests.py`).
 """
 
 import importlib
@@ -14,19 +15,44 @@ import numpy as np
 import pandas as pd
 
 from attribution.errors import BadInput
+from attribution.models.incremental_design import Floats
 
 _OLDEST = (3, 12)
 _YEAR = 52
 _FEWEST = 60  # weeks
 _SEED = 20_260_102
 _LONGEST = 12  # weeks of carry-over
+_TUNED = 500  # draws of each chain that are thrown away
 
 
-def fitted(weekly: pd.DataFrame, channels: Sequence[str], draws: int) -> pd.DataFrame:
-    """What each channel brought in the last year; columns channel, bayes, bayes_low, bayes_high.
+def fitted(
+    weekly: pd.DataFrame, channels: Sequence[str], draws: int, tests: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """What each channel brought in the last year: channel, bayes, bayes_low and _high, bayes_tests.
 
-    `weekly` has week, counted and the money of each channel. Raises BadInput where the library or
-    the Python it needs is not there, or the weeks are too few.
+    `weekly`, `tests` and errors are those of `drawn`. `bayes_tests` is how many tests were heard.
+    """
+    every = drawn(weekly, channels, draws, tests)[:, :, -_YEAR:].sum(axis=2)
+    low, high = np.quantile(every, [0.05, 0.95], axis=0)
+    heard = [] if tests is None else list(tests["channel"])
+    return pd.DataFrame(
+        {
+            "channel": list(channels),
+            "bayes": every.mean(axis=0).round(3),
+            "bayes_low": low.round(3),
+            "bayes_high": high.round(3),
+            "bayes_tests": [heard.count(channel) for channel in channels],
+        }
+    )
+
+
+def drawn(
+    weekly: pd.DataFrame, channels: Sequence[str], draws: int, tests: pd.DataFrame | None = None
+) -> Floats:
+    """Draws of what each channel brought in each week: draw x channel x week.
+
+    `weekly` has week, counted and the money of each channel; `tests` is of `mix_tests.points`.
+    Raises BadInput where the library or the Python it needs is not there, or the weeks are too few.
     """
     library = _library()
     if len(weekly) < _FEWEST or not channels:
@@ -49,27 +75,25 @@ def fitted(weekly: pd.DataFrame, channels: Sequence[str], draws: int) -> pd.Data
         warnings.simplefilter("ignore")
         model.build_model(rows, weekly["counted"])
         model.add_original_scale_contribution_variable(var=["channel_contribution"])
+        if tests is not None and len(tests):
+            model.add_lift_test_measurements(tests)
         model.fit(
             rows,
             weekly["counted"],
             nuts_sampler="nutpie",
             draws=draws,
+            tune=_TUNED,
             chains=2,
+            cores=1,
             target_accept=0.9,
             random_seed=_SEED,
+            progressbar=False,
         )
-    drawn = model.idata.posterior["channel_contribution_original_scale"]
-    year = drawn.isel(date=slice(-_YEAR, None)).sum("date").stack(sample=("chain", "draw"))
-    every = year.transpose("sample", "channel").to_numpy()
-    low, high = np.quantile(every, [0.05, 0.95], axis=0)
-    return pd.DataFrame(
-        {
-            "channel": list(channels),
-            "bayes": every.mean(axis=0).round(3),
-            "bayes_low": low.round(3),
-            "bayes_high": high.round(3),
-        }
-    )
+    brought = model.idata.posterior["channel_contribution_original_scale"]
+    brought = brought.sel(channel=list(channels))
+    stacked = brought.stack(sample=("chain", "draw")).transpose("sample", "channel", "date")
+    found: Floats = stacked.to_numpy()
+    return found
 
 
 def _library() -> Any:

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from attribution import audit, mix_queries, planning, queries, versions
 from attribution import settings as configuration
 from attribution.errors import BadInput
@@ -64,10 +66,16 @@ def _mix(options: argparse.Namespace) -> int:
         raise BadInput(planning.TOO_LITTLE)
     table = found[list(_COLUMNS)]
     if options.bayes:
+        from attribution import lift_records, seeds
         from attribution.mix_bayes import fitted
+        from attribution.mix_tests import points
 
         weekly, channels = mix_queries.weekly(marts, options.kind)
-        table = table.merge(fitted(weekly, channels, options.draws), on="channel", how="left")
+        own = seeds.read("lift_tests", home.folder / "lift_tests.csv")
+        every = pd.concat([own, lift_records.evidence(home)], ignore_index=True)
+        tests = points(marts, every, options.kind, channels)
+        told = fitted(weekly, channels, options.draws, tests)
+        table = table.merge(told, on="channel", how="left")
     content = table.to_csv(index=False).encode("utf-8")
 
     def written() -> None:

@@ -58,6 +58,7 @@ def _release(_options: argparse.Namespace) -> int:
 
 def _backup(options: argparse.Namespace) -> int:
     from attribution.backup import backup
+    from attribution.warehouse_url import DUCKDB, kind_of, url_of
 
     made = backup(configuration.home(), options.target, with_key=options.with_key)
     say(f"{options.target} holds generation {made.generation}: {made.files:,} files, {made.words}.")
@@ -66,6 +67,8 @@ def _backup(options: argparse.Namespace) -> int:
         if options.with_key
         else "The key is not in it: keep the key apart, as nothing can be opened without it."
     )
+    if kind_of(url_of(configuration.home())) != DUCKDB:
+        say("The private store is on a server, and not in it: dump its database too.")
     return 0
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime
 
-from attribution import audit, holding, refresh
+from attribution import audit, holding, refresh, warehouse
 from attribution import settings as configuration
 from attribution.at_rest import lock_file, writing
 from attribution.backfill import part_of
@@ -92,6 +92,11 @@ def release(home: Home, reader: Reader) -> None:
     """Let sends go out again. Raises NotAllowed."""
     _may(reader)
     holding.release(home, reader.name)
+
+
+def earlier(home: Home, generation: int) -> int | None:
+    """The generation that can be gone back to from this one; None where there is none."""
+    return max((each for each in warehouse.kept(home) if each < generation), default=None)
 
 
 def roll_back(home: Home, reader: Reader) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 from attribution import audit, mix_queries, queries
 from attribution.errors import BadInput, NotAllowed
 from attribution.ledger import Ledger
+from attribution.ledger_tables import SCENARIO
 from attribution.mix_queries import Response
 from attribution.models import budget
 from attribution.models.incremental_design import Floats
@@ -215,13 +216,14 @@ def keep(home: Home, reader: Reader, generation: int, name: str, request: Reques
     marts = queries.marts(home, generation, protected=False)
     made = scenario(marts, request)
     with Ledger(home) as ledger:
-        if name in {str(row["name"]) for row in ledger.scenarios()}:
+        if name in {str(row["name"]) for row in ledger.rows(SCENARIO)}:
             raise BadInput(f"There is a scenario {name!r} already. Choose another name.")
         audit.record(
             home, reader.name, audit.SCENARIO_KEPT, name, generation=generation,
             request=asdict(request),
         )  # fmt: skip
-        ledger.keep_scenario(
+        ledger.add(
+            SCENARIO,
             name=name,
             actor=reader.name,
             generation=generation,
@@ -236,7 +238,7 @@ def kept(home: Home, reader: Reader) -> list[Scenario]:
     if not reader.may(SMALL_CELLS):
         raise NotAllowed(NOT_ALLOWED)
     with Ledger(home) as ledger:
-        return [_read(row) for row in ledger.scenarios()]
+        return [_read(row) for row in ledger.rows(SCENARIO)]
 
 
 def _result(made: Scenario) -> dict[str, Any]:

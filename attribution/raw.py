@@ -1,7 +1,7 @@
 """The raw tables: what the contract becomes in the private store, and how Arrow gets in and out."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pyarrow as pa
@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    CursorResult,
     Date,
     DateTime,
     Double,
@@ -19,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from attribution.engines import Arrow, arrow_of
 from attribution.privacy import STRENGTH, stored_fields
 from connectors.contract import ROWS, Kind, Row, contract_fields
 
@@ -87,8 +89,7 @@ def ensure_raw_tables(connection: Connection) -> None:
         raw_table(row)
     _METADATA.create_all(connection, checkfirst=True)
     for table in _METADATA.sorted_tables:
-        described = connection.exec_driver_sql(f'describe "{table.name}"')
-        present = {name for name, *_ in described.fetchall()}
+        present = columns(connection, table.name)
         for column in table.columns:
             if column.name not in present:
                 kind = column.type.compile(connection.dialect)
@@ -98,13 +99,25 @@ def ensure_raw_tables(connection: Connection) -> None:
 
 
 def loaded_tables(connection: Connection) -> list[str]:
-    """Every table of a private store that no model builds anew."""
-    rows = connection.exec_driver_sql(
-        "select table_name from duckdb_tables() where database_name = current_database() and "
-        "not temporary and (starts_with(table_name, 'raw_') or table_name in "
-        "('cursor', 'hashed_under', 'to_rewrite')) order by table_name"
-    )
-    return [str(name) for (name,) in rows]
+    """Every table of a private store that no model builds anew, by name."""
+    own = ("cursor", "hashed_under", "to_rewrite")
+    return [name for name in tables(connection) if name.startswith("raw_") or name in own]
+
+
+def tables(connection: Connection) -> list[str]:
+    """The tables of a private store, by name; none that are of one connection only."""
+    return _arrow(connection).tables(connection)
+
+
+def columns(connection: Connection, table: str) -> dict[str, str]:
+    """The columns of a table and their types as the engine calls them; none where it is missing."""
+    return _arrow(connection).columns(connection, table)
+
+
+def changed(result: CursorResult[Any]) -> int:
+    """How many rows a statement has put in, changed or taken away."""
+    # DuckDB answers with a count, others say it beside the answer.
+    return int(result.scalar_one()) if result.returns_rows else result.rowcount
 
 
 def cursors(connection: Connection, source: str, account: str) -> dict[str, str]:
@@ -115,38 +128,27 @@ def cursors(connection: Connection, source: str, account: str) -> dict[str, str]
     return {str(key): str(value) for key, value in rows}
 
 
-@contextmanager
-def lent(connection: Connection, table: pa.Table) -> Iterator[str]:
+def lent(connection: Connection, table: pa.Table) -> AbstractContextManager[str]:
     """Lend an Arrow table to the engine for the length of a block, under the name it yields."""
-    driver: Any = connection.connection.driver_connection
-    driver.register("incoming", table)
-    try:
-        yield "incoming"
-    finally:
-        driver.unregister("incoming")
+    return _arrow(connection).lent(connection, table)
 
 
 def fetch(connection: Connection, sql: str) -> pa.Table:
     """What a query answers, as Arrow."""
-    driver: Any = connection.connection.driver_connection
-    table: pa.Table = driver.execute(sql).to_arrow_table()
-    return table
+    return _arrow(connection).fetch(connection, sql)
 
 
 def batches(connection: Connection, sql: str, size: int) -> Iterator[pa.RecordBatch]:
     """What a query answers, as Arrow in parts of at most `size` rows."""
-    driver: Any = connection.connection.driver_connection
-    yield from driver.execute(sql).to_arrow_reader(size)
+    return _arrow(connection).batches(connection, sql, size)
 
 
-@contextmanager
-def function(
-    connection: Connection, name: str, of: Callable[[pa.Array], pa.Array]
-) -> Iterator[None]:
-    """Let SQL call a function of texts, which gets and gives a whole column, inside a block."""
-    driver: Any = connection.connection.driver_connection
-    driver.create_function(name, of, ["VARCHAR"], "VARCHAR", type="arrow")
-    try:
-        yield
-    finally:
-        driver.remove_function(name)
+def replace_texts(
+    connection: Connection, table: str, names: Sequence[str], of: Callable[[pa.Array], pa.Array]
+) -> None:
+    """Put what a function of whole columns gives for each text in its place, in some columns."""
+    _arrow(connection).replace_texts(connection, table, names, of)
+
+
+def _arrow(connection: Connection) -> Arrow:
+    return arrow_of(connection.dialect.name)

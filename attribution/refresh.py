@@ -37,7 +37,7 @@ from attribution.errors import CaretraceError, SettingsError, StorageError, told
 from attribution.first_names import same_names
 from attribution.keys import keyring
 from attribution.ledger import Ledger, StepNote
-from attribution.load_books import LoadBooks
+from attribution.load_books import Given, LoadBooks
 from attribution.loading import Loader
 from attribution.lock import only_one
 from attribution.outreach_settings import outreach_settings
@@ -107,7 +107,7 @@ def refresh(
             "table (docs/start.md shows how); what was published still stands."
         )
     _own(home)
-    with owner_only(), only_one(home), LoadBooks(home) as ledger:
+    with owner_only(), only_one(home), warehouse.alone(home), LoadBooks(home) as ledger:
         _enough_space(home)
         asked = [s for s in settings.sources if load and (part is None or part.source == s.name)]
         steps = [f"load {s.name}" for s in asked]
@@ -274,9 +274,10 @@ class _Run:
         )
         problems: list[str] = []
         notes: list[str] = []
+        given = Given()
         stuck: set[str] = set()
         try:
-            opened = connector(source.kind).connect(self._context(source))
+            opened = connector(source.kind).connect(self._context(source, given))
             with building.connect() as connection:
                 before = cursors(connection, source.name, source.account)
             for piece in self._slices(opened, before):
@@ -311,6 +312,7 @@ class _Run:
             problems.append(nothing_there(source, self.window))
         if not problems:
             self.ledger.saw_fields(source.name, loader.filled)
+            self.ledger.saw_given(source.name, given)
             with building.connect() as connection:
                 after = cursors(connection, source.name, source.account)
             self.ledger.settled(source.name, settled_through(after))
@@ -344,7 +346,7 @@ class _Run:
         with identity.open_vault(self.settings.home) as vault:
             bury_records(vault, records)
 
-    def _context(self, source: SourceSettings) -> Context:
+    def _context(self, source: SourceSettings, given: Given) -> Context:
         folder = self.payloads.folder(source.name, source.account, self.run_id)
         return Context(
             name=source.name,
@@ -355,6 +357,7 @@ class _Run:
             if self.window
             else self.settings.first_day,
             keep=lambda name, payload: self.payloads.keep(folder, name, payload),
+            see=given,
         )
 
     def _join_identities(self, building: warehouse.Building) -> None:
@@ -378,28 +381,32 @@ class _Run:
         models = transform.load_models()
         later = transform.made_from(models, forecasting.TABLE)
         first = [model for model in models if model not in later]
-        with self._step("models") as note, building.connect() as connection:
-            seeds.write(connection, self.settings)
-            outreach.tell(connection, self.settings.home, self.run_id)
-            transform.build(connection, first, on_step=lambda name: self._say("models", name))
+        with self._step("models") as note:
+            with building.connect() as connection:
+                seeds.write(connection, self.settings)
+                outreach.tell(connection, self.settings.home, self.run_id)
+            with building.modelling() as connection:
+                transform.build(connection, first, on_step=lambda name: self._say("models", name))
             note.rows = len(first)
-        with self._step("forecasts") as note, building.connect() as connection:
+        with self._step("forecasts") as note:
+            with building.connect() as connection:
+                before = forecasting.kept(connection)
             fitting = forecasting.Forecasting(
-                self.settings.forecast,
-                forecasting.kept(connection),
-                lambda words: self._say("forecasts", words),
+                self.settings.forecast, before, lambda words: self._say("forecasts", words)
             )
-            transform.build(connection, transform.solved_by(later, forecasting.TABLE, fitting))
+            with building.modelling() as connection:
+                transform.build(connection, transform.solved_by(later, forecasting.TABLE, fitting))
             note.rows, note.message = fitting.fitted, fitting.sentence
         marts, people = (
             {model.name: model.grain for model in models if model.layer == layer}
             for layer in ("marts", "people")
         )
-        with self._step("checks") as note, building.connect() as connection:
+        with self._step("checks") as note, building.modelling() as connection:
             transform.run_checks(connection)
-            checksums = {name: transform.checksum(connection, name) for name in (*marts, *people)}
-            note.rows = len(checksums)
-        building.copy_marts(marts, people)
+            note.rows = len(marts) + len(people)
+        building.copy_marts(marts, people, viewer_marts.BESIDE)
+        with building.copied() as copied:
+            checksums = {name: transform.checksum(copied, name) for name in (*marts, *people)}
         with self._step("small cells"):
             building.write_viewers(partial(viewer_marts.write, marts=marts))
         return checksums
@@ -465,7 +472,7 @@ def rollback(home: Home, actor: str | None = None) -> int:
             "CARETRACE_HOME to the home folder of your installation."
         )
     _writable(home)
-    with only_one(home), Ledger(home) as ledger:
+    with only_one(home), warehouse.alone(home), Ledger(home) as ledger:
         number = warehouse.rollback(home)
         ledger.published(number, None, {}, "rollback")
     audit.record(home, actor or audit.operator(), audit.ROLLED_BACK, f"generation {number}")

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from attribution.errors import StorageError
 from attribution.keys import Keyring
 from attribution.privacy import linked, stored_fields
-from attribution.raw import function, has_person
+from attribution.raw import columns, has_person, replace_texts
 from attribution.vault import FORGOTTEN, STAMP, Map, Vault
 from connectors.contract import ROWS, Row
 
@@ -36,25 +36,15 @@ def bring_up(connection: Connection, ring: Keyring) -> bool:
     def anew(hashes: pa.Array) -> pa.Array:
         return pa.array(linked(behind, hashes.to_pylist()), pa.string())
 
-    with function(connection, "hashed_anew", anew):
-        for row in ROWS:
-            columns = _hashed(row)
-            if columns:
-                every = ", ".join(f'hashed_anew("{name}") as "{name}"' for name in columns)
-                connection.exec_driver_sql(
-                    f"create or replace table raw_{row.spec.table} as "
-                    f"select * replace ({every}) from raw_{row.spec.table}"
-                )
-        connection.exec_driver_sql("update raw_rejected set record = hashed_anew(record)")
+    for row in ROWS:
+        replace_texts(connection, f"raw_{row.spec.table}", _hashed(row), anew)
+    replace_texts(connection, "raw_rejected", ["record"], anew)
     return True
 
 
 def stamp(connection: Connection) -> str | None:
     """The key that a private store says it is under; None where it is of an earlier version."""
-    there = connection.exec_driver_sql(
-        f"select count(*) from duckdb_tables() where table_name = '{_TABLE}'"
-    ).scalar_one()
-    if not there:
+    if not columns(connection, _TABLE):
         return None
     found = connection.exec_driver_sql(f"select key_name from {_TABLE}").scalar()
     return None if found is None else str(found)

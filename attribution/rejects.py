@@ -10,7 +10,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from attribution.privacy import Door
-from attribution.raw import lent
+from attribution.raw import changed, lent
 from connectors.contract import BY_TABLE, Row, contract_fields
 from connectors.source import Rejected, Slice
 
@@ -31,33 +31,24 @@ def take_back(connection: Connection, owner: Owner, piece: Slice, stages: Mappin
 
     `stages` is the table in which each kind of row (by its table) waits to be committed.
     """
-    gone = connection.exec_driver_sql(
-        "delete from raw_rejected where source = ? and account = ? and slice = ?",
-        (*owner, piece.name),
-    ).scalar_one()
+
+    def take(where: str, *values: object) -> int:
+        taken = f"delete from raw_rejected where source = ? and account = ? and {where}"
+        return changed(connection.exec_driver_sql(taken, (*owner, *values)))
+
+    gone = take("slice = ?", piece.name)
     read = piece.window or piece.asked
     if read is not None:
         # What does not say its day goes with any of the days that were read with it.
-        gone += connection.exec_driver_sql(
-            "delete from raw_rejected where source = ? and account = ? and cursor_key = ? "
-            "and first_day <= ? and last_day >= ?",
-            (*owner, piece.cursor_key, read.until, read.since),
-        ).scalar_one()
+        days = (read.until, read.since)
+        gone += take("cursor_key = ? and first_day <= ? and last_day >= ?", piece.cursor_key, *days)
     for table, stage in stages.items():
         key = key_of(BY_TABLE[table])
         if key is not None:
-            gone += connection.exec_driver_sql(
-                "delete from raw_rejected where source = ? and account = ? and table_name = ? "
-                f'and record in (select "{key[0]}" from {stage})',
-                (*owner, table),
-            ).scalar_one()
+            gone += take(f'table_name = ? and record in (select "{key[0]}" from {stage})', table)
     if "withdrawn" in stages:
-        gone += connection.exec_driver_sql(
-            "delete from raw_rejected where source = ? and account = ? and (table_name, record) "
-            f"in (select (table_name, record_id) from {stages['withdrawn']})",
-            owner,
-        ).scalar_one()
-    return int(gone)
+        gone += take(_named_in(stages["withdrawn"], "record_id"))
+    return gone
 
 
 def keep(
@@ -96,7 +87,7 @@ def keep(
         if again:
             connection.exec_driver_sql(
                 "delete from raw_rejected where source = ? and account = ? and "
-                f"(table_name, record) in (select (table_name, record) from {name})",
+                f"{_named_in(name, 'record')}",
                 owner,
             )
         connection.exec_driver_sql(
@@ -104,6 +95,14 @@ def keep(
             f"run_id, loaded_at) select ?, ?, ?, ?, {names}, ?, ? from {name}",
             (*owner, piece.name, piece.cursor_key, *stamp.values()),
         )
+
+
+def _named_in(table: str, record: str) -> str:
+    """SQL for that a table names the row that was kept out."""
+    return (
+        f"exists (select 1 from {table} as named where named.table_name = raw_rejected.table_name "
+        f"and named.{record} = raw_rejected.record)"
+    )
 
 
 def _record(each: Rejected, door: Door) -> str | None:

@@ -1,5 +1,7 @@
 """What reports ask beside what pages ask: numbers by channel and week, channels by service line."""
 
+from typing import Any
+
 import pandas as pd
 import sqlalchemy as sa
 
@@ -8,6 +10,10 @@ from attribution.narrowing import MICROS
 from attribution.queries import CREDIT, SPEND, Marts, Scope
 
 AMOUNTS = ("spend", *KINDS.values())
+_COUNTED = ("kept", "missed", "ahead", "days_ahead")
+APPOINTMENTS = sa.table(
+    "appointments", *map(sa.column, ("week", "service_line", "location", *_COUNTED))
+)
 
 
 def by_channel_and_week(at: Marts, model: str, currency: str) -> pd.DataFrame:
@@ -49,6 +55,26 @@ def _amount(kind: str, currency: str) -> sa.ColumnElement[float]:
     return sa.case((CREDIT.c.currency == currency, money), else_=sa.literal(0.0))
 
 
+def appointments_of_lines(at: Marts, scope: Scope) -> pd.DataFrame:
+    """How the appointments of the scope's weeks went, by service line.
+
+    Columns: service_line, kept, missed, ahead, days_ahead. Empty where small cells are folded: no
+    appointment is told of there.
+    """
+    mart = APPOINTMENTS.c
+    conditions = [mart.week.between(scope.since, scope.until), *_placed(mart, scope)]
+    statement = (
+        sa.select(
+            mart.service_line,
+            *(sa.cast(sa.func.sum(mart[name]), sa.Double).label(name) for name in _COUNTED),
+        )
+        .where(*conditions)
+        .group_by(mart.service_line)
+        .order_by(mart.service_line)
+    )
+    return at.ask(statement).astype(dict.fromkeys(_COUNTED, "float64"))
+
+
 def channels_of_lines(at: Marts, scope: Scope) -> pd.DataFrame:
     """What the scope's model credits by service line. Columns: service_line, channel, conversions.
 
@@ -62,10 +88,8 @@ def channels_of_lines(at: Marts, scope: Scope) -> pd.DataFrame:
         CREDIT.c.model == scope.model,
         CREDIT.c.kind == scope.kind,
         CREDIT.c.week.between(scope.since, scope.until),
+        *_placed(CREDIT.c, scope),
     ]
-    for name, chosen in (("service_line", scope.service_lines), ("location", scope.locations)):
-        if chosen:
-            conditions.append(CREDIT.c[name].in_(chosen))
     amount = (
         sa.func.sum(sa.cast(CREDIT.c.value_micros, sa.Double)) / float(MICROS)
         if scope.kind == "collected"
@@ -78,3 +102,9 @@ def channels_of_lines(at: Marts, scope: Scope) -> pd.DataFrame:
         .order_by(*grain)
     )
     return at.ask(statement).astype({"conversions": "float64"})
+
+
+def _placed(mart: Any, scope: Scope) -> list[sa.ColumnElement[bool]]:
+    """That a row is of the scope's service lines and locations, where it names some."""
+    chosen = {"service_line": scope.service_lines, "location": scope.locations}
+    return [mart[name].in_(values) for name, values in chosen.items() if values]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from attribution import audit, refresh_queries
 from attribution.errors import BadInput, NotAllowed
-from attribution.ledger import SAVED_VIEW, Ledger
+from attribution.ledger import Ledger
+from attribution.ledger_tables import SAVED_VIEW
 from attribution.paths import Home
 from attribution.roles import NOTE, SEE, Reader
 

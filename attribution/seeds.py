@@ -7,6 +7,7 @@ import csv
 import math
 import re
 from datetime import date
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def read(name: str, own: Path | None = None) -> pd.DataFrame:
         _prove_tests(own, edited)
     elif name == "lapse_rules":
         _prove_lapse(own, edited)
-    elif name in ("promotions", "capacity"):
+    elif name in ("promotions", "capacity", "planned_spend"):
         _prove_spans(own, edited)
     else:
         _prove(own, edited)
@@ -101,17 +102,13 @@ def _prove_claims(path: Path, rules: pd.DataFrame) -> None:
 
 def _prove_tests(path: Path, tests: pd.DataFrame) -> None:
     """A test that says nothing, or cannot be so, would pull a channel's credit somewhere wrong."""
-    channels = set(_rows(SEEDS / "channel_rules.csv")["channel"])
     together: dict[str, tuple[str, ...]] = {}
     for number, test in enumerate(tests.to_dict("records"), start=2):
         where = f"{path}, line {number}"
         said = {name: str(value).strip() for name, value in test.items()}
         if said["kind"] not in KINDS:
             raise BadInput(f"{where}: kind {said['kind']!r} is none of {', '.join(KINDS)}.")
-        if said["channel"] not in channels:
-            raise BadInput(
-                f"{where}: channel {said['channel']!r} is none of {', '.join(sorted(channels))}."
-            )
+        _channel(where, said["channel"])
         days = {name: _day(where, name, said[name]) for name in ("first_day", "last_day")}
         if days["last_day"] < days["first_day"]:
             raise BadInput(f"{where}: last_day {said['last_day']} is before first_day.")
@@ -129,6 +126,17 @@ def _prove_tests(path: Path, tests: pd.DataFrame) -> None:
             )
 
 
+@cache
+def _channels() -> frozenset[str]:
+    return frozenset(_rows(SEEDS / "channel_rules.csv")["channel"])
+
+
+def _channel(where: str, channel: str) -> None:
+    channels = _channels()
+    if channel not in channels:
+        raise BadInput(f"{where}: channel {channel!r} is none of {', '.join(sorted(channels))}.")
+
+
 def _prove_spans(path: Path, spans: pd.DataFrame) -> None:
     """Days from and to, either of which may be open, and numbers that can be so."""
     for number, span in enumerate(spans.to_dict("records"), start=2):
@@ -137,6 +145,10 @@ def _prove_spans(path: Path, spans: pd.DataFrame) -> None:
         days = {n: _day(where, n, said[n]) for n in ("first_day", "last_day") if said[n]}
         if len(days) == 2 and days["last_day"] < days["first_day"]:
             raise BadInput(f"{where}: last_day {said['last_day']} is before first_day.")
+        if "spend_per_week" in said:
+            _channel(where, said["channel"])
+            if _number(where, "spend_per_week", said["spend_per_week"]) < 0:
+                raise BadInput(f"{where}: spend_per_week must not be below 0.")
         visits = said.get("visits_per_week")
         if visits is not None and _number(where, "visits_per_week", visits) <= 0:
             raise BadInput(f"{where}: visits_per_week {visits!r} must be above 0.")

@@ -14,7 +14,8 @@ from hashlib import sha256
 
 from sqlalchemy import ColumnElement, delete, insert, select, true, update
 
-from attribution.ledger import SESSION, Ledger
+from attribution.ledger import Ledger
+from attribution.ledger_tables import SESSION
 from attribution.paths import Home
 
 # What was seen a moment ago need not be written down again.

@@ -26,6 +26,7 @@ from attribution.paths import Home
 from attribution.research.rules import research_rules
 from attribution.retention import Retention, retention
 from attribution.sign_in import sign_in
+from attribution.warehouse_url import DEFAULT, url_of
 from connectors import SOURCES
 from connectors.contract import TOUCH_KINDS
 from connectors.options import masked
@@ -120,6 +121,7 @@ def load(at: Home, *, today: date | None = None) -> Settings:
     # research data must reach (attribution/research/rules.py), how people are reached
     # (attribution/outreach_settings.py) and what runs by itself (attribution/schedule).
     elsewhere = {"sign_in", "research", "outreach", "schedule", "reports", "alerts", "definitions"}
+    elsewhere.add("warehouse")  # (attribution/warehouse_url.py)
     told.only((set(Settings.__dataclass_fields__) - {"home"}) | elsewhere)
     first_day = told.get("first_day", date, (today or date.today()) - timedelta(days=731))  # noqa: DTZ011
     sources = (
@@ -147,7 +149,8 @@ def load(at: Home, *, today: date | None = None) -> Settings:
     if settings.region not in SUPPORTED_REGIONS:
         told.problems.append(f"region = {settings.region!r} is not a country code such as 'US'")
     _definitions(told)
-    for apart in (sign_in, research_rules, outreach_settings, *_scheduled(document)):
+    told.get("warehouse", str, DEFAULT)
+    for apart in (url_of, sign_in, research_rules, outreach_settings, *_scheduled(document)):
         try:
             apart(at)
         except SettingsError as error:

@@ -1,7 +1,15 @@
-"""`caretrace status`: what is published, how the sources fare, and what an operator must know."""
+"""`caretrace status`: what is published, how sources and schedule fare, what an operator must know.
 
+The same as lines for a person and as JSON for a program; instants of the JSON are UTC.
+"""
+
+import json
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
 
 from attribution import warehouse
 from attribution.backup import last_backup
@@ -10,11 +18,46 @@ from attribution.holding import sends_held
 from attribution.ledger import Ledger
 from attribution.local_time import local
 from attribution.paths import Home
+from attribution.schedule.standing import Standing, standing
 from attribution.terminal import say
 
 
-def status(home: Home) -> int:
-    """Say how the installation stands; 1 where a source failed, else 0."""
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How an installation stands. Instants are as the ledger writes them, None where unknown."""
+
+    generation: int
+    published_at: str | None
+    rolled_back: bool
+    refresh: dict[str, Any] | None  # the last one: state, started_at, ended_at, message
+    sources: tuple[dict[str, Any], ...]  # source, state, last_success_at, message
+    schedule: Standing | None
+    sends_held: str | None
+    backup_at: str | None
+    disk_free_bytes: int
+    disk_needed_bytes: int
+
+    @property
+    def well(self) -> bool:
+        """Whether no source failed, and nothing of the schedule waits for a person."""
+        failed = any(source["state"] == "failed" for source in self.sources)
+        return not failed and (self.schedule is None or self.schedule.well)
+
+
+def status(home: Home, *, as_json: bool = False) -> int:
+    """Say how the installation stands; 1 where somebody has something to do, else 0."""
+    now = datetime.now(UTC)
+    found = look(home, now)
+    if as_json:
+        say(json.dumps({**asdict(found), "well": found.well}, ensure_ascii=False, indent=2))
+    else:
+        for sentence in sentences(found, now):
+            say(sentence)
+    return 0 if found.well else 1
+
+
+def look(home: Home, now: datetime) -> Status:
+    """How the installation stands; raises BadInput before anything is published."""
     generation = warehouse.current_generation(home)
     if generation is None:
         raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
@@ -25,34 +68,49 @@ def status(home: Home) -> int:
     every = published[published["generation"] == generation]
     # A rollback shows an older generation again and makes nothing in it newer.
     when = every.loc[every["reason"] == "refresh", "published_at"]
-    back = ", rolled back" if (published.head(1)["reason"] == "rollback").all() else ""
-    say(
-        f"Generation {generation}{back if len(every) else ''}, published "
-        f"{local(when.iloc[-1]) if len(when) else 'at an unknown time'}."
+    free, needed = warehouse.free_space(home)
+    return Status(
+        generation,
+        str(when.iloc[-1]) if len(when) else None,
+        bool(len(every)) and bool((published.head(1)["reason"] == "rollback").all()),
+        next(iter(_rows(runs, "state", "started_at", "ended_at", "message")), None),
+        tuple(_rows(sources, "source", "state", "last_success_at", "message")),
+        standing(home, now),
+        sends_held(home),
+        last_backup(home),
+        free,
+        needed,
     )
-    for run in runs.to_dict("records"):
+
+
+def sentences(found: Status, now: datetime) -> Iterator[str]:
+    """The status to a person."""
+    back = ", rolled back" if found.rolled_back else ""
+    at = local(found.published_at) if found.published_at else "at an unknown time"
+    yield f"Generation {found.generation}{back}, published {at}."
+    if run := found.refresh:
         # What failed is said with each source below.
         message = "" if run["state"] == "partial" else run["message"]
-        say(f"Last refresh: {run['state']}, started {local(run['started_at'])}. {message}".rstrip())
-    for source in sources.to_dict("records"):
-        # A missing text is NaN in a frame.
-        told = source["last_success_at"]
-        since = local(told) if isinstance(told, str) else "never"
+        said = f"Last refresh: {run['state']}, started {local(run['started_at'])}. {message}"
+        yield said.rstrip()
+    for source in found.sources:
+        since = local(source["last_success_at"]) if source["last_success_at"] else "never"
         state = f"{source['state']}, last loaded {since}. {source['message']}"
-        say(f"  {source['source']}: {state.rstrip()}")
-    for sentence in _standing(home):
-        say(sentence)
-    return 1 if (sources["state"] == "failed").any() else 0
-
-
-def _standing(home: Home) -> Iterator[str]:
-    free, needed = warehouse.free_space(home)
-    yield f"Disk: {free / 1e9:.1f} GB free; the next refresh may need {needed / 1e9:.1f} GB."
-    held = sends_held(home)
-    yield f"Sends: held. {held}" if held else "Sends: go out."
-    at = last_backup(home)
-    if at is None:
+        yield f"  {source['source']}: {state.rstrip()}"
+    if found.schedule is not None:
+        yield from found.schedule.sentences()
+    free, needed = found.disk_free_bytes / 1e9, found.disk_needed_bytes / 1e9
+    yield f"Disk: {free:.1f} GB free; the next refresh may need {needed:.1f} GB."
+    yield f"Sends: held. {found.sends_held}" if found.sends_held else "Sends: go out."
+    if found.backup_at is None:
         yield "Backup: none was made yet. `caretrace backup TARGET` makes one."
     else:
-        days = (datetime.now(UTC) - datetime.fromisoformat(at)).days
-        yield f"Backup: the last one was made {local(at)}, {days} days ago."
+        days = (now - datetime.fromisoformat(found.backup_at)).days
+        ago = f"{days} {'day' if days == 1 else 'days'} ago"
+        yield f"Backup: the last one was made {local(found.backup_at)}, {ago}."
+
+
+def _rows(frame: pd.DataFrame, *names: str) -> Iterator[dict[str, Any]]:
+    for row in frame[[*names]].to_dict("records"):
+        # A missing text is NaN in a frame.
+        yield {str(name): value if isinstance(value, str) else None for name, value in row.items()}

@@ -16,6 +16,7 @@ from attribution.errors import CaretraceError
 from attribution.holding import sends_held
 from attribution.load_books import load_books
 from attribution.paths import Home
+from attribution.schedule.standing import standing
 from attribution.warehouse import current_generation, free_space
 
 STATES = ("running", "published", "partial", "failed", "killed")
@@ -24,7 +25,7 @@ STATES = ("running", "published", "partial", "failed", "killed")
 def measured(home: Home, now: datetime | None = None) -> bytes:
     """Every measure of a home folder, as text."""
     registry = CollectorRegistry()
-    up = Gauge("caretrace_up", "Whether the home folder could be read.", registry=registry)
+    up = Gauge("caretrace_up", "1 where the home folder could be read, else 0.", registry=registry)
     try:
         _Measures(home, registry, now or datetime.now(UTC)).take()
         up.set(1)
@@ -40,20 +41,27 @@ class _Measures:
     def take(self) -> None:
         self._disk()
         self._refreshes()
-        self._set("sends_held", "Whether sends are held.", sends_held(self._home) is not None)
+        self._set(
+            "sends_held", "1 while sends are held, else 0.", sends_held(self._home) is not None
+        )
         if (at := last_backup(self._home)) is not None:
-            self._set("backup_age_seconds", "Since the last backup.", self._age(at))
+            self._set(
+                "backup_age_seconds",
+                "Seconds since the last backup; absent before the first.",
+                self._age(at),
+            )
         self._sends()
+        self._schedule()
 
     def _disk(self) -> None:
         free, needed = free_space(self._home)
-        self._set("disk_free_bytes", "Free where the home folder is.", free)
-        self._set("disk_needed_bytes", "What the next refresh may need.", needed)
+        self._set("disk_free_bytes", "Bytes that are free where the home folder is.", free)
+        self._set("disk_needed_bytes", "Bytes that the next refresh may need.", needed)
 
     def _refreshes(self) -> None:
         generation = current_generation(self._home)
         if generation is not None:
-            self._set("generation", "The published generation.", generation)
+            self._set("generation", "Number of the generation that is published.", generation)
         books = load_books(self._home)
         if books is None:
             return
@@ -66,32 +74,68 @@ class _Measures:
         ]
         if len(mine):
             age = self._age(str(mine["published_at"].iloc[-1]))
-            self._set("generation_age_seconds", "Since it was first published.", age)
+            self._set(
+                "generation_age_seconds",
+                "Seconds since the published generation was first published.",
+                age,
+            )
         if len(runs):
             self._last_refresh(runs.iloc[0])
         self._sources(sources, loaded)
 
     def _last_refresh(self, run: pd.Series) -> None:
-        gauge = self._labelled("refresh_state", "1 for the last refresh's state.", "state")
+        gauge = self._labelled(
+            "refresh_state", "1 for the state of the last refresh, 0 for all others.", "state"
+        )
         for state in STATES:
             gauge.labels(state).set(state == run["state"])
         ended = run["ended_at"]
         until = datetime.fromisoformat(ended) if isinstance(ended, str) else self._now
         seconds = (until - datetime.fromisoformat(str(run["started_at"]))).total_seconds()
-        self._set("refresh_duration_seconds", "Of the last refresh, so far or whole.", seconds)
+        self._set(
+            "refresh_duration_seconds",
+            "Seconds that the last refresh took, or has taken so far.",
+            seconds,
+        )
 
     def _sources(self, sources: pd.DataFrame, loaded: pd.DataFrame) -> None:
-        failed = self._labelled("source_failed", "Whether its last load failed.", "source")
-        age = self._labelled("source_age_seconds", "Since its last success.", "source")
+        failed = self._labelled(
+            "source_failed", "1 where the last load of a source failed, else 0.", "source"
+        )
+        age = self._labelled(
+            "source_age_seconds", "Seconds since a source was last loaded well.", "source"
+        )
         for row in sources.to_dict("records"):
             failed.labels(row["source"]).set(row["state"] == "failed")
             if isinstance(row["last_success_at"], str):
                 age.labels(row["source"]).set(self._age(row["last_success_at"]))
-        rows = self._labelled("source_rows_loaded", "Rows that its last load brought.", "source")
-        out = self._labelled("source_rows_rejected", "Rows that were kept out of it.", "source")
+        rows = self._labelled(
+            "source_rows_loaded", "Rows that the last load of a source brought.", "source"
+        )
+        out = self._labelled(
+            "source_rows_rejected",
+            "Rows that the last load of a source kept out, as they break the contract.",
+            "source",
+        )
         for row in loaded.to_dict("records"):
             rows.labels(row["source"]).set(row["rows_loaded"])
             out.labels(row["source"]).set(row["rows_rejected"])
+
+    def _schedule(self) -> None:
+        stands = standing(self._home, self._now)
+        if stands is None or stands.life == "never ran":
+            return
+        alive = stands.life in ("runs", "looks now and then")
+        self._set("schedule_alive", "1 where the schedule does its work, else 0.", alive)
+        self._set(
+            "schedule_missed", "1 where the week's refresh was due and not begun.", stands.missed
+        )
+        self._set("incidents", "What is wrong and somebody was told of.", len(stands.wrong))
+        late = self._labelled(
+            "source_late", "1 where the week's refresh has not brought a source, else 0.", "source"
+        )
+        for name in stands.sources:
+            late.labels(name).set(name in stands.late)
 
     def _sends(self) -> None:
         for name, words, path, table in (

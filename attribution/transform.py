@@ -7,10 +7,12 @@ its grain (proved unique after it is built) and its inputs (which order the buil
     -- grain: kind, week
     -- inputs: int_conversions
 
-Where Python solves what SQL counted, `beside` names whole tables that it reads too.
+Where Python solves what SQL counted, `beside` names whole tables that it reads too. A model whose
+work would grow out of memory is built for a part of a table's rows after the other: `parts` names
+the table and a column of it, and its SQL reads those rows where `column % 1 = 0`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -18,11 +20,10 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import sqlalchemy as sa
 from sqlalchemy import Connection, CursorResult
 from sqlalchemy.exc import SQLAlchemyError
 
-from attribution.dialects import written_for
+from attribution.engine_sql import spoken, written_for
 from attribution.errors import TransformError
 from attribution.identity_links import holding_sql
 from attribution.models.arm_lift import lifts_of
@@ -47,10 +48,13 @@ from attribution.models.positions import channel_shares_sql, companions_sql, pos
 from attribution.models.returning import return_calibration, return_chances
 from attribution.models.shares import shares_sql
 from attribution.paths import SQL
-from attribution.raw import fetch, lent
+from attribution.raw import columns, fetch, lent, tables
 
 LAYERS = ("staging", "intermediate", "marts", "people")
 
+# So many rows of a table are worked on at once where a model is built in parts: some 80 bytes of
+# each are ordered at a time, for each group of kinds of conversion that are alike.
+ROWS_OF_A_PART = 5_000_000
 _NUMERIC = 1700  # what PostgreSQL's catalogue numbers its decimals
 Solve = Callable[..., pd.DataFrame]
 # What SQL counts and Python solves: the model's rows go through the function, which has a few.
@@ -102,6 +106,7 @@ class Model:
     sql: str
     solve: Solve | None = None
     beside: tuple[str, ...] = ()
+    parts: str = ""  # "table by column"
 
 
 def read_model(name: str, layer: str, sql: str) -> Model:
@@ -116,7 +121,7 @@ def read_model(name: str, layer: str, sql: str) -> Model:
             header.append(line.removeprefix("--").strip())
     said = {
         word: tuple(part.strip() for part in line.removeprefix(f"{word}:").split(","))
-        for word in ("grain", "inputs", "beside")
+        for word in ("grain", "inputs", "beside", "parts")
         for line in header
         if line.startswith(f"{word}:")
     }
@@ -125,7 +130,8 @@ def read_model(name: str, layer: str, sql: str) -> Model:
         needs = " and ".join(missing) or "first sentence"
         raise TransformError(f"{layer}/{name}.sql has no {needs} in its header; add it at the top.")
     grain, inputs, beside = (said.get(word, ()) for word in ("grain", "inputs", "beside"))
-    return Model(name, layer, header[0], grain, inputs, sql, beside=beside)
+    parts = ", ".join(said.get("parts", ()))
+    return Model(name, layer, header[0], grain, inputs, sql, beside=beside, parts=parts)
 
 
 def load_models(folder: Path = SQL) -> list[Model]:
@@ -184,6 +190,8 @@ def build(
     on_step: Callable[[str], None] = lambda _name: None,
 ) -> None:
     """Build every model as a table and prove its grain; `on_step` hears each name beforehand."""
+    if connection.dialect.name == "postgresql":
+        _count_loaded(connection, {model.name for model in models})
     for model in models:
         on_step(model.name)
         try:
@@ -224,12 +232,10 @@ def checksum(connection: Connection, table: str) -> str:
     Its parts are the number of rows and two sums over parts of each row's MD5, so that a row more,
     less or twice shows, which an exclusive or would not.
     """
-    try:
-        # The catalogue would be asked about every table there is.
-        columns = connection.exec_driver_sql(f"describe {table}").all()
-    except SQLAlchemyError as error:
-        raise TransformError(f"There is no table {table} to take a checksum of.") from error
-    text = " || ".join(_as_text(name, kind) for name, kind, *_ in columns)
+    described = columns(connection, table)
+    if not described:
+        raise TransformError(f"There is no table {table} to take a checksum of.")
+    text = " || ".join(_as_text(name, kind) for name, kind in described.items())
     row = connection.exec_driver_sql(
         "select count(*),"
         " coalesce(sum(cast('0x' || substr(digest, 1, 15) as bigint)), 0),"
@@ -241,7 +247,7 @@ def checksum(connection: Connection, table: str) -> str:
 
 def _create(connection: Connection, model: Model) -> int:
     """Build a model's table; answers how many keys of its grain are there twice."""
-    query = _body(written_for(connection.dialect.name, model.sql))
+    query = _body(model.sql)
     grain = ", ".join(model.grain)
     twice = (
         f"select count(*) from (select {grain} from {model.name}"
@@ -254,23 +260,56 @@ def _create(connection: Connection, model: Model) -> int:
     elif connection.dialect.name == "duckdb":
         # In one go: the driver reads the text of a statement that answers with a count letter by
         # letter, which took a fifth of the build.
-        made = f"create or replace table {model.name} as\n{query}"
+        first, *others = _in_parts(connection, model, query)
+        made = f"create or replace table {model.name} as\n{first}"
+        for other in others:
+            _run(connection, made)
+            made = f"insert into {model.name}\n{other}"
         return _number(connection, f"{made}\n;\n{twice}")
+    elif connection.dialect.name == "spark":
+        # Files, which the cluster's workers write beside each other; nobody changes one in place.
+        _run(connection, f"drop table if exists {model.name}")
+        _run(connection, f"create table {model.name} as\n{written_for('spark', query)}")
     else:
         _run(connection, f"drop table if exists {model.name}")
-        _run(connection, f"create table {model.name} as\n{_with_plain_numbers(connection, query)}")
+        written = _with_plain_numbers(connection, written_for(connection.dialect.name, query))
+        _run(connection, f"create table {model.name} as\n{written}")
         # A plan for a table that nobody has counted can take a hundred times as long.
         _run(connection, f"analyze {model.name}")
     return _number(connection, twice)
 
 
-def _with_plain_numbers(connection: Connection, query: str) -> str:
-    """A query whose decimals are double precision, as sums of whole numbers are in DuckDB.
+def _count_loaded(connection: Connection, models: Collection[str]) -> None:
+    """Let PostgreSQL count what no model makes: it would plan without, for tables just loaded."""
+    for table in tables(connection):
+        if table not in models and not table.startswith(("stg_", "int_")):
+            _run(connection, f'analyze "{table}"')
 
-    PostgreSQL adds whole numbers up to a decimal without bounds, which Python would get as text.
+
+def _in_parts(connection: Connection, model: Model, query: str) -> list[str]:
+    """The query for one part of the rows after the other; the whole of it where they are few."""
+    if not model.parts:
+        return [query]
+    table, column = model.parts.split(" by ")
+    parts = -(-_number(connection, f"select count(*) from {table}") // ROWS_OF_A_PART)
+    if parts < 2:
+        return [query]
+    whole = f"{column} % 1 = 0"
+    return [query.replace(whole, f"{column} % {parts} = {part}") for part in range(parts)]
+
+
+def _with_plain_numbers(connection: Connection, query: str) -> str:
+    """A query whose decimals without bounds are double precision.
+
+    PostgreSQL adds whole numbers up to such a decimal, and everything up that is of decimals.
     """
-    answer = _run(connection, f"select * from ({query}) as shaped limit 0").cursor
-    columns = [(str(name), kind == _NUMERIC) for name, kind, *_ in answer.description or ()]
+    described: Any = _run(
+        connection, f"select * from ({query}) as shaped limit 0"
+    ).cursor.description
+    columns = [
+        (str(column.name), column.type_code == _NUMERIC and column.precision is None)
+        for column in described
+    ]
     if not any(decimal for _, decimal in columns):
         return query
     listed = ", ".join(
@@ -287,36 +326,21 @@ def _run(connection: Connection, sql: str) -> CursorResult[Any]:
 
 def _fetched(connection: Connection, query: str) -> pd.DataFrame:
     """The rows of a query by column, with its types; in no order."""
-    if connection.dialect.name == "duckdb":
-        frame: pd.DataFrame = fetch(connection, query).to_pandas()
-        return frame
-    result = _run(connection, _with_plain_numbers(connection, query))
-    return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+    frame: pd.DataFrame = fetch(connection, query).to_pandas()
+    return frame
 
 
 def _write(connection: Connection, model: Model, frame: pd.DataFrame) -> None:
     """Make a table of what Python solved: text, whole numbers, numbers, flags and days."""
-    if connection.dialect.name == "duckdb":
-        arrow = pa.Table.from_pandas(frame, preserve_index=False)
-        # A column that holds nothing has no type of its own: it is text, as all else that is not
-        # a number.
-        known = [f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in arrow.schema]
-        arrow = arrow.cast(pa.schema(known))
-        with lent(connection, arrow) as incoming:
-            connection.exec_driver_sql(f"create or replace table {model.name} as from {incoming}")
-        return
-    kinds = {"f": sa.Double, "i": sa.BigInteger, "b": sa.Boolean, "M": sa.Date}
-    columns = [
-        sa.Column(f"{name}", kinds.get(kind.kind, sa.Text)()) for name, kind in frame.dtypes.items()
-    ]
-    table = sa.Table(model.name, sa.MetaData(), *columns)
-    connection.exec_driver_sql(f"drop table if exists {model.name}")
-    table.create(connection)
-    if len(frame):
-        rows = zip(*(frame[name].tolist() for name in frame), strict=True)
-        connection.execute(
-            table.insert(), [dict(zip(table.c.keys(), r, strict=True)) for r in rows]
-        )
+    arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    # A column that holds nothing has no type of its own: it is text, as all else that is not a
+    # number.
+    known = [f.with_type(pa.string()) if pa.types.is_null(f.type) else f for f in arrow.schema]
+    with lent(connection, arrow.cast(pa.schema(known))) as incoming:
+        for statement in spoken(
+            connection.dialect.name, f"create or replace table {model.name} as from {incoming}"
+        ):
+            _run(connection, statement)
 
 
 def _body(sql: str) -> str:
@@ -329,7 +353,7 @@ def _number(connection: Connection, sql: str) -> int:
 
 def _as_text(column: str, kind: str) -> str:
     zoned = kind.upper() == "TIMESTAMP WITH TIME ZONE"
-    text = f"cast({column}{' at time zone ' + repr('UTC') if zoned else ''} as varchar)"
+    text = f'cast("{column}"{" at time zone " + repr("UTC") if zoned else ""} as varchar)'
     # The length goes before the text, so that no two rows are written alike.
     return f"coalesce(length({text}) || ':' || {text}, '-')"
 

@@ -92,10 +92,15 @@ ASKED = {
     "engagement": "where weeks = 4 and topic <> 'reactivation' and week + interval '21' day <= ("
     "select cast(value as date) from main.about where key = 'last_week')",
 }
-# The tables whose rows say by what rules all the others were counted.
-_RULES = (
+# The tables, beside the marts, whose rows say by what rules all the others were counted.
+RULES = (
     *("setting_report", "setting_credit", "setting_model", "setting_uncounted", "setting_kept"),
     *("campaign_rules", "channel_rules", "platform_rules", "lapse_rules", "setting_silence"),
+)
+# All that is read here and is no mart: where the private store is elsewhere, it must come along.
+BESIDE = (
+    *RULES,
+    *("int_conversions", "int_shares", "int_channel_map", "int_won_paths", "int_lost_paths"),
 )
 
 
@@ -157,7 +162,7 @@ def _said(connection: Connection, schema: str) -> dict[str, str]:
 
 
 def _rules(connection: Connection) -> str:
-    return " ".join([VERSION, *(checksum(connection, table) for table in _RULES)])
+    return " ".join([VERSION, *(checksum(connection, table) for table in RULES)])
 
 
 def _reach(said: Mapping[str, str], earlier: Mapping[str, str]) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """What a recommended budget truly gains, beside the plan that knows the truth.
 
-    python benchmarks/budget.py                  forty worlds, with and without lift tests
-    python benchmarks/budget.py --worlds 100
+    python -m benchmarks.budget                  forty worlds, with and without lift tests
+    python -m benchmarks.budget --worlds 100
 
 In each world the money of the last quarter is moved between channels, the total as it is, each
 channel within what four weeks were ever given. Then the world's own curves say what that brings.
@@ -11,11 +11,11 @@ import argparse
 import os
 
 import numpy as np
-from mix import SEEN, learned
-from mix_worlds import World, world
 from scipy.optimize import LinearConstraint, minimize
 
 from attribution.models.budget import Limits, limits_of, plan
+from benchmarks.mix import SEEN, learned
+from benchmarks.mix_worlds import World, world
 
 _STARTS = 6
 
@@ -43,7 +43,7 @@ def best(lived: World, now: np.ndarray, limits: Limits, also: np.ndarray) -> flo
 def gained(seed: int, *, tests: int, careful: bool) -> tuple[float, float, float]:
     """What the plan truly gains, what the best one would, and how sure the plan said it was."""
     lived = world(seed)
-    _, curves, _ = learned(lived, tests)
+    _, curves, _ = learned(lived, range(tests))
     now = lived.spend[:, -13:].mean(axis=1)
     month = np.stack([np.convolve(course, np.ones(4) / 4, "valid") for course in
                       lived.spend[:, SEEN]])  # fmt: skip

@@ -109,8 +109,9 @@ SOLVED = {
     "int_shapley_rate": shapley_weights,
 }
 COUNTED = (
-    *("int_kinds", "int_lost_spans", "int_lost_touches", "int_states", "int_markov_orders"),
-    *("int_group_states", "int_markov", "int_group_sets", "int_shapley_rate"),
+    *("int_kinds", "int_lost_spans", "int_lost_touches", "int_lost_journeys"),
+    *("int_states", "int_markov_orders", "int_group_states", "int_markov"),
+    *("int_group_sets", "int_shapley_rate"),
     "int_learned_weights",
 )
 

@@ -10,22 +10,43 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from attribution.demo import world
 from attribution.demo.clock import WEEK
 from attribution.demo.draws import Floats, Ints
+from attribution.demo.folk import folk_of
+from attribution.demo.knobs import STANDARD
 from attribution.demo.market import CHANNEL_OF, LEVERS, LINES, LOCATIONS, PAID, weekly_spend
-from attribution.demo.worlds import World
+from attribution.demo.planned import planned_spend
+from attribution.demo.worlds import World, calendar_of, live
 from attribution.models.forecast_series import ALL
 
-UNTIL = date(2026, 11, 22)
+UNTIL, DAYS = date(2026, 11, 22), 730
 MICROS_A_CENT = 10_000
 _SEEN_AS = np.array([CHANNEL_OF[lever] for lever in LEVERS] + ["unknown"])
 _LINE_BUDGET = (0.34, 0.22, 0.22, 0.22)  # as the demo's campaigns share money out
 
 
-def weekly(people: int, seed: int) -> pd.DataFrame:
-    """metric, dimension, member, week, value, as `int_forecasts.sql` has them; money in micros."""
-    lived = world(people, seed, until=UNTIL)
+def planned(people: int, seed: int) -> pd.DataFrame:
+    """What the planners of `weekly` had on paper, as `planned_spend.csv` has it."""
+    return planned_spend(seed, calendar_of(UNTIL, DAYS), people)
+
+
+def expected(people: int, seed: int, lives: int) -> pd.DataFrame:
+    """`weekly` as the mean of so many lives of other people and other chance, budgets as they are.
+
+    What is left when this is taken from a world's own weeks is chance, which nobody can foretell.
+    """
+    every = pd.concat([weekly(people, seed, 1000 * seed + life) for life in range(1, lives + 1)])
+    grain = ["metric", "dimension", "member", "week"]
+    return (every.groupby(grain)["value"].sum() / lives).reset_index()
+
+
+def weekly(people: int, seed: int, chance: int | None = None) -> pd.DataFrame:
+    """metric, dimension, member, week, value, as `int_forecasts.sql` has them; money in micros.
+
+    People and chance are those of the seed `chance`, budgets those of `seed`.
+    """
+    folk = folk_of(seed if chance is None else chance, np.arange(people), STANDARD)
+    lived = live(folk, seed, calendar_of(UNTIL, DAYS), frozenset(), record_touches=False)
     found = pd.concat([*_counted(lived), *_spent(lived)], ignore_index=True)
     weeks = lived.calendar.weeks
     found = found[(found["at"] >= 0) & (found["at"] < weeks)]

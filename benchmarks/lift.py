@@ -1,9 +1,9 @@
 """Lift tests on markets, simulated with a known effect: errors, intervals, and false alarms.
 
     .venv/bin/python -m benchmarks.lift 200
-    .venv/bin/python -m benchmarks.lift 200 "half later"
+    .venv/bin/python -m benchmarks.lift 200 "half later" registered
 
-The second asks only for the shapes whose name holds these words.
+The second asks only for the shapes and the ways whose names hold these words.
 
 Markets differ in size, season and drift; a channel that brings 15% of conversions goes off in some
 of them for eight weeks that count, in all at once or in half of them four weeks later. Each way to
@@ -162,7 +162,7 @@ def ways() -> Iterator[tuple[str, Way]]:
             yield f"diff-diff, {name}", library(name)
 
 
-def main(worlds: int, words: str) -> None:
+def main(worlds: int, words: str, called: str) -> None:
     warnings.simplefilter("ignore")
     for title, (markets, treated, later, size) in SHAPES.items():
         if words not in title:
@@ -177,6 +177,8 @@ def main(worlds: int, words: str) -> None:
             for effect in (0.15, 0.0)
         }
         for name, way in ways():
+            if called not in name:
+                continue
             began = time.process_time()
             found = [(one, way(one, seed)) for seed, one in enumerate(made[0.15])]
             spent = (time.process_time() - began) / worlds
@@ -194,5 +196,5 @@ def main(worlds: int, words: str) -> None:
 
 
 if __name__ == "__main__":
-    _, many, asked, *_ = [*sys.argv, "200", ""] if len(sys.argv) < 2 else [*sys.argv, ""]
-    main(int(many), asked)
+    many, shape, way, *_ = [*sys.argv[1:], *("200", "", "")[len(sys.argv) - 1 :]]
+    main(int(many), shape, way)

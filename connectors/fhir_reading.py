@@ -70,6 +70,7 @@ def read_settings(context: Context, problems: Iterable[str] = ()) -> Reading:
         procedures=Groups.of(PROCEDURES),
         payers=Groups.of(PAYERS),
         now=context.now,
+        see=context.see,
     )
     kinds = tuple(kind for kind in KINDS if kind not in PAYMENTS or kind in payments)
     stated = {option.name: given.get(option.name) for option in READING}

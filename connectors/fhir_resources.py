@@ -95,6 +95,7 @@ def mapped(
     """The rows of one resource, or why it has none."""
     found = resource(said)
     kind = KINDS[found.path]
+    rules.see(found.path, said.keys(), whole=False)
     try:
         # All or nothing: a resource that fails half way leaves no row.
         yield from list(kind.mapper(found, links, rules))

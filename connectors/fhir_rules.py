@@ -9,6 +9,7 @@ from connectors.contract import Row, Withdrawn
 from connectors.fhir_element import Element, Unmappable
 from connectors.fhir_groups import Groups
 from connectors.fhir_links import Links
+from connectors.source import See, unseen
 
 _FINAL = {"entered-in-error", "cancelled", "revoked", "not-done"}
 PURPOSES = ("treatment", "operations", "marketing")
@@ -25,6 +26,7 @@ class Rules:
     procedures: Groups
     payers: Groups
     now: datetime  # when a resource that does not say when it changed is taken to have changed
+    see: See = unseen
 
 
 Mapper = Callable[[Element, Links, Rules], Iterator[Row]]

@@ -29,7 +29,7 @@ from connectors.readers import (
 )
 from connectors.row_checks import contradictions
 from connectors.shapes import shape_of
-from connectors.source import Columns, Context, Item, Option, Rejected, Slice
+from connectors.source import Columns, Context, Item, Option, Rejected, See, Slice, unseen
 from connectors.spans import Doubt, unlikely
 from connectors.xlsx_reader import read_xlsx
 
@@ -75,7 +75,8 @@ def connect(context: Context) -> "Files":
         raise SourceMisconfigured(
             f"Source '{context.name}' has mappings that cannot be right:\n{lines}"
         )
-    return Files(context.name, Path(str(context.options["folder"])).expanduser(), tuple(mappings))
+    folder = Path(str(context.options["folder"])).expanduser()
+    return Files(context.name, folder, tuple(mappings), context.see)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class Files:
     name: str
     folder: Path
     mappings: tuple[FileMapping, ...]
+    see: See = unseen
 
     def slices(self, cursors: Mapping[str, str]) -> Iterator[Slice]:
         """One slice for each new file; a file that several mappings match is read for each."""
@@ -112,7 +114,7 @@ class Files:
             return None
         rows = tuple(dict.fromkeys(mapping.row for mapping in fitting))
         key = "+".join(mapping.key for mapping in fitting)
-        return Plan(rows, key, lambda f, stream: read(f, stream, fitting))
+        return Plan(rows, key, lambda f, stream: read(f, stream, fitting, self.see))
 
 
 def reader_of(name: str) -> Callable[[str, BinaryIO, Layout, Choose], Iterator[Block]] | None:
@@ -123,7 +125,9 @@ def reader_of(name: str) -> Callable[[str, BinaryIO, Layout, Choose], Iterator[B
     return _READERS[f".{suffix.split('.')[1]}"]
 
 
-def read(file: DropFile, stream: BinaryIO, mappings: Sequence[FileMapping]) -> Iterator[Item]:
+def read(
+    file: DropFile, stream: BinaryIO, mappings: Sequence[FileMapping], see: See = unseen
+) -> Iterator[Item]:
     """The rows and rejects of one file."""
     form = f".{suffix_of(file.name).split('.')[1]}"
     sparse = form in (".ndjson", ".jsonl")
@@ -131,7 +135,10 @@ def read(file: DropFile, stream: BinaryIO, mappings: Sequence[FileMapping]) -> I
         stream.seek(0)
 
         def choose(header: Sequence[str], mapping: FileMapping = mapping) -> Sequence[str]:
-            return mapping.choose(file.name, header, sparse=sparse)
+            chosen = mapping.choose(file.name, header, sparse=sparse)
+            # Not before it is known for a header: the first row of another file may be values.
+            see(mapping.match, {name for name in header if name}, whole=not sparse)
+            return chosen
 
         source = unpacked(file.name, stream)
         for block in _READERS[form](file.name, source, mapping.layout, choose):

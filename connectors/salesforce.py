@@ -182,6 +182,7 @@ class Organisation:
         """An object with all its fields that we want, or a sentence about those we may not see."""
         kind = KINDS[key]
         visible = self._visible(kind.name)
+        self._context.see(kind.name, visible)
         left_out = set(self._chosen["leave_out"])
         # A parent's field is called by its own object's name: Campaign.Type.
         wanted = [f for f in kind.fields if not {f, f"{kind.name}.{f}"} & left_out]

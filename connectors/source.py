@@ -6,6 +6,7 @@ the last refresh left; a slice's rows and its cursor are committed together or n
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -34,12 +35,28 @@ class Option:
 ENDPOINT = Option("endpoint", "Address that replaces the vendor's own.", required=False)
 
 
+class See(Protocol):
+    """Takes note of the fields that a source tells in one place, whether they are loaded or not.
+
+    `place` is a kind of record or a pattern of files' names, `names` are those of columns,
+    properties or keys: never a value. `whole` says that these are all that there are; elsewhere a
+    record leaves out what it has no value for.
+    """
+
+    def __call__(self, place: str, names: AbstractSet[str], *, whole: bool = True) -> None: ...
+
+
+def unseen(place: str, names: AbstractSet[str], *, whole: bool = True) -> None:
+    """Takes no note, where nobody asks for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a connector is given: its settings, a clock, and a place to keep raw payloads.
 
     `keep(name, payload)` stores one payload as fetched, write-once, under the source and run;
-    never put a secret or an identifier into `name`. `now` is aware, UTC.
+    never put a secret or an identifier into `name`. `see` is told which fields the source has.
+    `now` is aware, UTC.
     """
 
     name: str
@@ -48,6 +65,7 @@ class Context:
     now: datetime
     first_day: date  # how far back a first load goes
     keep: Callable[[str, bytes], None] = lambda _name, _payload: None
+    see: See = unseen
 
 
 @dataclass(frozen=True, slots=True)

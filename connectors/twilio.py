@@ -119,6 +119,7 @@ class Twilio:
     def _rows(
         self, said: Mapping[str, Any], number: int, threads: Threads, start: datetime
     ) -> Iterator[Item]:
+        self._context.see("message", said.keys())
         try:
             yield from rows(said, threads, start, self._flows)
         except BadValue as bad:

@@ -214,6 +214,8 @@ class Account:
     ) -> Iterator[Item]:
         if of is None or kind not in TABLES:
             return
+        if not deleted:
+            self._context.see(kind, of.keys())
         try:
             row = self._gone(kind, str(of["id"])) if deleted else self._row(kind, of)
         except BadValue as bad:

@@ -34,14 +34,16 @@ def private_store(home: Home, generation: int) -> Iterator[Any]:
     names = keyring(home).names
     try:
         with engine.connect() as connection:
-            if (stamp(connection) or names[0]) != names[-1]:
-                raise Busy(
-                    "Other keys are taking over. Run `caretrace keys rotate`, which goes on where "
-                    "it was stopped, then begin again."
-                )
-            yield connection.connection.driver_connection
+            under = stamp(connection) or names[0]
     finally:
         engine.dispose()
+    if under != names[-1]:
+        raise Busy(
+            "Other keys are taking over. Run `caretrace keys rotate`, which goes on where "
+            "it was stopped, then begin again."
+        )
+    with warehouse.asked(home, generation) as driver:
+        yield driver
 
 
 def generation_of(home: Home) -> int:

@@ -59,6 +59,7 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
 @contextmanager
 def _opened() -> Iterator[tuple[Home, Outreach, bool, Contacts, Any]]:
     """The home, what it says of outreach, whether it is simulated, its contacts and its outbox."""
+    from attribution.forgetting import silence
     from outreach.outbox import Outbox
 
     home = configuration.home()
@@ -69,6 +70,7 @@ def _opened() -> Iterator[tuple[Home, Outreach, bool, Contacts, Any]]:
             f"Outreach is switched off. Set enabled = true under [outreach] in {home.config}, "
             "and refresh, so that addresses are kept (docs/outreach.md says how)."
         )
+    silence(home)
     with Contacts(home) as contacts, Outbox(home) as outbox:
         yield home, settings, whole.demo, contacts, outbox
 

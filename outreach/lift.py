@@ -12,9 +12,9 @@ from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from attribution.models.arm_lift import peeking
+from attribution.models.quantiles import student
 
 Floats = npt.NDArray[np.float64]
 
@@ -58,7 +58,7 @@ def lift(
     # Welch and Satterthwaite: few are held out, and arms vary differently.
     spread = sum(p * p / (len(a) - 1) for p, a in zip(parts, (one, other), strict=True))
     freedom = error**4 / spread if spread > 0 else np.inf
-    once = error * float(stats.t.ppf(0.5 + level / 2, freedom))
+    once = error * student(0.5 + level / 2, freedom)
     always = error * peeking(len(one) + len(other), level)
     return Lift(
         len(one), len(other), float(treated.mean()), float(held_out.mean()),

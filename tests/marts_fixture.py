@@ -153,6 +153,7 @@ def _tables() -> dict[str, pd.DataFrame]:
         "positions": made_up_people.positions(KINDS, SERVICE_LINES, LOCATIONS, _quarters()),
         "companions": made_up_people.companions(KINDS, SERVICE_LINES, LOCATIONS, _quarters()),
         "cohorts": _cohorts(),
+        "appointments": _appointments(np.random.default_rng(12)),
         **forecast_fixture.marts(LAST_WEEK),
         **made_up_patients.tables(),
         "unmapped": _unmapped(),
@@ -189,6 +190,15 @@ def _about() -> pd.DataFrame:
 def _grid(**dimensions: object) -> pd.DataFrame:
     index = pd.MultiIndex.from_product(list(dimensions.values()), names=list(dimensions))
     return index.to_frame(index=False)
+
+
+def _appointments(random: np.random.Generator) -> pd.DataFrame:
+    frame = _grid(week=weeks(), service_line=SERVICE_LINES, location=LOCATIONS)
+    frame["kept"] = random.poisson(9.0, len(frame))
+    frame["missed"] = random.binomial(frame["kept"], 0.12)
+    frame["ahead"] = frame["kept"] - random.binomial(frame["kept"], 0.1)
+    frame["days_ahead"] = frame["ahead"] * random.integers(4, 30, len(frame))
+    return frame
 
 
 def _conversions(random: np.random.Generator) -> pd.DataFrame:

@@ -16,6 +16,8 @@ def evaluated(formula: str, sheet: Worksheet) -> float | None:
     if chosen:
         pairs = zip(cells(chosen[1], sheet), cells(chosen[2], sheet), strict=True)
         return sum(amount or 0 for test, amount in pairs if (test or 0) > 0)
+    if re.fullmatch(r"=[A-Z]+\d+-[A-Z]+\d+", formula):  # how far a whisker reaches
+        return arithmetic(formula[1:], {c: sheet[c].value or 0 for c in formula[1:].split("-")})
     ratio = re.fullmatch(r'=IF\((?:AND\((.+?)\)|(.+?)),(.+),""\)', formula)
     assert ratio, formula
     known = {cell: sheet[cell].value or 0 for cell in re.findall(r"[A-Z]+\d+", formula)}

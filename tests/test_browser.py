@@ -326,6 +326,25 @@ def test_a_choice_can_be_shared_by_its_address(open_page: OPEN):
     assert "period=26w" in page.url
 
 
+def test_sends_are_held_and_released_with_a_second_click(look_at: OPEN):
+    page = look_at("data-health")
+    page.get_by_role("button", name="Hold sends").click()
+    hold = page.get_by_role("button", name="Hold them")
+    expect(hold).to_be_disabled()  # nobody says why
+    page.get_by_role("textbox", name="Why").fill("numbers look wrong")
+    page.get_by_role("textbox", name="Why").press("Tab")
+    expect(hold).to_be_enabled(timeout=PATIENCE_MS)
+    hold.click()
+    expect(page.get_by_text("numbers look wrong")).to_be_visible(timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Release sends").click()
+    page.get_by_role("button", name="Release them").click()
+    expect(page.get_by_text("Sends go out again.")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("numbers look wrong")).to_be_hidden()
+    page.get_by_role("button", name="Go back").click()
+    expect(page.get_by_text("No earlier generation is kept.")).to_be_visible(timeout=PATIENCE_MS)
+    page.keyboard.press("Escape")
+
+
 def test_the_page_s_numbers_can_be_downloaded(open_page: OPEN):
     page = open_page("channels?period=4w")
     expect(page.get_by_test_id("stStatusWidget")).to_be_hidden(timeout=PATIENCE_MS)

@@ -13,6 +13,7 @@ from attribution.metrics import KINDS
 from attribution.models.change import change
 from attribution.queries import Scope
 from attribution.ui.views import overview
+from attribution.ui.views.changes import BY, CHANNEL
 
 MONEY = st.one_of(st.just(0.0), st.floats(0.01, 1e6))
 ROWS = st.lists(st.tuples(MONEY, MONEY, st.floats(-50, 1e5), st.floats(-50, 1e5)), max_size=8)
@@ -29,6 +30,8 @@ def test_the_parts_add_up_and_turn_round_with_time(rows):
     scale = 1 + sum(abs(amount) for row in rows for amount in row[2:])
     together = parts.spend + parts.mix + parts.rate + parts.unpaid
     assert together == pytest.approx(parts.after - parts.before, abs=1e-7 * scale)
+    each = parts.spend_each + parts.mix_each + parts.rate_each + parts.unpaid_each
+    assert each == pytest.approx(parts.won[1] - parts.won[0], abs=1e-7 * scale)
     back = of([(s1, s0, w1, w0) for s0, s1, w0, w1 in rows])
     for name in ("spend", "mix", "rate", "unpaid"):
         assert getattr(back, name) == pytest.approx(-getattr(parts, name), abs=1e-7 * scale)
@@ -53,9 +56,13 @@ def test_two_things_at_once_share_what_they_did_together():
     assert (both.spend, both.rate) == pytest.approx((15, 15))
 
 
-def test_the_bridge_goes_from_card_to_card(tmp_path):
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return make_home(tmp_path_factory.mktemp("home"))
+
+
+def test_the_bridge_goes_from_card_to_card(home):
     """Its ends are the numbers on the cards, and its steps lead from the one to the other."""
-    home = make_home(tmp_path)
     for protected in (False, True):
         marts = queries.marts(home, 1, protected=protected)
         scope = Scope(LAST_WEEK - 12 * queries.WEEK, LAST_WEEK)
@@ -70,12 +77,38 @@ def test_the_bridge_goes_from_card_to_card(tmp_path):
             # The same marts as before restate nothing, and nothing is drawn for it.
             assert rows.loc[rows["part"] == "Restated since", "amount"].tolist() == [0.0]
             assert "restated" not in view.figures[f"change_{kind}"].alt
+            assert sum(rows["amount"][1:3]) == pytest.approx(  # restated since, and spend
+                view.tables[f"parts_{kind}"].frame["spend"].sum()
+            )
         placed = overview.build(marts, replace(scope, service_lines=("cardiology",)))
         assert ("change_booked" in placed.figures) is not protected
 
 
-def test_what_was_restated_is_the_first_step(tmp_path):
-    home = make_home(tmp_path)
+@pytest.mark.parametrize("by", ["service_line", "location"])
+def test_the_same_change_is_told_apart_by_service_lines_and_places(home, by):
+    """Whatever it is told apart by, it is between the same two numbers, and each row adds up."""
+    plain, folded = (queries.marts(home, 1, protected=hidden) for hidden in (False, True))
+    scope = Scope(LAST_WEEK - 12 * queries.WEEK, LAST_WEEK)
+    usual, view = (overview.build(plain, scope, by=each) for each in (CHANNEL, by))
+    for kind in KINDS:
+        ends, own = (
+            each.tables[f"change_{kind}"].frame["amount"].tolist() for each in (usual, view)
+        )
+        assert [own[0], own[-1]] == pytest.approx([ends[0], ends[-1]])
+        assert sum(own[:-1]) == pytest.approx(own[-1])
+        parts = view.tables[f"parts_{kind}"].frame
+        assert len(parts) > 1
+        moved = parts[["spend", "mix", "rate", "unpaid"]]
+        assert moved.sum(axis=1).tolist() == pytest.approx(
+            (parts["after"] - parts["before"]).tolist(), abs=1e-6
+        )
+        assert moved.sum().tolist() == pytest.approx(own[2:-1], abs=1e-6)
+    assert BY[by][2] in view.tables["change_booked"].frame["part"].tolist()
+    # Credit of folded cells knows neither.
+    assert "change_booked" not in overview.build(folded, scope, by=by).figures
+
+
+def test_what_was_restated_is_the_first_step(home):
     marts = queries.marts(home, 1, protected=False)
     scope = Scope(LAST_WEEK - 12 * queries.WEEK, LAST_WEEK)
 

@@ -7,9 +7,10 @@ import pytest
 from engines_fixture import connected, postgres
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from labels_reference import all_beside_each_other, in_memory, on_engine
 from sqlalchemy import Connection
 
-from attribution.dialects import written_for
+from attribution.engine_sql import written_for
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,11 @@ def test_what_is_not_found_of_a_pattern_is_empty(server, text):
 def test_a_percent_sign_is_no_place_for_a_value(server):
     here, there = both(server, "select count(*) from (select 'a%b' as t) as x where t like '%b'")
     assert here == there == 1
+
+
+def test_components_are_those_found_in_memory(server):
+    edges = all_beside_each_other()
+    assert on_engine(server, edges)[0] == in_memory(edges)
 
 
 def test_duckdb_reads_what_is_written():

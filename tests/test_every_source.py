@@ -19,7 +19,7 @@ import duckdb
 import pytest
 from canaries import CLICK, MAIL, NAME, NUMBER, PHONE, TEXT, Canaries, Place, found, stored
 from canary_traffic import browsed
-from engines_fixture import connected, copy, difference, postgres, read
+from engines_fixture import difference, postgres
 from few_models import few_models
 from servers import fhir, fhir_sample, ga4_export, hubspot, salesforce, twilio, zendesk_sell
 from servers.callrail import CallRailServer
@@ -36,13 +36,17 @@ from servers.microsoft_ads import MicrosoftAdsServer, spend
 from servers.microsoft_ads import sample as microsoft_campaigns
 from servers.yelp import YelpServer
 
-from attribution import cli, forecasting, patient, settings, transform, warehouse
+from attribution import cli, patient, settings, transform, warehouse
 from attribution.ledger import Ledger
+from attribution.migrating import migrate
+from attribution.outreach_settings import Outreach
 from attribution.paths import Home
 from attribution.people import Permit, people
 from attribution.refresh import refresh, rollback
 from connectors import SOURCES
 from connectors.patience import Patience
+from outreach import audience
+from outreach.flow import flows
 
 TODAY = datetime.now(UTC).date()
 QUICK = Patience(
@@ -469,29 +473,62 @@ def test_nobody_is_named_anywhere(loaded, capfd, tmp_path, monkeypatch):
     assert any(place.startswith("payload") for place in where)
 
 
-def test_postgresql_makes_the_same_tables(loaded):
-    """Every model, from what every source told, on a PostgreSQL of its own; equal to 1e-9."""
+def test_postgresql_makes_the_same_tables(loaded, tmp_path, monkeypatch):
+    """What every source told is carried to a PostgreSQL, which makes all of it anew: to 1e-9."""
+    here, home = loaded.home, newest(loaded.home, tmp_path / "there")
+    number = warehouse.current_generation(here)
     models = transform.load_models()
-    names = {model.name for model in models}
-    folder = loaded.home.generation(warehouse.current_generation(loaded.home))
+    said: list[str] = []
+    with postgres() as address:
+        url = address.replace("postgresql://", "postgresql+psycopg://")
+        migrate(home, url, said.append)
+        assert "are the same in both places" in said[-1]
+        monkeypatch.setenv("CARETRACE_WAREHOUSE", url)
+        made = refresh(settings.load(home), load=False).generation
+        with (
+            duckdb.connect(str(here.generation(number) / "private.duckdb"), read_only=True) as one,
+            warehouse.asked(home, made) as other,
+        ):
+            frames = {
+                model.name: tuple(
+                    at.execute(f"from {model.name}").to_arrow_table().to_pandas()
+                    for at in (one, other)
+                )
+                for model in models
+            }
+            assert audiences(one) == audiences(other)
+    differ = {m.name: difference(*frames[m.name], m.grain) for m in models}
+    assert {name: words for name, words in differ.items() if words} == {}
+    for file in ("marts", "people", "viewers"):
+        differ = published(here.generation(number), home.generation(made), file, models)
+        assert differ == {}, file
+
+
+def audiences(driver: Any) -> dict[str, list[tuple[object, ...]]]:
+    """Whom each flow that ships would mean, asked of a private store."""
+    outreach = Outreach()
+    now = datetime(TODAY.year, TODAY.month, TODAY.day, 18, tzinfo=UTC)
+    found = {}
+    for name, flow in flows(Home(Path("/nowhere"))).items():
+        audience.ask(driver, flow, outreach, now)
+        found[name] = driver.execute("from asked order by all").fetchall()
+    return found
+
+
+def published(one: Path, other: Path, file: str, models: list[transform.Model]) -> dict[str, str]:
+    """What is not the same in two files that readers open."""
+    grains = {model.name: model.grain for model in models}
     with (
-        duckdb.connect(str(folder / "private.duckdb"), read_only=True) as store,
-        postgres() as address,
-        connected(address) as connection,
+        duckdb.connect(str(one / f"{file}.duckdb"), read_only=True) as a,
+        duckdb.connect(str(other / f"{file}.duckdb"), read_only=True) as b,
     ):
-        store.execute("set timezone = 'UTC'")
-        held = store.execute("select table_name from duckdb_tables()").fetchall()
-        copy(store, address, [name for (name,) in held if name not in names])
-        # What Prophet fits is no matter of the engine, and takes longer than all the rest.
-        kept = store.execute(f"from {forecasting.TABLE}").to_arrow_table().to_pandas()
-        models = transform.solved_by(models, forecasting.TABLE, lambda *_frames: kept)
-        transform.build(connection, models)
-        transform.run_checks(connection)
-        connection.commit()
-        built = read(address, [model.name for model in models])
-        made = {
-            model.name: store.execute(f"from {model.name}").to_arrow_table().to_pandas()
-            for model in models
+        names = [name for (name,) in a.execute("select table_name from duckdb_tables()").fetchall()]
+        differ = {
+            name: difference(
+                *(at.execute(f"from {name}").to_arrow_table().to_pandas() for at in (a, b)),
+                grains[name],
+            )
+            for name in names
+            if name in grains
         }
-    said = {m.name: difference(made[m.name], built[m.name], m.grain) for m in models}
-    assert {name: words for name, words in said.items() if words} == {}
+    return {name: words for name, words in differ.items() if words}

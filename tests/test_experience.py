@@ -145,7 +145,7 @@ def answer(key: str, who: str | None, when: object, score: float, **more: object
 
 @pytest.fixture(scope="module")
 def warehouse():
-    made = Warehouse(of=("experience", "experience_waits", "reviews"))
+    made = Warehouse(of=("experience", "experience_waits", "reviews", "appointments"))
     made.build(
         appointment("a0", "ann", VISIT - 400 * DAY, VISIT - 390 * DAY),
         appointment("a1", "ann", VISIT - 9 * DAY, VISIT, location="north", provider="dr-1",
@@ -317,3 +317,17 @@ def test_viewers_are_told_why_there_are_no_waits(home):
     marts = queries.marts(home, 1, protected=True)
     view = build(marts, all_weeks(home))
     assert PROTECTED in view.notes
+
+
+def test_appointments_are_counted_in_the_week_that_they_were_for(warehouse):
+    assert warehouse.rows(
+        "select cast(week as varchar), service_line, location, kept, missed, ahead, days_ahead"
+        " from appointments order by 1, 2, 3"
+    ) == [
+        ("2025-02-10", "unassigned", "unassigned", 1, 0, 1, 10),
+        ("2026-01-19", "unassigned", "unassigned", 0, 1, 0, 0),
+        ("2026-03-09", "dental", "north", 1, 0, 1, 9),
+        ("2026-03-09", "unassigned", "north", 1, 0, 1, 0),
+        ("2026-03-09", "unassigned", "unassigned", 1, 0, 1, 0),
+        ("2026-06-08", "unassigned", "unassigned", 1, 0, 1, 1),
+    ]

@@ -18,6 +18,7 @@ from attribution.models.forecast_bands import LEVELS, bands_of, usual_miss
 from attribution.models.forecast_calendar import Known, holidays_of, known_of
 from attribution.models.forecast_candidates import CANDIDATES, Past, foretold, seasonal_naive
 from attribution.models.forecast_fit import Fit, Task, baseline, choose, fit, origins_of
+from attribution.models.forecast_planned import as_planned, driven, planned_of, usable
 from attribution.models.forecast_reconcile import reconciled
 from attribution.models.forecast_series import Key, chosen
 from attribution.models.forecast_smoothing import smoothed
@@ -29,6 +30,12 @@ NO_PROMOTIONS = pd.DataFrame(
 )
 NO_CAPACITY = pd.DataFrame(
     columns=["service_line", "location", "first_day", "last_day", "visits_per_week"]
+)
+NO_PLAN = pd.DataFrame(
+    columns=[
+        *("channel", "service_line", "location", "first_day", "last_day", "spend_per_week"),
+        "note",
+    ]
 )
 PLAIN = ("seasonal_naive",)
 
@@ -117,6 +124,74 @@ class TestCalendar:
         assert known_of(leads, mondays(3), frozenset(), NO_PROMOTIONS, capacity).cap is None
 
 
+class TestPlanned:
+    PLAN = pd.DataFrame(
+        [
+            ["video", "", "north", "2024-12-02", "2024-12-08", "700", ""],
+            ["paid_search", "dental", "", "2024-12-04", "2024-12-15", "1400", ""],
+        ],
+        columns=list(NO_PLAN),
+    )
+
+    @pytest.mark.parametrize(
+        ("dimension", "member", "money"),
+        [
+            ("total", "(all)", (700 + 1000, 1400)),
+            ("channel", "video", (700, 0)),
+            ("channel", "(others)", (1000, 1400)),
+            ("location", "north", (700 + 1000, 1400)),
+            ("service_line", "dental", (700 + 1000, 1400)),
+            ("service_line", "cardiology", (700, 0)),
+        ],
+    )
+    def test_a_plan_is_of_what_it_names(self, dimension, member, money):
+        """By hand: from Wednesday on, five days of seven of 1,400; before and after, no plan."""
+        key = Key("spend", dimension, member)
+        found = planned_of(key, mondays(4), self.PLAN, {"video"})
+        assert found[1:3] == pytest.approx(money)
+        assert np.isnan([found[0], found[3]]).all()
+
+    def test_of_what_nothing_is_planned_there_is_no_plan(self):
+        assert planned_of(Key("spend", "channel", "email"), mondays(4), self.PLAN) is None
+
+    def test_spend_is_the_plan_times_what_was_lately_spent_of_it(self):
+        plan = np.tile([100.0, 0.0, 300.0], 12)
+        assert as_planned(0.9 * plan[:30], plan, 6) == pytest.approx(0.9 * plan[30:])
+
+    def test_what_a_budget_drives_follows_it_and_nothing_else_does(self):
+        dice = np.random.default_rng(5)
+        plan = np.repeat(dice.choice([0.2, 1.8], 20), 5)
+        pressed = plan**0.7 / (plan[:87] ** 0.7).mean()
+        led = 1 + 0.5 * (pressed - 1)
+        values = led[:87] + dice.normal(0, 0.05, 87)
+        assert driven(values, plan, 13) == pytest.approx(led[87:], abs=0.12)
+        alone = driven(1 + dice.normal(0, 0.05, 87), plan, 13)
+        assert np.ptp(alone) < 0.05
+        assert driven(values, np.ones(100), 13) == pytest.approx(smoothed(values, 13))
+
+    def test_after_its_end_the_mean_week_of_a_plan_goes_on(self):
+        plan = np.array([*np.tile([100.0, 300.0], 15), np.nan, np.nan])
+        assert as_planned(plan[:26], plan, 6) == pytest.approx([100, 300, 100, 300, 200, 200])
+
+    def test_a_plan_competes_where_it_reaches_over_all_tests(self):
+        plan = np.repeat([1.0, 2.0], 52)
+        assert usable(tuple(plan), 62, 91)
+        assert not usable(None, 62, 91)
+        assert not usable(tuple(plan[:94]), 62, 91)
+        assert not usable((*[np.nan] * 50, *plan[50:]), 62, 91)
+        key = Key("spend", "total", "(all)")
+        moved = np.random.default_rng(2).choice([1.0, 5.0], 104)
+        task = Task(
+            made_up.series(key, list(2 * moved[:91])), Known({}, None, tuple(moved)), 13,
+            ("seasonal_naive", "ets", "planned"),
+        )  # fmt: skip
+        found = fit(task)
+        assert found.chosen == "planned"
+        assert found.expected == pytest.approx(2 * moved[91:])
+        late = replace(task, known=Known({}, None, (*[np.nan] * 80, *moved[80:])))
+        assert set(fit(late).wape) == {"seasonal_naive", "ets"}
+
+
 class TestModels:
     def test_last_year_comes_again(self):
         values = list(range(60))
@@ -128,6 +203,7 @@ class TestModels:
         closed = holidays_of("US", made_up.MONDAY, made_up.MONDAY + timedelta(weeks=91))
         known = known_of(KEY, mondays(91), closed, NO_PROMOTIONS, NO_CAPACITY)
         values = [value / 100 for value in yearly(78)]
+        known = replace(known, planned=tuple(1 + week % 2 for week in range(91)))
         said, failed = foretold(CANDIDATES, past(values, known), 13)
         assert failed == {}
         assert set(said) == set(CANDIDATES)
@@ -186,7 +262,11 @@ class TestFit:
 
     def test_a_simpler_model_stays_unless_another_is_clearly_better(self):
         assert choose({"ets": 0.105, "prophet": 0.10, "seasonal_naive": 0.2}) == "ets"
-        assert choose({"ets": 0.12, "prophet": 0.10, "seasonal_naive": 0.2}) == "prophet"
+        assert choose({"ets": 0.12, "prophet": 0.10, "seasonal_naive": 0.2}) == "ets"
+        assert choose({"ets": 0.13, "prophet": 0.10, "seasonal_naive": 0.2}) == "prophet"
+        assert choose({"ets": 0.13, "prophet": 0.10, "seasonal_naive": 0.105}) == "seasonal_naive"
+        assert choose({"ets": 0.12, "planned": 0.10, "prophet": 0.09}) == "planned"
+        assert choose({"ets": 0.105, "planned": 0.10, "seasonal_naive": 0.2}) == "ets"
         assert choose({"seasonal_naive": 0.3}) == "seasonal_naive"
 
     @pytest.mark.parametrize(("good", "asked"), [(False, 2), (True, 7)])
@@ -327,7 +407,7 @@ def plain(monkeypatch):
 def table(before=None, frame=None, **settings) -> tuple[pd.DataFrame, Forecasting]:
     solving = Forecasting(ForecastSettings(**settings), before or {})
     frame = made_up.rows() if frame is None else frame
-    return solving(frame, NO_PROMOTIONS, NO_CAPACITY), solving
+    return solving(frame, NO_PROMOTIONS, NO_CAPACITY, NO_PLAN), solving
 
 
 def kept_of(frame: pd.DataFrame) -> dict[str, str]:

@@ -109,7 +109,7 @@ def lost(warehouse, settings, *touches):
         *rows, appointment("a", "zoe", BOOKED + 800 * DAY, BOOKED + 801 * DAY, "booked")
     )
     found = warehouse.rows(
-        "select journey, is_last, before_1 = 0, channel from int_lost_touches"
+        "select later_journeys, is_last, before_1 = 0, channel from int_lost_touches"
         " inner join (select distinct channel_id, channel from int_channel_map) using (channel_id)"
         " where (kinds & 2) > 0 order by place"
     )

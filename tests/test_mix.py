@@ -3,14 +3,16 @@
 import sys
 from datetime import date, timedelta
 
+import marts_fixture as made_up
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribution import mix_bayes
+from attribution import mix_bayes, queries
 from attribution.errors import BadInput
+from attribution.mix_tests import point, points
 from attribution.models import mix
 from attribution.models.incremental_design import carried
 from attribution.models.mix_design import HALVES, KEPT, Experiment, courses_of
@@ -207,3 +209,70 @@ def test_a_full_fit_says_what_it_needs(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 12, 1))
     with pytest.raises(BadInput, match=r"needs the extra mmm"):
         mix_bayes.fitted(weekly, ["video"], 10)
+
+
+class TestPointsOfCurves:
+    """What lift tests say of a week of the whole channel, for the Bayesian fit."""
+
+    WEEKS = pd.date_range("2026-01-05", periods=8, freq="7D")
+    PLACES = pd.MultiIndex.from_tuples(
+        [("north", "dental"), ("south", "dental")], names=["location", "service_line"]
+    )
+
+    def frame(self, north, south):
+        values = np.column_stack(
+            [np.broadcast_to(np.asarray(one, float), 8) for one in (north, south)]
+        )
+        return pd.DataFrame(values, self.WEEKS, self.PLACES)
+
+    def part(self, **said):
+        usual = {
+            "location": "north", "service_line": "", "first_day": "2026-02-02",
+            "last_day": "2026-02-15", "increment": "12", "standard_error": "3",
+        }  # fmt: skip
+        return usual | said
+
+    def test_a_place_stands_for_the_channel_by_its_part_of_the_money(self):
+        """By hand: two weeks at a quarter of 400, so 12 there are 24 a week of all."""
+        money, brought, error = point(
+            [self.part()], self.frame(100, 300), self.frame(10, 10), self.WEEKS
+        )
+        assert (money, brought) == pytest.approx((400, 24))
+        assert error == pytest.approx(np.hypot(3, 0.1 * 12) / 0.5)
+
+    def test_everywhere_is_taken_as_it_is(self):
+        found = point(
+            [self.part(location="")], self.frame(100, 300), self.frame(10, 10), self.WEEKS
+        )
+        assert found == pytest.approx((400, 6, 1.5))
+
+    def test_a_channel_that_was_off_is_heard_by_the_weeks_before(self):
+        """By hand: off for two weeks, 12 of 8 + 12 missed; before, 24 of 40 were by it."""
+        off = [100, 100, 100, 100, 0, 0, 100, 100]
+        counted = self.frame([20, 20, 20, 20, 4, 4, 20, 20], 20)
+        money, brought, error = point([self.part()], self.frame(off, 300), counted, self.WEEKS)
+        assert (money, brought) == pytest.approx((400, 48))
+        assert error == pytest.approx(np.hypot(6, 0.1 * 24) / 0.5)
+
+    def test_outside_the_weeks_nothing_is_told(self):
+        late = self.part(first_day="2027-02-01", last_day="2027-02-07")
+        assert point([late], self.frame(100, 300), self.frame(10, 10), self.WEEKS) is None
+
+    def test_tests_of_a_channel_and_kind_are_read_from_the_marts(self, tmp_path):
+        home = made_up.make_home(tmp_path)
+        marts = queries.marts(home, 1, protected=False)
+        told = ["video", "kept", "", "", "2026-03-02", "2026-03-29", "20", "5", "", ""]
+        columns = [
+            *("channel", "kind", "location", "service_line", "first_day", "last_day"),
+            *("increment", "standard_error", "note", "test"),
+        ]
+        tests = pd.DataFrame([told, ["display", *told[1:]]], columns=columns)
+        found = points(marts, tests, "kept", ["video", "paid_search"])
+        assert found[["channel", "x", "delta_y", "sigma"]].values.tolist() == [
+            ["video", 0, 5, 1.25]
+        ]
+        spent = made_up.tables()["spend"]
+        week = pd.to_datetime(spent["week"])
+        own = spent[(spent["channel"] == "video") & week.between("2026-03-02", "2026-03-29")]
+        assert found["delta_x"].iloc[0] == pytest.approx(own["spend_micros"].sum() / 4e6)
+        assert points(marts, tests, "lead", ["video"]).empty

@@ -7,7 +7,8 @@ from marts_fixture import HOSTILE, LAST_WEEK, make_home
 
 from attribution import annotations, audit, queries, saved_views
 from attribution.errors import BadInput, NotAllowed
-from attribution.ledger import SAVED_VIEW, Ledger
+from attribution.ledger import Ledger
+from attribution.ledger_tables import SAVED_VIEW
 from attribution.paths import Home
 from attribution.queries import Scope
 from attribution.roles import Reader

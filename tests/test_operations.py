@@ -32,7 +32,7 @@ from attribution import (
 )
 from attribution.backfill import Part, nothing_there, part_of, rewound, settled_through, within
 from attribution.errors import BadInput, Busy, NotAllowed, SettingsError
-from attribution.load_books import FIELD, LoadBooks
+from attribution.load_books import FIELD, Given, LoadBooks
 from attribution.load_queries import loading
 from attribution.lock import only_one
 from attribution.paths import Home
@@ -42,9 +42,9 @@ from attribution.ui.measured import from_this_computer
 from attribution.ui.views import source_health
 from attribution.units import serve_unit
 from attribution.warehouse import current_generation
-from connectors import SOURCES
+from connectors import SOURCES, files
 from connectors.contract import AdSpend
-from connectors.source import Cursor, Window
+from connectors.source import Context, Cursor, Window
 
 ADMIN = Reader("ann", frozenset({"admin"}))
 ANALYST = Reader("bob", frozenset({"analyst"}))
@@ -100,7 +100,7 @@ def test_what_is_restated_is_all_that_changed(old, new):
     new = {MONDAY + n * DAY: tuple(map(float, sums)) for n, sums in new.items()}
     told = list(restating.compared(AdSpend, "1", old, new))
     assert all(one.before != one.after and one.day in old for one in told)
-    for place, metric in enumerate(("rows", *restating.METRICS["ad_spend"])):
+    for place, metric in enumerate(("rows", *restating.MEASURES["ad_spend"].sums)):
         change = sum(one.after - one.before for one in told if one.metric == metric)
         was = sum(sums[place] for sums in old.values())
         assert was + change == sum(new.get(day, (0.0,) * 4)[place] for day in old)
@@ -114,6 +114,42 @@ def test_a_field_that_comes_is_new_and_one_that_goes_is_missing(home, monkeypatc
             books.saw_fields("ads", {"ad_spend": fields})
         found = books.drift()
     assert found[["field", "change"]].values.tolist() == [["reach", "new"], ["clicks", "missing"]]
+
+
+def test_what_a_source_has_is_told_apart_from_what_is_loaded(home, monkeypatch):
+    """Names alone, and none that could be somebody's; what not every record has is never missed."""
+    times = iter(f"2026-11-0{day}T05:00:00.000+00:00" for day in (2, 3, 4))
+    monkeypatch.setattr(load_books, "now", lambda: next(times))
+    with LoadBooks(home) as books:
+        for columns, keys in (
+            ({"Day", "Clicks", "ann@example.org"}, {"id", "name"}),
+            ({"Day", "Reach"}, {"id"}),
+            ({"Day", "Reach"}, {"id", "photo"}),
+        ):
+            given = Given()
+            given("days_*.csv", columns)
+            given("Patient", keys, whole=False)
+            books.saw_given("ads", given)
+        found = books.drift()
+    assert found[["place", "field", "change"]].values.tolist() == [
+        ["Patient", "photo", "appeared"],
+        ["days_*.csv", "Reach", "appeared"],
+        ["days_*.csv", "Clicks", "vanished"],
+    ]
+
+
+def test_a_new_column_of_a_file_is_noted_though_no_mapping_reads_it(tmp_path):
+    (tmp_path / "days.csv").write_text("id,when,colour\n1,2026-01-05,red\n")
+    seen = Given()
+    options = {
+        "folder": str(tmp_path),
+        "files": [{"match": "*.csv", "row": "environment", "constants": {"place": "north"},
+                   "columns": {"day": "when"}}],
+    }  # fmt: skip
+    context = Context("pollen", "pollen", options, datetime.now(UTC), MONDAY, see=seen)
+    for piece in files.connect(context).slices({}):
+        assert list(piece.read())
+    assert seen.places == {("*.csv", True): {"id", "when", "colour"}}
 
 
 def test_fields_are_those_that_came_filled(loaded):

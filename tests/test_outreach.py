@@ -29,11 +29,11 @@ from servers.authority import localhost
 from servers.smtp import SmtpServer
 from warehouse_fixtures import Warehouse
 
-from attribution import audit
+from attribution import audit, forgetting
 from attribution import settings as configuration
 from attribution.cli import main
 from attribution.contacts import Address, Contacts, _sendable, forget
-from attribution.errors import BadInput, NotAllowed, SettingsError
+from attribution.errors import BadInput, Busy, NotAllowed, SettingsError
 from attribution.holding import hold, release
 from attribution.keys import Keyring, keyring
 from attribution.outreach_settings import Outreach, outreach_settings
@@ -315,6 +315,43 @@ def test_who_is_forgotten_leaves_the_outbox_but_a_stop_stays(clinic, boxes):
     assert outbox.stopped().select(["person_id", "identifier"]).to_pylist() == [
         {"person_id": None, "identifier": one["identifier"]}
     ]
+
+
+def test_who_was_forgotten_is_planned_no_more_before_anything_is_built_anew(
+    clinic, tmp_path, monkeypatch, capsys
+):
+    """Also by a plan that was made before, and where forgetting was killed once it was decided."""
+    home = Home(tmp_path / "home")
+    shutil.copytree(clinic.folder, home.folder)
+    told = configuration.load(home)
+    with Contacts(home) as contacts, Outbox(home) as outbox:
+        boxes = outreach_settings(home), contacts, outbox
+        before = planned(home, boxes)
+        assert before.planned == 2
+        with monkeypatch.context() as killed:
+            killed.setattr(forgetting, "silence", stopped)
+            with pytest.raises(KeyboardInterrupt):
+                forgetting.forget(told, forgetting.asked(["asked@example.org"]), "request")
+        with pytest.raises(Busy, match="forgotten meanwhile"):
+            keep(before, outbox, home)
+    assert outbox_rows(home) == 0
+    monkeypatch.setenv("CARETRACE_HOME", str(home.folder))
+    assert main(["outreach", "send", "test"]) == 0
+    assert "1 would be written to" in capsys.readouterr().out
+    forgetting.forget(told, forgetting.asked(["back@example.org"]), "request")
+    with Contacts(home) as contacts, Outbox(home) as outbox:
+        left = planned(home, (outreach_settings(home), contacts, outbox))
+        assert (left.planned, left.dropped["no_address"]) == (0, before.dropped["no_address"] + 2)
+        assert keep(left, outbox, home) == 0
+
+
+def stopped(_home: Home) -> None:
+    raise KeyboardInterrupt
+
+
+def outbox_rows(home: Home) -> int:
+    with Outbox(home) as outbox:
+        return len(outbox.rows("select key from message"))
 
 
 def test_it_is_quiet_where_it_is_night(clinic, boxes):

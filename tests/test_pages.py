@@ -33,7 +33,6 @@ FILES = {
     "reports": "operations/reports.py",
     "definitions": "operations/definitions.py",
 }
-SCRIPT = "![x](http"
 
 
 @pytest.fixture(scope="module")

@@ -296,7 +296,7 @@ def test_numbers_have_formats_that_people_read(view):
     written = {name: sheet.cell(2, at).number_format for at, name in enumerate(names, start=1)}
     assert written["spend"] == '"$"#,##0;-"$"#,##0'
     assert written["cac"] == '"$"#,##0.00;-"$"#,##0.00'
-    assert (written["roas"], written["roi"]) == ('0.0"x"', "0.0%")
+    assert (written["roas"], written["roi"]) == ('#,##0.0"x"', "#,##0.0%")
     assert (written["sessions"], written["leads"]) == ("#,##0", "#,##0.0")
     last = sheet.max_row
     assert all(sheet.cell(last, at).font.bold for at in range(1, len(names) + 1))

@@ -14,7 +14,7 @@ from servers.smtp import SmtpServer
 from streamlit.testing.v1 import AppTest
 
 from attribution import amount_queries, audit
-from attribution.errors import BadInput, Busy, NotAllowed
+from attribution.errors import BadInput, Busy, NotAllowed, SettingsError
 from attribution.ledger import Ledger
 from attribution.paths import PAGES, SHELL
 from attribution.reports.catalog import Rendered, render
@@ -28,7 +28,8 @@ from attribution.schedule.delivery import Deliveries, Mail
 from attribution.schedule.managing import Manager
 from attribution.schedule.plans import planned
 from attribution.schedule.probing import probes
-from attribution.schedule.sending import Sender, only_sender
+from attribution.schedule.pruning import prune
+from attribution.schedule.sending import Sender, file_of, only_sender
 
 NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
 ADMIN = Reader("Ada", frozenset({"admin"}))
@@ -92,6 +93,35 @@ def manager(home, server, monkeypatch):
         monkeypatch.setattr(facts, "_fits", lambda *_: True)
         monkeypatch.setattr(managing, "Sender", partial(Sender, render=told))
     return Manager(home, ADMIN, lambda: NOW)
+
+
+def test_files_go_after_their_time_and_the_books_stay(home, server, manager):
+    manager.save("board", TABLE)
+    sent = manager.send_now("board")
+    assert (sent.state, manager.sent(sent.key)[1][:5]) == ("sent", b"chann")
+    later = datetime.now(UTC) + timedelta(days=40)
+    with Books(home) as books:
+        # One that waits and one that is being sent keep theirs, however old.
+        books.due("board/2020-01-06", "board", NOW, NOW - timedelta(days=999))
+        waits = file_of(home, "board/2020-01-06", "board.csv")
+        waits.parent.mkdir(parents=True)
+        waits.write_bytes(b"waits")
+        assert prune(home, books, 0, later) == 0  # for ever
+        assert prune(home, books, 41, later) == 0
+        assert manager.history()["file"].tolist() == ["kept", ""]
+        assert prune(home, books, 39, later) == 1
+        assert prune(home, books, 39, later) == 0
+    assert waits.read_bytes() == b"waits"
+    gone = manager.history().set_index("key").loc[sent.key]
+    assert (gone["file"], gone["state"], gone["sha256"]) == ("removed", "sent", sent.sha256)
+    assert json.loads(gone["manifest"])["generation"] == 1
+    with pytest.raises(BadInput, match=f"is removed.*{sent.sha256}"):
+        manager.sent(sent.key)
+    # The schedule does it, by the setting, which has a year as its default.
+    assert planned(home).week.keep_files_days == 366
+    home.config.write_text(home.config.read_text() + "[schedule]\nkeep_files_days = -1\n")
+    with pytest.raises(SettingsError, match="keep_files_days must be from 0"):
+        planned(home)
 
 
 def test_a_report_is_sent_with_its_manifest_to_each_once(published, home, server, manager):

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from scipy import stats
 
 from attribution.models.estimate import score_interval
+from attribution.models.quantiles import normal, student, student_above
 from attribution.models.spread import (
     drawn_beats,
     drawn_interval,
@@ -206,3 +208,14 @@ def test_draws_give_the_middle_ninety_of_a_hundred():
         [0.0, 0.5, 0.0],
         [0.5, 1.0, 0.5],
     ]
+
+
+@given(
+    share=st.floats(0.001, 0.999),
+    freedom=st.floats(1, 1e6) | st.just(float("inf")),
+    value=st.floats(-9, 40),
+)
+def test_quantiles_are_those_of_scipy(share, freedom, value):
+    assert normal(share) == stats.norm.ppf(share)
+    assert student(share, freedom) == stats.t.ppf(share, freedom)
+    assert student_above(value, freedom) == stats.t.sf(value, freedom)

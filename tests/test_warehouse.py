@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from attribution import warehouse
+from attribution.engines.duckdb import Building
 from attribution.errors import StorageError
 from attribution.paths import Home
-from attribution.warehouse import Building, begin, current_generation, open_marts, publish, rollback
+from attribution.warehouse import begin, current_generation, open_marts, publish, rollback
 
 
 def build(home, amount=None) -> Building:

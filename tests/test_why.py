@@ -133,7 +133,7 @@ def test_what_is_folded_cannot_be_told_from_the_rest(journeys, shown):
 
 
 def stood(**journeys: int) -> pd.DataFrame:
-    """What `queries.positions` answers, made up; a half of everything is given."""
+    """What `path_queries.positions` answers, made up; a half of everything is given."""
     counts = pd.Series(journeys, dtype="int64")
     given = {model: counts.to_numpy() / 2 for model in shared()}
     whole = counts.astype("float64").to_numpy()

@@ -125,6 +125,11 @@ def plan_of(seed: int, calendar: Calendar, knobs: Knobs = STANDARD) -> Plan:
 
 def weekly_spend(plan: Plan, lever: str, people: int) -> Floats:
     """Dollars by week and place."""
+    return weekly_budget(plan.strength[lever], lever, people)
+
+
+def weekly_budget(strength: Floats, lever: str, people: int) -> Floats:
+    """Dollars by week and place, of a lever's strength by week and place."""
     scale = WEEKLY_BUDGET[lever] * people / 60_000
-    dollars: Floats = scale * plan.strength[lever] * np.array(_LOCATION_SHARE)[None, :]
+    dollars: Floats = scale * strength * np.array(_LOCATION_SHARE)[None, :]
     return dollars

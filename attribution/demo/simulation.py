@@ -14,6 +14,7 @@ from attribution.demo.geo_test import DEMO, geo_truth
 from attribution.demo.knobs import STANDARD, Knobs
 from attribution.demo.labels import CAMPAIGN, SHORT, campaign_name
 from attribution.demo.market import LINES, LOCATIONS
+from attribution.demo.planned import planned_spend
 from attribution.demo.tables import tables_of
 from attribution.demo.truth import truth_of
 from attribution.demo.worlds import calendar_of, world
@@ -21,6 +22,7 @@ from attribution.errors import BadInput, SettingsError
 from attribution.paths import Home
 
 TRUTH, GEO_TEST = "truth.json", "geo_test"
+RULES = ("campaign_rules.csv", "planned_spend.csv")
 FEWEST = 100
 _TWO_YEARS = 730
 _BEFORE = timedelta(days=5 * 365)  # visits of old patients go back this far
@@ -49,7 +51,7 @@ def simulate(
     knobs: Knobs = STANDARD,
     off: frozenset[str] = frozenset(),
 ) -> Summary:
-    """Write `drop/`, `caretrace.toml`, `campaign_rules.csv` and `truth.json` into `folder`.
+    """Write `drop/`, `caretrace.toml`, `truth.json` and the tables of RULES into `folder`.
 
     The last day is the last Sunday up to `until`, or up to yesterday; `days` is rounded down to
     whole weeks. `knobs` and `off` make another world than the demo's. The same arguments write the
@@ -64,7 +66,9 @@ def simulate(
     (folder / "caretrace.toml").write_text(
         config_toml(drop, first_day=start - _BEFORE, people=people), encoding="utf-8"
     )
-    (folder / "campaign_rules.csv").write_text(campaign_rules(), encoding="utf-8")
+    planned = planned_spend(seed, lived.calendar, people, knobs)
+    for name, text in zip(RULES, (campaign_rules(), planned.to_csv(index=False)), strict=True):
+        (folder / name).write_text(text, encoding="utf-8")
     rows = {name: len(table) for name, table in tables.items()}
     del tables
     truth = truth_of(lived, processes=processes)
@@ -126,7 +130,7 @@ def _move_in(home: Home, beside: Path, summary: Summary) -> Path:
     configuration = config_toml(drop, first_day=summary.first_day - _BEFORE, people=summary.people)
     (beside / home.config.name).write_text(configuration, encoding="utf-8")
     _remove(home)
-    for name in (home.config.name, "campaign_rules.csv", "drop", TRUTH):
+    for name in (home.config.name, *RULES, "drop", TRUTH):
         (beside / name).replace(home.folder / name)
     return drop
 

@@ -201,6 +201,7 @@ FACTS: Mapping[str, Facts] = {
         "the day it happened",
         "line_cpl line_roi leads_that_booked leads_that_came kept_of_booked share_of_line",
     ),
+    **_of(("reports",), "service line", "day of the appointment", "line_show_rate booked_ahead"),
     **_of(
         ("reports",),
         "installation",

@@ -60,6 +60,21 @@ REPORTING = (
         "rate",
     ),
     Definition(
+        "line_show_rate",
+        "Show rate",
+        "Share of the appointments of the period that were kept, of those kept or missed.",
+        "Kept ÷ (kept + missed without notice); cancelled ones are left out.",
+        "rate",
+    ),
+    Definition(
+        "booked_ahead",
+        "Days booked ahead",
+        "Average days from the booking to the visit, of visits kept in the period.",
+        "Of appointments whose booking is known.",
+        "number",
+        "down",
+    ),
+    Definition(
         "share_of_line",
         "Share of the line",
         "The channel's part of what is credited in the service line.",

@@ -11,7 +11,8 @@ from math import log, sqrt
 from typing import Any
 
 import pandas as pd
-from scipy import stats
+
+from attribution.models.quantiles import student
 
 # The size at which the interval for peeking is tightest; chosen before any data, as it must be.
 TUNED_FOR = 5_000
@@ -76,7 +77,7 @@ def difference(treated: Sums, held_out: Sums, *, level: float = LEVEL) -> Differ
     # Welch and Satterthwaite: few are held out, and arms vary differently.
     spread = sum(p * p / (arm.people - 1) for p, arm in zip(parts, arms, strict=True))
     freedom = error**4 / spread if spread > 0 else float("inf")
-    once = error * float(stats.t.ppf(0.5 + level / 2, freedom))
+    once = error * student(0.5 + level / 2, freedom)
     always = error * peeking(everyone, level)
     effect = one - other
     return Difference(effect, effect - once, effect + once, effect - always, effect + always)

@@ -16,14 +16,40 @@ from attribution.models.incremental_design import Floats
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The parts of a change, in the unit of what was won; they add up to it."""
+    """The parts of a change, in the unit of what was won; they add up to it.
 
-    before: float
-    after: float
-    spend: float  # more or less money in all
-    mix: float  # money moved between channels
-    rate: float  # what a unit of a channel's money brings
-    unpaid: float  # what came without spend
+    Each is an array with a place for every channel: of a channel, too, they add up to its change.
+    """
+
+    won: tuple[Floats, Floats]
+    spend_each: Floats  # more or less money in all
+    mix_each: Floats  # money moved between channels
+    rate_each: Floats  # what a unit of a channel's money brings
+    unpaid_each: Floats  # what came without spend
+
+    @property
+    def before(self) -> float:
+        return float(self.won[0].sum())
+
+    @property
+    def after(self) -> float:
+        return float(self.won[1].sum())
+
+    @property
+    def spend(self) -> float:
+        return float(self.spend_each.sum())
+
+    @property
+    def mix(self) -> float:
+        return float(self.mix_each.sum())
+
+    @property
+    def rate(self) -> float:
+        return float(self.rate_each.sum())
+
+    @property
+    def unpaid(self) -> float:
+        return float(self.unpaid_each.sum())
 
 
 def change(spend: tuple[Floats, Floats], won: tuple[Floats, Floats]) -> Change:
@@ -31,11 +57,12 @@ def change(spend: tuple[Floats, Floats], won: tuple[Floats, Floats]) -> Change:
 
     `spend` and `won` have a place for each channel. What a channel wins in a period without spend
     is unpaid. A channel with spend in one period only brings in the other what it brought in that
-    one, for each unit of no money: that it came or went is a matter of mix.
+    one, for each unit of no money: that it came or went is a matter of mix. What is called a
+    channel here may be anything that money is told of, as service lines or places.
     """
     paid = [np.where(money > 0, money, 0.0) for money in spend]
     brought = [np.where(money > 0, gain, 0.0) for money, gain in zip(paid, won, strict=True)]
-    unpaid = [float(gain.sum() - own.sum()) for gain, own in zip(won, brought, strict=True)]
+    unpaid = [gain - own for gain, own in zip(won, brought, strict=True)]
     total = [float(money.sum()) for money in paid]
     part = [
         _over(money, np.full_like(money, sum_)) for money, sum_ in zip(paid, total, strict=True)
@@ -44,12 +71,12 @@ def change(spend: tuple[Floats, Floats], won: tuple[Floats, Floats]) -> Change:
     # Nothing is known of a period without spend: as in the other one.
     part = [part[at] if total[at] > 0 else part[1 - at] for at in (0, 1)]
     rate = [np.where(paid[at] > 0, rate[at], rate[1 - at]) for at in (0, 1)]
+    sums = [np.full_like(won[0], sum_) for sum_ in total]
     return Change(
-        float(won[0].sum()),
-        float(won[1].sum()),
-        _shapley(np.array(total), _products(part, rate)),
-        float(_by_channel(part, _products_each(total, rate)).sum()),
-        float(_by_channel(rate, _products_each(total, part)).sum()),
+        won,
+        _moved(sums, part, rate),
+        _moved(part, sums, rate),
+        _moved(rate, sums, part),
         unpaid[1] - unpaid[0],
     )
 
@@ -58,21 +85,10 @@ def change(spend: tuple[Floats, Floats], won: tuple[Floats, Floats]) -> Change:
 _BOTH, _ONE = 1 / 3, 1 / 6
 
 
-def _products(one: list[Floats], other: list[Floats]) -> Floats:
-    return np.array([[float(one[a] @ other[b]) for b in (0, 1)] for a in (0, 1)])
-
-
-def _products_each(total: list[float], each: list[Floats]) -> list[list[Floats]]:
-    return [[total[a] * each[b] for b in (0, 1)] for a in (0, 1)]
-
-
-def _shapley(factor: Floats, rest: Floats) -> float:
-    weighed = _BOTH * (rest[0, 0] + rest[1, 1]) + _ONE * (rest[0, 1] + rest[1, 0])
-    return float((factor[1] - factor[0]) * weighed)
-
-
-def _by_channel(factor: list[Floats], rest: list[list[Floats]]) -> Floats:
-    weighed: Floats = _BOTH * (rest[0][0] + rest[1][1]) + _ONE * (rest[0][1] + rest[1][0])
+def _moved(factor: list[Floats], one: list[Floats], other: list[Floats]) -> Floats:
+    """What a factor's change does to the product of three: its mean effect over all orders."""
+    rest = [[one[a] * other[b] for b in (0, 1)] for a in (0, 1)]
+    weighed = _BOTH * (rest[0][0] + rest[1][1]) + _ONE * (rest[0][1] + rest[1][0])
     moved: Floats = (factor[1] - factor[0]) * weighed
     return moved
 

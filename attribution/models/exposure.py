@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 Numbers = NDArray[np.float64]
 NORMAL_95 = 1.959964
@@ -92,7 +92,7 @@ def benjamini_hochberg(p: Sequence[float]) -> list[float]:
 
 
 def _standardised(values: Sequence[float]) -> Numbers | None:
-    ranks = rankdata(np.asarray(values, dtype=np.float64))
+    ranks = pd.Series(values, dtype="float64").rank().to_numpy()
     spread = ranks.std()
     return None if len(ranks) < 3 or spread == 0 else (ranks - ranks.mean()) / spread
 

@@ -4,14 +4,14 @@ A regressor is a number for every week of a series and of its horizon. It is use
 varies in the weeks that a model learns from: of what never happened before nothing can be learned.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 
-from attribution.models.forecast_series import DIMENSIONS, TOTAL, Floats, Key
+from attribution.models.forecast_series import DIMENSIONS, REST, TOTAL, Floats, Key
 
 CLOSED, PROMOTED, CAPACITY = "closed_days", "promotion", "capacity"
 SEEN = "kept"  # the number that capacity is of
@@ -20,10 +20,14 @@ _OPEN_DAYS = 5
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of the weeks of one series: regressors by name, and the most there can be."""
+    """What is known of the weeks of one series: regressors by name, and the most there can be.
+
+    `planned` is money that budgets have for each week (`forecast_planned.py`), NaN without a plan.
+    """
 
     regressors: Mapping[str, tuple[float, ...]]
     cap: tuple[float, ...] | None = None
+    planned: tuple[float, ...] | None = None
 
 
 def holidays_of(country: str, first: date, last: date) -> frozenset[date]:
@@ -46,16 +50,18 @@ def known_of(
     closed: frozenset[date],
     promotions: pd.DataFrame,
     capacity: pd.DataFrame,
+    planned: tuple[float, ...] | None = None,
+    named: Set[str] = frozenset(),
 ) -> Known:
     """What is known of a series in `mondays`, those to come included.
 
     `promotions` has name, first_day, last_day and the dimensions; `capacity` service_line,
     location, first_day, last_day and visits_per_week. An empty dimension means all, an empty day
-    no end.
+    no end. `named` are the members of the dimension that have a series of their own.
     """
     regressors = {
         CLOSED: np.array([_within(monday, closed) for monday in mondays], dtype="float64"),
-        PROMOTED: _promoted(key, mondays, promotions),
+        PROMOTED: _promoted(key, mondays, promotions, named),
     }
     cap = _cap(key, mondays, capacity)
     if cap is not None:
@@ -63,6 +69,7 @@ def known_of(
     return Known(
         {name: tuple(map(float, values)) for name, values in regressors.items() if np.ptp(values)},
         None if cap is None else tuple(map(float, cap)),
+        planned,
     )
 
 
@@ -70,19 +77,26 @@ def _within(monday: date, days: frozenset[date]) -> int:
     return sum(monday + timedelta(days=place) in days for place in range(_OPEN_DAYS))
 
 
-def _promoted(key: Key, mondays: Sequence[date], promotions: pd.DataFrame) -> Floats:
+def _promoted(
+    key: Key, mondays: Sequence[date], promotions: pd.DataFrame, named: Set[str]
+) -> Floats:
     """The share of each week's days on which something that touches the series was promoted."""
     on = np.zeros((len(mondays), 7), dtype=bool)
     for row in promotions.to_dict("records"):
-        if all(_meant(key, name, str(row[name])) for name in DIMENSIONS):
-            on |= _days(mondays, str(row["first_day"]), str(row["last_day"]))
+        if all(meant(key, name, str(row[name]), named) for name in DIMENSIONS):
+            on |= days_of(mondays, str(row["first_day"]), str(row["last_day"]))
     share: Floats = on.mean(axis=1)
     return share
 
 
-def _meant(key: Key, dimension: str, member: str) -> bool:
-    """Whether something about a member (or all, '') touches a series; a total is touched by all."""
-    return not member or key.dimension != dimension or key.member == member
+def meant(key: Key, dimension: str, member: str, named: Set[str]) -> bool:
+    """Whether something about a member (or all, '') touches a series; a total is touched by all.
+
+    What is left is touched by whatever is not among the `named`.
+    """
+    if not member or key.dimension != dimension:
+        return True
+    return member not in named if key.member == REST else key.member == member
 
 
 def _cap(key: Key, mondays: Sequence[date], capacity: pd.DataFrame) -> Floats | None:
@@ -98,13 +112,13 @@ def _cap(key: Key, mondays: Sequence[date], capacity: pd.DataFrame) -> Floats | 
     cap, stated = np.zeros(len(mondays)), np.zeros(len(mondays), dtype=bool)
     for row in capacity.to_dict("records"):
         if all(str(row[name]) == member for name, member in own.items()):
-            days = _days(mondays, str(row["first_day"]), str(row["last_day"]))
+            days = days_of(mondays, str(row["first_day"]), str(row["last_day"]))
             cap += days.mean(axis=1) * float(row["visits_per_week"])
             stated |= days.any(axis=1)
     return cap if len(stated) and bool(stated.all()) and bool(cap.all()) else None
 
 
-def _days(mondays: Sequence[date], first: str, last: str) -> np.ndarray:
+def days_of(mondays: Sequence[date], first: str, last: str) -> np.ndarray:
     """Which days of each week lie from `first` to `last`; an empty day has no end."""
     begin = date.fromisoformat(first).toordinal() if first else 0
     end = date.fromisoformat(last).toordinal() if last else date.max.toordinal()

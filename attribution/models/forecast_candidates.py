@@ -4,7 +4,8 @@ Seasonal naive repeats last year. ETS is exponential smoothing (`forecast_smooth
 (Taylor and Letham, *Forecasting at scale*, The American Statistician 72, 2018) is a regression on
 trend, season and what is known in advance; its last trend is damped as in Gardner and McKenzie,
 *Forecasting trends in time series*, Management Science 31 (1985), since a straight line is rarely
-kept up. Means of models are models too.
+kept up. What is planned to be spent has a model of its own (`forecast_planned.py`), for series of
+which a plan is known. Means of models are models too.
 """
 
 import logging
@@ -18,16 +19,17 @@ import numpy as np
 import pandas as pd
 
 from attribution.models.forecast_calendar import Known
+from attribution.models.forecast_planned import as_planned, driven
 from attribution.models.forecast_series import YEAR, Floats
 from attribution.models.forecast_smoothing import smoothed
 
-SEASONAL_NAIVE, ETS, PROPHET = "seasonal_naive", "ets", "prophet"
+SEASONAL_NAIVE, ETS, PLANNED, PROPHET = "seasonal_naive", "ets", "planned", "prophet"
 BASELINES = (SEASONAL_NAIVE, ETS)
 MEANS: Mapping[str, tuple[str, ...]] = {
     "ets_prophet": (ETS, PROPHET),
     "all_three": (SEASONAL_NAIVE, ETS, PROPHET),
 }
-CANDIDATES = (SEASONAL_NAIVE, ETS, PROPHET, *MEANS)
+CANDIDATES = (SEASONAL_NAIVE, ETS, PLANNED, PROPHET, *MEANS)
 EXTRA = "forecast"
 _NEEDED = {PROPHET: "prophet"}
 _DAMPED = 0.8  # of the trend's last step, what is left a week later
@@ -40,12 +42,14 @@ _TURNS = 10  # places at which the trend may change
 class Past:
     """The weeks that a model learns from, scaled to a mean of one, and what is known in advance.
 
-    `known` begins with the first of `values` and reaches over the weeks to come.
+    `known` begins with the first of `values` and reaches over the weeks to come. `spends` says
+    that the values are spend, which is planned itself.
     """
 
     first: date
     values: Floats
     known: Known
+    spends: bool = False
 
 
 def missing() -> tuple[str, ...]:
@@ -88,6 +92,14 @@ def seasonal_naive(past: Past, horizon: int) -> Floats:
 def ets(past: Past, horizon: int) -> Floats:
     """Exponential smoothing, with a damped trend where weeks ask for one."""
     return smoothed(past.values, horizon)
+
+
+def planned(past: Past, horizon: int) -> Floats:
+    """What planned budgets say: the plan itself of spend, and of all else what it drives."""
+    if past.known.planned is None:
+        raise ValueError("no plan")
+    plan = np.array(past.known.planned)
+    return (as_planned if past.spends else driven)(past.values, plan, horizon)
 
 
 def prophet(past: Past, horizon: int) -> Floats:
@@ -141,5 +153,6 @@ def _damped(trend: Floats, horizon: int) -> Floats:
 _MODELS: Mapping[str, Callable[[Past, int], Floats]] = {
     SEASONAL_NAIVE: seasonal_naive,
     ETS: ets,
+    PLANNED: planned,
     PROPHET: prophet,
 }

@@ -18,22 +18,24 @@ from attribution.models.forecast_candidates import (
     CANDIDATES,
     ETS,
     MEANS,
+    PLANNED,
     PROPHET,
     SEASONAL_NAIVE,
     Past,
     foretold,
 )
-from attribution.models.forecast_series import SHORTEST, Floats, Series
+from attribution.models.forecast_planned import usable
+from attribution.models.forecast_series import SHORTEST, SPEND, Floats, Series
 
 FOLDS, EVERY = 5, 4  # so many origins, so many weeks apart
 WATCHED = 4  # newest weeks that are compared with what the weeks before them foretold
 _LEARNED = SHORTEST - 13  # weeks that a model is given at least
 # A simpler model stays unless another one's error is so much smaller: with few tests smaller
 # differences are chance, and following them made forecasts worse (docs/benchmarks.md).
-_BETTER = 0.10
+_BETTER, _MUCH_BETTER = 0.10, 0.25
 # After so many tests Prophet is tested on only where smoothing is not so near the best of all.
-_LOOKED, _NEAR = 2, 0.05
-VERSION = "2"  # of what is fitted; everything is fitted anew when it changes
+_LOOKED, _NEAR = 2, 0.10
+VERSION = "3"  # of what is fitted; everything is fitted anew when it changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,14 @@ class Task:
     known: Known
     horizon: int
     names: tuple[str, ...] = CANDIDATES
+
+    @property
+    def competing(self) -> tuple[str, ...]:
+        """The models that can be tested: budgets only where a plan reaches over all tests."""
+        first = min(origins_of(len(self.series), self.horizon))
+        if usable(self.known.planned, first, len(self.series)):
+            return self.names
+        return tuple(name for name in self.names if name != PLANNED)
 
     @property
     def digest(self) -> str:
@@ -98,11 +108,11 @@ def fit(task: Task) -> Fit:
     scaled = values / unit
     origins = origins_of(len(values), task.horizon)
     tests, failed = _tested(task, scaled, origins)
-    whole = [name for name in task.names if all(name in said for said in tests.values())]
+    whole = [name for name in task.competing if all(name in said for said in tests.values())]
     wape = {name: _wape(scaled, tests, name) for name in whole}
     behind = tuple(
         name
-        for name in task.names
+        for name in task.competing
         if name not in whole and not failed.keys() & {name, *MEANS.get(name, ())}
     )
     while True:
@@ -138,13 +148,14 @@ def _tested(
     slow = {PROPHET, *(name for name, parts in MEANS.items() if PROPHET in parts)}
     tests: dict[int, dict[str, Floats]] = {}
     failed: dict[str, str] = {}
-    names = task.names
+    names = task.competing
     for origin in origins:
         tests[origin], wrong = _ask(task, scaled[:origin], names, task.horizon)
         failed |= wrong
         if len(tests) == _LOOKED and len(origins) > _LOOKED:
             errors = {name: _wape(scaled, tests, name) for name in tests[origin]}
-            if errors.get(ETS, np.inf) <= min(errors.values()) * (1 + _NEAR):
+            quick = [error for name, error in errors.items() if name not in slow]
+            if quick and min(quick) <= min(errors.values()) * (1 + _NEAR):
                 names = tuple(name for name in names if name not in slow)
     return tests, failed
 
@@ -163,11 +174,18 @@ def origins_of(length: int, horizon: int) -> list[int]:
 
 
 def choose(wape: Mapping[str, float]) -> str:
-    """The model with the smallest error; where others are hardly worse, the simplest of them."""
-    order = (ETS, SEASONAL_NAIVE, *MEANS, PROPHET)
-    least = min(wape.values())
-    near = [name for name in order if name in wape and wape[name] <= least * (1 + _BETTER)]
-    return near[0]
+    """Exponential smoothing, unless another model is so much better that it is hardly by chance.
+
+    A plan was made by somebody who knew; what is fitted to the past alone must be better by more.
+    """
+    stands = next((name for name in (ETS, PLANNED) if name in wape), "")
+    if PLANNED in wape and wape[PLANNED] * (1 + _BETTER) < wape[stands]:
+        stands = PLANNED
+    order = [name for name in (SEASONAL_NAIVE, *MEANS, PROPHET) if name in wape]
+    least = min((wape[name] for name in order), default=np.inf)
+    if stands and least * (1 + _MUCH_BETTER) >= wape[stands]:
+        return stands
+    return next(name for name in order if wape[name] <= least * (1 + _BETTER))
 
 
 def _ask(
@@ -176,8 +194,12 @@ def _ask(
     known = task.known
     if known.cap is not None:
         unit = float(np.mean(task.series.values)) or 1.0
-        known = Known(known.regressors, tuple(cap / unit for cap in known.cap))
-    return foretold(tuple(names), Past(task.series.first, values, known), horizon)
+        known = replace(known, cap=tuple(cap / unit for cap in known.cap))
+    return foretold(
+        tuple(names),
+        Past(task.series.first, values, known, task.series.key.metric == SPEND),
+        horizon,
+    )
 
 
 def _wape(values: Floats, tests: Mapping[int, Mapping[str, Floats]], name: str) -> float:

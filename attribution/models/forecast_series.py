@@ -15,8 +15,9 @@ Floats = NDArray[np.float64]
 
 TOTAL = "total"
 DIMENSIONS = ("channel", "service_line", "location")
-METRICS = ("lead", "booked", "kept", "new_patient", "collected", "spend")
-MONEY = frozenset({"collected", "spend"})
+SPEND = "spend"
+METRICS = ("lead", "booked", "kept", "new_patient", "collected", SPEND)
+MONEY = frozenset({"collected", SPEND})
 ALL, REST = "(all)", "(others)"
 UNNAMED = frozenset({"unattributed", "unassigned", "unmapped"})  # no member that could be chosen
 LEAST = 5.0  # a week, on average: below it weeks are mostly chance, and go into the rest

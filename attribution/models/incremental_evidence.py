@@ -15,7 +15,7 @@ from attribution.models.incremental_design import UNASSIGNED, WEEK, Cells, Float
 from attribution.models.incremental_fit import Term
 
 _FEWEST = 20  # people in an arm
-_OFF = 0.05  # of a channel's usual pressure: below it the channel was off while it was tested
+OFF = 0.05  # of a channel's usual pressure: below it the channel was off while it was tested
 # What visits lead to comes later, so it is told from the visits that the campaign brought.
 FOLLOWS_A_VISIT = frozenset(("booked", "kept", "collected"))
 
@@ -41,7 +41,7 @@ def terms_of(
     mine = tests[(tests["kind"] == kind) & tests["channel"].isin(list(at))]
     if len(mine):
         counts = counts_of(conversions[conversions["kind"] == kind], cells)
-        for parts in _whole_tests(mine):
+        for parts in whole_tests(mine):
             number = at[parts[0]["channel"]]
             weight = np.minimum(sum(_weeks_of(cells, part) for part in parts), 1.0)
             term = Term(
@@ -52,7 +52,7 @@ def terms_of(
     return terms
 
 
-def _whole_tests(tests: pd.DataFrame) -> Iterator[list[Mapping[str, Any]]]:
+def whole_tests(tests: pd.DataFrame) -> Iterator[list[Mapping[str, Any]]]:
     """The rows of each test: those that name the same one are parts of it."""
     rows: list[Mapping[str, Any]] = [
         {str(name): value for name, value in row.items()} for row in tests.to_dict("records")
@@ -82,12 +82,12 @@ def while_on(term: Term, pressure: Floats, counts: Floats) -> list[Term]:
     tested = term.weight.any(axis=1)
     usual = float(pressure[tested].mean())
     during = float((pressure * term.weight).sum() / term.weight.sum())
-    if usual <= 0 or during >= _OFF * usual:
+    if usual <= 0 or during >= OFF * usual:
         return [term]
     weight = np.zeros_like(term.weight)
     for cell in np.flatnonzero(tested):
         seen = term.weight[cell]
-        on = np.flatnonzero(pressure[cell] >= _OFF * usual)
+        on = np.flatnonzero(pressure[cell] >= OFF * usual)
         last = on[on < np.flatnonzero(seen)[0]][-int(np.ceil(seen.sum())) :]
         weight[cell, last] = 1.0
     counted, before = float((counts * term.weight).sum()), float((counts * weight).sum())

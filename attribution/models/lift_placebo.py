@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from scipy import stats
 
 from attribution.models.incremental_design import Floats, Ints
 from attribution.models.lift_effect import Method, course_of
 from attribution.models.lift_panel import Layout
+from attribution.models.quantiles import student
 
 LEVEL = 0.9
 SETS, MOVES = 16, 24  # markets that take the test's place, and weeks that it is moved to
@@ -39,11 +39,11 @@ class Placebos:
 
     def reach(self, level: float = LEVEL) -> float:
         """How many spreads wide, each way, an interval is."""
-        return float(stats.t.ppf(0.5 + level / 2, self.freedom))
+        return student(0.5 + level / 2, self.freedom)
 
     def detectable(self, power: float = 0.8, level: float = LEVEL) -> float:
         """The smallest effect, as a part of what is counted, that is told from nothing so often."""
-        missed = float(stats.t.ppf(power, self.freedom))
+        missed = student(power, self.freedom)
         return (self.reach(level) + missed) * self.spread
 
     def power(self, effect: float, level: float = LEVEL) -> float:

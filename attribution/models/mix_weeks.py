@@ -19,7 +19,7 @@ _LENDS = "lead"
 # Of an increment that leads' tests lend: channels differ in how many leads become something else,
 # and what follows a lead comes weeks later.
 _LENT = 0.3
-_BY_PLACE = 0.1  # of a test's increment: how far a channel's part there may be from its money's
+BY_PLACE = 0.1  # of a test's increment: how far a channel's part there may be from its money's
 MICROS = 1e6
 
 
@@ -117,7 +117,7 @@ def tests_of(
         weight = np.where(whole > 0, share, by_heads)
         error = term.standard_error
         if not (term.weight[:, term.weight.any(axis=0)] > 0).all():
-            error = float(np.hypot(error, _BY_PLACE * term.increment))
+            error = float(np.hypot(error, BY_PLACE * term.increment))
         found.append(
             Experiment(term.channel, weight, worth * term.increment, worth * error, term.by_person)
         )

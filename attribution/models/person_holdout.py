@@ -7,11 +7,11 @@ the arms are compared. An interval that holds at every look (`arm_lift.peeking`)
 
 from math import ceil
 
-from scipy import stats
 from scipy.optimize import brentq
 
 from attribution.errors import BadInput
 from attribution.models.arm_lift import LEVEL, peeking
+from attribution.models.quantiles import normal
 
 
 def people_needed(
@@ -32,7 +32,7 @@ def people_needed(
         raise BadInput(
             "No test can be planned: shares must lie between 0 and 1, and the lift must not be 0."
         )
-    sure = float(stats.norm.ppf(0.5 + level / 2))
+    sure = normal(0.5 + level / 2)
     return ceil(_people(base, added, share, sure, power) * (1 - explained))
 
 
@@ -50,7 +50,7 @@ def detectable(
 
     None where no share that can be is told.
     """
-    sure = peeking(people, level) if looking else float(stats.norm.ppf(0.5 + level / 2))
+    sure = peeking(people, level) if looking else normal(0.5 + level / 2)
     most = 1 - base - 1e-9
 
     def lacking(added: float) -> float:
@@ -61,6 +61,6 @@ def detectable(
 
 def _people(base: float, added: float, share: float, sure: float, power: float) -> float:
     raised = base + added
-    width = sure + float(stats.norm.ppf(power))
+    width = sure + normal(power)
     variance = raised * (1 - raised) / (1 - share) + base * (1 - base) / share
     return width * width * variance / (added * added)

@@ -25,6 +25,8 @@ COLUMNS = (
 class CreditModel:
     """A weight per touch: `weight` is SQL over `COLUMNS` and the columns of its `parameters`.
 
+    `given` says the same as the weight where the share that is given away up to and with a step has
+    a closed form: SQL with `{step}` for the step, which costs a third of adding weights up.
     Where `learned`, the weight may also read `learned_column`: what was learned of the channel of
     the touch, null where that was nothing. A model without a weight is a table of its own.
     """
@@ -35,6 +37,7 @@ class CreditModel:
     weight: str
     parameters: tuple[str, ...] = ()
     learned: bool = False
+    given: str = ""
 
     def parameter_column(self, parameter: str) -> str:
         """The name by which `weight` reads a parameter."""
@@ -51,6 +54,7 @@ FIRST = CreditModel(
     "First touch",
     "All credit to the touch that began the journey.",
     "case when step = 1 then 1 else 0 end",
+    given="case when {step} >= 1 then 1 else 0 end",
 )
 
 LAST = CreditModel(
@@ -58,6 +62,7 @@ LAST = CreditModel(
     "Last touch",
     "All credit to the last touch before the conversion.",
     "case when step = steps then 1 else 0 end",
+    given="case when {step} >= steps then 1 else 0 end",
 )
 
 LAST_NON_DIRECT = CreditModel(
@@ -65,6 +70,7 @@ LAST_NON_DIRECT = CreditModel(
     "Last touch, not direct",
     "All credit to the last touch that was not a direct visit, if there was one.",
     "case when step = last_non_direct_step then 1 else 0 end",
+    given="case when {step} >= last_non_direct_step then 1 else 0 end",
 )
 
 LINEAR = CreditModel(
@@ -72,6 +78,7 @@ LINEAR = CreditModel(
     "Linear",
     "The same credit to every touch of the journey.",
     "1",
+    given="cast({step} as double) / steps",
 )
 
 # Of two touches both are ends and get half each; of three, 40/20/40 with `position_ends` at 0.4.

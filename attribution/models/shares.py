@@ -3,7 +3,8 @@
 A journey's credit is handed out along its steps: after each step the model has given away the
 share `reached / total`, rounded to twelve decimals, and a touch gets what its step added. So the
 shares of a journey add up to exactly one, whatever the order in which the engine adds. `upto` is
-what was given away up to and with the touch: money is handed out by it, in whole micros.
+what was given away up to and with the touch: money is handed out by it, in whole micros. Where the
+share that is given away after a step has a closed form (`given`), nothing is added up.
 """
 
 from collections.abc import Mapping
@@ -81,10 +82,14 @@ def _weighed(models: Mapping[str, CreditModel]) -> str:
             "        and int_journey_touches.channel_id = learned.channel_id"
         )
     journey = select([*own, "parameters.*", *learned], source)
-    columns = [
-        f"cast({model.weight} as decimal(18, 16)) as {name}_weight"
-        for name, model in models.items()
-    ]
+    columns = []
+    for name, model in models.items():
+        if model.given:
+            for step, share in (("step", "upto"), ("(step - 1)", "before")):
+                quotient = model.given.format(step=step)
+                columns.append(f"cast({quotient} as decimal(18, 12)) as {name}_{share}")
+        else:
+            columns.append(f"cast({model.weight} as decimal(18, 16)) as {name}_weight")
     return select(
         ["conversion_id", "map_id", "step", *columns],
         f"from (\n\n{indent(journey, '    ')}\n\n) as journeys",
@@ -93,7 +98,10 @@ def _weighed(models: Mapping[str, CreditModel]) -> str:
 
 def _reached(models: Mapping[str, CreditModel]) -> str:
     columns = []
-    for name in models:
+    for name, model in models.items():
+        if model.given:
+            columns += [f"{name}_upto", f"{name}_before"]
+            continue
         upto = "rows between unbounded preceding and current row"
         window = f"partition by conversion_id order by step\n    {upto}"
         columns.append(f"{name}_weight")
@@ -104,7 +112,10 @@ def _reached(models: Mapping[str, CreditModel]) -> str:
 
 def _given(models: Mapping[str, CreditModel]) -> str:
     columns = []
-    for name in models:
+    for name, model in models.items():
+        if model.given:
+            columns += [f"{name}_upto", f"{name}_before"]
+            continue
         for given, share in (
             (f"{name}_reached", f"{name}_upto"),
             (f"{name}_reached - {name}_weight", f"{name}_before"),

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from scipy import stats
 
 from attribution.models.incremental_design import Bools, Floats
 from attribution.models.lift_placebo import LEVEL
+from attribution.models.quantiles import student
 
 FEWEST_PAIRS = 4
 _EXACT = 12  # pairs up to which every way that chance could have fallen is looked at
@@ -63,7 +63,7 @@ def switched(
     pairs = difference / np.maximum(both.mean(axis=1), 1e-9)
     count = len(pairs)
     mean, error = float(pairs.mean()), float(pairs.std(ddof=1)) / sqrt(count)
-    reach = float(stats.t.ppf(0.5 + level / 2, count - 1)) * error
+    reach = student(0.5 + level / 2, count - 1) * error
     # A part of the mean of both becomes a part of a week on: d / (1 + d / 2).
     ends = [value / (1 + value / 2) for value in (mean, mean - reach, mean + reach)]
     return Switched(ends[0], ends[1], ends[2], error, _chance(pairs), pairs, count - 1)
@@ -97,5 +97,5 @@ def errors_before(
 def detectable(errors: Floats, pairs: int, power: float = 0.8, level: float = LEVEL) -> float:
     """The smallest effect that is told so often, from errors where nothing was switched."""
     freedom = pairs - 1
-    reach = float(stats.t.ppf(0.5 + level / 2, freedom)) + float(stats.t.ppf(power, freedom))
+    reach = student(0.5 + level / 2, freedom) + student(power, freedom)
     return reach * sqrt(float((errors**2).mean()))

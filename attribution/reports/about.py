@@ -1,9 +1,14 @@
-"""What a report says of itself: its filters in words, its model, and the state of the data."""
+"""What a report says of itself: whose it is, its filters in words, its model, its data's state."""
+
+import tomllib
+from contextlib import suppress
 
 from attribution.date_basis import BASES
 from attribution.metrics import KINDS, definition
 from attribution.models import MODELS
+from attribution.paths import Home
 from attribution.queries import Scope
+from attribution.reports.cells import text
 from attribution.ui import formats
 from attribution.ui.freshness import Freshness
 
@@ -21,11 +26,13 @@ def about_report(
     freshness: Freshness,
     *,
     small_cells: bool = False,
+    organisation: str = "",
 ) -> dict[str, str]:
     """Keys: title, period, model, model_help, conversion, service_lines, locations and more."""
     model = MODELS[scope.model]
     return {
         "title": title,
+        "organisation": organisation,
         "period": formats.weeks(scope.since, scope.until, scope.weeks),
         "model": model.title,
         "model_help": model.help,
@@ -38,3 +45,14 @@ def about_report(
         "freshness": freshness.headline,
         "small_cells": SMALL_CELLS[small_cells],
     }
+
+
+def organisation(home: Home) -> str:
+    """Whose report it is: `title` of the settings, in one line; "" where none is told.
+
+    Read alone: a report must not fail over a setting that has nothing to do with it.
+    """
+    title: object = ""
+    with suppress(OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        title = tomllib.loads(home.config.read_text(encoding="utf-8")).get("title", "")
+    return " ".join(text(title).split()) if isinstance(title, str) else ""

@@ -15,6 +15,7 @@ from attribution.models import MODELS
 from attribution.paths import Home
 from attribution.queries import About, Scope
 from attribution.reports import catalog
+from attribution.roles import ROLES, Reader
 from attribution.warehouse import current_generation
 
 
@@ -67,6 +68,7 @@ def export_report(
         said=said,
         small_cells=small_cells,
         since_generation=since_generation,
+        reader=Reader(audit.operator(), frozenset(ROLES)),
     )
     audit_export(
         home,

@@ -5,7 +5,7 @@ Writing down who takes a report away is the caller's.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from importlib.metadata import version
@@ -16,10 +16,12 @@ from attribution.errors import BadInput
 from attribution.models import MODELS
 from attribution.paths import Home
 from attribution.queries import Scope
-from attribution.reports.about import about_report
+from attribution.reports.about import about_report, organisation
+from attribution.reports.assembling import Asked
 from attribution.reports.channels import document_csv
-from attribution.reports.contents import DOCUMENTS, Asked
+from attribution.reports.contents import DOCUMENTS
 from attribution.reports.document import Document
+from attribution.roles import Reader
 from attribution.ui.freshness import Freshness, freshness, look_up
 from attribution.ui.scope import scope_of
 from attribution.warehouse import current_generation, kept
@@ -47,6 +49,8 @@ class Rendered:
     content: bytes
     sha256: str
     manifest: Mapping[str, object]  # JSON-able
+    # What the file says, before it was a file.
+    document: Document | None = field(default=None, compare=False, repr=False)
 
 
 _PERIOD = ("period", "from", "to")
@@ -91,13 +95,15 @@ def render(
     small_cells: bool = False,
     since_generation: int | None = None,
     banner: str = "",
+    reader: Reader | None = None,
 ) -> Rendered:
     """One report of a generation as a file.
 
     `said` is what an address or a command line says (period, from, to, model, kind, service,
     location); small cells are folded unless `small_cells`; `since_generation` is that of the last
-    report, for what is new and restated since; `banner` is printed above everything. Raises
-    BadInput where there is no such report or format, or nothing to show.
+    report, for what is new and restated since; `banner` is printed above everything; notes on what
+    happened in the period are in it as far as `reader` may read them. Raises BadInput where there
+    is no such report or format, or nothing to show.
     """
     which = known(report, fmt)
     versions.require(home, generation, protected=not small_cells)
@@ -111,6 +117,7 @@ def render(
         small_cells=small_cells,
         since_generation=since_generation,
         banner=banner,
+        reader=reader,
     )
 
 
@@ -124,45 +131,65 @@ def rendered(
     small_cells: bool = False,
     since_generation: int | None = None,
     banner: str = "",
+    reader: Reader | None = None,
 ) -> Rendered:
     """As `render`, of a scope that is valid for the marts that the report is made from."""
     which = known(report, fmt)
-    told = about_report(
-        which.title, generation, scope, _freshness(home, generation), small_cells=small_cells
-    )
     asked = Asked(
         home,
         generation,
         scope,
-        told,
+        about_report(
+            which.title,
+            generation,
+            scope,
+            _freshness(home, generation),
+            small_cells=small_cells,
+            organisation=organisation(home),
+        ),
         not small_cells,
         since_generation=since_generation,
         banner=banner,
+        reader=reader,
     )
     document = DOCUMENTS[report](asked)
     content = _written(document, fmt)
     digest = sha256(content).hexdigest()
-    about = queries.about(queries.marts(home, generation, protected=not small_cells))
-    manifest = {
-        "report": which.name,
-        "title": which.title,
+    manifest = _manifest(asked, document, fmt) | {"report": which.name, "sha256": digest}
+    name = f"{which.name}-{scope.since}-{scope.until}-generation-{generation}.{fmt}"
+    return Rendered(name, content, digest, manifest, document)
+
+
+def _manifest(asked: Asked, document: Document, fmt: str) -> dict[str, object]:
+    """What must be known to make a file again, and what is in it."""
+    scope = asked.scope
+    marts = queries.about(queries.marts(asked.home, asked.generation, protected=asked.protected))
+    return {
+        "title": asked.about["title"],
         "format": fmt,
-        "generation": generation,
-        "since_generation": since_generation,
+        "generation": asked.generation,
+        "since_generation": asked.since_generation,
         "caretrace": version("caretrace"),
-        "published_at": told["published_at"],
-        "freshness": told["freshness"],
+        "published_at": asked.about["published_at"],
+        "freshness": asked.about["freshness"],
         "filters": _filters(scope),
         "model": {"name": scope.model, "title": MODELS[scope.model].title},
         "rows": {section.name: len(section.table.frame) for section in document.sections},
-        "small_cells": small_cells,
-        "cells": about.cells,
-        "suppressed_cells": about.folded,
-        "banner": banner,
-        "sha256": digest,
+        "small_cells": not asked.protected,
+        "cells": marts.cells,
+        "suppressed_cells": marts.folded,
+        "banner": asked.banner,
+        "notes": len(asked.happened),
     }
-    name = f"{which.name}-{scope.since}-{scope.until}-generation-{generation}.{fmt}"
-    return Rendered(name, content, digest, manifest)
+
+
+def pages(made: Rendered) -> tuple[bytes, ...]:
+    """The pages of a report as pictures (PNG), where it has pages: by the renderer of the file."""
+    if made.manifest["format"] != "pdf" or made.document is None:
+        return ()
+    from attribution.reports.printed import pictures
+
+    return tuple(pictures(made.document))
 
 
 def earlier(home: Home, generation: int) -> int | None:

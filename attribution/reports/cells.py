@@ -11,12 +11,27 @@ import numpy as np
 
 FORMULA_STARTS = frozenset("=+-@")
 LONGEST_TEXT = 32_767  # Excel's limit; a longer one would be left out without a word
+# How XlsxWriter is opened: nothing that is written is a formula or a link unless we say so.
+TEXT_IS_TEXT = {
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+}
 _UNSEEN = ("Z", "C")  # spaces, control and format characters: programs look through them
 
 
 def text(value: object) -> str:
     """Text on one line; what a workbook or a line-based reader cannot hold is replaced."""
     return "".join(map(_legible, "" if value is None else str(value)))[:LONGEST_TEXT]
+
+
+def shortened(words: object, length: int) -> str:
+    """Words on one line of so many letters; what is longer is cut in the middle."""
+    whole = " ".join(text(words).split())
+    if len(whole) <= length:
+        return whole
+    tail = length // 2 - 1
+    return f"{whole[: length - tail - 1]}…{whole[-tail:]}"
 
 
 def starts_formula(value: str) -> bool:

@@ -6,6 +6,7 @@ columns of its section's table and holds no number of its own.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Literal
 
 from attribution.metrics import METRICS, Definition
@@ -30,6 +31,7 @@ class Chart:
     words: str  # the takeaway
     across: str = ""
     most: int = 14  # rows drawn, from the top
+    marks: tuple[date, ...] = ()  # days on which something happened, numbered from 1 on a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +66,23 @@ class Document:
     def definitions(self) -> tuple[Definition, ...]:
         """What every number in it means, each once, in the order in which they come."""
         named = [metric.name for metric in self.headline]
-        named += [column.name for section in self.sections for column in section.table.columns]
+        named += [c.name for s in self.sections for c in s.table.columns if _is_defined(c)]
         return tuple(METRICS[name] for name in dict.fromkeys(named) if name in METRICS)
 
     def undefined(self) -> Iterator[tuple[str, str]]:
         """What the other columns say of themselves: title and meaning."""
+        known = {each.title for each in self.definitions()}
         said: dict[str, str] = {}
         for section in self.sections:
             for column in section.table.columns:
-                if column.name not in METRICS and column.help:
+                if column.title not in known and column.help:
                     said.setdefault(column.title, column.help)
         yield from said.items()
+
+
+def _is_defined(column: Column) -> bool:
+    """Whether the registry means this number; some reports call another one by the same name."""
+    return column.name in METRICS and METRICS[column.name].title == column.title
 
 
 def drawn(section: Section) -> Table:
@@ -99,3 +107,22 @@ def drawn(section: Section) -> Table:
 def column(table: Table, name: str) -> Column:
     """The column of a table by its name."""
     return next(each for each in table.columns if each.name == name)
+
+
+def known(section: Section) -> Table:
+    """A section's table for people: without the columns of which nothing is known in any row.
+
+    Workbook and CSV have every column.
+    """
+    table = section.table
+    shown = [c for c in table.columns if not len(table.frame) or table.frame[c.name].notna().any()]
+    return replace(table, columns=tuple(shown), frame=table.frame[[c.name for c in shown]])
+
+
+def from_nought(section: Section) -> bool:
+    """Whether the axis of a section's chart begins at nought: all that it draws is above."""
+    chart = section.chart
+    if chart is None:
+        return False
+    lowest = drawn(section).frame[list(chart.values)].min().min()
+    return bool(lowest >= 0)

@@ -5,86 +5,27 @@ Every chart is drawn from a section's table alone; text from data is escaped.
 """
 
 from collections.abc import Callable, Sequence
-from html import escape
 from math import ceil, floor, isfinite, log10
 from typing import Any
 
+import pandas as pd
+
 from attribution.metrics import Format
-from attribution.reports.cells import text as legible
+from attribution.reports.canvas import Canvas
+from attribution.reports.cells import shortened
 from attribution.reports.document import Chart, Section, column, drawn
-from attribution.reports.styles import INK, RULE
+from attribution.reports.styles import INK, QUIET, RULE, SERIES, mixed
 from attribution.ui import formats
 from attribution.ui.view import Table, records
 
-FONT = "Libertinus Serif"
-QUIET = "#66707C"
 FAINT = "#EEF1F5"
-SERIES = ("#366FD8", "#AA7801", "#1E8787", "#960F5A", "#8787FF", "#D23C5A")
 WIDTH = 700.0
 ROW, BAND = 22.0, 26.0
 NAMES = (60.0, 190.0)  # the least and the most room for the names of rows
 LETTER = 5.1  # of the room for a name
 LINES_HEIGHT = 190.0
+LABEL = 36  # letters of a row's name
 Write = Callable[[float | None], str]
-
-
-class Canvas:
-    """SVG elements in the order in which they are drawn."""
-
-    def __init__(self, width: float, height: float) -> None:
-        self._size = (width, height)
-        self._parts: list[str] = []
-        self.ratio = height / width
-
-    def rect(self, x: float, y: float, width: float, height: float, fill: str) -> None:
-        self._add(
-            f'<rect x="{x:.2f}" y="{y:.2f}" width="{max(width, 0):.2f}" '
-            f'height="{max(height, 0):.2f}" rx="1.5" fill="{fill}"/>'
-        )
-
-    def line(self, points: Sequence[tuple[float, float]], stroke: str, width: float) -> None:
-        path = " ".join(f"{x:.2f},{y:.2f}" for x, y in points)
-        self._add(
-            f'<polyline points="{path}" fill="none" stroke="{stroke}" stroke-width="{width}" '
-            'stroke-linejoin="round" stroke-linecap="round"/>'
-        )
-
-    def dot(self, x: float, y: float, shape: int, fill: str) -> None:
-        """A mark; its shape tells series apart without colour."""
-        marks = (
-            f'<circle cx="{x:.2f}" cy="{y:.2f}" r="4" fill="{fill}"/>',
-            f'<path d="M{x:.2f} {y - 5:.2f}l5 5-5 5-5-5z" fill="{fill}"/>',
-            f'<rect x="{x - 3.6:.2f}" y="{y - 3.6:.2f}" width="7.2" height="7.2" fill="{fill}"/>',
-            f'<path d="M{x:.2f} {y - 4.6:.2f}l5 8.6h-10z" fill="{fill}"/>',
-        )
-        self._add(marks[shape % len(marks)])
-
-    def text(
-        self,
-        x: float,
-        y: float,
-        words: object,
-        *,
-        anchor: str = "start",
-        fill: str = INK,
-        size: float = 10,
-        bold: bool = False,
-    ) -> None:
-        weight = ' font-weight="bold"' if bold else ""
-        self._add(
-            f'<text x="{x:.2f}" y="{y:.2f}" font-family="{FONT}" font-size="{size}" '
-            f'fill="{fill}" text-anchor="{anchor}"{weight}>{escape(legible(words))}</text>'
-        )
-
-    def svg(self) -> str:
-        width, height = self._size
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
-            f'width="{width:.0f}" height="{height:.0f}">{"".join(self._parts)}</svg>'
-        )
-
-    def _add(self, element: str) -> None:
-        self._parts.append(element)
 
 
 def draw(section: Section, currency: str, *, width: float = WIDTH) -> tuple[str, float]:
@@ -110,8 +51,8 @@ def sparkline(course: Sequence[float | None], *, width: float = 150, height: flo
         return ""
     low, high = min(v for _, v in known), max(v for _, v in known)
     span = (high - low) or 1.0
-    step = (width - 8) / max(len(course) - 1, 1)
-    points = [(4 + i * step, height - 4 - (v - low) / span * (height - 8)) for i, v in known]
+    step = (width - 12) / max(len(course) - 1, 1)
+    points = [(6 + i * step, height - 6 - (v - low) / span * (height - 12)) for i, v in known]
     canvas = Canvas(width, height)
     canvas.line(points, SERIES[0], 1.4)
     canvas.dot(*points[-1], 0, SERIES[0])
@@ -129,11 +70,11 @@ def _bars(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
     most = max((float(row[n]) for row in rows for n in series if _known(row[n])), default=1) or 1
     least = min((float(row[n]) for row in rows for n in series if _known(row[n])), default=0)
     reach = width - names - 80
-    scale = reach / (max(most, 0) - min(least, 0) or 1)
+    scale = reach / _span(max(most, 0) - min(least, 0))
     zero = names + 8 - min(least, 0) * scale
     for place, row in enumerate(rows):
         y = top + place * band
-        canvas.text(names, y + band / 2 + 1, _short(row[chart.label]), anchor="end")
+        canvas.text(names, y + band / 2 + 1, shortened(row[chart.label], LABEL), anchor="end")
         for at, name in enumerate(series):
             value, level = row[name], y + 4 + at * thick
             shown = _written(table, name, currency)(value)
@@ -171,7 +112,11 @@ def _lines(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
     each = max(1, ceil(len(rows) / max(width // 90, 1)))
     for place in range(0, len(rows), each):
         day = formats.day(rows[place][chart.label])
-        canvas.text(xs[place], bottom + 14, day, anchor="middle", size=9, fill=QUIET)
+        ends = xs[place] + 28 > width
+        x, anchor = (width - 1, "end") if ends else (xs[place], "middle")
+        canvas.text(x, bottom + 14, day, anchor=anchor, size=9, fill=QUIET)
+    if rows and chart.marks:
+        _marks(canvas, chart, pd.Timestamp(rows[0][chart.label]), (xs[0], step / 7), (top, bottom))
     for at, name in enumerate(chart.values):
         run: list[tuple[float, float]] = []
         for x, row in zip(xs, rows, strict=True):
@@ -184,6 +129,20 @@ def _lines(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
             canvas.line(run, SERIES[at], 1.8)
             canvas.dot(*run[-1], at, SERIES[at])
     return canvas
+
+
+def _marks(
+    canvas: Canvas,
+    chart: Chart,
+    start: pd.Timestamp,
+    days: tuple[float, float],
+    span: tuple[float, float],
+) -> None:
+    """What happened, as numbered lines; `days` is the place of `start` and the width of a day."""
+    for number, day in enumerate(chart.marks, start=1):
+        x = min(days[0] + (pd.Timestamp(day) - start).days * days[1], canvas.width - 5)
+        canvas.line([(x, span[0] - 2), (x, span[1])], QUIET, 0.8, dashed=True)
+        canvas.text(x, span[0] - 4, number, anchor="middle", size=8, fill=QUIET, bold=True)
 
 
 def _dots(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
@@ -225,10 +184,10 @@ def _heat(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
     written = _written(table, name, currency)
     for at, title in enumerate(across):
         middle = names + 12 + (at + 0.5) * side
-        canvas.text(middle, 14, _short(title, 18), anchor="middle", size=9, fill=QUIET)
+        canvas.text(middle, 14, shortened(title, 18), anchor="middle", size=9, fill=QUIET)
     for place, title in enumerate(down):
         y = 22 + place * 24
-        canvas.text(names, y + 15, _short(title), anchor="end")
+        canvas.text(names, y + 15, shortened(title, LABEL), anchor="end")
         for at, other in enumerate(across):
             value = cells.get((title, other))
             x = names + 12 + at * side
@@ -236,7 +195,7 @@ def _heat(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
                 canvas.rect(x, y, side - 2, 22, FAINT)
                 continue
             share = max(float(value), 0) / most
-            canvas.rect(x, y, side - 2, 22, _shade(share))
+            canvas.rect(x, y, side - 2, 22, mixed(share, "#E9F0FC", "#1F4FA8"))
             ink = "#FFFFFF" if share > 0.55 else INK
             canvas.text(x + side / 2 - 1, y + 15, written(value), anchor="middle", size=9, fill=ink)
     return canvas
@@ -252,8 +211,7 @@ def _rows_on_a_scale(
 ) -> tuple[Canvas, Callable[[float], float]]:
     """A canvas with the names of rows and a scale that holds all values and nought."""
     canvas = Canvas(width, BAND + ROW * len(rows) + 24)
-    values = [float(row[n]) for row in rows for n in names if _known(row[n])]
-    low, high, step = _scale(values)
+    low, high, step = axis_of(table, chart)
     names_end = _room(table, chart)
     left, right, bottom = names_end + 14, width - 30, BAND + ROW * len(rows)
 
@@ -270,7 +228,7 @@ def _rows_on_a_scale(
             x, bottom + 14, written(0.0 if nought else value), anchor="middle", size=9, fill=QUIET
         )
     for place, row in enumerate(rows):
-        label = _short(row[chart.label])
+        label = shortened(row[chart.label], LABEL)
         canvas.text(names_end, BAND + place * ROW + ROW / 2 + 3.5, label, anchor="end")
     return canvas, place_of
 
@@ -295,7 +253,7 @@ def _marked(lines: bool, names: Sequence[str]) -> bool:
 
 def _room(table: Table, chart: Chart) -> float:
     """How far from the left the names of rows end."""
-    longest = max((len(_short(each)) for each in table.frame[chart.label]), default=0)
+    longest = max((len(shortened(each, LABEL)) for each in table.frame[chart.label]), default=0)
     return min(max(longest * LETTER, NAMES[0]), NAMES[1])
 
 
@@ -312,27 +270,22 @@ def _known(value: object) -> bool:
     return isinstance(value, int | float) and isfinite(value)
 
 
-def _short(words: object, length: int = 36) -> str:
-    """A label that fits beside the chart; what is longer is cut in the middle."""
-    whole = " ".join(legible(words).split())
-    if len(whole) <= length:
-        return whole
-    tail = length // 2 - 1
-    return f"{whole[: length - tail - 1]}…{whole[-tail:]}"
+def axis_of(table: Table, chart: Chart) -> tuple[float, float, float]:
+    """From where to where the axis of a chart goes, and in which steps."""
+    rows = records(table.frame)
+    return _scale([float(row[n]) for row in rows for n in chart.values if _known(row[n])])
+
+
+def _span(width: float) -> float:
+    """How much an axis holds: something, also where all numbers are nought or all but nought."""
+    return width if width > 1e-290 else 1.0
 
 
 def _scale(values: Sequence[float]) -> tuple[float, float, float]:
     """From where to where an axis goes that holds nought and all values, in round steps."""
     low, high = min([*values, 0.0]), max([*values, 0.0])
-    rough = ((high - low) or 1.0) / 5
+    rough = _span(high - low) / 5
     size = 10.0 ** floor(log10(rough))
     step = next(size * each for each in (1, 2, 2.5, 5, 10) if size * each >= rough)
     ends = floor(low / step) * step, ceil(high / step) * step
     return ends[0], max(ends[1], ends[0] + step), step
-
-
-def _shade(share: float) -> str:
-    """From faint to full blue."""
-    start, end = (0xE9, 0xF0, 0xFC), (0x1F, 0x4F, 0xA8)
-    mixed = (round(a + (b - a) * share) for a, b in zip(start, end, strict=True))
-    return "#" + "".join(f"{each:02X}" for each in mixed)

@@ -1,6 +1,7 @@
 """A table on a sheet: its rows, its ratios as live formulas, and bold totals below."""
 
 from collections.abc import Mapping
+from itertools import takewhile
 from math import isclose
 from typing import Any
 
@@ -15,7 +16,8 @@ from attribution.ui.view import Column, Table
 
 HEADER_HEIGHT, ROW_HEIGHT = 36, 18
 NAME_WIDTHS = (12, 46)
-NUMBER_WIDTH = 11
+NUMBER_WIDTH = 10
+CHARACTER = 5.3  # points of a column's width
 # Credit is shared, so these counts have fractions that a campaign's small numbers must show.
 CREDITED = frozenset({*KINDS.values(), *(f"{name}_restated" for name in KINDS.values())}) - {
     "collected"
@@ -34,31 +36,33 @@ class Grid:
         self._table = table
         self._columns = {column.name: at for at, column in enumerate(table.columns)}
         self._letters = {name: xl_col_to_name(at) for name, at in self._columns.items()}
+        self._totals = _labels(everything) if everything and "spend" in self._columns else ()
         self._looks = {
             (c.name, total): self._style(c, total=total)
             for c in table.columns
             for total in (False, True)
         }
-        self.rows = len(table.frame)
+        self.rows, self.columns = len(table.frame), len(table.columns)
+        self.width = CHARACTER * sum(map(self._width, table.columns))  # points
         rows = table.frame.to_dict("records")
         names = self._columns.keys()
         self._ratios = {n for n, ratio in RATIOS.items() if {n, *ratio.parts} <= names}
         # A row that sums campaigns with and without spend in the filter is no ratio of its cells.
         self._exact = all(_agrees(name, row, blank=True) for row in rows for name in self._ratios)
-        spends = "spend" in self._columns
-        self._placed = self._exact and not (spends and table.frame["spend"].isna().any())
+        self._placed = self._exact and not (
+            "spend" in self._columns and table.frame["spend"].isna().any()
+        )
         self._header()
         for row, values in enumerate(rows, start=1):
             sheet.set_row(row, ROW_HEIGHT)
             self._row(row, values)
         # Apart from the rows, so that sorting and filtering leave the totals where they are.
-        if everything and spends:
-            own = everything.removeprefix("All ").capitalize()
-            label = "Channels with spend" if own == "Campaigns" else f"{own} with spend"
-            self._total(self.rows + 1, label, table.frame["spend"] > 0)
-            self._total(self.rows + 2, everything, None)
+        for place, label in enumerate(self._totals, start=self.rows + 1):
+            spent = table.frame["spend"] > 0 if label != everything else None
+            self._total(place, label, spent)
         sheet.autofilter(0, 0, self.rows, len(table.columns) - 1)
-        sheet.freeze_panes(1, sum(column.format == "text" for column in table.columns))
+        named = takewhile(lambda column: column.format == "text", table.columns)
+        sheet.freeze_panes(1, len(list(named)))
 
     def column(self, name: str) -> int:
         """The number of a column, from 0."""
@@ -68,18 +72,28 @@ class Grid:
         self._sheet.set_row(0, HEADER_HEIGHT)
         for at, column in enumerate(self._table.columns):
             words = column.format == "text"
-            self._sheet.write_string(0, at, column.title, self._styles.heading(right=not words))
+            looks = self._styles.heading(right=not words, **self._apart(at))
+            self._sheet.write_string(0, at, column.title, looks)
             self._sheet.set_column(at, at, self._width(column))
 
     def _width(self, column: Column) -> float:
         values = self._table.frame[column.name]
+        word = max(map(len, column.title.split()), default=0) + 3  # and the arrow of the filter
         if column.format == "text":
-            longest = max((len(text(value)) for value in values), default=0)
-            return min(max(longest + 3, NAME_WIDTHS[0]), NAME_WIDTHS[1])
+            first = self._totals if column is self._table.columns[0] else ()
+            longest = max((len(text(value)) for value in (*values, *first)), default=0)
+            return min(max(longest + 3, word, NAME_WIDTHS[0]), NAME_WIDTHS[1])
         if column.format in ("day", "flag"):
-            return NUMBER_WIDTH + 2
-        digits = len(f"{values.sum():,.0f}") if column.format in ("money", "count") else 0
-        return max(NUMBER_WIDTH, digits + 4)
+            return max(NUMBER_WIDTH + 3, word)
+        return max(NUMBER_WIDTH, word, self._digits(column) + 3)
+
+    def _digits(self, column: Column) -> int:
+        """How many characters the longest number of a column has, its sum included."""
+        values = self._table.frame[column.name].abs()
+        whole = column.format in ("money", "count", "number")
+        most = values.sum() if whole else values.max() * (100 if column.format != "ratio" else 1)
+        cents = 3 if column.name in UNIT_COSTS else 2
+        return len(f"{most:,.0f}") + cents if most == most else 0
 
     def _row(self, row: int, values: Mapping[Any, Any]) -> None:
         looks = self._looks
@@ -109,11 +123,16 @@ class Grid:
             elif column.name in self._ratios:
                 value = RATIOS[column.name].value(sums)
                 self._formula(row, at, self._ratio(row, column), value, style)
-            elif column.name in ENDS or self._table.frame[column.name].isna().all():
+            elif column.name in ENDS or self._unknown(column, chosen):
                 self._sheet.write_blank(row, at, None, style)
             else:
                 formula = self._sum(at, chosen is not None)
                 self._formula(row, at, formula, sums[column.name], style)
+
+    def _unknown(self, column: Column, chosen: "pd.Series[bool] | None") -> bool:
+        """Whether nothing is known in any of the rows that are summed: no sum is nought then."""
+        values = self._table.frame[column.name]
+        return bool((values if chosen is None else values[chosen]).isna().all())
 
     def _sums(self, chosen: "pd.Series[bool] | None") -> dict[str, float]:
         frame = self._table.frame if chosen is None else self._table.frame[chosen]
@@ -143,7 +162,12 @@ class Grid:
 
     def _text(self, row: int, at: int, value: object) -> None:
         shown = text(value)
-        self._sheet.write_string(row, at, shown, self._styles.text(shown))
+        self._sheet.write_string(row, at, shown, self._styles.text(shown, **self._apart(at)))
+
+    def _apart(self, at: int) -> dict[str, int]:
+        """Words after a number, which ends where they begin, are moved in."""
+        after = at > 0 and self._table.columns[at - 1].format != "text"
+        return {"indent": 1} if after and self._table.columns[at].format == "text" else {}
 
     def _day(self, row: int, at: int, value: object, style: Any) -> None:
         if pd.isna(value):  # type: ignore[call-overload]
@@ -161,6 +185,12 @@ class Grid:
     def _formula(self, row: int, at: int, formula: str, value: object, style: Any) -> None:
         amount = number(value)
         self._sheet.write_formula(row, at, formula, style, "" if amount is None else amount)
+
+
+def _labels(everything: str) -> tuple[str, str]:
+    """How the rows below a table are called: of all that has spend, and of everything."""
+    own = everything.removeprefix("All ").capitalize()
+    return ("Channels" if own == "Campaigns" else own) + " with spend", everything
 
 
 def _agrees(name: str, row: Mapping[Any, Any], *, blank: bool = False) -> bool:

@@ -14,7 +14,7 @@ import orjson
 from attribution.errors import BadInput
 from attribution.metrics import Format
 from attribution.reports.cells import text as legible
-from attribution.reports.document import Document, Section
+from attribution.reports.document import Document, Section, known
 from attribution.reports.drawing import draw, sparkline
 from attribution.ui import formats
 from attribution.ui.view import Metric, records
@@ -22,7 +22,7 @@ from attribution.ui.view import Metric, records
 TEMPLATE = Path(__file__).with_name("report.typ")
 MARK = Path(__file__).parents[1] / "ui" / "mark.svg"
 STANDARD = "ua-1"
-HALF = 430.0  # the width of charts that stand side by side
+HALF = 400.0  # the width of charts that stand side by side
 MISSING = (
     "Reports as PDF need the package typst. Install it with `pip install 'caretrace[pdf]'`, or "
     "choose another format."
@@ -73,6 +73,7 @@ def printed(document: Document) -> dict[str, object]:
     return {
         "name": document.name,
         "title": legible(document.title),
+        "organisation": about["organisation"],
         "question": legible(document.question),
         "banner": legible(document.banner),
         "mark": MARK.read_text(encoding="utf-8"),
@@ -89,20 +90,20 @@ def printed(document: Document) -> dict[str, object]:
         ),
         "small_cells": about["small_cells"],
         "model_help": about["model_help"],
-        "headline": [_card(each, document.currency) for each in document.headline],
+        "headline": [card(each, document.currency) for each in document.headline],
         "sentences": [legible(each) for each in document.sentences],
         "news": [legible(each) for each in document.news],
         "warnings": [legible(each) for each in document.warnings],
-        "notes": [legible(each) for each in document.notes],
+        "notes": [legible(n) for n in document.notes if about["model_help"] not in n],
         "sections": [_section(each, document) for each in document.sections],
         "definitions": _definitions(document),
     }
 
 
-def _card(metric: Metric, currency: str) -> dict[str, object]:
+def card(metric: Metric, currency: str) -> dict[str, object]:
     """A headline number with what it was before, in words."""
-    known = metric.before is not None and metric.value is not None
-    before = formats.written(metric.before, metric.format, currency) if known else ""
+    compared = metric.before is not None and metric.value is not None
+    before = formats.written(metric.before, metric.format, currency) if compared else ""
     change, tone = "", "even"
     if metric.before and metric.value is not None:
         share = metric.value / metric.before - 1
@@ -121,7 +122,7 @@ def _card(metric: Metric, currency: str) -> dict[str, object]:
 
 
 def _section(section: Section, document: Document) -> dict[str, object]:
-    table, chart = section.table, section.chart
+    table, chart = known(section), section.chart
     rows = [
         [written(row[c.name], c.format, document.currency) for c in table.columns]
         for row in records(table.frame.head(section.printed))

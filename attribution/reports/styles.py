@@ -1,4 +1,4 @@
-"""How cells of a workbook look: one format for each kind of value, made when first used."""
+"""How reports look: the colours of all formats, and the cell formats of a workbook."""
 
 from typing import Any
 
@@ -7,6 +7,11 @@ from attribution.reports.cells import starts_formula
 from attribution.ui import formats
 
 INK, RULE, SHADE = "#1C2530", "#DDE2E8", "#F4F6F8"
+QUIET = "#5B6672"
+WARNING = "#FFF4DC"
+# Of the series of a chart in their order, the same in every format.
+SERIES = ("#366FD8", "#AA7801", "#1E8787", "#960F5A", "#8787FF", "#D23C5A")
+GOOD, BAD = "#1B7A4B", "#B3372F"
 FONT = "Calibri"
 
 
@@ -32,7 +37,7 @@ class Styles:
         quoted: dict[str, Any] = {"quote_prefix": True} if starts_formula(shown) else {}
         return self.value("text", **quoted, **more)
 
-    def heading(self, *, right: bool) -> Any:
+    def heading(self, *, right: bool, **more: Any) -> Any:
         """The title of a column."""
         return self.make(
             bold=True,
@@ -42,6 +47,7 @@ class Styles:
             bg_color=SHADE,
             bottom=2,
             bottom_color=INK,
+            **more,
         )
 
     def make(self, **looks: object) -> Any:
@@ -60,13 +66,22 @@ def pattern(kind: Format, currency: str, *, exact: bool = False) -> str:
         digits = f"{sign}#,##0.00" if exact else f"{sign}#,##0"
         return f"{digits};-{digits}"
     if kind == "rate":
-        return "0.0%"
+        return "#,##0.0%"
     if kind == "points":
-        return "+0.0%;-0.0%"
+        return '+0.0%" pts";-0.0%" pts"'
     if kind == "day":
         return "d mmm yyyy"
     if kind == "ratio":
-        return '0.0"x"'
+        return '#,##0.0"x"'
     if kind == "number" or (kind == "count" and exact):
         return "#,##0.0"
     return "#,##0"
+
+
+def mixed(share: float, start: str, end: str) -> str:
+    """A colour on the way from one (share 0) to another (share 1)."""
+    parts = (
+        round(int(start[at : at + 2], 16) * (1 - share) + int(end[at : at + 2], 16) * share)
+        for at in (1, 3, 5)
+    )
+    return "#" + "".join(f"{each:02X}" for each in parts)

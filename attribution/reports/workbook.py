@@ -6,22 +6,20 @@ same view gives the same bytes.
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from math import ceil
 from typing import Any
 
 import xlsxwriter
 
 from attribution.metrics import Format
-from attribution.reports.cells import text
+from attribution.reports.cells import TEXT_IS_TEXT, shortened, text
 from attribution.reports.document import Document
 from attribution.reports.grid import Grid
 from attribution.reports.sheet_charts import draw
 from attribution.reports.styles import Styles
 from attribution.reports.summary_sheet import summary
+from attribution.reports.unstamped import CREATED
 
-# A workbook holds the time of its making; a fixed one keeps equal reports equal.
-CREATED = datetime(2000, 1, 1)  # noqa: DTZ001  the format knows no time zone
 LETTER = 1  # paper
 LINE = 15  # points
 MEANING_WIDTHS = {"Metric": 20, "Meaning": 62, "Formula": 58, "Unit": 14}
@@ -32,26 +30,22 @@ UNITS: dict[Format, str] = {"count": "number", "rate": "percent", "ratio": "mult
 def workbook(document: Document) -> bytes:
     """Sheets: Summary, one for each section with its chart, Definitions and About."""
     file = io.BytesIO()
-    options = {
-        "in_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-    }
+    options = {**TEXT_IS_TEXT, "in_memory": True}
     with xlsxwriter.Workbook(file, options) as book:
+        # A workbook holds the time of its making; a fixed one keeps equal reports equal.
         book.set_properties({"title": document.title, "created": CREATED})
         styles = Styles(book, document.currency)
-        summary(_sheet(book, "Summary", document.about), styles, document)
+        summary(_sheet(book, "Summary", document.about, repeated=False), styles, document)
         for section in document.sections:
             sheet = _sheet(book, section.name, document.about)
             grid = Grid(sheet, styles, section.table, section.totals)
             draw(book, sheet, section, grid, document.currency)
         _definitions(_sheet(book, "Definitions", document.about), styles, document)
-        _about(_sheet(book, "About", document.about), styles, document)
+        _about(_sheet(book, "About", document.about, repeated=False), styles, document)
     return file.getvalue()
 
 
-def _sheet(workbook: Any, name: str, about: Mapping[str, str]) -> Any:
+def _sheet(workbook: Any, name: str, about: Mapping[str, str], *, repeated: bool = True) -> Any:
     """A sheet that prints well: landscape, as wide as the page, its header on every page."""
     sheet = workbook.add_worksheet(name)
     sheet.hide_gridlines(2)
@@ -59,11 +53,21 @@ def _sheet(workbook: Any, name: str, about: Mapping[str, str]) -> Any:
     sheet.set_paper(LETTER)
     sheet.fit_to_pages(1, 0)
     sheet.set_margins(left=0.5, right=0.5, top=0.8, bottom=0.7)
-    sheet.repeat_rows(0)
-    title, period = (about[key].replace("&", "&&") for key in ("title", "period"))
+    if repeated:
+        sheet.repeat_rows(0)
+    whose = shortened(about["organisation"], 45) + " · " if about["organisation"] else ""
+    cells = f"Small cells {about['small_cells'].partition(':')[0]}"
+    title, period = (_plain(shortened(about[key], 45)) for key in ("title", "period"))
     sheet.set_header(f"&L&B{title}: {name}&R{period}")
-    sheet.set_footer(f"&LGeneration {about['generation']}&RPage &P of &N")
+    sheet.set_footer(
+        f"&L{_plain(whose)}Generation {about['generation']}&C{_plain(cells)}&RPage &P of &N"
+    )
     return sheet
+
+
+def _plain(words: str) -> str:
+    """Words in a header, where & begins a code; it may have 255 characters in all."""
+    return words.replace("&", "&&")
 
 
 def _definitions(sheet: Any, styles: Styles, document: Document) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from attribution.schedule.incidents import Incidents
 from attribution.schedule.tables import (
     DELIVERY,
+    ENDED,
     OPEN,
     PLAN,
     SEND,
@@ -125,6 +126,11 @@ class Books(Incidents):
         found = select(SEND).where(SEND.c.state.in_(OPEN)).order_by(SEND.c.due_at, SEND.c.key)
         return [send_of(row) for row in self._rows(found)]
 
+    def ended_before(self, at: datetime) -> list[str]:
+        """The keys of sends that came to their end before an instant, oldest first."""
+        found = select(SEND.c.key).where(SEND.c.state.in_(ENDED), SEND.c.at < stamp(at))
+        return [str(row["key"]) for row in self._rows(found.order_by(SEND.c.at))]
+
     def send(self, key: str) -> Send | None:
         """One send."""
         rows = self._rows(select(SEND).where(SEND.c.key == key))
@@ -149,8 +155,9 @@ class Books(Incidents):
         said = places["place"] + places["state"].map(
             lambda state: "" if state == "sent" else f" ({state.replace('_', ' ')})"
         )
-        by_key = said.groupby(places["key"]).agg(", ".join)
-        return found.assign(places=found["key"].map(by_key).fillna(""))
+        # Where nothing was handed over yet, there is no text to take the kind of a column from.
+        by_key = {str(key): ", ".join(each) for key, each in said.groupby(places["key"])}
+        return found.assign(places=[by_key.get(key, "") for key in found["key"]])
 
     # Deliveries.
 

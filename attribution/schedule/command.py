@@ -93,7 +93,7 @@ def _report(options: argparse.Namespace) -> int:
         if not out.absolute().parent.is_dir():
             raise BadInput(f"There is no folder {out.parent} to write {out.name} into.")
         out.write_bytes(made.content)
-        say(f"Wrote {out}.")
+        say(f"Wrote {out.absolute()}. Nothing was sent.")
         return 0
     if options.what == "send":
         sent = manager.send_now(options.name)

@@ -10,7 +10,8 @@ from sqlalchemy import func, select, true
 
 from attribution import versions, warehouse
 from attribution.errors import CaretraceError
-from attribution.ledger import PUBLICATION, RUN, STEP, Ledger
+from attribution.ledger import Ledger
+from attribution.ledger_tables import PUBLICATION, RUN, STEP
 from attribution.lock import held
 from attribution.paths import Home
 from attribution.schedule.gate import Facts

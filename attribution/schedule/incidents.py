@@ -27,6 +27,11 @@ class Incidents(Runs):
             with self._write() as connection:
                 METADATA.create_all(connection)
 
+    def kept(self) -> bool:
+        """Whether the tables are there: an older ledger that can only be read has none."""
+        with self._sound():
+            return METADATA.tables.keys() <= set(inspect(self._engine).get_table_names())
+
     def open_incident(self, subject: str, sentence: str, now: datetime, owner: str = "") -> None:
         """Write down what is wrong with a subject; the same again is the same incident."""
         known = select(INCIDENT.c.number).where(

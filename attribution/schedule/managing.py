@@ -19,7 +19,7 @@ from attribution.schedule import plans as planning
 from attribution.schedule.books import Books
 from attribution.schedule.delivery import Deliveries, Mail
 from attribution.schedule.plans import Plan, checked
-from attribution.schedule.sending import Sender, file_of, only_sender
+from attribution.schedule.sending import RECIPIENT, Sender, file_of, only_sender
 from attribution.schedule.tables import Send
 from attribution.schedule.week import every_plan
 
@@ -41,9 +41,14 @@ class Manager:
             return every_plan(books, planning.planned(self._home), self._clock())
 
     def history(self) -> pd.DataFrame:
-        """Every send, newest first."""
+        """Every send, newest first; `file` says whether its file is kept, removed or none."""
         with Books(self._home) as books:
-            return books.history()
+            found = books.history()
+        said = [
+            _file_said(self._home, key, name)
+            for key, name in found[["key", "file_name"]].itertuples(index=False)
+        ]
+        return found.assign(file=pd.Series(said, index=found.index, dtype="object"))
 
     def incidents(self) -> list[dict[str, Any]]:
         """What is wrong now."""
@@ -101,6 +106,7 @@ class Manager:
             plan.format,
             said=plan.filters,
             since_generation=before.generation if before else None,
+            reader=RECIPIENT,
         )
         audit.record(
             self._home,
@@ -156,7 +162,10 @@ class Manager:
             raise BadInput("No file was made of this report.")
         path = file_of(self._home, send.key, send.file_name)
         if not path.is_file():
-            raise BadInput("The file of this report is not kept any more.")
+            raise BadInput(
+                f"The file of this report is removed: files are kept for so many days as "
+                f"keep_files_days of [schedule] says. Its SHA-256 was {send.sha256}."
+            )
         return send, path.read_bytes()
 
     def _one(self, name: str) -> Plan:
@@ -174,3 +183,9 @@ class Manager:
     def _record(self, name: str, what: str, plan: Plan | None = None) -> None:
         told = plan.told() if plan else {}
         audit.record(self._home, self._reader.name, audit.REPORT_PLANNED, name, did=what, **told)
+
+
+def _file_said(home: Home, key: str, file_name: str) -> str:
+    if not file_name:
+        return ""
+    return "kept" if file_of(home, key, file_name).is_file() else "removed"

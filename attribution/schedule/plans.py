@@ -30,6 +30,7 @@ class Week:
     timezone: str = "UTC"
     retry_minutes: int = 30  # then twice that, and so on up to a day; 0: not before the next week
     refresh: bool = True
+    keep_files_days: int = 366  # of what was sent; 0: for ever
 
     @property
     def zone(self) -> ZoneInfo:
@@ -208,6 +209,8 @@ def _week(table: Any, problems: list[str]) -> Week:
         mine.append("[schedule] timezone is no name such as 'America/Chicago'")
     if not 0 <= week.retry_minutes <= 24 * 60:
         mine.append("[schedule] retry_minutes must be from 0 to 1440")
+    if not 0 <= week.keep_files_days <= 36_600:
+        mine.append("[schedule] keep_files_days must be from 0 to 36600")
     problems += mine
     return Week() if mine else week
 

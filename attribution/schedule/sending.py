@@ -19,6 +19,7 @@ from attribution.errors import Busy, told
 from attribution.paths import Home
 from attribution.reports import catalog
 from attribution.reports.catalog import Rendered
+from attribution.roles import Reader
 from attribution.schedule.books import Books
 from attribution.schedule.checking import wrong_with
 from attribution.schedule.delivery import Deliveries
@@ -27,6 +28,8 @@ from attribution.schedule.gate import Facts, judge
 from attribution.schedule.plans import Plan, Week, folder_of
 from attribution.schedule.tables import Send
 
+# Nobody can tell what role reads an e-mail: what everybody may see, who may see pages.
+RECIPIENT = Reader("schedule", frozenset({"viewer"}))
 Render = Callable[..., Rendered]
 Check = Callable[[Home, int, Rendered], str]
 MISSED_AT_MOST = 60  # periods of one report that are written down when the schedule comes back
@@ -154,6 +157,7 @@ class Sender:
                 small_cells=False,
                 since_generation=before.generation if before else None,
                 banner=banner,
+                reader=RECIPIENT,
             )
             if wrong := self._check(self._home, generation, made):
                 return wrong
@@ -207,9 +211,14 @@ def send_key(name: str, due: datetime, zone: ZoneInfo) -> str:
     return f"{name}/{due.astimezone(zone).date()}"
 
 
+def folder_of_send(home: Home, key: str) -> Path:
+    """The folder of a send, which holds its file."""
+    return home.folder / "reports" / key
+
+
 def file_of(home: Home, key: str, file_name: str) -> Path:
     """Where the file of a send is kept."""
-    return home.folder / "reports" / key / file_name
+    return folder_of_send(home, key) / file_name
 
 
 def _of(send: Send) -> str:

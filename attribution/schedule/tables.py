@@ -8,27 +8,26 @@ from typing import Any
 
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
+from attribution.ledger_tables import keys, numbered, texts
+
 OPEN, ENDED = ("held", "sending"), ("sent", "failed", "skipped")
 METADATA = MetaData()
 PLAN = Table(  # those made on the page; those of the configuration are noted by name alone
     "report_plan",
     METADATA,
-    Column("name", Text, primary_key=True),
+    *keys("name"),
     Column("told", Text),  # JSON, as its table in the configuration would say it; null: it does
     Column("since", Text, nullable=False),  # nothing is due before
-    Column("actor", Text, nullable=False),
+    *texts("actor"),
     Column("held_by", Text, nullable=False, default=""),
 )
 SEND = Table(
     "report_send",
     METADATA,
-    Column("key", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("due_at", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    *keys("key"),
+    *texts("name", "due_at", "state"),
     Column("reason", Text, nullable=False, default=""),
-    Column("at", Text, nullable=False),
-    Column("actor", Text, nullable=False),
+    *texts("at", "actor"),
     Column("forced_by", Text, nullable=False, default=""),  # who said that it must leave now
     Column("begun_at", Text),
     Column("generation", Integer),
@@ -40,23 +39,20 @@ SEND = Table(
 DELIVERY = Table(
     "report_delivery",
     METADATA,
-    Column("key", Text, primary_key=True),
-    Column("place", Text, primary_key=True),
+    *keys("key", "place"),
     Column("way", Text, nullable=False),  # email folder
     Column("state", Text, nullable=False),  # waiting sending sent failed in_doubt
     Column("reason", Text, nullable=False, default=""),
     Column("tries", Integer, nullable=False, default=0),
-    Column("at", Text, nullable=False),
-    Column("next_at", Text, nullable=False),
+    *texts("at", "next_at"),
 )
 INCIDENT = Table(
     "incident",
     METADATA,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("subject", Text, nullable=False),
-    Column("sentence", Text, nullable=False),
+    numbered(),
+    *texts("subject", "sentence"),
     Column("owner", Text, nullable=False, default=""),
-    Column("opened_at", Text, nullable=False),
+    *texts("opened_at"),
     Column("told", Text, nullable=False, default="[]"),  # JSON: who has been told
     Column("closed_at", Text),
     Column("closed_told", Text, nullable=False, default="[]"),
@@ -64,8 +60,8 @@ INCIDENT = Table(
 BEAT = Table(  # the schedule's own signs of life, and what it tried
     "schedule_beat",
     METADATA,
-    Column("what", Text, primary_key=True),
-    Column("at", Text, nullable=False),
+    *keys("what"),
+    *texts("at"),
     Column("value", Text, nullable=False, default=""),
 )
 

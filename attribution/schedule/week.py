@@ -14,6 +14,7 @@ from attribution.schedule.alerts import Alerts, Teller, alerts
 from attribution.schedule.books import Books
 from attribution.schedule.delivery import Deliveries, Mail
 from attribution.schedule.plans import Plan, Planned, Week
+from attribution.schedule.pruning import prune
 from attribution.schedule.sending import Sender, only_sender
 from attribution.schedule.tables import stamp
 
@@ -74,6 +75,7 @@ class Runner:
         try:
             with only_sender(self._home):
                 sender.look(now)
+                prune(self._home, books, planned.week.keep_files_days, now)
         except Busy as error:
             self._say(str(error))
         Teller(told, books, mail).tell(now)
@@ -125,9 +127,14 @@ def every_plan(
     books: Books, planned: Planned, now: datetime
 ) -> dict[str, tuple[Plan, datetime, str]]:
     """Each plan of the configuration and of the page, since when it is known, and who holds it."""
+    for plan in planned.plans:
+        books.note_plan(plan.name, now)
+    return known_plans(books, planned)
+
+
+def known_plans(books: Books, planned: Planned) -> dict[str, tuple[Plan, datetime, str]]:
+    """Those that were noted before, as `every_plan`; nothing is written."""
     mine = {plan.name: plan for plan in planned.plans}
-    for name in mine:
-        books.note_plan(name, now)
     found = {}
     for row in books.plans():
         plan: Plan | None = mine.get(row["name"])

@@ -29,7 +29,7 @@ _CHIPS = {
     "failed": ("red", ":material/error:"),
     "empty": ("gray", ":material/hourglass_empty:"),
 }
-_NAME_WIDTHS = {"campaign": 200, "flow": 200, "forecast_model": 200, "how": 200, "name": 200}
+_NAME_WIDTHS = {"campaign": 200, "flow": 200, "forecast_model": 200, "how": 200, "name": 220}
 # Numbers that may be long, and long headings: neither may be cut, a cut number is a wrong one.
 _NUMBER_WIDTHS = {"roas": 92, "roi": 165}
 _SENTENCES = ("message", "reason")
@@ -137,14 +137,8 @@ def _twin(view: View, drawn: Figure, name: str) -> None:
 def table(view: View, name: str) -> None:
     """One table in a card with its title."""
     with st.container(border=True):
-        shown = view.tables[name]
-        st.markdown(f"**{formats.plain(shown.title)}**")
-        if shown.frame.empty:
-            st.caption(formats.prose(shown.empty))
-            return
-        if shown.note:
-            st.caption(formats.prose(shown.note))
-        frame(shown, view.currency, key=f"table_{name}")
+        st.markdown(f"**{formats.plain(view.tables[name].title)}**")
+        _noted(view, name)
 
 
 def table_with_parts(view: View, whole: str, parts: str, by: str, but: Container[str] = ()) -> None:
@@ -176,7 +170,18 @@ def tables(view: View, names: Sequence[str], key: str = "cuts") -> None:
         for tab, name in zip(shown, names, strict=True):
             if tab.open:
                 with tab:
-                    frame(view.tables[name], view.currency, key=f"table_{name}")
+                    _noted(view, name)
+
+
+def _noted(view: View, name: str) -> None:
+    """A table's rows below what is to be done about it, or what it says without any."""
+    shown = view.tables[name]
+    if shown.frame.empty:
+        st.caption(formats.prose(shown.empty))
+        return
+    if shown.note:
+        st.caption(formats.prose(shown.note))
+    frame(shown, view.currency, key=f"table_{name}")
 
 
 def frame(shown: Table, currency: str, *, key: str) -> None:

@@ -4,15 +4,16 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from attribution import lift_queries, lift_records, queries
+from attribution import holdout_plans, lift_queries, lift_records, queries
 from attribution.errors import CaretraceError
+from attribution.holdout_plans import Holdout
 from attribution.lift_plans import Action, Design, Request, monday_after
 from attribution.lift_records import Test
 from attribution.models import person_holdout
 from attribution.ui import access, draw, formats
 from attribution.ui.frame import Context
 from attribution.ui.views import lift_design, lift_result
-from attribution.ui.views.lift import COUNTS, DESIGNS, STATES, place
+from attribution.ui.views.lift import COUNTS, DESIGNS, OUTCOMES, STATES, place
 
 _DESIGNS: tuple[Design, ...] = ("markets", "switchback")
 _ACTIONS: tuple[Action, ...] = ("off", "on")
@@ -25,6 +26,14 @@ def tests(context: Context) -> list[Test]:
     if context.protected or reader is None:
         return []
     return lift_records.tests(context.home, reader)
+
+
+def holdouts(context: Context) -> list[Holdout]:
+    """Every holdout that is registered; nothing for whoever may not see them."""
+    reader = access.reader(context.home)
+    if context.protected or reader is None:
+        return []
+    return holdout_plans.holdouts(context.home, reader, context.generation)
 
 
 def chosen(context: Context, every: list[Test]) -> None:
@@ -281,3 +290,29 @@ def people(context: Context) -> None:
         st.markdown(
             f"It takes **{many:,} people**, {many * share / 100:,.0f} of them held out.{looking}"
         )
+        with st.expander("Register it, before its flow writes to anybody"):
+            _register_people(context, rate / 100, lift / 100, share / 100, known / 100)
+
+
+def _register_people(
+    context: Context, base: float, wanted: float, share: float, explained: float
+) -> None:
+    with st.form("holdout_plan", border=False):
+        with st.grid(3, min_column_width=180, gap="small"):
+            name = st.text_input("Name of the holdout", max_chars=80)
+            flow = st.text_input("Flow, as outreach names it")
+            outcome = st.selectbox("Counts", list(OUTCOMES), format_func=OUTCOMES.__getitem__)
+        if not st.form_submit_button("Register for good"):
+            return
+    reader = access.reader(context.home)
+    if reader is None:
+        return
+    try:
+        plan = holdout_plans.planned(
+            flow, outcome, share=share, base=base, wanted=wanted, explained=explained
+        )
+        holdout_plans.register(context.home, reader, context.generation, name, plan)
+    except CaretraceError as error:
+        st.error(formats.prose(str(error)))
+    else:
+        st.rerun()

@@ -16,6 +16,7 @@ from attribution.ui.view import View
 from attribution.ui.views import source_health
 
 _DONE = "operations_done"
+_RUNNING = "A refresh is running. Its steps are below; this can be done when it has ended."
 
 
 def actions(context: Context) -> None:
@@ -27,11 +28,12 @@ def actions(context: Context) -> None:
         return
     if said := st.session_state.pop(_DONE, None):
         st.success(formats.plain(said), icon=":material/check:")
+    running = operations.busy(context.home)
     with st.container(horizontal=True, gap="small"):
-        _refresh(context)
-        _days(context)
+        _refresh(context, running=running)
+        _days(context, running=running)
         _hold(context, held)
-        _roll_back(context)
+        _roll_back(context, running=running)
 
 
 def sources(context: Context) -> None:
@@ -46,6 +48,8 @@ def sources(context: Context) -> None:
         "restated": source_health.restated(known, counts=counts),
         "drift": source_health.drift(known),
     }
+    for sentence in source_health.problems(known):
+        st.error(formats.plain(sentence), icon=":material/sync_problem:")
     view = View("", figures={"days": figure} if figure else {}, tables=tables)
     draw.table(view, "sources")
     if figure:
@@ -53,8 +57,11 @@ def sources(context: Context) -> None:
     draw.tables(view, ("restated", "drift"), key="changed")
 
 
-def _refresh(context: Context) -> None:
+def _refresh(context: Context, *, running: bool) -> None:
     with st.popover("Refresh", icon=":material/sync:"):
+        if running:
+            st.caption(_RUNNING)
+            return
         st.caption("Asks every source for what is new and publishes it. Pages go on meanwhile.")
         names = _names(context)
         one = st.selectbox("Source", names, index=None, placeholder="All sources", key="only")
@@ -65,8 +72,11 @@ def _refresh(context: Context) -> None:
             )
 
 
-def _days(context: Context) -> None:
+def _days(context: Context, *, running: bool) -> None:
     with st.popover("Read days again", icon=":material/history:"):
+        if running:
+            st.caption(_RUNNING)
+            return
         st.caption(
             "Reads days of one source again that it had settled, as after a correction there. "
             "Whole months may be read; nothing is counted twice."
@@ -105,20 +115,27 @@ def _hold(context: Context, held: str | None) -> None:
         st.caption("No report and no outreach message leaves until somebody releases them.")
         reason = st.text_input("Why", key="hold_reason", max_chars=200)
         if st.button("Hold them", type="primary", key="hold", disabled=not reason.strip()):
-            _do(lambda: operations.hold(context.home, context.reader, reason), "Sends are held.")
+            _do(lambda: operations.hold(context.home, context.reader, reason))
 
 
-def _roll_back(context: Context) -> None:
+def _roll_back(context: Context, *, running: bool) -> None:
     with st.popover("Go back", icon=":material/undo:"):
+        if running:
+            st.caption(_RUNNING)
+            return
+        before = operations.earlier(context.home, context.generation)
+        if before is None:
+            st.caption("No earlier generation is kept.")
+            return
         st.caption(
-            f"Shows the generation before {context.generation} again, to everybody and at once. "
-            "The next refresh makes a new one."
+            f"Shows generation {before} again in the place of {context.generation}, to everybody "
+            "and at once. The next refresh makes a new one."
         )
         sure = st.checkbox("Yes, show the earlier numbers", key="sure")
         if st.button("Go back", type="primary", key="roll_back", disabled=not sure):
             _do(
                 lambda: operations.roll_back(context.home, context.reader),
-                "The earlier generation is shown.",
+                f"Generation {before} is shown again.",
             )
 
 
@@ -127,8 +144,8 @@ def _names(context: Context) -> list[str]:
     return [] if known is None else sorted(known.sources["source"])
 
 
-def _do(act: Callable[[], object], said: str) -> None:
-    """Act, and say what came of it."""
+def _do(act: Callable[[], object], said: str = "") -> None:
+    """Act, and say what came of it, where the page does not show it anyway."""
     try:
         act()
     except CaretraceError as error:

@@ -10,8 +10,9 @@ from attribution.roles import NOTE
 from attribution.ui import draw, formats
 from attribution.ui.frame import Context
 from attribution.ui.view import View
+from attribution.ui.views import changes
 
-_FIRST = "new_patient"
+_FIRST, _PARTS = "new_patient", "change_parts"
 
 
 def happened(context: Context) -> tuple[Annotation, ...]:
@@ -19,20 +20,38 @@ def happened(context: Context) -> tuple[Annotation, ...]:
     return annotations.every(context.home, context.reader)
 
 
-def change(view: View) -> None:
-    """What changed one number; the reader chooses which."""
+def chosen_parts(context: Context) -> str:
+    """What the reader chose to see money moved between; readers of folded cells see channels."""
+    chosen = st.session_state.get(_PARTS)
+    return chosen if chosen in changes.BY and not context.protected else changes.CHANNEL
+
+
+def change(context: Context, view: View) -> None:
+    """What changed one number; the reader chooses which, and by what it is told apart."""
     there = [kind for kind in KINDS if f"change_{kind}" in view.figures]
     if not there:
         return
-    kind = st.segmented_control(
-        "Look into",
-        there,
-        format_func=lambda kind: definition(KINDS[kind]).title,
-        default=_FIRST if _FIRST in there else there[0],
-        required=True,
-        key="change_of",
-    )
-    draw.figure(view, f"change_{kind if kind in there else there[0]}")
+    with st.container(horizontal=True, gap="medium"):
+        kind = st.segmented_control(
+            "Look into",
+            there,
+            format_func=lambda kind: definition(KINDS[kind]).title,
+            default=_FIRST if _FIRST in there else there[0],
+            required=True,
+            key="change_of",
+        )
+        if not context.protected:
+            st.segmented_control(
+                "Told apart by",
+                list(changes.BY),
+                format_func=lambda by: changes.BY[by][0],
+                default=changes.CHANNEL,
+                required=True,
+                key=_PARTS,
+            )
+    shown = kind if kind in there else there[0]
+    draw.figure(view, f"change_{shown}")
+    draw.table(view, f"parts_{shown}")
 
 
 def notes(context: Context, view: View) -> None:

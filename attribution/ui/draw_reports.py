@@ -9,24 +9,17 @@ import streamlit as st
 from attribution.errors import CaretraceError
 from attribution.metrics import KINDS, definition
 from attribution.models import MODELS
-from attribution.reports.catalog import REPORTS, Rendered
+from attribution.reports.catalog import REPORTS
 from attribution.schedule.managing import Manager
 from attribution.schedule.plans import Plan, planned
 from attribution.schedule.slots import DAYS
-from attribution.ui import access, draw, formats
+from attribution.ui import access, draw, draw_preview, formats
 from attribution.ui.frame import Context
 from attribution.ui.scope import PERIODS
 from attribution.ui.view import View
 from attribution.ui.views.reports import Known, reports
 
-_PREVIEW = "report_preview"
 _SAID = "report_said"
-_MIME = {
-    "csv": "text/csv",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "pdf": "application/pdf",
-    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-}
 
 
 def manager(context: Context) -> Manager:
@@ -49,7 +42,7 @@ def incidents(mine: Manager) -> None:
         st.warning(formats.prose(one["sentence"]), icon=":material/warning:")
 
 
-def one_report(context: Context, mine: Manager, known: Known) -> None:
+def one_report(mine: Manager, known: Known) -> None:
     """Preview, send, hold, let go or remove one report."""
     if not known:
         return
@@ -61,7 +54,7 @@ def one_report(context: Context, mine: Manager, known: Known) -> None:
         plan, _since, held_by = known[name]
         with st.container(horizontal=True, gap="small"):
             if st.button("Preview", icon=":material/visibility:", key="report_look"):
-                _try(lambda: _look(mine, name))
+                _try(lambda: draw_preview.look(mine, name))
             with st.popover("Send now", icon=":material/send:", key="report_ask"):
                 st.caption(
                     f"To {formats.plain(_to(plan))}. Data that are late are marked on it; it is "
@@ -79,44 +72,7 @@ def one_report(context: Context, mine: Manager, known: Known) -> None:
                     st.caption("What was sent stays in the history.")
                     if st.button("Remove it", key="report_remove"):
                         _try(lambda: _done(mine.remove, name, f"{name} is no longer planned."))
-        _preview(context, name)
-
-
-def _look(mine: Manager, name: str) -> None:
-    with st.spinner("The file is made as it would be sent."):
-        st.session_state[_PREVIEW] = (name, mine.preview(name))
-
-
-def _preview(context: Context, name: str) -> None:
-    """The file that would be sent now, with what its manifest says."""
-    kept: tuple[str, Rendered] | None = st.session_state.get(_PREVIEW)
-    if kept is None or kept[0] != name:
-        return
-    made = kept[1]
-    rows = made.manifest.get("rows")
-    counted = sum(rows.values()) if isinstance(rows, dict) else rows
-    st.caption(
-        f"Generation {made.manifest['generation']}, {counted:,} rows, "
-        f"{made.manifest.get('suppressed_cells', 0):,} small cells told together with others. "
-        f"SHA-256 {made.sha256[:16]}…"
-    )
-    with st.container(horizontal=True, gap="small"):
-        st.download_button(
-            f"{made.file_name}",
-            made.content,
-            made.file_name,
-            _MIME[made.file_name.rpartition(".")[2]],
-            key="report_file",
-            icon=":material/download:",
-            on_click="ignore",
-        )
-        manifest(made.manifest, "report_preview_manifest")
-
-
-def manifest(said: Mapping[str, Any], key: str) -> None:
-    """How a file was made: to read, and to take along."""
-    with st.popover("Manifest", icon=":material/receipt_long:", key=key):
-        st.json(dict(said))
+        draw_preview.preview(name)
 
 
 def _send(mine: Manager, name: str) -> None:
@@ -162,10 +118,10 @@ def history(context: Context, mine: Manager, view: View) -> None:
         with st.container(horizontal=True, gap="small"):
             kind = send.file_name.rpartition(".")[2]
             st.download_button(
-                "File", content, send.file_name, _MIME[kind], key="report_sent_file",
+                "File", content, send.file_name, draw_preview.MIME[kind], key="report_sent_file",
                 icon=":material/download:", on_click="ignore",
             )  # fmt: skip
-            manifest(send.manifest, "report_sent_manifest")
+            draw_preview.manifest(send.manifest, "report_sent_manifest")
 
 
 def form(mine: Manager, known: Known) -> None:

@@ -102,6 +102,7 @@ def _of_catalogue(context: Context, report: str, kind: Kind, small: bool) -> byt
         context.scope,
         small_cells=small,
         since_generation=earlier(context.home, context.generation),
+        reader=context.reader,
     ).content
 
 

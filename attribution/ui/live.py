@@ -39,7 +39,9 @@ def _refreshes(home: Home, *, running: bool) -> None:
         st.rerun()
     steps = refresh_queries.steps(home, str(runs["run_id"].iloc[0]))
     if still and not begun:
+        # The steps of the one before would be taken for its own.
         st.caption("A refresh is starting.")
+        return
     if begun and len(steps):
         share, words = progress(steps)
         st.progress(share, formats.plain(words))

@@ -12,6 +12,7 @@ view = overview(
     context.scope,
     protected=context.protected,
     happened=draw_overview.happened(context),
+    by=draw_overview.chosen_parts(context),
 )
 
 draw.opening(view)
@@ -20,6 +21,6 @@ with st.grid(2, min_column_width=420, gap="small"):
     draw.figure(view, "demand")
     draw.figure(view, "money")
 draw_overview.notes(context, view)
-draw_overview.change(view)
+draw_overview.change(context, view)
 draw.table(view, "service_lines")
 draw.notes(view)

@@ -12,6 +12,6 @@ draw.metrics(view)
 for name in view.figures:
     draw.figure(view, name)
 draw.table(view, "plans")
-draw_reports.one_report(context, mine, known)
+draw_reports.one_report(mine, known)
 draw_reports.form(mine, known)
 draw_reports.history(context, mine, view)

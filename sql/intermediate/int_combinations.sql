@@ -7,7 +7,7 @@
 
 with
 
-seen as (
+instants as (
 
     select
         'touchpoint' as origin,
@@ -16,11 +16,8 @@ seen as (
         utm_medium,
         utm_campaign,
         campaign_id,
-        count(*) as rows_seen,
-        min(touched_at) as first_at,
-        max(touched_at) as last_at
+        touched_at as seen_at
     from stg_touchpoint
-    group by 1, 2, 3, 4, 5, 6
     union all
     select
         'call' as origin,
@@ -29,11 +26,8 @@ seen as (
         utm_medium,
         utm_campaign,
         campaign_id,
-        count(*) as rows_seen,
-        min(started_at) as first_at,
-        max(started_at) as last_at
+        started_at as seen_at
     from stg_call
-    group by 1, 2, 3, 4, 5, 6
     union all
     select
         'contact' as origin,
@@ -42,11 +36,8 @@ seen as (
         utm_medium,
         utm_campaign,
         '' as campaign_id,
-        count(*) as rows_seen,
-        min(created_at) as first_at,
-        max(created_at) as last_at
+        created_at as seen_at
     from stg_contact
-    group by 1, 2, 3, 4, 5, 6
     union all
     select
         'message' as origin,
@@ -55,10 +46,24 @@ seen as (
         utm_medium,
         flow as utm_campaign,
         '' as campaign_id,
-        count(*) as rows_seen,
-        min(assigned_at) as first_at,
-        max(assigned_at) as last_at
+        assigned_at as seen_at
     from stg_message
+
+),
+
+seen as (
+
+    select
+        origin,
+        kind,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        campaign_id,
+        count(*) as rows_seen,
+        min(seen_at) as first_at,
+        max(seen_at) as last_at
+    from instants
     group by 1, 2, 3, 4, 5, 6
 
 ),
@@ -81,7 +86,7 @@ moments as (
 
 ),
 
-days as (
+dated as (
 
     select
         'ad_spend' as origin,
@@ -90,12 +95,9 @@ days as (
         utm_medium,
         utm_campaign,
         campaign_id,
-        count(*) as rows_seen,
-        cast(sum(spend_micros) as bigint) as spend_micros,
-        min(day) as first_day,
-        max(day) as last_day
+        spend_micros,
+        day
     from stg_ad_spend
-    group by 1, 2, 3, 4, 5, 6
     union all
     select
         'web_sessions' as origin,
@@ -104,12 +106,9 @@ days as (
         utm_medium,
         utm_campaign,
         campaign_id,
-        count(*) as rows_seen,
-        cast(0 as bigint) as spend_micros,
-        min(day) as first_day,
-        max(day) as last_day
+        0 as spend_micros,
+        day
     from stg_web_sessions
-    group by 1, 2, 3, 4, 5, 6
     union all
     select
         'claimed_conversions' as origin,
@@ -118,12 +117,9 @@ days as (
         utm_medium,
         utm_campaign,
         campaign_id,
-        count(*) as rows_seen,
-        cast(0 as bigint) as spend_micros,
-        min(day) as first_day,
-        max(day) as last_day
+        0 as spend_micros,
+        day
     from stg_claimed_conversions
-    group by 1, 2, 3, 4, 5, 6
     union all
     select
         'key_events' as origin,
@@ -132,11 +128,26 @@ days as (
         utm_medium,
         utm_campaign,
         campaign_id,
+        0 as spend_micros,
+        day
+    from stg_key_events
+
+),
+
+days as (
+
+    select
+        origin,
+        kind,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        campaign_id,
         count(*) as rows_seen,
-        cast(0 as bigint) as spend_micros,
+        cast(sum(spend_micros) as bigint) as spend_micros,
         min(day) as first_day,
         max(day) as last_day
-    from stg_key_events
+    from dated
     group by 1, 2, 3, 4, 5, 6
 
 ),

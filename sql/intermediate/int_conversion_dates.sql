@@ -7,12 +7,15 @@
 -- nobody booked) or no visit (a lead), the week in which the conversion happened stands for it,
 -- and `has_booking` or `has_visit` is false. The visit of a booking is the one that was planned.
 -- Nobody who is unknown has an own number, so there -1 stands for all of them at that moment.
+-- `dated_by` is part of what is joined on: as a condition of conversions alone it would keep the
+-- engine from hashing, and each conversion would be held against every visit.
 
 with
 
 bookings as (
 
     select
+        'booking' as dated_by,
         coalesce(stg_appointment.person_id, -1) as person_id,
         stg_appointment.booked_at as decided_at,
         stg_appointment.service_line,
@@ -35,7 +38,7 @@ bookings as (
     from stg_appointment
     cross join setting_report
     where stg_appointment.is_booked
-    group by 1, 2, 3, 4, 5, 6
+    group by 1, 2, 3, 4, 5, 6, 7
 
 ),
 
@@ -67,6 +70,7 @@ visits as (
 dated as (
 
     select
+        'visit' as dated_by,
         visits.person_id,
         visits.visited_at,
         visits.service_line,
@@ -86,31 +90,50 @@ dated as (
 
 ),
 
+conversions as (
+
+    select
+        conversion_id,
+        case
+            when kind = 'booked' then 'booking'
+            when kind in ('kept', 'new_patient', 'collected') then 'visit'
+        end as dated_by,
+        coalesce(person_id, -1) as person_id,
+        decided_at,
+        service_line,
+        location,
+        week,
+        conversions,
+        value_micros
+    from int_conversions
+
+),
+
 final as (
 
     select
-        int_conversions.conversion_id,
-        coalesce(bookings.week, dated.booked_week, int_conversions.week) as booked_week,
-        coalesce(bookings.visit_week, dated.visit_week, int_conversions.week) as visit_week,
+        conversions.conversion_id,
+        coalesce(bookings.week, dated.booked_week, conversions.week) as booked_week,
+        coalesce(bookings.visit_week, dated.visit_week, conversions.week) as visit_week,
         coalesce(bookings.week, dated.booked_week) is not null as has_booking,
         coalesce(bookings.visit_week, dated.visit_week) is not null as has_visit,
-        cast(coalesce(bookings.bookings, int_conversions.conversions) as bigint) as conversions,
-        int_conversions.value_micros
-    from int_conversions
+        cast(coalesce(bookings.bookings, conversions.conversions) as bigint) as conversions,
+        conversions.value_micros
+    from conversions
     left join bookings
         on
-            int_conversions.kind = 'booked'
-            and coalesce(int_conversions.person_id, -1) = bookings.person_id
-            and int_conversions.decided_at = bookings.decided_at
-            and int_conversions.service_line = bookings.service_line
-            and int_conversions.location = bookings.location
+            conversions.dated_by = bookings.dated_by
+            and conversions.person_id = bookings.person_id
+            and conversions.decided_at = bookings.decided_at
+            and conversions.service_line = bookings.service_line
+            and conversions.location = bookings.location
     left join dated
         on
-            int_conversions.kind in ('kept', 'new_patient', 'collected')
-            and coalesce(int_conversions.person_id, -1) = dated.person_id
-            and int_conversions.decided_at = dated.visited_at
-            and int_conversions.service_line = dated.service_line
-            and int_conversions.location = dated.location
+            conversions.dated_by = dated.dated_by
+            and conversions.person_id = dated.person_id
+            and conversions.decided_at = dated.visited_at
+            and conversions.service_line = dated.service_line
+            and conversions.location = dated.location
 
 )
 

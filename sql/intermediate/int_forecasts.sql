@@ -2,7 +2,7 @@
 --   `attribution/models/forecast_table.py`.
 -- grain: metric, dimension, member, model, week
 -- inputs: conversions, credit, spend, setting_report, int_reach
--- beside: promotions, capacity
+-- beside: promotions, capacity, planned_spend
 --
 -- SQL counts, Python solves, in worker processes of a refresh. Weeks begin with the first that
 -- has spend, as on the pages. Every number is counted in the week in which it happened, so a week

@@ -1,6 +1,6 @@
 -- Journeys by the set of channels they touched, apart for each of a hundred groups of people.
 -- grain: kind, person_group, channel_set
--- inputs: int_journey_touches, int_conversions, int_lost_touches, int_kinds
+-- inputs: int_journey_touches, int_conversions, int_lost_journeys, int_kinds
 --
 -- A channel is the bit of its number in `channel_set`; from the sixty-second on they share one.
 
@@ -33,29 +33,14 @@ won as (
 
 ),
 
-lost_sets as (
-
-    select
-        person_id,
-        kinds,
-        span,
-        journey,
-        bit_or(
-            cast(power(2, least(channel_id, 62) - 1) as bigint)
-        ) as channel_set
-    from int_lost_touches
-    group by person_id, kinds, span, journey
-
-),
-
 lost as (
 
     select
         kinds,
-        cast(person_id % 100 as integer) as person_group,
+        person_group,
         channel_set,
         count(*) as lost
-    from lost_sets
+    from int_lost_journeys
     group by 1, 2, 3
 
 ),

@@ -29,7 +29,7 @@ lost as (
 
     select
         kinds,
-        cast(person_id % 100 as integer) as person_group,
+        person_group,
         is_last,
         channel_id,
         before_1,

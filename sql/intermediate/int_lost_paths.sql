@@ -1,6 +1,6 @@
 -- The ways of those who did not come: how many journeys without an end took each path.
 -- grain: kind, service_line, quarter, step_1, step_2, step_3, step_4
--- inputs: int_lost_touches, int_kinds, int_service_lines, setting_report
+-- inputs: int_lost_journeys, int_kinds, int_service_lines, setting_report
 --
 -- Paths are as in int_won_paths. A lost journey is for the service line that its last touch with
 -- one speaks for, and counts in the quarter in which it was given up.
@@ -20,61 +20,11 @@ quarters as (
         ) as quarter
     from (
 
-        select distinct cast(floor(ended_second / 900) as bigint) as moment
-        from int_lost_touches
+        select distinct moment
+        from int_lost_journeys
 
     ) as moments
     cross join setting_report
-
-),
-
-stretches as (
-
-    select
-        person_id,
-        kinds,
-        span,
-        journey,
-        channel_id,
-        row_number() over (
-            partition by person_id, kinds, span, journey order by place desc
-        ) as back,
-        count(*) over (partition by person_id, kinds, span, journey) as stretches
-    from int_lost_touches
-    where channel_id <> before_1
-
-),
-
-paths as (
-
-    select
-        person_id,
-        kinds,
-        span,
-        journey,
-        max(stretches) as stretches,
-        max(case when back = stretches then channel_id end) as first_id,
-        max(case when back = 1 then channel_id end) as last_id,
-        max(case when back = 2 then channel_id end) as second_last_id,
-        max(case when back = 3 then channel_id end) as third_last_id
-    from stretches
-    group by person_id, kinds, span, journey
-
-),
-
-ends as (
-
-    select
-        person_id,
-        kinds,
-        span,
-        journey,
-        count(*) as touches,
-        cast(floor(max(ended_second) / 900) as bigint) as moment,
-        -- Two numbers in one, so that the largest carries its line along.
-        max(cast(place as bigint) * 1048576 + line_id) % 1048576 as line_id
-    from int_lost_touches
-    group by person_id, kinds, span, journey
 
 ),
 
@@ -82,7 +32,7 @@ counted as (
 
     select
         paths.kinds,
-        ends.line_id,
+        paths.line_id,
         quarters.quarter,
         paths.first_id as step_1,
         case
@@ -98,15 +48,9 @@ counted as (
         end as step_3,
         case when paths.stretches >= 4 then paths.last_id else 0 end as step_4,
         count(*) as journeys,
-        sum(ends.touches) as touches
-    from paths
-    inner join ends
-        on
-            paths.person_id = ends.person_id
-            and paths.kinds = ends.kinds
-            and paths.span = ends.span
-            and paths.journey = ends.journey
-    inner join quarters on ends.moment = quarters.moment
+        sum(paths.touches) as touches
+    from int_lost_journeys as paths
+    inner join quarters on paths.moment = quarters.moment
     group by 1, 2, 3, 4, 5, 6, 7
 
 ),

@@ -1,12 +1,13 @@
 -- Stretches of time in which a person converted to nothing; kinds that are alike in it share one.
--- grain: person_id, kinds, span
--- inputs: int_touches, int_conversions, int_kinds, setting_credit
+-- grain: span
+-- inputs: int_conversions, int_kinds, setting_credit
 --
 -- A kind of conversion is a bit of `kinds` (see int_kinds). A span lies after one conversion of the
 -- kind (`closed_second`, null before the first) and before the next (`next_second`, null after the
--- last); most people never converted, and have one. Kinds with the same settings and the same
--- conversions share their spans. Who became a new patient cannot become one again. Of what service
--- line it would have been nobody knows, so the settings are those of all lines.
+-- last). Most people never converted and have one span that is all time: it stands once for all of
+-- them, without a person. Kinds with the same settings and the same conversions share their spans.
+-- Who became a new patient cannot become one again. Of what service line it would have been nobody
+-- knows, so the settings are those of all lines.
 
 with
 
@@ -22,29 +23,6 @@ kinds as (
     from setting_credit
     inner join int_kinds on setting_credit.kind = int_kinds.kind
     where setting_credit.service_line = ''
-
-),
-
-alike as (
-
-    select
-        cast(sum(bit) as integer) as kinds,
-        lookback_seconds,
-        drops_direct,
-        collapses,
-        gap_seconds
-    from kinds
-    group by lookback_seconds, drops_direct, collapses, gap_seconds
-
-),
-
-people as (
-
-    select
-        person_id,
-        max(case when is_direct then 0 else 1 end) = 1 as has_named
-    from int_touches
-    group by person_id
 
 ),
 
@@ -94,41 +72,32 @@ edges as (
     left join moments
         on converters.person_id = moments.person_id and kinds.kind = moments.kind
     where moments.person_id is null
+    union all
+    select
+        cast(null as bigint) as person_id,
+        kind,
+        cast(null as double) as closed_second,
+        cast(null as double) as next_second
+    from kinds
 
 ),
 
 spans as (
 
     select
-        people.person_id,
-        alike.kinds,
-        cast(null as double) as closed_second,
-        cast(null as double) as next_second,
-        alike.lookback_seconds,
-        alike.drops_direct and people.has_named as drops_direct,
-        alike.collapses,
-        alike.gap_seconds
-    from people
-    left join converters on people.person_id = converters.person_id
-    cross join alike
-    where converters.person_id is null
-    union all
-    select
         edges.person_id,
         cast(sum(kinds.bit) as integer) as kinds,
         edges.closed_second,
         edges.next_second,
         kinds.lookback_seconds,
-        kinds.drops_direct and people.has_named as drops_direct,
+        kinds.drops_direct,
         kinds.collapses,
         kinds.gap_seconds
     from edges
-    inner join people on edges.person_id = people.person_id
     inner join kinds on edges.kind = kinds.kind
     where kinds.kind <> 'new_patient' or edges.closed_second is null
     group by
         edges.person_id,
-        people.has_named,
         edges.closed_second,
         edges.next_second,
         kinds.lookback_seconds,
@@ -141,13 +110,9 @@ spans as (
 final as (
 
     select
+        row_number() over (order by person_id, kinds, closed_second) as span,
         person_id,
         kinds,
-        cast(
-            row_number() over (
-                partition by person_id, kinds order by closed_second nulls first
-            ) as integer
-        ) as span,
         closed_second,
         next_second,
         lookback_seconds,

@@ -1,12 +1,13 @@
 -- The touches of the journeys that led to nothing, each with the channels before it.
--- grain: person_id, kinds, span, place
+-- grain: span, place
 -- inputs: int_touches, int_lost_spans, int_conversions
+-- parts: int_touches by person_id
 --
 -- A journey is lost when no touch and no conversion followed its last touch within the lookback,
 -- and the data reach beyond that. A longer pause, or a conversion, begins another journey. `place`
--- orders the touches of a span; `before_1` is the channel of the touch before in the journey, and
--- so on; 0 is none. Where the settings say so, direct visits are dropped of people who ever touched
--- another channel.
+-- orders the touches of a span, `later_journeys` counts the journeys of the span that came after;
+-- `before_1` is the channel of the touch before in the journey, and so on; 0 is none. Where the
+-- settings say so, direct visits are dropped of people who ever touched another channel.
 
 with
 
@@ -27,33 +28,66 @@ reach as (
 
 ),
 
+converters as (
+
+    select distinct person_id
+    from int_lost_spans
+    where person_id is not null
+
+),
+
+-- Nobody is looked for where no kind drops direct visits.
+drops as (
+
+    select max(case when drops_direct then 1 else 0 end) as direct
+    from int_lost_spans
+
+),
+
+named as (
+
+    select distinct int_touches.person_id
+    from int_touches
+    inner join drops on drops.direct = 1
+    where not int_touches.is_direct and int_touches.person_id % 1 = 0
+
+),
+
+-- What is ordered is kept narrow, since ordering carries every column along; and a span is one
+-- number, since ordering by three takes twice as long. Those who never converted have spans of
+-- their own, below nought.
+everybodys as (
+
+    select
+        *,
+        row_number() over (order by span) as place
+    from int_lost_spans
+    where person_id is null
+
+),
+
 followed as (
 
     select
-        spans.person_id,
-        spans.kinds,
         spans.span,
-        spans.lookback_seconds,
-        spans.next_second,
-        spans.collapses,
-        spans.gap_seconds,
-        int_touches.touched_at,
+        spans.kinds,
+        cast(int_touches.person_id % 100 as smallint) as person_group,
+        coalesce(spans.next_second, reach.until_second) as limit_second,
+        spans.next_second is null as is_open,
+        cast(spans.lookback_seconds as integer) as lookback_seconds,
+        cast(case when spans.collapses then -1 else spans.gap_seconds end as integer)
+            as gap_seconds,
         cast(extract(epoch from int_touches.touched_at) as double) as touched_second,
         int_touches.tie,
         int_touches.channel_id,
-        int_touches.line_id,
-        lag(cast(extract(epoch from int_touches.touched_at) as double)) over (
-            partition by spans.person_id, spans.kinds, spans.span
-            order by int_touches.touched_at, int_touches.tie
-        ) as last_touched_second,
-        lag(int_touches.channel_id) over (
-            partition by spans.person_id, spans.kinds, spans.span
-            order by int_touches.touched_at, int_touches.tie
-        ) as last_id
+        int_touches.line_id
     from int_touches
     inner join int_lost_spans as spans on int_touches.person_id = spans.person_id
+    left join named on int_touches.person_id = named.person_id
+    cross join reach
     where
-        not (spans.drops_direct and int_touches.is_direct)
+        int_touches.person_id % 1 = 0
+        and not (spans.drops_direct and int_touches.is_direct and named.person_id is not null)
         and (
             spans.closed_second is null
             or extract(epoch from int_touches.touched_at) > spans.closed_second
@@ -62,21 +96,58 @@ followed as (
             spans.next_second is null
             or extract(epoch from int_touches.touched_at) <= spans.next_second
         )
+    union all
+    select
+        -- A person's number has 60 bits, and there are at most seven spans of nobody.
+        -(int_touches.person_id * 8 + spans.place) as span,
+        spans.kinds,
+        cast(int_touches.person_id % 100 as smallint) as person_group,
+        reach.until_second as limit_second,
+        true as is_open,
+        cast(spans.lookback_seconds as integer) as lookback_seconds,
+        cast(case when spans.collapses then -1 else spans.gap_seconds end as integer)
+            as gap_seconds,
+        cast(extract(epoch from int_touches.touched_at) as double) as touched_second,
+        int_touches.tie,
+        int_touches.channel_id,
+        int_touches.line_id
+    from int_touches
+    left join converters on int_touches.person_id = converters.person_id
+    cross join everybodys as spans
+    left join named on int_touches.person_id = named.person_id
+    cross join reach
+    where
+        int_touches.person_id % 1 = 0
+        and converters.person_id is null
+        and not (spans.drops_direct and int_touches.is_direct and named.person_id is not null)
+
+),
+
+placed as (
+
+    select
+        *,
+        lag(touched_second) over (
+            partition by span order by touched_second, tie
+        ) as last_touched_second,
+        lag(channel_id) over (
+            partition by span order by touched_second, tie
+        ) as last_id
+    from followed
 
 ),
 
 chosen as (
 
     select
-        person_id,
-        kinds,
         span,
+        kinds,
+        person_group,
+        limit_second,
+        is_open,
         lookback_seconds,
-        next_second,
-        touched_at,
         touched_second,
         tie,
-        channel_id,
         line_id,
         -- Whether a journey begins here, and the channel beside it: two numbers in one, since each
         -- look at an earlier touch costs as much as the other.
@@ -84,53 +155,31 @@ chosen as (
             when last_id is null or touched_second - last_touched_second > lookback_seconds then 1
             else 0
         end as code
-    from followed
+    from placed
     where
         last_id is null
         or last_id <> channel_id
         or touched_second - last_touched_second > lookback_seconds
-        or not (collapses or touched_second - last_touched_second < gap_seconds)
+        or not (gap_seconds < 0 or touched_second - last_touched_second < gap_seconds)
 
 ),
 
 numbered as (
 
     select
-        person_id,
-        kinds,
-        span,
-        lookback_seconds,
-        next_second,
-        touched_second,
-        channel_id,
-        line_id,
-        row_number() over (
-            partition by person_id, kinds, span order by touched_at, tie
-        ) as place,
-        sum(code % 2) over (
-            partition by person_id, kinds, span order by touched_at, tie
-            rows between unbounded preceding and current row
-        ) as journey,
-        lead(code) over (
-            partition by person_id, kinds, span order by touched_at, tie
-        ) as next_code,
-        max(case when code % 2 = 1 then touched_second end) over (
-            partition by person_id, kinds, span
-        ) as last_begin_second,
-        max(touched_second) over (partition by person_id, kinds, span) as last_second,
-        code,
-        lag(code, 1) over (
-            partition by person_id, kinds, span order by touched_at, tie
-        ) as code_1,
-        lag(code, 2) over (
-            partition by person_id, kinds, span order by touched_at, tie
-        ) as code_2,
-        lag(code, 3) over (
-            partition by person_id, kinds, span order by touched_at, tie
-        ) as code_3,
-        lag(code, 4) over (
-            partition by person_id, kinds, span order by touched_at, tie
-        ) as code_4
+        *,
+        row_number() over (partition by span order by touched_second, tie) as place,
+        -- How many journeys of the span began after this one.
+        count(case when code % 2 = 1 then 1 end) over (
+            partition by span order by touched_second, tie
+            rows between 1 following and unbounded following
+        ) as later_journeys,
+        max(touched_second) over (partition by span) as last_second,
+        lead(code) over (partition by span order by touched_second, tie) as next_code,
+        lag(code, 1) over (partition by span order by touched_second, tie) as code_1,
+        lag(code, 2) over (partition by span order by touched_second, tie) as code_2,
+        lag(code, 3) over (partition by span order by touched_second, tie) as code_3,
+        lag(code, 4) over (partition by span order by touched_second, tie) as code_4
     from chosen
 
 ),
@@ -139,38 +188,34 @@ numbered as (
 reached as (
 
     select
-        numbered.*,
+        *,
         case
-            when numbered.code % 2 = 1 then 0
-            when numbered.code_1 % 2 = 1 then 1
-            when numbered.code_2 % 2 = 1 then 2
-            when numbered.code_3 % 2 = 1 then 3
+            when code % 2 = 1 then 0
+            when code_1 % 2 = 1 then 1
+            when code_2 % 2 = 1 then 2
+            when code_3 % 2 = 1 then 3
             else 4
         end as remembered
     from numbered
-    cross join reach
     where
         -- Only the last journey of a span can have converted, or may still convert.
-        numbered.touched_second < numbered.last_begin_second
-        or case
-            when numbered.next_second is null
-                then numbered.last_second + numbered.lookback_seconds <= reach.until_second
-            else numbered.last_second + numbered.lookback_seconds < numbered.next_second
-        end
+        later_journeys > 0
+        or last_second + lookback_seconds < limit_second
+        or (is_open and last_second + lookback_seconds = limit_second)
 
 ),
 
 final as (
 
     select
-        person_id,
-        kinds,
         span,
         cast(place as integer) as place,
-        cast(journey as integer) as journey,
+        kinds,
+        person_group,
+        cast(later_journeys as integer) as later_journeys,
         coalesce(next_code, 1) % 2 = 1 as is_last,
         touched_second + lookback_seconds as ended_second,
-        channel_id,
+        code // 2 as channel_id,
         case when remembered >= 1 then code_1 // 2 else 0 end as before_1,
         case when remembered >= 2 then code_2 // 2 else 0 end as before_2,
         case when remembered >= 3 then code_3 // 2 else 0 end as before_3,

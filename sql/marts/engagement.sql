@@ -8,30 +8,6 @@
 
 with
 
-one_week as (
-
-    select
-        flow,
-        channel,
-        purpose,
-        topic,
-        channel_wish,
-        1 as weeks,
-        week,
-        count(distinct who) as people,
-        count(*) as sent,
-        cast(sum(delivered) as bigint) as delivered,
-        cast(sum(responded) as bigint) as responded,
-        cast(sum(opened) as bigint) as opened,
-        cast(sum(machine_opened) as bigint) as machine_opened,
-        cast(sum(clicked) as bigint) as clicked,
-        cast(sum(replied) as bigint) as replied,
-        cast(sum(opted_out) as bigint) as opted_out
-    from int_sent_messages
-    group by flow, channel, purpose, topic, channel_wish, week
-
-),
-
 persons as (
 
     select
@@ -54,8 +30,26 @@ persons as (
 
 ),
 
-four_weeks as (
+counted as (
 
+    select
+        flow,
+        channel,
+        purpose,
+        topic,
+        channel_wish,
+        1 as weeks,
+        week,
+        who,
+        delivered,
+        responded,
+        opened,
+        machine_opened,
+        clicked,
+        replied,
+        opted_out
+    from int_sent_messages
+    union all
     select
         flow,
         channel,
@@ -64,7 +58,29 @@ four_weeks as (
         channel_wish,
         4 as weeks,
         block as week,
-        count(*) as people,
+        who,
+        delivered,
+        responded,
+        opened,
+        machine_opened,
+        clicked,
+        replied,
+        opted_out
+    from persons
+
+),
+
+final as (
+
+    select
+        flow,
+        channel,
+        purpose,
+        topic,
+        channel_wish,
+        weeks,
+        week,
+        count(distinct who) as people,
         count(*) as sent,
         cast(sum(delivered) as bigint) as delivered,
         cast(sum(responded) as bigint) as responded,
@@ -73,16 +89,8 @@ four_weeks as (
         cast(sum(clicked) as bigint) as clicked,
         cast(sum(replied) as bigint) as replied,
         cast(sum(opted_out) as bigint) as opted_out
-    from persons
-    group by flow, channel, purpose, topic, channel_wish, block
-
-),
-
-final as (
-
-    select * from one_week
-    union all
-    select * from four_weeks
+    from counted
+    group by flow, channel, purpose, topic, channel_wish, weeks, week
 
 )
 

@@ -30,12 +30,13 @@ common as (
         step_1,
         step_2,
         step_3,
-        step_4
+        step_4,
+        count(*) as people
     from int_patients
     where step_1 <> ''
     group by 1, 2, 3, 4
     having count(*) >= 11
-    order by count(*) desc, step_1 asc, step_2 asc, step_3 asc, step_4 asc
+    order by people desc, step_1 asc, step_2 asc, step_3 asc, step_4 asc
     limit 12
 
 ),

@@ -11,7 +11,8 @@ from few_models import build_only
 from servers.clinic import ads, clinic, records
 from servers.scripted import slices
 
-from attribution import identity, loading, refresh, settings, warehouse
+from attribution import generations, identity, loading, refresh, settings, warehouse
+from attribution.engines.duckdb import Building
 from attribution.ledger import Ledger
 from attribution.paths import Home
 from connectors import SOURCES
@@ -52,14 +53,18 @@ POINTS: dict[str, tuple[Any, str, Any]] = {
     "after beginning": (refresh._Run, "_load_all", die),
     "inside a load": (loading.rejects, "keep", die),
     "after the vault": (identity.Vault, "keep", after(identity.Vault.keep)),
-    "before closing": (warehouse.Building, "close", die),
+    "before closing": (Building, "close", die),
     "after closing": (warehouse, "publish", die),
     "after the pointer": (
-        warehouse,
+        generations,
         "write_whole",
-        after(warehouse.write_whole, lambda path, _content: path.name == "CURRENT"),
+        after(generations.write_whole, lambda path, _content: path.name == "CURRENT"),
     ),
     "before the ledger knows": (Ledger, "published", die),
+}
+# On a server, whose readers are told before pages are.
+OF_SERVERS: dict[str, tuple[Any, str, Any]] = {
+    "before the pointer of pages": (generations, "point_at", die),
 }
 STEPS = ("load ads", "load emr", "load crm", "identity", "models", "checks", "publish")
 
@@ -74,7 +79,7 @@ def run(folder: Path, point: str, *, every_model: bool = False) -> None:
         if event.step == point and event.state == "done":
             die()
 
-    if point in POINTS:
-        owner, name, replacement = POINTS[point]
+    if point in (every := POINTS | OF_SERVERS):
+        owner, name, replacement = every[point]
         setattr(owner, name, replacement)
     refresh.refresh(settings.load(Home(folder)), watch)

@@ -243,10 +243,6 @@ class SalesforceServer(Loopback):
         """End every session."""
         self.sessions.clear()
 
-    def forget_places(self) -> None:
-        """Lose every paged query."""
-        self._places.clear()
-
     def answer(self, request: Request) -> Reply:
         if request.path == "/services/oauth2/token":
             return self._token(request)

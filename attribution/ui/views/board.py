@@ -22,6 +22,10 @@ HEADLINE = (
 )
 LEAST_SHARE = 0.02  # of all spend, to be named
 STEADY = 0.02  # a change of less is none
+_TOGETHER = (
+    "Weeks with fewer than eleven people are told together with others, in the first week of four: "
+    "it stands too high, and nought after it means no more than that."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ def build(marts: Marts, scope: Scope) -> BoardView:
             price(known, whole.currency),
             money_works(tables, scope, whole.currency),
         ),
-        notes=whole.notes,
+        notes=(*([_TOGETHER] if marts.protected else []), *whole.notes),
         currency=whole.currency,
     )
 

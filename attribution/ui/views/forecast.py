@@ -236,7 +236,7 @@ def _notes(
             "One week in twenty does so by chance."
         )
     notes.append(
-        "Public holidays, promotions and the capacity in your settings are known to the model. "
+        "Public holidays, promotions, capacity and planned budgets in your settings are known. "
         "Weeks count what happened in them, so the newest week is final once it is reported."
     )
     if asked.dimension == "channel" and asked.metric != "spend":

@@ -12,6 +12,7 @@ from attribution.ui.view import records
 MODELS = {
     "seasonal_naive": "Same week last year",
     "ets": "Exponential smoothing",
+    "planned": "Planned budgets",
     "prophet": "Prophet",
     "ets_prophet": "Smoothing + Prophet",
     "all_three": "Mean of all three",

@@ -5,12 +5,17 @@ from collections.abc import Sequence
 import pandas as pd
 
 from attribution import engagement_queries, queries
+from attribution.holdout_plans import Holdout
 from attribution.lift_records import Test
 from attribution.paths import Home
 from attribution.ui import formats
 from attribution.ui.view import Column, Table, View, measured
 from attribution.ui.views.after_messages import told_lifts
 
+_END = (
+    "{} end of the 90% interval: until all people of the plan are counted, of the one that holds "
+    "however often it is looked at."
+)
 QUESTION = "What does a channel really bring? Switch it off somewhere, and count."
 PROTECTED = (
     "Lift tests stand on numbers of single places and weeks, which are not told to viewers. "
@@ -29,10 +34,23 @@ STATES = {
     "recorded": "Recorded as evidence",
     "withdrawn": "Called off",
 }
+HOLDOUT_STATES = {
+    "planned": "Planned",
+    "counting": "Counting",
+    "told": "Counted to the end",
+}
+OUTCOMES = {"returned": "People with a kept visit", "booked": "People with a booking"}
 DESIGNS = {"markets": "Matched markets", "switchback": "Switchback"}
 
 
-def lift(home: Home, generation: int, tests: Sequence[Test], *, protected: bool) -> View:
+def lift(
+    home: Home,
+    generation: int,
+    tests: Sequence[Test],
+    holdouts: Sequence[Holdout] = (),
+    *,
+    protected: bool,
+) -> View:
     """The page's view of every test; tests are the ledger's, so it is never cached."""
     if protected:
         return View(QUESTION, empty=PROTECTED)
@@ -41,6 +59,7 @@ def lift(home: Home, generation: int, tests: Sequence[Test], *, protected: bool)
         QUESTION,
         tables={
             "tests": tests_table(tests),
+            "registered": holdouts_table(holdouts),
             "holdouts": told_lifts(engagement_queries.lifts(marts)),
         },
         notes=(
@@ -94,6 +113,50 @@ def tests_table(tests: Sequence[Test]) -> Table:
     numbers = ("lift_detectable", "lift_increment", "low", "high")
     frame = frame.astype(dict.fromkeys(numbers, "float64"))
     return Table("Tests", columns, frame, empty="No test is registered yet. Design one below.")
+
+
+def holdouts_table(holdouts: Sequence[Holdout]) -> Table:
+    """Every registered holdout, newest first: what page, export and command line show."""
+    columns: tuple[Column, ...] = (
+        Column("name", "Holdout"),
+        Column("flow", "Flow"),
+        Column("counts", "Counts, within 90 days"),
+        Column("state", "State"),
+        Column("counted", "People counted", "count", "In both arms, whose 90 days are over."),
+        Column("needed", "Of", "count", "People in both arms that the plan takes."),
+        Column("wanted", "Looks for", "points", "The smallest lift worth knowing, as planned."),
+        Column("lift", "Lift", "points", "Written to less held out (CUPED)."),
+        Column("low", "Low", "points", _END.format("Lower")),
+        Column("high", "High", "points", _END.format("Upper")),
+        Column("registered", "Registered", "instant", "When the plan was saved for good."),
+        Column("actor", "By"),
+        Column("reason", "Warning"),
+    )
+    rows = [
+        {
+            "name": one.name,
+            "flow": one.plan.flow,
+            "counts": OUTCOMES[one.plan.outcome],
+            "state": HOLDOUT_STATES[one.state],
+            "counted": float(one.counted),
+            "needed": float(one.plan.people),
+            "wanted": one.plan.wanted,
+            "lift": one.lift,
+            "low": one.low,
+            "high": one.high,
+            "registered": pd.Timestamp(one.at),
+            "actor": one.actor,
+            "reason": one.warning,
+        }
+        for one in reversed(holdouts)
+    ]
+    frame = pd.DataFrame(rows, columns=[column.name for column in columns])
+    frame = frame.astype(dict.fromkeys(("lift", "low", "high"), "float64"))
+    if not frame["reason"].any():
+        frame, columns = frame.drop(columns="reason"), columns[:-1]
+    return Table(
+        "Registered holdouts", columns, frame, empty="No holdout is registered yet. Plan one below."
+    )
 
 
 def place(market: tuple[str, str]) -> str:

@@ -39,13 +39,14 @@ def overview(
     *,
     protected: bool,
     happened: tuple[Annotation, ...] = (),
+    by: str = changes.CHANNEL,
 ) -> View:
     """The page's view of one generation; built once for each scope and its notes."""
     told = refresh_queries.told_before(home, generation, protected=protected)
     if told is not None and not versions.fits(home, told.generation, protected=protected):
         told = None
     marts = queries.marts(home, generation, protected=protected)
-    return build(marts, scope, told, happened)
+    return build(marts, scope, told, happened, by)
 
 
 def build(
@@ -53,11 +54,12 @@ def build(
     scope: Scope,
     told: Marts | None = None,
     happened: tuple[Annotation, ...] = (),
+    by: str = changes.CHANNEL,
 ) -> View:
     """The page's view: headline numbers against the period before, courses, service lines.
 
     `told` are the marts that were published before, for what has been restated since; what
-    `happened` is marked.
+    `happened` is marked; what changed is told `by` channel, service_line or location.
     """
     about = queries.about(marts)
     ends = arriving.unreported(marts, scope)
@@ -81,7 +83,7 @@ def build(
         if marts.protected:
             then = _without_untold(then)
     marks = within(happened, scope.since, scope.until + WEEK - timedelta(days=1))
-    bridges, parts = changes.changes(marts, told, scope, earlier, ends, about)
+    bridges, parts = changes.changes(marts, told, scope, earlier, ends, about, by)
     placed = marts.protected and bool(scope.service_lines or scope.locations)
     if in_blocks := placed or (marts.protected and _together(now)):
         # By service line or place, and where a week is of few people, they are told four at a time.
@@ -143,7 +145,7 @@ def _without_untold(frame: pd.DataFrame) -> pd.DataFrame:
     """Where small cells are folded, a number without any row is of few people, not of nobody."""
     told = (frame[[*COUNTS, "collected"]].fillna(0) > 0).any()
     return _with_ratios(
-        frame.assign(**{name: float("nan") for name, any_told in told.items() if not any_told})
+        frame.assign(**{str(name): float("nan") for name, any_told in told.items() if not any_told})
     )
 
 

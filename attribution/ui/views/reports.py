@@ -138,6 +138,7 @@ def _history(history: pd.DataFrame) -> Table:
         Column("due_at", "Due, UTC", "instant"),
         Column("state", "State"),
         Column("places", "To", "text", "Whoever it did not reach is marked so."),
+        Column("file", "File", "text", "Files are removed after keep_files_days of [schedule]."),
         Column("reason", "Why"),
         Column("at", "Changed, UTC", "instant"),
         Column("generation", "Generation", "count"),

@@ -5,9 +5,8 @@ from functools import lru_cache
 
 import pandas as pd
 
-from attribution import group_queries, queries, report_queries
+from attribution import queries, report_queries
 from attribution.cohort_queries import cohorts_by_week
-from attribution.group_queries import Group
 from attribution.metrics import definition, ratio
 from attribution.models import MODELS
 from attribution.paths import Home
@@ -15,7 +14,6 @@ from attribution.queries import Marts, Scope
 from attribution.ui import formats
 from attribution.ui.view import Column, Metric, Table, View, measured, records
 from attribution.ui.views.channels import UNKNOWN
-from attribution.ui.views.group_numbers import numbers
 from attribution.ui.views.notes import UNASSIGNED
 from attribution.ui.views.overview import build as overview
 
@@ -27,7 +25,7 @@ SHOWN = (
 )
 RATES = (
     *("leads_that_booked", "leads_that_came", "maturity"),
-    *("show_rate", "days_to_visit"),
+    *("line_show_rate", "booked_ahead"),
 )
 COUNTS = ("leads", "booked", "kept", "new_patients")
 TOP = 3
@@ -53,7 +51,7 @@ def build(marts: Marts, scope: Scope) -> View:
         metrics=_metrics(placed, whole),
         tables={
             "lines": _table("Service lines", lines, SHOWN, whole.tables["service_lines"].note),
-            "rates": _table("How patients go on", _rates(marts, scope, placed, names), RATES),
+            "rates": _known_rates(_rates(marts, scope, placed, names)),
             "channels": _channels(marts, scope),
         },
         notes=(*_notes(marts, scope), *whole.notes),
@@ -76,23 +74,32 @@ def _table(title: str, frame: pd.DataFrame, shown: tuple[str, ...], note: str = 
 
 
 def _rates(marts: Marts, scope: Scope, lines: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
-    """How far patients of each line come: of the period, and of all that is known of them."""
-    gone_on = _gone_on(marts, scope)
+    """How far the leads of each line come, and how its appointments went, in the period."""
+    gone_on, kept = _gone_on(marts, scope), _kept(marts, scope)
     rows = []
     for row in records(lines):
         name = names.get(row["service_line"], "")
-        sums = group_queries.sums(marts, Group(service_line=(name,)))
-        found = numbers(sums, sums["people"])
-        rows.append(
-            {
-                "service_line": row["service_line"],
-                **gone_on.get(name, {}),
-                "show_rate": found["show_rate"],
-                "days_to_visit": found["days_to_visit"],
-            }
-        )
+        found = gone_on.get(name, {}) | kept.get(name, {})
+        rows.append({"service_line": row["service_line"], **found})
     frame = pd.DataFrame(rows, columns=["service_line", *RATES])
     return frame.astype(dict.fromkeys(RATES, "float64"))
+
+
+def _known_rates(frame: pd.DataFrame) -> Table:
+    """The rates of which anything is known; no rows where that is none."""
+    shown = tuple(name for name in RATES if frame[name].notna().any())
+    return _table("How patients go on", frame if shown else frame.head(0), shown or RATES)
+
+
+def _kept(marts: Marts, scope: Scope) -> dict[str, dict[str, float | None]]:
+    """How many appointments of the scope's weeks were kept, and how long they had been booked."""
+    return {
+        row["service_line"]: {
+            "line_show_rate": ratio(row["kept"], row["kept"] + row["missed"]),
+            "booked_ahead": ratio(row["days_ahead"], row["ahead"]),
+        }
+        for row in records(report_queries.appointments_of_lines(marts, scope))
+    }
 
 
 def _gone_on(marts: Marts, scope: Scope) -> dict[str, dict[str, float | None]]:
@@ -142,16 +149,11 @@ def _metrics(lines: pd.DataFrame, whole: View) -> tuple[Metric, ...]:
 
 
 def _notes(marts: Marts, scope: Scope) -> tuple[str, ...]:
-    notes = [
-        (
-            "Costs of a line set its spend against all that it did, whatever brought it. Show rate "
-            "and days to visit are of all patients of the line so far, as on the page Cohorts."
-        )
-    ]
+    notes = [("Costs of a line set its spend against all that it did, whatever brought it.")]
     if marts.protected:
         notes.append(
-            "How much of the newest leads is still to come, and which channels bring a line, is "
-            "told in reports that stay inside only."
+            "How much of the newest leads is still to come, show rates, and which channels bring a "
+            "line, are told in reports that stay inside only."
         )
     else:
         notes.append(

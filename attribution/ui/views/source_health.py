@@ -13,8 +13,14 @@ _METRICS = {
     "rows": "Rows", "spend_micros": "Spend", "impressions": "Impressions", "clicks": "Clicks",
     "conversions": "Claimed conversions", "value_micros": "Claimed value", "sessions": "Sessions",
     "engaged_sessions": "Engaged sessions", "key_events": "Key events",
+    "kept": "Kept visits", "lost": "Cancelled or missed", "amount_micros": "Payments",
+    "answered": "Answered calls", "delivered": "Delivered messages",
 }  # fmt: skip
 _MICROS = 1_000_000
+_CHANGES = {
+    "new": "New, loaded", "missing": "Missing, was loaded",
+    "appeared": "New at the source", "vanished": "Gone at the source",
+}  # fmt: skip
 OPEN = "~"  # the mark of a day that may still change
 
 
@@ -42,7 +48,20 @@ def sources(known: Loading) -> Table:
         settled=pd.to_datetime(frame["source"].map(known.settled)),
         **{c: frame[c].astype("float64") for c in ("rows_loaded", "rows_before", "rows_rejected")},
     )
+    # What somebody has to look at comes first.
+    frame = frame.sort_values(
+        ["state", "source"], key=lambda c: c != "failed" if c.name == "state" else c
+    ).reset_index(drop=True)
     return _cut("Sources", columns, frame)
+
+
+def problems(known: Loading) -> tuple[str, ...]:
+    """What is wrong with each source that failed, in whole sentences."""
+    failed = known.sources[known.sources["state"] == "failed"]
+    return tuple(
+        f"{row['source']}: {row['message']} What it had loaded before stands."
+        for row in failed.to_dict("records")
+    )
 
 
 def grid(known: Loading, today: date, *, counts: bool) -> Figure | None:
@@ -94,16 +113,18 @@ def drift(known: Loading) -> Table:
         Column("change", "Change"),
         Column(
             "since", "When", "instant",
-            "New: when it was first filled. Missing: when it last was.",
+            "New: when it was first there. Missing: when it last was.",
         ),
     )  # fmt: skip
     frame = known.drift.assign(
         since=pd.to_datetime(known.drift["since"], utc=True),
-        change=known.drift["change"].map({"new": "New", "missing": "Missing"}),
+        change=known.drift["change"].map(_CHANGES),
     )
     note = (
-        "New fields are used from now on. A missing one had values before and has none since: "
-        "look at the source whether it was renamed, or is granted no more."
+        "What is loaded goes by its name here, what a source has by its name there. New fields "
+        "are used from now on; what is new at the source is not loaded before its mapping, or a "
+        "later version, names it. A missing one had values before and has none since: look at "
+        "the source whether it was renamed, or is granted no more."
     )
     return _cut(
         "Fields that came or went", columns, frame, note, "Every source fills the fields it did."
@@ -136,10 +157,11 @@ def restated(known: Loading, *, counts: bool) -> Table:
         after=after.astype("float64"),
         change=((after - before) / before.where(before != 0)).astype("float64"),
         found_at=pd.to_datetime(found["found_at"], utc=True),
-    )
+    ).sort_values(["found_at", "day", "source"], ascending=[False, False, True])
     note = (
-        "Ad platforms and web analytics correct days for weeks; pages show what was said last. "
-        "Amounts are in the account's own currency. The newest 500 are shown."
+        "Sources correct days for weeks: clicks, visits that were kept after all, refunds. Pages "
+        "show what was said last. Amounts are in the account's own currency; days of visits, "
+        "payments, calls and messages are in UTC. The newest 500 are shown."
     )
     return _cut("Restated days", columns, frame, note, "No day was changed after it was loaded.")
 

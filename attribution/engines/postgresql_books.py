@@ -1,0 +1,113 @@
+"""What PostgreSQL holds of generations: its books, its schemas, and the views that readers see."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from attribution import generations
+from attribution.engines.postgresql_lock import transaction
+from attribution.paths import Home
+
+# Made by a model, and read by the next refresh all the same.
+CARRIED = ("int_forecasts",)
+BOOKS = (
+    "create schema if not exists caretrace",
+    """create table if not exists caretrace.generation (
+    number integer primary key, base integer, state text not null,
+    begun_at timestamptz not null default now())""",
+    "create table if not exists caretrace.published (number integer not null)",
+    "create table if not exists caretrace.holder (host text, process integer, since timestamptz)",
+    "create schema if not exists marts",
+    "create schema if not exists people",
+)
+
+
+def schemas_of(number: int) -> tuple[str, str, str]:
+    """The schemas of a generation: private, marts and people."""
+    return f"private_{number}", f"marts_{number}", f"people_{number}"
+
+
+def catch_up(home: Home, connection: Connection) -> int | None:
+    """The generation that the server says is published; the home folder follows it.
+
+    Where a refresh or a rollback was killed between the two, the files of it are here already.
+    """
+    number: int | None = run(connection, "select number from caretrace.published").scalar()
+    if number is None or generations.current_generation(home) == number:
+        return number
+    if (home.generation(number) / generations.MARTS).is_file():
+        generations.leave_after(home, number)
+        generations.point_at(home, number)
+    return number
+
+
+def point_at(connection: Connection, number: int) -> None:
+    """Let every view show a generation's tables, in one transaction that waits for the disk."""
+    with transaction(connection):
+        run(connection, "set local synchronous_commit = on")
+        run(connection, "set local lock_timeout = '5min'")
+        for schema in ("marts", "people"):
+            for (view,) in run(
+                connection, f"select viewname from pg_views where schemaname = '{schema}'"
+            ).all():
+                run(connection, f'drop view {schema}."{view}"')
+            for (table,) in run(
+                connection,
+                f"select tablename from pg_tables where schemaname = '{schema}_{number}'",
+            ).all():
+                run(
+                    connection,
+                    f'create view {schema}."{table}" as select * from {schema}_{number}."{table}"',
+                )
+        run(connection, "delete from caretrace.published")
+        run(connection, f"insert into caretrace.published values ({number})")
+        run(
+            connection,
+            f"update caretrace.generation set state = 'published' where number = {number}",
+        )
+        run(
+            connection,
+            f"update caretrace.generation set state = 'rolled back' where number > {number}",
+        )
+
+
+def drop(connection: Connection, numbers: set[int]) -> None:
+    """Remove the schemas of some generations, each in a transaction of its own."""
+    for number in sorted(numbers):
+        with transaction(connection):
+            for schema in schemas_of(number):
+                run(connection, f"drop schema if exists {schema} cascade")
+            run(connection, f"delete from caretrace.generation where number = {number}")
+
+
+def numbers(connection: Connection, where: str = "true") -> set[int]:
+    """The generations that the books know, of those that a condition holds for."""
+    return set(run(connection, f"select number from caretrace.generation where {where}").scalars())
+
+
+def carried_on(connection: Connection, schema: str) -> list[str]:
+    """The tables of a schema that the next generation starts from, by name."""
+    own = ", ".join(f"'{name}'" for name in ("cursor", "hashed_under", "to_rewrite", *CARRIED))
+    return list(
+        run(
+            connection,
+            f"select tablename from pg_tables where schemaname = '{schema}' and "
+            f"(tablename like 'raw\\_%' or tablename in ({own})) order by 1",
+        ).scalars()
+    )
+
+
+def run(connection: Connection, sql: str) -> Any:
+    """Run a statement that is PostgreSQL's own."""
+    return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
+
+
+def move(connection: Connection, number: int, marts: Sequence[str], people: Sequence[str]) -> None:
+    """Put what is published of a generation into its own schemas."""
+    private, *others = schemas_of(number)
+    for schema, moved in zip(others, (marts, people), strict=True):
+        run(connection, f"create schema if not exists {schema}")
+        for table in moved:
+            run(connection, f'drop table if exists {schema}."{table}"')
+            run(connection, f'alter table {private}."{table}" set schema {schema}')

@@ -1,0 +1,77 @@
+"""What PostgreSQL could not do, as a sentence to whoever runs caretrace; never with a password."""
+
+from typing import Any
+
+from sqlalchemy import URL
+
+from attribution.errors import SettingsError, StorageError
+
+_STANDS = "What was published still stands."
+# By the class of SQLSTATE, or by the whole of it (PostgreSQL's appendix A).
+_SENTENCES = {
+    "53100": "{place} has no space left on its disk. Free some and refresh again.",
+    "53200": "{place} has no memory left. Give it more, or lower work_mem, and refresh again.",
+    "53300": "{place} takes no more connections. Raise max_connections, or try again later.",
+    "53400": "{place} refuses to go beyond a limit that was set for it. Raise temp_file_limit or "
+    "what else is limited, and refresh again.",
+    "42501": "{place} does not let {user} do this. Make {user} the owner of the database, or give "
+    "it the right CREATE on it, and try again.",
+    "25006": "{place} can only be read: it is a standby. Name the server that it follows.",
+    "57014": "{place} was told to cancel what was asked of it. Try again.",
+    "55P03": "Somebody reads the published tables on {place} all the time, so they could not be "
+    "replaced. End that, and try again.",
+    "57P03": "{place} is starting or stopping. Try again in a moment.",
+    "57P": "The connection to {place} was ended by the server. Try again.",
+    "08": "The connection to {place} was lost. Try again.",
+}
+
+
+def raise_in_words(error: BaseException, url: URL) -> None:
+    """Raise StorageError where an error is of the server, its rights or its disk; else return."""
+    sentence = in_words(error, url)
+    if sentence:
+        raise StorageError(f"{sentence} {_STANDS}") from error
+
+
+def in_words(error: BaseException, url: URL) -> str:
+    """A sentence for what is not a fault of the program; "" for all else."""
+    import psycopg
+
+    if not isinstance(error, psycopg.Error):
+        return ""
+    state = error.sqlstate or ""
+    for length in (5, 3, 2):
+        if state[:length] in _SENTENCES and state:
+            return _SENTENCES[state[:length]].format(place=place(url), user=_user(url))
+    if not state and isinstance(error, psycopg.OperationalError):
+        # Its own words name a host, a user and a database, and no password.
+        return (
+            f"{place(url)} cannot be reached as {_user(url)}: {_reason(error, url)}. Correct "
+            "CARETRACE_WAREHOUSE, or start the server, and try again."
+        )
+    return ""
+
+
+def place(url: URL) -> str:
+    """A server and its database as they may be said."""
+    host = url.host or url.query.get("host") or "this computer"
+    port = f":{url.port}" if url.port else ""
+    return f"PostgreSQL at {host}{port}, database {url.database or 'of that name'},"
+
+
+def driver_missing() -> SettingsError:
+    """What to install."""
+    return SettingsError(
+        "CARETRACE_WAREHOUSE names PostgreSQL, which needs a library: "
+        "pip install 'caretrace[postgres]'."
+    )
+
+
+def _user(url: URL) -> str:
+    return url.username or "you"
+
+
+def _reason(error: Any, url: URL) -> str:
+    lines = [line for line in str(error).strip().splitlines() if line.strip()] or ["no answer"]
+    said = lines[0].split("FATAL:")[-1].split(" failed: ")[-1].strip().rstrip(".?")
+    return said.replace(url.password, "***") if isinstance(url.password, str) else said

@@ -1,0 +1,80 @@
+"""One refresh at a time on one server: an advisory lock, held by the connection that publishes.
+
+Where that connection is lost, the lock goes with it, and nothing can be published any more.
+"""
+
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import URL, Connection
+from sqlalchemy.exc import DBAPIError
+
+from attribution.engines.postgresql_errors import place
+from attribution.engines.postgresql_server import engine_for, prove
+from attribution.errors import Busy
+from attribution.paths import Home
+
+_KEY = 7_241_936_180_551_904_317  # any number, and always the same
+_HELD: dict[Home, Connection] = {}
+
+
+@contextmanager
+def holding(home: Home, url: URL, books: Sequence[str]) -> Iterator[Connection]:
+    """The connection that holds the lock, outside of a transaction; raises Busy with who has it."""
+    if home in _HELD:
+        yield _HELD[home]
+        return
+    engine = engine_for(url)
+    try:
+        with engine.connect() as connection:
+            _take(connection)
+            with transaction(connection):
+                for statement in books:
+                    _run(connection, statement)
+                _run(connection, "delete from caretrace.holder")
+                connection.exec_driver_sql(
+                    "insert into caretrace.holder values (?, ?, current_timestamp)",
+                    (platform.node(), os.getpid()),
+                )
+            prove(connection)
+            _HELD[home] = connection
+            try:
+                yield connection
+            finally:
+                del _HELD[home]
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """A transaction of its own, whatever was only read before."""
+    connection.commit()
+    with connection.begin():
+        yield
+
+
+def _take(connection: Connection) -> None:
+    taken = _run(connection, f"select pg_try_advisory_lock({_KEY})").scalar()
+    connection.commit()
+    if taken:
+        return
+    try:
+        row = _run(
+            connection,
+            "select host, process, to_char(since at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') "
+            "from caretrace.holder",
+        ).first()
+    except DBAPIError:
+        row = None  # it is the first refresh of all, and has not written it down yet
+    who = "process {1} on {0}, since {2} UTC".format(*row) if row else "an unknown process"
+    raise Busy(
+        f"Another refresh is running on {place(connection.engine.url)} {who}. Wait for it, or stop "
+        "that process."
+    )
+
+
+def _run(connection: Connection, sql: str):  # type: ignore[no-untyped-def]
+    return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})

@@ -1,0 +1,161 @@
+"""A PostgreSQL server that holds private stores: how it is spoken to, and what it must be."""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool
+
+from attribution.dialects import spoken
+from attribution.engines.postgresql_errors import driver_missing, place, raise_in_words
+from attribution.errors import StorageError
+
+OLDEST = 15  # the first that knows MERGE
+# As bulk work wants it: hash joins with room, not a nested loop that an estimate of one row
+# chose, and no seconds of compiling for a query of milliseconds. A commit that is lost with the
+# server takes its cursor with it; publishing waits for the disk.
+SETTINGS = {
+    "client_encoding": "UTF8",
+    "timezone": "UTC",
+    "datestyle": "ISO",
+    "jit": "off",
+    "work_mem": "256MB",
+    "enable_nestloop": "off",
+    "synchronous_commit": "off",
+}
+
+
+def engine_for(url: URL, schemas: tuple[str, ...] = ()) -> Engine:
+    """An engine that hears DuckDB's SQL, with names looked for in these schemas, the first first.
+
+    Every connection is opened anew: a refresh has few, and a pool would keep those that were lost.
+    """
+    import psycopg
+
+    settings = SETTINGS | ({"search_path": ",".join(schemas)} if schemas else {})
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        hide_parameters=True,  # an error must not tell whose rows were asked for
+        connect_args={
+            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+            "application_name": "caretrace",
+            "connect_timeout": 10,
+            # Firewalls forget a connection on which nothing is said while models are solved.
+            "keepalives_idle": 60,
+            # Values are put in by the driver: the server could not tell the type of many.
+            "cursor_factory": psycopg.ClientCursor,
+        },
+    )
+    event.listen(engine, "before_cursor_execute", _translated, retval=True)
+    event.listen(engine, "handle_error", _explained)
+    return engine
+
+
+def require() -> None:
+    """Raise SettingsError where what speaks to the server is not installed."""
+    if find_spec("psycopg") is None:
+        raise driver_missing()
+
+
+def _translated(
+    _connection: Connection,
+    cursor: Any,
+    statement: str,
+    parameters: Any,
+    context: Any,
+    _many: bool,
+) -> tuple[str, Any]:
+    """A statement in DuckDB's SQL as PostgreSQL reads it.
+
+    What SQLAlchemy has written itself is left alone, and so is what takes no values: that is
+    written for PostgreSQL already.
+    """
+    if context.compiled is not None or context.execution_options.get("no_parameters"):
+        return statement, parameters
+    *first, last = spoken("postgresql", statement)
+    for each in first:
+        cursor.execute(each)
+    return last, parameters
+
+
+def _explained(context: Any) -> None:
+    raise_in_words(context.original_exception, context.engine.url)
+
+
+def prove(connection: Connection) -> None:
+    """Raise StorageError where a server cannot hold private stores, with what to do about it."""
+    for _subject, fine, sentence in looked_at(connection):
+        if not fine:
+            raise StorageError(sentence)
+
+
+def looked_at(connection: Connection) -> Iterator[tuple[str, bool, str]]:
+    """What a server is and allows: a subject, whether it will do, a sentence."""
+    where = place(connection.engine.url)
+    told = connection.exec_driver_sql(_SETTINGS, execution_options=_PLAIN).all()
+    say = {str(name): str(value) for name, value in told}
+    version = int(say["server_version_num"]) // 10_000
+    yield (
+        "PostgreSQL",
+        version >= OLDEST,
+        f"version {say['server_version'].split()[0]}."
+        if version >= OLDEST
+        else f"{where} is version {version}, and caretrace needs {OLDEST} or later. Use a newer "
+        "server.",
+    )
+    row = connection.exec_driver_sql(_DATABASE, execution_options=_PLAIN).one()
+    encoding, collation, kind, may, size = row
+    plain = encoding == "UTF8" and kind != "i" and collation in _BY_CODE_POINTS
+    yield (
+        "PostgreSQL's order of texts",
+        plain,
+        "by code points, as everywhere."
+        if plain
+        else f"{where} has encoding {encoding} and orders texts by {collation}, so ties would "
+        f"fall otherwise than elsewhere. {_CREATE}",
+    )
+    user = connection.engine.url.username or "you"
+    yield (
+        "PostgreSQL's rights",
+        bool(may),
+        "schemas can be made."
+        if may
+        else f"{where} does not let {user} make schemas. Make {user} the owner of the database, "
+        "or give it the right CREATE on it.",
+    )
+    zone = say["TimeZone"]
+    yield "PostgreSQL's time zone", zone == "UTC", f"{zone} while caretrace is connected."
+    yield (
+        "PostgreSQL's settings",
+        True,
+        (
+            f"work_mem {int(say['work_mem']) // 1024} MB, jit {say['jit']}, nested loops "
+            f"{say['enable_nestloop']} while caretrace is connected; the database holds "
+            f"{size / 1e9:.1f} GB, and a refresh may need as much again."
+        ),
+    )
+
+
+_CREATE = (
+    "Make one for it: create database clinic template template0 encoding 'UTF8' "
+    "lc_collate 'C.UTF-8' lc_ctype 'C.UTF-8'."
+)
+_BY_CODE_POINTS = ("C", "POSIX", "C.UTF-8", "C.utf8", "PG_UNICODE_FAST")
+_SETTINGS = "select name, setting from pg_settings"
+_DATABASE = """
+select
+    pg_encoding_to_char(encoding),
+    case
+        when datlocprovider = 'c' then datcollate
+        -- Its name is another from version 17 on.
+        else coalesce(
+            to_jsonb(pg_database) ->> 'datlocale', to_jsonb(pg_database) ->> 'daticulocale'
+        )
+    end,
+    datlocprovider,
+    has_database_privilege(datname, 'CREATE'), pg_database_size(datname)
+from pg_database where datname = current_database()
+"""
+_PLAIN = {"no_parameters": True}

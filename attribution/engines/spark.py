@@ -1,0 +1,232 @@
+"""Spark: a cluster builds the models of what this computer has loaded.
+
+What is loaded stands in a DuckDB file of the home folder, which takes windows whole or not at all,
+and is landed on the cluster as Parquet that is only ever added to. Each generation's models are
+tables of a database of their own; what is of people stays there, and views of the published marts
+stand in one database for whoever reads with tools of their own. Pages read files in the home
+folder, as on every engine, and never wait for the cluster.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from attribution import generations, transform
+from attribution.at_rest import write_whole
+from attribution.engines import duckdb
+from attribution.engines.carrying import carry
+from attribution.engines.files import NO_TABLES, Grains
+from attribution.engines.private_copy import PrivateCopy
+from attribution.engines.spark_landing import Parts, as_text, forget, land
+from attribution.engines.spark_server import engine_for, looked_at, owned, prefix
+from attribution.errors import BadInput, StorageError
+from attribution.generations import PRIVATE
+from attribution.paths import Home
+from attribution.raw import tables
+
+if TYPE_CHECKING:
+    from attribution.engines.duckdb_moving import Receiving
+
+_SHOWN = "landed.json"  # which parts of what was loaded a generation is made of
+# Made by a model, and read by the next refresh all the same.
+_CARRIED = ("int_forecasts",)
+
+
+class Building(duckdb.Building):
+    """The next generation: loaded here, made there."""
+
+    def __init__(self, home: Home, number: int, *, memory: str, resumed: bool, url: URL) -> None:
+        self._url = url
+        self._cluster: Engine | None = None
+        self._at_work = False  # whether the cluster was asked for anything
+        super().__init__(home, number, memory=memory, resumed=resumed)
+
+    @contextmanager
+    def modelling(self) -> Iterator[Connection]:
+        """A connection to the cluster, on which all that was loaded has landed."""
+        if self._cluster is None:
+            self._cluster = self._landed()
+        with self._cluster.connect() as connection:
+            yield connection
+
+    def _landed(self) -> Engine:
+        """Land what was loaded; it is the same for the rest of this refresh."""
+        self._at_work = True
+        database = database_of(self.number)
+        engine = engine_for(self._url)
+        with self.connect() as here, engine.connect() as there:
+            owned(there, self.home)
+            _do(there, f"drop database if exists {database} cascade")
+            _do(there, f"create database {database}")
+            shown = land(here, there, prefix(), database, _read())
+            _do(there, f"use {database}")
+        write_whole(self.folder / _SHOWN, as_text(shown).encode("ascii"))
+        return engine
+
+    def copy_marts(
+        self, marts: Grains, people: Grains = NO_TABLES, beside: tuple[str, ...] = ()
+    ) -> None:
+        """Bring what is published, then write the files that readers open."""
+        with self.modelling() as source, self.engine.begin() as target:
+            driver: Any = target.connection.driver_connection
+            there = set(tables(source))
+            for table in (*marts, *people, *(name for name in _CARRIED if name in there)):
+                carry(source, driver, table)
+        super().copy_marts(marts, people, beside)
+
+    def abandon(self) -> None:
+        """Let go of the cluster and of the file; the next refresh goes on from what was loaded."""
+        if self._cluster is not None:
+            self._cluster.dispose()
+            self._cluster = None
+        super().abandon()
+
+    def discard(self) -> None:
+        """Let go. Once the cluster is at work, a failure is its own: what was loaded is kept."""
+        if self._at_work:
+            self.abandon()
+        else:
+            super().discard()
+
+
+class Spark(duckdb.DuckDb):
+    """A cluster, for those whose touchpoints outgrow one computer."""
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+
+    def begin(self, home: Home, *, memory: str) -> duckdb.Building:
+        """Start the next generation from what was loaded for the published one."""
+        # Before anything is loaded: without the cluster nothing could be made of it.
+        engine_for(self._url).dispose()
+        return super().begin(home, memory=memory)
+
+    def building(self, home: Home, number: int, *, memory: str, resumed: bool) -> Building:
+        """Open a generation that has its folder to build in it."""
+        return Building(home, number, memory=memory, resumed=resumed, url=self._url)
+
+    def publish(self, home: Home, number: int) -> None:
+        """Point readers on the cluster at a closed generation, then pages; drop the oldest.
+
+        Where the cluster fails, pages stay where they are.
+        """
+        with _told(self._url) as connection:
+            _show(connection, number)
+        super().publish(home, number)
+        _tidy(home, self._url)
+
+    def rollback(self, home: Home, number: int) -> None:
+        """Point readers at an earlier generation."""
+        with _told(self._url) as connection:
+            _show(connection, number)
+        super().rollback(home, number)
+
+    def drop_others(self, home: Home, number: int) -> int:
+        """Remove every generation but this one, here and on the cluster."""
+        dropped = super().drop_others(home, number)
+        _tidy(home, self._url)
+        return dropped
+
+    def receive(
+        self, home: Home, number: int, store: Connection, names: Sequence[str]
+    ) -> "Receiving":
+        """Take in what another engine holds; of DuckDB's there is nothing to carry."""
+        if (home.generation(number) / PRIVATE).is_file():
+            raise BadInput(
+                "Spark builds models of what DuckDB's file holds, so nothing need be carried. Set "
+                "CARETRACE_WAREHOUSE and run `caretrace refresh`."
+            )
+        return super().receive(home, number, store, names)
+
+    @contextmanager
+    def asked(self, home: Home, number: int) -> Iterator[Any]:
+        """DuckDB with what was loaded; what models made comes when a question names it."""
+        engine = engine_for(self._url, database_of(number))
+        try:
+            with engine.connect() as connection, PrivateCopy(connection) as copy:
+                yield copy
+        finally:
+            engine.dispose()
+
+    def findings(self, home: Home) -> Iterator[tuple[str, bool, str]]:
+        """Version, time zone, ANSI mode, catalog and rights of the cluster."""
+        try:
+            with engine_for(self._url).connect() as connection:
+                yield from list(looked_at(connection))
+        except StorageError as error:
+            yield "Spark", False, str(error)
+
+
+@contextmanager
+def _told(url: URL) -> Iterator[Connection]:
+    """A connection to the cluster for a few words."""
+    engine = engine_for(url)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise StorageError(
+            f"Spark did not do as it was told ({type(error.orig).__name__}); what was published "
+            "still stands. Look at its log, then run `caretrace refresh` again."
+        ) from None
+    finally:
+        engine.dispose()
+
+
+def _show(connection: Connection, number: int) -> None:
+    """Let the views of the published marts show those of a generation."""
+    _do(connection, f"create database if not exists {prefix()}")
+    database = database_of(number)
+    if database not in _names(connection, f"show databases like '{prefix()}_*'", 0):
+        return  # the cluster's catalog was lost; pages have all that they need
+    there = set(_names(connection, f"show tables in {database}", 1))
+    for model in transform.load_models():
+        if model.layer == "marts" and model.name in there:
+            view = f"{prefix()}.{model.name}"
+            _do(
+                connection,
+                f"create or replace view {view} as select * from {database}.{model.name}",
+            )
+
+
+def _tidy(home: Home, url: URL) -> None:
+    """Drop what no kept generation needs; where that fails, the next publication does it."""
+    kept = set(generations.finished(home, until=None))
+    with suppress(StorageError), _told(url) as connection:
+        for name in _names(connection, f"show databases like '{prefix()}_*'", 0):
+            number = name.removeprefix(f"{prefix()}_")
+            if number.isdigit() and int(number) not in kept:
+                _do(connection, f"drop database if exists {name} cascade")
+        forget(connection, prefix(), [_shown(home, each) for each in kept])
+
+
+def database_of(number: int) -> str:
+    """The database of a generation."""
+    return f"{prefix()}_{number}"
+
+
+def _read() -> set[str]:
+    """The tables that models and checks read, and that no model makes."""
+    files = [*transform.load_models(), *transform.load_checks()]
+    return {name for file in files for name in (*file.inputs, *file.beside)} - {
+        file.name for file in files
+    }
+
+
+def _shown(home: Home, number: int) -> Parts:
+    path = home.generation(number) / _SHOWN
+    parts: Parts = json.loads(path.read_text("ascii")) if path.is_file() else {}
+    return parts
+
+
+def _names(connection: Connection, sql: str, place: int) -> list[str]:
+    return [str(row[place]) for row in connection.exec_driver_sql(sql).all()]
+
+
+def _do(connection: Connection, sql: str) -> None:
+    """Run a statement that is Spark's own."""
+    connection.exec_driver_sql(sql, execution_options={"no_parameters": True})

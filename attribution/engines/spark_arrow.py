@@ -1,0 +1,88 @@
+"""How Arrow gets into Spark and out of it, and what Spark says of its tables."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import takewhile
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from attribution.dialects import written_for
+from attribution.engines.spark_driver import answer, quiet, told_apart
+
+_LENT = "incoming"
+
+
+def session_of(connection: Connection) -> Any:
+    """The session that a connection speaks in."""
+    driver: Any = connection.connection.driver_connection
+    return driver.session
+
+
+@contextmanager
+def lent(connection: Connection, table: pa.Table) -> Iterator[str]:
+    """Lend an Arrow table for the length of a block, under the name it yields."""
+    session = session_of(connection)
+    with told_apart(), quiet():
+        sent(session, table).createOrReplaceTempView(_LENT)
+    try:
+        yield _LENT
+    finally:
+        with told_apart():
+            session.catalog.dropTempView(_LENT)
+
+
+def sent(session: Any, table: pa.Table) -> Any:
+    """An Arrow table as a frame of Spark's: whole numbers signed, instants to the microsecond."""
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    # Of an instant what is less than a microsecond is cut off; a number that is too big is not.
+    cast = [
+        column.cast(_known(column.type), safe=not pa.types.is_timestamp(column.type))
+        for column in table.columns
+    ]
+    arrow = pa.table(dict(zip(table.column_names, cast, strict=True)))
+    # Spark cannot tell what an empty table holds unless it is told.
+    schema = from_arrow_schema(arrow.schema)
+    return session.createDataFrame(arrow if len(arrow) else [], schema)
+
+
+def fetch(connection: Connection, sql: str) -> pa.Table:
+    """What a query in DuckDB's SQL answers, as an Arrow table."""
+    return answer(session_of(connection), written_for("spark", sql))
+
+
+def batches(connection: Connection, sql: str, size: int) -> Iterator[pa.RecordBatch]:
+    """The same in record batches of at most `size` rows."""
+    yield from fetch(connection, sql).to_batches(size)
+
+
+def tables(connection: Connection) -> list[str]:
+    """The tables of the database that is used, by name, without temporary ones."""
+    rows = connection.exec_driver_sql("show tables").all()
+    return sorted(str(name) for _place, name, temporary in rows if not temporary)
+
+
+def columns(connection: Connection, table: str) -> dict[str, str]:
+    """The columns of a table and their types, in order; none where there is no such table."""
+    try:
+        rows = connection.exec_driver_sql(f"describe {table}").all()
+    except DBAPIError:
+        return {}
+    # After them Spark says which of them files are parted by.
+    own = takewhile(lambda row: row[0] and not row[0].startswith("#"), rows)
+    return {str(name): str(kind) for name, kind, *_ in own}
+
+
+def _known(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_null(kind):
+        return pa.string()  # a column that holds nothing has no type of its own
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", "UTC" if kind.tz else None)
+    if pa.types.is_unsigned_integer(kind):
+        return pa.int64()
+    if pa.types.is_dictionary(kind):
+        return kind.value_type
+    return kind

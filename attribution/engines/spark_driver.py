@@ -1,0 +1,175 @@
+"""Spark Connect as Python's database drivers are (PEP 249), so that SQLAlchemy can speak to it.
+
+There are no transactions: what a statement has done stays done, and a refresh answers for that by
+building in a place that nobody reads until it is whole.
+"""
+
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+
+from attribution.errors import SettingsError
+
+apilevel, threadsafety, paramstyle = "2.0", 1, "qmark"
+# What answers with rows; anything else is done by the time that it was sent.
+_COMMENTS = re.compile(r"^(\s+|--[^\n]*\n|/\*.*?\*/)+", re.DOTALL)
+_ASKS = ("select", "with", "from", "values", "describe", "show", "set ", "(")
+
+
+class Warning(Exception):  # noqa: A001
+    """PEP 249's."""
+
+
+class Error(Exception):
+    """Whatever Spark did not do."""
+
+
+class DatabaseError(Error):
+    """What the server says of a statement."""
+
+
+class OperationalError(DatabaseError):
+    """The server is not there, or went away."""
+
+
+class ProgrammingError(DatabaseError):
+    """A statement that Spark does not understand."""
+
+
+class InterfaceError(Error):
+    """PEP 249's."""
+
+
+DataError = IntegrityError = InternalError = NotSupportedError = DatabaseError
+
+
+class Cursor:
+    """One statement at a time, and what it answered."""
+
+    arraysize = 1
+    rowcount = -1
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._rows: Iterator[tuple[Any, ...]] = iter(())
+        self.description: list[tuple[Any, ...]] | None = None
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Run a statement, with a value for each `?`."""
+        table = answer(self._session, sql, parameters)
+        self.description = None
+        self._rows = iter(())
+        if table is not None:
+            empty = (None,) * 4
+            self.description = [(f.name, str(f.type), *empty, True) for f in table.schema]
+            columns = [column.to_pylist() for column in table.columns]
+            self._rows = iter(zip(*columns, strict=True))
+
+    def executemany(self, sql: str, every: Sequence[Sequence[Any]]) -> None:
+        """Run a statement for each of some rows of values."""
+        for parameters in every:
+            self.execute(sql, parameters)
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next row, or none."""
+        return next(self._rows, None)
+
+    def fetchmany(self, size: int = 1) -> list[tuple[Any, ...]]:
+        """The next rows."""
+        return [row for _, row in zip(range(size), self._rows, strict=False)]
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows that are left."""
+        return list(self._rows)
+
+    def close(self) -> None:
+        """Forget the rows."""
+        self._rows = iter(())
+
+    def setinputsizes(self, _sizes: object) -> None:
+        """PEP 249's; nothing to do."""
+
+    def setoutputsize(self, _size: object, _column: object = None) -> None:
+        """PEP 249's; nothing to do."""
+
+
+class Connection:
+    """A session of a Spark Connect server: its temporary views are its own."""
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+
+    def cursor(self) -> Cursor:
+        """A new cursor."""
+        return Cursor(self.session)
+
+    def commit(self) -> None:
+        """Nothing to do: every statement stands by itself."""
+
+    def rollback(self) -> None:
+        """Nothing can be taken back."""
+
+    def close(self) -> None:
+        """Leave the server."""
+        with told_apart():
+            self.session.stop()
+
+
+# The client writes every error out, statement, plan and all; who asked gets it as an error.
+logging.getLogger("SQLQueryContextLogger").disabled = True
+
+
+def connect(remote: str) -> Connection:
+    """A session of the server at a `sc://` address; raises OperationalError without one."""
+    try:
+        with quiet():
+            from pyspark.sql.connect.session import SparkSession
+    except ImportError as error:
+        raise SettingsError(
+            "The warehouse is on Spark, whose client is not installed: install caretrace[spark]."
+        ) from error
+    with told_apart(), quiet():
+        session = SparkSession.builder.remote(remote).create()
+        # Days and weeks are those of UTC, as in the other engines, whatever the server's clock is.
+        session.conf.set("spark.sql.session.timeZone", "UTC")
+    return Connection(session)
+
+
+def answer(session: Any, sql: str, parameters: Sequence[Any] = ()) -> pa.Table | None:
+    """Run a statement; its rows as Arrow, or None where it asks for none."""
+    with told_apart(), quiet():
+        frame = session.sql(sql, args=list(parameters) or None)
+        if not _COMMENTS.sub("", sql).lower().startswith(_ASKS):
+            return None
+        table: pa.Table = frame.toArrow()
+    return table
+
+
+@contextmanager
+def told_apart() -> Iterator[None]:
+    """Errors of Spark's client as PEP 249 names them."""
+    from grpc import RpcError
+    from pyspark.errors import PySparkException
+    from pyspark.errors.exceptions.connect import AnalysisException, ParseException
+
+    try:
+        yield
+    except (AnalysisException, ParseException) as error:
+        raise ProgrammingError(str(error)) from error
+    except PySparkException as error:
+        raise DatabaseError(str(error)) from error
+    except RpcError as error:
+        raise OperationalError(str(error)) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The client warns of pandas 3, of which nothing is used here: all rows travel as Arrow."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning, module=r"pyspark\.")
+        yield

@@ -1,0 +1,73 @@
+"""Which engine holds the private store: the URL in `CARETRACE_WAREHOUSE`, or in the settings.
+
+A URL may hold a password; nothing here says one, and errors name the part that is wrong.
+"""
+
+import os
+import tomllib
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from attribution.errors import SettingsError
+from attribution.paths import Home
+
+VARIABLE = "CARETRACE_WAREHOUSE"
+DEFAULT = "duckdb:///"
+DUCKDB, POSTGRESQL, SPARK = "duckdb", "postgresql", "spark"
+_DRIVERS = {"duckdb": DUCKDB, "postgresql+psycopg": POSTGRESQL, "sc": SPARK}
+# What people write, and what is meant by it.
+_NEARLY = {
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg2": "postgresql+psycopg",
+    "postgresql+psycopg3": "postgresql+psycopg",
+    "spark": "sc",
+}
+
+
+def kind_of(url: URL) -> str:
+    """The engine that a URL names: DUCKDB, POSTGRESQL or SPARK."""
+    return _DRIVERS[url.drivername]
+
+
+def url_of(home: Home) -> URL:
+    """Where the private store is; raises SettingsError where the URL cannot be read."""
+    return read(text_of(home))
+
+
+def text_of(home: Home) -> str:
+    """The URL as it is written; the default where nobody wrote one."""
+    if text := os.environ.get(VARIABLE, "").strip():
+        return text
+    try:
+        document = tomllib.loads(home.config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return DEFAULT  # that there are no settings, or broken ones, is said where they are read
+    said = document.get("warehouse", DEFAULT)
+    return said.strip() if isinstance(said, str) else DEFAULT
+
+
+def read(text: str) -> URL:
+    """A warehouse's URL; raises SettingsError, which never quotes it, where it is none."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise SettingsError(f"{VARIABLE} is no URL. {_EXAMPLE}") from None
+    name = url.drivername
+    if name in _NEARLY:
+        raise SettingsError(
+            f"{VARIABLE} begins with {name}://, which does not say what speaks to the server; "
+            f"write {_NEARLY[name]}:// instead."
+        )
+    if name not in _DRIVERS:
+        raise SettingsError(f"{VARIABLE} names the engine {name!r}, which is none. {_EXAMPLE}")
+    if _DRIVERS[name] == DUCKDB and (url.database or url.host):
+        raise SettingsError(
+            f"{VARIABLE} gives DuckDB a place of its own; write duckdb:/// alone, its files are in "
+            "the home folder."
+        )
+    return url
+
+
+_EXAMPLE = "Write duckdb:///, postgresql+psycopg://user@host:5432/database or sc://host:15002."

@@ -1,0 +1,261 @@
+"""Two Spark workers against one: the credit engine, from touchpoints to credit under all models.
+
+    PYTHONPATH=.:tests .venv/bin/python benchmarks/spark.py 20
+
+`make test-spark` installs what it needs. A cluster of this computer is started with two workers,
+each pinned to a core of its own; it makes up so many millions of touchpoints (four a person in
+half a year, 20 channels, 1.5% as many conversions, lookback 30 days) and builds what
+`benchmarks/engine.py` times: journeys, what the learned models count, shares, credit. Then one
+worker is taken away and the same is built again, by executors that are warm, which flatters one.
+
+Where the computer has no core to itself for each worker, wall time says little. So the time of the
+executors is taken from Spark's REST API: a stage takes as long as the busier of its executors is
+at work on it (processor time of its tasks), and stages come one after the other. The driver, which
+plans and waits, is not in it.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.request
+from collections import defaultdict
+from pathlib import Path
+
+from engines_fixture import difference
+from spark_cluster import Cluster, connected, missing, spark_cluster
+from sqlalchemy import Connection
+
+from attribution import transform
+from attribution.models import WEIGHED
+from attribution.models.credit import credit_sql
+from attribution.models.parameters import KINDS, CreditSettings, setting_tables
+from attribution.models.shares import shares_sql
+from attribution.raw import fetch, lent
+
+TOUCHES = """
+create table int_touches as
+select
+    pmod(xxhash64(id, 3), {people}) as person_id,
+    timestamp_seconds(1704067200 + pmod(xxhash64(id, 1), 15552000)) as touched_at,
+    1 as tie,
+    cast(1 + pmod(xxhash64(id, 4), 60) as int) as map_id,
+    cast(1 + pmod(xxhash64(id, 4), 20) as int) as channel_id,
+    pmod(xxhash64(id, 4), 20) = 7 as is_direct,
+    1 as line_id
+from range(0, {touches}, 1, 16)
+"""
+CONVERSIONS = """
+create table int_conversions as
+select
+    row_number() over (order by mark) as conversion_id,
+    'kept' as kind,
+    person_id,
+    timestamp_seconds(unix_seconds(touched_at) + pmod(xxhash64(mark, 6), 1728000)) as decided_at,
+    timestamp_seconds(unix_seconds(touched_at) + pmod(xxhash64(mark, 6), 1728000) - 2592000)
+        as opens_at,
+    cast(null as timestamp) as closed_at,
+    false as drops_direct,
+    false as collapses,
+    0 as gap_seconds,
+    cast(null as timestamp) as lead_at,
+    cast(null as timestamp) as booked_at,
+    concat('line ', pmod(xxhash64(mark, 7), 4)) as service_line,
+    concat('place ', pmod(xxhash64(mark, 8), 3)) as location,
+    cast(date_trunc('week', touched_at) as date) as week,
+    'USD' as currency,
+    cast(1 as bigint) as conversions,
+    pmod(xxhash64(mark, 9), 500000000) as value_micros
+from (select *, person_id * 31 + unix_seconds(touched_at) as mark from int_touches)
+where pmod(xxhash64(mark, 77), 1000) < 15
+"""
+MAP = """
+create table int_channel_map as
+select
+    cast(id as int) as map_id,
+    cast(1 + id % 20 as int) as channel_id,
+    concat('channel_', id % 20) as channel,
+    concat('campaign ', id) as campaign
+from range(1, 61)
+"""
+INCREMENTAL = """
+create table int_incremental as
+select
+    kind, '' as channel, '' as campaign, service_line, location, week, currency,
+    cast(conversions as decimal(38, 12)) as conversions, value_micros
+from int_conversions limit 0
+"""
+JOB = (
+    *("int_journey_touches", "int_kinds", "int_lost_spans", "int_lost_touches", "int_states"),
+    *("int_markov_orders", "int_group_states", "int_markov", "int_group_sets"),
+    *("int_shapley_rate", "int_learned_weights", "int_shares", "credit"),
+)
+RULES = {name: model for name, model in WEIGHED.items() if not model.learned}
+RULES.pop("shapley_sum")  # it shares by channels, as the learned models do
+SETTINGS = {
+    "spark.sql.shuffle.partitions": "16",
+    "spark.sql.files.maxPartitionBytes": "16m",
+    "spark.ui.retainedTasks": "1000000",
+}
+
+
+def fill(connection: Connection, touches: int) -> None:
+    for statement in (TOUCHES.format(touches=touches, people=touches // 4), CONVERSIONS, MAP):
+        connection.exec_driver_sql(statement)
+    connection.exec_driver_sql(INCREMENTAL)
+    lookback = CreditSettings(lookback_days=dict.fromkeys(KINDS, 30))
+    for name, frame in setting_tables(lookback).items():
+        with lent(connection, transform.pa.Table.from_pandas(frame)) as incoming:
+            connection.exec_driver_sql(f"create table {name} as select * from {incoming}")
+
+
+def stages(cluster: Cluster) -> dict[tuple[int, int], dict[str, tuple[float, float]]]:
+    """Processor and running seconds of each executor in each stage that was completed."""
+    (application,) = asked(f"{cluster.ui}/api/v1/applications")
+    base = f"{cluster.ui}/api/v1/applications/{application['id']}/stages"
+    found = {}
+    for stage in asked(f"{base}?status=complete"):
+        key = stage["stageId"], stage["attemptId"]
+        took: dict[str, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
+        for task in asked(f"{base}/{key[0]}/{key[1]}/taskList?length=100000"):
+            told = task.get("taskMetrics")
+            if told:
+                processor, running = took[task["executorId"]]
+                processor += told["executorCpuTime"] / 1e9
+                took[task["executorId"]] = processor, running + told["executorRunTime"] / 1e3
+        found[key] = dict(took)
+    return found
+
+
+def asked(url: str) -> list[dict]:
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return json.load(answer)
+
+
+def models_of(rules: bool) -> list[transform.Model]:
+    """What is built, in its order; where only rules are, without what the learned models count."""
+    models = [model for model in transform.load_models() if model.name in JOB]
+    if not rules:
+        return models
+    written = {"int_shares": shares_sql(RULES), "credit": credit_sql(RULES)}
+    kept = [model for model in models if model.name in ("int_journey_touches", *written)]
+    return [
+        transform.read_model(m.name, m.layer, written[m.name]) if m.name in written else m
+        for m in kept
+    ]
+
+
+def build(
+    cluster: Cluster, connection: Connection, models: list[transform.Model]
+) -> tuple[float, float, float]:
+    """Seconds by the clock, of the busier executor in each stage, and of all executors together."""
+    before = stages(cluster).keys()
+    began = time.perf_counter()
+    transform.build(connection, models)
+    wall = time.perf_counter() - began
+    took = [each for key, each in stages(cluster).items() if key not in before and each]
+    busier = sum(max(cpu for cpu, _ in each.values()) for each in took)
+    every = sum(cpu for each in took for cpu, _ in each.values())
+    return wall, busier, every
+
+
+def executors(cluster: Cluster) -> int:
+    (application,) = asked(f"{cluster.ui}/api/v1/applications")
+    every = asked(f"{cluster.ui}/api/v1/applications/{application['id']}/executors")
+    return sum(each["id"] != "driver" for each in every)
+
+
+def wait_for(cluster: Cluster, number: int) -> None:
+    until = time.monotonic() + 120
+    while executors(cluster) != number:
+        if time.monotonic() > until:
+            raise SystemExit(f"{number} executors were asked for.\n{cluster.said()}")
+        time.sleep(1)
+
+
+class Peak:
+    """The most memory that the processes of a cluster held at once, and the most disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.memory = self.disk = 0
+        self._folder = folder
+        self._over = threading.Event()
+        self._watch = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> "Peak":
+        self._watch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._watch.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(3):
+            words = ["ps", "-eo", "rss=,args="]
+            told = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+            mine = [line for line in told.splitlines() if "org.apache.spark" in line]
+            self.memory = max(self.memory, sum(int(line.split()[0]) for line in mine))
+            used = sum(p.lstat().st_size for p in self._folder.rglob("*") if p.is_file())
+            self.disk = max(self.disk, used)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("millions", type=float)
+    parser.add_argument("--rules", action="store_true", help="without the learned models")
+    options = parser.parse_args()
+    if said := missing():
+        raise SystemExit(said)
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
+    folder = Path(tempfile.mkdtemp(prefix="spark-speed"))
+    try:
+        with (
+            spark_cluster(
+                memory="1200m", settings=SETTINGS, ui=True, pinned=True, folder=folder
+            ) as cluster,
+            connected(cluster) as connection,
+            Peak(folder) as peak,
+        ):
+            measure(cluster, connection, int(options.millions * 1_000_000), options.rules)
+        print(f"peak memory {peak.memory / 2**20:.2f} GiB, disk {peak.disk / 2**30:.2f} GiB")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def measure(cluster: Cluster, connection: Connection, touches: int, rules: bool) -> None:
+    models = models_of(rules)
+    wait_for(cluster, 2)
+    began = time.perf_counter()
+    fill(connection, touches)
+    print(f"{touches:,} touchpoints made up in {time.perf_counter() - began:.0f} s", flush=True)
+    two = build(cluster, connection, models)
+    say("two workers", *two)
+    credit = fetch(connection, "select * from credit").to_pandas()
+    cluster.kill_worker()
+    wait_for(cluster, 1)
+    one = build(cluster, connection, models)
+    say("one worker", *one)
+    grain = next(model.grain for model in transform.load_models() if model.name == "credit")
+    wrong = difference(credit, fetch(connection, "select * from credit").to_pandas(), grain)
+    print(f"credit of both: {wrong or f'the same {len(credit):,} rows'}")
+    print(
+        f"executor time: {one[1] / two[1]:.2f} times as fast with two; by the clock "
+        f"{one[0] / two[0]:.2f} times; load now {os.getloadavg()[0]:.1f}"
+    )
+
+
+def say(what: str, wall: float, busier: float, every: float) -> None:
+    print(
+        f"{what}: {busier:.1f} s of the busier executor, {every:.1f} s of all, "
+        f"{wall:.0f} s by the clock",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""A whole refresh on a Spark of two workers, from what every source told."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import duckdb
+import pytest
+from engines_fixture import difference
+from few_models import few_models
+from spark_cluster import Cluster
+from test_every_source import Running, loaded  # noqa: F401  loads every source once
+
+from attribution import forecasting, settings, transform, warehouse
+from attribution.engines.spark import database_of
+from attribution.engines.spark_server import engine_for
+from attribution.errors import StorageError
+from attribution.generations import MARTS, PEOPLE
+from attribution.paths import Home
+from attribution.raw import fetch
+from attribution.refresh import Event, refresh, rollback
+from attribution.warehouse_url import url_of
+
+
+@pytest.fixture(scope="module")
+def moved(loaded: Running, cluster: Cluster, tmp_path_factory) -> Iterator[Home]:  # noqa: F811
+    """The home folder of what every source told, refreshed on the cluster."""
+    folder = tmp_path_factory.mktemp("moved") / "home"
+    shutil.copytree(loaded.home.folder, folder)
+    home = Home(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CARETRACE_WAREHOUSE", cluster.url)
+        assert refresh(settings.load(home), debug=True).failed == {}
+        yield home
+
+
+def published(home: Home, name: str) -> duckdb.DuckDBPyConnection:
+    number = warehouse.current_generation(home)
+    return duckdb.connect(str(home.generation(number) / name), read_only=True)
+
+
+def test_every_model_is_the_same(loaded, moved):  # noqa: F811
+    """Equal to 1e-9 on the cluster, `credit` and all else; it is there, so the checks passed."""
+    number = warehouse.current_generation(moved)
+    engine = engine_for(url_of(moved), database_of(number))
+    with published(loaded.home, "private.duckdb") as store, engine.connect() as connection:
+        store.execute("set timezone = 'UTC'")
+        said = {
+            model.name: difference(
+                store.execute(f"from {model.name}").to_arrow_table().to_pandas(),
+                fetch(connection, f"select * from {model.name}").to_pandas(),
+                model.grain,
+            )
+            for model in transform.load_models()
+            if model.name != forecasting.TABLE
+        }
+    engine.dispose()
+    assert {name: words for name, words in said.items() if words} == {}
+
+
+@pytest.mark.parametrize(("name", "layer"), [(MARTS, "marts"), (PEOPLE, "people")])
+def test_pages_read_the_same(loaded, moved, name, layer):  # noqa: F811
+    with published(loaded.home, name) as here, published(moved, name) as there:
+        for model in transform.load_models():
+            if model.layer == layer:
+                one, other = (
+                    store.execute(f"from {model.name}").to_arrow_table().to_pandas()
+                    for store in (here, there)
+                )
+                assert difference(one, other, model.grain) == "", model.name
+
+
+def test_readers_on_the_cluster_see_the_marts_and_nobody(moved):
+    engine = engine_for(url_of(moved), "caretrace")
+    with engine.connect() as connection, published(moved, MARTS) as store:
+        shown = {row[1] for row in connection.exec_driver_sql("show tables").all()}
+        assert shown == {m.name for m in transform.load_models() if m.layer == "marts"}
+        rows = connection.exec_driver_sql("select count(*) from credit").scalar_one()
+        assert rows == store.execute("select count(*) from credit").fetchone()[0] > 0
+    engine.dispose()
+
+
+def test_a_killed_worker_takes_nothing_with_it(moved, cluster):
+    """Pages read the old generation until the new one is whole, which the other worker makes."""
+    number = warehouse.current_generation(moved)
+    marts = moved.generation(number) / MARTS
+    before = sha256(marts.read_bytes()).hexdigest()
+    heard: list[str] = []
+
+    def kill(event: Event) -> None:
+        if event.step == "models" and event.message:
+            heard.append(event.message)
+            if len(heard) == 5:
+                cluster.kill_worker()
+                assert warehouse.current_generation(moved) == number
+
+    try:
+        with few_models():
+            done = refresh(settings.load(moved), kill, load=False, debug=True)
+    finally:
+        cluster.add_worker()
+    assert len(heard) > 5
+    assert warehouse.current_generation(moved) == done.generation == number + 1
+    assert sha256(marts.read_bytes()).hexdigest() == before
+    assert rollback(moved) == number
+
+
+def test_nothing_loaded_travels_twice(moved):
+    """What is landed of the first refresh is all that the second one needed."""
+    engine = engine_for(url_of(moved), "caretrace_landed")
+    with engine.connect() as connection:
+        parts = connection.exec_driver_sql("show partitions raw_ad_spend").all()
+        rows = connection.exec_driver_sql("select count(*) from raw_ad_spend").scalar_one()
+    engine.dispose()
+    with published(moved, "private.duckdb") as store:
+        assert rows == store.execute("select count(*) from raw_ad_spend").fetchone()[0]
+    assert len(parts) > 1
+
+
+def test_what_no_generation_needs_is_dropped(moved):
+    number = warehouse.current_generation(moved)
+    assert warehouse.drop_others(moved, number) > 0
+    shown = json.loads((moved.generation(number) / "landed.json").read_text())
+    engine = engine_for(url_of(moved), "caretrace_landed")
+    with engine.connect() as connection:
+        databases = connection.exec_driver_sql("show databases like 'caretrace_*'").scalars()
+        assert set(databases) == {"caretrace_landed", database_of(number)}
+        for table in ("raw_ad_spend", "setting_report", "identity"):
+            parts = connection.exec_driver_sql(f"show partitions {table}").scalars()
+            assert sorted(parts) == [f"part={part}" for part in shown[table]]
+    engine.dispose()
+
+
+def test_another_home_folder_is_refused(moved, tmp_path: Path):
+    other = tmp_path / "other"
+    shutil.copytree(moved.folder, other)
+    with pytest.raises(StorageError, match="belongs to another home folder"), few_models():
+        refresh(settings.load(Home(other)), load=False)
+
+
+def test_a_cluster_that_does_not_answer_is_said_at_once(moved, monkeypatch):
+    monkeypatch.setenv("CARETRACE_WAREHOUSE", "sc://127.0.0.1:1")
+    number = warehouse.current_generation(moved)
+    with pytest.raises(StorageError, match="does not answer"), few_models():
+        refresh(settings.load(moved), load=False)
+    assert warehouse.current_generation(moved) == number
+
+
+def test_the_doctor_looks_at_the_cluster(moved):
+    said = {subject: (fine, words) for subject, fine, words in warehouse.findings(moved)}
+    assert {subject: fine for subject, (fine, _) in said.items()} == {
+        "Spark's version": True,
+        "Spark's time zone": True,
+        "Spark's ANSI mode": True,
+        "Spark's catalog": True,
+    }
+    assert "in memory" in said["Spark's catalog"][1]

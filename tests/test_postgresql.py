@@ -1,0 +1,458 @@
+"""An installation on a real PostgreSQL: it says what DuckDB's says, whatever happens on the way."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pytest
+from engines_fixture import POSTGRES_BIN, postgres
+from few_models import few_models
+from servers.clinic import CANARY_MRN, CONFIG, clinic
+from servers.killer import run, second_week
+
+from attribution import cli, warehouse
+from attribution.engines import postgresql_server
+from attribution.engines.postgresql_arrow import fetch, lent
+from attribution.errors import BadInput, Busy, CaretraceError, SettingsError, StorageError
+from attribution.forgetting import asked, find, forget
+from attribution.identity import open_vault
+from attribution.ledger import Ledger
+from attribution.paths import Home
+from attribution.raw import tables
+from attribution.refresh import refresh, rollback
+from attribution.rotation import rotate
+from attribution.settings import load
+from attribution.warehouse_url import read
+from connectors import SOURCES
+
+_NUMBERS = count()
+OF_THE_RUN = ("run_id", "loaded_at")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A PostgreSQL, and how a database of it is made and asked."""
+
+    address: str
+
+    def url(self, database: str, user: str = "postgres", more: str = "") -> str:
+        socket = self.address.split("?")[1]
+        return f"postgresql+psycopg://{user}@/{database}?{socket}{more}"
+
+    def ask(self, sql: str, database: str = "postgres", user: str = "postgres") -> list[Any]:
+        address = self.url(database, user).replace("+psycopg", "")
+        with psycopg.connect(address, autocommit=True) as connection:
+            cursor = connection.execute(sql)
+            return cursor.fetchall() if cursor.description else []
+
+    def database(self, like: str = "template0", more: str = "") -> str:
+        """The name of a new database, a copy of another."""
+        name = f"clinic_{next(_NUMBERS)}"
+        self.ask(f"create database {name} template {like} {more}")
+        return name
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.address.split("host=")[1])
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with postgres() as address:
+        yield Server(address)
+
+
+@dataclass(frozen=True)
+class Weeks:
+    """A first week on PostgreSQL, and what DuckDB makes of the second."""
+
+    home: Home
+    database: str
+    duckdb: Home
+
+
+@pytest.fixture(scope="module")
+def weeks(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Weeks:
+    folder = tmp_path_factory.mktemp("weeks")
+    with few_models(), pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SOURCES, "scripted", "servers.scripted")
+        here = Home(folder / "duckdb")
+        here.folder.mkdir(mode=0o700)
+        here.config.write_text(f"first_day = 2025-01-01\n{CONFIG}")
+        clinic()
+        refresh(load(here))
+        there, database = Home(folder / "postgresql"), server.database()
+        there.folder.mkdir(mode=0o700)
+        for name in ("key", "keyring"):  # so that the same people have the same numbers
+            shutil.copy(here.folder / name, there.folder / name)
+        point(there, server.url(database))
+        assert refresh(load(there)).failed == {}
+        second_week()
+        refresh(load(here))
+    return Weeks(there, database, here)
+
+
+def point(home: Home, url: str) -> None:
+    home.config.write_text(f'warehouse = "{url}"\nfirst_day = 2025-01-01\n{CONFIG}')
+
+
+@pytest.fixture
+def home(weeks: Weeks, server: Server, tmp_path: Path, monkeypatch) -> Iterator[Home]:
+    """A copy of the first week, with a database of its own; the second is told."""
+    monkeypatch.setitem(SOURCES, "scripted", "servers.scripted")
+    copied = Home(tmp_path / "home")
+    shutil.copytree(weeks.home.folder, copied.folder)
+    point(copied, server.url(server.database(weeks.database)))
+    monkeypatch.setenv("CARETRACE_HOME", str(copied.folder))
+    second_week()
+    with few_models():
+        yield copied
+
+
+def database(home: Home) -> str:
+    return str(warehouse.url_of(home).database)
+
+
+def loaded(home: Home) -> dict[str, list[tuple[object, ...]]]:
+    """All that was loaded, whichever refresh did it and whichever engine has it."""
+    number = warehouse.current_generation(home)
+    engine = warehouse.open_private(home, number)
+    with engine.connect() as connection:
+        names = [n for n in tables(connection) if n.startswith("raw_") or n == "identity"]
+    engine.dispose()
+    with warehouse.asked(home, number) as driver:
+        return {
+            name: driver.execute(
+                f"select columns(c -> c not in {OF_THE_RUN}) from {name} order by all"
+            ).fetchall()
+            for name in (*names, "cursor")
+        }
+
+
+def checksums(home: Home) -> dict[str, str]:
+    with Ledger(home) as ledger:
+        return dict(json.loads(ledger.publications()["checksums"].iloc[0]))
+
+
+def people(home: Home) -> list[object]:
+    with open_vault(home) as vault:
+        return vault.numbers().to_pylist()
+
+
+def spend(home: Home) -> int:
+    engine = warehouse.open_marts(home, warehouse.current_generation(home))
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql("select sum(spend_micros) from spend").scalar_one()
+    engine.dispose()
+    return int(found)
+
+
+def spend_there(server: Server, home: Home) -> int:
+    """What tools of others see."""
+    return int(server.ask("select sum(spend_micros) from marts.spend", database(home))[0][0])
+
+
+def as_on_duckdb(home: Home, weeks: Weeks) -> bool:
+    assert loaded(home) == loaded(weeks.duckdb)
+    assert checksums(home) == checksums(weeks.duckdb)
+    return people(home) == people(weeks.duckdb)
+
+
+def test_a_restated_week_says_what_duckdb_says(home, weeks, server):
+    assert spend(home) == spend_there(server, home) == 140_000_000
+    assert refresh(load(home)).failed == {}
+    assert as_on_duckdb(home, weeks)
+    assert spend(home) == spend_there(server, home) == 125_000_000
+    assert server.ask("select number from caretrace.published", database(home)) == [(2,)]
+    assert not list(home.generations.glob("*/private.duckdb"))
+    assert not list(home.generations.glob("*/beside*"))
+
+
+def test_the_generation_before_can_be_gone_back_to(home, weeks, server):
+    refresh(load(home))
+    assert rollback(home) == 1
+    assert spend(home) == spend_there(server, home) == 140_000_000
+    assert refresh(load(home)).generation == 3
+    assert as_on_duckdb(home, weeks)
+    there = server.ask(
+        "select nspname from pg_namespace where nspname like 'private%' order by 1", database(home)
+    )
+    assert there == [("private_1",), ("private_3",)]
+
+
+def test_four_generations_are_kept(home, server):
+    for _ in range(5):
+        building = warehouse.begin(home)
+        building.copy_marts({})
+        building.close()
+        warehouse.publish(home, building.number)
+    kept = server.ask("select number from caretrace.generation order by 1", database(home))
+    assert [number for (number,) in kept] == warehouse.kept(home) == [3, 4, 5, 6]
+
+
+@pytest.fixture(scope="module")
+def processes():
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["servers.killer"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        yield context
+
+
+@pytest.mark.parametrize(
+    "point", ["inside a load", "models", "after closing", "before the pointer of pages"]
+)
+def test_a_killed_refresh_loses_nothing(home, weeks, server, processes, point):
+    victim = processes.Process(target=run, args=(home.folder, point))
+    victim.start()
+    victim.join()
+    assert victim.exitcode == -signal.SIGKILL
+    assert spend(home) == 140_000_000
+    half = point == "before the pointer of pages"
+    assert spend_there(server, home) == (125_000_000 if half else 140_000_000)
+    refresh(load(home))
+    assert as_on_duckdb(home, weeks)
+    assert spend_there(server, home) == 125_000_000
+
+
+def test_a_dropped_connection_costs_nothing_that_was_published(home, weeks, server):
+    def drop(event):
+        if (event.step, event.state) == ("models", "progress"):
+            server.ask(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                f"where application_name = 'caretrace' and datname = '{database(home)}'"
+            )
+
+    with pytest.raises(StorageError, match=r"was ended by the server\. Try again\. What was pub"):
+        refresh(load(home), drop)
+    assert spend(home) == spend_there(server, home) == 140_000_000
+    refresh(load(home))
+    assert as_on_duckdb(home, weeks)
+
+
+def test_a_lost_lock_publishes_nothing(home, server):
+    def drop(event):
+        if (event.step, event.state) == ("checks", "done"):
+            server.ask("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
+
+    with pytest.raises(StorageError, match="What was published still stands"):
+        refresh(load(home), drop)
+    assert spend(home) == spend_there(server, home) == 140_000_000
+
+
+def test_a_server_that_is_started_anew_costs_nothing_that_was_published(home, weeks, server):
+    def restart(event):
+        if (event.step, event.state) == ("identity", "done"):
+            subprocess.run(
+                [
+                    *(POSTGRES_BIN / "pg_ctl", "-D", server.folder, "-w", "-m", "immediate"),
+                    *("-l", "/dev/null", "restart"),
+                ],
+                user=server.folder.owner(), check=True, cwd="/", start_new_session=True, timeout=60,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+
+    with pytest.raises(StorageError, match="What was published still stands"):
+        refresh(load(home), restart)
+    assert spend(home) == spend_there(server, home) == 140_000_000
+    refresh(load(home))
+    assert as_on_duckdb(home, weeks)
+
+
+def test_the_second_of_two_refreshes_is_told_who_holds_the_server(home, weeks, tmp_path):
+    other = Home(tmp_path / "other host")
+    shutil.copytree(home.folder, other.folder)
+    told = []
+
+    def begin_another(event):
+        if (event.step, event.state) == ("identity", "done"):
+            with pytest.raises(Busy) as refused:
+                refresh(load(other))
+            told.append(str(refused.value))
+
+    refresh(load(home), begin_another)
+    [sentence] = told
+    assert f"process {os.getpid()} on {os.uname().nodename}, since 20" in sentence
+    # Nobody is at work there any more.
+    refresh(load(other))
+    assert spend(other) == 125_000_000
+
+
+def test_a_person_is_forgotten_there_too(home, server):
+    typed = asked([f"patient {CANARY_MRN}"])
+    settings = load(home)
+    refresh(settings)
+    found = find(settings, typed)
+    assert found.counts["raw_appointment"] == 1
+    forget(settings, typed, "request")
+    refresh(settings, load=False)
+    assert find(settings, typed).already == 1
+    schemas = server.ask("select nspname from pg_namespace", database(home))
+    assert {name for (name,) in schemas if name.startswith("private_")} == {"private_3"}
+    content = subprocess.run(
+        [POSTGRES_BIN / "pg_dump", server.url(database(home)).replace("+psycopg", "")],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "raw_appointment" in content
+    assert not [each for each in found.identifiers if each in content]
+
+
+def test_hashes_are_made_anew_there_too(home, weeks):
+    before = loaded(home)["identity"]
+    rotate(load(home), lambda _event: None, lambda _said: None, rehash=True)
+    after = loaded(home)["identity"]
+    assert [person for _, person in before] != [identifier for identifier, _ in after]
+    assert {i for i, _ in before}.isdisjoint({i for i, _ in after})
+    assert sorted(p for _, p in before) == sorted(p for _, p in after)
+    refresh(load(home))
+    assert len(people(home)) == len(people(weeks.duckdb))
+
+
+def refused(home: Home, capsys) -> str:
+    """What the command line says, of a refresh that could not be."""
+    assert cli.main(["refresh"]) in (2, 75)
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("caretrace: ")
+    assert "Traceback" not in said
+    assert "geheim" not in said
+    return said
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("postgresql://u:geheim@h/db", "write postgresql+psycopg:// instead"),
+        ("postgres://u:geheim@h/db", "write postgresql+psycopg:// instead"),
+        ("oracle://u:geheim@h/db", "'oracle', which is none"),
+        ("u:geheim@h", "is no URL"),
+        ("duckdb:////tmp/geheim.duckdb", "write duckdb:/// alone"),
+    ],
+)
+def test_a_url_that_names_no_engine_is_refused(home, capsys, monkeypatch, url, sentence):
+    monkeypatch.setenv("CARETRACE_WAREHOUSE", url)
+    assert sentence in refused(home, capsys)
+    with pytest.raises(SettingsError):
+        load(home)
+
+
+def test_a_server_that_is_not_there_is_named(home, capsys, monkeypatch):
+    monkeypatch.setenv("CARETRACE_WAREHOUSE", "postgresql+psycopg://u:geheim@127.0.0.1:1/db")
+    said = refused(home, capsys)
+    assert "PostgreSQL at 127.0.0.1:1, database db, cannot be reached as u" in said
+
+
+def test_a_wrong_password_is_refused_and_never_said(home, server, capsys, monkeypatch):
+    server.ask("create role locked login password 'right'")
+    rules = server.folder / "pg_hba.conf"
+    rules.write_text(f"local all locked scram-sha-256\n{rules.read_text()}")
+    server.ask("select pg_reload_conf()")
+    url = server.url(database(home), "locked:geheim")
+    monkeypatch.setenv("CARETRACE_WAREHOUSE", url)
+    assert "password authentication failed" in refused(home, capsys)
+
+
+def test_somebody_without_rights_is_told_which(home, server, capsys, monkeypatch):
+    server.ask("create role guest login")
+    monkeypatch.setenv("CARETRACE_WAREHOUSE", server.url(server.database(), "guest"))
+    assert "does not let guest" in refused(home, capsys)
+
+
+def test_an_old_server_is_refused(home, capsys, monkeypatch):
+    monkeypatch.setattr(postgresql_server, "OLDEST", 99)
+    assert "and caretrace needs 99 or later" in refused(home, capsys)
+
+
+def test_a_database_of_another_encoding_is_refused(home, server, capsys, monkeypatch):
+    other = server.database(more="encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C'")
+    monkeypatch.setenv("CARETRACE_WAREHOUSE", server.url(other))
+    assert "has encoding SQL_ASCII and orders texts by C," in refused(home, capsys)
+
+
+def test_a_full_disk_is_said_and_costs_nothing(home, weeks, server, capsys):
+    server.ask(
+        "create function full_disk() returns event_trigger language plpgsql as $$ begin "
+        "raise exception 'could not extend file' using errcode = '53100'; end $$;"
+        "create event trigger full_disk on ddl_command_start when tag in ('CREATE TABLE AS') "
+        "execute function full_disk()",
+        database(home),
+    )
+    assert "has no space left on its disk" in refused(home, capsys)
+    server.ask("drop event trigger full_disk", database(home))
+    refresh(load(home))
+    assert as_on_duckdb(home, weeks)
+
+
+def test_a_missing_library_is_named(home, capsys, monkeypatch):
+    monkeypatch.setattr(postgresql_server, "find_spec", lambda _name: None)
+    assert "pip install 'caretrace[postgres]'" in refused(home, capsys)
+
+
+def test_the_doctor_says_what_the_server_is(home):
+    found = {subject: (fine, said) for subject, fine, said in warehouse.findings(home)}
+    assert all(fine for fine, _ in found.values())
+    assert found["PostgreSQL"][1].startswith("version 1")
+    assert found["PostgreSQL's time zone"][1].startswith("UTC")
+
+
+def test_a_database_of_other_keys_is_refused(home, server, tmp_path, capsys, monkeypatch):
+    other = Home(tmp_path / "other keys")
+    other.folder.mkdir(mode=0o700)
+    point(other, str(warehouse.url_of(home)))
+    with pytest.raises(StorageError, match="was hashed under another key"):
+        refresh(load(other))
+    refresh(load(home))
+
+
+def test_texts_and_numbers_go_in_and_out_as_they_are(server):
+    table = pa.table(
+        {
+            "t": [
+                "",
+                None,
+                'a "quoted", text',
+                "line\nbreak\r\n",
+                "\\.",
+                "\\N",
+                "NULL",
+                "é🙂",
+                "t",
+            ],
+            "n": [0.1, None, 1e300, -0.0, 5e-324, float("inf"), 2.5, 1 / 3, 1.0],
+            "i": pa.array([1, None, -(2**63), 2**63 - 1, 0, 5, 6, 7, 8], pa.int64()),
+            "b": [True, None, False, True, False, True, False, True, False],
+            "d": pa.array([None, *range(-40_000, 40_000, 10_000)], pa.int32()).cast(pa.date32()),
+            "at": pa.array([None, *range(0, 8 * 10**15 + 8, 10**15 + 1)], pa.int64()).cast(
+                pa.timestamp("us", "UTC")
+            ),
+        }
+    )
+    engine = postgresql_server.engine_for(read(server.url("postgres")))
+    with engine.begin() as connection, lent(connection, table) as incoming:
+        assert fetch(connection, f"from {incoming}").equals(table)
+        assert len(fetch(connection, f"from {incoming} limit 0")) == 0
+    with (
+        engine.begin() as connection,
+        pytest.raises(BadInput, match="character nought"),
+        lent(connection, pa.table({"t": ["a\0b"]})),
+    ):
+        pass
+    engine.dispose()
+
+
+def test_what_is_not_ours_to_word_is_left_alone(server):
+    engine = postgresql_server.engine_for(read(server.url("postgres")))
+    with engine.connect() as connection, pytest.raises(Exception, match="does not exist") as error:
+        connection.exec_driver_sql("select * from nowhere")
+    assert not isinstance(error.value, CaretraceError)
+    engine.dispose()

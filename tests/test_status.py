@@ -1,0 +1,123 @@
+"""How the schedule stands, as `caretrace status` tells it: alive, due, late, held, missed."""
+
+import fcntl
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from attribution import status
+from attribution.cli import main
+from attribution.ledger import Ledger
+from attribution.paths import Home
+from attribution.schedule.books import Books
+from attribution.schedule.standing import QUIET, Standing, standing
+from attribution.schedule.tables import stamp
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)  # a Tuesday
+DUE = datetime(2026, 11, 23, 5, tzinfo=UTC)
+NEXT = DUE + timedelta(weeks=1)
+MINUTE = timedelta(minutes=1)
+CONFIG = """
+[reports.board]
+report = "channels"
+folder = "."
+"""
+
+
+@pytest.fixture
+def clinic(home: Home) -> Home:
+    """A home with a report, a source that was read last week, and one that never was."""
+    home.config.write_text(CONFIG)
+    home.current.write_text("1")
+    home.generation(1).mkdir(parents=True)
+    with Ledger(home) as ledger:
+        run = ledger.start(["load ads"])
+        ledger.source_done("crm", "scripted", "crm", 0, "The token was refused.")
+        ledger.source_done("ads", "scripted", "ads", 1, None)
+        with ledger.step(run, "load ads"):
+            pass
+        ledger.published(1, run, {}, "refresh")
+        ledger.finish(run, "partial", 1, "")
+        with ledger._write() as connection:
+            connection.exec_driver_sql(
+                "update step set ended_at = ?", (stamp(DUE - timedelta(days=7)),)
+            )
+    return home
+
+
+def stands(home: Home, at: datetime = NOW) -> Standing:
+    found = standing(home, at)
+    assert found is not None
+    return found
+
+
+def test_where_no_schedule_ever_ran_nothing_is_missed(clinic):
+    found = stands(clinic)
+    assert (found.life, found.missed, found.late, found.well) == ("never ran", False, (), True)
+    assert [*found.sentences()] == [
+        "Schedule: it never ran here. `caretrace schedule` refreshes every week and sends reports."
+    ]
+
+
+def test_a_schedule_is_alive_while_it_holds_its_lock_and_looks(clinic):
+    with Books(clinic) as books:
+        books.beat("looked", NOW)
+    assert stands(clinic).life == "looks now and then"
+    assert stands(clinic, NOW + QUIET + MINUTE).life == "does not run"
+    with (clinic.folder / "schedule.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert stands(clinic, NOW + QUIET).life == "runs"
+        assert stands(clinic, NOW + QUIET + MINUTE).life == "hangs"
+        with clinic.lock.open("w") as refreshing:  # it waits for a refresh, and looks at no clock
+            fcntl.flock(refreshing, fcntl.LOCK_EX)
+            assert stands(clinic, NOW + QUIET + MINUTE).life == "runs"
+
+
+def test_what_the_week_has_not_brought_is_late_and_missed_where_nobody_tried(clinic):
+    with Books(clinic) as books:
+        books.beat("looked", NOW)
+        found = stands(clinic)
+        assert (found.next_refresh, found.last_due) == (stamp(NEXT), stamp(DUE))
+        assert (found.late, found.tries, found.missed) == (("ads", "crm"), 0, True)
+        assert not found.well
+        # Within the first hour it is about to.
+        assert not stands(clinic, DUE + MINUTE).missed
+        books.beat("refresh", NOW, f"{stamp(DUE)} 2")
+        found = stands(clinic)
+        assert (found.tries, found.missed) == (2, False)
+        assert any(
+            "has not brought ads, crm; it was tried 2 times." in s for s in found.sentences()
+        )
+
+
+def test_reports_say_when_they_are_next_due_and_what_became_of_the_last(clinic):
+    with Books(clinic) as books:
+        books.beat("looked", NOW)
+        books.note_plan("board", NOW)
+        assert [r.state for r in stands(clinic).reports] == [""]
+        books.due("board/2026-11-23", "board", DUE, NOW, reason="ads is late.")
+        books.open_incident("held board", "Report board is held: ads is late.", NOW)
+        found = stands(clinic)
+        (report,) = found.reports
+        assert (report.state, report.due, report.reason) == ("held", stamp(DUE), "ads is late.")
+        assert report.next_due == stamp(NEXT + timedelta(hours=2))
+        assert found.wrong == ("Report board is held: ads is late.",)
+        assert not found.well
+        books.hold("board", "ann")
+        assert stands(clinic).reports[0].held_by == "ann"
+
+
+def test_the_same_is_told_to_programs(clinic, monkeypatch, capsys):
+    monkeypatch.setenv("CARETRACE_HOME", str(clinic.folder))
+    assert main(["status", "--json"]) == 1  # crm failed
+    told = json.loads(capsys.readouterr().out)
+    assert (told["generation"], told["well"], told["schedule"]["life"]) == (1, False, "never ran")
+    assert {each["source"]: each["state"] for each in told["sources"]} == {
+        "ads": "fresh", "crm": "failed",
+    }  # fmt: skip
+    found = status.look(clinic, NOW)
+    assert (found.refresh or {})["state"] == "partial"
+    # Settings that cannot be read are told by those who use them.
+    clinic.config.write_text("[schedule]\nday = 'sonntag'\n")
+    assert status.look(clinic, NOW).schedule is None
