@@ -19,7 +19,7 @@ from typing import Any
 from attribution import audit
 from attribution.at_rest import owner_only, sync
 from attribution.backup import FORMAT, KEYS, MANIFEST, Made, digest
-from attribution.errors import BadInput, StorageError
+from attribution.errors import BadInput, SettingsError, StorageError
 from attribution.keys import keyring
 from attribution.ledger import Ledger
 from attribution.local_time import local
@@ -105,9 +105,9 @@ def _opened(fresh: Home, home: Home) -> None:
     """Raise where no key opens what was copied; the sentence is of the folder that will stay."""
     try:
         keyring(fresh)
-    except StorageError as error:
+    except (StorageError, SettingsError) as error:
         said = str(error).replace(str(fresh.folder), str(home.folder))
-        raise StorageError(said) from None
+        raise type(error)(said) from None
 
 
 def _list_of(backup: Path) -> dict[str, Any]:

@@ -272,7 +272,7 @@ def store(weeks, *, seed=3):
             {"kind": ["lead"], "channel": ["baseline"], "conversions": [9.0], "value_micros": [1],
              "share": [1.0], "low": [8.0], "high": [9.5]}
         ),
-        **{name: pd.DataFrame({"rule": ["1"]}) for name in viewer_marts._RULES[1:]},
+        **{name: pd.DataFrame({"rule": ["1"]}) for name in viewer_marts.RULES[1:]},
     }  # fmt: skip
     for name, table in tables.items():
         raw.register("incoming", table)
