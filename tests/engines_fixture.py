@@ -1,4 +1,4 @@
-"""A real PostgreSQL with what a private store holds, and how two engines' tables are compared."""
+"""A real PostgreSQL of its own, and how two engines' tables are compared."""
 
 import shutil
 import tempfile
@@ -9,8 +9,6 @@ from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 
-import adbc_driver_postgresql.dbapi as adbc
-import duckdb
 import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, create_engine, event
@@ -62,26 +60,6 @@ def connected(address: str) -> Iterator[Connection]:
             yield connection
     finally:
         engine.dispose()
-
-
-def copy(store: duckdb.DuckDBPyConnection, address: str, tables: list[str]) -> None:
-    """Give PostgreSQL tables of a private store, by Arrow."""
-    with adbc.connect(address) as connection, connection.cursor() as cursor:
-        for table in tables:
-            cursor.adbc_ingest(table, store.execute(f'from "{table}"').to_arrow_table(), "replace")
-        connection.commit()
-        cursor.execute("analyze")
-        connection.commit()
-
-
-def read(address: str, tables: list[str]) -> dict[str, pd.DataFrame]:
-    """Whole tables of PostgreSQL."""
-    with adbc.connect(address) as connection, connection.cursor() as cursor:
-        found = {}
-        for table in tables:
-            cursor.execute(f'select * from "{table}"')
-            found[table] = cursor.fetch_arrow_table().to_pandas()
-    return found
 
 
 def difference(one: pd.DataFrame, other: pd.DataFrame, grain: tuple[str, ...]) -> str:

@@ -473,6 +473,7 @@ def test_nobody_is_named_anywhere(loaded, capfd, tmp_path, monkeypatch):
     assert any(place.startswith("payload") for place in where)
 
 
+@pytest.mark.timeout(400)  # it is carried, built, and compared to the row
 def test_postgresql_makes_the_same_tables(loaded, tmp_path, monkeypatch):
     """What every source told is carried to a PostgreSQL, which makes all of it anew: to 1e-9."""
     here, home = loaded.home, newest(loaded.home, tmp_path / "there")
