@@ -29,7 +29,9 @@ _CHIPS = {
     "failed": ("red", ":material/error:"),
     "empty": ("gray", ":material/hourglass_empty:"),
 }
-_NAME_WIDTHS = {"campaign": 200, "flow": 200, "forecast_model": 200, "how": 200, "name": 220}
+_NAME_WIDTHS = {"campaign": 200, "flow": 200, "forecast_model": 200, "how": 200}
+# Names that somebody gave may be long: so many pixels a letter, and at most.
+_LETTER, _LONGEST_NAME = 7, 340
 # Numbers that may be long, and long headings: neither may be cut, a cut number is a wrong one.
 _NUMBER_WIDTHS = {"roas": 92, "roi": 165}
 _SENTENCES = ("message", "reason")
@@ -208,9 +210,9 @@ def frame(shown: Table, currency: str, *, key: str) -> None:
         placeholder=formats.UNDEFINED,
         height="content" if len(rows) <= _TALLEST else "auto",
         column_config={
-            column.name: _column(
-                column, currency, pinned=position == 0, written=column.name in below
-            )
+            column.name: _named(column, shown.frame)
+            if position == 0 and column.name == "name"
+            else _column(column, currency, pinned=position == 0, written=column.name in below)
             for position, column in enumerate(shown.columns)
         },
         key=key,
@@ -320,3 +322,12 @@ def _column(column: Column, currency: str, *, pinned: bool, written: bool = Fals
         return config.TextColumn(**common, width="large")
     # A pinned name must leave room for the numbers beside it, also on a phone.
     return config.TextColumn(**common, width=_NAME_WIDTHS.get(column.name, 150) if pinned else None)
+
+
+def _named(column: Column, rows: pd.DataFrame) -> Any:
+    """The first column where names are given by people: as wide as the longest needs."""
+    longest = int(rows[column.name].astype("str").str.len().max()) if len(rows) else 0
+    width = min(max(150, 24 + _LETTER * longest), _LONGEST_NAME)
+    return st.column_config.TextColumn(
+        label=column.title, help=column.help or None, pinned=True, width=width
+    )
