@@ -255,11 +255,10 @@ def main() -> None:
 def measure(cluster: Cluster, connection: Connection, touches: int, rules: bool) -> None:
     models = models_of(rules)
     wait_for(cluster, 2)
-    fill(connection, touches // 100)  # so that what is measured is not Java warming up
-    build(cluster, connection, models)
     began = time.perf_counter()
     fill(connection, touches)
     print(f"{touches:,} touchpoints made up in {time.perf_counter() - began:.0f} s", flush=True)
+    say("two workers, Java still warming up", build(cluster, connection, models))
     two = build(cluster, connection, models)
     say("two workers", two)
     credit = fetch(connection, "select * from credit").to_pandas()

@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 from attribution import generations, transform
 from attribution.at_rest import write_whole
@@ -21,6 +20,7 @@ from attribution.engines import duckdb
 from attribution.engines.carrying import carry
 from attribution.engines.files import NO_TABLES, Grains
 from attribution.engines.private_copy import PrivateCopy
+from attribution.engines.spark_arrow import in_words
 from attribution.engines.spark_landing import Parts, as_text, forget, land
 from attribution.engines.spark_server import engine_for, looked_at, owned, prefix
 from attribution.errors import BadInput, StorageError
@@ -58,12 +58,16 @@ class Building(duckdb.Building):
         self._at_work = True
         database = database_of(self.number)
         engine = engine_for(self._url)
-        with self.connect() as here, engine.connect() as there:
-            owned(there, self.home)
-            _do(there, f"drop database if exists {database} cascade")
-            _do(there, f"create database {database}")
-            shown = land(here, there, prefix(), database, _read())
-            _do(there, f"use {database}")
+        try:
+            with in_words(), self.connect() as here, engine.connect() as there:
+                owned(there, self.home)
+                _do(there, f"drop database if exists {database} cascade")
+                _do(there, f"create database {database}")
+                shown = land(here, there, prefix(), database, _read())
+                _do(there, f"use {database}")
+        except BaseException:
+            engine.dispose()
+            raise
         write_whole(self.folder / _SHOWN, as_text(shown).encode("ascii"))
         return engine
 
@@ -170,13 +174,8 @@ def _told(url: URL) -> Iterator[Connection]:
     """A connection to the cluster for a few words."""
     engine = engine_for(url)
     try:
-        with engine.connect() as connection:
+        with in_words(), engine.connect() as connection:
             yield connection
-    except DBAPIError as error:
-        raise StorageError(
-            f"Spark did not do as it was told ({type(error.orig).__name__}); what was published "
-            "still stands. Look at its log, then run `caretrace refresh` again."
-        ) from None
     finally:
         engine.dispose()
 

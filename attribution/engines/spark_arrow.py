@@ -1,7 +1,7 @@
 """How Arrow gets into Spark and out of it, and what Spark says of its tables."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 from typing import Any
 
@@ -10,9 +10,23 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from attribution.dialects import written_for
-from attribution.engines.spark_driver import answer, quiet, told_apart
+from attribution.engines.spark_driver import Error, answer, quiet, told_apart
+from attribution.errors import StorageError
 
 _LENT = "incoming"
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Say in a sentence that the cluster failed: its own words may quote a value."""
+    try:
+        yield
+    except (Error, DBAPIError) as error:
+        kind = type(getattr(error, "orig", None) or error).__name__
+        raise StorageError(
+            f"Spark did not do as it was told ({kind}); what was published still stands. Look at "
+            "the server's log, then run `caretrace refresh` again."
+        ) from error
 
 
 def session_of(connection: Connection) -> Any:
@@ -25,12 +39,12 @@ def session_of(connection: Connection) -> Any:
 def lent(connection: Connection, table: pa.Table) -> Iterator[str]:
     """Lend an Arrow table for the length of a block, under the name it yields."""
     session = session_of(connection)
-    with told_apart(), quiet():
+    with in_words(), told_apart(), quiet():
         sent(session, table).createOrReplaceTempView(_LENT)
     try:
         yield _LENT
     finally:
-        with told_apart():
+        with suppress(Error), told_apart():  # a session that is gone has no views either
             session.catalog.dropTempView(_LENT)
 
 
@@ -51,7 +65,8 @@ def sent(session: Any, table: pa.Table) -> Any:
 
 def fetch(connection: Connection, sql: str) -> pa.Table:
     """What a query in DuckDB's SQL answers, as an Arrow table."""
-    return answer(session_of(connection), written_for("spark", sql))
+    with in_words():
+        return answer(session_of(connection), written_for("spark", sql))
 
 
 def batches(connection: Connection, sql: str, size: int) -> Iterator[pa.RecordBatch]:
