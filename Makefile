@@ -1,6 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both set up what they need.
 PYTHON ?= python3
 PORT ?= 8501
+PEOPLE ?= 60000
 BIN := .venv/bin
 # Python compiles what it imports; compiling all that is installed takes half of an install's time.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile
@@ -23,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 	touch $@
 
 demo: .venv/run.ok
-	$(BIN)/caretrace demo --port $(PORT)
+	$(BIN)/caretrace demo --port $(PORT) --people $(PEOPLE)
 
 # After a number is added or changed: the docs, and what its wording is known by.
 definitions: .venv/dev.ok

@@ -38,6 +38,17 @@ if TYPE_CHECKING:
     from attribution.backfill import Part
 
 
+def _failed(reason: str) -> str:
+    """What to do where a database failed: of a full disk nothing else helps than space."""
+    said = f"The warehouse failed, and what was published still stands: {reason}."
+    if "full" in reason or "No space left" in reason:
+        return f"{said} Free space, then run it again; `caretrace doctor` says how much it takes."
+    return (
+        f"{said} Try again; if it fails again, run `caretrace rollback` and then "
+        "`caretrace refresh`."
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
@@ -46,12 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CaretraceError as error:
         return _refuse(options, str(error), error.exit_code)
     except DBAPIError as error:
-        reason = str(error.orig).splitlines()[0]
-        sentence = (
-            f"The warehouse failed, and what was published still stands: {reason} Try again; if "
-            "it fails again, run `caretrace rollback` and then `caretrace refresh`."
-        )
-        return _refuse(options, sentence, 2)
+        return _refuse(options, _failed(str(error.orig).splitlines()[0].rstrip(".")), 2)
     except BrokenPipeError:
         # Whoever read the output has seen enough, as `head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

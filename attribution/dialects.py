@@ -79,6 +79,16 @@ def _formula(words: str, **parts: exp.Expression) -> exp.Expression:
     )
 
 
+def _divided(node: exp.Expression) -> exp.Expression:
+    """Whole numbers divided are whole numbers; PostgreSQL's div() gives a decimal."""
+    return _formula("cast(div(a, b) as bigint)", a=node.this, b=node.expression)
+
+
+def _shifted(node: exp.Expression) -> exp.Expression:
+    """Bits of a bigint are shifted by an integer there, and by nothing larger."""
+    return _formula("(a << cast(b as integer))", a=node.this, b=node.expression)
+
+
 def _hashed(node: exp.Expression) -> exp.Expression:
     """A hash of several values: there it is one of a row."""
     if node.name.lower() != "hash":
@@ -106,6 +116,8 @@ def _unsigned(node: exp.Expression) -> exp.Expression:
 _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]] = {
     exp.RegexpExtract: _found,
     exp.Round: _rounded,
+    exp.IntDiv: _divided,
+    exp.BitwiseLeftShift: _shifted,
     exp.Anonymous: _hashed,
     exp.Cast: _unsigned,
 }

@@ -107,7 +107,7 @@ def refresh(
             "table (docs/start.md shows how); what was published still stands."
         )
     _own(home)
-    with owner_only(), only_one(home), warehouse.alone(home), LoadBooks(home) as ledger:
+    with owner_only(), only_one(home), LoadBooks(home) as ledger:
         _enough_space(home)
         asked = [s for s in settings.sources if load and (part is None or part.source == s.name)]
         steps = [f"load {s.name}" for s in asked]
@@ -117,7 +117,7 @@ def refresh(
         )
         ledger.keep_sources([source.name for source in settings.sources])
         try:
-            with _seldom_collected():
+            with warehouse.alone(home), _seldom_collected():
                 window = part.window if part else None
                 run = _Run(settings, ledger, run_id, watch, steps, window, debug=debug)
                 outcome = run.run()

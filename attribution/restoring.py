@@ -64,7 +64,7 @@ def restore(backup: Path, home: Home, forgotten_since: Path | None = None) -> It
     try:
         with owner_only():
             _copy(backup, part, kept)
-            keyring(fresh)  # raises where no key opens it
+            _opened(fresh, home)
             buried = _bury(fresh, forgotten_since) if forgotten_since else 0
             reason = (
                 f"Restored from a backup of {made.made_at}: what was sent since then is not known "
@@ -99,6 +99,15 @@ def restore(backup: Path, home: Home, forgotten_since: Path | None = None) -> It
             f"{buried:,} people were forgotten since then. `caretrace refresh` takes away what is "
             "left of them: run it before anybody looks at pages."
         )
+
+
+def _opened(fresh: Home, home: Home) -> None:
+    """Raise where no key opens what was copied; the sentence is of the folder that will stay."""
+    try:
+        keyring(fresh)
+    except StorageError as error:
+        said = str(error).replace(str(fresh.folder), str(home.folder))
+        raise StorageError(said) from None
 
 
 def _list_of(backup: Path) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Units for systemd: the server as a service that may do little more than serve."""
+"""Units for systemd: the server as a service that may do little more than serve.
+
+How far it is confined, the unit of the schedule (attribution/schedule/units.py) is too.
+"""
 
 import sys
 from pathlib import Path
@@ -6,6 +9,30 @@ from pathlib import Path
 from attribution.errors import BadInput
 from attribution.paths import Home
 
+# What neither serving nor refreshing needs. A call that is kept out is refused, and kills nothing.
+CONFINED = """\
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectProc=invisible
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+# Not MemoryDenyWriteExecute: libraries that call back through libffi need such memory."""
 _UNIT = """\
 # /etc/systemd/system/caretrace.service: made by `caretrace serve --print systemd`.
 [Unit]
@@ -29,28 +56,7 @@ MemoryMax=4G
 ProtectSystem=strict
 ProtectHome={protect_home}
 ReadWritePaths={home}
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectKernelLogs=yes
-ProtectControlGroups=yes
-ProtectClock=yes
-ProtectHostname=yes
-ProtectProc=invisible
-NoNewPrivileges=yes
-CapabilityBoundingSet=
-AmbientCapabilities=
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
-LockPersonality=yes
-RemoveIPC=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallFilter=~@privileged @resources
-# Not MemoryDenyWriteExecute: libraries that call back through libffi need such memory.
+{confined}
 
 [Install]
 WantedBy=multi-user.target
@@ -72,6 +78,7 @@ def serve_unit(home: Home, port: int) -> str:
         user=folder.owner(),
         home=folder,
         python=sys.executable,
+        confined=CONFINED,
         port=port,
         # What is under a home directory can only be seen where those are not hidden.
         protect_home="read-only" if _under_homes(folder, Path(sys.executable)) else "yes",

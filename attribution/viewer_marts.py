@@ -13,6 +13,7 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from attribution import viewer_blocks, viewer_paths, viewer_patients, viewer_shares
+from attribution.errors import BadInput
 from attribution.raw import lent
 from attribution.small_cells import Cube, protected
 from attribution.transform import checksum
@@ -107,9 +108,15 @@ def write(connection: Connection, marts: Mapping[str, Sequence[str]], *, follows
     """Write every table of `marts` into the attached file, each in the order of its grain.
 
     `follows` says that the generation published before is attached too: what it told stands.
-    Raises TransformError where a cell of fewer than `LEAST` people would be told.
+    Raises TransformError where a cell of fewer than `LEAST` people would be told, and BadInput
+    where no source has ever told of a day.
     """
     said = _said(connection, "main")
+    if "last_week" not in said:
+        raise BadInput(
+            "No source has brought anything that happened on a day, so there is nothing to show. "
+            "Correct what `caretrace doctor` names, and run `caretrace refresh` again."
+        )
     rules = _rules(connection)
     earlier = _said(connection, f"{BEFORE}.main") if follows else {}
     if earlier.get("rules") != rules:
@@ -151,7 +158,7 @@ def write(connection: Connection, marts: Mapping[str, Sequence[str]], *, follows
 
 def _said(connection: Connection, schema: str) -> dict[str, str]:
     rows = connection.exec_driver_sql(f"select key, value from {schema}.about").all()
-    return {str(key): str(value) for key, value in rows}
+    return {str(key): str(value) for key, value in rows if value is not None}
 
 
 def _rules(connection: Connection) -> str:

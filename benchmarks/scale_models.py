@@ -77,7 +77,7 @@ select
     'run' as run_id
 from range(0, {people}, 48) as t(i);
 insert into identity by name
-select md5(i::text) as identifier, (hash(i, 11) % 1099511627776)::bigint as person_id
+select md5(i::text) as identifier, (hash(i, 11) // 16)::bigint as person_id
 from range({people}) as t(i);
 """
 

@@ -126,8 +126,9 @@ def test_the_key_is_in_it_where_somebody_asks(whole, tmp_path):
 def test_without_its_key_nothing_is_restored(whole, tmp_path, monkeypatch, key):
     if key:
         monkeypatch.setenv(KEY_VARIABLE, key)
-    with pytest.raises((StorageError, SettingsError), match=r"[Kk]ey"):
+    with pytest.raises((StorageError, SettingsError), match=r"[Kk]ey") as refused:
         list(restoring.restore(whole[1], Home(tmp_path / "back")))
+    assert ".restoring" not in str(refused.value)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -80,7 +80,7 @@ def test_small_amounts_are_not_written_as_millions():
         [point("Text", 0.2, 150), point("Video", 9_000, 300)], "$", 9
     )
     axes = [spec["layout"][axis]["ticktext"] for axis in ("xaxis", "yaxis")]
-    assert axes == [["$1", "$10", "$100", "$1k", "$10k"], ["$100", "$200", "$500"]]
+    assert axes == [["$1", "$10", "$100", "$1k", "$10k"], ["$50", "$100", "$200", "$500", "$1k"]]
 
 
 def test_names_of_near_bubbles_go_to_different_sides():

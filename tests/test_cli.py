@@ -219,10 +219,15 @@ def test_a_seed_with_wrong_columns_is_a_sentence(home, say):
         (
             OperationalError("select 1", {"p": SECRET}, RuntimeError("disk I/O error")),
             2,
-            "The warehouse failed, and what was published still stands: disk I/O error Try",
+            "The warehouse failed, and what was published still stands: disk I/O error. Try",
+        ),
+        (
+            OperationalError("select 1", {"p": SECRET}, RuntimeError("database or disk is full")),
+            2,
+            "still stands: database or disk is full. Free space, then run it again",
         ),
     ],
-    ids=["interrupted", "full disk", "warehouse"],
+    ids=["interrupted", "full disk", "warehouse", "full database"],
 )
 def test_other_failures_are_a_sentence_too(say, monkeypatch, error, code, sentence):
     def fail(*_, **__):

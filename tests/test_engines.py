@@ -51,6 +51,11 @@ def test_what_is_not_found_of_a_pattern_is_empty(server, text):
     assert here == there
 
 
+def test_whole_numbers_divided_are_whole_numbers(server):
+    here, there = both(server, "select cast(1 as bigint) << (cast(7 as bigint) // 2)")
+    assert here == there == 8
+
+
 def test_a_percent_sign_is_no_place_for_a_value(server):
     here, there = both(server, "select count(*) from (select 'a%b' as t) as x where t like '%b'")
     assert here == there == 1

@@ -30,6 +30,7 @@ from attribution.schedule.plans import planned
 from attribution.schedule.probing import probes
 from attribution.schedule.pruning import prune
 from attribution.schedule.sending import Sender, file_of, only_sender
+from attribution.schedule.week import forget_unplanned
 
 NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
 ADMIN = Reader("Ada", frozenset({"admin"}))
@@ -93,6 +94,27 @@ def manager(home, server, monkeypatch):
         monkeypatch.setattr(facts, "_fits", lambda *_: True)
         monkeypatch.setattr(managing, "Sender", partial(Sender, render=told))
     return Manager(home, ADMIN, lambda: NOW)
+
+
+def test_reports_of_two_plans_share_a_folder_and_no_name(home, server, manager, tmp_path):
+    for name in ("report", "linear"):
+        manager.save(name, TABLE | {"recipients": [], "folder": str(tmp_path)})
+        assert manager.send_now(name).state == "sent"
+    # Both files are called channels.csv.
+    files = sorted(path.name for path in tmp_path.glob("*.csv"))
+    assert files == ["linear-channels.csv", "report-channels.csv"]
+    assert len(list(tmp_path.glob("*.manifest.json"))) == 2
+
+
+def test_what_went_wrong_with_a_report_ends_with_its_plan(home, server, manager):
+    manager.save("board", TABLE)
+    with Books(home) as books:
+        for subject in ("held board", "failed board", "failed gone", "held waits", "mail"):
+            books.open_incident(subject, "It is late.", NOW)
+        books.due("waits/2026-11-23", "waits", NOW, NOW)
+        forget_unplanned(books, manager.known(), NOW)
+        left = {one["subject"] for one in books.incidents(opened=True)}
+    assert left == {"held board", "failed board", "held waits", "mail"}
 
 
 def test_files_go_after_their_time_and_the_books_stay(home, server, manager):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attribution import viewer_marts
-from attribution.errors import TransformError
+from attribution.errors import BadInput, TransformError
 from attribution.paths import PAGES, Home
 from attribution.queries import About, Scope
 from attribution.roles import Reader
@@ -395,6 +395,16 @@ def test_other_rules_tell_all_blocks_anew(two_releases):
     sql = f"select * from conversions where week < date '{START + timedelta(weeks=8)}' order by all"
     assert anew.sql(sql).fetchall() != first.sql(sql).fetchall()
     late.exec_driver_sql("delete from channel_rules where rule = '2'")
+
+
+def test_a_home_without_any_day_is_refused_in_a_sentence():
+    with sa.create_engine("duckdb://").connect() as connection:
+        connection.exec_driver_sql("create table about (key text, value text)")
+        connection.exec_driver_sql(
+            "insert into about values ('currency', 'USD'), ('last_day', null)"
+        )
+        with pytest.raises(BadInput, match="No source has brought anything"):
+            viewer_marts.write(connection, {}, follows=False)
 
 
 def test_what_nobody_has_shown_to_be_safe_is_empty(two_releases):

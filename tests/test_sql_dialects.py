@@ -73,6 +73,26 @@ def test_no_lists_structs_or_macros():
         assert not unknown, name
 
 
+def test_an_outer_join_asks_nothing_of_the_other_table_alone():
+    """Such a condition makes DuckDB compare all rows of one table with all of the other."""
+    for name in FILES:
+        for join in parsed(name).find_all(exp.Join):
+            asked = join.args.get("on")
+            if not join.side or asked is None or asked == exp.true():
+                continue
+            for condition in asked.flatten() if isinstance(asked, exp.And) else [asked]:
+                tables = {column.table for column in condition.find_all(exp.Column)}
+                assert join.this.alias_or_name in tables, f"{name}: {condition.sql()}"
+
+
+def test_a_model_in_parts_names_them_in_its_sql():
+    for name, model in MODELS.items():
+        if model.parts:
+            table, column = model.parts.split(" by ")
+            assert table in model.inputs, name
+            assert f"{column} % 1 = 0" in model.sql, name
+
+
 def test_it_ends_with_its_final_step():
     for name, file in FILES.items():
         last = file.sql.strip().split("\n\n")[-1].splitlines()

@@ -1,11 +1,13 @@
 """Transform: headers, order, grain, checks and checksums."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pandas as pd
 import pytest
 from warehouse_fixtures import Warehouse, appointment, at, payment, touch
 
+from attribution import transform
 from attribution.errors import TransformError
 from attribution.models.parameters import KINDS, CreditSettings, credit_settings, setting_credit
 from attribution.transform import (
@@ -18,6 +20,8 @@ from attribution.transform import (
     run_checks,
 )
 from connectors.contract import BY_TABLE
+
+DAY = timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
@@ -282,3 +286,17 @@ def test_every_kind_of_row_is_counted_as_loaded():
     assert set(counts.inputs) == {f"raw_{table}" for table in BY_TABLE}
     for table in BY_TABLE:
         assert f"'{table}' as table_name" in counts.sql
+
+
+def test_in_parts_a_model_is_the_same_as_whole(warehouse, monkeypatch):
+    warehouse.build(
+        *(touch(f"t{i}", f"p{i % 7}", at("2024-01-01") + i * 20 * DAY) for i in range(30)),
+        appointment("a", "p1", at("2024-06-01"), at("2024-06-02"), "booked"),
+    )
+    names = [model.name for model in warehouse.models if model.parts]
+    whole = {name: checksum(warehouse.connection, name) for name in names}
+    assert sorted(names) == ["int_lost_journeys", "int_lost_touches"]
+    assert all(warehouse.rows(f"select 1 from {name}") for name in names)
+    monkeypatch.setattr(transform, "ROWS_OF_A_PART", 9)
+    build(warehouse.connection, [model for model in warehouse.models if model.parts])
+    assert {name: checksum(warehouse.connection, name) for name in names} == whole

@@ -9,7 +9,7 @@ are whole, and `caretrace.published` which is read.
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from threading import Lock
 from typing import Any
 
@@ -199,7 +199,9 @@ class PostgreSql:
             point_at(connection, number)
             generations.point_at(home, number)
             every = sorted(numbers(connection, f"state = 'published' and number <= {number}"))
-            drop(connection, set(every[: -generations.KEPT_GENERATIONS]))
+            # Where somebody still reads one of them, it goes after the next refresh.
+            with suppress(StorageError):
+                drop(connection, set(every[: -generations.KEPT_GENERATIONS]))
 
     def rollback(self, home: Home, number: int) -> None:
         """Point readers at an earlier generation; what is after it is left."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from attribution import generations
 from attribution.engines.postgresql_lock import transaction
@@ -48,18 +49,13 @@ def point_at(connection: Connection, number: int) -> None:
         run(connection, "set local synchronous_commit = on")
         run(connection, "set local lock_timeout = '5min'")
         for schema in ("marts", "people"):
-            for (view,) in run(
-                connection, f"select viewname from pg_views where schemaname = '{schema}'"
-            ).all():
-                run(connection, f'drop view {schema}."{view}"')
-            for (table,) in run(
-                connection,
-                f"select tablename from pg_tables where schemaname = '{schema}_{number}'",
-            ).all():
-                run(
-                    connection,
-                    f'create view {schema}."{table}" as select * from {schema}_{number}."{table}"',
-                )
+            views = f"select viewname from pg_views where schemaname = '{schema}'"
+            named = f"select tablename from pg_tables where schemaname = '{schema}_{number}'"
+            shown = list(run(connection, named).scalars())
+            for gone in set(run(connection, views).scalars()) - set(shown):
+                run(connection, f'drop view {schema}."{gone}" cascade')
+            for table in shown:
+                _show(connection, schema, number, table)
         run(connection, "delete from caretrace.published")
         run(connection, f"insert into caretrace.published values ({number})")
         run(
@@ -72,10 +68,23 @@ def point_at(connection: Connection, number: int) -> None:
         )
 
 
+def _show(connection: Connection, schema: str, number: int, table: str) -> None:
+    """Let a view show another generation's table; rights and views of others on it stay."""
+    made = f'create or replace view {schema}."{table}" as select * from {schema}_{number}."{table}"'
+    try:
+        with connection.begin_nested():
+            run(connection, made)
+    except DBAPIError:
+        # Its columns are others than they were.
+        run(connection, f'drop view if exists {schema}."{table}" cascade')
+        run(connection, made)
+
+
 def drop(connection: Connection, numbers: set[int]) -> None:
     """Remove the schemas of some generations, each in a transaction of its own."""
     for number in sorted(numbers):
         with transaction(connection):
+            run(connection, "set local lock_timeout = '10s'")
             for schema in schemas_of(number):
                 run(connection, f"drop schema if exists {schema} cascade")
             run(connection, f"delete from caretrace.generation where number = {number}")

@@ -17,14 +17,14 @@ from attribution.errors import Busy
 from attribution.paths import Home
 
 _KEY = 7_241_936_180_551_904_317  # any number, and always the same
-_HELD: dict[Home, Connection] = {}
+_HELD: dict[tuple[Home, URL], Connection] = {}
 
 
 @contextmanager
 def holding(home: Home, url: URL, books: Sequence[str]) -> Iterator[Connection]:
     """The connection that holds the lock, outside of a transaction; raises Busy with who has it."""
-    if home in _HELD:
-        yield _HELD[home]
+    if (home, url) in _HELD:
+        yield _HELD[home, url]
         return
     engine = engine_for(url)
     try:
@@ -39,11 +39,11 @@ def holding(home: Home, url: URL, books: Sequence[str]) -> Iterator[Connection]:
                     (platform.node(), os.getpid()),
                 )
             prove(connection)
-            _HELD[home] = connection
+            _HELD[home, url] = connection
             try:
                 yield connection
             finally:
-                del _HELD[home]
+                del _HELD[home, url]
     finally:
         engine.dispose()
 

@@ -1,7 +1,9 @@
 """A PostgreSQL server that holds private stores: how it is spoken to, and what it must be."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
+from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -133,9 +135,17 @@ def looked_at(connection: Connection) -> Iterator[tuple[str, bool, str]]:
         (
             f"work_mem {int(say['work_mem']) // 1024} MB, jit {say['jit']}, nested loops "
             f"{say['enable_nestloop']} while caretrace is connected; the database holds "
-            f"{size / 1e9:.1f} GB, and a refresh may need as much again."
+            f"{size / 1e9:.1f} GB, and a refresh may need as much again{_free(say)}."
         ),
     )
+
+
+def _free(say: Mapping[str, str]) -> str:
+    """How much room there is, where the server is on this computer and we may know."""
+    folder = Path(say.get("data_directory", ""))
+    if not (folder.is_absolute() and folder.is_dir()):
+        return ""
+    return f"; {disk_usage(folder).free / 1e9:.1f} GB are free there"
 
 
 _CREATE = (

@@ -117,7 +117,8 @@ class Spark(duckdb.DuckDb):
         with _told(self._url) as connection:
             _show(connection, number)
         super().publish(home, number)
-        _tidy(home, self._url)
+        with suppress(StorageError):  # what is left is dropped by the next publication
+            _tidy(home, self._url)
 
     def rollback(self, home: Home, number: int) -> None:
         """Point readers at an earlier generation."""
@@ -126,7 +127,10 @@ class Spark(duckdb.DuckDb):
         super().rollback(home, number)
 
     def drop_others(self, home: Home, number: int) -> int:
-        """Remove every generation but this one, here and on the cluster."""
+        """Remove every generation but this one, here and on the cluster.
+
+        Raises StorageError where the cluster keeps what should be gone: it may be somebody's.
+        """
         dropped = super().drop_others(home, number)
         _tidy(home, self._url)
         return dropped
@@ -194,9 +198,9 @@ def _show(connection: Connection, number: int) -> None:
 
 
 def _tidy(home: Home, url: URL) -> None:
-    """Drop what no kept generation needs; where that fails, the next publication does it."""
+    """Drop every database and every part that no kept generation needs."""
     kept = set(generations.finished(home, until=None))
-    with suppress(StorageError), _told(url) as connection:
+    with _told(url) as connection:
         for name in _names(connection, f"show databases like '{prefix()}_*'", 0):
             number = name.removeprefix(f"{prefix()}_")
             if number.isdigit() and int(number) not in kept:

@@ -196,7 +196,7 @@ def _heat(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
                 continue
             share = max(float(value), 0) / most
             canvas.rect(x, y, side - 2, 22, mixed(share, "#E9F0FC", "#1F4FA8"))
-            ink = "#FFFFFF" if share > 0.55 else INK
+            ink = "#FFFFFF" if share > 0.72 else INK
             canvas.text(x + side / 2 - 1, y + 15, written(value), anchor="middle", size=9, fill=ink)
     return canvas
 

@@ -178,10 +178,15 @@ def _outcome(every: list[Delivery]) -> str | None:
 
 
 def _put(folder: Path, send: Send, content: bytes) -> None:
-    """Put a file and its manifest into a folder; done again, it is the same."""
-    stem = send.file_name.rpartition(".")[0]
+    """Put a file and its manifest into a folder; done again, it is the same.
+
+    Reports of several plans may share a folder, and their files may have one name.
+    """
+    name = send.file_name
+    file_name = name if name.startswith(f"{send.name}-") else f"{send.name}-{name}"
+    stem = file_name.rpartition(".")[0]
     for name, what in (
-        (send.file_name, content),
+        (file_name, content),
         (f"{stem}.manifest.json", manifest_bytes(send.manifest)),
     ):
         partial = folder / f".{name}.tmp"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from attribution.paths import Home
+from attribution.units import CONFINED
 
 SYSTEMS = ("systemd", "cron")
 
@@ -38,10 +39,11 @@ RestartSec=60
 KillMode=mixed
 TimeoutStopSec=90
 UMask=0077
-NoNewPrivileges=true
-PrivateTmp=true
+# It may write these folders, and read the rest: sources may drop their files anywhere.
 ProtectSystem=strict
+ProtectHome=read-only
 ReadWritePaths={paths}
+{CONFINED}
 
 [Install]
 WantedBy=multi-user.target

@@ -4,7 +4,7 @@ It looks at the books and at nothing else, so it does not matter who else did so
 was asked last, or what was cut off in between.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from attribution.errors import Busy, SettingsError
@@ -65,13 +65,10 @@ class Runner:
             self._refresh_if_due(books, planned.week)
         now = self._clock()
         watch_sources(books, now)
-        sender = self._sender(
-            self._home,
-            planned.week,
-            every_plan(books, planned, now),
-            books,
-            Deliveries(self._home, mail),
-        )
+        plans = every_plan(books, planned, now)
+        forget_unplanned(books, plans, now)
+        deliveries = Deliveries(self._home, mail)
+        sender = self._sender(self._home, planned.week, plans, books, deliveries)
         try:
             with only_sender(self._home):
                 sender.look(now)
@@ -143,6 +140,15 @@ def known_plans(books: Books, planned: Planned) -> dict[str, tuple[Plan, datetim
         if plan is not None:
             found[row["name"]] = (plan, datetime.fromisoformat(row["since"]), row["held_by"])
     return found
+
+
+def forget_unplanned(books: Books, plans: Collection[str], now: datetime) -> None:
+    """Close the incidents of reports that nobody plans any more: nothing would ever end them."""
+    being_sent = {send.name for send in books.open_sends()}
+    for one in books.incidents(opened=True):
+        kind, _, name = one["subject"].partition(" ")
+        if kind in ("held", "failed") and name not in plans and name not in being_sent:
+            books.close_incident(one["subject"], now, silent=True)
 
 
 def watch_sources(books: Books, now: datetime) -> None:

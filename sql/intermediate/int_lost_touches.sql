@@ -36,6 +36,24 @@ converters as (
 
 ),
 
+-- Spans that most people have. A person's number has sixty bits, so three are left to tell the
+-- spans apart: kinds that are alike in one are not in another, so the first of them is enough.
+everybody as (
+
+    select
+        *,
+        case
+            when (kinds & 1) > 0 then 0
+            when (kinds & 2) > 0 then 1
+            when (kinds & 4) > 0 then 2
+            when (kinds & 8) > 0 then 3
+            else 4
+        end as slot
+    from int_lost_spans
+    where person_id is null
+
+),
+
 -- Nobody is looked for where no kind drops direct visits.
 drops as (
 
@@ -56,16 +74,6 @@ named as (
 -- What is ordered is kept narrow, since ordering carries every column along; and a span is one
 -- number, since ordering by three takes twice as long. Those who never converted have spans of
 -- their own, below nought.
-everybodys as (
-
-    select
-        *,
-        row_number() over (order by span) as place
-    from int_lost_spans
-    where person_id is null
-
-),
-
 followed as (
 
     select
@@ -98,8 +106,7 @@ followed as (
         )
     union all
     select
-        -- A person's number has 60 bits, and there are at most seven spans of nobody.
-        -(int_touches.person_id * 8 + spans.place) as span,
+        -(int_touches.person_id * 8 + spans.slot) as span,
         spans.kinds,
         cast(int_touches.person_id % 100 as smallint) as person_group,
         reach.until_second as limit_second,
@@ -113,7 +120,7 @@ followed as (
         int_touches.line_id
     from int_touches
     left join converters on int_touches.person_id = converters.person_id
-    cross join everybodys as spans
+    cross join everybody as spans
     left join named on int_touches.person_id = named.person_id
     cross join reach
     where

@@ -11,13 +11,19 @@ import pytest
 from engines_fixture import difference
 from few_models import few_models
 from spark_cluster import Cluster
-from test_every_source import Running, loaded  # noqa: F401  loads every source once
+from test_every_source import (  # noqa: F401  `loaded` loads every source once
+    Running,
+    audiences,
+    loaded,
+    newest,
+    published,
+)
 
 from attribution import forecasting, settings, transform, warehouse
 from attribution.engines.spark import database_of
 from attribution.engines.spark_server import engine_for
 from attribution.errors import StorageError
-from attribution.generations import MARTS, PEOPLE
+from attribution.generations import MARTS
 from attribution.paths import Home
 from attribution.raw import fetch
 from attribution.refresh import Event, refresh, rollback
@@ -26,17 +32,15 @@ from attribution.warehouse_url import url_of
 
 @pytest.fixture(scope="module")
 def moved(loaded: Running, cluster: Cluster, tmp_path_factory) -> Iterator[Home]:  # noqa: F811
-    """The home folder of what every source told, refreshed on the cluster."""
-    folder = tmp_path_factory.mktemp("moved") / "home"
-    shutil.copytree(loaded.home.folder, folder)
-    home = Home(folder)
+    """The home folder of what every source told, made anew on the cluster."""
+    home = newest(loaded.home, tmp_path_factory.mktemp("moved") / "home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CARETRACE_WAREHOUSE", cluster.url)
-        assert refresh(settings.load(home), debug=True).failed == {}
+        assert refresh(settings.load(home), load=False, debug=True).failed == {}
         yield home
 
 
-def published(home: Home, name: str) -> duckdb.DuckDBPyConnection:
+def opened(home: Home, name: str) -> duckdb.DuckDBPyConnection:
     number = warehouse.current_generation(home)
     return duckdb.connect(str(home.generation(number) / name), read_only=True)
 
@@ -45,7 +49,7 @@ def test_every_model_is_the_same(loaded, moved):  # noqa: F811
     """Equal to 1e-9 on the cluster, `credit` and all else; it is there, so the checks passed."""
     number = warehouse.current_generation(moved)
     engine = engine_for(url_of(moved), database_of(number))
-    with published(loaded.home, "private.duckdb") as store, engine.connect() as connection:
+    with opened(loaded.home, "private.duckdb") as store, engine.connect() as connection:
         store.execute("set timezone = 'UTC'")
         said = {
             model.name: difference(
@@ -60,21 +64,25 @@ def test_every_model_is_the_same(loaded, moved):  # noqa: F811
     assert {name: words for name, words in said.items() if words} == {}
 
 
-@pytest.mark.parametrize(("name", "layer"), [(MARTS, "marts"), (PEOPLE, "people")])
-def test_pages_read_the_same(loaded, moved, name, layer):  # noqa: F811
-    with published(loaded.home, name) as here, published(moved, name) as there:
-        for model in transform.load_models():
-            if model.layer == layer:
-                one, other = (
-                    store.execute(f"from {model.name}").to_arrow_table().to_pandas()
-                    for store in (here, there)
-                )
-                assert difference(one, other, model.grain) == "", model.name
+@pytest.mark.parametrize("file", ["marts", "people", "viewers"])
+def test_pages_read_the_same(loaded, moved, file):  # noqa: F811
+    one, other = (
+        home.generation(warehouse.current_generation(home)) for home in (loaded.home, moved)
+    )
+    assert published(one, other, file, transform.load_models()) == {}
+
+
+def test_outreach_means_the_same_people(loaded, moved):  # noqa: F811
+    with (
+        opened(loaded.home, "private.duckdb") as one,
+        warehouse.asked(moved, warehouse.current_generation(moved)) as other,
+    ):
+        assert audiences(one) == audiences(other)
 
 
 def test_readers_on_the_cluster_see_the_marts_and_nobody(moved):
     engine = engine_for(url_of(moved), "caretrace")
-    with engine.connect() as connection, published(moved, MARTS) as store:
+    with engine.connect() as connection, opened(moved, MARTS) as store:
         shown = {row[1] for row in connection.exec_driver_sql("show tables").all()}
         assert shown == {m.name for m in transform.load_models() if m.layer == "marts"}
         rows = connection.exec_driver_sql("select count(*) from credit").scalar_one()
@@ -114,7 +122,7 @@ def test_nothing_loaded_travels_twice(moved):
         parts = connection.exec_driver_sql("show partitions raw_ad_spend").all()
         rows = connection.exec_driver_sql("select count(*) from raw_ad_spend").scalar_one()
     engine.dispose()
-    with published(moved, "private.duckdb") as store:
+    with opened(moved, "private.duckdb") as store:
         assert rows == store.execute("select count(*) from raw_ad_spend").fetchone()[0]
     assert len(parts) > 1
 

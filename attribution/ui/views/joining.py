@@ -85,7 +85,8 @@ def _square(marts: Marts) -> pd.DataFrame:
 
 def _rates(counts: pd.DataFrame) -> pd.DataFrame:
     """What each row's people are known to by each column; nothing beside itself."""
-    own = pd.Series([counts.loc[name, name] for name in counts.index], index=counts.index)
+    known = counts.to_dict("index")
+    own = pd.Series([known[name][name] for name in counts.index], index=counts.index)
     rates = counts.div(own.where(own > 0), axis=0)
     for name in counts.index:
         rates.loc[name, name] = float("nan")
@@ -109,9 +110,9 @@ def _takeaway(rates: pd.DataFrame) -> str:
 
 
 def _matches(counts: pd.DataFrame) -> Table:
-    rates = _rates(counts)
+    known, rates = counts.to_dict("index"), _rates(counts).to_dict("index")
     rows = [
-        (one, other, counts.loc[one, one], counts.loc[one, other], rates.loc[one, other])
+        (one, other, known[one][one], known[one][other], rates[one][other])
         for one in counts.index
         for other in counts.columns
         if one != other

@@ -193,7 +193,8 @@ def _bridge(platforms: pd.DataFrame, shown: tuple[str, ...], scope: Scope) -> Fi
 
 def _in_words(total: "pd.Series[float]", shown: tuple[str, ...], what: str, model: str) -> str:
     claimed, credited = float(total["claimed"]), float(total["attributed"])
-    biggest = sorted((name for name in shown if name != UNEXPLAINED), key=lambda n: -abs(total[n]))
+    size = total.abs().to_dict()
+    biggest = sorted((name for name in shown if name != UNEXPLAINED), key=lambda n: -size[n])
     named = formats.several(
         f"{definition(name).title.lower()} ({_signed(-float(total[name]))})" for name in biggest[:2]
     )
@@ -208,11 +209,9 @@ def _in_words(total: "pd.Series[float]", shown: tuple[str, ...], what: str, mode
 def _causes(platforms: pd.DataFrame, shown: tuple[str, ...]) -> Table:
     """The figure's numbers, a row for each cause and a column for each platform."""
     names = ["claimed", *shown, "attributed"]
-    by_platform = platforms.set_index("platform")[names].T
-    lowered = by_platform.copy()
-    lowered.loc[list(shown)] = 0.0 - lowered.loc[list(shown)]
-    titles = {name: formats.title(str(name)) for name in by_platform.columns}
-    lowered = lowered.set_axis([titles[name] for name in by_platform.columns], axis=1)
+    told = platforms.set_index("platform")[names]
+    lowered = told.assign(**{name: 0.0 - told[name] for name in shown}).T
+    lowered = lowered.set_axis([formats.title(str(name)) for name in told.index], axis=1)
     numbers = tuple(Column(title, title, "number") for title in lowered.columns)
     means = [definition(_NAMED.get(name, name)) for name in names]
     frame = lowered.assign(total=lowered.sum(axis=1)).reset_index(drop=True)

@@ -110,9 +110,10 @@ def _gone_on(marts: Marts, scope: Scope) -> dict[str, dict[str, float | None]]:
             marts, replace(scope, service_lines=(name,)), "lead", "booked", "new_patient"
         )
         sums = frame.groupby("kind_to")[["entered", "arrived", "expected"]].sum()
-        if not {"booked", "new_patient"} <= set(sums.index):
+        by_kind = sums.to_dict("index")
+        if not {"booked", "new_patient"} <= by_kind.keys():
             continue
-        booked, came = (sums.loc[kind].to_dict() for kind in ("booked", "new_patient"))
+        booked, came = by_kind["booked"], by_kind["new_patient"]
         found[name] = {
             "leads_that_booked": ratio(float(booked["arrived"]), float(booked["entered"])),
             "leads_that_came": ratio(float(came["arrived"]), float(came["entered"])),
