@@ -123,7 +123,7 @@ def holdouts_table(holdouts: Sequence[Holdout]) -> Table:
         Column("counts", "Counts, within 90 days"),
         Column("state", "State"),
         Column("counted", "People counted", "count", "In both arms, whose 90 days are over."),
-        Column("needed", "Of", "count", "People in both arms that the plan takes."),
+        Column("needed", "Needed", "count", "People in both arms that the plan takes."),
         Column("wanted", "Looks for", "points", "The smallest lift worth knowing, as planned."),
         Column("lift", "Lift", "points", "Written to less held out (CUPED)."),
         Column("low", "Low", "points", _END.format("Lower")),
