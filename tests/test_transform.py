@@ -21,8 +21,6 @@ from attribution.transform import (
 )
 from connectors.contract import BY_TABLE
 
-DAY = timedelta(days=1)
-
 
 @pytest.fixture(scope="module")
 def opened():
@@ -290,7 +288,10 @@ def test_every_kind_of_row_is_counted_as_loaded():
 
 def test_in_parts_a_model_is_the_same_as_whole(warehouse, monkeypatch):
     warehouse.build(
-        *(touch(f"t{i}", f"p{i % 7}", at("2024-01-01") + i * 20 * DAY) for i in range(30)),
+        *(
+            touch(f"t{i}", f"p{i % 7}", at("2024-01-01") + timedelta(days=20 * i))
+            for i in range(30)
+        ),
         appointment("a", "p1", at("2024-06-01"), at("2024-06-02"), "booked"),
     )
     names = [model.name for model in warehouse.models if model.parts]

@@ -222,11 +222,11 @@ final as (
         cast(later_journeys as integer) as later_journeys,
         coalesce(next_code, 1) % 2 = 1 as is_last,
         touched_second + lookback_seconds as ended_second,
-        code // 2 as channel_id,
-        case when remembered >= 1 then code_1 // 2 else 0 end as before_1,
-        case when remembered >= 2 then code_2 // 2 else 0 end as before_2,
-        case when remembered >= 3 then code_3 // 2 else 0 end as before_3,
-        case when remembered >= 4 then code_4 // 2 else 0 end as before_4,
+        cast(code // 2 as integer) as channel_id,
+        cast(case when remembered >= 1 then code_1 // 2 else 0 end as integer) as before_1,
+        cast(case when remembered >= 2 then code_2 // 2 else 0 end as integer) as before_2,
+        cast(case when remembered >= 3 then code_3 // 2 else 0 end as integer) as before_3,
+        cast(case when remembered >= 4 then code_4 // 2 else 0 end as integer) as before_4,
         line_id
     from reached
 
