@@ -501,7 +501,7 @@ def test_postgresql_makes_the_same_tables(loaded, tmp_path, monkeypatch):
     differ = {m.name: difference(*frames[m.name], m.grain) for m in models}
     assert {name: words for name, words in differ.items() if words} == {}
     for file in ("marts", "people", "viewers"):
-        differ = published(here.generation(number), home.generation(made), file, models)
+        differ = published(home.generation(number), home.generation(made), file, models)
         assert differ == {}, file
 
 

@@ -70,8 +70,8 @@ def difference(treated: Sums, held_out: Sums, *, level: float = LEVEL) -> Differ
     middle = sum(arm.x for arm in arms) / everyone
     one, other = (arm.mean - theta * (arm.x / arm.people - middle) for arm in arms)
     parts = [
-        max(y - 2 * theta * both + theta * theta * x, 0.0) / (arm.people - 1) / arm.people
-        for arm, (y, x, both) in zip(arms, squares, strict=True)
+        _unexplained(centred, theta) / (arm.people - 1) / arm.people
+        for arm, centred in zip(arms, squares, strict=True)
     ]
     error = sqrt(sum(parts))
     # Welch and Satterthwaite: few are held out, and arms vary differently.
@@ -81,6 +81,13 @@ def difference(treated: Sums, held_out: Sums, *, level: float = LEVEL) -> Differ
     always = error * peeking(everyone, level)
     effect = one - other
     return Difference(effect, effect - once, effect + once, effect - always, effect + always)
+
+
+def _unexplained(centred: tuple[float, float, float], theta: float) -> float:
+    """The sum of squares that the time before leaves; what only rounding leaves is nought."""
+    y, x, both = centred
+    left = y - 2 * theta * both + theta * theta * x
+    return left if left > 1e-13 * y else 0.0
 
 
 def sums(row: Mapping[str, float], outcome: str) -> Sums:
