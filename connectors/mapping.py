@@ -16,7 +16,7 @@ from connectors.contract import BY_TABLE, Field, Row, contract_fields
 from connectors.dialect import Dialect
 from connectors.ledger_lines import PAYERS, Ledger, ledger_of
 from connectors.moments import pattern_of
-from connectors.readers import Layout, mismatched
+from connectors.readers import Layout, changed, mismatched
 from connectors.spans import Span, spans_of
 from connectors.survey_scales import FROM_QUESTIONS, Question, questions_of
 
@@ -83,6 +83,11 @@ class FileMapping:
         if self.ignore is not None:
             extra = [c for c in dict.fromkeys(header) if c not in self.ignore | set(wanted)]
             problems += [f"a column {c!r} that its mapping does not know" for c in extra]
+        if len(header) == 1 and not wanted and (mark := _parting(header[0])):
+            advice = f'say delimiter = "{mark}" where caretrace.toml describes the file'
+            changed(
+                name, "is one column as it is read, and parts its columns otherwise", advice=advice
+            )
         if problems:
             mismatched(name, f"has {' and '.join(problems)}")
         if not wanted:
@@ -269,3 +274,9 @@ def _constants(
             constants[f.name] = column[0]
             problems += [f"constants.{f.name} {x.reason}" for x in faults if x.where.any()]
     return constants, problems
+
+
+def _parting(header: str) -> str:
+    """What parts a header that was read as one column, as TOML writes it; "" where nothing does."""
+    marks = {";": ";", "\t": r"\t", "|": "|", ",": ","}
+    return next((said for mark, said in marks.items() if mark in header), "")

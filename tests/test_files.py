@@ -322,6 +322,8 @@ def test_a_fault_is_answered_with_what_mends_it(tmp_path):
         "Nothing of it was loaded; correct the mapping in caretrace.toml or the file's header."
     )
     assert fault(tmp_path, "").endswith("Nothing of it was loaded; drop a whole one.")
+    parted = fault(tmp_path, GOOD.replace(",", ";"))
+    assert parted.endswith('say delimiter = ";" where caretrace.toml describes the file.')
 
 
 def test_a_small_spreadsheet_that_holds_a_large_one_is_refused(tmp_path, monkeypatch):

@@ -141,7 +141,7 @@ def _changes() -> tuple[Definition, ...]:
         ),
         Definition(
             "change_spend",
-            "Spend",
+            "Money spent",
             "What more or less money in all did, at the mix and the rates of the channels.",
             shared,
             "number",

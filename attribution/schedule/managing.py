@@ -171,7 +171,8 @@ class Manager:
     def _one(self, name: str) -> Plan:
         known = self.known()
         if name not in known:
-            some = f"There are: {', '.join(known)}." if known else "There is none yet."
+            none = "None is planned yet: plan one on the page Reports, or in caretrace.toml."
+            some = f"There are: {', '.join(known)}." if known else none
             raise BadInput(f"There is no report {name!r}. {some}")
         return known[name][0]
 
