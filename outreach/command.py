@@ -5,16 +5,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attribution import audit
 from attribution import settings as configuration
-from attribution.contacts import Contacts
 from attribution.errors import BadInput
 from attribution.outreach_settings import Outreach, outreach_settings
 from attribution.paths import Home
 from attribution.roles import Reader
 from attribution.terminal import note, say
+
+if TYPE_CHECKING:
+    from attribution.contacts import Contacts
 
 
 def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -57,8 +59,9 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 @contextmanager
-def _opened() -> Iterator[tuple[Home, Outreach, bool, Contacts, Any]]:
+def _opened() -> Iterator[tuple[Home, Outreach, bool, "Contacts", Any]]:
     """The home, what it says of outreach, whether it is simulated, its contacts and its outbox."""
+    from attribution.contacts import Contacts
     from attribution.forgetting import silence
     from outreach.outbox import Outbox
 
