@@ -22,12 +22,13 @@ from servers.clinic import CANARY_MRN, CONFIG, clinic
 from servers.killer import run, second_week
 
 from attribution import cli, warehouse
-from attribution.engines import postgresql_server
+from attribution.engines import duckdb_moving, postgresql_server
 from attribution.engines.postgresql_arrow import fetch, lent
 from attribution.errors import BadInput, Busy, CaretraceError, SettingsError, StorageError
 from attribution.forgetting import asked, find, forget
 from attribution.identity import open_vault
 from attribution.ledger import Ledger
+from attribution.migrating import migrate
 from attribution.paths import Home
 from attribution.raw import tables
 from attribution.refresh import refresh, rollback
@@ -329,6 +330,28 @@ def test_hashes_are_made_anew_there_too(home):
     assert [person for _, person in before] != [identifier for identifier, _ in after]
     assert {i for i, _ in before}.isdisjoint({i for i, _ in after})
     assert sorted(p for _, p in before) == sorted(p for _, p in after)
+
+
+def test_only_what_is_proved_counts_as_moved(home, monkeypatch):
+    """One number that came to be another stops the move; else all of it is there."""
+    folder, was = home.generation(warehouse.current_generation(home)), loaded(home)
+    files = sorted(folder.iterdir())
+    carried = duckdb_moving.carry
+
+    def wrong(store: Any, driver: Any, name: str) -> None:
+        carried(store, driver, name)
+        if name == "raw_ad_spend":
+            one = "where rowid = (select min(rowid) from raw_ad_spend)"
+            driver.execute(f"update raw_ad_spend set spend_micros = spend_micros + 1 {one}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(duckdb_moving, "carry", wrong)
+        with pytest.raises(StorageError, match="table raw_ad_spend is not the same"):
+            migrate(home, "duckdb:///", print)
+    assert (sorted(folder.iterdir()), loaded(home)) == (files, was)
+    migrate(home, "duckdb:///", print)
+    point(home, "duckdb:///")
+    assert loaded(home) == was
 
 
 def refused(home: Home, capsys) -> str:

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from spark_cluster import Cluster, missing, spark_cluster
+from test_every_source import loaded
+
+__all__ = ["cluster", "loaded"]  # `loaded` loads every source, once for each file that asks for it
 
 
 @pytest.fixture(scope="session")

@@ -11,13 +11,7 @@ import pytest
 from engines_fixture import difference
 from few_models import few_models
 from spark_cluster import Cluster
-from test_every_source import (  # noqa: F401  `loaded` loads every source once
-    Running,
-    audiences,
-    loaded,
-    newest,
-    published,
-)
+from test_every_source import Running, audiences, newest, published
 
 from attribution import forecasting, settings, transform, warehouse
 from attribution.engines.spark import database_of
@@ -31,7 +25,7 @@ from attribution.warehouse_url import url_of
 
 
 @pytest.fixture(scope="module")
-def moved(loaded: Running, cluster: Cluster, tmp_path_factory) -> Iterator[Home]:  # noqa: F811
+def moved(loaded: Running, cluster: Cluster, tmp_path_factory) -> Iterator[Home]:
     """The home folder of what every source told, made anew on the cluster."""
     home = newest(loaded.home, tmp_path_factory.mktemp("moved") / "home")
     with pytest.MonkeyPatch.context() as patch:
@@ -45,7 +39,7 @@ def opened(home: Home, name: str) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(str(home.generation(number) / name), read_only=True)
 
 
-def test_every_model_is_the_same(loaded, moved):  # noqa: F811
+def test_every_model_is_the_same(loaded, moved):
     """Equal to 1e-9 on the cluster, `credit` and all else; it is there, so the checks passed."""
     number = warehouse.current_generation(moved)
     engine = engine_for(url_of(moved), database_of(number))
@@ -65,14 +59,14 @@ def test_every_model_is_the_same(loaded, moved):  # noqa: F811
 
 
 @pytest.mark.parametrize("file", ["marts", "people", "viewers"])
-def test_pages_read_the_same(loaded, moved, file):  # noqa: F811
+def test_pages_read_the_same(loaded, moved, file):
     one, other = (
         home.generation(warehouse.current_generation(home)) for home in (loaded.home, moved)
     )
     assert published(one, other, file, transform.load_models()) == {}
 
 
-def test_outreach_means_the_same_people(loaded, moved):  # noqa: F811
+def test_outreach_means_the_same_people(loaded, moved):
     with (
         opened(loaded.home, "private.duckdb") as one,
         warehouse.asked(moved, warehouse.current_generation(moved)) as other,
