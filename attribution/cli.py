@@ -23,6 +23,7 @@ from attribution import (
     migrate_command,
     mix_command,
     operating,
+    refresh_words,
 )
 from attribution import settings as configuration
 from attribution.errors import CaretraceError
@@ -180,8 +181,8 @@ def _run_refresh(home: Home, part: "Part | None" = None, *, debug: bool) -> int:
     settings = configuration.load(home)
     with shown(sys.stderr) as watch:
         outcome = refresh(settings, watch, debug=debug, part=part)
-    for name, message in outcome.failed.items():
-        note(f"{name} was not loaded: {message}")
+    for sentence in refresh_words.sentences(outcome):
+        note(sentence)
     say(f"Generation {outcome.generation} is published.")
     return 1 if outcome.failed else 0
 

@@ -1,12 +1,15 @@
 """Draws a view: the only place that turns plain values into Streamlit elements."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pandas as pd
 import streamlit as st
+from pandas.api.types import is_numeric_dtype
 from streamlit.navigation.page import StreamlitPage
 
+from attribution.metrics import Format
 from attribution.ui import formats
 from attribution.ui.face import Face
 from attribution.ui.frame import Context
@@ -36,7 +39,15 @@ _LETTER, _LONGEST_NAME = 7, 340
 _NUMBER_WIDTHS = {"roas": 92, "roi": 165}
 _SENTENCES = ("message", "reason")
 _SHARES = ("rate", "points")
-_DECIMALS = {"money": 0, "count": 0, "number": 1, "coefficient": 2, "rate": 1, "ratio": 1}
+_UNITS = {"rate": "%", "points": " pts", "ratio": "x"}
+_DECIMALS: dict[Format, int] = {
+    "money": 0,
+    "count": 0,
+    "number": 1,
+    "coefficient": 2,
+    "rate": 1,
+    "ratio": 1,
+}
 _TALLEST = 20  # rows of a table that is shown without a scroll bar of its own
 
 
@@ -201,9 +212,14 @@ def frame(shown: Table, currency: str, *, key: str) -> None:
     }
     if changed:
         rows = rows.assign(**changed)
-    below = [
-        c.name for c in shown.columns if c.format == "money" and bool((rows[c.name] < 0).any())
-    ]
+    # The grid itself writes a hyphen for a minus, and a minus behind the sign of the currency.
+    below = {
+        c.name: c.format
+        for c in shown.columns
+        if c.format in _DECIMALS
+        and is_numeric_dtype(rows[c.name])
+        and bool((rows[c.name] < 0).any())
+    }
     st.dataframe(
         _signed(rows, below, currency) if below else rows,
         hide_index=True,
@@ -220,16 +236,20 @@ def frame(shown: Table, currency: str, *, key: str) -> None:
     )
 
 
-def _signed(rows: pd.DataFrame, columns: list[str], currency: str) -> "Styler":
-    """Rows whose money is written with its sign before the symbol; it is sorted as numbers."""
-    sign = formats.symbol(currency)
+def _signed(rows: pd.DataFrame, columns: Mapping[str, Format], currency: str) -> "Styler":
+    """Rows whose numbers below nought are written with a minus; they are sorted as numbers."""
+    written: dict[Any, Any] = {
+        name: partial(_in_a_table, as_=each, currency=currency) for name, each in columns.items()
+    }
+    return rows.style.format(written, na_rep=formats.UNDEFINED)
 
-    def written(amount: object) -> str:
-        value = float(amount)  # type: ignore[arg-type]
-        return f"{'−' if value < 0 else ''}{sign}{abs(value):,.0f}"
 
-    named: dict[Any, Any] = dict.fromkeys(columns, written)
-    return rows.style.format(named, na_rep=formats.UNDEFINED)
+def _in_a_table(value: float, *, as_: Format, currency: str) -> str:
+    """A number as tables write it: all of its digits, percentages already times a hundred."""
+    number = float(value)
+    sign = "−" if number < 0 else "+" if as_ == "points" else ""
+    before = formats.symbol(currency) if as_ == "money" else ""
+    return f"{sign}{before}{abs(number):,.{_DECIMALS[as_]}f}{_UNITS.get(as_, '')}"
 
 
 def _unsigned_nought(values: pd.Series, decimals: int) -> pd.Series:
@@ -251,13 +271,17 @@ def period(context: Context) -> str:
 
 def _metric(each: Metric, currency: str) -> None:
     change, said = (each.interval, None) if each.interval else _change(each, currency)
+    # Streamlit knows a fall by a hyphen; with a minus it must be told.
+    fell = not each.interval and isinstance(change, str) and change.startswith("-")
+    if fell:
+        change = str(change).replace("-", "−")
     course = [value for value in each.course if value is not None]
     st.metric(
         each.title,
         formats.written(each.value, each.format, currency),
         change,
-        delta_color="off" if each.interval else _delta_colour(each),
-        delta_arrow="off" if each.interval else "auto",
+        delta_color="off" if each.interval else _delta_colour(each, fell=fell),
+        delta_arrow="off" if each.interval else "down" if fell else "auto",
         delta_description=said,
         help=each.help,
         border=True,
@@ -283,10 +307,11 @@ def _change(each: Metric, currency: str) -> tuple[str | int | None, str | None]:
     return f"{relative * 100:+,.1f}%", was
 
 
-def _delta_colour(each: Metric) -> Literal["normal", "inverse", "off"]:
+def _delta_colour(each: Metric, *, fell: bool) -> Literal["normal", "inverse", "off"]:
+    """Green for what is better; a fall is told without the hyphen that would turn it round."""
     if each.better == "neither":
         return "off"
-    return "normal" if each.better == "up" else "inverse"
+    return "normal" if (each.better == "up") != fell else "inverse"
 
 
 def _column(column: Column, currency: str, *, pinned: bool, written: bool = False) -> Any:
