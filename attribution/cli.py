@@ -19,6 +19,7 @@ from attribution import (
     custody,
     definitions_command,
     export_command,
+    init_command,
     lift_command,
     migrate_command,
     mix_command,
@@ -91,6 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--port", type=int, default=8501)
     demo.add_argument("--no-serve", action="store_true", help="stop after the refresh")
     demo.set_defaults(run=_demo)
+
+    init_command.add_commands(commands)
 
     serve = commands.add_parser("serve", help="serve the dashboard on this computer")
     serve.add_argument("--port", type=int, default=8501)

@@ -21,6 +21,7 @@ _NAME_WIDTHS = {"campaign": 200, "flow": 200, "forecast_model": 200, "how": 200}
 _LETTER, _LONGEST_NAME = 7, 340
 # Numbers that may be long, and long headings: neither may be cut, a cut number is a wrong one.
 _NUMBER_WIDTHS = {"roas": 92, "roi": 165}
+_IN_WORDS = ("channel", "flow")
 _SENTENCES = ("message", "reason")
 _SHARES = ("rate", "points")
 _UNITS = {"rate": "%", "points": " pts", "ratio": "x"}
@@ -39,9 +40,9 @@ def frame(shown: Table, currency: str, *, key: str) -> None:
     """A table's rows; numbers stay numbers, so that sorting them works."""
     shown = _as_wide_as_asked(shown, key)
     rows = shown.frame
-    # A channel is known by its name in the data and written as words; shares as percentages.
+    # Channels and flows are known by names in the data and written as words; shares as percentages.
     changed = {
-        c.name: rows[c.name].map(formats.title) for c in shown.columns if c.name == "channel"
+        c.name: rows[c.name].map(formats.title) for c in shown.columns if c.name in _IN_WORDS
     }
     changed |= {c.name: rows[c.name] * 100 for c in shown.columns if c.format in _SHARES}
     changed |= {
