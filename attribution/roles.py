@@ -50,10 +50,7 @@ class Reader:
 
 def needed(what: str) -> str:
     """The roles that allow it, as a sentence names them: `the role admin or analyst`."""
-    parts = [
-        " or ".join(sorted(_MAY[part])) if _MAY[part] != frozenset(ROLES) else "any"
-        for part in _BOTH.get(what, (what,))
-    ]
+    parts = [" or ".join(sorted(_MAY[part])) for part in _BOTH.get(what, (what,))]
     return f"both roles, {' and '.join(parts)}" if len(parts) > 1 else f"the role {parts[0]}"
 
 

@@ -31,6 +31,7 @@ _DECIMALS: dict[Format, int] = {
     "number": 1,
     "coefficient": 2,
     "rate": 1,
+    "points": 1,
     "ratio": 1,
 }
 _TALLEST = 20  # rows of a table that is shown without a scroll bar of its own
