@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 
 from attribution.identity_changes import causes, ensure_identity_tables, write_changes
 from attribution.identity_graph import Namespaces, Read, known_by, read_graph
-from attribution.identity_joining import REASONS, Joined, join
+from attribution.identity_joining import REASONS
+from attribution.identity_memory import Joined, join
 from attribution.identity_numbers import moved, number_people
 from attribution.privacy import STRENGTH
 from attribution.raw import lent

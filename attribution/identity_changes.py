@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from attribution.identity_joining import Graph
+from attribution.identity_memory import Graph
 from attribution.privacy import STRENGTH
 from attribution.raw import lent
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from attribution.identity_joining import Codes, Graph
+from attribution.identity_memory import Codes, Graph
 from attribution.privacy import STRENGTH, stored_fields
 from attribution.raw import fetch, has_person, lent
 from attribution.vault import Halves
