@@ -17,7 +17,7 @@ from attribution.privacy import STRENGTH
 from attribution.raw import batches, fetch, lent
 from attribution.vault import Map, Vault
 
-_PART = 1_000_000  # rows of the vault at a time
+_PART = 250_000  # rows of the vault at a time
 
 
 def land_vault(connection: Connection, vault: Vault) -> None:
