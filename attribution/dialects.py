@@ -22,6 +22,10 @@ def written_for(engine: str, sql: str) -> str:
 
 
 def _written(dialect: str, tree: exp.Expr) -> str:
+    if dialect == "postgres" and isinstance(tree, exp.Query) and not tree.args.get("limit"):
+        # Nothing reads rows in the order that they were written in: files are ordered as they are
+        # made, and texts take PostgreSQL longer to order than to add up what stands beside them.
+        tree.set("order", None)
     # The innermost first: what is put in the place of one holds those within it.
     for kind, formula in _FORMULAS.get(dialect, {}).items():
         for node in reversed(list(tree.find_all(kind))):
