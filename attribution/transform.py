@@ -230,7 +230,7 @@ def _build_beside(
         some = models[at : at + _GRAINS]
         asked = " union all ".join(_twice(model, f"'{model.name}' as model, ") for model in some)
         with _named(some[0]):
-            found = {str(name): int(twice) for name, twice in _run(connection, asked).all()}
+            found = {str(name): int(keys) for name, keys in map(tuple, _run(connection, asked))}
         for model in some:
             if found[model.name]:
                 _refuse(model, found[model.name])

@@ -29,10 +29,12 @@ HOST = "127.0.0.1"
 _PATIENCE = 90.0  # seconds for a process to answer; a busy machine starts Java slowly
 # Processes of a minute: what Java would gain by compiling harder, it would not live to use.
 # The cache of what is compiled at that level is small by default, and was emptied again and again;
-# the room for classes begins small, and each time it grew all of the heap was collected.
+# the room for classes begins small, and each time it grew all of the heap was collected. Without
+# its native library Hadoop runs a program, chmod, for each file and folder that it makes.
 _SHORT_LIVED = (
     "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=128m "
-    "-XX:MetaspaceSize=256m -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+    "-XX:MetaspaceSize=256m -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote "
+    "-Djdk.lang.Process.launchMechanism=VFORK"
 )
 # For tables of some hundred rows: planning and compiling take longer than running does.
 SMALL = {
@@ -49,6 +51,15 @@ SMALL = {
     "spark.sql.lightweightPlanChangeValidation": "false",
     "spark.ui.liveUpdate.period": "-1",
     "spark.cleaner.referenceTracking": "false",
+    "spark.executor.heartbeatInterval": "60s",
+    "spark.network.timeout": "300s",
+    "spark.broadcast.compress": "false",
+    "spark.broadcast.checksum": "false",
+    "spark.shuffle.compress": "false",
+    "spark.sql.parquet.compression.codec": "uncompressed",
+    "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
+    "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
 }
 _LOGGING = """
 rootLogger.level = warn
