@@ -171,6 +171,38 @@ def test_draws_of_a_cut_normal_have_its_mean():
     assert found.mean(axis=0) == pytest.approx([(2 / np.pi) ** 0.5, 5.0], abs=0.03)
 
 
+def test_the_chance_of_nothing_worked_by_hand():
+    """A normal of 1 and 1, and odds of 3 over the density there: 3 * 0.2420 to Phi(1) = 0.8413."""
+    found = truncated(
+        np.array([1.0, 5.0]), np.eye(2), 20_000, np.random.default_rng(4), np.array([3.0, 0.0])
+    )
+    nothing = 3 * 0.24197 / (3 * 0.24197 + 0.84134)
+    assert (found[:, 0] == 0).mean() == pytest.approx(nothing, abs=0.01)
+    assert (found[:, 1] > 0).all()
+    # What is left is the same cut normal as without: 1 + phi(1) / Phi(1).
+    assert found[found[:, 0] > 0, 0].mean() == pytest.approx(1 + 0.24197 / 0.84134, abs=0.03)
+
+
+def of_messages(panel, treated, held_out):
+    """Increments of messages to 4,000 people of whom so many came, and 1,000 who got none."""
+    conversions, media, _ = panel
+    sent = media[media["channel"] == media["channel"].iloc[0]].assign(
+        channel="outreach_sms", spend_micros=0, messages=40
+    )
+    arms = [
+        ("lead", "outreach_sms", "recall", "treated", 0, 4000, treated, treated, 0),
+        ("lead", "outreach_sms", "recall", "holdout", 0, 1000, held_out, held_out, 0),
+    ]
+    return increments(fitted(conversions, pd.concat([media, sent]), arms))["outreach_sms"]
+
+
+def test_messages_that_brought_nothing_may_have_brought_nothing(panel):
+    none = of_messages(panel, 200, 50)
+    assert none.quantile(0.05) == 0.0 < none.max()
+    many = of_messages(panel, 600, 50)
+    assert 250 < many.quantile(0.05) < 400 < many.quantile(0.95)
+
+
 def test_intervals_hold_what_a_known_panel_hides():
     held, errors, equal = [], [], []
     for seed in range(2, 10):
