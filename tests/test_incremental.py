@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from warehouse_fixtures import Warehouse, ad, appointment, at
+from warehouse_fixtures import MODELS_IN_ORDER, Warehouse, ad, appointment, at
 
 from attribution.errors import BadInput
 from attribution.models.incremental import draws_of
@@ -13,7 +13,7 @@ from attribution.models.incremental_design import carried, cells_of, media_of
 from attribution.models.incremental_draws import truncated
 from attribution.models.incremental_evidence import holdout_increments, weeks_tested
 from attribution.models.incremental_shares import shares_of
-from attribution.transform import run_checks
+from attribution.transform import build, run_checks
 
 MONDAY = np.datetime64("2025-01-06")
 PLACES = ("north", "central", "south", "west")
@@ -345,6 +345,18 @@ def test_little_data_is_all_baseline():
         ("baseline", 1.0, "not identified", "none"),
         ("paid_search", 0.0, "not identified", "none"),
     ]
+
+    # A channel that brought nothing in every draw is there, from nothing to nothing.
+    nought = {"kept": 0.3, "power": 0.7, "delay": 0, "coefficient": 0.0, "increment": 0.0,
+              "known": 0.9, "holdouts": 1, "lift_tests": 0, "places": 1, "weeks": 40}  # fmt: skip
+    of_search = {"kind": "booked", "channel": "paid_search", "draw": range(100)}
+    warehouse.replace("int_incremental_draws", pd.DataFrame(of_search | nought))
+    marts = ("incremental_draws", "incremental")
+    build(warehouse.connection, [one for one in MODELS_IN_ORDER if one.name in marts])
+    assert warehouse.rows(
+        "select conversions, low, high from incremental"
+        " where kind = 'booked' and channel = 'paid_search'"
+    ) == [(0.0, 0.0, 0.0)]
     warehouse.close()
 
 
