@@ -64,7 +64,7 @@ unit: .venv/dev.ok browser
 # A cluster of this computer alone: a master, two workers, a Spark Connect server.
 test-spark:
 	@if command -v java >/dev/null; then $(MAKE) --no-print-directory spark-unit; else \
-	  echo "NOT TESTED: Spark needs Java 17 on the PATH, and there is none." >&2; fi
+	  echo "NOT TESTED: Spark, which needs Java 17 on the PATH; there is none." >&2; fi
 
 spark-unit: .venv/spark.ok
 	$(BIN)/python -m pytest -n 0 --timeout 600 tests/spark
