@@ -24,6 +24,7 @@ from attribution import (
     migrate_command,
     mix_command,
     operating,
+    pull_command,
     refresh_words,
 )
 from attribution import settings as configuration
@@ -133,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     schedule_command.add_commands(commands)
     operating.add_commands(commands)
     migrate_command.add_commands(commands)
+    pull_command.add_commands(commands)
     audit_command.add_commands(commands)
 
     rollback = commands.add_parser("rollback", help="go back to the generation before this one")
