@@ -13,8 +13,9 @@ __all__ = ["cluster", "loaded"]  # `loaded` loads every source, once for each fi
 _FIRST = (
     "create table warm using parquet as select id % 7 as k, cast(id as string) as t from range(99)",
     (
-        "create table warmer using parquet as select k, count(*) as n, max(t) as t, row_number() over "
-        "(partition by k order by count(*)) as place from warm group by k having count(*) > 1"
+        "create table warmer using parquet as select k, count(*) as n, max(t) as t, "
+        "row_number() over (partition by k order by count(*)) as place "
+        "from warm group by k having count(*) > 1"
     ),
     "drop table warm",
     "drop table warmer",
