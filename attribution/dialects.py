@@ -22,6 +22,10 @@ def written_for(engine: str, sql: str) -> str:
 
 
 def _written(dialect: str, tree: exp.Expr) -> str:
+    if dialect == "postgres" and isinstance(tree, exp.Query) and not tree.args.get("limit"):
+        # Nothing reads rows in the order that they were written in: files are ordered as they are
+        # made, and texts take PostgreSQL longer to order than to add up what stands beside them.
+        tree.set("order", None)
     # The innermost first: what is put in the place of one holds those within it.
     for kind, formula in _FORMULAS.get(dialect, {}).items():
         for node in reversed(list(tree.find_all(kind))):
@@ -102,15 +106,24 @@ def _unsigned(node: exp.Expression) -> exp.Expression:
 
     Less 2^63, so that they are in the same order; `identity_graph` puts it back.
     """
-    if not node.is_type(exp.DType.UBIGINT):
+    told = node.this
+    if not (isinstance(told, exp.DPipe) and told.this.sql() == "'0x'"):
         return node
-    digits = node.this.expression if isinstance(node.this, exp.DPipe) else None
-    if digits is None:
+    digits = told.expression
+    if not node.is_type(exp.DType.UBIGINT, exp.DType.BIGINT):
         return node
+    if node.is_type(exp.DType.BIGINT):  # as it stands: of fewer digits, so it has room for a sign
+        return _formula("cast(cast('x' || lpad(a, 16, '0') as bit(64)) as bigint)", a=digits)
     return _formula(
         "(cast(cast('x' || a as bit(64)) as bigint) # cast('-9223372036854775808' as bigint))",
         a=digits,
     )
+
+
+def _hexadecimal(node: exp.Expression) -> exp.Expression:
+    """Back from such a number to its digits."""
+    number = _formula("(a # cast('-9223372036854775808' as bigint))", a=node.this)
+    return exp.Anonymous(this="to_hex", expressions=[number])
 
 
 _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]] = {
@@ -120,5 +133,6 @@ _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Express
     exp.BitwiseLeftShift: _shifted,
     exp.Anonymous: _hashed,
     exp.Cast: _unsigned,
+    exp.Hex: _hexadecimal,
 }
 _FORMULAS = {"postgres": _FOR_POSTGRES, "spark": dialects_spark.FORMULAS}

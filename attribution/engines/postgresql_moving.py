@@ -15,6 +15,7 @@ from attribution.engines.postgresql_books import (
     run,
     schemas_of,
 )  # fmt: skip
+from attribution.engines.postgresql_files import keep_files
 from attribution.engines.postgresql_lock import holding, transaction
 from attribution.engines.postgresql_server import engine_for
 from attribution.errors import BadInput
@@ -30,7 +31,7 @@ class Receiving:
     def __init__(
         self, home: Home, url: URL, number: int, store: Connection, names: Sequence[str]
     ) -> None:
-        self._number = number
+        self._home, self._number = home, number
         self._held = ExitStack()
         self._lock = self._held.enter_context(holding(home, url, BOOKS))
         self.engine = engine_for(url, schemas_of(number))
@@ -60,6 +61,7 @@ class Receiving:
         """Move what is published into its own schemas, and point readers of the server at it."""
         with self.engine.begin() as connection:
             move(connection, self._number, marts, people)
+            keep_files(connection, self._home, self._number)
         point_at(self._lock, self._number)
         self._let_go()
 
