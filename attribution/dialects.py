@@ -105,15 +105,24 @@ def _unsigned(node: exp.Expression) -> exp.Expression:
 
     Less 2^63, so that they are in the same order; `identity_graph` puts it back.
     """
-    if not node.is_type(exp.DType.UBIGINT):
+    told = node.this
+    if not (isinstance(told, exp.DPipe) and told.this.sql() == "'0x'"):
         return node
-    digits = node.this.expression if isinstance(node.this, exp.DPipe) else None
-    if digits is None:
+    digits = told.expression
+    if not node.is_type(exp.DType.UBIGINT, exp.DType.BIGINT):
         return node
+    if node.is_type(exp.DType.BIGINT):  # as it stands: of fewer digits, so it has room for a sign
+        return _formula("cast(cast('x' || lpad(a, 16, '0') as bit(64)) as bigint)", a=digits)
     return _formula(
         "(cast(cast('x' || a as bit(64)) as bigint) # cast('-9223372036854775808' as bigint))",
         a=digits,
     )
+
+
+def _hexadecimal(node: exp.Expression) -> exp.Expression:
+    """Back from such a number to its digits."""
+    number = _formula("(a # cast('-9223372036854775808' as bigint))", a=node.this)
+    return exp.Anonymous(this="to_hex", expressions=[number])
 
 
 _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]] = {
@@ -123,5 +132,6 @@ _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Express
     exp.BitwiseLeftShift: _shifted,
     exp.Anonymous: _hashed,
     exp.Cast: _unsigned,
+    exp.Hex: _hexadecimal,
 }
 _FORMULAS = {"postgres": _FOR_POSTGRES, "spark": dialects_spark.FORMULAS}

@@ -20,7 +20,7 @@ from attribution.errors import BadInput, StorageError
 from attribution.lock import only_one
 from attribution.paths import Home
 from attribution.raw import columns, tables
-from attribution.warehouse_url import DUCKDB, VARIABLE, kind_of, read, url_of
+from attribution.warehouse_url import DUCKDB, SPARK, VARIABLE, kind_of, read, url_of
 
 Say = Callable[[str], None]
 
@@ -38,6 +38,11 @@ def migrate(home: Home, to: str, say: Say) -> int:
     target_url, source_url = read(to), url_of(home)
     if target_url == source_url:
         raise BadInput("This is where the installation is already, so there is nothing to carry.")
+    if {kind_of(source_url), kind_of(target_url)} == {DUCKDB, SPARK}:
+        raise BadInput(
+            "DuckDB and Spark both begin from the file in the home folder, so nothing need be "
+            f"carried. Set {VARIABLE} and run `caretrace refresh`, which makes all models anew."
+        )
     source, target = warehouse.warehouse_at(source_url), warehouse.warehouse_at(target_url)
     models = transform.load_models()
     layers = tuple(

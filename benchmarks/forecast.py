@@ -71,7 +71,12 @@ def main() -> None:
     every: list[list[Scored]] = []
     found = [(f.name, tasks_of(Home(f.resolve()), options.members)) for f in options.homes]
     for seed in options.seeds:
-        rows = forecast_worlds.weekly(options.people, seed)
+        rows = pd.concat(
+            [
+                forecast_worlds.weekly(options.people, seed).assign(weeks_ahead=None),
+                forecast_worlds.booked(options.people, seed),
+            ]
+        )
         plans = None if options.no_plans else forecast_worlds.planned(options.people, seed)
         found.append((f"seed {seed}", tasks_from(rows, options.members, plans)))
     for number, (name, tasks) in enumerate(found, start=-len(options.homes)):

@@ -37,7 +37,7 @@ from attribution.settings import load
 from connectors import SOURCES
 from connectors.contract import AdSpend
 from connectors.errors import SourceRefused, SourceUnreachable
-from connectors.source import Total
+from connectors.source import Rejected, Total
 
 SECRET = "canary-token-77aa"
 
@@ -240,12 +240,16 @@ def test_whoever_debugs_sees_the_unexpected_error(home):
 def test_no_window_is_committed_over_a_gap(home, few):
     broken = replace(ads(), name="second", read=failing_read(SourceUnreachable("away.")))
     later = replace(ads("99"), name="third")
-    other = slice_of(contact("c9"), name="contacts")
+    bad = Rejected("crm.csv", 2, "at", "empty", "is empty", "contact")
+    other = slice_of(contact("c9"), bad, name="contacts")
     SCRIPTS["ads"] = slices(ads(), broken, later, other)
     outcome = run(home)
     found = books(home, "slices", outcome.run_id)
-    found = found[found["source"] == "ads"].set_index("name")["state"].to_dict()
-    assert found == {"month": "loaded", "second": "failed", "contacts": "loaded"}
+    found = found[found["source"] == "ads"].set_index("name")
+    assert found["state"].to_dict() == {"month": "loaded", "second": "failed", "contacts": "loaded"}
+    # What did load is told with what did not.
+    assert outcome.loaded["ads"] == found["rows_loaded"].sum() > 0
+    assert outcome.rejected == {"ads": 1}
     assert ask(home, "select sum(spend_micros) from spend") == [(140_000_000,)]
 
 

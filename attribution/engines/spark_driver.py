@@ -9,13 +9,14 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import pyarrow as pa
 
 from attribution.errors import SettingsError
 
-apilevel, threadsafety, paramstyle = "2.0", 1, "qmark"
+apilevel, threadsafety, paramstyle = "2.0", 2, "qmark"
 # What answers with rows; anything else is done by the time that it was sent.
 _COMMENTS = re.compile(r"^(\s+|--[^\n]*\n|/\*.*?\*/)+", re.DOTALL)
 _ASKS = ("select", "with", "from", "values", "describe", "show", "set ", "(")
@@ -143,11 +144,27 @@ def connect(remote: str) -> Connection:
 def answer(session: Any, sql: str, parameters: Sequence[Any] = ()) -> pa.Table | None:
     """Run a statement; its rows as Arrow, or None where it asks for none."""
     with told_apart(), quiet():
-        frame = session.sql(sql, args=list(parameters) or None)
         if not _COMMENTS.sub("", sql).lower().startswith(_ASKS):
+            session.sql(sql, args=list(parameters) or None)
             return None
-        table: pa.Table = frame.toArrow()
-    return table
+        if parameters:
+            told: pa.Table = session.sql(sql, args=list(parameters)).toArrow()
+            return told
+        return _asked(session, sql)
+
+
+def _asked(session: Any, sql: str) -> pa.Table:
+    """The rows of a query in one call.
+
+    `session.sql(sql).toArrow()` makes three, and the server reads and plans the query in each:
+    once to see whether it is a command, once to say what its columns are, once to answer it.
+    """
+    from pyspark.sql.connect.dataframe import DataFrame
+    from pyspark.sql.connect.plan import SQL
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    table, schema = DataFrame(SQL(sql, []), session)._to_table()
+    return table.cast(to_arrow_schema(schema, timezone="UTC"))
 
 
 @contextmanager
@@ -167,9 +184,35 @@ def told_apart() -> Iterator[None]:
         raise OperationalError(str(error)) from error
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
+class _Quiet:
+    """Warnings of the client switched off while any thread is within; the last one puts them back.
+
+    Python keeps one list of them for all threads.
+    """
+
+    def __init__(self) -> None:
+        self._turn = Lock()
+        self._within = 0
+        self._usual: Any = None
+
+    def __enter__(self) -> None:
+        with self._turn:
+            self._within += 1
+            if self._within == 1:
+                self._usual = warnings.catch_warnings()
+                self._usual.__enter__()
+                warnings.filterwarnings("ignore", category=FutureWarning, module=r"pyspark\.")
+
+    def __exit__(self, *_: object) -> None:
+        with self._turn:
+            self._within -= 1
+            if self._within == 0:
+                self._usual.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
+
+
+def quiet() -> _Quiet:
     """The client warns of pandas 3, of which nothing is used here: all rows travel as Arrow."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=FutureWarning, module=r"pyspark\.")
-        yield
+    return _QUIET
