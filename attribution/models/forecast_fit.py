@@ -35,7 +35,7 @@ WATCHED = 4  # newest weeks that are compared with what the weeks before them fo
 _LEARNED = SHORTEST - 13  # weeks that a model is given at least
 # A simpler model stays unless another one's error is so much smaller: with few tests smaller
 # differences are chance, and following them made forecasts worse (docs/benchmarks.md).
-_BETTER, _MUCH_BETTER = 0.10, 0.25
+_BETTER, _MUCH_BETTER, _FAR_BETTER = 0.10, 0.25, 0.35
 # After so many tests Prophet is tested on only where smoothing is not so near the best of all.
 _LOOKED, _NEAR = 2, 0.10
 VERSION = "4"  # of what is fitted; everything is fitted anew when it changes
@@ -197,10 +197,12 @@ def choose(wape: Mapping[str, float]) -> str:
         stands = PLANNED
     if BOOKED in wape and wape[BOOKED] <= wape[stands]:
         stands = BOOKED
-    others = (USUAL,) if USUAL in wape and stands else (SEASONAL_NAIVE, *MEANS, PROPHET)
+    others, much = (SEASONAL_NAIVE, *MEANS, PROPHET), _FAR_BETTER
+    if USUAL in wape and stands:
+        others, much = (USUAL,), _MUCH_BETTER
     order = [name for name in others if name in wape]
     least = min((wape[name] for name in order), default=np.inf)
-    if stands and least * (1 + _MUCH_BETTER) >= wape[stands]:
+    if stands and least * (1 + much) >= wape[stands]:
         return stands
     return next(name for name in order if wape[name] <= least * (1 + _BETTER))
 
