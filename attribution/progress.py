@@ -70,4 +70,4 @@ def _plain(console: Console) -> Watcher:
 
 def _note(event: Event) -> str:
     rows = f"{event.rows:,} rows" if event.rows else ""
-    return " ".join(part for part in (rows, event.message) if part)
+    return ". ".join(part for part in (rows, event.message) if part)

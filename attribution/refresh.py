@@ -77,11 +77,16 @@ Watcher = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a refresh ended: the generation it published and the sources that failed."""
+    """How a refresh ended: the generation it published and the sources that failed.
+
+    By source: why it failed, how many rows it loaded, how many of its rows break the contract.
+    """
 
     run_id: str
     generation: int
     failed: dict[str, str] = field(default_factory=dict)
+    loaded: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
 
 
 def refresh(
@@ -169,6 +174,8 @@ class _Run:
         self.placeholders = placeholders(settings.home.folder)
         self.contacts: contacts.Contacts | None = None
         self.same_names = same_names(settings.home.folder)
+        self.loaded: dict[str, int] = {}
+        self.rejected: dict[str, int] = {}
 
     def run(self) -> Outcome:
         home = self.settings.home
@@ -191,7 +198,7 @@ class _Run:
             else:
                 building.abandon()
             raise
-        return Outcome(self.run_id, building.number, failed)
+        return Outcome(self.run_id, building.number, failed, self.loaded, self.rejected)
 
     @contextmanager
     def _step(self, name: str) -> Iterator[StepNote]:
@@ -234,13 +241,14 @@ class _Run:
             message = " ".join(problems) or None
             note.failed = message is not None
             note.message = message or " ".join(notes)
+            self.loaded[source.name] = note.rows
             self.ledger.source_done(source.name, source.kind, source.account, note.rows, message)
         return message
 
     def _load_slices(
         self, building: warehouse.Building, source: SourceSettings, step: str, note: StepNote
     ) -> tuple[list[str], list[str]]:
-        loaded_rows = read = 0
+        loaded_rows = read = rejected = 0
 
         def on_rows(rows: int) -> None:
             nonlocal loaded_rows
@@ -294,6 +302,7 @@ class _Run:
                 else:
                     self.ledger.restated(self.run_id, source.name, loaded.restated)
                     note.rows += loaded.rows
+                    rejected += loaded.rejected - loaded.left_out
                     notes += [loaded.message] if loaded.message else []
                     self._note_slice(
                         source, piece.name, "loaded", loaded.rows, loaded.rejected, loaded.message
@@ -316,6 +325,9 @@ class _Run:
             with building.connect() as connection:
                 after = cursors(connection, source.name, source.account)
             self.ledger.settled(source.name, settled_through(after))
+        if rejected:
+            self.rejected[source.name] = rejected
+            notes.insert(0, f"{rejected:,} {'row was' if rejected == 1 else 'rows were'} rejected.")
         return problems, notes
 
     def _slices(self, opened: Source, before: Mapping[str, str]) -> Iterable[Slice]:

@@ -112,8 +112,8 @@ def load(at: Home, *, today: date | None = None) -> Settings:
     """
     if not at.config.is_file():
         raise SettingsError(
-            f"There is no {at.config.name} in {at.folder}. Write one (docs/start.md shows how), "
-            "or run `caretrace demo` to see a simulated health system."
+            f"There is no {at.config.name} in {at.folder}. `caretrace init` writes one to fill in "
+            "(docs/start.md), `caretrace demo` shows a simulated health system."
         )
     document = _read(at.config)
     secrets = _read(at.secrets) if at.secrets.is_file() else {}

@@ -8,8 +8,12 @@ conversions, each within 20 days after a touch of its person, lookback 30 days) 
 product is timed as it stands in `sql` and in the registry of credit models:
 
 - rules over all conversions: journeys, shares and credit under the seven rules;
+- sort, rules and exact Markov of order 1 to 3: that, the touches of journeys that led to nothing,
+  their states, and the removal effects of every kind and order;
 - all models over all conversions: the same under every model that shares journeys;
 - learned models: the journeys that led to nothing, states and sets, Markov and Shapley, solved;
+- rules over every journey (`--every`): the seven rules where every person's touches are a journey,
+  as if each had converted after the last of them;
 - a cut of stored credit by two dimensions, at ten million rows.
 """
 
@@ -23,10 +27,12 @@ import time
 from pathlib import Path
 
 import duckdb
+import numpy as np
 
 from attribution.models import WEIGHED
+from attribution.models.chains import solutions
 from attribution.models.credit import credit_sql
-from attribution.models.learned import markov_weights, shapley_weights
+from attribution.models.learned import chain_of, markov_weights, shapley_weights
 from attribution.models.orders import markov_orders
 from attribution.models.parameters import KINDS, CreditSettings, setting_tables
 from attribution.models.shares import shares_sql
@@ -68,6 +74,30 @@ select
     (hash(mark, 9) % 500000000)::bigint as value_micros
 from (select *, person_id * 31 + epoch(touched_at)::bigint as mark from int_touches) as marked
 where hash(mark, 77) % 1000 < 15
+"""
+# Of every person one, after the last touch: whoever never came is given credit for as well.
+EVERY = """
+create or replace table int_conversions as
+select
+    row_number() over () as conversion_id,
+    'kept' as kind,
+    person_id,
+    max(touched_at) as decided_at,
+    max(touched_at) - interval 400 day as opens_at,
+    null::timestamptz as closed_at,
+    false as drops_direct,
+    false as collapses,
+    0 as gap_seconds,
+    null::timestamptz as lead_at,
+    null::timestamptz as booked_at,
+    'ortho' as service_line,
+    'north' as "location",
+    date '2024-01-01' as "week",
+    'USD' as currency,
+    1::bigint as conversions,
+    1000000::bigint as value_micros
+from int_touches
+group by person_id
 """
 MAP = """
 create table int_channel_map as
@@ -149,6 +179,22 @@ class Engine:
         count = "select count(*) from (select person_id, count(*) from int_touches group by 1)"
         return min(timed(lambda: self.store.execute(count).fetchall()) for _ in range(3))
 
+    def removal_effects(self, order: int) -> None:
+        """Exact, of each kind of conversion: what `learn_markov` solves, of everybody at once."""
+        before = [f"before_{place}" for place in range(1, 5)]
+        kept = ", ".join(
+            column if place < order else f"0 as {column}" for place, column in enumerate(before)
+        )
+        states = self.store.execute(
+            f"select kind, is_won, is_last, channel_id, {kept}, sum(journeys)::bigint as journeys"
+            " from int_states group by all order by all"
+        ).df()
+        for _, rows in states.groupby("kind"):
+            chain, channels = chain_of(rows, order)
+            if chain.converting.any():
+                for part in solutions(chain, np.arange(-1, len(channels))):
+                    assert (part.chance[0] <= 1).all()
+
 
 def timed(work: object) -> float:
     """Processor seconds of a call, all threads."""
@@ -157,7 +203,7 @@ def timed(work: object) -> float:
     return time.process_time() - began
 
 
-def measure(millions: float, memory: str) -> None:
+def measure(millions: float, memory: str, *, every: bool) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         engine = Engine(Path(scratch), memory)
         engine.fill(int(millions * 1_000_000))
@@ -167,16 +213,30 @@ def measure(millions: float, memory: str) -> None:
         rules = timed(lambda: engine.build("int_shares", shares_sql(RULES)))
         rules += timed(lambda: engine.build("credit", credit_sql(RULES)))
         say("rules over all conversions", journeys + rules, unit)
-        learned = sum(timed(lambda name=name: engine.build(name)) for name in COUNTED)
+        took = {name: timed(lambda name=name: engine.build(name)) for name in COUNTED}
+        sort = sum(took[name] for name in COUNTED[: COUNTED.index("int_lost_journeys")])
+        sort += took["int_states"]
+        solved = [timed(lambda order=order: engine.removal_effects(order)) for order in (1, 2, 3)]
+        say("sort, rules and exact Markov 1 to 3", journeys + rules + sort + sum(solved), unit)
+        learned = sum(took.values())
         say("learned models, counted and solved", learned, unit)
-        every = sum(
+        for name, seconds in took.items():
+            if seconds > unit / 2:
+                say(f"  of them {name}", seconds, unit)
+        shared = sum(
             timed(lambda name=name: engine.build(name)) for name in ("int_shares", "credit")
         )
-        say("all models over all conversions", journeys + every, unit)
-        say("from touchpoints to credit under all models", journeys + learned + every, unit)
+        say("all models over all conversions", journeys + shared, unit)
+        say("from touchpoints to credit under all models", journeys + learned + shared, unit)
         groups = timed(lambda: engine.build("credit_groups"))
         groups += timed(lambda: engine.build("credit_leans"))
         say("what intervals need", groups, unit)
+        if every:
+            engine.store.execute(EVERY)
+            whole = timed(lambda: engine.build("int_journey_touches"))
+            whole += timed(lambda: engine.build("int_shares", shares_sql(RULES)))
+            whole += timed(lambda: engine.build("credit", credit_sql(RULES)))
+            say("rules over every journey", whole, unit)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"  peak memory {peak:.2f} GiB", flush=True)
 
@@ -220,14 +280,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("millions", nargs="+", type=float)
     parser.add_argument("--memory", default="1200MB", help="what the engine may take (1200MB)")
+    parser.add_argument("--every", action="store_true", help="rules over every journey too")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here:
-        measure(options.millions[0], options.memory)
+        measure(options.millions[0], options.memory, every=options.every)
         return
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for millions in options.millions:  # a process each, so that its peak memory is its own
         command = [sys.executable, __file__, str(millions), "--memory", options.memory, "--here"]
+        command += ["--every"] if options.every else []
         subprocess.run(command, check=True)
     slices()
 

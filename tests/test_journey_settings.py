@@ -109,18 +109,19 @@ def lost(warehouse, settings, *touches):
         *rows, appointment("a", "zoe", BOOKED + 800 * DAY, BOOKED + 801 * DAY, "booked")
     )
     found = warehouse.rows(
-        "select later_journeys, is_last, before_1 = 0, channel from int_lost_touches"
+        "select is_last, before_1 = 0, channel from int_lost_touches"
         " inner join (select distinct channel_id, channel from int_channel_map) using (channel_id)"
         " where (kinds & 2) > 0 order by place"
     )
-    journeys: dict[object, list[object]] = {}
-    for (journey, is_last, is_first, channel), follower in zip(
-        found, [*found[1:], (None,)], strict=True
-    ):
-        assert is_first == (journey not in journeys)
-        assert is_last == (follower[0] != journey)
-        journeys.setdefault(journey, []).append(channel)
-    return list(journeys.values())
+    journeys: list[list[object]] = []
+    begins = True
+    for is_last, is_first, channel in found:
+        assert is_first == begins
+        journeys += [[]] if begins else []
+        journeys[-1].append(channel)
+        begins = is_last
+    assert begins
+    return journeys
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def told(home, text):
 
 
 def test_no_configuration_says_what_to_do(home):
-    with pytest.raises(SettingsError, match=r"Write one .* or run `caretrace demo`"):
+    with pytest.raises(SettingsError, match=r"`caretrace init` writes one .* `caretrace demo`"):
         load(home)
 
 
