@@ -377,9 +377,13 @@ def _solved(connection: Connection, model: Model, solve: Solve) -> pd.DataFrame:
 
 def _count_loaded(connection: Connection, models: Collection[str]) -> None:
     """Let PostgreSQL count what no model makes: it would plan without, for tables just loaded."""
-    for table in tables(connection):
-        if table not in models and not table.startswith(("stg_", "int_")):
-            _run(connection, f'analyze "{table}"')
+    loaded = [
+        f'"{table}"'
+        for table in tables(connection)
+        if table not in models and not table.startswith(("stg_", "int_"))
+    ]
+    if loaded:
+        _run(connection, f"analyze {', '.join(loaded)}")
 
 
 def _in_parts(connection: Connection, model: Model, query: str) -> list[str]:

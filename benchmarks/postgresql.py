@@ -24,7 +24,8 @@ from scale_postgresql import Server, served
 from attribution import settings, transform
 from attribution.demo import prepare
 from attribution.paths import Home
-from attribution.refresh import Event, refresh
+from attribution.refresh import refresh
+from attribution.refresh_steps import Event
 from attribution.transform import SOLVED, Solve
 
 

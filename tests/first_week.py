@@ -9,7 +9,8 @@ from servers.clinic import CONFIG, clinic
 from servers.scripted import SCRIPTS
 
 from attribution.paths import Home
-from attribution.refresh import Event, Outcome, refresh
+from attribution.refresh import Outcome, refresh
+from attribution.refresh_steps import Event
 from attribution.settings import load
 from connectors import SOURCES
 

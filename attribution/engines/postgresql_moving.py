@@ -52,9 +52,7 @@ class Receiving:
             with self.engine.begin() as target:
                 ensure_raw_tables(target)
                 for name in names:
-                    receive(
-                        store, target, name, made=not (name.startswith("raw_") or name == "cursor")
-                    )
+                    receive(store, target, name, there=name.startswith("raw_") or name == "cursor")
         except BaseException:
             self._let_go()
             raise

@@ -21,7 +21,8 @@ from attribution.errors import BadInput, StorageError
 from attribution.generations import MARTS
 from attribution.migrating import migrate
 from attribution.paths import Home
-from attribution.refresh import Event, refresh, rollback
+from attribution.refresh import refresh, rollback
+from attribution.refresh_steps import Event
 from attribution.warehouse_url import url_of
 
 
