@@ -46,10 +46,15 @@ sql: .venv/dev.ok
 	$(BIN)/python -c "import gc; gc.disable(); from sqlfluff.cli.commands import cli; cli()" \
 	  lint --disable-progress-bar sql
 
+# What tests keep safe on a disk, they wait for, thousands of times; files in memory are as safe
+# from a test that kills a process. Linux has such a folder; here it must have room.
+IN_MEMORY = $(shell [ -w /dev/shm ] && [ "$$(df -k --output=avail /dev/shm | tail -1)" -gt 6000000 ] \
+  && [ "$$(awk '/^MemAvailable/ {print $$2}' /proc/meminfo)" -gt 8000000 ] && echo TMPDIR=/dev/shm)
+
 unit: .venv/dev.ok browser
-	# One more than there are cores: browsers, servers and time-outs are waited for. A file stays
+	# Two more than there are cores: browsers, servers and time-outs are waited for. A file stays
 	# with one worker, which makes its servers and warehouses once; tests/conftest.py orders them.
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(IN_MEMORY) $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 # Spark with all its jars, 450 MB, which nothing else needs.
 .venv/spark.ok: .venv/dev.ok requirements/spark.lock
@@ -59,7 +64,7 @@ unit: .venv/dev.ok browser
 # A cluster of this computer alone: a master, two workers, a Spark Connect server.
 test-spark:
 	@if command -v java >/dev/null; then $(MAKE) --no-print-directory spark-unit; else \
-	  echo "NOT TESTED: Spark needs Java 17 on the PATH, and there is none." >&2; fi
+	  echo "NOT TESTED: Spark, which needs Java 17 on the PATH; there is none." >&2; fi
 
 spark-unit: .venv/spark.ok
 	$(BIN)/python -m pytest -n 0 --timeout 600 tests/spark

@@ -46,6 +46,7 @@ OUTREACH_SENT = "outreach_send"
 OUTREACH_SETTLED = "outreach_settle"
 OUTREACH_STOPPED = "outreach_stop"
 MIGRATED = "migrate"  # the private store went to another engine
+PULLED = "pull"  # what another host published came to this one, with these files
 KEYS_CHANGED = "keys_changed"
 REPORT_PLANNED = "report_plan"  # a scheduled report was made, held, sent by hand or removed
 SCENARIO_KEPT = "budget_scenario"  # a plan for the budget was saved

@@ -19,10 +19,13 @@ from attribution import (
     custody,
     definitions_command,
     export_command,
+    init_command,
     lift_command,
     migrate_command,
     mix_command,
     operating,
+    pull_command,
+    refresh_words,
 )
 from attribution import settings as configuration
 from attribution.errors import CaretraceError
@@ -91,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--no-serve", action="store_true", help="stop after the refresh")
     demo.set_defaults(run=_demo)
 
+    init_command.add_commands(commands)
+
     serve = commands.add_parser("serve", help="serve the dashboard on this computer")
     serve.add_argument("--port", type=int, default=8501)
     serve.add_argument(
@@ -129,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     schedule_command.add_commands(commands)
     operating.add_commands(commands)
     migrate_command.add_commands(commands)
+    pull_command.add_commands(commands)
     audit_command.add_commands(commands)
 
     rollback = commands.add_parser("rollback", help="go back to the generation before this one")
@@ -180,8 +186,8 @@ def _run_refresh(home: Home, part: "Part | None" = None, *, debug: bool) -> int:
     settings = configuration.load(home)
     with shown(sys.stderr) as watch:
         outcome = refresh(settings, watch, debug=debug, part=part)
-    for name, message in outcome.failed.items():
-        note(f"{name} was not loaded: {message}")
+    for sentence in refresh_words.sentences(outcome):
+        note(sentence)
     say(f"Generation {outcome.generation} is published.")
     return 1 if outcome.failed else 0
 

@@ -16,9 +16,12 @@ _NAMES = {"postgresql": "postgres"}
 
 
 @lru_cache(maxsize=512)
-def written_for(engine: str, sql: str) -> str:
-    """A query for the engine that SQLAlchemy calls `engine`."""
-    return _written(_NAMES.get(engine, engine), sqlglot.parse_one(sql, read="duckdb"))
+def written_for(engine: str, sql: str, *, ordered: bool = True) -> str:
+    """A query for the engine that SQLAlchemy calls `engine`; its rows in any order or `ordered`."""
+    tree = sqlglot.parse_one(sql, read="duckdb")
+    if not ordered and not tree.args.get("limit"):
+        tree.set("order", None)
+    return _written(_NAMES.get(engine, engine), tree)
 
 
 def _written(dialect: str, tree: exp.Expr) -> str:
@@ -102,15 +105,24 @@ def _unsigned(node: exp.Expression) -> exp.Expression:
 
     Less 2^63, so that they are in the same order; `identity_graph` puts it back.
     """
-    if not node.is_type(exp.DType.UBIGINT):
+    told = node.this
+    if not (isinstance(told, exp.DPipe) and told.this.sql() == "'0x'"):
         return node
-    digits = node.this.expression if isinstance(node.this, exp.DPipe) else None
-    if digits is None:
+    digits = told.expression
+    if not node.is_type(exp.DType.UBIGINT, exp.DType.BIGINT):
         return node
+    if node.is_type(exp.DType.BIGINT):  # as it stands: of fewer digits, so it has room for a sign
+        return _formula("cast(cast('x' || lpad(a, 16, '0') as bit(64)) as bigint)", a=digits)
     return _formula(
         "(cast(cast('x' || a as bit(64)) as bigint) # cast('-9223372036854775808' as bigint))",
         a=digits,
     )
+
+
+def _hexadecimal(node: exp.Expression) -> exp.Expression:
+    """Back from such a number to its digits."""
+    number = _formula("(a # cast('-9223372036854775808' as bigint))", a=node.this)
+    return exp.Anonymous(this="to_hex", expressions=[number])
 
 
 _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]] = {
@@ -120,5 +132,6 @@ _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Express
     exp.BitwiseLeftShift: _shifted,
     exp.Anonymous: _hashed,
     exp.Cast: _unsigned,
+    exp.Hex: _hexadecimal,
 }
 _FORMULAS = {"postgres": _FOR_POSTGRES, "spark": dialects_spark.FORMULAS}

@@ -10,13 +10,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import pandas as pd
 from sqlalchemy import Connection
 
 from attribution.forecast_settings import ForecastSettings
+from attribution.models.forecast_booked import booked_of, split
 from attribution.models.forecast_calendar import holidays_of, known_of
 from attribution.models.forecast_candidates import CANDIDATES, EXTRA, MEANS, PROPHET, missing
 from attribution.models.forecast_fit import Fit, Task, baseline, fit
@@ -71,7 +72,8 @@ class Forecasting:
     ) -> list[Task]:
         """The series to fit, with what is known in advance of their weeks."""
         told = self.settings
-        every = chosen(rows, members=told.members, settle_weeks=told.settle_weeks)
+        counted, ahead = split(rows)
+        every = chosen(counted, members=told.members, settle_weeks=told.settle_weeks)
         names = _possible()
         tasks = []
         for series in every:
@@ -85,6 +87,8 @@ class Forecasting:
             ) - {REST}
             budgets = planned_of(key, mondays, planned, named)
             known = known_of(key, mondays, closed, promotions, capacity, budgets, named)
+            booked = booked_of(key, [f"{day}" for day in mondays], told.horizon, ahead, named)
+            known = replace(known, booked=booked)
             tasks.append(Task(series, known, told.horizon, names))
         return tasks
 

@@ -14,6 +14,7 @@ from attribution.paths import Home
 KEPT_GENERATIONS = 4
 PRIVATE, PEOPLE, MARTS = "private.duckdb", "people.duckdb", "marts.duckdb"
 VIEWERS = "viewers.duckdb"
+PULLED = "pulled.json"  # beside files that came from another host: each with its SHA-256
 ROLLED_BACK = "rolled back"
 
 

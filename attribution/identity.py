@@ -1,10 +1,11 @@
 """Identity: one person from many identifiers, and the same person number from week to week.
 
-`identity_graph` reads which identifiers share a row, `identity_joining` says who is joined and by
-what not, `identity_numbers` gives each person the number that they had before, and the vault keeps
-it. When two numbered people turn out to be one, the one with more identifiers stays and the merge
-is recorded; when one splits, the part with more identifiers keeps the number and the split is
-recorded.
+`identity_graph` says which identifiers there are and which share a row, `identity_joining` who is
+joined and by what not, `identity_numbers` gives each person the number that they had before, and
+the vault keeps it. When two numbered people turn out to be one, the one with more identifiers stays
+and the merge is recorded; when one splits, the part with more identifiers keeps the number and the
+split is recorded. Where identifiers are too many for memory the engine does all of it, with the
+same outcome: `identity_engine`, `identity_engine_numbers`.
 """
 
 from collections.abc import Mapping
@@ -12,12 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 from sqlalchemy import Connection
 
+from attribution import identity_engine_numbers as engine_numbers
 from attribution.identity_changes import causes, ensure_identity_tables, write_changes
-from attribution.identity_graph import Namespaces, Read, known_by, read_graph
-from attribution.identity_joining import REASONS, Joined, join
+from attribution.identity_engine import join_on_engine
+from attribution.identity_graph import Namespaces, Read, known_by, make_nodes, read_graph
+from attribution.identity_joining import REASONS
+from attribution.identity_memory import Joined, join
 from attribution.identity_numbers import moved, number_people
 from attribution.privacy import STRENGTH
 from attribution.raw import lent
@@ -25,6 +30,10 @@ from attribution.settings import IdentitySettings
 from attribution.vault import Map, Vault, open_vault
 
 __all__ = ["Resolved", "Vault", "number_people", "open_vault", "resolve"]
+
+# Identifiers that are joined in memory where the setting says neither: what 4 GiB hold, with the
+# engine beside them (docs/identity.md).
+FIT_IN_MEMORY = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +60,32 @@ def resolve(
     people are left out, so that a row known only by one of them belongs to nobody.
     """
     ensure_identity_tables(connection)
-    read = read_graph(connection, namespaces or {})
+    size = make_nodes(connection, namespaces or {})
+    fits = size <= FIT_IN_MEMORY
+    in_memory = fits if settings.joined == "auto" else settings.joined == "memory"
+    changes = (_in_memory if in_memory else _on_engine)(connection, vault, run_id, settings)
+    write_changes(connection, vault.changes(), run_id)
+    identifiers, people = connection.exec_driver_sql(
+        "select count(*), count(distinct person_id) from identity"
+    ).one()
+    return Resolved(
+        identifiers=identifiers,
+        people=people,
+        shared=size - identifiers,
+        merges=int((changes["kind"] == "merge").sum()),
+        splits=int((changes["kind"] == "split").sum()),
+    )
+
+
+def _in_memory(
+    connection: Connection, vault: Vault, run_id: str, settings: IdentitySettings
+) -> pd.DataFrame:
+    """Join, number, write and keep; what merged and split."""
+    read = read_graph(connection)
+    connection.exec_driver_sql("drop table node")
     joined = join(read.graph, settings)
-    _write_shared(connection, read, joined)
+    with lent(connection, _refused(read, joined)) as name:
+        _write_shared(connection, name)
     kept = np.flatnonzero(joined.group >= 0)
     known = vault.read()
     place = known.places(read.high, read.low)
@@ -72,16 +104,23 @@ def resolve(
     changes["cause"] = causes(changes, read.graph, everyone, ever)
     _write(connection, read, kept, person)
     news = before != person
-    added = Map(read.high[kept][news], read.low[kept][news], person[news])
-    vault.keep(run_id, known, added, changes)
-    write_changes(connection, vault.changes(), run_id)
-    return Resolved(
-        identifiers=len(kept),
-        people=len(np.unique(person)),
-        shared=len(joined.group) - len(kept),
-        merges=int((changes["kind"] == "merge").sum()),
-        splits=int((changes["kind"] == "split").sum()),
-    )
+    vault.keep(run_id, [Map(read.high[kept][news], read.low[kept][news], person[news])], changes)
+    return changes
+
+
+def _on_engine(
+    connection: Connection, vault: Vault, run_id: str, settings: IdentitySettings
+) -> pd.DataFrame:
+    """The same by the engine; here are only what merged and split, and parts of the vault."""
+    join_on_engine(connection, settings)
+    _write_shared(connection, engine_numbers.REFUSED)
+    engine_numbers.land_vault(connection, vault)
+    engine_numbers.number_groups(connection)
+    changes = engine_numbers.changes(connection)
+    connection.exec_driver_sql(f"create or replace table identity as {engine_numbers.IDENTITY}")
+    vault.keep(run_id, engine_numbers.news(connection), changes)
+    engine_numbers.let_go(connection)
+    return changes
 
 
 def _write(
@@ -92,21 +131,25 @@ def _write(
         connection.exec_driver_sql(f"create or replace table identity as from {name}")
 
 
-def _write_shared(connection: Connection, read: Read, joined: Joined) -> None:
-    """Which identifiers join nobody, for the counts that pages show; never leaves this store."""
+def _refused(read: Read, joined: Joined) -> pa.Table:
+    """Which identifiers join nobody, and why: identifier, kind, reason."""
     rows = np.flatnonzero(joined.reason)
     kinds = np.array(STRENGTH, dtype=object)[read.graph.strength[rows]]
     reasons = np.array(REASONS, dtype=object)[joined.reason[rows]]
-    table = pa.table(
+    return pa.table(
         {
             "identifier": read.identifiers(rows),
             "kind": pa.array(kinds, pa.string()),
             "reason": pa.array(reasons, pa.string()),
         }
     )
-    with lent(connection, table) as name:
-        connection.exec_driver_sql(
-            "create or replace table identity_shared as select distinct found.source, "
-            f"{name}.identifier, {name}.kind, {name}.reason from {name} "
-            f"inner join ({known_by()}) as found on {name}.identifier = found.identifier"
-        )
+
+
+def _write_shared(connection: Connection, refused: str) -> None:
+    """Which identifiers join nobody, for the counts that pages show; never leaves this store."""
+    connection.exec_driver_sql(
+        "create or replace table identity_shared as "
+        "select distinct found.source, refused.identifier, refused.kind, refused.reason "
+        f"from {refused} as refused "
+        f"inner join ({known_by()}) as found on refused.identifier = found.identifier"
+    )

@@ -1,12 +1,14 @@
 """What merged and what split: why, and the tables that models and people's questions read."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from attribution.identity_joining import Graph
+from attribution.identity_memory import Graph
 from attribution.privacy import STRENGTH
 from attribution.raw import lent
 
@@ -57,7 +59,13 @@ def causes(changes: pd.DataFrame, graph: Graph, person: Numbers, ever: Numbers) 
     """
     if not len(changes):
         return []
-    merges, splits = _bridges(graph, person, ever, changes), _lost(graph, person, ever)
+    return caused(changes, _bridges(graph, person, ever, changes), _lost(graph, person, ever))
+
+
+def caused(
+    changes: pd.DataFrame, merges: Mapping[int, str], splits: Mapping[int, str]
+) -> list[str]:
+    """The cause of every change, from those of merges into a person and of splits from one."""
     told = zip(
         changes["kind"].tolist(),
         changes["from_person"].tolist(),
@@ -81,18 +89,20 @@ def _bridges(graph: Graph, person: Numbers, ever: Numbers, changes: pd.DataFrame
     met = met[met["ever"] != 0].drop_duplicates()
     at = met.groupby("at").size()
     found = at[at > 1].index.to_numpy(np.int64)
-    return _strongest(person[found], graph.strength[found], "the same ")
+    return strongest(person[found], graph.strength[found], "the same ")
 
 
 def _lost(graph: Graph, person: Numbers, ever: Numbers) -> dict[int, str]:
     """Of people who split: which of their identifiers turned out to be shared."""
     found = np.flatnonzero((person == 0) & (ever != 0))
-    return _strongest(ever[found], graph.strength[found], "a shared ")
+    return strongest(ever[found], graph.strength[found], "a shared ")
 
 
-def _strongest(who: Numbers, strength: npt.NDArray[np.int8], words: str) -> dict[int, str]:
+def strongest(
+    who: Numbers | pd.Series, strength: npt.NDArray[np.int8] | pd.Series, words: str
+) -> dict[int, str]:
     """By person, the kind of these identifiers that says most."""
-    said = pd.Series(strength).groupby(who).min()
+    said = pd.Series(np.asarray(strength)).groupby(np.asarray(who)).min()
     pairs = zip(said.index.tolist(), said.tolist(), strict=True)
     return {number: words + SPOKEN[STRENGTH[kind]] for number, kind in pairs}
 

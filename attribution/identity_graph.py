@@ -3,12 +3,14 @@
 from binascii import hexlify
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from attribution.identity_joining import Codes, Graph
+from attribution.identity_memory import Codes, Graph
 from attribution.privacy import STRENGTH, stored_fields
 from attribution.raw import fetch, has_person, lent
 from attribution.vault import Halves
@@ -33,30 +35,28 @@ class Read:
     def identifiers(self, places: Codes) -> pa.ChunkedArray:
         """Some of them as they are written in the raw tables."""
         parts = range(0, max(len(places), 1), _PART)
-        return pa.chunked_array([self._texts(places[at : at + _PART]) for at in parts])
-
-    def _texts(self, places: Codes) -> pa.Array:
-        both = np.stack([self.high[places], self.low[places]], axis=1).astype(">u8")
-        ends = np.arange(len(places) + 1, dtype=np.int32) * 32
-        buffers = [None, pa.py_buffer(ends.tobytes()), pa.py_buffer(hexlify(both.tobytes()))]
-        return pa.StringArray.from_buffers(len(places), *buffers[1:])
+        some = (places[at : at + _PART] for at in parts)
+        return pa.chunked_array([texts(self.high[part], self.low[part]) for part in some])
 
 
-def read_graph(connection: Connection, namespaces: Mapping[str, Namespaces]) -> Read:
-    """Read which identifiers the raw tables hold, and which share a row."""
-    _make_nodes(connection, namespaces)
-    nodes = fetch(connection, "select high, low, strength, namespace from node order by code")
-    born = fetch(connection, _born())
-    pairs = fetch(
-        connection,
-        "select cast(a.code as bigint) as a, cast(b.code as bigint) as b from ("
-        f"select distinct a_high, a_low, b_high, b_low from ({' union all '.join(_pairs())})"
-        ") as pair inner join node as a on pair.a_high = a.high and pair.a_low = a.low "
-        "inner join node as b on pair.b_high = b.high and pair.b_low = b.low",
+def texts(high: Halves, low: Halves) -> pa.Array:
+    """Identifiers as they are written in the raw tables, from their halves."""
+    both = np.stack([high, low], axis=1).astype(">u8")
+    ends = np.arange(len(high) + 1, dtype=np.int32) * 32
+    return pa.StringArray.from_buffers(
+        len(high), pa.py_buffer(ends.tobytes()), pa.py_buffer(hexlify(both.tobytes()))
     )
-    connection.exec_driver_sql("drop table node")
+
+
+def read_graph(connection: Connection) -> Read:
+    """Read which identifiers there are in `node`, and which share a row of the raw tables."""
+    nodes = fetch(connection, "select high, low, strength, namespace from node order by code")
+    years_told = fetch(connection, born())
+    pairs = fetch(
+        connection, f"select cast(a as bigint) as a, cast(b as bigint) as b from ({edges()}) as e"
+    )
     years = np.zeros(len(nodes), dtype=np.int16)
-    years[born.column("code").to_numpy()] = born.column("born").to_numpy()
+    years[years_told.column("code").to_numpy()] = years_told.column("born").to_numpy()
     graph = Graph(
         nodes.column("strength").to_numpy().astype(np.int8),
         nodes.column("namespace").to_numpy().astype(np.int16),
@@ -64,16 +64,16 @@ def read_graph(connection: Connection, namespaces: Mapping[str, Namespaces]) -> 
         pairs.column("a").to_numpy(),
         pairs.column("b").to_numpy(),
     )
-    return Read(_unsigned(nodes.column("high")), _unsigned(nodes.column("low")), graph)
+    high, low = (unsigned(nodes.column(name).to_numpy()) for name in ("high", "low"))
+    return Read(high, low, graph)
 
 
-def _unsigned(halves: pa.ChunkedArray) -> Halves:
+def unsigned(half: npt.NDArray[Any]) -> Halves:
     """Halves of hashes; engines without numbers of 64 bits and no sign give them less 2^63."""
-    numbers: Halves = halves.to_numpy()
-    if numbers.dtype == np.uint64:
-        return numbers
-    unsigned: Halves = numbers.view(np.uint64) ^ np.uint64(1 << 63)
-    return unsigned
+    if half.dtype == np.uint64:
+        return half
+    numbers: Halves = half.view(np.uint64) ^ np.uint64(1 << 63)
+    return numbers
 
 
 def _columns() -> Iterator[tuple[type[Row], str, int]]:
@@ -93,7 +93,8 @@ def known_by() -> str:
     )
 
 
-def _halves(column: str, high: str, low: str) -> str:
+def halves(column: str, high: str, low: str) -> str:
+    """SQL for the two halves of an identifier, under these names."""
     return (
         f"cast('0x' || left({column}, 16) as ubigint) as {high}, "
         f"cast('0x' || substr({column}, 17) as ubigint) as {low}"
@@ -103,17 +104,27 @@ def _halves(column: str, high: str, low: str) -> str:
 def _pairs() -> Iterator[str]:
     for row, name, _ in _columns():
         yield (
-            f"select {_halves('identifier', 'a_high', 'a_low')}, "
-            f"{_halves(name, 'b_high', 'b_low')} from raw_{row.spec.table} "
+            f"select {halves('identifier', 'a_high', 'a_low')}, "
+            f"{halves(name, 'b_high', 'b_low')} from raw_{row.spec.table} "
             f"where {name} is not null and {name} <> identifier"
         )
 
 
-def _born() -> str:
+def edges() -> str:
+    """SQL for which identifiers share a row, by code: `a` of `strength`, `b` as weak or weaker."""
+    return (
+        "select a.code as a, b.code as b, b.strength as kind, a.strength as strength from ("
+        f"select distinct a_high, a_low, b_high, b_low from ({' union all '.join(_pairs())})"
+        ") as pair inner join node as a on pair.a_high = a.high and pair.a_low = a.low "
+        "inner join node as b on pair.b_high = b.high and pair.b_low = b.low"
+    )
+
+
+def born() -> str:
     """SQL for the birth year on every record that has one; of several, the first."""
     rows = [row for row in ROWS if any(f.name == "birth_year" for f in contract_fields(row))]
     every = " union all ".join(
-        f"select {_halves('identifier', 'high', 'low')}, birth_year from raw_{row.spec.table} "
+        f"select {halves('identifier', 'high', 'low')}, birth_year from raw_{row.spec.table} "
         "where birth_year between 1 and 9999"
         for row in rows
     )
@@ -123,10 +134,14 @@ def _born() -> str:
     )
 
 
-def _make_nodes(connection: Connection, namespaces: Mapping[str, Namespaces]) -> None:
+def make_nodes(connection: Connection, namespaces: Mapping[str, Namespaces]) -> int:
+    """Write every identifier of the raw tables once into `node`; how many there are.
+
+    Table `node`: code (its place in the order of identifiers), high, low, strength, namespace.
+    """
     # The hash says the kind and the namespace, so every source of a number has the same of both.
     every = " union all ".join(
-        f"select {_halves(name, 'high', 'low')}, cast({strength} as tinyint) as strength, source "
+        f"select {halves(name, 'high', 'low')}, cast({strength} as tinyint) as strength, source "
         f"from raw_{row.spec.table} where {name} is not null"
         for row, name, strength in _columns()
     )
@@ -141,6 +156,7 @@ def _make_nodes(connection: Connection, namespaces: Mapping[str, Namespaces]) ->
             f"from ({every}) as every group by high, low) as found "
             f"left join {lists} as named on found.source = named.source"
         )
+    return int(connection.exec_driver_sql("select count(*) from node").scalar_one())
 
 
 def _numbered(namespaces: Mapping[str, Namespaces]) -> pa.Table:

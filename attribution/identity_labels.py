@@ -19,19 +19,20 @@ MOST_ROUNDS = 100
 _NOW, _NEXT = "labels_now", "labels_next"
 
 
-def label_components(connection: Connection, edges: str, labels: str) -> int:
+def label_components(connection: Connection, edges: str, labels: str, made: str = "table") -> int:
     """Write table `labels` (node, label) of the nodes in table `edges` (a, b); how many rounds.
 
     `a` and `b` are whole numbers, in any order and as often as they come; a node alone is an edge
-    to itself. The label of a node is the least number of all that hang together with it.
+    to itself. The label of a node is the least number of all that hang together with it. Tables are
+    `made` so, or as a "temp table".
     """
-    _make(connection, _NOW, _FIRST.format(edges=edges))
+    _make(connection, made, _NOW, _FIRST.format(edges=edges))
     for number in range(1, MOST_ROUNDS + 1):
-        _make(connection, _NEXT, _SPREAD.format(edges=edges, now=_NOW))
+        _make(connection, made, _NEXT, _SPREAD.format(edges=edges, now=_NOW))
         changed = _count(connection, _CHANGED.format(now=_NOW, next=_NEXT))
-        _make(connection, _NOW, _SHORTENED.format(next=_NEXT))
+        _make(connection, made, _NOW, _SHORTENED.format(next=_NEXT))
         if not changed:
-            _make(connection, labels, f"select node, label from {_NOW}")
+            _make(connection, made, labels, f"select node, label from {_NOW}")
             for table in (_NOW, _NEXT):
                 _run(connection, f"drop table {table}")
             return number
@@ -79,8 +80,8 @@ where before.label <> after.label
 """
 
 
-def _make(connection: Connection, table: str, query: str) -> None:
-    _run(connection, f"create or replace table {table} as {query}")
+def _make(connection: Connection, made: str, table: str, query: str) -> None:
+    _run(connection, f"create or replace {made} {table} as {query}")
 
 
 def _count(connection: Connection, query: str) -> int:

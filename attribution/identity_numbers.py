@@ -1,5 +1,6 @@
 """Person numbers: a group of identifiers keeps the number that its identifiers had before."""
 
+from collections.abc import Callable
 from hashlib import sha256
 
 import numpy as np
@@ -28,7 +29,11 @@ def number_people(component: Array, before: Array, own: Array, taken: Array) -> 
     given: set[int] = set()
     known = np.unique(taken)
     for place in places[np.isin(number[places], known)]:
-        number[place] = _other_number(int(number[place]), given, known)
+        number[place] = other_number(
+            int(number[place]),
+            given,
+            lambda n: bool(known[np.searchsorted(known, n) % len(known)] == n),
+        )
     return number[of]
 
 
@@ -59,12 +64,20 @@ def _kept(of: Array, before: Array) -> tuple[Array, Array]:
     return kept, numbers[by]
 
 
-def _other_number(number: int, given: set[int], taken: Array) -> int:
-    """A number for the part of a split person whose own number another part keeps."""
-    while number in given or taken[np.searchsorted(taken, number) % len(taken)] == number:
-        number = int(sha256(str(number).encode()).hexdigest()[:15], 16)
+def other_number(number: int, given: set[int], is_taken: Callable[[int], bool]) -> int:
+    """A number for the part of a split person whose own number another part keeps.
+
+    It is none of `given` and put there, and none that was ever anybody's.
+    """
+    while number in given or is_taken(number):
+        number = rehashed(number)
     given.add(number)
     return number
+
+
+def rehashed(number: int) -> int:
+    """The number that is tried where this one is somebody's."""
+    return int(sha256(str(number).encode()).hexdigest()[:15], 16)
 
 
 def moved(before: Array, person_id: Array) -> pd.DataFrame:

@@ -154,6 +154,30 @@ class Ledger(LedgerFile):
                 )
             )
 
+    def pulled(
+        self, generation: int, at: str, sources: Sequence[Mapping[str, object]], *, back: bool
+    ) -> None:
+        """Record that pages read a generation of another host, and how its sources fared there.
+
+        `at` is when it was published there; `back`, that it is an earlier one than before.
+        """
+        with self._write() as connection:
+            connection.execute(
+                insert(PUBLICATION),
+                [
+                    {
+                        "generation": generation,
+                        "published_at": at,
+                        "checksums": "{}",
+                        "reason": reason,
+                    }
+                    for reason in ("refresh", "rollback")[: 2 if back else 1]
+                ],
+            )
+            connection.execute(delete(SOURCE))
+            if sources:
+                connection.execute(insert(SOURCE), [dict(each) for each in sources])
+
     def append_audit(
         self,
         entry_of: Callable[[int, str], Mapping[str, object]],

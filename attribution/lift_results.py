@@ -13,7 +13,7 @@ from attribution.lift_queries import Money
 from attribution.models import switchback
 from attribution.models.arm_lift import LEVEL
 from attribution.models.incremental_design import Floats
-from attribution.models.lift_beside import beside
+from attribution.models.lift_beside import beside, why_no_cuped
 from attribution.models.lift_effect import course_of, method_of
 from attribution.models.lift_panel import Cohort, Layout, Market, Panel
 from attribution.models.lift_placebo import placebos
@@ -62,6 +62,7 @@ class Result:
     parts: tuple[tuple[str, str, str, str], ...]  # location, service line, first and last day
     warnings: tuple[str, ...]
     spoilt: str = ""  # why it is no evidence of the channel, whatever it says
+    unlike: str = ""  # why one of the other ways is not beside it
 
     @property
     def told(self) -> bool:
@@ -150,6 +151,7 @@ def _placed(told: Panel, spent: Money, plan: Plan) -> Result:
         ),
         _looked(spent, layout, plan),
         _spoilt(plan, *_means(spent.own, layout, layout.treated)),
+        why_no_cuped(counts, layout),
     )  # fmt: skip
 
 

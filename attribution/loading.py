@@ -42,6 +42,7 @@ class Loaded:
     rejected: int
     message: str
     restated: tuple[Restated, ...] = ()  # days that add up to something else than before
+    left_out: int = 0  # of those kept out, rows of forgotten people: nothing is wrong with them
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class Loader:
         if left_out:
             message = f"{message} {left_out:,} rows of forgotten people were left out.".strip()
         rejected = len(stage.rejected) + left_out
-        return Loaded(stage.committed, rejected, message, tuple(stage.restated))
+        return Loaded(stage.committed, rejected, message, tuple(stage.restated), left_out)
 
 
 class _Stage:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import URL, Connection, Engine
 
 from attribution import audit, generations, transform, warehouse
 from attribution.engines.carrying import carry
@@ -20,7 +20,7 @@ from attribution.errors import BadInput, StorageError
 from attribution.lock import only_one
 from attribution.paths import Home
 from attribution.raw import columns, tables
-from attribution.warehouse_url import VARIABLE, read, url_of
+from attribution.warehouse_url import DUCKDB, POSTGRESQL, SPARK, VARIABLE, kind_of, read, url_of
 
 Say = Callable[[str], None]
 
@@ -38,6 +38,11 @@ def migrate(home: Home, to: str, say: Say) -> int:
     target_url, source_url = read(to), url_of(home)
     if target_url == source_url:
         raise BadInput("This is where the installation is already, so there is nothing to carry.")
+    if {kind_of(source_url), kind_of(target_url)} == {DUCKDB, SPARK}:
+        raise BadInput(
+            "DuckDB and Spark both begin from the file in the home folder, so nothing need be "
+            f"carried. Set {VARIABLE} and run `caretrace refresh`, which makes all models anew."
+        )
     source, target = warehouse.warehouse_at(source_url), warehouse.warehouse_at(target_url)
     models = transform.load_models()
     layers = tuple(
@@ -56,11 +61,34 @@ def migrate(home: Home, to: str, say: Say) -> int:
             raise
         moved.accept(*layers)
     audit.record(home, audit.operator(), audit.MIGRATED, f"generation {number}", tables=len(names))
-    say(
-        f"{len(names):,} tables with {rows:,} rows are the same in both places. Set {VARIABLE} "
-        "to the new one from now on; the old one was not changed, and goes with time."
-    )
+    say(f"{len(names):,} tables with {rows:,} rows are the same in both places.")
+    for sentence in _told(source_url, home.generation(number) / generations.PRIVATE):
+        say(sentence)
     return len(names)
+
+
+def _told(source: URL, store: Path) -> Iterator[str]:
+    """What to do next, what becomes of the old store, and how to go back; never an address."""
+    yield (
+        f"Next: set {VARIABLE} to what you gave with --to, wherever it is set, and run `caretrace "
+        "refresh`. Pages need no restart."
+    )
+    if kind_of(source) == POSTGRESQL:
+        yield (
+            "The old store was not changed. Nothing reads it from then on, and it stays until you "
+            "drop its database."
+        )
+        place = "an empty database"
+    else:
+        yield (
+            f"The old store, {store}, was not changed. Nothing reads it from then on, and the "
+            "fourth refresh from now removes it with its generation."
+        )
+        place = "what it names now"
+    yield (
+        f"To go back: before that refresh, leave {VARIABLE} as it is; after it, run `caretrace "
+        f"migrate --to` {place}."
+    )
 
 
 def _proved(home: Home, old: Engine, new: Engine, names: Sequence[str]) -> int:

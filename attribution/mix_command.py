@@ -112,6 +112,8 @@ def _budget(options: argparse.Namespace) -> int:
 
 def _sentence(made: Scenario) -> str:
     """The plan in one sentence."""
+    if not made.moves:
+        return "Nothing moves: within these bounds no other plan brings more than today's."
     return (
         f"The plan gains {made.gain:,.1f} a week ({made.low:,.1f} to {made.high:,.1f} at 90%) and "
         f"beats today's in {made.sure:.0%} of draws."

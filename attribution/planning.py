@@ -26,6 +26,7 @@ from attribution.roles import SMALL_CELLS, Reader
 Objective = Literal["kept", "new_patient", "booked", "lead", "margin"]
 OBJECTIVES: tuple[Objective, ...] = ("kept", "new_patient", "booked", "lead", "margin")
 MONEY = "collected"
+_SAME = 0.0005  # of the money: what a plan moves less, pages write as nothing
 NOT_ALLOWED = "Plans for the budget are for readers who have the role analyst."
 TOO_LITTLE = (
     "There are no response curves yet: they need a year of weeks with spend, and 500 conversions "
@@ -86,6 +87,21 @@ class Scenario:
     actor: str = ""
     generation: int = 0
     beyond: tuple[str, ...] = field(default=())  # channels given what they never were
+
+    @property
+    def moved(self) -> float:
+        """Money a week that another channel is given than today's, half of all changes."""
+        return sum(abs(line.suggested - line.now) for line in self.lines) / 2
+
+    @property
+    def moves(self) -> bool:
+        """Whether it is another plan than today's; less than the 2,000th part is rounding."""
+        return self.moved > _SAME * max(self.total_now, self.total)
+
+    @property
+    def surely(self) -> float | None:
+        """How sure it beats today's; nothing of a plan that is today's."""
+        return self.sure if self.moves else None
 
 
 def kind_of(objective: Objective) -> str:

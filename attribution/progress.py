@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from attribution import log_lines
-from attribution.refresh import Event, Watcher
+from attribution.refresh_steps import Event, Watcher
 
 
 @contextmanager
@@ -70,4 +70,4 @@ def _plain(console: Console) -> Watcher:
 
 def _note(event: Event) -> str:
     rows = f"{event.rows:,} rows" if event.rows else ""
-    return " ".join(part for part in (rows, event.message) if part)
+    return ". ".join(part for part in (rows, event.message) if part)

@@ -48,6 +48,12 @@ class Reader:
         return all(not self.roles.isdisjoint(_MAY[part]) for part in _BOTH.get(what, (what,)))
 
 
+def needed(what: str) -> str:
+    """The roles that allow it, as a sentence names them: `the role admin or analyst`."""
+    parts = [" or ".join(sorted(_MAY[part])) for part in _BOTH.get(what, (what,))]
+    return f"both roles, {' and '.join(parts)}" if len(parts) > 1 else f"the role {parts[0]}"
+
+
 def roles_of(groups: Iterable[str], given: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
     """The roles that these groups give; `given` has the groups of each role."""
     own = frozenset(groups)

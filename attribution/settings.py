@@ -72,6 +72,7 @@ class IdentitySettings:
     plus_addresses: bool = False  # a+b@x.org is a@x.org
     gmail_dots: bool = False  # dots in the names of gmail.com count for nothing
     tell_apart: bool = True  # who shares an address or a line, by first name and birth year
+    joined: str = "auto"  # where: in "memory", on the "engine", or as many identifiers ask for
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,8 @@ def load(at: Home, *, today: date | None = None) -> Settings:
     """
     if not at.config.is_file():
         raise SettingsError(
-            f"There is no {at.config.name} in {at.folder}. Write one (docs/start.md shows how), "
-            "or run `caretrace demo` to see a simulated health system."
+            f"There is no {at.config.name} in {at.folder}. `caretrace init` writes one to fill in "
+            "(docs/start.md), `caretrace demo` shows a simulated health system."
         )
     document = _read(at.config)
     secrets = _read(at.secrets) if at.secrets.is_file() else {}
@@ -260,7 +261,10 @@ def _identity(told: _Told) -> IdentitySettings:
         plus_addresses=own.get("plus_addresses", bool, default.plus_addresses),
         gmail_dots=own.get("gmail_dots", bool, default.gmail_dots),
         tell_apart=own.get("tell_apart", bool, default.tell_apart),
+        joined=own.get("joined", str, default.joined),
     )
+    if identity.joined not in ("auto", "memory", "engine"):
+        told.problems.append('[identity] joined must be "auto", "memory" or "engine"')
     if min(limits.values()) < 1:
         told.problems.append(f"[identity] {' and '.join(limits)} must be 1 or more")
     return identity

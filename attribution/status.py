@@ -18,6 +18,7 @@ from attribution.holding import sends_held
 from attribution.ledger import Ledger
 from attribution.local_time import local
 from attribution.paths import Home
+from attribution.refresh_words import in_part
 from attribution.schedule.standing import Standing, standing
 from attribution.terminal import say
 
@@ -30,7 +31,8 @@ class Status:
     published_at: str | None
     rolled_back: bool
     refresh: dict[str, Any] | None  # the last one: state, started_at, ended_at, message
-    sources: tuple[dict[str, Any], ...]  # source, state, last_success_at, message
+    # source, state, last_success_at, message, and rows_loaded when it was last asked
+    sources: tuple[dict[str, Any], ...]
     schedule: Standing | None
     sends_held: str | None
     backup_at: str | None
@@ -74,7 +76,14 @@ def look(home: Home, now: datetime) -> Status:
         str(when.iloc[-1]) if len(when) else None,
         bool(len(every)) and bool((published.head(1)["reason"] == "rollback").all()),
         next(iter(_rows(runs, "state", "started_at", "ended_at", "message")), None),
-        tuple(_rows(sources, "source", "state", "last_success_at", "message")),
+        tuple(
+            {**row, "rows_loaded": int(rows)}
+            for row, rows in zip(
+                _rows(sources, "source", "state", "last_success_at", "message"),
+                sources["rows_loaded"],
+                strict=True,
+            )
+        ),
         standing(home, now),
         sends_held(home),
         last_backup(home),
@@ -95,7 +104,9 @@ def sentences(found: Status, now: datetime) -> Iterator[str]:
         yield said.rstrip()
     for source in found.sources:
         since = local(source["last_success_at"]) if source["last_success_at"] else "never"
-        state = f"{source['state']}, last loaded {since}. {source['message']}"
+        rows = source["rows_loaded"] if source["state"] == "failed" else 0
+        fared = f"{in_part(rows)}, last loaded whole" if rows else f"{source['state']}, last loaded"
+        state = f"{fared} {since}. {source['message']}"
         yield f"  {source['source']}: {state.rstrip()}"
     if found.schedule is not None:
         yield from found.schedule.sentences()

@@ -12,11 +12,12 @@ work would grow out of memory is built for a part of a table's rows after the ot
 the table and a column of it, and its SQL reads those rows where `column % 1 = 0`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 import pyarrow as pa
@@ -49,12 +50,14 @@ from attribution.models.returning import return_calibration, return_chances
 from attribution.models.shares import shares_sql
 from attribution.paths import SQL
 from attribution.raw import columns, fetch, lent, tables
+from attribution.side_by_side import side_by_side
 
 LAYERS = ("staging", "intermediate", "marts", "people")
 
 # So many rows of a table are worked on at once where a model is built in parts: some 80 bytes of
 # each are ordered at a time, for each group of kinds of conversion that are alike.
 ROWS_OF_A_PART = 5_000_000
+_GRAINS = 24  # of how many tables grains are proved in one statement on a cluster
 _NUMERIC = 1700  # what PostgreSQL's catalogue numbers its decimals
 Solve = Callable[..., pd.DataFrame]
 # What SQL counts and Python solves: the model's rows go through the function, which has a few.
@@ -190,24 +193,18 @@ def build(
     on_step: Callable[[str], None] = lambda _name: None,
 ) -> None:
     """Build every model as a table and prove its grain; `on_step` hears each name beforehand."""
+    if connection.dialect.name == "spark":
+        _build_beside(connection, models, on_step)
+        return
     if connection.dialect.name == "postgresql":
         _count_loaded(connection, {model.name for model in models})
     large = connection.dialect.name == "duckdb" and _is_large(connection)
     for model in models:
         on_step(model.name)
-        try:
+        with _named(model):
             twice = _create(connection, model)
-        except SQLAlchemyError as error:
-            # The engine's own words may quote a value, and a value may be somebody's.
-            raise TransformError(
-                f"{model.layer}/{model.name}.sql could not be built "
-                f"({_reason(error)}); run with --debug to see the engine's message."
-            ) from error
         if twice:
-            raise TransformError(
-                f"{model.name} has {twice} keys that are not unique although its grain is "
-                f"{', '.join(model.grain)}; mend the model or its header."
-            )
+            _refuse(model, twice)
         if large:
             # DuckDB plans for a table of the same transaction as if it had no rows: a join then
             # keeps the larger side in memory. A generation is not published before it is whole, so
@@ -216,19 +213,91 @@ def build(
             _run(connection, "begin transaction")
 
 
+def _build_beside(
+    connection: Connection, models: Sequence[Model], on_step: Callable[[str], None]
+) -> None:
+    """Build on a cluster: models that need not wait for each other at once, and grains together.
+
+    There a statement takes its time to be planned, in which the workers have nothing to do.
+    """
+    there = set(tables(connection))
+
+    def make(model: Model) -> None:
+        with _beside(connection) as own, _named(model):
+            if model.name in there:
+                _run(own, f"drop table {model.name}")
+            if model.solve is not None:
+                _write(own, model, _solved(own, model, model.solve))
+            else:  # files, which workers write beside each other; nobody changes one in place
+                written = written_for("spark", _body(model.sql))
+                _run(own, f"create table {model.name} as\n{written}")
+
+    side_by_side(models, make, on_step)
+    for at in range(0, len(models), _GRAINS):
+        some = models[at : at + _GRAINS]
+        asked = " union all ".join(_twice(model, f"'{model.name}' as model, ") for model in some)
+        with _named(some[0]):
+            found = {str(name): int(keys) for name, keys in map(tuple, _run(connection, asked))}
+        for model in some:
+            if found[model.name]:
+                _refuse(model, found[model.name])
+
+
+@contextmanager
+def _beside(connection: Connection) -> Iterator[Connection]:
+    """A connection for a thread of its own, where the engine does several things at once."""
+    if connection.dialect.name == "spark":
+        with connection.engine.connect() as own:
+            yield own
+    else:
+        yield connection
+
+
+@contextmanager
+def _named(model: Model) -> Iterator[None]:
+    """Say which model it was that could not be built."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        # The engine's own words may quote a value, and a value may be somebody's.
+        raise TransformError(
+            f"{model.layer}/{model.name}.sql could not be built "
+            f"({_reason(error)}); run with --debug to see the engine's message."
+        ) from error
+
+
+def _refuse(model: Model, twice: int) -> NoReturn:
+    raise TransformError(
+        f"{model.name} has {twice} keys that are not unique although its grain is "
+        f"{', '.join(model.grain)}; mend the model or its header."
+    )
+
+
 def run_checks(connection: Connection, checks: Sequence[Model] | None = None) -> None:
     """Run every check; raises with all that found rows."""
-    failed = []
-    for check in load_checks() if checks is None else checks:
+    every = load_checks() if checks is None else checks
+    found: dict[str, int] = {}
+
+    def run(check: Model) -> None:
         query = written_for(connection.dialect.name, check.sql)
         try:
-            rows = _number(connection, f"select count(*) from ({_body(query)}) as found")
+            with _beside(connection) as own:
+                found[check.name] = _number(own, f"select count(*) from ({_body(query)}) as found")
         except SQLAlchemyError as error:
             raise TransformError(
                 f"The check {check.name} could not run ({_reason(error)}); mend it."
             ) from error
-        if rows:
-            failed.append(f"{check.name} ({rows} rows): {check.sentence}")
+
+    if connection.dialect.name == "spark":
+        side_by_side(every, run, lambda _name: None)
+    else:
+        for check in every:
+            run(check)
+    failed = [
+        f"{check.name} ({found[check.name]} rows): {check.sentence}"
+        for check in every
+        if found[check.name]
+    ]
     if failed:
         raise TransformError("The built tables are wrong: " + " ".join(failed))
 
@@ -255,12 +324,9 @@ def checksum(connection: Connection, table: str) -> str:
 def _create(connection: Connection, model: Model) -> int:
     """Build a model's table; answers how many keys of its grain are there twice."""
     query = _body(model.sql)
-    grain = ", ".join(model.grain)
-    twice = _twice(model.name, grain)
+    twice = _twice(model)
     if model.solve is not None:
-        beside = [f"select * from {table}" for table in model.beside]
-        frames = [_fetched(connection, sql) for sql in (query, *beside)]
-        _write(connection, model, model.solve(*frames))
+        _write(connection, model, _solved(connection, model, model.solve))
     elif connection.dialect.name == "duckdb":
         # In one go: the driver reads the text of a statement that answers with a count letter by
         # letter, which took a fifth of the build.
@@ -271,15 +337,14 @@ def _create(connection: Connection, model: Model) -> int:
             made = f"insert into {model.name}\n{other}"
         # Keys are told apart by their hash, which takes far less memory than their text; where two
         # are alike in it, they are looked at themselves.
-        hashed = _twice(model.name, f"hash({grain})")
+        hashed = _twice(model, key=f"hash({', '.join(model.grain)})")
         return _number(connection, f"{made}\n;\n{hashed}") and _number(connection, twice)
-    elif connection.dialect.name == "spark":
-        # Files, which the cluster's workers write beside each other; nobody changes one in place.
-        _run(connection, f"drop table if exists {model.name}")
-        _run(connection, f"create table {model.name} as\n{written_for('spark', query)}")
     else:
         _run(connection, f"drop table if exists {model.name}")
-        written = _with_plain_numbers(connection, written_for(connection.dialect.name, query))
+        # Texts take PostgreSQL longer to put in order than to add up what stands beside them, and
+        # nobody reads a table in the order that it was written in.
+        written = written_for(connection.dialect.name, query, ordered=False)
+        written = _with_plain_numbers(connection, written)
         _run(connection, f"create table {model.name} as\n{written}")
         # A plan for a table that nobody has counted can take a hundred times as long.
         _run(connection, f"analyze {model.name}")
@@ -295,19 +360,30 @@ def _is_large(connection: Connection) -> bool:
     return _number(connection, loaded) >= ROWS_OF_A_PART // 10
 
 
-def _twice(table: str, key: str) -> str:
-    """The query that counts keys which more than one row has."""
+def _twice(model: Model, beside: str = "", key: str = "") -> str:
+    """SQL for how many keys of a model's grain, or values of another key, are there twice."""
+    key = key or ", ".join(model.grain)
     return (
-        f"select count(*) from (select {key} from {table}"
+        f"select {beside}count(*) as keys from (select {key} from {model.name}"
         f" group by {key} having count(*) > 1) as twice"
     )
 
 
+def _solved(connection: Connection, model: Model, solve: Solve) -> pd.DataFrame:
+    """What Python makes of what a model's SQL counted, and of the tables beside it."""
+    beside = [f"select * from {table}" for table in model.beside]
+    return solve(*(_fetched(connection, sql) for sql in (_body(model.sql), *beside)))
+
+
 def _count_loaded(connection: Connection, models: Collection[str]) -> None:
     """Let PostgreSQL count what no model makes: it would plan without, for tables just loaded."""
-    for table in tables(connection):
-        if table not in models and not table.startswith(("stg_", "int_")):
-            _run(connection, f'analyze "{table}"')
+    loaded = [
+        f'"{table}"'
+        for table in tables(connection)
+        if table not in models and not table.startswith(("stg_", "int_"))
+    ]
+    if loaded:
+        _run(connection, f"analyze {', '.join(loaded)}")
 
 
 def _in_parts(connection: Connection, model: Model, query: str) -> list[str]:

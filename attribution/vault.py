@@ -5,7 +5,8 @@ rows would take minutes to read and write one by one: the map is kept in 256 chu
 byte of the identifier, each two arrays, and a chunk is rewritten when anything in it is new.
 """
 
-from collections.abc import Collection, Iterator
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -116,17 +117,22 @@ class Vault:
 
     def read(self) -> Map:
         """The whole map, in order of identifiers."""
+        return next(self.parts(sys.maxsize), _unpacked([]))
+
+    def parts(self, most: int) -> Iterator[Map]:
+        """The map in order of identifiers, in parts of a chunk more than so many rows at most."""
         with self._engine.connect() as connection:
             if inspect(connection).has_table("identity"):
-                return _earlier(connection)
-            rows = connection.execute(select(_CHUNK.c.rows).order_by(_CHUNK.c.first_byte))
-            parts = [np.frombuffer(row[0], dtype=_WRITTEN) for row in rows]
-        every = np.concatenate(parts) if parts else np.zeros(0, dtype=_WRITTEN)
-        return Map(
-            every["high"].astype(np.uint64),
-            every["low"].astype(np.uint64),
-            every["person"].astype(np.int64),
-        )
+                yield _earlier(connection)
+                return
+            chunks: list[bytes] = []
+            for (rows,) in connection.execute(select(_CHUNK.c.rows).order_by(_CHUNK.c.first_byte)):
+                chunks.append(rows)
+                if sum(map(len, chunks)) >= most * _WRITTEN.itemsize:
+                    yield _unpacked(chunks)
+                    chunks = []
+            if chunks:
+                yield _unpacked(chunks)
 
     def numbers(self) -> pa.Table:
         """Every identifier (16 bytes) with its person number."""
@@ -137,21 +143,18 @@ class Vault:
         )
         return pa.table({"identifier": identifiers, "person_id": known.person})
 
-    def keep(self, run_id: str, known: Map, news: Map, changes: pd.DataFrame) -> None:
-        """Remember `news` on top of what was `known`, and what merged or split: all or nothing."""
+    def keep(self, run_id: str, news: Iterable[Map], changes: pd.DataFrame) -> None:
+        """Remember `news` on top of what was known, and what merged or split: all or nothing."""
         with self._engine.begin() as connection:
             if inspect(connection).has_table("identity"):
-                news = _merged(known, news)
-                known = Map(known.high[:0], known.low[:0], known.person[:0])
-                connection.exec_driver_sql("drop table identity")
-            old, new = _bounds(known), _bounds(news)
-            for byte in range(256):
-                if new[byte] == new[byte + 1]:
-                    continue
-                whole = _merged(_part(known, old, byte), _part(news, new, byte))
-                connection.exec_driver_sql(
-                    "insert or replace into chunk values (?, ?)", (byte, _packed(whole))
-                )
+                self.replace(connection, _earlier(connection))
+            for part in news:
+                bounds = _bounds(part)
+                for byte in np.flatnonzero(np.diff(bounds)).tolist():
+                    whole = _merged(_chunk(connection, byte), _part(part, bounds, byte))
+                    connection.exec_driver_sql(
+                        "insert or replace into chunk values (?, ?)", (byte, _packed(whole))
+                    )
             if len(changes):
                 today = datetime.now(UTC).date().isoformat()
                 rows = pa.Table.from_pandas(
@@ -234,6 +237,21 @@ def _earlier(connection: Connection) -> Map:
     halves = np.frombuffer(b"".join(row[0] for row in rows), dtype=">u8").reshape(-1, 2)
     person = np.array([row[1] for row in rows], dtype=np.int64)
     return Map(halves[:, 0].astype(np.uint64), halves[:, 1].astype(np.uint64), person)
+
+
+def _chunk(connection: Connection, byte: int) -> Map:
+    """What is kept of the identifiers that begin with this byte."""
+    rows = connection.execute(select(_CHUNK.c.rows).where(_CHUNK.c.first_byte == byte))
+    return _unpacked([row[0] for row in rows])
+
+
+def _unpacked(chunks: Sequence[bytes]) -> Map:
+    every = np.frombuffer(b"".join(chunks), dtype=_WRITTEN)
+    return Map(
+        every["high"].astype(np.uint64),
+        every["low"].astype(np.uint64),
+        every["person"].astype(np.int64),
+    )
 
 
 def _bounds(known: Map) -> Numbers:

@@ -10,21 +10,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import URL, Connection, Engine
 
 from attribution import generations
 from attribution.engines.duckdb import DuckDb, open_reader
 from attribution.engines.files import NO_TABLES, Grains
-from attribution.generations import MARTS, PEOPLE, VIEWERS, current_generation
+from attribution.errors import BadInput, StorageError
+from attribution.generations import MARTS, PEOPLE, PULLED, VIEWERS, current_generation
 from attribution.paths import Home
-from attribution.warehouse_url import DUCKDB, POSTGRESQL, kind_of, url_of
+from attribution.warehouse_url import DUCKDB, POSTGRESQL, VARIABLE, kind_of, url_of
+
+if TYPE_CHECKING:
+    from attribution.engines.postgresql_files import Offering
 
 __all__ = [
     "Building", "Warehouse", "alone", "asked", "begin", "current_generation", "drop_others",
-    "findings", "free_space", "holds_viewers", "kept", "open_marts", "open_people", "open_private",
-    "publish", "rollback", "warehouse_at", "warehouse_of",
+    "findings", "free_space", "holds_viewers", "kept", "offering", "open_marts", "open_people",
+    "open_private", "publish", "rollback", "warehouse_at", "warehouse_of",
 ]  # fmt: skip
 
 
@@ -179,7 +183,13 @@ def holds_viewers(home: Home, generation: int) -> bool:
 
 def open_people(home: Home, generation: int) -> Engine:
     """The published journeys of single people, as locked down as the marts."""
-    return open_reader(home.generation(generation) / PEOPLE)
+    folder = home.generation(generation)
+    if (folder / PULLED).is_file() and not (folder / PEOPLE).is_file():
+        raise StorageError(
+            "This host was given aggregates and no single people. Whoever owns the database can "
+            "grant it files.people; `caretrace pull` then brings them."
+        )
+    return open_reader(folder / PEOPLE)
 
 
 def open_private(home: Home, generation: int) -> Engine:
@@ -229,6 +239,22 @@ def kept(home: Home) -> list[int]:
 def drop_others(home: Home, number: int) -> int:
     """Remove every generation but this one; returns how many there were. Pages must read it."""
     return warehouse_of(home).drop_others(home, number)
+
+
+def offering(home: Home) -> "AbstractContextManager[Offering]":
+    """Where a host that refreshes publishes its files, to be taken by one that serves pages."""
+    url = url_of(home)
+    if kind_of(url) != POSTGRESQL:
+        raise BadInput(
+            f"Only what is published on PostgreSQL can be pulled. Name that server in {VARIABLE}; "
+            "a home folder without one is copied by `caretrace backup`."
+        )
+    from attribution.engines.postgresql_server import require
+
+    require()
+    from attribution.engines.postgresql_files import offering
+
+    return offering(url)
 
 
 def free_space(home: Home) -> tuple[int, int]:

@@ -34,11 +34,12 @@ from attribution.paths import Home
 from attribution.refresh import refresh
 
 CHANNELS = tuple(sorted({CHANNEL_OF[lever] for lever in MARKETING}))
+_BESIDE = "baseline, beside each channel alone"
 COUNTED = ("lead", "booked", "kept", "new_patient")
 KINDS = ("lead", "booked", "new_patient")
 _HEADS = {
     "tvd": "TVD of shares", "abs": "TVD of all", "rank": "rank correlation",
-    "total_error": "error of the total",
+    "total_error": "error of the total", "sum_error": "error of the sum",
 }  # fmt: skip
 
 
@@ -122,8 +123,13 @@ def coverage(worlds: Sequence[World], kinds: Sequence[str]) -> pd.DataFrame:
         for kind, given in world.intervals.groupby("kind"):
             if kind in kinds:
                 truth = world.true(kind)
+                alone = world.truth["total"][kind] - truth.clip(lower=0).sum()
                 truth["baseline"] = world.truth["baseline"][kind]
-                held = covered(given.set_index("channel")[["low", "high"]], truth)
+                ends = given.set_index("channel")[["low", "high"]]
+                held = covered(ends, truth)
+                # The same row beside what it is by its definition: less each channel's own.
+                beside = covered(ends.loc[["baseline"]], pd.Series({"baseline": alone}))
+                rows += [(kind, _BESIDE, bool(hit)) for hit in beside]
                 rows += [(kind, channel, bool(hit)) for channel, hit in held.items()]
     return pd.DataFrame(rows, columns=["kind", "channel", "held"])
 
@@ -134,7 +140,7 @@ def tables(worlds: Sequence[World], kinds: Sequence[str]) -> str:
     for kind in kinds:
         mine = scores[scores["kind"] == kind]
         order = mine.groupby("model")["tvd"].median().sort_values(kind="stable").index
-        lines = [f"| {kind} | {' | '.join(_HEADS.values())} |", "|---" * 5 + "|"]
+        lines = [f"| {kind} | {' | '.join(_HEADS.values())} |", "|---" * (len(_HEADS) + 1) + "|"]
         for model in order:
             of_model = mine[mine["model"] == model]
             cells = [middle(of_model[name], _form(name)) for name in METRICS]
@@ -147,12 +153,13 @@ def tables(worlds: Sequence[World], kinds: Sequence[str]) -> str:
 
 
 def _form(metric: str) -> str:
-    return "{:+.0%}" if metric == "total_error" else "{:.2f}"
+    return "{:+.0%}" if metric.endswith("_error") else "{:.2f}"
 
 
 def _coverage_table(held: pd.DataFrame, kinds: Sequence[str]) -> str:
     rates = held.groupby(["channel", "kind"])["held"].mean().unstack().reindex(columns=kinds)
-    rates.loc["all"] = held.groupby("kind")["held"].mean()
+    whole = held[held["channel"] != _BESIDE]
+    rates.loc["all"] = whole.groupby("kind")["held"].mean()
     lines = [f"| 90% intervals hold | {' | '.join(rates.columns)} |"]
     lines.append("|---" * (len(rates.columns) + 1) + "|")
     for channel, row in rates.iterrows():

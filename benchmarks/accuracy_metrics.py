@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-METRICS = ("tvd", "abs", "rank", "total_error")
+METRICS = ("tvd", "abs", "rank", "total_error", "sum_error")
 
 
 def shares(amounts: pd.Series) -> pd.Series:
@@ -34,10 +34,12 @@ def measured(
     `credit` is what the model gives to each row, whatever it is called; `truth` what each channel
     that can be switched off brought; `total` and `baseline` are all conversions with and without
     marketing. The shares of all conversions have one row for whatever is not such a channel, and
-    in truth the channels' shares of what all of marketing brought.
+    in truth the channels' shares of what all of marketing brought. `total_error` is beside what is
+    lost without any marketing, `sum_error` beside the sum of what is lost without each channel
+    alone, which is less, because channels stand in for each other.
     """
     mine = credit.groupby(level=0).sum().reindex(truth.index, fill_value=0.0)
-    brought = total - baseline
+    brought, alone = total - baseline, float(truth.clip(lower=0.0).sum())
     whole = float(credit.sum())
     of_all = mine / whole if whole else mine
     in_truth = shares(truth) * brought / total
@@ -47,6 +49,7 @@ def measured(
         "abs": float(apart / 2),
         "rank": rank_correlation(mine, truth),
         "total_error": float(mine.sum() - brought) / brought if brought else float("nan"),
+        "sum_error": float(mine.sum() - alone) / alone if alone else float("nan"),
     }
 
 

@@ -9,7 +9,7 @@ thirteen weeks of each series are taken away; models are tested, chosen and band
 exactly as a refresh does it, and then compared with the weeks taken away, which nothing has seen.
 Marketers' plans (`planned_spend.csv`) are known, unless `--no-plans`. Simulated worlds are lived
 again with other chance to say how near anybody could come (`--lives`).
-`--time` fits sixty series with their tests once more, alone, and says how long that takes.
+`--time` only fits sixty series with their tests, as a refresh does, and says how long that takes.
 """
 
 import argparse
@@ -65,18 +65,25 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=3)
     parser.add_argument("--lives", type=int, default=0)
     parser.add_argument("--no-plans", action="store_true")
-    parser.add_argument("--time", action="store_true")
+    parser.add_argument("--time", action="store_true", help="take the time, and nothing else")
     parser.add_argument("--keep", type=Path, help="write what was scored, to look into it")
     options = parser.parse_args()
     every: list[list[Scored]] = []
     found = [(f.name, tasks_of(Home(f.resolve()), options.members)) for f in options.homes]
     for seed in options.seeds:
-        rows = forecast_worlds.weekly(options.people, seed)
+        rows = pd.concat(
+            [
+                forecast_worlds.weekly(options.people, seed).assign(weeks_ahead=None),
+                forecast_worlds.booked(options.people, seed),
+            ]
+        )
         plans = None if options.no_plans else forecast_worlds.planned(options.people, seed)
         found.append((f"seed {seed}", tasks_from(rows, options.members, plans)))
     for number, (name, tasks) in enumerate(found, start=-len(options.homes)):
         if options.time:
+            print(f"\n## {name}")
             timed(tasks)
+            continue
         with get_context("spawn").Pool(2) as pool:
             scored = pool.map(scored_of, tasks, chunksize=4)
         if options.lives and number >= 0:

@@ -10,10 +10,11 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from attribution.demo.clock import WEEK
+from attribution.demo.clock import DAY, WEEK
 from attribution.demo.draws import Floats, Ints
 from attribution.demo.folk import folk_of
 from attribution.demo.knobs import STANDARD
+from attribution.demo.log import FULFILLED
 from attribution.demo.market import CHANNEL_OF, LEVERS, LINES, LOCATIONS, PAID, weekly_spend
 from attribution.demo.planned import planned_spend
 from attribution.demo.worlds import World, calendar_of, live
@@ -21,6 +22,8 @@ from attribution.models.forecast_series import ALL
 
 UNTIL, DAYS = date(2026, 11, 22), 730
 MICROS_A_CENT = 10_000
+_FARTHEST = 26  # weeks ahead
+_NEW_PATIENT_DAYS = 1095  # as settings have it by default
 _SEEN_AS = np.array([CHANNEL_OF[lever] for lever in LEVERS] + ["unknown"])
 _LINE_BUDGET = (0.34, 0.22, 0.22, 0.22)  # as the demo's campaigns share money out
 
@@ -54,6 +57,42 @@ def weekly(people: int, seed: int, chance: int | None = None) -> pd.DataFrame:
     found["week"] = np.array(monday)[found["at"]]
     grain = ["metric", "dimension", "member", "week"]
     return found.groupby(grain, as_index=False)["value"].sum()
+
+
+def booked(people: int, seed: int) -> pd.DataFrame:
+    """What was booked ahead in the same world, with weeks_ahead, as `int_forecasts.sql` has it."""
+    folk = folk_of(seed, np.arange(people), STANDARD)
+    lived = live(folk, seed, calendar_of(UNTIL, DAYS), frozenset(), record_touches=False)
+    visits, start = lived.visits, lived.calendar.start
+    at, made = visits["starts_at"] // WEEK, visits["booked_at"] // WEEK
+    place = folk.place[np.searchsorted(folk.ids, visits["person"])]
+    near = at >= 0
+    found = []
+    for metric, rows in (("kept", near), ("new_patient", near & _new(lived))):
+        for part in _parts(
+            metric, at[rows], visits["line"][rows], place[rows], np.ones(rows.sum())
+        ):
+            ahead = np.clip(at[rows] - made[rows], 0, _FARTHEST)
+            found.append(part.assign(weeks_ahead=ahead))
+    every = pd.concat(found, ignore_index=True)
+    every["week"] = [f"{start + timedelta(days=7 * int(week))}" for week in every["at"]]
+    grain = ["metric", "dimension", "member", "week", "weeks_ahead"]
+    return every.groupby(grain, as_index=False)["value"].sum()
+
+
+def _new(lived: World) -> np.ndarray:
+    """Who had not been seen for long when they booked."""
+    visits = lived.visits
+    kept = visits["status"] == FULFILLED
+    seen = pd.DataFrame({"person": visits["person"], "at": visits["starts_at"]})[kept]
+    made = pd.DataFrame({"person": visits["person"], "at": visits["booked_at"]})
+    last = pd.merge_asof(
+        made.reset_index().sort_values("at"),
+        seen.sort_values("at").assign(seen=lambda rows: rows["at"]),
+        on="at", by="person",
+    ).set_index("index")["seen"]  # fmt: skip
+    away = made["at"] - last.reindex(made.index)
+    return np.asarray(away.isna() | (away >= _NEW_PATIENT_DAYS * DAY))
 
 
 def _counted(lived: World) -> Iterator[pd.DataFrame]:

@@ -1,10 +1,12 @@
 """Hashed rows of many people straight into the raw tables, and identity over them.
 
     python benchmarks/identity_scale.py 10
+    python benchmarks/identity_scale.py 10 --joined engine --memory 1GB
 
 Ten million identifiers: people with a browser or two, clicks, every third with an address and a
 phone, contacts and patients among them, families that share. With `--names` contacts and patients
-have first names (two more identifiers for each) and birth years. Three runs, each in the same home:
+have first names (two more identifiers for each) and birth years. `--joined` says where people are
+joined (docs/identity.md). Three runs, each in the same home:
 the first, one with nothing new, one with a hundredth more. Seconds and processor seconds of each,
 and the peak memory of the process, which holds the engine's too.
 """
@@ -75,10 +77,10 @@ def fill(connection: Connection, since: int, until: int, *, names: bool) -> None
             connection.exec_driver_sql(statement)
 
 
-def run(home: Home, connection: Connection, name: str) -> None:
+def run(home: Home, connection: Connection, name: str, joined: str) -> None:
     began, cpu = time.perf_counter(), time.process_time()
     with open_vault(home) as vault:
-        found = resolve(connection, vault, name, IdentitySettings())
+        found = resolve(connection, vault, name, IdentitySettings(joined=joined))
     took, worked = time.perf_counter() - began, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
@@ -93,31 +95,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("millions", type=float, nargs="?", default=10)
     parser.add_argument("--names", action="store_true", help="first names and birth years too")
+    parser.add_argument("--joined", choices=["memory", "engine"], default="memory")
+    parser.add_argument("--memory", default="2GB", help="what the engine may take")
     chosen = parser.parse_args()
     each = PER_PERSON_NAMED if chosen.names else PER_PERSON
     people = int(chosen.millions * 1_000_000 / each) // 60 * 60
     more = people // 100 // 60 * 60
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, the engine may take 2 GB")
+    print(
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
+        f"joined {chosen.joined}, the engine may take {chosen.memory}"
+    )
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder))
-        with opened(folder) as connection:
+        with opened(folder, chosen.memory) as connection:
             ensure_raw_tables(connection)
             fill(connection, 0, people, names=chosen.names)
         for name in ("first", "nothing new"):
-            with opened(folder) as connection:
-                run(home, connection, name)
-        with opened(folder) as connection:
+            with opened(folder, chosen.memory) as connection:
+                run(home, connection, name, chosen.joined)
+        with opened(folder, chosen.memory) as connection:
             fill(connection, people, people + more, names=chosen.names)
-        with opened(folder) as connection:
-            run(home, connection, "a hundredth more")
+        with opened(folder, chosen.memory) as connection:
+            run(home, connection, "a hundredth more", chosen.joined)
         print(f"vault: {home.vault.stat().st_size / 1e6:,.0f} MB")
 
 
 @contextmanager
-def opened(folder: str) -> Iterator[Connection]:
+def opened(folder: str, memory: str) -> Iterator[Connection]:
     """The scratch database, opened as a refresh opens its private store, and closed again."""
     config = {
-        "memory_limit": "2GB",
+        "memory_limit": memory,
         "threads": 2,
         "temp_directory": f"{folder}/spill",
         "preserve_insertion_order": "false",

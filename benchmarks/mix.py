@@ -3,6 +3,8 @@
     python -m benchmarks.mix                                   ten worlds, with and without tests
     python -m benchmarks.mix --peer var/peer.json              beside what mix_peer.py wrote of them
     python -m benchmarks.mix --first 200 --worlds 20           the worlds it was tuned on
+    python -m benchmarks.mix --curve                           the error with ever more tests
+    python -m benchmarks.mix --curve --told             the same, true courses told
 
 The return on a channel's money is what it brought over what it cost, so its error is the error of
 what it brought, as a part of the truth. A world's figure is the median of its eight channels.
@@ -18,12 +20,13 @@ from pathlib import Path
 import numpy as np
 
 from attribution.models.mix import brought_of, curves_of, fitted
-from attribution.models.mix_design import Experiment
+from attribution.models.mix_design import Courses, Experiment
 from attribution.models.response import Curves
-from benchmarks.mix_worlds import NAMES, WEEKS, World, world
+from benchmarks.mix_worlds import CHANNELS, NAMES, WEEKS, World, world
 
 SEEN = np.arange(WEEKS) >= 8
 _SEED = 20_260_102
+TESTED = (0, 1, 2, 3, 5, CHANNELS)
 # Which channels' tests are heard, and to which part of what they bring each is sure.
 ASKED: tuple[tuple[str, Callable[[World], Collection[int]], float], ...] = (
     ("without tests", lambda _: (), 0.12),
@@ -34,10 +37,12 @@ ASKED: tuple[tuple[str, Callable[[World], Collection[int]], float], ...] = (
 )
 
 
-def learned(lived: World, tests: Collection[int] = ()) -> tuple[np.ndarray, Curves, float]:
+def learned(
+    lived: World, tests: Collection[int] = (), courses: Courses | None = None
+) -> tuple[np.ndarray, Curves, float]:
     """Draws of what each channel brought in the weeks seen, its curves, and processor seconds.
 
-    `tests` are the channels whose tests are heard.
+    `tests` are the channels whose tests are heard; with `courses` it need not learn those.
     """
     heard = []
     for test in lived.tests:
@@ -47,7 +52,7 @@ def learned(lived: World, tests: Collection[int] = ()) -> tuple[np.ndarray, Curv
             heard.append(Experiment(test.channel, weight, test.increment, test.standard_error))
     counted = lived.conversions[None]
     began = time.process_time()
-    courses, (drawn,) = fitted(counted, lived.spend, NAMES, SEEN, [heard], _SEED)
+    courses, (drawn,) = fitted(counted, lived.spend, NAMES, SEEN, [heard], _SEED, courses=courses)
     seconds = time.process_time() - began
     mean = float(counted[0, SEEN].mean())
     curves = Curves(*curves_of(courses, drawn, mean))
@@ -58,6 +63,55 @@ def least_known(lived: World, number: int) -> set[int]:
     """So many channels of the widest intervals without a test: those worth testing first."""
     low, high = np.quantile(learned(lived)[0], [0.05, 0.95], axis=0)
     return set(np.argsort(low - high)[:number].tolist())
+
+
+def true_courses(lived: World) -> Courses:
+    """What carry-over and saturation truly made of each channel's spend: one setting, as it was."""
+    raw = lived.brought[:, None, :]
+    ones = np.ones((CHANNELS, 1))
+    return Courses(np.zeros(1), ones, raw, raw[:, :, SEEN].mean(axis=2), np.zeros((CHANNELS, 1)))
+
+
+def curve(seeds: range, *, given: bool) -> None:
+    """A line for each number of tests: of the least known by what they bring, and by their return.
+
+    Least known is the widest interval, as it is or beside the estimate. `given` are true courses.
+    """
+    found: dict[tuple[str, int], list[tuple[np.ndarray, ...]]] = {}
+    seconds: dict[tuple[str, int], list[float]] = {}
+    for seed in seeds:
+        lived = world(seed)
+        courses = true_courses(lived) if given else None
+        true = lived.brought[:, SEEN].sum(axis=1)
+        alone, _, took = learned(lived, courses=courses)
+        low, high = np.quantile(alone, [0.05, 0.95], axis=0)
+        for name, width in (("", high - low), (" beside it", (high - low) / alone.mean(axis=0))):
+            for number in TESTED:
+                if name and number in (0, CHANNELS):
+                    continue  # the same either way
+                asked = np.argsort(-width)[:number]
+                brought = alone
+                if number:
+                    brought, _, took = learned(lived, set(asked.tolist()), courses)
+                seconds.setdefault((name, number), []).append(took)
+                ends = np.quantile(brought, [0.05, 0.95], axis=0)
+                tested = np.isin(np.arange(CHANNELS), asked)
+                row = (brought.mean(axis=0), *ends, true, tested)
+                found.setdefault((name, number), []).append(row)
+    before = _error(found["", 0])
+    for (name, number), rows in found.items():
+        every = seconds[name, number]
+        told(f"{number} tests, widest interval{name}", [row[:4] for row in rows], every)
+        off = np.abs(np.array([middle / true for middle, _, _, true, _ in rows]) - 1)
+        tested = np.array([row[4] for row in rows])
+        parts = [f"{np.median(off[one]):.2f}" if one.any() else "-" for one in (tested, ~tested)]
+        less = 1 - _error(rows) / before
+        print(f"    {less:.0%} less; channels tested {parts[0]}, not tested {parts[1]}", flush=True)
+
+
+def _error(rows: list[tuple[np.ndarray, ...]]) -> float:
+    """The median world's."""
+    return float(np.median([np.median(np.abs(row[0] - row[3]) / row[3]) for row in rows]))
 
 
 def told(name: str, rows: list[tuple[np.ndarray, ...]], seconds: list[float]) -> None:
@@ -77,9 +131,14 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=10)
     parser.add_argument("--first", type=int, default=100)
     parser.add_argument("--peer", type=Path, action="append", default=[])
+    parser.add_argument("--curve", action="store_true", help="with ever more tests")
+    parser.add_argument("--told", action="store_true", help="of the curve: true courses are told")
     asked = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     seeds = range(asked.first, asked.first + asked.worlds)
+    if asked.curve:
+        curve(seeds, given=asked.told)
+        return
     for name, tests, error in ASKED:
         rows, seconds = [], []
         for seed in seeds:

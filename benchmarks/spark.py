@@ -2,18 +2,25 @@
 
     PYTHONPATH=.:tests .venv/bin/python benchmarks/spark.py 20
 
-`make test-spark` installs what it needs. A cluster of this computer is started with two workers,
-each pinned to a core of its own; it makes up so many millions of touchpoints (four a person in
-half a year, 20 channels, 1.5% as many conversions, lookback 30 days) and builds what
-`benchmarks/engine.py` times: journeys, what the learned models count, shares, credit. Then one
-worker is taken away, and the same is built again by the other, which has done it before: that
-flatters one.
+`make test-spark` installs what it needs. A cluster of this computer with one worker, pinned to a
+core, makes up so many millions of touchpoints (four a person in half a year, 20 channels, 1.5% as
+many conversions, lookback 30 days) and builds what `benchmarks/engine.py` times: journeys, what the
+learned models count, shares, credit. It builds a quarter (twice), a half and the whole of them;
+the first is not counted, as Java is still warming up. Then a cluster of two workers, each with a
+core of its own, builds the whole three times, of which the last counts. So each executor has done
+as much work before the one that counts, and no more: Java goes on compiling for a long while, and
+whoever comes last would be flattered.
 
 Where the computer has no core to itself for each worker, wall time says little, and which executor
 gets how many tasks is up to what else runs. So the processor time of each task is taken from
 Spark's REST API: one worker takes the sum of its tasks; of two, each task of a stage goes to
 whichever is free, and a stage begins when the one before it is done. The driver, which plans and
-waits, is not in it. How the tasks really fell, and the clock, are printed beside it.
+waits, is not in it. How the tasks really fell, the seconds in which any task ran, and the clock are
+printed beside it.
+
+The cost model is that of `benchmarks/scale_models.py`: what does not grow with touchpoints, and
+what each takes, of which N workers do an Nth. It is fitted to one worker's quarter and half, and
+what it makes of the whole on one and on two workers is printed beside what was measured.
 """
 
 import argparse
@@ -27,9 +34,12 @@ import time
 import urllib.request
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+import pandas as pd
 from engines_fixture import difference
+from scale_models import line
 from spark_cluster import Cluster, connected, missing, spark_cluster
 from sqlalchemy import Connection
 
@@ -112,8 +122,18 @@ def fill(connection: Connection, touches: int) -> None:
             connection.exec_driver_sql(f"create table {name} as select * from {incoming}")
 
 
-def stages(cluster: Cluster) -> dict[tuple[int, int], list[tuple[str, float]]]:
-    """The tasks of each completed stage as they were begun: executor and processor seconds."""
+@dataclass
+class Task:
+    """Which executor had it; its processor seconds; when it began and ended, in seconds."""
+
+    executor: str
+    seconds: float
+    began: float
+    ended: float
+
+
+def stages(cluster: Cluster) -> dict[tuple[int, int], list[Task]]:
+    """The tasks of each completed stage, in the order in which they were begun."""
     (application,) = asked(f"{cluster.ui}/api/v1/applications")
     base = f"{cluster.ui}/api/v1/applications/{application['id']}/stages"
     found = {}
@@ -121,11 +141,17 @@ def stages(cluster: Cluster) -> dict[tuple[int, int], list[tuple[str, float]]]:
         key = stage["stageId"], stage["attemptId"]
         tasks = asked(f"{base}/{key[0]}/{key[1]}/taskList?length=100000&sortBy=ID")
         found[key] = [
-            (task["executorId"], task["taskMetrics"]["executorCpuTime"] / 1e9)
+            read(task)
             for task in sorted(tasks, key=lambda task: task["taskId"])
             if task.get("taskMetrics")
         ]
     return found
+
+
+def read(task: dict) -> Task:
+    began = datetime.fromisoformat(task["launchTime"].replace("GMT", "+00:00")).timestamp()
+    seconds = task["taskMetrics"]["executorCpuTime"] / 1e9
+    return Task(task["executorId"], seconds, began, began + task["duration"] / 1e3)
 
 
 def asked(url: str) -> list[dict]:
@@ -148,11 +174,13 @@ def models_of(rules: bool) -> list[transform.Model]:
 
 @dataclass
 class Took:
-    """Seconds by the clock; processor seconds of all tasks, of the busier executor in each stage,
-    and of the busier of two workers where each task goes to whichever is free.
+    """Seconds by the clock, and those of them in which any task ran; processor seconds of all
+    tasks, of the busier executor in each stage, and of the busier of two workers where each task
+    goes to whichever is free.
     """
 
     wall: float
+    running: float
     every: float
     busier: float
     dealt: float
@@ -164,19 +192,30 @@ def build(cluster: Cluster, connection: Connection, models: list[transform.Model
     began = time.perf_counter()
     transform.build(connection, models)
     wall = time.perf_counter() - began
+    time.sleep(1)  # what is told of the last stage comes a little later
     took = [tasks for key, tasks in stages(cluster).items() if key not in before]
     return Took(
         wall,
-        sum(seconds for tasks in took for _, seconds in tasks),
+        running([task for tasks in took for task in tasks]),
+        sum(task.seconds for tasks in took for task in tasks),
         sum(busier(tasks) for tasks in took),
-        sum(dealt([seconds for _, seconds in tasks]) for tasks in took),
+        sum(dealt([task.seconds for task in tasks]) for tasks in took),
     )
 
 
-def busier(tasks: list[tuple[str, float]]) -> float:
+def running(tasks: list[Task]) -> float:
+    """Seconds in which any of them ran."""
+    whole = until = 0.0
+    for task in sorted(tasks, key=lambda task: task.began):
+        whole += max(0.0, task.ended - max(task.began, until))
+        until = max(until, task.ended)
+    return whole
+
+
+def busier(tasks: list[Task]) -> float:
     by_executor: dict[str, float] = defaultdict(float)
-    for executor, seconds in tasks:
-        by_executor[executor] += seconds
+    for task in tasks:
+        by_executor[task.executor] += task.seconds
     return max(by_executor.values(), default=0.0)
 
 
@@ -237,51 +276,77 @@ def main() -> None:
     if said := missing():
         raise SystemExit(said)
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
+    whole, models = int(options.millions * 1_000_000), models_of(options.rules)
     folder = Path(tempfile.mkdtemp(prefix="spark-speed"))
     try:
-        with (
-            spark_cluster(
-                memory="1200m", settings=SETTINGS, ui=True, pinned=True, folder=folder
-            ) as cluster,
-            connected(cluster) as connection,
-            Peak(folder) as peak,
-        ):
-            measure(cluster, connection, int(options.millions * 1_000_000), options.rules)
-        print(f"peak memory {peak.memory / 2**20:.2f} GiB, disk {peak.disk / 2**30:.2f} GiB")
+        with Peak(folder) as peak:
+            (*_, quarter, half, one), credit = on_workers(
+                1, folder, models, [whole // 4, whole // 4, whole // 2, whole]
+            )
+            (*_, two), same = on_workers(2, folder, models, [whole] * 3)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def measure(cluster: Cluster, connection: Connection, touches: int, rules: bool) -> None:
-    models = models_of(rules)
-    wait_for(cluster, 2)
-    began = time.perf_counter()
-    fill(connection, touches)
-    print(f"{touches:,} touchpoints made up in {time.perf_counter() - began:.0f} s", flush=True)
-    say("two workers, Java still warming up", build(cluster, connection, models))
-    two = build(cluster, connection, models)
-    say("two workers", two)
-    credit = fetch(connection, "select * from credit").to_pandas()
-    cluster.kill_worker()
-    wait_for(cluster, 1)
-    one = build(cluster, connection, models)
-    say("one worker", one)
     grain = next(model.grain for model in transform.load_models() if model.name == "credit")
-    wrong = difference(credit, fetch(connection, "select * from credit").to_pandas(), grain)
+    wrong = difference(credit, same, grain)
     print(f"credit of both: {wrong or f'the same {len(credit):,} rows'}")
     for words, faster in (
         ("with a core for each worker", one.every / two.dealt),
         ("as the tasks fell on these cores", one.every / two.busier),
+        ("by the seconds in which tasks ran", one.running / two.running),
         ("by the clock", one.wall / two.wall),
     ):
         print(f"two workers are {faster:.2f} times as fast {words}")
+    cost([whole // 4, whole // 2], [quarter.every, half.every], whole, one.every, two.dealt)
+    print(f"peak memory {peak.memory / 2**20:.2f} GiB, disk {peak.disk / 2**30:.2f} GiB")
     print(f"load now {os.getloadavg()[0]:.1f}")
+
+
+def on_workers(
+    number: int, folder: Path, models: list[transform.Model], sizes: list[int]
+) -> tuple[list[Took], pd.DataFrame]:
+    """Build on a cluster of so many workers, one size after the other; the last one's credit."""
+    took: list[Took] = []
+    with (
+        spark_cluster(
+            workers=number, memory="1200m", settings=SETTINGS, ui=True, pinned=True, folder=folder
+        ) as cluster,
+        connected(cluster) as connection,
+    ):
+        wait_for(cluster, number)
+        for place, touches in enumerate(sizes):
+            if touches not in sizes[max(0, place - 1) : place]:
+                began = time.perf_counter()
+                fill(connection, touches)
+                made = time.perf_counter() - began
+                print(f"{touches:,} touchpoints made up in {made:.0f} s", flush=True)
+            took.append(build(cluster, connection, models))
+            say(f"{number} worker{'s' if number > 1 else ''}, {touches:,} touchpoints", took[-1])
+        return took, fetch(connection, "select * from credit").to_pandas()
+
+
+def cost(sizes: list[int], seconds: list[float], whole: int, one: float, two: float) -> None:
+    """What the cost model makes of the whole, beside what it took, and of billions."""
+    fixed, each = line(sizes, seconds)
+    print(f"cost by a quarter and a half: {fixed:.1f} s and {each * 1e6:.3f} s a million")
+    for workers, measured in ((1, one), (2, two)):
+        said = fixed + each * whole / workers
+        print(
+            f"  {whole:,} on {workers}: {said:.1f} s said, {measured:.1f} s measured, "
+            f"{said / measured - 1:+.0%}"
+        )
+    for billions in (1, 10):
+        hours = [
+            f"{n} of one core {(fixed + each * billions * 1e9 / n) / 3600:.1f} h"
+            for n in (2, 20, 100)
+        ]
+        print(f"  {billions} billion, workers: {', '.join(hours)}")
 
 
 def say(what: str, took: Took) -> None:
     print(
         f"{what}: {took.every:.1f} processor s of all tasks, {took.busier:.1f} of the busier "
-        f"executor, {took.dealt:.1f} dealt to two free workers; {took.wall:.0f} s by the clock",
+        f"executor, {took.dealt:.1f} dealt to two free workers; tasks ran in {took.running:.0f} of "
+        f"{took.wall:.0f} s by the clock",
         flush=True,
     )
 

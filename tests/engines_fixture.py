@@ -23,6 +23,7 @@ SETTINGS = (
     "set jit = off",
     "set work_mem = '256MB'",
     "set enable_nestloop = off",
+    "set enable_mergejoin = off",
     "set synchronous_commit = off",
 )
 

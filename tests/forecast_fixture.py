@@ -34,7 +34,7 @@ def rows(weeks: int = 60, *, last: date | None = None) -> pd.DataFrame:
                 {"metric": metric, "dimension": dimension, "member": member, "week": w, "value": v}
                 for w, v in zip(mondays, values, strict=True)
             ]
-    return pd.DataFrame(found)
+    return pd.DataFrame(found).assign(weeks_ahead=None)
 
 
 def marts(last: date) -> dict[str, pd.DataFrame]:

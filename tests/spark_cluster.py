@@ -28,7 +28,14 @@ from attribution.engines.spark_dialect import register
 HOST = "127.0.0.1"
 _PATIENCE = 90.0  # seconds for a process to answer; a busy machine starts Java slowly
 # Processes of a minute: what Java would gain by compiling harder, it would not live to use.
-_SHORT_LIVED = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+# The cache of what is compiled at that level is small by default, and was emptied again and again;
+# the room for classes begins small, and each time it grew all of the heap was collected. Without
+# its native library Hadoop runs a program, chmod, for each file and folder that it makes.
+_SHORT_LIVED = (
+    "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=128m "
+    "-XX:MetaspaceSize=256m -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote "
+    "-Djdk.lang.Process.launchMechanism=VFORK"
+)
 # For tables of some hundred rows: planning and compiling take longer than running does.
 SMALL = {
     "spark.driver.extraJavaOptions": _SHORT_LIVED,
@@ -37,6 +44,24 @@ SMALL = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
+    "spark.default.parallelism": "1",
+    "spark.sql.files.openCostInBytes": "0",
+    "spark.sql.files.minPartitionNum": "1",
+    # What is kept and drawn for people who look at a cluster, and checked for those who make one.
+    "spark.sql.ui.explainMode": "simple",
+    "spark.sql.maxPlanStringLength": "1000",
+    "spark.sql.lightweightPlanChangeValidation": "false",
+    "spark.ui.liveUpdate.period": "-1",
+    "spark.cleaner.referenceTracking": "false",
+    "spark.executor.heartbeatInterval": "60s",
+    "spark.network.timeout": "300s",
+    "spark.broadcast.compress": "false",
+    "spark.broadcast.checksum": "false",
+    "spark.shuffle.compress": "false",
+    "spark.sql.parquet.compression.codec": "uncompressed",
+    "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
+    "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
 }
 _LOGGING = """
 rootLogger.level = warn
@@ -178,13 +203,13 @@ class Cluster:
         self.url = f"sc://{HOST}:{port}"
 
     def stop(self) -> None:
-        """End every process that was started, and those that they started."""
+        """End every process that was started, and those that they started.
+
+        At once: nothing of theirs is wanted any more, and an executor outlives its worker.
+        """
         for process in reversed(self.processes):
-            _signal(process, signal.SIGTERM)
-        for process in reversed(self.processes):
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=10)
-            _signal(process, signal.SIGKILL)  # an executor outlives a worker that was killed
+            _signal(process, signal.SIGKILL)
+        for process in self.processes:
             process.wait()
 
 

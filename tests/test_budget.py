@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribution import audit, mix_queries, planning, queries
+from attribution import audit, mix_command, mix_queries, planning, queries
 from attribution.cli import main
 from attribution.errors import BadInput, NotAllowed
 from attribution.models.budget import judged, limits_of, plan
@@ -196,6 +196,11 @@ def test_the_page_says_what_the_plan_says_and_viewers_are_told_nothing(home, mar
     assert "Display" in view.warnings[0]  # of which the weeks tell hardly anything
     shaded = view.figures["curve_video"].spec["layout"]["shapes"]
     assert shaded[1]["x0"] == pytest.approx(1.5 * 1_000)
+    still = Request(locked=tuple(line.channel for line in made.lines))
+    view = page.budget(home, 1, still, protected=False)
+    assert view.metrics[1].value is None  # nothing moves, so there is nothing to be sure of
+    assert view.notes[0].startswith("Nothing moves: within these bounds no other plan")
+    assert mix_command._sentence(planning.scenario(marts, still)).startswith("Nothing moves")
     told = page.budget(home, 1, Request(), protected=True)
     assert told.empty == page.PROTECTED
     assert not told.metrics

@@ -7,10 +7,17 @@ import pytest
 from engines_fixture import connected, postgres
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from identity_ways import AFTER, HARD, OTHER, Both, carry_all, outcome, rows
 from labels_reference import all_beside_each_other, in_memory, on_engine
 from sqlalchemy import Connection
+from test_identity import DOOR
 
 from attribution.engine_sql import written_for
+from attribution.engines.postgresql_server import engine_for
+from attribution.identity_joining import REASONS
+from attribution.paths import Home
+from attribution.settings import IdentitySettings
+from attribution.vault import open_vault
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +71,36 @@ def test_a_percent_sign_is_no_place_for_a_value(server):
 def test_components_are_those_found_in_memory(server):
     edges = all_beside_each_other()
     assert on_engine(server, edges)[0] == in_memory(edges)
+
+
+def test_people_are_joined_as_in_memory(server, tmp_path):
+    """Every reason to join nobody, merges, splits, and a number that is another's already."""
+    joining = Both(tmp_path, ways=("memory",))
+    engine = engine_for(server.engine.url)
+    for run, told, source, door in (("one", HARD, "emr", DOOR), ("two", AFTER, "second", OTHER)):
+        joining.store.forget("link")
+        joining.store.add(*rows(told), source=source, door=door)
+        (memory,) = joining.outcomes(run)
+        with engine.begin() as connection, open_vault(Home(tmp_path)) as vault:
+            carry_all(joining.store.engine, connection)
+            limits = IdentitySettings(joined="engine")
+            assert outcome(connection, vault, run, limits) == memory
+    engine.dispose()
+    joining.store.close()
+    found, written = memory
+    assert {reason for *_, reason in written["shared"]} == set(REASONS[1:])
+    assert min(found.merges, found.splits) > 0
+    high, _, person = written["vault"]
+    assert set(person) - {half >> 4 for half in high}
+
+
+@pytest.mark.parametrize("text", ["0fe0000000000001", "ffe0000000000001", "0" * 16, "f" * 16])
+def test_halves_of_hashes_come_back_as_they_were(server, text):
+    half = f"cast('0x' || '{text}' as ubigint)"
+    here, there = both(server, f"select lower(lpad(to_hex({half}), 16, '0'))")
+    assert here == there == text
+    here, there = both(server, f"select cast('0x' || left('{text}', 15) as bigint)")
+    assert here == there == int(text, 16) >> 4
 
 
 def test_duckdb_reads_what_is_written():

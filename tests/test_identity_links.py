@@ -150,7 +150,7 @@ def test_a_vault_of_an_earlier_version_keeps_its_numbers(home):
         known = vault.read()
         assert known.person.tolist() == [4, 201]
         fresh = Map(known.high[:1] + 1, known.low[:1], known.person[:1])
-        vault.keep("new", known, fresh, vault.changes()[:0])
+        vault.keep("new", [fresh], vault.changes()[:0])
     with open_vault(home) as vault:
         assert vault.read().person.tolist() == [4, 4, 201]
         assert vault.changes()["found_on"].isna().all()

@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from warehouse_fixtures import Warehouse, ad, appointment, at
+from warehouse_fixtures import MODELS_IN_ORDER, Warehouse, ad, appointment, at
 
 from attribution.errors import BadInput
 from attribution.models.incremental import draws_of
@@ -13,7 +13,7 @@ from attribution.models.incremental_design import carried, cells_of, media_of
 from attribution.models.incremental_draws import truncated
 from attribution.models.incremental_evidence import holdout_increments, weeks_tested
 from attribution.models.incremental_shares import shares_of
-from attribution.transform import run_checks
+from attribution.transform import build, run_checks
 
 MONDAY = np.datetime64("2025-01-06")
 PLACES = ("north", "central", "south", "west")
@@ -171,6 +171,38 @@ def test_draws_of_a_cut_normal_have_its_mean():
     assert found.mean(axis=0) == pytest.approx([(2 / np.pi) ** 0.5, 5.0], abs=0.03)
 
 
+def test_the_chance_of_nothing_worked_by_hand():
+    """A normal of 1 and 1, and odds of 3 over the density there: 3 * 0.2420 to Phi(1) = 0.8413."""
+    found = truncated(
+        np.array([1.0, 5.0]), np.eye(2), 20_000, np.random.default_rng(4), np.array([3.0, 0.0])
+    )
+    nothing = 3 * 0.24197 / (3 * 0.24197 + 0.84134)
+    assert (found[:, 0] == 0).mean() == pytest.approx(nothing, abs=0.01)
+    assert (found[:, 1] > 0).all()
+    # What is left is the same cut normal as without: 1 + phi(1) / Phi(1).
+    assert found[found[:, 0] > 0, 0].mean() == pytest.approx(1 + 0.24197 / 0.84134, abs=0.03)
+
+
+def of_messages(panel, treated, held_out):
+    """Increments of messages to 4,000 people of whom so many came, and 1,000 who got none."""
+    conversions, media, _ = panel
+    sent = media[media["channel"] == media["channel"].iloc[0]].assign(
+        channel="outreach_sms", spend_micros=0, messages=40
+    )
+    arms = [
+        ("lead", "outreach_sms", "recall", "treated", 0, 4000, treated, treated, 0),
+        ("lead", "outreach_sms", "recall", "holdout", 0, 1000, held_out, held_out, 0),
+    ]
+    return increments(fitted(conversions, pd.concat([media, sent]), arms))["outreach_sms"]
+
+
+def test_messages_that_brought_nothing_may_have_brought_nothing(panel):
+    none = of_messages(panel, 200, 50)
+    assert none.quantile(0.05) == 0.0 < none.max()
+    many = of_messages(panel, 600, 50)
+    assert 250 < many.quantile(0.05) < 400 < many.quantile(0.95)
+
+
 def test_intervals_hold_what_a_known_panel_hides():
     held, errors, equal = [], [], []
     for seed in range(2, 10):
@@ -313,6 +345,18 @@ def test_little_data_is_all_baseline():
         ("baseline", 1.0, "not identified", "none"),
         ("paid_search", 0.0, "not identified", "none"),
     ]
+
+    # A channel that brought nothing in every draw is there, from nothing to nothing.
+    nought = {"kept": 0.3, "power": 0.7, "delay": 0, "coefficient": 0.0, "increment": 0.0,
+              "known": 0.9, "holdouts": 1, "lift_tests": 0, "places": 1, "weeks": 40}  # fmt: skip
+    of_search = {"kind": "booked", "channel": "paid_search", "draw": range(100)}
+    warehouse.replace("int_incremental_draws", pd.DataFrame(of_search | nought))
+    marts = ("incremental_draws", "incremental")
+    build(warehouse.connection, [one for one in MODELS_IN_ORDER if one.name in marts])
+    assert warehouse.rows(
+        "select conversions, low, high from incremental"
+        " where kind = 'booked' and channel = 'paid_search'"
+    ) == [(0.0, 0.0, 0.0)]
     warehouse.close()
 
 

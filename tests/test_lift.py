@@ -21,7 +21,7 @@ from attribution.lift_results import told_by
 from attribution.models import lift_design, person_holdout, switchback
 from attribution.models.incremental_evidence import terms_of, while_on
 from attribution.models.incremental_fit import Term
-from attribution.models.lift_beside import cuped
+from attribution.models.lift_beside import cuped, why_no_cuped
 from attribution.models.lift_effect import METHODS, Method, course_of
 from attribution.models.lift_panel import Cohort, Layout, Panel
 from attribution.models.lift_placebo import moves_of, placebos
@@ -158,6 +158,20 @@ def test_cuped_compares_markets_with_what_they_counted_before():
     assert found[0] == pytest.approx(-12 * 6 * 9, rel=0.25)
     assert found[1] < -12 * 6 * 9 < found[2]
     assert cuped(counts, Layout((Cohort((0,), 61),), (1, 2), 0, 70)) is None
+
+
+def test_why_there_is_no_cuped_is_said():
+    counts = np.random.default_rng(2).normal(100, 3, (6, 70))
+
+    def why(*cohorts: Cohort, controls: tuple[int, ...] = (3, 4, 5), washout: int = 0) -> str:
+        return why_no_cuped(counts, Layout(cohorts, controls, washout, 70))
+
+    assert why(Cohort((0, 1, 2), 61)) == ""
+    assert "at least 2 treated" in why(Cohort((0,), 61))
+    assert "at different times" in why(Cohort((0, 1), 61), Cohort((2,), 63))
+    assert "more weeks before" in why(Cohort((0, 1, 2), 30))
+    counts[4, :61] = 0
+    assert "a market counted nothing in the year before" in why(Cohort((0, 1, 2), 61))
 
 
 def panel(seed: int, markets: int = 10) -> Panel:

@@ -1,8 +1,10 @@
 """Pages run through the shell, keep their filters in the address and trust nothing in it."""
 
 import json
+import re
 
 import marts_fixture as made_up
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -10,7 +12,7 @@ from attribution import audit, queries, saved_views, settings
 from attribution.errors import NotAllowed
 from attribution.paths import PAGES, SHELL, Home
 from attribution.roles import AS_ROLE
-from attribution.ui import access, frame
+from attribution.ui import access, draw_table, frame
 from attribution.ui.views import reach
 
 FILES = {
@@ -202,6 +204,24 @@ def test_a_channel_opens_into_its_campaigns(open_page):
         set(table.get("campaign", ())) == {"Brand", "Hip and knee", "Find a doctor"}
         for table in tables
     )
+
+
+def test_columns_that_would_not_fit_are_shown_on_demand(open_page):
+    at = open_page("channels")
+    main = list(at.dataframe[0].value.columns)
+    assert {"spend", "booked", "roi"} < set(main)
+    at.toggle(key="all_table_channels").set_value(True).run()
+    every = list(at.dataframe[0].value.columns)
+    assert set(every) - set(main) == {"sessions", "cpl", "credit_low", "credit_high"}
+    assert [name for name in every if name in main] == main
+
+
+def test_numbers_below_nought_have_a_minus_in_tables():
+    rows = pd.DataFrame({"a": [-0.6, 2.4], "b": [-1234.5, 10.0], "c": [-4.1, 4.1], "d": [-2.5, 3]})
+    formats = {"a": "ratio", "b": "money", "c": "points", "d": "rate"}
+    drawn = draw_table._signed(rows, formats, "USD").to_html()
+    cells = re.findall(r">([^<>]+)</td>", drawn)
+    assert cells == ["−0.6x", "−$1,234", "−4.1 pts", "−2.5%", "2.4x", "$10", "+4.1 pts", "3.0%"]
 
 
 def test_a_platform_opens_into_its_campaigns(open_page):

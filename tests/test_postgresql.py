@@ -221,7 +221,10 @@ def test_four_generations_are_kept(home, server):
 @pytest.fixture(scope="module")
 def processes():
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["servers.killer"])
+    # What each of them would import for itself, and that takes longer than what it does.
+    context.set_forkserver_preload(
+        ["servers.killer", "attribution.dialects", "attribution.engines.postgresql"]
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         yield context
@@ -349,7 +352,12 @@ def test_only_what_is_proved_counts_as_moved(home, monkeypatch):
         with pytest.raises(StorageError, match="table raw_ad_spend is not the same"):
             migrate(home, "duckdb:///", print)
     assert (sorted(folder.iterdir()), loaded(home)) == (files, was)
-    migrate(home, "duckdb:///", print)
+    said: list[str] = []
+    migrate(home, "duckdb:///", said.append)
+    assert "are the same in both places" in said[1]
+    assert said[2].startswith("Next: set CARETRACE_WAREHOUSE to what you gave with --to")
+    assert "stays until you drop its database" in said[3]
+    assert said[4].endswith("run `caretrace migrate --to` an empty database.")
     point(home, "duckdb:///")
     assert loaded(home) == was
 

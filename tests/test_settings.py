@@ -26,7 +26,7 @@ def told(home, text):
 
 
 def test_no_configuration_says_what_to_do(home):
-    with pytest.raises(SettingsError, match=r"Write one .* or run `caretrace demo`"):
+    with pytest.raises(SettingsError, match=r"`caretrace init` writes one .* `caretrace demo`"):
         load(home)
 
 
@@ -99,6 +99,7 @@ def test_everything_wrong_is_told_at_once(home):
         "[sources.a]\nkind = ['ga4']",
         "first_day = 2024-01-01T00:00:00",
         "[identity]\nmax_contacts = 0",
+        "[identity]\njoined = 'on disk'",
         "[credit]\nlookback_days = 3",
         "[credit]\ntimezone = 'Mars/Olympus'",
     ],

@@ -213,7 +213,9 @@ def test_each_role_sees_its_own(browser, served, group):
             expect(page.get_by_text("Refreshes", exact=True)).to_be_visible(timeout=PATIENCE_MS)
         else:
             page.goto(f"{served.address}/data-health")
-            refusal = page.get_by_text("The page Data health is not for your role")
+            refusal = page.get_by_text(
+                "The page Data health is for readers who have the role admin or analyst"
+            )
             expect(refusal).to_be_visible(timeout=PATIENCE_MS)
             expect(page.get_by_text("Refreshes", exact=True)).to_have_count(0)
 
@@ -271,7 +273,7 @@ def test_a_hand_made_message_shows_no_more_than_the_role(served, group):
         assert refused == (group != "nurses")
         # Research takes two roles, and each of these groups gives one.
         [refusal] = elements(run(socket, page_script_hash=hashes["research"]), "alert")
-        assert "Research is not for your role" in refusal.body
+        assert "Research is for readers who have both roles, care and admin" in refusal.body
         # With a session that has ended the open socket is of no use either.
         with Sessions(served.home) as ledger:
             ledger.end_all("eve")

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from attribution import status
+from attribution import refresh_words, status
 from attribution.cli import main
 from attribution.ledger import Ledger
 from attribution.paths import Home
+from attribution.refresh import Outcome
 from attribution.schedule.books import Books
 from attribution.schedule.standing import QUIET, Standing, standing
 from attribution.schedule.tables import stamp
@@ -106,6 +107,30 @@ def test_reports_say_when_they_are_next_due_and_what_became_of_the_last(clinic):
         assert not found.well
         books.hold("board", "ann")
         assert stands(clinic).reports[0].held_by == "ann"
+
+
+def test_what_failed_in_part_is_not_told_as_never_loaded(clinic):
+    with Ledger(clinic) as ledger:
+        ledger.source_done("drop", "files", "drop", 1_234, "visits-2.csv could not be read.")
+    told = [*status.sentences(status.look(clinic, NOW), NOW)]
+    assert (
+        "  drop: loaded in part (1,234 rows), last loaded whole never. "
+        "visits-2.csv could not be read." in told
+    )
+    assert "  crm: failed, last loaded never. The token was refused." in told
+    rows = {each["source"]: each["rows_loaded"] for each in status.look(clinic, NOW).sources}
+    assert rows == {"ads": 1, "crm": 0, "drop": 1_234}
+
+
+def test_a_refresh_says_at_its_end_what_failed_and_what_was_rejected():
+    failed = {"crm": "The token was refused.", "drop": "visits-2.csv could not be read."}
+    outcome = Outcome("run", 7, failed, {"crm": 0, "drop": 1_234}, {"emr": 5, "drop": 1_020})
+    assert [*refresh_words.sentences(outcome)] == [
+        "crm was not loaded: The token was refused.",
+        "drop was loaded in part (1,234 rows): visits-2.csv could not be read.",
+        "1,025 rows were rejected (drop 1,020, emr 5); the page Data health says which and why.",
+    ]
+    assert [*refresh_words.sentences(Outcome("run", 7, {}, {"ads": 3}))] == []
 
 
 def test_the_same_is_told_to_programs(clinic, monkeypatch, capsys):

@@ -336,13 +336,15 @@ def test_metrics_by_hand():
     assert found["abs"] == pytest.approx((0.1 + 0.2 + 0.1) / 2)
     assert found["rank"] == pytest.approx(-1)
     assert found["total_error"] == pytest.approx(0.25)  # 50 credited, 40 brought
+    assert found["sum_error"] == pytest.approx(0.25)  # each channel alone brought 40 together
 
 
 def test_truth_that_does_not_add_up_is_compared_as_shares():
     truth = pd.Series({"a": 60.0, "b": 20.0})  # they stand in for each other: 40 in all
     credit = pd.Series({"a": 30.0, "b": 10.0, "baseline": 60.0})
     found = measured(credit, truth, total=100, baseline=60)
-    assert found == pytest.approx({"tvd": 0, "abs": 0, "rank": 1, "total_error": 0})
+    errors = {"total_error": 0, "sum_error": -0.5}  # 80 are lost one by one, 40 without any
+    assert found == pytest.approx({"tvd": 0, "abs": 0, "rank": 1} | errors)
 
 
 def test_a_channel_without_credit_counts_as_none():

@@ -1,5 +1,6 @@
 """Whole tables from an engine into DuckDB, by Arrow, some rows at a time."""
 
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -12,9 +13,12 @@ _BATCH = 100_000
 
 def carry(source: Connection, driver: Any, table: str) -> None:
     """Make a table of DuckDB, by its driver, of the one of that name elsewhere."""
-    shape = fetch(source, f'select * from "{table}" limit 0').schema
     rows = batches(source, f'select * from "{table}"', _BATCH)
-    driver.register("carried", pa.RecordBatchReader.from_batches(shape, rows))
+    first = next(rows, None)
+    # Only a table without rows is asked twice.
+    shape = fetch(source, f'select * from "{table}" limit 0') if first is None else first
+    some = () if first is None else (first,)
+    driver.register("carried", pa.RecordBatchReader.from_batches(shape.schema, chain(some, rows)))
     try:
         driver.execute(f'create or replace table "{table}" as from carried')
     finally:

@@ -2,9 +2,10 @@
 
 `private_<n>` holds what was loaded and what models make of it; when a generation is closed, its
 marts are moved to `marts_<n>` and what is of people to `people_<n>`. Schemas `marts` and `people`
-hold a view of each published table: a transaction points all of them at the next generation, so
-whoever reads with tools of their own sees a whole one. `caretrace.generation` says which schemas
-are whole, and `caretrace.published` which is read.
+hold a view of each published table, and `files` of the files that pages read
+(`postgresql_files.py`): a transaction points all of them at the next generation, so whoever reads
+sees a whole one. `caretrace.generation` says which schemas are whole, and `caretrace.published`
+which is read.
 """
 
 import shutil
@@ -32,6 +33,7 @@ from attribution.engines.postgresql_books import (
     run,
     schemas_of,
 )
+from attribution.engines.postgresql_files import keep_files
 from attribution.engines.postgresql_lock import holding, transaction
 from attribution.engines.postgresql_moving import Receiving
 from attribution.engines.postgresql_server import engine_for, looked_at
@@ -110,14 +112,15 @@ class Building:
         files.write_viewers(self._copied(), self.home, self.folder, write)
 
     def close(self) -> None:
-        """Put what is published into its own schemas, and make the files durable."""
+        """Make the files durable, and put them and what is published into their own schemas."""
         self._let_go_of_copy()
-        with self.connect() as connection:
-            move(connection, self.number, self._marts, self._people)
-        self.engine.dispose()
         files.remove(self.folder / BESIDE)
         shutil.rmtree(self.folder / "spill", ignore_errors=True)
         generations.make_durable(self.home, self.number)
+        with self.connect() as connection:
+            move(connection, self.number, self._marts, self._people)
+            keep_files(connection, self.home, self.number)
+        self.engine.dispose()
 
     def abandon(self) -> None:
         """Let go of the server; the next refresh goes on from what was committed."""

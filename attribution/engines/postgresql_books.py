@@ -21,12 +21,18 @@ BOOKS = (
     "create table if not exists caretrace.holder (host text, process integer, since timestamptz)",
     "create schema if not exists marts",
     "create schema if not exists people",
+    "create schema if not exists files",
 )
 
 
 def schemas_of(number: int) -> tuple[str, str, str]:
     """The schemas of a generation: private, marts and people."""
     return f"private_{number}", f"marts_{number}", f"people_{number}"
+
+
+def files_of(number: int) -> str:
+    """The schema of a generation's files, of which no model reads."""
+    return f"files_{number}"
 
 
 def catch_up(home: Home, connection: Connection) -> int | None:
@@ -48,7 +54,7 @@ def point_at(connection: Connection, number: int) -> None:
     with transaction(connection):
         run(connection, "set local synchronous_commit = on")
         run(connection, "set local lock_timeout = '5min'")
-        for schema in ("marts", "people"):
+        for schema in ("marts", "people", "files"):
             views = f"select viewname from pg_views where schemaname = '{schema}'"
             named = f"select tablename from pg_tables where schemaname = '{schema}_{number}'"
             shown = list(run(connection, named).scalars())
@@ -85,7 +91,7 @@ def drop(connection: Connection, numbers: set[int]) -> None:
     for number in sorted(numbers):
         with transaction(connection):
             run(connection, "set local lock_timeout = '10s'")
-            for schema in schemas_of(number):
+            for schema in (*schemas_of(number), files_of(number)):
                 run(connection, f"drop schema if exists {schema} cascade")
             run(connection, f"delete from caretrace.generation where number = {number}")
 

@@ -1,5 +1,6 @@
 """What PostgreSQL could not do, as a sentence to whoever runs caretrace; never with a password."""
 
+import re
 from typing import Any
 
 from sqlalchemy import URL
@@ -25,6 +26,9 @@ _SENTENCES = {
     "08": "The connection to {place} was lost. Try again.",
 }
 
+# As the driver says it, of a connection that was there.
+_LOST = re.compile(r"connection is (lost|closed)|server closed the connection|connection has been")
+
 
 def raise_in_words(error: BaseException, url: URL) -> None:
     """Raise StorageError where an error is of the server, its rights or its disk; else return."""
@@ -43,6 +47,8 @@ def in_words(error: BaseException, url: URL) -> str:
     for length in (5, 3, 2):
         if state[:length] in _SENTENCES and state:
             return _SENTENCES[state[:length]].format(place=place(url), user=_user(url))
+    if not state and _LOST.search(str(error)):
+        return _SENTENCES["08"].format(place=place(url))
     if not state and isinstance(error, psycopg.OperationalError):
         # Its own words name a host, a user and a database, and no password.
         return (

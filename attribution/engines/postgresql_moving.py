@@ -15,6 +15,7 @@ from attribution.engines.postgresql_books import (
     run,
     schemas_of,
 )  # fmt: skip
+from attribution.engines.postgresql_files import keep_files
 from attribution.engines.postgresql_lock import holding, transaction
 from attribution.engines.postgresql_server import engine_for
 from attribution.errors import BadInput
@@ -30,7 +31,7 @@ class Receiving:
     def __init__(
         self, home: Home, url: URL, number: int, store: Connection, names: Sequence[str]
     ) -> None:
-        self._number = number
+        self._home, self._number = home, number
         self._held = ExitStack()
         self._lock = self._held.enter_context(holding(home, url, BOOKS))
         self.engine = engine_for(url, schemas_of(number))
@@ -51,7 +52,7 @@ class Receiving:
             with self.engine.begin() as target:
                 ensure_raw_tables(target)
                 for name in names:
-                    _receive(store, target, name)
+                    receive(store, target, name, there=name.startswith("raw_") or name == "cursor")
         except BaseException:
             self._let_go()
             raise
@@ -60,6 +61,7 @@ class Receiving:
         """Move what is published into its own schemas, and point readers of the server at it."""
         with self.engine.begin() as connection:
             move(connection, self._number, marts, people)
+            keep_files(connection, self._home, self._number)
         point_at(self._lock, self._number)
         self._let_go()
 
@@ -74,11 +76,11 @@ class Receiving:
         self._held.close()
 
 
-def _receive(store: Connection, target: Connection, name: str) -> None:
-    """Copy a table by Arrow, some rows at a time; a raw table keeps its columns' types."""
+def receive(store: Connection, target: Connection, name: str, *, there: bool) -> None:
+    """Copy a table by Arrow, some rows at a time; one that is `there` keeps its columns' types."""
     shape = fetch(store, f'select * from "{name}" limit 0').schema
     listed = ", ".join(f'"{column}"' for column in shape.names)
-    if not name.startswith("raw_") and name != "cursor":
+    if not there:
         with lent(target, shape.empty_table()) as incoming:
             run(target, f'create table "{name}" as select * from {incoming}')
     for batch in batches(store, f'select * from "{name}"', _BATCH):

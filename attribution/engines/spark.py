@@ -22,9 +22,9 @@ from attribution.engines.files import NO_TABLES, Grains
 from attribution.engines.private_copy import PrivateCopy
 from attribution.engines.spark_arrow import in_words
 from attribution.engines.spark_landing import Parts, as_text, forget, land
+from attribution.engines.spark_lock import holding, prove
 from attribution.engines.spark_server import engine_for, looked_at, owned, prefix
-from attribution.errors import BadInput, StorageError
-from attribution.generations import PRIVATE
+from attribution.errors import StorageError
 from attribution.paths import Home
 from attribution.raw import tables
 
@@ -103,11 +103,14 @@ class Spark(duckdb.DuckDb):
     def __init__(self, url: URL) -> None:
         self._url = url
 
-    def begin(self, home: Home, *, memory: str) -> duckdb.Building:
-        """Start the next generation from what was loaded for the published one."""
-        # Before anything is loaded: without the cluster nothing could be made of it.
-        engine_for(self._url).dispose()
-        return super().begin(home, memory=memory)
+    @contextmanager
+    def alone(self, home: Home) -> Iterator[None]:
+        """Hold the catalog's lock; raises StorageError where the cluster does not answer.
+
+        Before anything is loaded: without the cluster nothing could be made of it.
+        """
+        with holding(home, self._url):
+            yield
 
     def building(self, home: Home, number: int, *, memory: str, resumed: bool) -> Building:
         """Open a generation that has its folder to build in it."""
@@ -118,6 +121,7 @@ class Spark(duckdb.DuckDb):
 
         Where the cluster fails, pages stay where they are.
         """
+        prove(home, self._url)
         with _told(self._url) as connection:
             _show(connection, number)
         super().publish(home, number)
@@ -142,12 +146,8 @@ class Spark(duckdb.DuckDb):
     def receive(
         self, home: Home, number: int, store: Connection, names: Sequence[str]
     ) -> "Receiving":
-        """Take in what another engine holds; of DuckDB's there is nothing to carry."""
-        if (home.generation(number) / PRIVATE).is_file():
-            raise BadInput(
-                "Spark builds models of what DuckDB's file holds, so nothing need be carried. Set "
-                "CARETRACE_WAREHOUSE and run `caretrace refresh`."
-            )
+        """Take in what another engine holds: into the file from which the cluster builds."""
+        engine_for(self._url).dispose()  # a cluster that is not there is said before all else
         return super().receive(home, number, store, names)
 
     @contextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import takewhile
+from itertools import count, takewhile
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ from attribution.dialects import written_for
 from attribution.engines.spark_driver import Error, answer, quiet, told_apart
 from attribution.errors import StorageError
 
-_LENT = "incoming"
+_LENT = count(1)  # of every table that was lent, its own name: several may be at once
 
 
 @contextmanager
@@ -38,20 +38,18 @@ def session_of(connection: Connection) -> Any:
 @contextmanager
 def lent(connection: Connection, table: pa.Table) -> Iterator[str]:
     """Lend an Arrow table for the length of a block, under the name it yields."""
-    session = session_of(connection)
+    session, name = session_of(connection), f"incoming_{next(_LENT)}"
     with in_words(), told_apart(), quiet():
-        sent(session, table).createOrReplaceTempView(_LENT)
+        sent(session, table).createOrReplaceTempView(name)
     try:
-        yield _LENT
+        yield name
     finally:
-        with suppress(Error), told_apart():  # a session that is gone has no views either
-            session.catalog.dropTempView(_LENT)
+        with suppress(Error):  # a session that is gone has no views either
+            answer(session, f"drop view if exists {name}")
 
 
 def sent(session: Any, table: pa.Table) -> Any:
     """An Arrow table as a frame of Spark's: whole numbers signed, instants to the microsecond."""
-    from pyspark.sql.pandas.types import from_arrow_schema
-
     # Of an instant what is less than a microsecond is cut off; a number that is too big is not.
     cast = [
         column.cast(_known(column.type), safe=not pa.types.is_timestamp(column.type))
@@ -59,8 +57,19 @@ def sent(session: Any, table: pa.Table) -> Any:
     ]
     arrow = pa.table(dict(zip(table.column_names, cast, strict=True)))
     # Spark cannot tell what an empty table holds unless it is told.
-    schema = from_arrow_schema(arrow.schema)
-    return session.createDataFrame(arrow if len(arrow) else [], schema)
+    return session.createDataFrame(arrow if len(arrow) else [], _shape(arrow.schema))
+
+
+def kinds(schema: pa.Schema) -> dict[str, str]:
+    """How Spark calls the types of columns that are sent; it need not be asked."""
+    known = pa.schema([field.with_type(_known(field.type)) for field in schema])
+    return {field.name: field.dataType.simpleString() for field in _shape(known)}
+
+
+def _shape(schema: pa.Schema) -> Any:
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    return from_arrow_schema(schema)
 
 
 def fetch(connection: Connection, sql: str) -> pa.Table:

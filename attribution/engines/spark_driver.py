@@ -9,16 +9,18 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import pyarrow as pa
 
 from attribution.errors import SettingsError
 
-apilevel, threadsafety, paramstyle = "2.0", 1, "qmark"
-# What answers with rows; anything else is done by the time that it was sent.
+apilevel, threadsafety, paramstyle = "2.0", 2, "qmark"
+# What answers with rows, a query or what is told of the catalog; anything else is done by the time
+# that it was sent.
 _COMMENTS = re.compile(r"^(\s+|--[^\n]*\n|/\*.*?\*/)+", re.DOTALL)
-_ASKS = ("select", "with", "from", "values", "describe", "show", "set ", "(")
+_ASKS, _TOLD = ("select", "with", "from", "values", "("), ("describe", "show", "set ")
 
 
 class Warning(Exception):  # noqa: A001
@@ -142,12 +144,31 @@ def connect(remote: str) -> Connection:
 
 def answer(session: Any, sql: str, parameters: Sequence[Any] = ()) -> pa.Table | None:
     """Run a statement; its rows as Arrow, or None where it asks for none."""
+    begins = _COMMENTS.sub("", sql).lower()
     with told_apart(), quiet():
+        if begins.startswith(_ASKS) and not parameters:
+            return _rows(_query(session, sql))
         frame = session.sql(sql, args=list(parameters) or None)
-        if not _COMMENTS.sub("", sql).lower().startswith(_ASKS):
-            return None
-        table: pa.Table = frame.toArrow()
-    return table
+        return _rows(frame) if begins.startswith(_ASKS + _TOLD) else None
+
+
+def _query(session: Any, sql: str) -> Any:
+    """A query that the server has not heard of yet.
+
+    `session.sql` would have it planned once to see whether it is a command, before it is answered.
+    """
+    from pyspark.sql.connect.dataframe import DataFrame
+    from pyspark.sql.connect.plan import SQL
+
+    return DataFrame(SQL(sql, []), session)
+
+
+def _rows(frame: Any) -> pa.Table:
+    """The rows of a frame; `toArrow` would ask first what its columns are, and plan it for that."""
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    table, schema = frame._to_table()
+    return table.cast(to_arrow_schema(schema, timezone="UTC"))
 
 
 @contextmanager
@@ -167,9 +188,35 @@ def told_apart() -> Iterator[None]:
         raise OperationalError(str(error)) from error
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
+class _Quiet:
+    """Warnings of the client switched off while any thread is within; the last one puts them back.
+
+    Python keeps one list of them for all threads.
+    """
+
+    def __init__(self) -> None:
+        self._turn = Lock()
+        self._within = 0
+        self._usual: Any = None
+
+    def __enter__(self) -> None:
+        with self._turn:
+            self._within += 1
+            if self._within == 1:
+                self._usual = warnings.catch_warnings()
+                self._usual.__enter__()
+                warnings.filterwarnings("ignore", category=FutureWarning, module=r"pyspark\.")
+
+    def __exit__(self, *_: object) -> None:
+        with self._turn:
+            self._within -= 1
+            if self._within == 0:
+                self._usual.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
+
+
+def quiet() -> _Quiet:
     """The client warns of pandas 3, of which nothing is used here: all rows travel as Arrow."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=FutureWarning, module=r"pyspark\.")
-        yield
+    return _QUIET

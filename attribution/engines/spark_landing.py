@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from attribution.engines.spark_arrow import kinds as kinds_of
 from attribution.raw import columns, fetch, lent, tables
 
 LANDED = "landed"
@@ -39,8 +40,9 @@ def land(
     """Land some tables of a store, and show them in a database; which parts it shows."""
     _do(there, f"create database if not exists {prefix}_{LANDED}")
     place = f"{prefix}_{LANDED}"
+    known = set(_tables_of(there, place))
     return {
-        table: _land(here, there, place, database, table)
+        table: _land(here, there, place, database, table, new=table not in known)
         for table in tables(here)
         if table in wanted
     }
@@ -62,14 +64,18 @@ def as_text(parts: Parts) -> str:
     return json.dumps(parts, sort_keys=True)
 
 
-def _land(here: Connection, there: Connection, place: str, database: str, table: str) -> list[str]:
+def _land(
+    here: Connection, there: Connection, place: str, database: str, table: str, *, new: bool
+) -> list[str]:
     kinds = {name: kind for name, kind in columns(here, table).items() if name not in _OF_A_RUN}
     landed = f"{place}.{table}"
-    _ensure(here, there, landed, table, list(kinds))
+    own = _made(here, there, landed, table, list(kinds)) if new else columns(there, landed)
+    if not set(kinds) <= set(own):
+        own |= _widened(here, there, landed, table, [name for name in kinds if name not in own])
     parted = parts_of(here, table, kinds)
-    present = _parts(there, landed)
+    present = set() if new else _parts(there, landed)
     for some in _in_goes([each for each in parted if each.name not in present]):
-        _send(here, there, landed, table, list(kinds), _key(kinds), some)
+        _send(here, there, landed, table, list(kinds), list(own), _key(kinds), some)
     parts = sorted(each.name for each in parted)
     listed = ", ".join(f"'{part}'" for part in parts)
     where = f"part in ({listed})" if parts else "false"
@@ -81,23 +87,33 @@ def _land(here: Connection, there: Connection, place: str, database: str, table:
     return parts
 
 
-def _ensure(here: Connection, there: Connection, landed: str, table: str, names: list[str]) -> None:
-    """Make the table that parts go into, or add the columns that it has gained."""
-    present = columns(there, landed)
-    if set(names) <= set(present):
-        return
-    listed = ", ".join(f'"{name}"' for name in names)
-    with lent(there, fetch(here, f'select {listed} from "{table}" limit 0')) as shape:
-        kinds = columns(there, shape)
-    if not present:
-        described = ", ".join(f"`{name}` {kind}" for name, kind in kinds.items())
-        _do(
-            there,
-            f"create table {landed} ({described}, part string) using parquet partitioned by (part)",
-        )
-        return
-    added = ", ".join(f"`{n}` {kind}" for n, kind in kinds.items() if n not in present)
+def _made(
+    here: Connection, there: Connection, landed: str, table: str, names: list[str]
+) -> dict[str, str]:
+    """Make the table that parts go into; its columns."""
+    own = _kinds_of(here, table, names)
+    described = ", ".join(f"`{name}` {kind}" for name, kind in own.items())
+    _do(
+        there,
+        f"create table {landed} ({described}, part string) using parquet partitioned by (part)",
+    )
+    return own
+
+
+def _widened(
+    here: Connection, there: Connection, landed: str, table: str, names: list[str]
+) -> dict[str, str]:
+    """Add the columns that a table has gained; which they are."""
+    gained = _kinds_of(here, table, names)
+    added = ", ".join(f"`{name}` {kind}" for name, kind in gained.items())
     _do(there, f"alter table {landed} add columns ({added})")
+    return gained
+
+
+def _kinds_of(here: Connection, table: str, names: list[str]) -> dict[str, str]:
+    """Columns of a table that was loaded, by the types that Spark gives them."""
+    listed = ", ".join(f'"{name}"' for name in names)
+    return kinds_of(fetch(here, f'select {listed} from "{table}" limit 0').schema)
 
 
 def _key(kinds: Mapping[str, str]) -> str:
@@ -145,6 +161,7 @@ def _send(
     landed: str,
     table: str,
     names: list[str],
+    own: list[str],
     key: str,
     parts: list[_Part],
 ) -> None:
@@ -157,9 +174,7 @@ def _send(
         f'select {listed}, case {key} {named} end as part from "{table}" where {key} in ({wanted})',
     )
     picked = ", ".join(
-        f"`{name}`" if name in names else f"null as `{name}`"
-        for name in columns(there, landed)
-        if name != "part"
+        f"`{name}`" if name in names else f"null as `{name}`" for name in own if name != "part"
     )
     with lent(there, rows) as incoming:
         _do(

@@ -55,21 +55,27 @@ def engine_for(url: URL, database: str | None = None) -> Engine:
 
     try:
         with engine.connect() as connection:
-            connection.exec_driver_sql("select 1").scalar_one()
+            # Values, which the server answers itself, however busy its workers are.
+            connection.exec_driver_sql("select one from values (1) as t (one)").scalar_one()
     except DBAPIError as error:
         engine.dispose()
         raise StorageError(
-            f"Spark at {_said(url)} answered, but opened no session"
+            f"Spark at {place(url)} answered, but opened no session"
             f"{f' in database {database}' if database else ''} ({type(error.orig).__name__}). "
             "Look at the server's log, and at the token in CARETRACE_WAREHOUSE if it needs one."
         ) from None
     return engine
 
 
+def owner(home: Home) -> str:
+    """A home folder of a host, as its databases name it without saying where it is."""
+    said = f"{socket.gethostname()}:{home.folder.resolve()}".encode()
+    return hashlib.sha256(said).hexdigest()[:16]
+
+
 def owned(connection: Connection, home: Home) -> None:
     """Take a cluster's databases for a home folder; raises StorageError where another has them."""
-    own = hashlib.sha256(f"{socket.gethostname()}:{home.folder.resolve()}".encode()).hexdigest()
-    own = own[:16]
+    own = owner(home)
     _do(connection, f"create database if not exists {prefix()}")
     told = connection.exec_driver_sql(f"describe database extended {prefix()}").all()
     said = re.search(r"caretrace\.home,\s*(\w+)", " ".join(str(value) for _, value in told))
@@ -139,12 +145,12 @@ def _call(url: URL) -> None:
             return
     except OSError as error:
         raise StorageError(
-            f"Spark at {_said(url)} does not answer ({type(error).__name__}). Start its Spark "
+            f"Spark at {place(url)} does not answer ({type(error).__name__}). Start its Spark "
             "Connect server, or correct CARETRACE_WAREHOUSE; what was published still stands."
         ) from None
 
 
-def _said(url: URL) -> str:
+def place(url: URL) -> str:
     """Where the server is, without a token."""
     return f"{url.host}:{url.port or _PORT}"
 

@@ -22,12 +22,14 @@ _OPEN_DAYS = 5
 class Known:
     """What is known of the weeks of one series: regressors by name, and the most there can be.
 
-    `planned` is money that budgets have for each week (`forecast_planned.py`), NaN without a plan.
+    `planned` is money that budgets have for each week (`forecast_planned.py`), NaN without a plan;
+    `booked` what stood in the calendar of each week before it came (`forecast_booked.py`).
     """
 
     regressors: Mapping[str, tuple[float, ...]]
     cap: tuple[float, ...] | None = None
     planned: tuple[float, ...] | None = None
+    booked: tuple[tuple[float, ...], ...] | None = None
 
 
 def holidays_of(country: str, first: date, last: date) -> frozenset[date]:

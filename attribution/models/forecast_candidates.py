@@ -5,7 +5,8 @@ Seasonal naive repeats last year. ETS is exponential smoothing (`forecast_smooth
 trend, season and what is known in advance; its last trend is damped as in Gardner and McKenzie,
 *Forecasting trends in time series*, Management Science 31 (1985), since a straight line is rarely
 kept up. What is planned to be spent has a model of its own (`forecast_planned.py`), for series of
-which a plan is known. Means of models are models too.
+which a plan is known, and so has what is booked already (`forecast_booked.py`). Means of models are
+models too.
 """
 
 import logging
@@ -18,20 +19,23 @@ from importlib.util import find_spec
 import numpy as np
 import pandas as pd
 
+from attribution.models import forecast_booked
 from attribution.models.forecast_calendar import Known
 from attribution.models.forecast_planned import as_planned, driven
 from attribution.models.forecast_series import YEAR, Floats
 from attribution.models.forecast_smoothing import smoothed
 
 SEASONAL_NAIVE, ETS, PLANNED, PROPHET = "seasonal_naive", "ets", "planned", "prophet"
+BOOKED, USUAL = "appointments", "back_to_usual"
 BASELINES = (SEASONAL_NAIVE, ETS)
 MEANS: Mapping[str, tuple[str, ...]] = {
     "ets_prophet": (ETS, PROPHET),
     "all_three": (SEASONAL_NAIVE, ETS, PROPHET),
 }
-CANDIDATES = (SEASONAL_NAIVE, ETS, PLANNED, PROPHET, *MEANS)
+CANDIDATES = (SEASONAL_NAIVE, ETS, USUAL, PLANNED, BOOKED, PROPHET, *MEANS)
 EXTRA = "forecast"
 _NEEDED = {PROPHET: "prophet"}
+_STILL_AWAY = 0.85  # of the way to the usual week, what is left a week later
 _DAMPED = 0.8  # of the trend's last step, what is left a week later
 # A year's swing is two waves, drawn towards none: most series have hardly two years to show it.
 _WAVES, _SWING = 2, 0.05
@@ -94,12 +98,30 @@ def ets(past: Past, horizon: int) -> Floats:
     return smoothed(past.values, horizon)
 
 
+def back_to_usual(past: Past, horizon: int) -> Floats:
+    """Exponential smoothing that returns to the usual week of the last year, step by step.
+
+    Budgets that are paused or pushed mostly are not for long (first-order autoregression about a
+    median: neither a pause nor a push moves it).
+    """
+    usual = float(np.median(past.values[-YEAR:]))
+    left = _STILL_AWAY ** np.arange(1, horizon + 1)
+    return np.asarray(usual + (smoothed(past.values, horizon) - usual) * left)
+
+
 def planned(past: Past, horizon: int) -> Floats:
     """What planned budgets say: the plan itself of spend, and of all else what it drives."""
     if past.known.planned is None:
         raise ValueError("no plan")
     plan = np.array(past.known.planned)
     return (as_planned if past.spends else driven)(past.values, plan, horizon)
+
+
+def booked(past: Past, horizon: int) -> Floats:
+    """What stands in the calendar says, and a slow level of what else comes."""
+    if past.known.booked is None:
+        raise ValueError("nothing booked")
+    return forecast_booked.expected(past.values, np.array(past.known.booked), horizon)
 
 
 def prophet(past: Past, horizon: int) -> Floats:
@@ -153,6 +175,8 @@ def _damped(trend: Floats, horizon: int) -> Floats:
 _MODELS: Mapping[str, Callable[[Past, int], Floats]] = {
     SEASONAL_NAIVE: seasonal_naive,
     ETS: ets,
+    USUAL: back_to_usual,
     PLANNED: planned,
+    BOOKED: booked,
     PROPHET: prophet,
 }

@@ -13,14 +13,17 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from attribution.models.forecast_booked import reach
 from attribution.models.forecast_calendar import Known
 from attribution.models.forecast_candidates import (
+    BOOKED,
     CANDIDATES,
     ETS,
     MEANS,
     PLANNED,
     PROPHET,
     SEASONAL_NAIVE,
+    USUAL,
     Past,
     foretold,
 )
@@ -32,10 +35,10 @@ WATCHED = 4  # newest weeks that are compared with what the weeks before them fo
 _LEARNED = SHORTEST - 13  # weeks that a model is given at least
 # A simpler model stays unless another one's error is so much smaller: with few tests smaller
 # differences are chance, and following them made forecasts worse (docs/benchmarks.md).
-_BETTER, _MUCH_BETTER = 0.10, 0.25
+_BETTER, _MUCH_BETTER, _FAR_BETTER = 0.10, 0.25, 0.35
 # After so many tests Prophet is tested on only where smoothing is not so near the best of all.
 _LOOKED, _NEAR = 2, 0.10
-VERSION = "3"  # of what is fitted; everything is fitted anew when it changes
+VERSION = "4"  # of what is fitted; everything is fitted anew when it changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,20 @@ class Task:
 
     @property
     def competing(self) -> tuple[str, ...]:
-        """The models that can be tested: budgets only where a plan reaches over all tests."""
-        first = min(origins_of(len(self.series), self.horizon))
-        if usable(self.known.planned, first, len(self.series)):
-            return self.names
-        return tuple(name for name in self.names if name != PLANNED)
+        """The models that can be tested: what nothing is known of in advance is left out.
+
+        A plan must reach over all tests, and the calendar into the weeks to come. Only what
+        somebody decides, as spend, goes away from its usual level to come back.
+        """
+        length, left_out = len(self.series), set()
+        if self.series.key.metric != SPEND:
+            left_out.add(USUAL)
+        first = min(origins_of(length, self.horizon))
+        if not usable(self.known.planned, first, length):
+            left_out.add(PLANNED)
+        if self.known.booked is None or not reach(np.array(self.known.booked), length):
+            left_out.add(BOOKED)
+        return tuple(name for name in self.names if name not in left_out)
 
     @property
     def digest(self) -> str:
@@ -176,14 +188,21 @@ def origins_of(length: int, horizon: int) -> list[int]:
 def choose(wape: Mapping[str, float]) -> str:
     """Exponential smoothing, unless another model is so much better that it is hardly by chance.
 
-    A plan was made by somebody who knew; what is fitted to the past alone must be better by more.
+    A plan was made by somebody who knew, and what is booked is a fact, which needs no proof beyond
+    doing as well. What is fitted to the past alone must be better by more; and what repeats in it,
+    or trends, is no reason that a budget will: of spend, only its usual week replaces smoothing.
     """
-    stands = next((name for name in (ETS, PLANNED) if name in wape), "")
+    stands = next((name for name in (ETS, PLANNED, BOOKED) if name in wape), "")
     if PLANNED in wape and wape[PLANNED] * (1 + _BETTER) < wape[stands]:
         stands = PLANNED
-    order = [name for name in (SEASONAL_NAIVE, *MEANS, PROPHET) if name in wape]
+    if BOOKED in wape and wape[BOOKED] <= wape[stands]:
+        stands = BOOKED
+    others, much = (SEASONAL_NAIVE, *MEANS, PROPHET), _FAR_BETTER
+    if USUAL in wape and stands:
+        others, much = (USUAL,), _MUCH_BETTER
+    order = [name for name in others if name in wape]
     least = min((wape[name] for name in order), default=np.inf)
-    if stands and least * (1 + _MUCH_BETTER) >= wape[stands]:
+    if stands and least * (1 + much) >= wape[stands]:
         return stands
     return next(name for name in order if wape[name] <= least * (1 + _BETTER))
 

@@ -51,6 +51,9 @@ _DELAYS = {"lead": (0, 2), "booked": (0, 2, 4, 8)}
 _LATER = (2, 4, 8)
 _BESIDE = 0.35  # how far that may be from what journeys say of all channels together
 _UNSURE = 0.2  # of all channels together, whatever the fit says
+# Messages go to people who are known, who need not be brought again: of some kinds they may bring
+# none, and an interval of what cannot be below nothing must be able to begin there.
+_NOTHING_OF_A_KIND = 0.2
 _MOST_NODES = 6
 _SEED = 20_260_101
 _HALF_NORMAL = 1 - 2 / np.pi  # variance of one, of scale 1
@@ -105,7 +108,9 @@ class _Kind:
         courses, _ = courses_of(self.groups, weeks)
         panel = Panel(self.groups.summed(self.counts), courses, seen, scatter)
         terms = [self.groups.term(term, self.counts) for term in self.terms]
-        return Fits(panel, self.intensities, self.groups, prior, terms)
+        held = [self.heard(at, by_person=True) > 0 for at in range(len(self.intensities.media))]
+        nothing = np.where(held, _NOTHING_OF_A_KIND, 0.0)
+        return Fits(panel, self.intensities, self.groups, prior, terms, nothing)
 
     def scatter(self, node: Node) -> float:
         """By how much counts scatter more than a Poisson's: 1 or more."""

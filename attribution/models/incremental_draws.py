@@ -27,6 +27,7 @@ _SWEEPS = 3
 _MOVES = 25
 _KEPT = {True: (0.4, 0.6, 0.8, 0.9), False: (0.0, 0.3, 0.6)}
 _POWERS = (0.5, 0.7, 0.9)
+_ROOT = float(np.sqrt(2 * np.pi))
 
 
 class Fits:
@@ -39,9 +40,11 @@ class Fits:
         groups: Groups,
         prior: Prior,
         terms: Sequence[Term],
+        nothing: Floats | None = None,
     ) -> None:
         self.panel, self.intensities, self.groups = panel, intensities, groups
         self.prior, self.terms = prior, terms
+        self.nothing = np.zeros(len(prior.centre)) if nothing is None else nothing
         self._fits: dict[Node, Fitted] = {}
         self._last: tuple[Floats, Floats] | None = None
 
@@ -108,7 +111,8 @@ def drawn(
         size = int((at == number).sum())
         if size:
             found = fits.fit(node)
-            blocks.append(truncated(found.centre, found.covariance, size, rng))
+            odds = _odds_of_nothing(fits.nothing, fits.prior)
+            blocks.append(truncated(found.centre, found.covariance, size, rng, odds))
     everything = np.concatenate(blocks)
     picked = everything[_INNER // 2 :: _INNER]
     mean = picked.mean(axis=0)
@@ -116,12 +120,34 @@ def drawn(
     return [nodes[number][0] for number in at[_INNER // 2 :: _INNER]], published
 
 
-def truncated(centre: Floats, covariance: Floats, size: int, rng: np.random.Generator) -> Floats:
-    """Draws of a normal that is cut off at zero, by moving one coordinate at a time."""
+def _odds_of_nothing(chance: Floats, prior: Prior) -> Floats:
+    """Odds beforehand that a channel brings nothing, over the prior's density right above that."""
+    sd = np.sqrt(np.diag(np.linalg.inv(prior.precision)))
+    from scipy.special import ndtr
+
+    density = np.exp(-0.5 * (prior.centre / sd) ** 2) / (sd * _ROOT * ndtr(prior.centre / sd))
+    odds: Floats = chance / (1 - chance) / density
+    return odds
+
+
+def truncated(
+    centre: Floats,
+    covariance: Floats,
+    size: int,
+    rng: np.random.Generator,
+    odds: Floats | None = None,
+) -> Floats:
+    """Draws of a normal that is cut off at zero, by moving one coordinate at a time.
+
+    A coordinate with `odds` is exactly zero in as many draws as is likely: the odds beforehand,
+    over the prior's density above zero, times the density there of what the others leave (the
+    ratio of Savage and Dickey; Dickey, Annals of Mathematical Statistics 42, 1971).
+    """
     from scipy.special import ndtr, ndtri
 
     precision = np.linalg.inv(covariance)
     sd = 1 / np.sqrt(np.diag(precision))
+    odds = np.zeros(len(centre)) if odds is None else odds
     drawn = np.tile(np.maximum(centre, 0.3 * sd), (size, 1))
     for _ in range(_MOVES):
         for at in range(len(centre)):
@@ -131,4 +157,8 @@ def truncated(centre: Floats, covariance: Floats, size: int, rng: np.random.Gene
             inside = ndtr(np.maximum(mean / sd[at], -30))
             part = np.clip(rng.uniform(size=size) * inside, 1e-300, 1 - 1e-16)
             drawn[:, at] = np.maximum(mean - sd[at] * ndtri(part), 0.0)
+            if odds[at] > 0:
+                density = np.exp(-0.5 * (mean / sd[at]) ** 2) / (sd[at] * _ROOT)
+                bet = odds[at] * density
+                drawn[rng.uniform(size=size) * (inside + bet) < bet, at] = 0.0
     return drawn

@@ -39,6 +39,30 @@ def title_of(method: Method) -> str:
     return f"{TITLES[method.kind]}, {method.weeks} weeks before{last}"
 
 
+def why_no_cuped(counts: Floats, layout: Layout) -> str:
+    """Why means of markets cannot be told, in a sentence; nothing where they can."""
+    begins = "Means of markets with CUPED are left out: "
+    if len(layout.cohorts) != 1:
+        return f"{begins}the treated markets begin at different times."
+    if min(len(layout.treated), len(layout.controls)) < _FEWEST:
+        return f"{begins}they take at least {_FEWEST} treated markets and {_FEWEST} others."
+    length = layout.end - layout.start - layout.washout
+    if layout.start <= length:
+        return f"{begins}they take more weeks before the test than it has."
+    empty = int((_before(counts, layout) <= 0).sum())
+    if empty:
+        markets = "a market" if empty == 1 else f"{empty} markets"
+        return f"{begins}{markets} counted nothing in the year before, to be compared with."
+    return "" if cuped(counts, layout) else f"{begins}what markets counted does not vary."
+
+
+def _before(counts: Floats, layout: Layout) -> Floats:
+    """What each market counted in a week of the year before, the weeks right before left out."""
+    length = layout.end - layout.start - layout.washout
+    span = slice(max(layout.start - 52 - length, 0), layout.start - length)
+    return np.asarray(counts[:, span].mean(axis=1))
+
+
 def cuped(counts: Floats, layout: Layout) -> tuple[float, float, float] | None:
     """Difference in means of markets, with what they counted right before taken out (CUPED).
 
@@ -46,12 +70,11 @@ def cuped(counts: Floats, layout: Layout) -> tuple[float, float, float] | None:
     Welch's interval, of `arm_lift.difference`. None where an arm has fewer than two markets, or
     markets begin at different times.
     """
-    if len(layout.cohorts) != 1 or min(len(layout.treated), len(layout.controls)) < _FEWEST:
-        return None
     begins = layout.start + layout.washout
     length = layout.end - begins
-    before = counts[:, max(layout.start - 52 - length, 0) : layout.start - length].mean(axis=1)
-    if layout.start <= length or not (before > 0).all():
+    if len(layout.cohorts) != 1 or min(len(layout.treated), len(layout.controls)) < _FEWEST:
+        return None
+    if layout.start <= length or not ((before := _before(counts, layout)) > 0).all():
         return None
     during = counts[:, begins : layout.end].mean(axis=1) / before
     ahead = counts[:, layout.start - length : layout.start].mean(axis=1) / before

@@ -108,9 +108,13 @@ def fitted(
     parts: Sequence[float] | None = None,
     size: Floats | None = None,
     draws: int = DRAWS * _INNER,
+    courses: Courses | None = None,
 ) -> tuple[Courses, list[Drawn]]:
-    """Draws of several kinds (kind x week) over the weeks `seen`; the wider ones are published."""
-    courses = courses_of(pressed, seen, channels)
+    """Draws of several kinds (kind x week) over the weeks `seen`; the wider ones are published.
+
+    With `courses` carry-over and saturation are chosen among these.
+    """
+    courses = courses or courses_of(pressed, seen, channels)
     means = counted[:, seen].mean(axis=1)
     sampler = Sampler(
         products_of(courses.usual, counted, seen),

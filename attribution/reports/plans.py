@@ -38,7 +38,7 @@ def plan_report(scenarios: Sequence[Scenario], currency: str) -> bytes:
             plan_gain=one.gain,
             plan_gain_low=one.low,
             plan_gain_high=one.high,
-            plan_sure=one.sure,
+            plan_sure=one.surely,
             plan_total=one.total,
         )
         for one, table in zip(scenarios, tables, strict=True)

@@ -1,20 +1,17 @@
 """Draws a view: the only place that turns plain values into Streamlit elements."""
 
 from collections.abc import Container, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-import pandas as pd
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from attribution.ui import formats
+from attribution.ui.draw_table import frame
 from attribution.ui.face import Face
 from attribution.ui.frame import Context
 from attribution.ui.freshness import Freshness
-from attribution.ui.view import Column, Figure, Metric, Table, View
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
+from attribution.ui.view import Figure, Metric, Table, View
 
 # The mode bar would offer to send figures elsewhere, and covers them on a phone.
 _PLOTLY = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
@@ -29,15 +26,6 @@ _CHIPS = {
     "failed": ("red", ":material/error:"),
     "empty": ("gray", ":material/hourglass_empty:"),
 }
-_NAME_WIDTHS = {"campaign": 200, "flow": 200, "forecast_model": 200, "how": 200}
-# Names that somebody gave may be long: so many pixels a letter, and at most.
-_LETTER, _LONGEST_NAME = 7, 340
-# Numbers that may be long, and long headings: neither may be cut, a cut number is a wrong one.
-_NUMBER_WIDTHS = {"roas": 92, "roi": 165}
-_SENTENCES = ("message", "reason")
-_SHARES = ("rate", "points")
-_DECIMALS = {"money": 0, "count": 0, "number": 1, "coefficient": 2, "rate": 1, "ratio": 1}
-_TALLEST = 20  # rows of a table that is shown without a scroll bar of its own
 
 
 class Meaning(NamedTuple):
@@ -166,7 +154,8 @@ def table_with_parts(view: View, whole: str, parts: str, by: str, but: Container
 
 
 def tables(view: View, names: Sequence[str], key: str = "cuts") -> None:
-    """Several tables of the same numbers, one behind the other."""
+    """Those of several tables of the same numbers that there are, one behind the other."""
+    names = [name for name in names if name in view.tables]
     with st.container(border=True):
         shown = st.tabs([view.tables[name].title for name in names], key=key, on_change="rerun")
         for tab, name in zip(shown, names, strict=True):
@@ -186,57 +175,6 @@ def _noted(view: View, name: str) -> None:
     frame(shown, view.currency, key=f"table_{name}")
 
 
-def frame(shown: Table, currency: str, *, key: str) -> None:
-    """A table's rows; numbers stay numbers, so that sorting them works."""
-    rows = shown.frame
-    # A channel is known by its name in the data and written as words; shares as percentages.
-    changed = {
-        c.name: rows[c.name].map(formats.title) for c in shown.columns if c.name == "channel"
-    }
-    changed |= {c.name: rows[c.name] * 100 for c in shown.columns if c.format in _SHARES}
-    changed |= {
-        c.name: _unsigned_nought(changed.get(c.name, rows[c.name]), _DECIMALS[c.format])
-        for c in shown.columns
-        if c.format in _DECIMALS and rows[c.name].dtype == "float64"
-    }
-    if changed:
-        rows = rows.assign(**changed)
-    below = [
-        c.name for c in shown.columns if c.format == "money" and bool((rows[c.name] < 0).any())
-    ]
-    st.dataframe(
-        _signed(rows, below, currency) if below else rows,
-        hide_index=True,
-        placeholder=formats.UNDEFINED,
-        height="content" if len(rows) <= _TALLEST else "auto",
-        column_config={
-            column.name: _named(column, shown.frame)
-            if position == 0 and column.name == "name"
-            else _column(column, currency, pinned=position == 0, written=column.name in below)
-            for position, column in enumerate(shown.columns)
-        },
-        key=key,
-        alt=f"{shown.title}, {len(rows)} rows",
-    )
-
-
-def _signed(rows: pd.DataFrame, columns: list[str], currency: str) -> "Styler":
-    """Rows whose money is written with its sign before the symbol; it is sorted as numbers."""
-    sign = formats.symbol(currency)
-
-    def written(amount: object) -> str:
-        value = float(amount)  # type: ignore[arg-type]
-        return f"{'−' if value < 0 else ''}{sign}{abs(value):,.0f}"
-
-    named: dict[Any, Any] = dict.fromkeys(columns, written)
-    return rows.style.format(named, na_rep=formats.UNDEFINED)
-
-
-def _unsigned_nought(values: pd.Series, decimals: int) -> pd.Series:
-    """Numbers of which none is written as -0.0: what is rounded to nought has no sign."""
-    return values.mask((values < 0) & (values.round(decimals) == 0), 0.0)
-
-
 def notes(view: View) -> None:
     """What a reader must know beside the numbers."""
     for note in view.notes:
@@ -251,13 +189,17 @@ def period(context: Context) -> str:
 
 def _metric(each: Metric, currency: str) -> None:
     change, said = (each.interval, None) if each.interval else _change(each, currency)
+    # Streamlit knows a fall by a hyphen; with a minus it must be told.
+    fell = not each.interval and isinstance(change, str) and change.startswith("-")
+    if fell:
+        change = str(change).replace("-", "−")
     course = [value for value in each.course if value is not None]
     st.metric(
         each.title,
         formats.written(each.value, each.format, currency),
         change,
-        delta_color="off" if each.interval else _delta_colour(each),
-        delta_arrow="off" if each.interval else "auto",
+        delta_color="off" if each.interval else _delta_colour(each, fell=fell),
+        delta_arrow="off" if each.interval else "down" if fell else "auto",
         delta_description=said,
         help=each.help,
         border=True,
@@ -283,51 +225,8 @@ def _change(each: Metric, currency: str) -> tuple[str | int | None, str | None]:
     return f"{relative * 100:+,.1f}%", was
 
 
-def _delta_colour(each: Metric) -> Literal["normal", "inverse", "off"]:
+def _delta_colour(each: Metric, *, fell: bool) -> Literal["normal", "inverse", "off"]:
+    """Green for what is better; a fall is told without the hyphen that would turn it round."""
     if each.better == "neither":
         return "off"
-    return "normal" if each.better == "up" else "inverse"
-
-
-def _column(column: Column, currency: str, *, pinned: bool, written: bool = False) -> Any:
-    """How a column is drawn; one that is `written` already has its own words for numbers."""
-    config = st.column_config
-    common: dict[str, Any] = {"label": column.title, "help": column.help or None, "pinned": pinned}
-    if column.name in _NUMBER_WIDTHS:
-        common["width"] = _NUMBER_WIDTHS[column.name]
-    if written:
-        return config.NumberColumn(**common)
-    if column.format == "money":
-        sign = formats.symbol(currency).replace("%", "%%")
-        return config.NumberColumn(**common, format=f"{sign}%,.0f")
-    if column.format == "count":
-        return config.NumberColumn(**common, format="%,.0f")
-    if column.format == "number":
-        return config.NumberColumn(**common, format="%,.1f")
-    if column.format == "coefficient":
-        return config.NumberColumn(**common, format="%.2f")
-    if column.format == "rate":
-        return config.NumberColumn(**common, format="%,.1f%%")
-    if column.format == "points":
-        return config.NumberColumn(**common, format="%+,.1f pts")
-    if column.format == "ratio":
-        return config.NumberColumn(**common, format="%,.1fx")
-    if column.format == "day":
-        return config.DateColumn(**common, format="D MMM YYYY")
-    if column.format == "instant":
-        return config.DatetimeColumn(**common, format="D MMM YYYY, HH:mm", timezone="UTC")
-    if column.format == "flag":
-        return config.CheckboxColumn(**common)
-    if column.name in _SENTENCES:
-        return config.TextColumn(**common, width="large")
-    # A pinned name must leave room for the numbers beside it, also on a phone.
-    return config.TextColumn(**common, width=_NAME_WIDTHS.get(column.name, 150) if pinned else None)
-
-
-def _named(column: Column, rows: pd.DataFrame) -> Any:
-    """The first column where names are given by people: as wide as the longest needs."""
-    longest = int(rows[column.name].astype("str").str.len().max()) if len(rows) else 0
-    width = min(max(150, 24 + _LETTER * longest), _LONGEST_NAME)
-    return st.column_config.TextColumn(
-        label=column.title, help=column.help or None, pinned=True, width=width
-    )
+    return "normal" if (each.better == "up") != fell else "inverse"

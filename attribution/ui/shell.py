@@ -17,7 +17,16 @@ from attribution.date_basis import OWN
 from attribution.errors import NotAllowed
 from attribution.metrics.pages import PAGES as METRIC_PAGES
 from attribution.paths import PAGES
-from attribution.roles import EXPORT, OPERATE, PEOPLE, RESEARCH, SEE, SMALL_CELLS, Reader
+from attribution.roles import (
+    EXPORT,
+    OPERATE,
+    PEOPLE,
+    RESEARCH,
+    SEE,
+    SMALL_CELLS,
+    Reader,
+    needed,
+)
 from attribution.ui import access, draw, draw_saved, filters, frame, watch
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
@@ -128,7 +137,10 @@ def main() -> None:
         )
         st.stop()
     if not reader.may(NEEDED.get(name, SEE)):
-        raise NotAllowed(f"The page {page.title} is not for your role. Choose another page.")
+        raise NotAllowed(
+            f"The page {page.title} is for readers who have {needed(NEEDED[name])}. "
+            "Choose another page."
+        )
     if (protected or name in NEEDS_MARTS) and not versions.fits(
         home, state.generation, protected=protected
     ):

@@ -17,12 +17,13 @@ class Column:
     title: str
     format: Format = "text"
     help: str = ""
+    more: bool = False  # shown on demand, where all columns would not fit beside each other
 
 
-def measured(name: str, title: str = "") -> Column:
+def measured(name: str, title: str = "", *, more: bool = False) -> Column:
     """The column of a defined number, explained as the registry explains it."""
     meaning = definition(name)
-    return Column(name, title or meaning.title, meaning.format, meaning.help)
+    return Column(name, title or meaning.title, meaning.format, meaning.help, more)
 
 
 @dataclass(frozen=True, slots=True)

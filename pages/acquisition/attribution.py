@@ -8,11 +8,9 @@ view = attribution(context.home, context.generation, context.scope, protected=co
 
 draw.opening(view)
 draw.figure(view, "ranges")
-if "stability" in view.figures:
-    draw.figure(view, "stability")
+draw.figures(view, ("stability",))
 draw.tables(view, ("intervals", "ranks", "evidence"))
-draw.figure(view, "effects")
-if "moves" in view.figures:
-    draw.figure(view, "moves")
+draw.figures(view, ("effects",))
+draw.figures(view, ("moves",))
 draw.notes(view)
 draw_why.section(context, view)

@@ -116,8 +116,8 @@ final as (
         named.channel,
         cast(coalesce(estimated.conversions, 0) as double) as conversions,
         cast(coalesce(estimated.value_micros, 0) as bigint) as value_micros,
-        round(cast(estimated.conversions as double) * bounds.low, 6) as low,
-        round(cast(estimated.conversions as double) * bounds.high, 6) as high,
+        round(cast(coalesce(estimated.conversions, 0) as double) * bounds.low, 6) as low,
+        round(cast(coalesce(estimated.conversions, 0) as double) * bounds.high, 6) as high,
         case
             when totals.conversions > 0
                 then round(

@@ -17,6 +17,10 @@ from attribution.ui.views import evidence, intervals, moves, ranking
 from attribution.ui.views.notes import counted_by, other_dates
 
 QUESTION = "Does the choice of credit model change the answer, and how sure is it?"
+PROTECTED = (
+    "How sure most models are, what is lost without most channels and what follows what is of few "
+    "people, so it is for readers who have the role analyst."
+)
 MAX_ROWS = 16
 _NAMED = 3  # channels that a sentence names
 
@@ -28,9 +32,9 @@ def attribution(home: Home, generation: int, scope: Scope, *, protected: bool) -
 
 
 def build(marts: Marts, scope: Scope) -> View:
-    """The page's view: `figures` ranges, effects and, where known, stability and moves.
+    """The page's view: `figures` ranges and, where known, effects, stability and moves.
 
-    Tables: `credit`, `ranks`, `intervals` and those of the figures.
+    Tables: `credit`, `ranks`, `intervals` where they are known, and those of the figures.
     """
     about = queries.about(marts)
     known = credit_queries.spreads(marts, scope, about.currency)
@@ -49,13 +53,14 @@ def build(marts: Marts, scope: Scope) -> View:
         return View(QUESTION, currency=about.currency, empty=empty)
     meaning = definition(KINDS[scope.kind])
     effects, lost = moves.effects(credit_queries.removal_effects(marts, scope.kind), meaning.title)
-    figures = {"ranges": _ranges(credit, found, scope, about.currency), "effects": effects}
-    tables = {
-        "credit": _credit_table(credit, scope),
-        "ranks": _rank_table(credit),
-        "intervals": intervals.table(found, scope),
-        "effects": lost,
-    }
+    figures = {"ranges": _ranges(credit, found, scope, about.currency)}
+    tables = {"credit": _credit_table(credit, scope), "ranks": _rank_table(credit)}
+    # Where small cells are folded there is none of it, and the page says for whom there is.
+    if not (marts.protected and lost.frame.empty):
+        figures["effects"], tables["effects"] = effects, lost
+    sure = intervals.table(found, scope)
+    if not (marts.protected and sure.frame.empty):
+        tables["intervals"] = sure
     rests = credit_queries.incremental_evidence(marts, scope.kind)
     if not rests.empty:
         tables["evidence"] = evidence.table(rests, scope)
@@ -72,7 +77,9 @@ def build(marts: Marts, scope: Scope) -> View:
         QUESTION,
         figures=figures,
         tables=tables,
-        remark=counted_by(marts, scope),
+        remark=" ".join(
+            [*filter(None, [counted_by(marts, scope)]), *([PROTECTED] if marts.protected else [])]
+        ),
         notes=(
             *_notes(_models(found), rests, beats, steps, scope, protected=marts.protected),
             *other_dates(marts, scope),
@@ -264,10 +271,6 @@ def _notes(
         said = f"Baseline is what would have come anyway, by {title}. It is no channel."
         notes.append(f"{said} {evidence.calibrated(rests)}".strip())
     if protected:
-        notes.append(
-            "How sure the models that share journeys are, and from where to where people went, is "
-            "of few people in most places, so it is for readers who have the role analyst."
-        )
         return tuple(notes)
     if beats.empty:
         notes.append(f"How sure {MODELS[scope.model].title} is will be known after a refresh.")

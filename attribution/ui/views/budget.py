@@ -117,7 +117,7 @@ def compared(scenarios: Sequence[Scenario]) -> Table:
                 "plan_gain": one.gain,
                 "low": one.low,
                 "high": one.high,
-                "plan_sure": one.sure,
+                "plan_sure": one.surely,
                 "at": pd.Timestamp(one.at) if one.at else pd.NaT,
                 "actor": one.actor,
             }
@@ -144,12 +144,11 @@ def _metrics(made: Scenario, currency: str) -> tuple[Metric, ...]:
     money = made.request.objective == "margin"
     as_: Format = "money" if money else "number"
     written = [formats.written(value, as_, currency) for value in (made.low, made.high)]
-    moved = sum(abs(line.suggested - line.now) for line in made.lines) / 2
     values = {
         "plan_gain": made.gain,
-        "plan_sure": made.sure,
+        "plan_sure": made.surely,
         "plan_total": made.total,
-        "plan_moved": moved / made.total_now if made.total_now else None,
+        "plan_moved": made.moved / made.total_now if made.total_now else None,
     }
     changed = abs(made.total - made.total_now) > 1
     found = []
@@ -237,6 +236,9 @@ def _notes(made: Scenario, currency: str) -> tuple[str, ...]:
         (
             f"How sure: in {sure} of the draws of the response curves the plan brings more "
             f"{counted} than today's. It makes {how} as large as it can."
+            if made.moves
+            else f"Nothing moves: within these bounds no other plan brings more {counted}, by "
+            f"{how}. So there is no gain to be sure of."
         ),
         (
             "Within what was ever spent in any four weeks, unless bounds say otherwise. Gains are "

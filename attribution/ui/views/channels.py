@@ -20,6 +20,7 @@ SHOWN = (
     *("spend", "sessions", "leads", "cpl", "booked", "kept", "new_patients", "cac"),
     *("collected", "roas", "roi"),
 )
+MORE = ("sessions", "cpl")  # on demand, beside the ends of intervals
 ENDS = ("credit_low", "credit_high")
 RATED = ("spend", "leads", "new_patients", "collected")  # what ratios are made of
 
@@ -188,6 +189,7 @@ def _ends(scope: Scope) -> tuple[Column, ...]:
             f"{kind.title}, {word}",
             "money" if kind.format == "money" else "number",
             definition(name).help,
+            more=True,
         )
         for name, word in zip(ENDS, ("low", "high"), strict=True)
     )
@@ -197,7 +199,8 @@ def _table(
     title: str, frame: pd.DataFrame, names: tuple[str, ...], more: tuple[Column, ...] = ()
 ) -> Table:
     titles = {"channel": "Channel", "campaign": "Campaign"}
-    columns = (*(Column(name, titles[name]) for name in names), *map(measured, SHOWN), *more)
+    numbers = (measured(name, more=name in MORE) for name in SHOWN)
+    columns = (*(Column(name, titles[name]) for name in names), *numbers, *more)
     return Table(title, columns, frame[[column.name for column in columns]])
 
 

@@ -159,7 +159,7 @@ def _fatigue(rows: pd.DataFrame, *, folded: bool) -> Table:
     )
     names = ("window_days", "channel", "had", "messages", "people")
     columns = tuple(
-        Column(name, c.title, c.format, c.help)
+        Column(name, c.title, c.format, c.help, c.more)
         for name, c in zip((*names, *(c.name for c in columns[len(names) :])), columns, strict=True)
     )
     frame = pd.DataFrame(made, columns=[c.name for c in columns])
@@ -192,8 +192,12 @@ def _ends(rate: str) -> tuple[Column, ...]:
     meaning = definition(f"{rate}_rate")
     return (
         measured(meaning.name),
-        Column(f"{rate}_low", f"{meaning.title}, low", "rate", f"Lower end of the {_SURE}"),
-        Column(f"{rate}_high", f"{meaning.title}, high", "rate", f"Upper end of the {_SURE}"),
+        Column(
+            f"{rate}_low", f"{meaning.title}, low", "rate", f"Lower end of the {_SURE}", more=True
+        ),
+        Column(
+            f"{rate}_high", f"{meaning.title}, high", "rate", f"Upper end of the {_SURE}", more=True
+        ),
     )
 
 

@@ -30,6 +30,7 @@ _CLASSES = (
     ("detractors", "Detractors", "0 to 6 of 10."),
 )
 _GROUPS = {"service_line": "Service line", "location": "Location"}
+_TOO_FEW = "too few to tell"
 MAX_ROWS = 14
 _MOST_TICKS = 5
 
@@ -76,7 +77,7 @@ def build(marts: Marts, scope: Scope) -> View:
         if not stars.empty:
             figures["sites"] = sites_figure(tables["sites"].frame)
     people, responded = asked_of.asked(marts, scope)
-    metrics = _metrics(whole, people, responded, stars)
+    metrics = _metrics(whole, people, responded, stars, protected=marts.protected)
     tables["report"] = report(metrics, tables)
     return View(
         QUESTION,
@@ -202,20 +203,22 @@ def _groups(table: Table, name: str) -> Figure:
 
 
 def _metrics(
-    whole: pd.DataFrame, people: int, responded: int, stars: pd.DataFrame
+    whole: pd.DataFrame, people: int, responded: int, stars: pd.DataFrame, *, protected: bool
 ) -> tuple[Metric, ...]:
+    # Where small cells are folded, what has no row is not known to be nought.
+    none, nobody = (_TOO_FEW, _TOO_FEW) if protected else ("no answers", "nobody was asked")
     row = records(whole)[0]
     answered = int(row["people"])
     mean, reviews = rating(stars)
     said = {
         "experience_nps": (
             None if not answered else float(row["nps"]),
-            f"95%: {between(row['low'], row['high'])}" if answered else "no answers",
+            f"95%: {between(row['low'], row['high'])}" if answered else none,
         ),
-        "experience_answers": (float(answered), ""),
+        "experience_answers": (float(answered) if answered or not protected else None, ""),
         "survey_response_rate": (
             ratio(responded, people),
-            f"{formats.count(people)} asked" if people else "nobody was asked",
+            f"{formats.count(people)} asked" if people else nobody,
         ),
         "review_rating": (mean, f"{formats.count(reviews)} reviews"),
     }
@@ -233,7 +236,12 @@ def _notes(
     if not people:
         notes.append(
             "How many were asked is known of messages of flows that ask, by their name: nps, "
-            "survey, feedback or check in. There are none in these months, so no response rate."
+            "survey, feedback or check in. "
+            + (
+                "None of these months has enough of them to be told."
+                if marts.protected
+                else "There are none in these months, so no response rate."
+            )
         )
     if marts.protected:
         return (*notes, PROTECTED)

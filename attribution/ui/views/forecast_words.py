@@ -12,7 +12,9 @@ from attribution.ui.view import records
 MODELS = {
     "seasonal_naive": "Same week last year",
     "ets": "Exponential smoothing",
+    "back_to_usual": "Back to the usual week",
     "planned": "Planned budgets",
+    "appointments": "Appointments made",
     "prophet": "Prophet",
     "ets_prophet": "Smoothing + Prophet",
     "all_three": "Mean of all three",

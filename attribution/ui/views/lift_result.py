@@ -189,7 +189,7 @@ def _beside(found: Result) -> Table:
         "Told in other ways",
         columns,
         frame,
-        note="For comparison. The registered way is the one that counts.",
+        note=f"For comparison. The registered way is the one that counts. {found.unlike}".strip(),
         empty="There is no other way to tell it.",
     )
 

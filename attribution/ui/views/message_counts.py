@@ -44,6 +44,9 @@ def with_rates(summed: pd.DataFrame, *, folded: bool) -> pd.DataFrame:
     return summed.assign(**rates)
 
 
+_BESIDE = ("opened", "machine_opened", "clicked", "replied")  # on demand: all would not fit
+
+
 def columns(*, folded: bool) -> tuple[Column, ...]:
     """The columns of every table of messages, after its names."""
     rates = ("delivery_rate", "response_rate", *(() if folded else ("opt_out_rate",)))
@@ -53,7 +56,8 @@ def columns(*, folded: bool) -> tuple[Column, ...]:
     order += [] if folded else ["opened", "machine_opened", "clicked", "replied"]
     order += [] if folded else ["opted_out", "opt_out_rate"]
     return tuple(
-        Column(name, made[name].title, made[name].format, made[name].help) for name in order
+        Column(name, made[name].title, made[name].format, made[name].help, more=name in _BESIDE)
+        for name in order
     )
 
 

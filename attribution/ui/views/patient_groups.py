@@ -189,7 +189,7 @@ def _side_by_side(
         Column("number", "Number"),
         Column("cohort", COHORT),
         Column("others", name),
-        Column("meaning", "What it is"),
+        Column("meaning", "What it is", more=True),
     )
     return Table("Side by side", columns, pd.DataFrame(rows, columns=[c.name for c in columns]))
 

@@ -11,12 +11,23 @@ from attribution import queries, return_queries
 from attribution.metrics import definition, ratio
 from attribution.paths import Home
 from attribution.queries import About, Marts, Scope
+from attribution.small_cells import OTHER
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Metric, Table, View, records
 
 QUESTION = "Which silent patients came back, and what did the campaigns add?"
 STAGES = ("silent", "contacted", "engaged", "booked", "kept", "retained")
 SILENCES = ("6-12", "12-18", "18-24", "24-36", "36+")
+_UNCONTACTED = (
+    "no campaign contacted any of them. Some came back unasked: a campaign must do better than "
+    "that. Choose a longer period to see earlier campaigns."
+)
+_UNTOLD = (
+    "are known to have been in no campaign. Others, also those whom a campaign contacted, are "
+    "in groups of fewer than eleven people, which readers who have the role analyst see. Choose a "
+    "longer period to see more."
+)
+_TOGETHER = formats.title(OTHER)
 KEPT_WITHIN = timedelta(days=90)
 RETAINED_WITHIN = timedelta(days=180)  # after the kept visit
 TOO_EARLY = "too early"
@@ -34,13 +45,13 @@ def reactivation(home: Home, generation: int, scope: Scope, *, protected: bool) 
 def build(marts: Marts, scope: Scope) -> View:
     """The page's view: the funnel of those treated, and each group against its holdout."""
     about = queries.about(marts)
-    cohorts = _aged(return_queries.reactivation(marts, scope, about.currency), about)
+    cohorts = _worded(_aged(return_queries.reactivation(marts, scope, about.currency), about))
     shown = f"Cohorts of {formats.months(scope.since, scope.until)}"
     treated = cohorts[cohorts["arm"] == "treated"]
     if not cohorts["silent"].any():
         return View(QUESTION, currency=about.currency, empty=_nothing(shown))
     if treated.empty:
-        return _without_campaigns(cohorts, about, shown)
+        return _without_campaigns(cohorts, about, shown, protected=marts.protected)
     tables = {
         "funnel": _funnel_table(treated),
         "campaigns": _table("Campaigns", cohorts, ["campaign", "channel"]),
@@ -83,6 +94,15 @@ def _aged(cohorts: pd.DataFrame, about: About) -> pd.DataFrame:
     return cohorts.assign(old=old.astype(bool), retained=retained)
 
 
+def _worded(cohorts: pd.DataFrame) -> pd.DataFrame:
+    """Campaigns and months that are folded into one, called so in words."""
+    folded = {
+        name: cohorts[name].where(cohorts[name] != OTHER, _TOGETHER)
+        for name in ("campaign", "months_silent")
+    }
+    return cohorts.assign(**folded)
+
+
 def _last_day(about: About) -> date:
     return about.last_week + timedelta(days=6)
 
@@ -117,7 +137,7 @@ def _against_holdout(cohorts: pd.DataFrame, grain: list[str]) -> pd.DataFrame:
 def _table(title: str, cohorts: pd.DataFrame, grain: list[str]) -> Table:
     frame = _against_holdout(cohorts, grain)
     if "months_silent" in grain:
-        order = pd.Categorical(frame["months_silent"], SILENCES, ordered=True)
+        order = pd.Categorical(frame["months_silent"], (*SILENCES, _TOGETHER), ordered=True)
         others = [name for name in grain if name != "months_silent"]
         frame = frame.assign(order=order).sort_values([*others, "order"])
     else:
@@ -135,17 +155,20 @@ def _columns() -> tuple[Column, ...]:
     stages = []
     for stage in STAGES:
         meaning = definition(_TITLES.get(stage, stage))
-        stages.append(Column(stage, meaning.title, meaning.format, meaning.help))
+        stages.append(
+            Column(stage, meaning.title, meaning.format, meaning.help, more=stage == "engaged")
+        )
     rate, difference = definition("kept_rate"), definition("lift")
     low_high = "One end of the 95% interval of the lift."
+    held_out = "People of the group kept out to compare with."
     return (
         *stages,
         Column("kept_rate", rate.title, "rate", rate.help),
         Column("held_out_rate", "Holdout kept rate", "rate", rate.help),
         Column("lift", difference.title, "points", difference.help),
-        Column("lift_low", "Lift, low", "points", low_high),
-        Column("lift_high", "Lift, high", "points", low_high),
-        Column("held_out", "Holdout", "count", "People of the group kept out to compare with."),
+        Column("lift_low", "Lift, low", "points", low_high, more=True),
+        Column("lift_high", "Lift, high", "points", low_high, more=True),
+        Column("held_out", "Holdout", "count", held_out, more=True),
         Column("collected", "Collected", "money", "Collected within 180 days after assignment."),
     )
 
@@ -340,13 +363,16 @@ def _nothing(shown: str) -> str:
     return f"{shown}: no silent patients match. Choose a longer period or fewer filters."
 
 
-def _without_campaigns(cohorts: pd.DataFrame, about: About, shown: str) -> View:
-    """Who fell silent and came back unasked: what a campaign will have to beat."""
+def _without_campaigns(cohorts: pd.DataFrame, about: About, shown: str, *, protected: bool) -> View:
+    """Who fell silent and came back unasked: what a campaign will have to beat.
+
+    Where small cells are folded there may well have been campaigns that are not told.
+    """
     grain = ["months_silent"]
     stages = ["silent", "booked", "kept", "retained"]
     frame = cohorts.groupby(grain, as_index=False)[stages].sum(min_count=1)
     frame["kept_rate"] = frame["kept"] / frame["silent"].where(frame["silent"] > 0)
-    order = pd.Categorical(frame["months_silent"], SILENCES, ordered=True)
+    order = pd.Categorical(frame["months_silent"], (*SILENCES, _TOGETHER), ordered=True)
     frame = frame.assign(order=order).sort_values("order").reset_index(drop=True)
     columns = (_named("months_silent"), *(c for c in _columns() if c.name in frame))
     silent = formats.count(float(cohorts["silent"].sum()))
@@ -357,9 +383,8 @@ def _without_campaigns(cohorts: pd.DataFrame, about: About, shown: str) -> View:
                 "Silent patients whom nobody contacted",
                 columns,
                 frame[[column.name for column in columns]],
-                f"{shown}: {silent} patients fell silent and no campaign contacted any of them. "
-                "Some came back unasked: a campaign must do better than that. Choose a longer "
-                "period to see earlier campaigns.",
+                f"{shown}: {silent} patients fell silent and "
+                + (_UNTOLD if protected else _UNCONTACTED),
             )
         },
         notes=_maturing(cohorts, about),

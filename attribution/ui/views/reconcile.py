@@ -31,6 +31,7 @@ _TITLES = {"platform": "Platform", "channel": "Channel", "campaign": "Campaign",
 _CARDS = {"last_touch": "Observed"}
 _NAMED = {"attributed": "claim_attributed"}
 SETTLES = timedelta(weeks=4)  # what platforms report of younger days still changes
+_CAUSES_BESIDE = 4
 SMALL = 0.05  # of a conversion: no cause to show
 
 
@@ -137,7 +138,11 @@ def _table(
 ) -> Table:
     keys = (Column(name, _TITLES[name], "day" if name == "week" else "text") for name in names)
     # What is left over stands before the causes, where no screen is too narrow for it.
-    numbers = (_measured(name) for name in (*WHOLE, UNEXPLAINED, *shown[:-1]))
+    # With the first four causes a table is as wide as most screens; the figure shows them all.
+    numbers = (
+        replace(_measured(name), more=place >= len(WHOLE) + 1 + _CAUSES_BESIDE)
+        for place, name in enumerate((*WHOLE, UNEXPLAINED, *shown[:-1]))
+    )
     columns = (*keys, *numbers)
     frame = frame.assign(platform=frame["platform"].map(formats.title))
     return Table(title, columns, frame[[column.name for column in columns]])
