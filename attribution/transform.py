@@ -198,7 +198,7 @@ def build(
         return
     if connection.dialect.name == "postgresql":
         _count_loaded(connection, {model.name for model in models})
-    large = connection.dialect.name == "duckdb" and _is_large(connection)
+    large = bool(models) and connection.dialect.name == "duckdb" and _is_large(connection)
     for model in models:
         on_step(model.name)
         with _named(model):
