@@ -11,7 +11,7 @@ from attribution.errors import BadInput
 from attribution.terminal import say
 
 if TYPE_CHECKING:
-    from attribution.refresh import Watcher
+    from attribution.refresh_steps import Watcher
 
 # What a person reads for the places that are no tables.
 _PLACES = {

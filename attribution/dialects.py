@@ -16,16 +16,15 @@ _NAMES = {"postgresql": "postgres"}
 
 
 @lru_cache(maxsize=512)
-def written_for(engine: str, sql: str) -> str:
-    """A query for the engine that SQLAlchemy calls `engine`."""
-    return _written(_NAMES.get(engine, engine), sqlglot.parse_one(sql, read="duckdb"))
+def written_for(engine: str, sql: str, *, ordered: bool = True) -> str:
+    """A query for the engine that SQLAlchemy calls `engine`; its rows in any order or `ordered`."""
+    tree = sqlglot.parse_one(sql, read="duckdb")
+    if not ordered and not tree.args.get("limit"):
+        tree.set("order", None)
+    return _written(_NAMES.get(engine, engine), tree)
 
 
 def _written(dialect: str, tree: exp.Expr) -> str:
-    if dialect == "postgres" and isinstance(tree, exp.Query) and not tree.args.get("limit"):
-        # Nothing reads rows in the order that they were written in: files are ordered as they are
-        # made, and texts take PostgreSQL longer to order than to add up what stands beside them.
-        tree.set("order", None)
     # The innermost first: what is put in the place of one holds those within it.
     for kind, formula in _FORMULAS.get(dialect, {}).items():
         for node in reversed(list(tree.find_all(kind))):

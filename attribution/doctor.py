@@ -134,12 +134,13 @@ def _private(home: Home) -> Finding:
         return Finding("home folder", False, str(error))
     if not closed:
         return Finding("home folder", True, "only you can read it.")
-    return Finding(
-        "home folder",
-        True,
-        f"others could reach {closed:,} of its files and folders; now only you can. Where others "
-        f"use this computer, take what is in {home.secrets.name} for seen and change it.",
-    )
+    said = f"others could reach {closed:,} of its files and folders; now only you can."
+    if home.secrets.is_file():
+        said += (
+            f" Where others use this computer, take what is in {home.secrets.name} for seen and "
+            "change it."
+        )
+    return Finding("home folder", True, said)
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:

@@ -4,13 +4,17 @@ SQLGlot is a tenth of what a refresh would import before it begins, and no use t
 """
 
 
-def written_for(engine: str, sql: str) -> str:
-    """A query for the engine that SQLAlchemy calls `engine`."""
+def written_for(engine: str, sql: str, *, ordered: bool = True) -> str:
+    """A query for the engine that SQLAlchemy calls `engine`.
+
+    Where its rows need not be `ordered`, as those that a table is made of, others than DuckDB are
+    not asked to.
+    """
     if engine == "duckdb":
         return sql
     from attribution import dialects
 
-    return dialects.written_for(engine, sql)
+    return dialects.written_for(engine, sql, ordered=ordered)
 
 
 def spoken(engine: str, sql: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from attribution.errors import SettingsError
 from attribution.ledger import now
 
 if TYPE_CHECKING:
-    from attribution.refresh import Event, Watcher
+    from attribution.refresh_steps import Event, Watcher
 
 VARIABLE = "CARETRACE_LOG"
 Write = Callable[[dict[str, object]], None]

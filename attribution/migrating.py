@@ -20,7 +20,7 @@ from attribution.errors import BadInput, StorageError
 from attribution.lock import only_one
 from attribution.paths import Home
 from attribution.raw import columns, tables
-from attribution.warehouse_url import DUCKDB, SPARK, VARIABLE, kind_of, read, url_of
+from attribution.warehouse_url import DUCKDB, POSTGRESQL, SPARK, VARIABLE, kind_of, read, url_of
 
 Say = Callable[[str], None]
 
@@ -73,18 +73,18 @@ def _told(source: URL, store: Path) -> Iterator[str]:
         f"Next: set {VARIABLE} to what you gave with --to, wherever it is set, and run `caretrace "
         "refresh`. Pages need no restart."
     )
-    if kind_of(source) == DUCKDB:
-        yield (
-            f"The old store, {store}, was not changed. Nothing reads it from then on, and the "
-            "fourth refresh from now removes it with its generation."
-        )
-        place = "duckdb:///"
-    else:
+    if kind_of(source) == POSTGRESQL:
         yield (
             "The old store was not changed. Nothing reads it from then on, and it stays until you "
             "drop its database."
         )
         place = "an empty database"
+    else:
+        yield (
+            f"The old store, {store}, was not changed. Nothing reads it from then on, and the "
+            "fourth refresh from now removes it with its generation."
+        )
+        place = "what it names now"
     yield (
         f"To go back: before that refresh, leave {VARIABLE} as it is; after it, run `caretrace "
         f"migrate --to` {place}."

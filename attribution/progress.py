@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from attribution import log_lines
-from attribution.refresh import Event, Watcher
+from attribution.refresh_steps import Event, Watcher
 
 
 @contextmanager

@@ -29,7 +29,8 @@ from attribution.keys import (
 from attribution.lock import only_one
 from attribution.paths import Home
 from attribution.payloads import Payloads
-from attribution.refresh import Watcher, refresh
+from attribution.refresh import refresh
+from attribution.refresh_steps import Watcher
 from attribution.rehashing import bring_up_vault, stamp
 from attribution.settings import Settings
 from attribution.vault import open_vault

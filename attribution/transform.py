@@ -198,12 +198,19 @@ def build(
         return
     if connection.dialect.name == "postgresql":
         _count_loaded(connection, {model.name for model in models})
+    large = connection.dialect.name == "duckdb" and _is_large(connection)
     for model in models:
         on_step(model.name)
         with _named(model):
             twice = _create(connection, model)
         if twice:
             _refuse(model, twice)
+        if large:
+            # DuckDB plans for a table of the same transaction as if it had no rows: a join then
+            # keeps the larger side in memory. A generation is not published before it is whole, so
+            # what a broken build leaves behind is seen by nobody.
+            _run(connection, "commit")
+            _run(connection, "begin transaction")
 
 
 def _build_beside(
@@ -334,11 +341,23 @@ def _create(connection: Connection, model: Model) -> int:
         return _number(connection, f"{made}\n;\n{hashed}") and _number(connection, twice)
     else:
         _run(connection, f"drop table if exists {model.name}")
-        written = _with_plain_numbers(connection, written_for(connection.dialect.name, query))
+        # Texts take PostgreSQL longer to put in order than to add up what stands beside them, and
+        # nobody reads a table in the order that it was written in.
+        written = written_for(connection.dialect.name, query, ordered=False)
+        written = _with_plain_numbers(connection, written)
         _run(connection, f"create table {model.name} as\n{written}")
         # A plan for a table that nobody has counted can take a hundred times as long.
         _run(connection, f"analyze {model.name}")
     return _number(connection, twice)
+
+
+def _is_large(connection: Connection) -> bool:
+    """Whether so much was loaded that it matters how DuckDB plans."""
+    loaded = (
+        "select coalesce(max(estimated_size), 0) from duckdb_tables() where not internal"
+        " and database_name = current_database()"
+    )
+    return _number(connection, loaded) >= ROWS_OF_A_PART // 10
 
 
 def _twice(model: Model, beside: str = "", key: str = "") -> str:
@@ -358,9 +377,13 @@ def _solved(connection: Connection, model: Model, solve: Solve) -> pd.DataFrame:
 
 def _count_loaded(connection: Connection, models: Collection[str]) -> None:
     """Let PostgreSQL count what no model makes: it would plan without, for tables just loaded."""
-    for table in tables(connection):
-        if table not in models and not table.startswith(("stg_", "int_")):
-            _run(connection, f'analyze "{table}"')
+    loaded = [
+        f'"{table}"'
+        for table in tables(connection)
+        if table not in models and not table.startswith(("stg_", "int_"))
+    ]
+    if loaded:
+        _run(connection, f"analyze {', '.join(loaded)}")
 
 
 def _in_parts(connection: Connection, model: Model, query: str) -> list[str]:

@@ -2,6 +2,7 @@
 
     python benchmarks/scale_models.py 1 5 20
     python benchmarks/scale_models.py 100 --folder /big/disk
+    PYTHONPATH=.:tests python benchmarks/scale_models.py 1 5 --engine postgresql
 
 Hashed rows of the world of `benchmarks/scale.py` (five touches a person in two years, one person
 in eight a lead) are put straight into the raw tables, as a refresh leaves them; then every model is
@@ -10,7 +11,8 @@ a refresh gives the engine. Printed are processor and clock seconds, peak memory
 for each touchpoint, of the whole and of each step that takes time; with two sizes or more the slope
 of a log-log fit of each step's processor seconds (1 is linear); and what that makes of 1 and 10
 billion touchpoints on N workers. The disk that a size needs is printed before it starts, and a size
-that the disk has no room for is refused.
+that the disk has no room for is refused. On PostgreSQL a server of its own is started on this
+computer, and what its processes take is added.
 """
 
 import argparse
@@ -22,9 +24,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from unittest.mock import patch
 
+import scale_postgresql
 from scale import CONFIG, slope
+from scale_postgresql import Server
 
 from attribution import seeds, settings, transform, warehouse
 from attribution.identity_changes import ensure_identity_tables
@@ -85,17 +91,21 @@ from range({people}) as t(i);
 class Steps:
     """What each step of a run takes: processor and clock seconds, peak memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: Server | None = None) -> None:
         self.took: dict[str, dict[str, float]] = {}
+        self._server = server
 
     def __call__(self, name: str, work: Callable[[], object]) -> None:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
-        cpu, wall = time.process_time(), time.perf_counter()
+        there = self._server
+        if there:
+            there.peak()
+        cpu, wall = self._cpu(), time.perf_counter()
         work()
         took = {
-            "cpu": time.process_time() - cpu,
+            "cpu": self._cpu() - cpu,
             "wall": time.perf_counter() - wall,
-            "peak": float(_memory("VmHWM")),
+            "peak": float(_memory("VmHWM")) + (there.peak() if there else 0),
             "bytes": 0.0,
         }
         self.took[name] = took
@@ -107,6 +117,9 @@ class Steps:
                 flush=True,
             )
 
+    def _cpu(self) -> float:
+        return time.process_time() + (self._server.seconds() if self._server else 0)
+
 
 def _memory(what: str) -> int:
     """Bytes of this process by the kernel's own name."""
@@ -116,25 +129,32 @@ def _memory(what: str) -> int:
     raise SystemExit(f"/proc/self/status has no {what}; run this on Linux.")
 
 
-def run(folder: Path, touches: int) -> None:
+def run(folder: Path, touches: int, server: Server | None = None) -> None:
     """Fill a home's private store, build all that a refresh builds of it, tell what it took."""
     (folder / "caretrace.toml").write_text(CONFIG.format(drop=folder), encoding="utf-8")
     settled = settings.load(Home(folder))
     home = settled.home
     building = warehouse.begin(home, memory=os.environ.get("CARETRACE_MEMORY", "2GB"))
-    steps = Steps()
+    steps = Steps(server)
     models = transform.load_models()
 
     def fill() -> None:
         with building.connect() as connection:
             ensure_identity_tables(connection)
-            for statement in RAW.format(people=touches // 5, touches=touches).split(";"):
-                if statement.strip():
-                    connection.exec_driver_sql(statement)
+            raw = RAW.format(people=touches // 5, touches=touches).split(";")
+            statements = [each for each in raw if each.strip()]
+            if server:
+                scale_postgresql.fill(connection, folder, statements)
+                return
+            for statement in statements:
+                connection.exec_driver_sql(statement)
 
     steps("fill", fill)
-    with building.connect() as connection:
+    with building.connect() as connection, ExitStack() as stack:
         seeds.write(connection, settled)
+        if server:  # a refresh counts what was loaded once, not before each model
+            steps("counting", lambda: transform.build(connection, []))
+            stack.enter_context(patch.object(transform, "_count_loaded"))
         for model in models:
             steps(model.name, lambda model=model: transform.build(connection, [model]))
     with building.connect() as connection:
@@ -144,10 +164,11 @@ def run(folder: Path, touches: int) -> None:
     )
     steps("copy of marts", lambda: building.copy_marts(marts, people))
     steps("publish", lambda: (building.close(), warehouse.publish(home, building.number)))
-    for name, size in stored(home, building.number).items():
+    sizes = (scale_postgresql.stored if server else stored)(home, building.number)
+    for name, size in sizes.items():
         if name in steps.took:
             steps.took[name]["bytes"] = size
-    steps.took["fill"]["bytes"] = stored(home, building.number)["raw_touchpoint"]
+    steps.took["fill"]["bytes"] = sizes["raw_touchpoint"]
     print(json.dumps(steps.took))
 
 
@@ -164,9 +185,9 @@ def stored(home: Home, generation: int) -> dict[str, float]:
         }
 
 
-def measure(folder: Path, touches: int) -> dict[str, dict[str, float]]:
+def measure(folder: Path, touches: int, engine: str) -> dict[str, dict[str, float]]:
     """One size in a process of its own, in a folder that is removed afterwards."""
-    need = touches * BYTES
+    need = touches * (BYTES if engine == "duckdb" else scale_postgresql.BYTES)
     free = shutil.disk_usage(folder).free
     print(
         f"{touches:,} touchpoints need up to {need / 2**30:.1f} GiB of disk; "
@@ -179,6 +200,7 @@ def measure(folder: Path, touches: int) -> dict[str, dict[str, float]]:
         )
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         command = [sys.executable, __file__, str(touches / 1e6), "--folder", scratch, "--here"]
+        command += ["--engine", engine]
         found = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return dict(json.loads(found.stdout.splitlines()[-1]))
 
@@ -229,15 +251,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("millions", nargs="+", type=float)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    parser.add_argument("--engine", choices=["duckdb", "postgresql"], default="duckdb")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     sizes = [round(millions * 1_000_000) for millions in options.millions]
+    if options.here and options.engine == "postgresql":
+        with scale_postgresql.served() as server:
+            run(options.folder, sizes[0], server)
+        return
     if options.here:
         run(options.folder, sizes[0])
         return
     results = []
     for touches in sizes:
-        results.append(measure(options.folder, touches))
+        results.append(measure(options.folder, touches, options.engine))
         tell(touches, results[-1])
     if len(sizes) > 1:
         growth(sizes, results)

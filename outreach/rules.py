@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
-
-from sqlglot import exp, parse
-from sqlglot.errors import SqlglotError
 
 from attribution.errors import BadInput
 from attribution.outreach_settings import Outreach, clock
@@ -14,6 +12,9 @@ from attribution.paths import Home
 from attribution.settings import load
 from outreach.flow import Flow
 from outreach.templates import SAID, is_the_same_for_everybody, variables
+
+if TYPE_CHECKING:  # a tenth of what pages and commands would import before they begin
+    from sqlglot import exp
 
 # What tells how content somebody was: no request for a review may look at it (16 CFR 465.7).
 _CONTENT_TABLES = frozenset(
@@ -106,8 +107,11 @@ def _targets(flow: Flow, settings: Outreach) -> Iterator[str]:
             yield f"{channel} goes to a campaign: name it, [outreach.salesforce] campaigns"
 
 
-def _select(flow: Flow) -> exp.Query | None:
+def _select(flow: Flow) -> "exp.Query | None":
     """The one question that an audience asks; None where it is another statement, or several."""
+    from sqlglot import exp, parse
+    from sqlglot.errors import SqlglotError
+
     try:
         code = [
             each
@@ -119,7 +123,9 @@ def _select(flow: Flow) -> exp.Query | None:
     return code[0] if len(code) == 1 and isinstance(code[0], exp.Query) else None
 
 
-def _reviews(flow: Flow, used: set[str], code: exp.Query) -> Iterator[str]:
+def _reviews(flow: Flow, used: set[str], code: "exp.Query") -> Iterator[str]:
+    from sqlglot import exp
+
     asks = flow.asks == "review" or "review_url" in used
     if not asks:
         return

@@ -34,10 +34,11 @@ gc.set_threshold(50_000, 20, 50)
 
 # Files that take longest begin first, so that no worker is left alone with one of them at the end.
 LONG = (
-    *("browser", "sign_in", "kill", "every_source", "postgresql", "one_refresh", "refresh"),
-    *("ways", "powerloss", "credit_laws", "identity", "pages", "demo", "custody", "views"),
-    *("warehouse", "ga4", "attribute", "ads_loading", "incremental", "worlds", "cli"),
-    *("app", "intervals", "claims", "hubspot", "audit", "coverage", "why"),
+    *("browser", "every_source", "kill", "sign_in", "postgresql", "refresh", "one_refresh"),
+    *("credit_laws", "pages", "powerloss", "ways", "identity", "outreach", "demo"),
+    *("report_files", "custody", "ga4", "people", "journey_settings", "worlds", "cli", "app"),
+    *("paths", "hubspot", "marts", "claims", "views", "warehouse", "attribute", "ads_loading"),
+    *("incremental", "intervals", "audit", "coverage", "why"),
 )
 
 

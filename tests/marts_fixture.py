@@ -55,6 +55,7 @@ SILENCES = ("6-12", "12-18", "18-24", "24-36", "36+")
 LAST_WEEK = date(2026, 11, 16)
 WEEKS = 60
 CURRENCY = "USD"
+SETTINGS = f'currency = "{CURRENCY}"\n'
 HOSTILE = "![x](http://evil.example/x.png) <script>alert(1)</script>"
 
 
@@ -63,26 +64,22 @@ def make_home(folder: Path, *, spend_since: date | None = None, demo: bool = Tru
 
     Its people are simulated ones where `demo`.
     """
-    shutil.copytree(_kept(spend_since, demo=demo), folder, dirs_exist_ok=True)
-    return Home(folder)
+    shutil.copytree(once.made("marts", _make), folder, dirs_exist_ok=True)
+    home = Home(folder)
+    if not demo:
+        home.config.write_text(SETTINGS, encoding="utf-8")
+    for name in ("marts", "viewers") if spend_since else ():
+        with duckdb.connect(str(home.generation(1) / f"{name}.duckdb")) as database:
+            database.execute("delete from spend where week < ?", [spend_since])
+    return home
 
 
-def _kept(spend_since: date | None, *, demo: bool) -> Path:
-    """A folder to copy such a home from."""
-    name = f"marts since {spend_since}, {'simulated' if demo else 'real'}"
-    return once.made(name, lambda folder: _made(folder, spend_since, demo=demo))
-
-
-def _made(folder: Path, spend_since: date | None, *, demo: bool) -> None:
+def _make(folder: Path) -> None:
     generation = 1
     home = Home(folder)
     home.generation(generation).mkdir(parents=True)
-    said = f'currency = "{CURRENCY}"\n' + "demo = true\n" * demo
-    home.config.write_text(said, encoding="utf-8")
-    marts = tables()
-    if spend_since:
-        marts["spend"] = marts["spend"][marts["spend"]["week"] >= spend_since]
-    _write(home.generation(generation) / "marts.duckdb", marts)
+    home.config.write_text(f"{SETTINGS}demo = true\n", encoding="utf-8")
+    _write(home.generation(generation) / "marts.duckdb", _tables())
     people = made_up_people.tables() | made_up_people.timelines(home)
     _write(home.generation(generation) / "people.duckdb", people)
     _write_viewers(home.generation(generation))

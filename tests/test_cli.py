@@ -8,16 +8,15 @@ import time
 
 import pytest
 from few_models import few_models
+from first_week import first_week
 from servers.clinic import CONFIG, ads, clinic
 from servers.scripted import SCRIPTS, slices
 from sqlalchemy.exc import OperationalError
 
 from attribution import cli, refresh, warehouse
-from attribution import settings as configuration
 from attribution.cli import main
 from attribution.ledger import Ledger
 from attribution.local_time import local
-from attribution.paths import Home
 from attribution.sessions import Sessions
 from connectors import SOURCES
 from connectors.errors import SourceRefused
@@ -25,23 +24,10 @@ from connectors.errors import SourceRefused
 SECRET = "canary-token-91bb"
 
 
-@pytest.fixture(scope="module")
-def first_week(tmp_path_factory):
-    """A home folder after its first refresh, which no test changes."""
-    made = Home(tmp_path_factory.mktemp("first"))
-    made.config.write_text(f"first_day = 2025-01-01\n{CONFIG}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(SOURCES, "scripted", "servers.scripted")
-        patch.setenv("CARETRACE_CRM_TOKEN", SECRET)
-        clinic()
-        refresh.refresh(configuration.load(made))
-    return made
-
-
 @pytest.fixture
-def published(first_week, home):
+def published(home):
     """The test's home folder with the first week's generation."""
-    shutil.copytree(first_week.folder, home.folder, dirs_exist_ok=True)
+    shutil.copytree(first_week()[0].folder, home.folder, dirs_exist_ok=True)
 
 
 @pytest.fixture(autouse=True)

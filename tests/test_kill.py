@@ -14,6 +14,7 @@ import custody_fixture as custody
 import duckdb
 import pytest
 from few_models import few_models
+from first_week import first_week
 from servers.clinic import CONFIG, clinic
 from servers.killer import POINTS, STEPS, run, second_week
 
@@ -80,14 +81,9 @@ def spend(home):
 
 
 @contextmanager
-def two_weeks(folder):
+def two_weeks(folder, first):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SOURCES, "scripted", "servers.scripted")
-        first = Home(folder / "first")
-        first.folder.mkdir(mode=0o700)
-        first.config.write_text(f"first_day = 2025-01-01\n{CONFIG}")
-        clinic()
-        refresh(load(first))
         never_killed = Home(folder / "never" / "home")
         shutil.copytree(first.folder, never_killed.folder)
         second_week()
@@ -100,8 +96,17 @@ def two_weeks(folder):
 @pytest.fixture(scope="module")
 def weeks(tmp_path_factory):
     """Of few models: a kill has to do with what was loaded, which is compared to the row."""
-    with few_models(), two_weeks(tmp_path_factory.mktemp("few")) as made:
-        pass
+    folder = tmp_path_factory.mktemp("few")
+    with few_models():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(SOURCES, "scripted", "servers.scripted")
+            first = Home(folder / "first")
+            first.folder.mkdir(mode=0o700)
+            first.config.write_text(f"first_day = 2025-01-01\n{CONFIG}")
+            clinic()
+            refresh(load(first))
+        with two_weeks(folder, first) as made:
+            pass
     return made
 
 
@@ -149,7 +154,7 @@ def test_a_killed_refresh_loses_nothing(weeks, few, processes, tmp_path, point):
 
 def test_killed_again_and_again(processes, tmp_path):
     """Of every model, and of what viewers are told."""
-    with two_weeks(tmp_path) as weeks:
+    with two_weeks(tmp_path, first_week()[0]) as weeks:
         home = Home(tmp_path / "home")
         shutil.copytree(weeks.first.folder, home.folder)
         for point in ("inside a load", "after the vault", "after closing"):

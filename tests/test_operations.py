@@ -36,7 +36,8 @@ from attribution.load_books import FIELD, Given, LoadBooks
 from attribution.load_queries import loading
 from attribution.lock import only_one
 from attribution.paths import Home
-from attribution.refresh import Event, refresh
+from attribution.refresh import refresh
+from attribution.refresh_steps import Event
 from attribution.roles import Reader
 from attribution.ui.measured import from_this_computer
 from attribution.ui.views import source_health

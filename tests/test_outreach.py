@@ -711,7 +711,7 @@ def test_pages_cannot_read_addresses():
 
     assert reading("attribution.contacts") == {
         "attribution/forgetting.py",
-        "attribution/loading.py", "attribution/refresh.py", "attribution/rotation.py",
+        "attribution/loading.py", "attribution/rotation.py", "attribution/source_loads.py",
         "outreach/command.py", "outreach/doubts.py", "outreach/letters.py",
         "outreach/planning.py", "outreach/sending.py", "outreach/taking_back.py",
     }  # fmt: skip

@@ -15,8 +15,7 @@ import marts_fixture as made_up
 import pandas as pd
 import people_fixture as made_up_people
 import pytest
-from servers.clinic import CONFIG, clinic
-from servers.scripted import SCRIPTS
+from first_week import first_week
 from sqlalchemy.exc import DBAPIError
 from warehouse_fixtures import Warehouse, appointment, at, payment, touch
 
@@ -31,7 +30,6 @@ from attribution.people import Asked, Permit
 from attribution.queries import Scope
 from attribution.transform import load_models, run_checks
 from attribution.ui import access
-from connectors import SOURCES
 
 START = at("2024-01-03")
 TAGS = ("google/cpc", "facebook/paid_social", "google/organic", "(direct)/(none)", "news/email")
@@ -187,15 +185,10 @@ def test_no_mart_has_a_column_of_single_people(built):
 
 
 @pytest.fixture
-def published(home, monkeypatch):
-    """The clinic's home after a refresh by the command line."""
-    monkeypatch.setitem(SOURCES, "scripted", "servers.scripted")
-    monkeypatch.setenv("CARETRACE_CRM_TOKEN", "token")
-    home.config.write_text(f"first_day = 2025-01-01\n{CONFIG}")
-    clinic()
-    assert main(["refresh"]) == 0
-    yield home
-    SCRIPTS.clear()
+def published(home):
+    """A copy of the clinic's home after a refresh."""
+    shutil.copytree(first_week()[0].folder, home.folder, dirs_exist_ok=True)
+    return home
 
 
 def names(path) -> set[str]:

@@ -221,7 +221,10 @@ def test_four_generations_are_kept(home, server):
 @pytest.fixture(scope="module")
 def processes():
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["servers.killer"])
+    # What each of them would import for itself, and that takes longer than what it does.
+    context.set_forkserver_preload(
+        ["servers.killer", "attribution.dialects", "attribution.engines.postgresql"]
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         yield context

@@ -11,6 +11,8 @@ from threading import Event, Thread
 
 import pytest
 from few_models import few_models, stored
+from first_week import TOKEN as SECRET
+from first_week import first_week
 from servers.clinic import (
     CANARY_EMAIL,
     CANARY_MRN,
@@ -39,37 +41,23 @@ from connectors.contract import AdSpend
 from connectors.errors import SourceRefused, SourceUnreachable
 from connectors.source import Rejected, Total
 
-SECRET = "canary-token-77aa"
 
-
-def a_first_week(folder, **more):
-    """A home folder after its first refresh, which no test changes; and what that came to."""
+def a_first_week(folder):
+    """A home folder after its first refresh, which no test changes."""
     made = Home(folder / "home")
     made.folder.mkdir(mode=0o700)
     made.config.write_text(f"first_day = 2025-01-01\n{CONFIG}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(SOURCES, "scripted", "servers.scripted")
         clinic()
-        outcome = run(made, **more)
-    return made, outcome
-
-
-@pytest.fixture(scope="module")
-def first_run(tmp_path_factory):
-    """A first refresh of every model: the home folder, the outcome, what was heard on the way."""
-    heard = []
-    return *a_first_week(tmp_path_factory.mktemp("first"), watch=heard.append), heard
-
-
-@pytest.fixture(scope="module")
-def first_week(first_run):
-    return first_run[0]
+        run(made)
+    return made
 
 
 @pytest.fixture(scope="module")
 def few_first_week(tmp_path_factory):
     with few_models():
-        return a_first_week(tmp_path_factory.mktemp("few"))[0]
+        return a_first_week(tmp_path_factory.mktemp("few"))
 
 
 @pytest.fixture(autouse=True)
@@ -84,13 +72,6 @@ def on_stage(home, monkeypatch):
 
 
 @pytest.fixture
-def published(first_week, home):
-    """The test's home folder with the first week's generation."""
-    shutil.copytree(first_week.folder, home.folder, dirs_exist_ok=True)
-    return home
-
-
-@pytest.fixture
 def few():
     """For a test that has nothing to do with models."""
     with few_models():
@@ -99,7 +80,7 @@ def few():
 
 @pytest.fixture
 def few_published(few, few_first_week, home):
-    """As `published`, of few models; and so are the test's own refreshes."""
+    """The test's home folder with a first week of few models, of which its refreshes are too."""
     shutil.copytree(few_first_week.folder, home.folder, dirs_exist_ok=True)
     return home
 
@@ -144,8 +125,9 @@ def states(home):
     return books(home, "sources").set_index("source")["state"].to_dict()
 
 
-def test_a_refresh_publishes_what_the_sources_say(first_run):
-    home, outcome, heard = first_run
+def test_a_refresh_publishes_what_the_sources_say():
+    """Of every model; that the same input gives the same marts, test_one_refresh.py holds."""
+    home, outcome, heard = first_week()
     assert (outcome.generation, outcome.failed) == (1, {})
     assert ask(home, "select sum(spend_micros) from spend") == [(140_000_000,)]
     assert ask(home, "select sum(value_micros) from conversions where kind = 'collected'") == [
@@ -156,13 +138,6 @@ def test_a_refresh_publishes_what_the_sources_say(first_run):
     assert set(steps["name"]) == {e.step for e in heard if e.state == "done"}
     assert books(home, "runs")[["state", "generation"]].values.tolist() == [["published", 1]]
     assert states(home) == {"ads": "fresh", "emr": "fresh", "crm": "fresh"}
-
-
-def test_an_unchanged_input_gives_the_same_marts(home, published):
-    first = checksums(home)
-    assert run(home).generation == 2
-    assert checksums(home) == first
-    assert "credit" in first
 
 
 def test_restated_days_replace_old_ones_and_rollback_brings_them_back(home, few_published):

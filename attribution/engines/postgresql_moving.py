@@ -52,7 +52,7 @@ class Receiving:
             with self.engine.begin() as target:
                 ensure_raw_tables(target)
                 for name in names:
-                    _receive(store, target, name)
+                    receive(store, target, name, there=name.startswith("raw_") or name == "cursor")
         except BaseException:
             self._let_go()
             raise
@@ -76,11 +76,11 @@ class Receiving:
         self._held.close()
 
 
-def _receive(store: Connection, target: Connection, name: str) -> None:
-    """Copy a table by Arrow, some rows at a time; a raw table keeps its columns' types."""
+def receive(store: Connection, target: Connection, name: str, *, there: bool) -> None:
+    """Copy a table by Arrow, some rows at a time; one that is `there` keeps its columns' types."""
     shape = fetch(store, f'select * from "{name}" limit 0').schema
     listed = ", ".join(f'"{column}"' for column in shape.names)
-    if not name.startswith("raw_") and name != "cursor":
+    if not there:
         with lent(target, shape.empty_table()) as incoming:
             run(target, f'create table "{name}" as select * from {incoming}')
     for batch in batches(store, f'select * from "{name}"', _BATCH):

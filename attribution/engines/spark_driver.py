@@ -17,9 +17,10 @@ import pyarrow as pa
 from attribution.errors import SettingsError
 
 apilevel, threadsafety, paramstyle = "2.0", 2, "qmark"
-# What answers with rows; anything else is done by the time that it was sent.
+# What answers with rows, a query or what is told of the catalog; anything else is done by the time
+# that it was sent.
 _COMMENTS = re.compile(r"^(\s+|--[^\n]*\n|/\*.*?\*/)+", re.DOTALL)
-_ASKS = ("select", "with", "from", "values", "describe", "show", "set ", "(")
+_ASKS, _TOLD = ("select", "with", "from", "values", "("), ("describe", "show", "set ")
 
 
 class Warning(Exception):  # noqa: A001
@@ -143,27 +144,30 @@ def connect(remote: str) -> Connection:
 
 def answer(session: Any, sql: str, parameters: Sequence[Any] = ()) -> pa.Table | None:
     """Run a statement; its rows as Arrow, or None where it asks for none."""
+    begins = _COMMENTS.sub("", sql).lower()
     with told_apart(), quiet():
-        if not _COMMENTS.sub("", sql).lower().startswith(_ASKS):
-            session.sql(sql, args=list(parameters) or None)
-            return None
-        if parameters:
-            told: pa.Table = session.sql(sql, args=list(parameters)).toArrow()
-            return told
-        return _asked(session, sql)
+        if begins.startswith(_ASKS) and not parameters:
+            return _rows(_query(session, sql))
+        frame = session.sql(sql, args=list(parameters) or None)
+        return _rows(frame) if begins.startswith(_ASKS + _TOLD) else None
 
 
-def _asked(session: Any, sql: str) -> pa.Table:
-    """The rows of a query in one call.
+def _query(session: Any, sql: str) -> Any:
+    """A query that the server has not heard of yet.
 
-    `session.sql(sql).toArrow()` makes three, and the server reads and plans the query in each:
-    once to see whether it is a command, once to say what its columns are, once to answer it.
+    `session.sql` would have it planned once to see whether it is a command, before it is answered.
     """
     from pyspark.sql.connect.dataframe import DataFrame
     from pyspark.sql.connect.plan import SQL
+
+    return DataFrame(SQL(sql, []), session)
+
+
+def _rows(frame: Any) -> pa.Table:
+    """The rows of a frame; `toArrow` would ask first what its columns are, and plan it for that."""
     from pyspark.sql.pandas.types import to_arrow_schema
 
-    table, schema = DataFrame(SQL(sql, []), session)._to_table()
+    table, schema = frame._to_table()
     return table.cast(to_arrow_schema(schema, timezone="UTC"))
 
 

@@ -194,8 +194,13 @@ def _holder(connection: Connection) -> _Holder | None:
 
 
 def _now(connection: Connection) -> int:
-    """Seconds since 1970 by the server's clock, which is the same for every host."""
-    return int(connection.exec_driver_sql("select unix_timestamp()").scalar_one())
+    """Seconds since 1970 by the server's clock, which is the same for every host.
+
+    Out of a list of values, which the server answers itself: a query would wait for a worker to be
+    free, and that may take longer than a holder may be silent.
+    """
+    asked = "select now from values (unix_seconds(current_timestamp())) as clock (now)"
+    return int(connection.exec_driver_sql(asked).scalar_one())
 
 
 def _who(now: int) -> str:

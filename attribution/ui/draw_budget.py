@@ -8,7 +8,7 @@ from attribution import mix_queries, planning, queries
 from attribution.errors import CaretraceError
 from attribution.paths import Home
 from attribution.planning import OBJECTIVES, Objective, Request, Scenario
-from attribution.ui import access, draw, formats
+from attribution.ui import access, draw_table, formats
 from attribution.ui.frame import Context
 from attribution.ui.views.budget import TITLES, compared, money_of
 
@@ -166,5 +166,5 @@ def _compare(context: Context, every: list[Scenario]) -> None:
     currency = queries.about(
         queries.marts(context.home, context.generation, protected=False)
     ).currency
-    draw.frame(compared(shown), currency, key="table_scenarios")
-    draw.frame(money_of(shown), currency, key="table_scenario_money")
+    draw_table.frame(compared(shown), currency, key="table_scenarios")
+    draw_table.frame(money_of(shown), currency, key="table_scenario_money")

@@ -10,7 +10,7 @@ from attribution.reports.catalog import Rendered, pages
 from attribution.reports.channels import every_number
 from attribution.reports.document import Document
 from attribution.schedule.managing import Manager
-from attribution.ui import draw, formats
+from attribution.ui import draw_table, formats
 
 MIME = {
     "csv": "text/csv",
@@ -77,7 +77,7 @@ def _tables(document: Document, fmt: str) -> None:
     for tab, (_, table) in zip(st.tabs([name for name, _ in shown]), shown, strict=True):
         part = replace(table, frame=table.frame.head(_ROWS))
         with tab:
-            draw.frame(part, document.currency, key=f"report_part_{table.title}")
+            draw_table.frame(part, document.currency, key=f"report_part_{table.title}")
             if (more := len(table.frame) - _ROWS) > 0:
                 st.caption(f"{more:,} more rows are in the file.")
 

@@ -7,7 +7,7 @@ from attribution import refresh_queries
 from attribution.operations import busy
 from attribution.paths import Home
 from attribution.roles import OPERATE
-from attribution.ui import access, draw, formats
+from attribution.ui import access, draw_table, formats
 from attribution.ui.views.data_health import progress, runs_table, steps_table
 
 EVERY = "2s"
@@ -50,10 +50,10 @@ def _refreshes(home: Home, *, running: bool) -> None:
     )
     with newest:
         if newest.open:
-            draw.frame(steps_table(steps), "USD", key="steps")
+            draw_table.frame(steps_table(steps), "USD", key="steps")
     with every:
         if every.open:
-            draw.frame(runs_table(runs), "USD", key="runs")
+            draw_table.frame(runs_table(runs), "USD", key="runs")
 
 
 def _newest_state(runs: pd.DataFrame) -> str:

@@ -10,7 +10,8 @@ draw.opening(view)
 draw.metrics(view)
 for names in (("months", "waits"), ("service_line", "location")):
     draw.figures(view, names)
-draw.figures(view, ("drivers", "sites"))
+for name in ("drivers", "sites"):
+    draw.figures(view, (name,))
 if "sites" in view.tables:
     draw.table(view, "sites")
 export.experience(context)

@@ -11,10 +11,19 @@ from few_models import build_only
 from servers.clinic import ads, clinic, records
 from servers.scripted import slices
 
-from attribution import generations, identity, loading, refresh, settings, warehouse
+from attribution import (
+    generations,
+    identity,
+    loading,
+    refresh,
+    settings,
+    source_loads,
+    warehouse,
+)
 from attribution.engines.duckdb import Building
 from attribution.ledger import Ledger
 from attribution.paths import Home
+from attribution.refresh_steps import Event
 from connectors import SOURCES
 
 
@@ -50,7 +59,7 @@ def half_a_copy(origin: Path, target: Path) -> None:
 POINTS: dict[str, tuple[Any, str, Any]] = {
     "at the start": (warehouse, "begin", die),
     "while copying the last generation": (shutil, "copyfile", half_a_copy),
-    "after beginning": (refresh._Run, "_load_all", die),
+    "after beginning": (source_loads.SourceLoads, "load_all", die),
     "inside a load": (loading.rejects, "keep", die),
     "after the vault": (identity.Vault, "keep", after(identity.Vault.keep)),
     "before closing": (Building, "close", die),
@@ -75,7 +84,7 @@ def run(folder: Path, point: str, *, every_model: bool = False) -> None:
         build_only()
     second_week()
 
-    def watch(event: refresh.Event) -> None:
+    def watch(event: Event) -> None:
         if event.step == point and event.state == "done":
             die()
 

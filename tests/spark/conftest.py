@@ -11,12 +11,12 @@ from test_every_source import loaded
 __all__ = ["cluster", "loaded"]  # `loaded` loads every source, once for each file that asks for it
 # What most models do. The first that does it has Java read some thousand classes.
 _FIRST = (
-    "create table warm using parquet as select id % 7 as k, cast(id as string) as t from range(99)",
-    (
-        "create table warmer using parquet as select k, count(*) as n, max(t) as t, "
-        "row_number() over (partition by k order by count(*)) as place "
-        "from warm group by k having count(*) > 1"
-    ),
+    "create table warm as select id % 7 as k, cast(id as string) as t from range(99)",
+    """
+    create table warmer as select k, count(*) as n, max(t) as t,
+        row_number() over (partition by k order by count(*)) as place
+    from warm group by k having count(*) > 1
+    """,
     "drop table warm",
     "drop table warmer",
 )

@@ -23,7 +23,7 @@ _UNCONTACTED = (
     "that. Choose a longer period to see earlier campaigns."
 )
 _UNTOLD = (
-    "are known to have been in no campaign. Whoever fell silent in other months, or was in one, is "
+    "are known to have been in no campaign. Others, also those whom a campaign contacted, are "
     "in groups of fewer than eleven people, which readers who have the role analyst see. Choose a "
     "longer period to see more."
 )
