@@ -192,8 +192,7 @@ def test_an_installation_moves_to_postgresql_and_back(moved, cluster, monkeypatc
         assert marts_of(moved, url, monkeypatch) == before
         with few_models(MOVED):
             migrate(moved, cluster.url, said.append)
-        proved = [words for words in said if "are the same in both places" in words]
-        assert ["and run `caretrace refresh`" in words for words in proved] == [True, True]
+        assert sum("are the same in both places" in words for words in said) == 2
     assert marts_of(moved, cluster.url, monkeypatch) == before
 
 
