@@ -322,7 +322,7 @@ def test_a_choice_can_be_shared_by_its_address(open_page: OPEN):
     page.get_by_test_id("stSidebarNav").get_by_text("Channels").click()
     expect(page.locator("h1")).to_have_text("Channels", timeout=PATIENCE_MS)
     expect(page.get_by_test_id("stSidebar")).to_contain_text("26 weeks")
-    page.wait_for_function("location.search.includes('service=cardiology')", timeout=PATIENCE_MS)
+    expect(page).to_have_url(re.compile("service=cardiology"), timeout=PATIENCE_MS)
     assert "period=26w" in page.url
 
 
