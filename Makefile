@@ -52,9 +52,9 @@ IN_MEMORY = $(shell [ -w /dev/shm ] && [ "$$(df -k --output=avail /dev/shm | tai
   && [ "$$(awk '/^MemAvailable/ {print $$2}' /proc/meminfo)" -gt 8000000 ] && echo TMPDIR=/dev/shm)
 
 unit: .venv/dev.ok browser
-	# Two more than there are cores: browsers, servers and time-outs are waited for. A file stays
+	# One more than there are cores: browsers, servers and time-outs are waited for. A file stays
 	# with one worker, which makes its servers and warehouses once; tests/conftest.py orders them.
-	$(IN_MEMORY) $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(IN_MEMORY) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # Spark with all its jars, 450 MB, which nothing else needs.
 .venv/spark.ok: .venv/dev.ok requirements/spark.lock
@@ -62,12 +62,13 @@ unit: .venv/dev.ok browser
 	touch $@
 
 # A cluster of this computer alone: a master, two workers, a Spark Connect server.
+SPARK_TESTS ?= tests/spark
 test-spark:
 	@if command -v java >/dev/null; then $(MAKE) --no-print-directory spark-unit; else \
 	  echo "NOT TESTED: Spark, which needs Java 17 on the PATH; there is none." >&2; fi
 
 spark-unit: .venv/spark.ok
-	$(BIN)/python -m pytest -n 0 --timeout 600 tests/spark
+	$(IN_MEMORY) $(BIN)/python -m pytest -n 0 --timeout 600 $(SPARK_TESTS)
 
 # The pages are tested in a real browser: Debian's Chromium, driven by Playwright.
 browser:

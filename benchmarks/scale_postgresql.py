@@ -6,7 +6,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
-from engines_fixture import postgres
 from sqlalchemy import Connection
 
 from attribution import warehouse
@@ -66,6 +65,8 @@ class Server:
 @contextmanager
 def served() -> Iterator[Server]:
     """A server for the block, and the variable that names it."""
+    from engines_fixture import postgres  # of the tests: DuckDB is measured without them
+
     with postgres() as address:
         server = Server(address)
         os.environ["CARETRACE_WAREHOUSE"] = server.url

@@ -4,6 +4,8 @@
 --
 -- In every cell the channels and the baseline are what was converted, to the micro. Channels get
 -- their share rounded down, so the baseline is never below nothing; refunds are the baseline's.
+-- Nineteen digits times eighteen are the 38 that every engine keeps whole. A share of less than
+-- a billionth is what rounding leaves of nothing.
 
 with
 
@@ -18,14 +20,14 @@ shared as (
         int_panel_conversions.week,
         int_panel_conversions.currency,
         cast(
-            int_panel_conversions.conversions
+            cast(int_panel_conversions.conversions as decimal(19, 0))
             * cast(int_incremental_shares.share as decimal(18, 12)) as decimal(38, 12)
         ) as conversions,
         case
             when int_panel_conversions.value_micros > 0
                 then cast(
                     floor(
-                        int_panel_conversions.value_micros
+                        cast(int_panel_conversions.value_micros as decimal(19, 0))
                         * cast(int_incremental_shares.share as decimal(18, 12))
                     ) as bigint
                 )
@@ -38,6 +40,7 @@ shared as (
             and int_panel_conversions.service_line = int_incremental_shares.service_line
             and int_panel_conversions.location = int_incremental_shares.location
             and int_panel_conversions.week = cast(int_incremental_shares.week as date)
+    where int_incremental_shares.share > 0.000000001
 
 ),
 
