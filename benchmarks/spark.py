@@ -55,7 +55,7 @@ create table int_touches as
 select
     pmod(xxhash64(id, 3), {people}) as person_id,
     timestamp_seconds(1704067200 + pmod(xxhash64(id, 1), 15552000)) as touched_at,
-    1 as tie,
+    cast(id as int) as tie,
     cast(1 + pmod(xxhash64(id, 4), 60) as int) as map_id,
     cast(1 + pmod(xxhash64(id, 4), 20) as int) as channel_id,
     pmod(xxhash64(id, 4), 20) = 7 as is_direct,
@@ -65,7 +65,7 @@ from range(0, {touches}, 1, 16)
 CONVERSIONS = """
 create table int_conversions as
 select
-    row_number() over (order by mark) as conversion_id,
+    row_number() over (order by mark, person_id, tie) as conversion_id,
     'kept' as kind,
     person_id,
     timestamp_seconds(unix_seconds(touched_at) + pmod(xxhash64(mark, 6), 1728000)) as decided_at,
