@@ -51,6 +51,8 @@ def test_what_was_booked_is_counted_as_it_stood_so_many_weeks_before():
             ("kept", "location", "north", MONDAY, 1, 2.0),
             ("kept", "location", "south", MONDAY, 5, 1.0),
             ("new_patient", "total", "(all)", MONDAY, 0, 9.0),
+            ("kept", "channel", "video", MONDAY, 1, 5.0),
+            ("lead", "total", "(all)", MONDAY, 1, 3.0),
         ],
         columns=["metric", "dimension", "member", "week", "weeks_ahead", "value"],
     )
