@@ -69,7 +69,7 @@ def test_the_choice_is_explained_with_the_error_of_each_model():
     )
     assert why(errors) == (
         "Exponential smoothing is used: on weeks it had not seen it was off by 10.5%, Prophet by "
-        "10.0% and Same week last year by 20.0%; a model that is hardly better does not replace it."
+        "10.0% and same week last year by 20.0%; a model that is hardly better does not replace it."
     )
     errors["is_chosen"] = [False, True, False]
     assert how_sure(errors) == "Held-out error 10.0%; Exponential smoothing: 10.5%."

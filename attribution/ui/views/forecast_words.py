@@ -32,12 +32,17 @@ def why(errors: pd.DataFrame) -> str:
     if known.empty:
         return f"{said}. No other model could be fitted."
     others = [
-        f"{MODELS.get(row['model'], row['model'])} by {formats.rate(float(row['wape']))}"
+        f"{_inside(MODELS.get(row['model'], row['model']))} by {formats.rate(float(row['wape']))}"
         for row in records(known.sort_values(["wape", "model"]))
     ]
     least = float(known["wape"].min())
     reason = "" if error <= least else "; a model that is hardly better does not replace it"
     return f"{said}, {formats.several(others)}{reason}."
+
+
+def _inside(name: str) -> str:
+    """A model's name within a sentence."""
+    return name if name.startswith("Prophet") else name[:1].lower() + name[1:]
 
 
 def how_sure(errors: pd.DataFrame) -> str:
