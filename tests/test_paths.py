@@ -7,8 +7,8 @@ import pytest
 from attribution.errors import BadInput
 from attribution.models import encoding
 from attribution.models.attribute import attribute_file
-from attribution.models.encoding import encode_frame
 from attribution.models.path_files import read_paths
+from attribution.models.path_frames import encode_frame
 
 
 def written(folder, text, encoding="utf-8"):
