@@ -155,7 +155,7 @@ def _runaway_row(path: Path) -> int | None:
             for row, _ in enumerate(csv.reader(file, strict=True), 2):  # noqa: B007
                 pass
         except csv.Error as error:
-            return row if "unexpected end" in str(error) else None
+            return row if "unexpected end" in str(error) or "limit" in str(error) else None
     return None
 
 

@@ -37,9 +37,9 @@ def encode_frame(frame: pd.DataFrame, separator: str = SEPARATOR) -> Paths:
 def _texts(column: "pd.Series[Any]") -> pa.Array:
     """Paths as texts; an empty path is none."""
     if pd.api.types.infer_dtype(column, skipna=True) != "string":
-        known = column.map(lambda text: isinstance(text, str) or pd.isna(text) is True)
-        if not known.astype(bool).all():
-            raise BadInput(f"{place(int(np.argmin(known)), counted, 'path')} is not a text.")
+        strange = ~(column.isna() | column.map(lambda text: isinstance(text, str)).astype(bool))
+        if strange.any():
+            raise BadInput(f"{place(int(np.argmax(strange)), counted, 'path')} is not a text.")
         column = column.astype("str")
     try:
         return pa.array(column, type=pa.string(), from_pandas=True).fill_null("")
