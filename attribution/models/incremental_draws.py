@@ -76,9 +76,9 @@ def usual(media: Sequence[Media]) -> Node:
 def walked(fits: Fits, rng: np.random.Generator) -> list[tuple[Node, float]]:
     """Settings and their weights, as a walk weighed them, its first sweep apart.
 
-    Each setting that a step could have gone to counts by the chance it had, whether or not the step
-    went there (Gelfand and Smith, JASA 85, 1990): its fit is made in any case, and a short walk says
-    more of what is not known.
+    Each setting that a step could have gone to counts by the chance it had, whether or not the
+    step went there (Gelfand and Smith, JASA 85, 1990): its fit is made in any case, and a short
+    walk says more of what is not known.
     """
     node, seen = usual(fits.intensities.media), Counter[Node]()
     for sweep in range(_SWEEPS):
