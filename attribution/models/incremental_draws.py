@@ -23,7 +23,7 @@ from attribution.models.incremental_groups import Groups
 
 DRAWS = 100
 _INNER = 10  # draws behind each published one; their mean is the estimate
-_SWEEPS = 3
+_SWEEPS = 10
 _MOVES = 25
 _KEPT = {True: (0.4, 0.6, 0.8, 0.9), False: (0.0, 0.3, 0.6)}
 _POWERS = (0.5, 0.7, 0.9)
@@ -60,8 +60,11 @@ class Fits:
             self._fits[node] = found
         return self._fits[node]
 
+    def choose(self, nodes: Sequence[Node], rng: np.random.Generator) -> Node:
+        """One of the nodes, with the probability that the evidence gives it."""
+        return nodes[int(rng.choice(len(nodes), p=self.weights(nodes)))]
+
     def weights(self, nodes: Sequence[Node]) -> Floats:
-        """The probability that the evidence gives each of some nodes."""
         evidence = np.array([self.fit(node).evidence for node in nodes])
         weight: Floats = np.exp(evidence - evidence.max())
         weight /= weight.sum()
@@ -74,24 +77,25 @@ def usual(media: Sequence[Media]) -> Node:
 
 
 def walked(fits: Fits, rng: np.random.Generator) -> list[tuple[Node, float]]:
-    """Settings and their weights, as a walk weighed them, its first sweep apart.
-
-    Each setting that a step could have gone to counts by the chance it had, whether or not the
-    step went there (Gelfand and Smith, JASA 85, 1990): its fit is made in any case, and a short
-    walk says more of what is not known.
-    """
+    """Settings and their weights: how often a walk was there, its first sweep apart."""
     node, seen = usual(fits.intensities.media), Counter[Node]()
     for sweep in range(_SWEEPS):
         for number, one in enumerate(fits.intensities.media):
-            for name, values in (("kept", _KEPT[one.channel in AWARENESS]), ("power", _POWERS)):
-                now = node.settings[number]
-                nodes = [_with(node, number, replace(now, **{name: value})) for value in values]
-                weights = fits.weights(nodes)
-                if sweep:
-                    seen.update(dict(zip(nodes, weights.tolist(), strict=True)))
-                node = nodes[int(rng.choice(len(nodes), p=weights))]
-    whole = sum(seen.values())
-    return [(one, weight / whole) for one, weight in seen.items()]
+            now = node.settings[number]
+            kept = [replace(now, kept=value) for value in _KEPT[one.channel in AWARENESS]]
+            node = fits.choose([_with(node, number, setting) for setting in kept], rng)
+            powers = [replace(node.settings[number], power=value) for value in _POWERS]
+            node = fits.choose([_with(node, number, setting) for setting in powers], rng)
+            if sweep:
+                seen[node] += 1
+    return [(one, count / seen.total()) for one, count in seen.items()]
+
+
+def along(nodes: Sequence[tuple[Node, float]], most: int) -> list[tuple[Node, float]]:
+    """At most so many nodes, from all along a walk: each stands for an equal part of it."""
+    reached = np.cumsum([weight for _, weight in nodes])
+    at = np.searchsorted(reached / reached[-1], (np.arange(most) + 0.5) / most)
+    return [(nodes[number][0], count / most) for number, count in Counter(at.tolist()).items()]
 
 
 def _with(node: Node, number: int, setting: Setting) -> Node:
