@@ -15,7 +15,7 @@ from attribution.metrics import KINDS
 from attribution.models import MODELS
 from attribution.paths import Home
 from attribution.settings import connector, options_of
-from attribution.transform import load_models
+from attribution.sql_models import load_models
 from connectors import SOURCES
 from connectors.contract import BY_TABLE
 from connectors.files import connect

@@ -36,7 +36,7 @@ from servers.microsoft_ads import MicrosoftAdsServer, spend
 from servers.microsoft_ads import sample as microsoft_campaigns
 from servers.yelp import YelpServer
 
-from attribution import cli, patient, settings, transform, warehouse
+from attribution import cli, patient, settings, sql_models, warehouse
 from attribution.ledger import Ledger
 from attribution.migrating import migrate
 from attribution.outreach_settings import Outreach
@@ -478,7 +478,7 @@ def test_postgresql_makes_the_same_tables(loaded, tmp_path, monkeypatch):
     """What every source told is carried to a PostgreSQL, which makes all of it anew: to 1e-9."""
     here, home = loaded.home, newest(loaded.home, tmp_path / "there")
     number = warehouse.current_generation(here)
-    models = transform.load_models()
+    models = sql_models.load_models()
     said: list[str] = []
     with postgres() as address:
         url = address.replace("postgresql://", "postgresql+psycopg://")
@@ -516,7 +516,7 @@ def audiences(driver: Any) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
-def published(one: Path, other: Path, file: str, models: list[transform.Model]) -> dict[str, str]:
+def published(one: Path, other: Path, file: str, models: list[sql_models.Model]) -> dict[str, str]:
     """What is not the same in two files that readers open."""
     grains = {model.name: model.grain for model in models}
     with (
