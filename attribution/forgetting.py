@@ -29,7 +29,7 @@ from attribution.rehashing import stamp
 from attribution.settings import Settings
 from attribution.tombstones import Forgotten, Record, bury, erased, forgotten
 from attribution.vault import open_vault
-from outreach import outbox
+from outreach.forgetting import forget as forget_messages
 
 # A reason in words of one's own could name somebody.
 REASONS = ("request", "consent", "error", "law")
@@ -150,7 +150,7 @@ def silence(home: Home) -> None:
 
 def _leave_outreach(home: Home, buried: Forgotten) -> None:
     contacts.forget(home, buried.people)
-    outbox.forget(home, buried.numbers, buried.people)
+    forget_messages(home, buried.numbers, buried.people)
 
 
 def _leave_others(settings: Settings, found: Found) -> None:

@@ -14,7 +14,7 @@ from attribution import settings as configuration
 from attribution.metrics import KINDS
 from attribution.models import MODELS
 from attribution.paths import Home
-from attribution.settings import connector, options_of
+from attribution.source_settings import connector, options_of
 from attribution.sql_models import load_models
 from connectors import SOURCES
 from connectors.contract import BY_TABLE

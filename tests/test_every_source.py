@@ -36,7 +36,7 @@ from servers.microsoft_ads import MicrosoftAdsServer, spend
 from servers.microsoft_ads import sample as microsoft_campaigns
 from servers.yelp import YelpServer
 
-from attribution import cli, patient, settings, sql_models, warehouse
+from attribution import cli, patient, settings, source_settings, sql_models, warehouse
 from attribution.ledger import Ledger
 from attribution.migrating import migrate
 from attribution.outreach_settings import Outreach
@@ -316,7 +316,7 @@ def running(
             said = each.settings.format(s=server, folder=dropped)
             lines += ["", f"[sources.{name}]", f'kind = "{each.kind}"', said]
             for secret, value in each.secrets(server).items():
-                patch.setenv(settings.secret_variable(name, secret), value)
+                patch.setenv(source_settings.secret_variable(name, secret), value)
         home.config.write_text("\n".join(lines), encoding="utf-8")
         yield servers
 

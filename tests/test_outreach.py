@@ -45,9 +45,9 @@ from connectors.contract import Appointment, Person
 from outreach import doubts, handoff
 from outreach.approval import approve, withdraw
 from outreach.flow import flow
+from outreach.forgetting import forget as forget_messages
 from outreach.letters import Letter
 from outreach.outbox import Change, Outbox, Stop
-from outreach.outbox import forget as forget_messages
 from outreach.planning import keep, plan
 from outreach.sending import send
 from outreach.smtp import Mailer, _message
@@ -161,7 +161,7 @@ def test_what_is_planned_twice_is_there_once_and_what_was_had_lately_is_not_plan
         keep(other, outbox, clinic)
     left_out = outbox.rows("select flow, day, person_id, owner from capped order by person_id")
     assert [(row["flow"], row["day"]) for row in left_out] == [("other", f"{NOW:%Y-%m-%d}")] * 2
-    outbox.forget([left_out[0]["person_id"]], [])
+    forget_messages(clinic, [left_out[0]["person_id"]], [])
     assert outbox.rows("select owner from capped") == [{"owner": left_out[1]["owner"]}]
 
 

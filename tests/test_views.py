@@ -27,7 +27,7 @@ from attribution.metrics import KINDS, METRICS, ratio
 from attribution.models import MODELS
 from attribution.paths import Home
 from attribution.queries import About, Marts, Scope
-from attribution.settings import SourceSettings
+from attribution.source_settings import SourceSettings
 from attribution.ui import charts, formats
 from attribution.ui.freshness import look_up
 from attribution.ui.scope import before, scope_of
