@@ -29,7 +29,7 @@ from servers.authority import localhost
 from servers.smtp import SmtpServer
 from warehouse_fixtures import Warehouse
 
-from attribution import audit, forgetting
+from attribution import audit, forgetting, whom_to_forget
 from attribution import settings as configuration
 from attribution.cli import main
 from attribution.contacts import Address, Contacts, _sendable, forget
@@ -332,14 +332,14 @@ def test_who_was_forgotten_is_planned_no_more_before_anything_is_built_anew(
         with monkeypatch.context() as killed:
             killed.setattr(forgetting, "silence", stopped)
             with pytest.raises(KeyboardInterrupt):
-                forgetting.forget(told, forgetting.asked(["asked@example.org"]), "request")
+                forgetting.forget(told, whom_to_forget.asked(["asked@example.org"]), "request")
         with pytest.raises(Busy, match="forgotten meanwhile"):
             keep(before, outbox, home)
     assert outbox_rows(home) == 0
     monkeypatch.setenv("CARETRACE_HOME", str(home.folder))
     assert main(["outreach", "send", "test"]) == 0
     assert "1 would be written to" in capsys.readouterr().out
-    forgetting.forget(told, forgetting.asked(["back@example.org"]), "request")
+    forgetting.forget(told, whom_to_forget.asked(["back@example.org"]), "request")
     with Contacts(home) as contacts, Outbox(home) as outbox:
         left = planned(home, (outreach_settings(home), contacts, outbox))
         assert (left.planned, left.dropped["no_address"]) == (0, before.dropped["no_address"] + 2)
