@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from attribution import cli
+from attribution import cli, source_settings
 from attribution import settings as configuration
 from attribution.metrics import KINDS
 from attribution.models import MODELS
@@ -149,7 +149,7 @@ def test_the_walk_through_has_every_kind_of_source(home: Home, monkeypatch):
     for name, table in tomllib.loads(whole)["sources"].items():
         for option in options_of(table["kind"]):
             if option.secret and option.required:
-                secret = configuration.secret_variable(name, option.name)
+                secret = source_settings.secret_variable(name, option.name)
                 monkeypatch.setenv(secret, "not-a-token")
     loaded = configuration.load(home)
     assert {source.kind for source in loaded.sources} == set(SOURCES)

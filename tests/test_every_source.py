@@ -21,7 +21,16 @@ from canaries import CLICK, MAIL, NAME, NUMBER, PHONE, TEXT, Canaries, Place, fo
 from canary_traffic import browsed
 from engines_fixture import difference, postgres
 from few_models import few_models
-from servers import fhir, fhir_sample, ga4_export, hubspot, salesforce, twilio, zendesk_sell
+from servers import (
+    fhir,
+    fhir_sample,
+    ga4_export,
+    hubspot,
+    salesforce,
+    salesforce_objects,
+    twilio,
+    zendesk_sell,
+)
 from servers.callrail import CallRailServer
 from servers.environment import AirNowServer, OpenMeteoServer, PollenServer
 from servers.ga4 import Ga4Server
@@ -208,9 +217,9 @@ SOURCES_HERE = {
     "sf": Each(
         "salesforce",
         ("contact", "deal", "touchpoint", "link"),
-        lambda: salesforce.SalesforceServer(salesforce.sample(TODAY)),
+        lambda: salesforce.SalesforceServer(salesforce_objects.sample(TODAY)),
         'endpoint = "{s.url}"\nconsumer_key = "loopback-consumer"\ndomain = "clinic.my"\n'
-        + _options(salesforce.OWN_FIELDS),
+        + _options(salesforce_objects.OWN_FIELDS),
         lambda server: {"consumer_secret": server.consumer_secret},
     ),
     "sell": Each(
