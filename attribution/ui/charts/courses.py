@@ -52,6 +52,7 @@ def course(
         "xaxis": {"fixedrange": True, "showgrid": False, "zeroline": False, **axis},
         "yaxis": {
             "tickformat": "+~g",
+            "labelalias": {"+0": "0"},
             "nticks": 6,
             "zeroline": True,
             "fixedrange": True,

@@ -52,6 +52,7 @@ def intervals(
         "xaxis": {
             "tickformat": "+~g",
             "ticksuffix": " pts",
+            "labelalias": {"+0 pts": "0 pts"},
             "nticks": 6,
             # Without nought in sight an interval cannot be judged.
             "rangemode": "tozero",
