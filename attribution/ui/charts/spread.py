@@ -51,8 +51,11 @@ def intervals(
         "height": 70 + 38 * len(labels),
         "xaxis": {
             "tickformat": "+~g",
+            # Once, so that numbers stand level on a phone; and nought has no sign.
             "ticksuffix": " pts",
-            "labelalias": {"+0 pts": "0 pts"},
+            "showticksuffix": "last",
+            "tickangle": 0,
+            "labelalias": {"+0": "0", "+0 pts": "0 pts"},
             "nticks": 6,
             # Without nought in sight an interval cannot be judged.
             "rangemode": "tozero",
