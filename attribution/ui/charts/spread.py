@@ -56,7 +56,7 @@ def intervals(
             "showticksuffix": "last",
             "tickangle": 0,
             "labelalias": {"+0": "0", "+0 pts": "0 pts"},
-            "nticks": 6,
+            "nticks": 5,
             # Without nought in sight an interval cannot be judged.
             "rangemode": "tozero",
             "zeroline": True,
