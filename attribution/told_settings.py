@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from attribution.errors import SettingsError
+from attribution.paths import Home
 
 T = TypeVar("T")
 _MEANT: dict[type, str] = {
@@ -49,6 +50,17 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """The name that was probably meant, to be put after a problem; nothing where none is near."""
     near = difflib.get_close_matches(name, sorted(known), 1)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def documents(home: Home) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The configuration, and the secrets beside it; SettingsError where one cannot be read."""
+    try:
+        told = tomllib.loads(home.config.read_text(encoding="utf-8"))
+        kept = home.secrets
+        secrets = tomllib.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{home.config} cannot be read: {error}.") from None
+    return told, secrets
 
 
 def read_toml(path: Path) -> dict[str, Any]:
