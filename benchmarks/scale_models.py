@@ -32,7 +32,7 @@ import scale_postgresql
 from scale import CONFIG, slope
 from scale_postgresql import Server
 
-from attribution import seeds, settings, transform, warehouse
+from attribution import seeds, settings, sql_models, transform, warehouse
 from attribution.identity_changes import ensure_identity_tables
 from attribution.paths import Home
 
@@ -136,7 +136,7 @@ def run(folder: Path, touches: int, server: Server | None = None) -> None:
     home = settled.home
     building = warehouse.begin(home, memory=os.environ.get("CARETRACE_MEMORY", "2GB"))
     steps = Steps(server)
-    models = transform.load_models()
+    models = sql_models.load_models()
 
     def fill() -> None:
         with building.connect() as connection:

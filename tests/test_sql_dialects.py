@@ -10,7 +10,7 @@ from sqlglot import exp
 from attribution.dialects import written_for
 from attribution.models.credit import credit_sql
 from attribution.paths import SQL
-from attribution.transform import LAYERS, load_checks, load_models, read_model
+from attribution.sql_models import LAYERS, load_checks, load_models, read_model
 
 MODELS = {model.name: model for model in load_models()}
 CHECKS = {check.name: check for check in load_checks()}

@@ -7,18 +7,12 @@ import pandas as pd
 import pytest
 from warehouse_fixtures import Warehouse, appointment, at, payment, touch
 
-from attribution import transform
+from attribution import model_tables
+from attribution.checksums import checksum
 from attribution.errors import TransformError
 from attribution.models.parameters import KINDS, CreditSettings, credit_settings, setting_credit
-from attribution.transform import (
-    build,
-    checksum,
-    in_order,
-    load_checks,
-    load_models,
-    read_model,
-    run_checks,
-)
+from attribution.sql_models import in_order, load_checks, load_models, read_model
+from attribution.transform import build, run_checks
 from connectors.contract import BY_TABLE
 
 
@@ -317,7 +311,7 @@ def test_in_parts_a_model_is_the_same_as_whole(warehouse, monkeypatch):
     for name in names:
         warehouse.connection.exec_driver_sql(f"create or replace table {name} as select 1 as one")
     warehouse.connection.commit()
-    monkeypatch.setattr(transform, "ROWS_OF_A_PART", 9)
+    monkeypatch.setattr(model_tables, "ROWS_OF_A_PART", 9)
     build(warehouse.connection, [model for model in warehouse.models if model.parts])
     warehouse.connection.rollback()  # of much, each model was committed
     assert held() == whole
