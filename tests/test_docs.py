@@ -104,6 +104,14 @@ def test_every_command_shown_can_be_typed(document, command):
     cli._parser().parse_args(words)
 
 
+def test_every_test_named_is_there():
+    text = (ROOT / "docs" / "other-tools.md").read_text(encoding="utf-8")
+    found = re.findall(r"`(test_\w+\.py)::(test_\w+)`", text)
+    assert len(found) > 25
+    for file, name in found:
+        assert f"def {name}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), (file, name)
+
+
 def test_every_command_is_in_the_documents():
     said = " ".join(command for _document, command in shown_commands())
     for name in commands().choices:

@@ -213,6 +213,11 @@ def test_the_file_sets_them_for_a_kind_or_for_all():
         ({"min_gap_minutes": -1}, "min_gap_minutes must be minutes from 0 to 10080"),
         ({"markov_order": 5}, 'markov_order must be 1, 2, 3, 4 or "auto"'),
         ({"markov_order": True}, 'markov_order must be 1, 2, 3, 4 or "auto"'),
+        ({"half_life_days": float("nan")}, "half_life_days must be from 0.01 to 3650"),
+        ({"half_life_days": float("inf")}, "half_life_days must be from 0.01 to 3650"),
+        ({"lead_gap_days": 1.5}, "lead_gap_days must be whole days, from 0 to 36500"),
+        ({"new_patient_days": float("inf")}, "new_patient_days must be whole days, from 1"),
+        ({"service_lines": {" ": {"collapse": True}}}, "service_lines has a line without a name"),
         ({"service_lines": 3}, "service_lines must be a table"),
         ({"service_lines": {"heart": 3}}, "service_lines.heart must be a table"),
         (

@@ -255,7 +255,7 @@ def test_credit_settings_are_read():
     ("table", "says"),
     [
         ({"halflife": 3}, "halflife is not a setting"),
-        ({"half_life_days": 0}, "half_life_days must be above 0"),
+        ({"half_life_days": 0}, "half_life_days must be from 0.01"),
         ({"half_life_days": "week"}, "half_life_days must be a number"),
         ({"position_ends": 0.6}, "position_ends must be above 0 and at most 0.5"),
         ({"milestone_each": 0.34}, "milestone_each must be above 0 and at most a third"),
@@ -264,7 +264,7 @@ def test_credit_settings_are_read():
         ({"lookback_days": {"sale": 9}}, "lookback_days.sale is not a conversion"),
         ({"after_previous": {"lead": "yes"}}, "after_previous.lead must be true or false"),
         ({"timezone": "Mars/Crater"}, "timezone 'Mars/Crater' is not one"),
-        ({"lead_gap_days": -1}, "lead_gap_days and new_patient_days must be days"),
+        ({"lead_gap_days": -1}, "lead_gap_days must be whole days"),
     ],
 )
 def test_impossible_credit_settings_are_named(table, says):

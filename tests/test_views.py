@@ -506,7 +506,11 @@ def test_journeys_are_those_of_the_quarters(marts, tables, scope):
     view = journeys.build(marts, scope)
     expected = in_quarters(tables["paths"], scope.service_lines or LINES)["journeys"].sum()
     assert metric(view, "journeys") == expected
-    assert view.tables["paths"].frame["journeys"].sum() == expected
+    listed = view.tables["paths"].frame
+    assert listed["journeys"].sum() == expected
+    paths = listed["path"].tolist()
+    assert "Other" not in paths[:-1]
+    assert "Other" in paths
     assert view.tables["flows"].frame["journeys"].sum() == expected
 
 

@@ -116,7 +116,10 @@ def _paths(every: pd.DataFrame) -> Table:
     )
     numbers = ["journeys", "converted", "touches", "days"]
     frame = gone.groupby("path", as_index=False)[numbers].sum()
-    frame = frame.sort_values(["converted", "journeys", "path"], ascending=[False, False, True])
+    # What is left of all the small ones is no path: it stands below those that are.
+    frame = frame.assign(rest=frame["path"] == formats.title(OTHER)).sort_values(
+        ["rest", "converted", "journeys", "path"], ascending=[True, False, False, True]
+    )
     frame = frame.assign(
         path_rate=frame["converted"] / frame["journeys"],
         mean_touches=frame["touches"] / frame["journeys"],
