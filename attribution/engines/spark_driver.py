@@ -139,6 +139,8 @@ def connect(remote: str) -> Connection:
         session = SparkSession.builder.remote(remote).create()
         # Days and weeks are those of UTC, as in the other engines, whatever the server's clock is.
         session.conf.set("spark.sql.session.timeZone", "UTC")
+        # What does not fit is an error here as there, and comes back as no other number.
+        session.conf.set("spark.sql.ansi.enabled", "true")
     return Connection(session)
 
 
