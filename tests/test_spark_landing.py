@@ -112,8 +112,8 @@ def test_an_old_server_is_refused(version, fine):
         # As a cluster said it whose disk was full, and one whose server was killed.
         (
             (
-                "[TASK_WRITE_FAILED] Task failed while writing rows to file:/w/filled. SQLSTATE: 58030"
-                "\n\nJVM stacktrace:\nCaused by: java.io.IOException: No space left on device"
+                "[TASK_WRITE_FAILED] Task failed while writing rows. SQLSTATE: 58030\n\nJVM "
+                "stacktrace:\nCaused by: java.io.IOException: No space left on device"
             ),
             "Spark has no space left on a disk of its workers",
         ),

@@ -28,6 +28,7 @@ _SENTENCES = {
     "UNAVAILABLE|INVALID_HANDLE|Socket closed|Connection re(fused|set)": "The connection to Spark "
     "was lost, or its server was started anew. See that it runs, and run this again.",
 }
+_STANDS = "What was published still stands."
 _LENT = count(1)  # of every table that was lent, its own name: several may be at once
 
 
@@ -38,18 +39,23 @@ def in_words() -> Iterator[None]:
         yield
     except (Error, DBAPIError) as error:
         told = getattr(error, "orig", None) or error
-        raise StorageError(f"{_sentence(told)} What was published still stands.") from error
+        said = _sentence(told) or (
+            f"Spark did not do as it was told ({type(told).__name__}). Look at the server's log, "
+            "then run this again."
+        )
+        raise StorageError(f"{said} {_STANDS}") from error
+
+
+def explain(context: Any) -> None:
+    """As a listener to errors of an engine: raise StorageError where it is none of a statement."""
+    if said := _sentence(context.original_exception):
+        raise StorageError(f"{said} {_STANDS}") from context.original_exception
 
 
 def _sentence(error: BaseException) -> str:
-    """What went wrong and what to do; nothing is quoted of what Spark says."""
-    for words, sentence in _SENTENCES.items():
-        if re.search(words, str(error)):
-            return sentence
-    return (
-        f"Spark did not do as it was told ({type(error).__name__}). Look at the server's log, then "
-        "run this again."
-    )
+    """What went wrong with the cluster and what to do, without a word of Spark's; "" if unknown."""
+    found = (sentence for words, sentence in _SENTENCES.items() if re.search(words, str(error)))
+    return next(found, "")
 
 
 def session_of(connection: Connection) -> Any:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from attribution.engines import spark_dialect
+from attribution.engines.spark_arrow import explain
 from attribution.errors import SettingsError, StorageError
 from attribution.nameplate import nameplate
 from attribution.paths import Home
@@ -65,6 +66,7 @@ def engine_for(url: URL, database: str | None = None) -> Engine:
             f"{f' in database {database}' if database else ''} ({type(error.orig).__name__}). "
             "Look at the server's log, and at the token in CARETRACE_WAREHOUSE if it needs one."
         ) from None
+    event.listen(engine, "handle_error", explain)
     return engine
 
 
@@ -122,6 +124,8 @@ def _catalog(connection: Connection) -> tuple[str, bool, str]:
         _do(connection, f"create database if not exists {probe}")
         _do(connection, f"create or replace view {probe}.probe as select 1 as one")
         _do(connection, f"create table {probe}.written as select 1 as one")
+    except StorageError as error:
+        return "Spark's catalog", False, str(error)
     except DBAPIError as error:
         return (
             "Spark's catalog",
