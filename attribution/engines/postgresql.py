@@ -32,7 +32,7 @@ from attribution.engines.postgresql_books import (
     point_at,
     schemas_of,
 )
-from attribution.engines.postgresql_files import keep_files
+from attribution.engines.postgresql_files import Offering, keep_files
 from attribution.engines.postgresql_lock import holding, transaction
 from attribution.engines.postgresql_moving import Receiving
 from attribution.engines.postgresql_server import engine_for, looked_at
@@ -249,9 +249,14 @@ class PostgreSql:
         return shutil.disk_usage(home.folder).free, 3 * generations.bytes_of(home)
 
     def findings(self, home: Home) -> Iterator[tuple[str, bool, str]]:
-        """Version, order of texts, rights, time zone and settings of the server."""
+        """Version, order of texts, rights, time zone and settings of the server.
+
+        Of a host that only serves pages: the version, and what it may take.
+        """
         try:
             with engine_for(self._url).connect() as connection:
-                yield from list(looked_at(connection))
+                found = list(looked_at(connection))
+                taken = Offering(connection, self._url).finding(home)
+                yield from [*found[:1], taken] if taken else found
         except StorageError as error:
             yield "PostgreSQL", False, str(error)

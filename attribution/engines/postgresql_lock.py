@@ -31,6 +31,7 @@ def holding(home: Home, url: URL, books: Sequence[str]) -> Iterator[Connection]:
     try:
         with engine.connect() as connection:
             _take(connection)
+            prove(connection)
             with transaction(connection):
                 for statement in books:
                     run(connection, statement)
@@ -39,7 +40,6 @@ def holding(home: Home, url: URL, books: Sequence[str]) -> Iterator[Connection]:
                     "insert into caretrace.holder values (?, ?, current_timestamp)",
                     (platform.node(), os.getpid()),
                 )
-            prove(connection)
             _HELD[home, url] = connection
             try:
                 yield connection

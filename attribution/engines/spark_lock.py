@@ -22,8 +22,10 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
 from attribution.engines.spark_arrow import in_words
-from attribution.engines.spark_server import engine_for, owner, place, prefix
+from attribution.engines.spark_server import engine_for, place, prefix
+from attribution.engines.spark_server import prove as prove_server
 from attribution.errors import Busy, StorageError
+from attribution.nameplate import nameplate
 from attribution.paths import Home
 from attribution.statements import run
 
@@ -91,6 +93,7 @@ def holding(home: Home, url: URL) -> Iterator[None]:
     try:
         with engine.connect() as connection:
             with in_words():
+                prove_server(connection, url)
                 held = _Held(connection, _take(connection, home, url), Lock())
             over = Event()
             heart = Thread(target=held.beat, args=(over,), daemon=True)
@@ -127,14 +130,14 @@ def _take(connection: Connection, home: Home, url: URL) -> str:
     mark = secrets.token_hex(8)
     for _ in range(3):
         now = _now(connection)
-        said = {"mark": mark, "home": owner(home), "who": _who(now), "seen": now}
+        said = {"mark": mark, "home": nameplate(home), "who": _who(now), "seen": now}
         if _created(connection, _name(), said):
             return mark
         holder = _holder(connection)
         if holder is None:
             continue  # let go of a moment ago
         # One of this home folder is dead, or it would have the folder's lock.
-        alive = holder.home != owner(home) and holder.now - holder.seen < SILENCE
+        alive = holder.home != nameplate(home) and holder.now - holder.seen < SILENCE
         if alive or not _passed_over(connection, holder):
             raise Busy(
                 f"Another refresh is running on {place(url)}: {holder.who}. Wait for it, or stop "
