@@ -8,8 +8,9 @@ its grain (proved unique after it is built) and its inputs (which order the buil
     -- inputs: int_conversions
 
 Where Python solves what SQL counted, `beside` names whole tables that it reads too. A model whose
-work would grow out of memory is built for a part of a table's rows after the other: `parts` names
-the table and a column of it, and its SQL reads those rows where `column % 1 = 0`.
+work would grow out of memory is built for a part of its rows after the other, as many as the rows
+of some tables need: `parts: a and b by column` names them and a column that is never null, and its
+SQL reads those rows where `column % 1 = 0`.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -390,12 +391,14 @@ def _in_parts(connection: Connection, model: Model, query: str) -> list[str]:
     """The query for one part of the rows after the other; the whole of it where they are few."""
     if not model.parts:
         return [query]
-    table, column = model.parts.split(" by ")
-    parts = -(-_number(connection, f"select count(*) from {table}") // ROWS_OF_A_PART)
+    tables, column = model.parts.split(" by ")
+    rows = sum(_number(connection, f"select count(*) from {t}") for t in tables.split(" and "))
+    parts = -(-rows // ROWS_OF_A_PART)
     if parts < 2:
         return [query]
-    whole = f"{column} % 1 = 0"
-    return [query.replace(whole, f"{column} % {parts} = {part}") for part in range(parts)]
+    # What is left of a number below nought is below nought too.
+    own = [f"{column} % {parts} in ({part}, -{part})" for part in range(parts)]
+    return [query.replace(f"{column} % 1 = 0", some) for some in own]
 
 
 def _with_plain_numbers(connection: Connection, query: str) -> str:
