@@ -34,50 +34,53 @@ numbered_days as (
 
 ),
 
+placed as (
+
+    select
+        *,
+        row_number() over (
+            partition by kind, decided_day
+            order by decided_at, person_id, service_line, location, week, currency
+        ) as place_in_day
+    from int_decisions
+    where decided_day % 1 = 0
+
+),
+
 opened as (
 
     select
-        int_decisions.kind,
-        int_decisions.person_id,
-        int_decisions.decided_at,
-        int_decisions.decided_day,
-        int_decisions.decided_at
+        placed.kind,
+        placed.person_id,
+        placed.decided_at,
+        placed.decided_day,
+        placed.decided_at
         - cast(coalesce(own.lookback_days, every.lookback_days) as integer) * interval '1' day
             as opens_at,
         case
             when coalesce(own.after_previous, every.after_previous)
-                then int_decisions.previous_at
+                then placed.previous_at
         end as closed_at,
         coalesce(own.drops_direct, every.drops_direct) as drops_direct,
         coalesce(own.collapses, every.collapses) as collapses,
         coalesce(own.gap_seconds, every.gap_seconds) as gap_seconds,
-        int_decisions.lead_at,
-        case when int_decisions.kind <> 'lead' then int_decisions.booked_at end as booked_at,
-        int_decisions.booked_lead_at,
-        int_decisions.service_line,
-        int_decisions.location,
-        int_decisions.week,
-        int_decisions.currency,
-        int_decisions.conversions,
-        int_decisions.value_micros,
-        row_number() over (
-            partition by int_decisions.kind, int_decisions.decided_day
-            order by
-                int_decisions.decided_at,
-                int_decisions.person_id,
-                int_decisions.service_line,
-                int_decisions.location,
-                int_decisions.week,
-                int_decisions.currency
-        ) as place_in_day
-    from int_decisions
+        placed.lead_at,
+        case when placed.kind <> 'lead' then placed.booked_at end as booked_at,
+        placed.booked_lead_at,
+        placed.service_line,
+        placed.location,
+        placed.week,
+        placed.currency,
+        placed.conversions,
+        placed.value_micros,
+        placed.place_in_day
+    from placed
     inner join setting_credit as every
-        on int_decisions.kind = every.kind and every.service_line = ''
+        on placed.kind = every.kind and every.service_line = ''
     left join setting_credit as own
         on
-            int_decisions.kind = own.kind
-            and int_decisions.service_line = own.service_line
-    where int_decisions.decided_day % 1 = 0
+            placed.kind = own.kind
+            and placed.service_line = own.service_line
 
 ),
 

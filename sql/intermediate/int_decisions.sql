@@ -164,7 +164,6 @@ gathered as (
     select
         kind,
         person_id,
-        part_key,
         decided_at,
         service_line,
         location,
@@ -174,59 +173,103 @@ gathered as (
         cast(sum(value_micros) as bigint) as value_micros
     from dated
     where part_key % 1 = 0
-    group by 1, 2, 3, 4, 5, 6, 7, 8
+    group by 1, 2, 3, 4, 5, 6, 7
+
+),
+
+-- What was decided at one moment of a person, and the last of each kind before it.
+moments as (
+
+    select
+        person_id,
+        decided_at,
+        max(case when kind = 'lead' then decided_at end) as lead_at,
+        max(case when kind = 'booked' then decided_at end) as booked_at,
+        max(case when kind = 'kept' then decided_at end) as kept_at,
+        max(case when kind = 'new_patient' then decided_at end) as new_patient_at,
+        max(case when kind = 'collected' then decided_at end) as collected_at
+    from gathered
+    where person_id is not null
+    group by person_id, decided_at
+
+),
+
+followed as (
+
+    select
+        person_id,
+        decided_at,
+        lead_at,
+        booked_at,
+        max(lead_at) over (
+            partition by person_id order by decided_at
+            rows between unbounded preceding and 1 preceding
+        ) as last_lead_at,
+        max(booked_at) over (
+            partition by person_id order by decided_at
+            rows between unbounded preceding and 1 preceding
+        ) as last_booked_at,
+        max(kept_at) over (
+            partition by person_id order by decided_at
+            rows between unbounded preceding and 1 preceding
+        ) as last_kept_at,
+        max(new_patient_at) over (
+            partition by person_id order by decided_at
+            rows between unbounded preceding and 1 preceding
+        ) as last_new_patient_at,
+        max(collected_at) over (
+            partition by person_id order by decided_at
+            rows between unbounded preceding and 1 preceding
+        ) as last_collected_at
+    from moments
 
 ),
 
 reached as (
 
     select
-        *,
-        lag(decided_at) over (partition by kind, person_id, part_key order by decided_at)
-            as before_at,
-        max(case when kind = 'lead' then decided_at end) over (
-            partition by person_id, part_key order by decided_at
-        ) as lead_at,
-        max(case when kind = 'booked' then decided_at end) over (
-            partition by person_id, part_key order by decided_at
-        ) as booked_at
-    from gathered
-
-),
-
--- Rows of one moment have each other before them: what is before them all is before the first.
-spaced as (
-
-    select
-        *,
-        max(case when before_at < decided_at then before_at end) over (
-            partition by kind, person_id, part_key order by decided_at
-        ) as previous_at,
-        max(case when kind = 'booked' then lead_at end) over (
-            partition by person_id, part_key order by decided_at
+        person_id,
+        decided_at,
+        last_lead_at,
+        last_booked_at,
+        last_kept_at,
+        last_new_patient_at,
+        last_collected_at,
+        coalesce(lead_at, last_lead_at) as lead_at,
+        coalesce(booked_at, last_booked_at) as booked_at,
+        max(case when booked_at is not null then coalesce(lead_at, last_lead_at) end) over (
+            partition by person_id order by decided_at
         ) as booked_lead_at
-    from reached
+    from followed
 
 ),
 
 final as (
 
     select
-        kind,
-        person_id,
-        decided_at,
-        cast(floor(extract(epoch from decided_at) / 86400) as integer) as decided_day,
-        case when person_id is not null then previous_at end as previous_at,
-        case when person_id is not null then lead_at end as lead_at,
-        case when person_id is not null then booked_at end as booked_at,
-        case when person_id is not null then booked_lead_at end as booked_lead_at,
-        service_line,
-        location,
-        week,
-        currency,
-        conversions,
-        value_micros
-    from spaced
+        gathered.kind,
+        gathered.person_id,
+        gathered.decided_at,
+        cast(floor(extract(epoch from gathered.decided_at) / 86400) as integer) as decided_day,
+        case gathered.kind
+            when 'lead' then reached.last_lead_at
+            when 'booked' then reached.last_booked_at
+            when 'kept' then reached.last_kept_at
+            when 'new_patient' then reached.last_new_patient_at
+            when 'collected' then reached.last_collected_at
+        end as previous_at,
+        reached.lead_at,
+        reached.booked_at,
+        reached.booked_lead_at,
+        gathered.service_line,
+        gathered.location,
+        gathered.week,
+        gathered.currency,
+        gathered.conversions,
+        gathered.value_micros
+    from gathered
+    left join reached
+        on gathered.person_id = reached.person_id and gathered.decided_at = reached.decided_at
 
 )
 
