@@ -292,12 +292,16 @@ def test_in_parts_a_model_is_the_same_as_whole(warehouse, monkeypatch):
             touch(f"t{i}", f"p{i % 7}", at("2024-01-01") + timedelta(days=20 * i))
             for i in range(30)
         ),
-        appointment("a", "p1", at("2024-06-01"), at("2024-06-02"), "booked"),
+        *(
+            appointment(f"a{i}", f"p{i % 7}", day, day + timedelta(days=1), "booked")
+            for i in range(0, 30, 3)
+            for day in [at("2024-01-02") + timedelta(days=20 * i)]
+        ),
     )
     names = [model.name for model in warehouse.models if model.parts]
     whole = {name: checksum(warehouse.connection, name) for name in names}
     assert sorted(names) == [
-        *("int_conversions", "int_decisions", "int_lost_journeys", "int_lost_touches")
+        *("int_conversions", "int_decisions", "int_lost_journeys", "int_lost_touches", "journeys")
     ]
     assert all(warehouse.rows(f"select 1 from {name}") for name in names)
     for name in names:
