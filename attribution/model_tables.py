@@ -87,12 +87,14 @@ def _in_parts(connection: Connection, model: Model) -> list[str]:
     """The query for one part of the rows after the other; the whole of it where they are few."""
     if not model.parts:
         return [model.query]
-    table, column = model.parts.split(" by ")
-    parts = -(-number(connection, f"select count(*) from {table}") // ROWS_OF_A_PART)
+    tables, column = model.parts.split(" by ")
+    rows = sum(number(connection, f"select count(*) from {t}") for t in tables.split(" and "))
+    parts = -(-rows // ROWS_OF_A_PART)
     if parts < 2:
         return [model.query]
-    whole = f"{column} % 1 = 0"
-    return [model.query.replace(whole, f"{column} % {parts} = {part}") for part in range(parts)]
+    # What is left of a number below nought is below nought too.
+    own = [f"{column} % {parts} in ({part}, -{part})" for part in range(parts)]
+    return [model.query.replace(f"{column} % 1 = 0", some) for some in own]
 
 
 def _with_plain_numbers(connection: Connection, query: str) -> str:

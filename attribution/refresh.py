@@ -6,7 +6,6 @@ reading the old generation until the last line, and after any failure before it.
 """
 
 import gc
-import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from attribution import (
 from attribution.at_rest import owner_only
 from attribution.backfill import Part
 from attribution.checksums import checksum
+from attribution.build_memory import build_memory
 from attribution.errors import SettingsError, StorageError, told
 from attribution.home_condition import enough_space, own, spoils, writable
 from attribution.ledger import Ledger
@@ -134,7 +134,7 @@ class _Run:
 
     def run(self) -> Outcome:
         home = self.settings.home
-        building = warehouse.begin(home, memory=os.environ.get("CARETRACE_MEMORY", "2GB"))
+        building = warehouse.begin(home, memory=build_memory())
         try:
             _, forgotten = deletions.prepare(home, building)
             asked = [s for s in self.settings.sources if f"load {s.name}" in self.planned]

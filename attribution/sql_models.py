@@ -8,8 +8,9 @@ its grain (proved unique after it is built) and its inputs (which order the buil
     -- inputs: int_conversions
 
 Where Python solves what SQL counted, `beside` names whole tables that it reads too. A model whose
-work would grow out of memory is built for a part of a table's rows after the other: `parts` names
-the table and a column of it, and its SQL reads those rows where `column % 1 = 0`.
+work would grow out of memory is built for a part of its rows after the other, as many as the rows
+of some tables need: `parts: a and b by column` names them and a column that is never null, and its
+SQL reads those rows where `column % 1 = 0`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -96,7 +97,7 @@ class Model:
     sql: str
     solve: Solve | None = None
     beside: tuple[str, ...] = ()
-    parts: str = ""  # "table by column"
+    parts: str = ""  # "table and table by column"
 
     @property
     def query(self) -> str:
