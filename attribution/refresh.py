@@ -25,8 +25,8 @@ from attribution import (
 )
 from attribution.at_rest import owner_only
 from attribution.backfill import Part
-from attribution.checksums import checksum
 from attribution.build_memory import build_memory
+from attribution.checksums import checksum
 from attribution.errors import SettingsError, StorageError, told
 from attribution.home_condition import enough_space, own, spoils, writable
 from attribution.ledger import Ledger
