@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from attribution import cli
+from attribution import cli, source_settings
 from attribution import settings as configuration
 from attribution.metrics import KINDS
 from attribution.models import MODELS
 from attribution.paths import Home
-from attribution.settings import connector, options_of
-from attribution.transform import load_models
+from attribution.source_settings import connector, options_of
+from attribution.sql_models import load_models
 from connectors import SOURCES
 from connectors.contract import BY_TABLE
 from connectors.files import connect
@@ -157,7 +157,7 @@ def test_the_walk_through_has_every_kind_of_source(home: Home, monkeypatch):
     for name, table in tomllib.loads(whole)["sources"].items():
         for option in options_of(table["kind"]):
             if option.secret and option.required:
-                secret = configuration.secret_variable(name, option.name)
+                secret = source_settings.secret_variable(name, option.name)
                 monkeypatch.setenv(secret, "not-a-token")
     loaded = configuration.load(home)
     assert {source.kind for source in loaded.sources} == set(SOURCES)
