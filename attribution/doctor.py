@@ -15,15 +15,15 @@ from attribution.holding import sends_held
 from attribution.paths import Home
 from attribution.rotation import state
 from attribution.schedule.probing import probes as schedule_probes
-from attribution.settings import (
-    Settings,
+from attribution.settings import Settings
+from attribution.sign_in import sign_in
+from attribution.source_settings import (
     SourceSettings,
     connector,
     options_of,
     secret_variable,
     without_secrets,
 )
-from attribution.sign_in import sign_in
 from connectors import SOURCES
 from connectors.errors import SourceError
 from connectors.patience import Patience

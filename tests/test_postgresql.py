@@ -25,7 +25,7 @@ from attribution import cli, warehouse
 from attribution.engines import duckdb_moving, postgresql_server
 from attribution.engines.postgresql_arrow import fetch, lent
 from attribution.errors import BadInput, Busy, CaretraceError, SettingsError, StorageError
-from attribution.forgetting import asked, find, forget
+from attribution.forgetting import forget
 from attribution.identity import open_vault
 from attribution.ledger import Ledger
 from attribution.migrating import migrate
@@ -35,6 +35,7 @@ from attribution.refresh import refresh, rollback
 from attribution.rotation import rotate
 from attribution.settings import load
 from attribution.warehouse_url import read
+from attribution.whom_to_forget import asked, find
 from connectors import SOURCES
 
 _NUMBERS = count()

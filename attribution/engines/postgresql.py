@@ -30,7 +30,6 @@ from attribution.engines.postgresql_books import (
     move,
     numbers,
     point_at,
-    run,
     schemas_of,
 )
 from attribution.engines.postgresql_files import Offering, keep_files
@@ -41,6 +40,7 @@ from attribution.engines.private_copy import PrivateCopy
 from attribution.errors import StorageError
 from attribution.paths import Home
 from attribution.raw import ensure_raw_tables, loaded_tables, tables
+from attribution.statements import run
 
 BESIDE = "beside.duckdb"  # what is published, while the files that readers open are written of it
 
@@ -159,14 +159,14 @@ class PostgreSql:
         home.generations.mkdir(mode=0o700, parents=True, exist_ok=True)
         with holding(home, self._url, BOOKS) as connection:
             base = catch_up(home, connection)
-            found = run(
+            found: int | None = run(
                 connection,
                 "select number from caretrace.generation where state = 'building' and base is not "
                 f"distinct from {base or 'null::integer'} order by number desc limit 1",
             ).scalar()
             drop(connection, numbers(connection, "state <> 'published'") - {found or 0})
             resumed = found is not None
-            number = found if resumed else self._new(home, connection, base)
+            number = self._new(home, connection, base) if found is None else found
         if not home.generation(number).is_dir():
             generations.new_folder(home, number, f"postgresql {base}")
         for old in generations.numbers(home):

@@ -17,7 +17,7 @@ import psycopg
 from sqlalchemy import URL, Connection
 
 from attribution.at_rest import writing
-from attribution.engines.postgresql_books import files_of, run
+from attribution.engines.postgresql_books import files_of
 from attribution.engines.postgresql_errors import place, raise_in_words
 from attribution.engines.postgresql_server import engine_for
 from attribution.errors import StorageError
@@ -31,6 +31,7 @@ from attribution.generations import (
 )
 from attribution.ledger import Ledger, now
 from attribution.paths import Home
+from attribution.statements import run
 
 _PART = 1 << 22  # bytes of a file that are sent, kept and asked for at a time
 _NEEDED = (MARTS, VIEWERS)

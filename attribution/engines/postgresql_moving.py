@@ -12,7 +12,6 @@ from attribution.engines.postgresql_books import (
     move,
     numbers,
     point_at,
-    run,
     schemas_of,
 )  # fmt: skip
 from attribution.engines.postgresql_files import keep_files
@@ -21,6 +20,7 @@ from attribution.engines.postgresql_server import engine_for
 from attribution.errors import BadInput, StorageError
 from attribution.paths import Home
 from attribution.raw import batches, ensure_raw_tables, fetch, lent
+from attribution.statements import run
 
 _BATCH = 100_000
 

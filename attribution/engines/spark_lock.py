@@ -27,6 +27,7 @@ from attribution.engines.spark_server import prove as prove_server
 from attribution.errors import Busy, StorageError
 from attribution.nameplate import nameplate
 from attribution.paths import Home
+from attribution.statements import run
 
 BEAT = 60.0  # seconds from one sign of life to the next
 SILENCE = 900.0  # seconds after which a holder counts as gone
@@ -67,7 +68,7 @@ class _Held:
             with suppress(DBAPIError, StorageError):
                 if self.stands():
                     with self.turn:
-                        _do(
+                        run(
                             self.connection,
                             f"alter database {_name()} set dbproperties "
                             f"('caretrace.lock.seen' = '{_now(self.connection)}')",
@@ -76,7 +77,7 @@ class _Held:
     def let_go(self) -> None:
         with suppress(DBAPIError, StorageError):
             if self.stands():
-                _do(self.connection, f"drop database if exists {_name()} cascade")
+                run(self.connection, f"drop database if exists {_name()} cascade")
 
 
 _HELD: dict[tuple[Home, URL], _Held] = {}
@@ -157,16 +158,16 @@ def _passed_over(connection: Connection, holder: _Holder) -> bool:
     try:
         present = _holder(connection)
         if present is not None and present.mark == holder.mark:
-            _do(connection, f"drop database if exists {_name()} cascade")
+            run(connection, f"drop database if exists {_name()} cascade")
     finally:
-        _do(connection, f"drop database if exists {turn} cascade")
+        run(connection, f"drop database if exists {turn} cascade")
     return True
 
 
 def _created(connection: Connection, name: str, said: dict[str, object]) -> bool:
     listed = ", ".join(f"'caretrace.lock.{word}' = '{value}'" for word, value in said.items())
     try:
-        _do(
+        run(
             connection,
             f"create database {name} comment 'A refresh of caretrace is running.'"
             + (f" with dbproperties ({listed})" if listed else ""),
@@ -214,8 +215,3 @@ def _who(now: int) -> str:
 
 def _name() -> str:
     return f"{prefix()}_lock"
-
-
-def _do(connection: Connection, sql: str) -> None:
-    """Run a statement that is Spark's own."""
-    connection.exec_driver_sql(sql, execution_options={"no_parameters": True})

@@ -17,6 +17,7 @@ from attribution.engines.spark_arrow import explain
 from attribution.errors import SettingsError, StorageError
 from attribution.nameplate import nameplate
 from attribution.paths import Home
+from attribution.statements import run
 
 VARIABLE = "CARETRACE_SPARK_DATABASE"
 _PORT = 15002  # of Spark Connect, where the address has none
@@ -79,11 +80,11 @@ def _owner_before(home: Home) -> str:
 def owned(connection: Connection, home: Home) -> None:
     """Take a cluster's databases for a home folder; raises StorageError where another has them."""
     own = nameplate(home)
-    _do(connection, f"create database if not exists {prefix()}")
+    run(connection, f"create database if not exists {prefix()}")
     told = connection.exec_driver_sql(f"describe database extended {prefix()}").all()
     said = re.search(r"caretrace\.home,\s*(\w+)", " ".join(str(value) for _, value in told))
     if said is None or said[1] == _owner_before(home):
-        _do(
+        run(
             connection,
             f"alter database {prefix()} set dbproperties ('caretrace.home' = '{own}')",
         )
@@ -121,9 +122,9 @@ def _catalog(connection: Connection) -> tuple[str, bool, str]:
     """Whether databases and tables can be made, and outlive the server."""
     probe = f"{prefix()}_doctor"
     try:
-        _do(connection, f"create database if not exists {probe}")
-        _do(connection, f"create or replace view {probe}.probe as select 1 as one")
-        _do(connection, f"create table {probe}.written as select 1 as one")
+        run(connection, f"create database if not exists {probe}")
+        run(connection, f"create or replace view {probe}.probe as select 1 as one")
+        run(connection, f"create table {probe}.written as select 1 as one")
     except StorageError as error:
         return "Spark's catalog", False, str(error)
     except DBAPIError as error:
@@ -133,7 +134,7 @@ def _catalog(connection: Connection) -> tuple[str, bool, str]:
             f"No table could be made ({type(error.orig).__name__}): let the server create them.",
         )
     finally:
-        _do(connection, f"drop database if exists {probe} cascade")
+        run(connection, f"drop database if exists {probe} cascade")
     kind = str(connection.exec_driver_sql("set spark.sql.catalogImplementation").all()[0][1])
     lasting = (
         ""
@@ -179,8 +180,3 @@ def _version(connection: Connection) -> tuple[str, bool]:
 def place(url: URL) -> str:
     """Where the server is, without a token."""
     return f"{url.host}:{url.port or _PORT}"
-
-
-def _do(connection: Connection, sql: str) -> None:
-    """Run a statement that is Spark's own."""
-    connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
