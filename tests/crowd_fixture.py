@@ -12,7 +12,7 @@ from engines_fixture import difference
 from sqlalchemy import Connection
 from warehouse_fixtures import Warehouse, appointment, at, made_of, payment, touch
 
-from attribution import transform
+from attribution import sql_models, transform
 from attribution.models.parameters import CreditSettings
 from attribution.raw import columns, fetch, lent, tables
 from connectors.contract import Row
@@ -74,8 +74,8 @@ def differing(store: Warehouse, there: Connection) -> dict[str, str]:
     models = made_of(MARTS)
     transform.build(there, models)
     built = {model.name for model in models}
-    others = {model.name for model in transform.load_models()} - built
-    checks = [check for check in transform.load_checks() if not others & {*check.inputs}]
+    others = {model.name for model in sql_models.load_models()} - built
+    checks = [check for check in sql_models.load_checks() if not others & {*check.inputs}]
     assert checks
     transform.run_checks(there, checks)
     found: dict[str, str] = {}
