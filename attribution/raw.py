@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
 )
+from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
 from attribution.engines import Arrow, arrow_of
@@ -87,8 +88,15 @@ def ensure_raw_tables(connection: Connection) -> None:
     """Create the raw tables that are missing, and add columns that the contract has gained."""
     for row in ROWS:
         raw_table(row)
-    _METADATA.create_all(connection, checkfirst=True)
+    there = set(tables(connection))
+    missing = [table for table in _METADATA.sorted_tables if table.name not in there]
+    if missing:  # in one go: a statement for each of them takes the engine three times as long
+        dialect = connection.dialect
+        made = (str(CreateTable(table).compile(dialect=dialect)) for table in missing)
+        connection.exec_driver_sql(";".join(made))
     for table in _METADATA.sorted_tables:
+        if table.name not in there:
+            continue
         present = columns(connection, table.name)
         for column in table.columns:
             if column.name not in present:

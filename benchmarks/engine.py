@@ -36,7 +36,7 @@ from attribution.models.learned import chain_of, markov_weights, shapley_weights
 from attribution.models.orders import markov_orders
 from attribution.models.parameters import KINDS, CreditSettings, setting_tables
 from attribution.models.shares import shares_sql
-from attribution.transform import load_models
+from attribution.sql_models import load_models
 
 TOUCHES = """
 create table int_touches as

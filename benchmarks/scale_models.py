@@ -33,7 +33,7 @@ import scale_postgresql
 from scale import CONFIG, slope
 from scale_postgresql import Server
 
-from attribution import seeds, settings, transform, viewer_marts, warehouse
+from attribution import seeds, settings, sql_models, transform, viewer_marts, warehouse
 from attribution.build_memory import build_memory
 from attribution.identity_changes import ensure_identity_tables
 from attribution.paths import Home
@@ -138,7 +138,7 @@ def run(folder: Path, touches: int, server: Server | None = None) -> None:
     home = settled.home
     building = warehouse.begin(home, memory=build_memory())
     steps = Steps(server)
-    models = transform.load_models()
+    models = sql_models.load_models()
 
     def fill() -> None:
         with building.connect() as connection:

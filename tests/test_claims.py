@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from warehouse_fixtures import Warehouse, ad, at, call, contact, touch
+from warehouse_fixtures import Warehouse, ad, at, call, contact, made_of, touch
 
 from attribution.models import WEIGHED
 from attribution.models.parameters import CreditSettings
-from attribution.transform import build, load_checks, load_models, run_checks
+from attribution.sql_models import load_checks
+from attribution.transform import build, run_checks
 from connectors.contract import ClaimedConversions
 
 DAY = timedelta(days=1)
@@ -18,17 +19,7 @@ NOON = at("2024-05-15 12:00")  # a Wednesday
 WEEK = date(2024, 5, 13)
 
 
-def needed(*wanted):
-    """The models from which the wanted ones are built, in order."""
-    models = load_models()
-    kept = set(wanted)
-    for model in reversed(models):
-        if model.name in kept:
-            kept |= {*model.inputs, *model.beside}
-    return [model for model in models if model.name in kept]
-
-
-MODELS = needed("claims", "claim_credit", "credit")
+MODELS = made_of(("claims", "claim_credit", "credit"))
 CHECKS = [check for check in load_checks() if check.name.startswith("claims_")]
 
 

@@ -83,7 +83,7 @@ def rows_of(made):
 
 @pytest.fixture(scope="module")
 def warehouse() -> Iterator[Warehouse]:
-    opened = Warehouse(FIRST_ORDER, (*MARTS, "removal_effect"))
+    opened = Warehouse(FIRST_ORDER, (*MARTS, "removal_effect"), threads=2)
     yield opened
     opened.close()
 
@@ -91,7 +91,7 @@ def warehouse() -> Iterator[Warehouse]:
 @pytest.fixture(scope="module")
 def whole() -> Iterator[Warehouse]:
     """With every model, for the checks."""
-    opened = Warehouse(FIRST_ORDER)
+    opened = Warehouse(FIRST_ORDER, threads=2)
     yield opened
     opened.close()
 

@@ -293,7 +293,7 @@ def built():
                         service_line="dental",
                     )
                 )  # fmt: skip
-    warehouse = Warehouse()
+    warehouse = Warehouse(threads=2)
     yield warehouse.build(*rows)
     warehouse.close()
 
