@@ -18,7 +18,7 @@ from attribution.raw import columns, fetch, lent, tables
 from connectors.contract import Row
 
 # Of journeys under every model, and of what pages say about paths.
-MARTS = ("credit", "credit_dates", "paths", "path_lags", "positions", "transitions")
+MARTS = ("credit", "paths", "transitions")
 _START = at("2022-01-01")
 _STATUS = ("proposed", "booked", "fulfilled", "fulfilled", "arrived", "noshow")
 _AMOUNTS = ("0", "0.01", "33.33", "100", "-20", "123456.789012")

@@ -110,7 +110,7 @@ def test_what_laws_find_of_credit_holds_there_too(server):
     server.commit()
     engine = engine_for(server.engine.url, ("crowd",))
     with engine.begin() as there:
-        store = taken_to(there, 150)
+        store = taken_to(there, 80)
         assert differing(store, there) == {}
     assert len(store.rows("select distinct model from credit")) > 5
     assert store.rows("select count(*) from transitions") > [(10,)]
