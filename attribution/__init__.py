@@ -7,6 +7,7 @@ from typing import Any
 # takes many times the processor's while others are at work, and may add up in another order on
 # another computer. It is told before NumPy is imported; whoever has set it is left alone.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 __all__ = ["attribute"]
 
 
