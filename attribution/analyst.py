@@ -30,6 +30,20 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
     )
     parser.add_argument("--order", default="1", help="order of Markov: 1, 2, 3, 4 or auto (1)")
     parser.add_argument("--separator", default=" > ", help="what stands between channels (' > ')")
+    parser.add_argument(
+        "--position-ends",
+        type=float,
+        default=0.4,
+        metavar="SHARE",
+        help="what position gives the first touch and the last one, each (0.4)",
+    )
+    parser.add_argument(
+        "--half-life",
+        type=float,
+        default=2.0,
+        metavar="STEPS",
+        help="steps further back that halve a touch's weight in time_decay (2)",
+    )
     parser.add_argument("--format", choices=["csv", "json"], default="csv")
     parser.add_argument("--out", type=Path, help="the file to write (default: standard output)")
     parser.set_defaults(run=run)
@@ -38,13 +52,17 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
 def run(options: argparse.Namespace) -> int:
     """Attribute a file and write the answer; notes go to standard error."""
     from attribution.models.attribute import attribute_file
+    from attribution.models.path_rules import RuleSettings
 
-    if options.out is not None and not options.out.absolute().parent.is_dir():
-        raise BadInput(f"There is no folder {options.out.parent} to write {options.out.name} into.")
+    if options.out is not None:
+        _check_target(options.out, options.paths)
     models = [name for part in options.model for name in part.split(",") if name]
     order = int(options.order) if options.order.isdecimal() else options.order
+    settings = RuleSettings(options.position_ends, options.half_life)
     with _shown() as progress:
-        result = attribute_file(options.paths, models, order, progress, separator=options.separator)
+        result = attribute_file(
+            options.paths, models, order, progress, separator=options.separator, settings=settings
+        )
     for said in result.attrs["notes"]:
         note(f"{said}.")
     content = written(result, options.format)
@@ -55,6 +73,16 @@ def run(options: argparse.Namespace) -> int:
         options.out.write_bytes(content)
         print(f"Wrote {options.out}.", file=sys.stderr)  # noqa: T201
     return 0
+
+
+def _check_target(out: Path, source: Path) -> None:
+    """Refuse before anything is worked out what could not be written, or would cost the source."""
+    if not out.absolute().parent.is_dir():
+        raise BadInput(f"There is no folder {out.parent} to write {out.name} into.")
+    if out.is_dir():
+        raise BadInput(f"{out} is a folder; name a file in it to write the answer into.")
+    if out.exists() and source.exists() and out.samefile(source):
+        raise BadInput(f"{out} is the file of paths itself; name another one for the answer.")
 
 
 def written(result: pd.DataFrame, form: str) -> bytes:

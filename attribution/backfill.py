@@ -11,7 +11,8 @@ from datetime import date, timedelta
 from functools import partial
 
 from attribution.errors import BadInput
-from attribution.settings import Settings, SourceSettings
+from attribution.settings import Settings
+from attribution.source_settings import SourceSettings
 from connectors.source import Cursor, Item, Slice, Window
 
 

@@ -38,7 +38,7 @@ LAST = "last_backup"  # the ledger's flag: when, of which generation
 STORES = ("vault.sqlite", "contacts.sqlite", "outreach.sqlite", "ledger.sqlite")
 KEYS = ("key", "key.new", "secrets.toml")
 # Made anew, about one process alone, or of people in the clear.
-_LEFT = {"generations", "CURRENT", "drop", "handed_over", "logs", "simulating"}
+_LEFT = {"generations", "CURRENT", "drop", "handed_over", "logs", "nameplate", "simulating"}
 _LEFT_SUFFIXES = (".lock", ".tmp", "-wal", "-shm", "-journal")
 _TRIES = 5
 

@@ -74,7 +74,8 @@ def _keys(options: argparse.Namespace) -> int:
 
 
 def _forget(options: argparse.Namespace) -> int:
-    from attribution.forgetting import HOW, asked, find, forget, unfinished
+    from attribution.forgetting import forget, unfinished
+    from attribution.whom_to_forget import HOW, asked, find
 
     home = configuration.home()
     settings = configuration.load(home)

@@ -22,7 +22,7 @@ from attribution.retention import PAYLOADS, RUNS, Retention
 from attribution.settings import Settings
 from attribution.tombstones import Forgotten, bury_records, forgotten
 from attribution.vault import open_vault
-from outreach import outbox
+from outreach.forgetting import forget as forget_messages
 
 _MARK = "to_rewrite"
 
@@ -75,7 +75,7 @@ def delete(
             gone, more = erasing.erase(connection, buried) if buried else (0, [])
             if buried.pending:
                 # Now: what outreach sent them would be told to the warehouse again in a moment.
-                outbox.forget(home, buried.numbers, buried.people)
+                forget_messages(home, buried.numbers, buried.people)
             if past or gone:
                 _mark(connection)
             marked = _marked(connection)

@@ -25,6 +25,7 @@ def written_for(engine: str, sql: str, *, ordered: bool = True) -> str:
 
 
 def _written(dialect: str, tree: exp.Expr) -> str:
+    _in_order(tree)
     # The innermost first: what is put in the place of one holds those within it.
     for kind, formula in _FORMULAS.get(dialect, {}).items():
         for node in reversed(list(tree.find_all(kind))):
@@ -53,6 +54,24 @@ def spoken(engine: str, sql: str) -> tuple[str, ...]:
 
 
 _HOLE = "caretrace_value"
+
+
+def _in_order(tree: exp.Expr) -> None:
+    """What DuckDB looks back at in passing, once rows are in order, others order by themselves.
+
+    A window without an order of its own runs in the order of the CTE that has one; its first column
+    parts the rows, which so never look at those of another. DuckDB keeps the order of a subquery
+    and computes such windows as the rows go by; others would have to order all rows in one place.
+    """
+    ordered = [cte.this for cte in tree.find_all(exp.CTE) if cte.this.args.get("order")]
+    if len(ordered) != 1:
+        return
+    first, *others = ordered[0].args["order"].expressions
+    ordered[0].set("order", None)
+    for window in tree.find_all(exp.Window):
+        if not window.args.get("order") and not window.args.get("partition_by"):
+            window.set("partition_by", [first.this.copy()])
+            window.set("order", exp.Order(expressions=[each.copy() for each in others]))
 
 
 def _found(node: exp.Expression) -> exp.Expression:

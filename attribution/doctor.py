@@ -10,19 +10,20 @@ from attribution.at_rest import mend
 from attribution.backup import last_backup
 from attribution.errors import CaretraceError, StorageError
 from attribution.forgetting import unfinished
+from attribution.generations import PAGES_ONLY
 from attribution.holding import sends_held
 from attribution.paths import Home
 from attribution.rotation import state
 from attribution.schedule.probing import probes as schedule_probes
-from attribution.settings import (
-    Settings,
+from attribution.settings import Settings
+from attribution.sign_in import sign_in
+from attribution.source_settings import (
     SourceSettings,
     connector,
     options_of,
     secret_variable,
     without_secrets,
 )
-from attribution.sign_in import sign_in
 from connectors import SOURCES
 from connectors.errors import SourceError
 from connectors.patience import Patience
@@ -93,15 +94,18 @@ def _home(settings: Settings) -> Iterator[Finding]:
     if not home.writable:
         advice = f"it cannot be written: run as its owner, or chown and chmod 700 {home.folder}"
         yield Finding("home folder", False, advice)
+    engine = [Finding(*each) for each in warehouse.findings(home)]
+    pages_only = any(each.subject == PAGES_ONLY for each in engine)
     free, needed = warehouse.free_space(home)
+    what = "pull" if pages_only else "refresh"
     yield Finding(
         "free space",
         free >= needed,
-        f"{free / 1e9:.1f} GB free, a refresh may need {needed / 1e9:.1f} GB.",
+        f"{free / 1e9:.1f} GB free, a {what} may need {needed / 1e9:.1f} GB.",
     )
-    yield from (Finding(*each) for each in warehouse.findings(home))
+    yield from engine
     yield from _kept(home)
-    if not settings.sources:
+    if not (settings.sources or pages_only):
         yield Finding("sources", False, "none is configured: add a [sources.<name>] table.")
 
 

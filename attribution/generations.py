@@ -16,6 +16,8 @@ PRIVATE, PEOPLE, MARTS = "private.duckdb", "people.duckdb", "marts.duckdb"
 VIEWERS = "viewers.duckdb"
 PULLED = "pulled.json"  # beside files that came from another host: each with its SHA-256
 ROLLED_BACK = "rolled back"
+# What the doctor calls the finding of a host that takes files, and needs no sources.
+PAGES_ONLY = "pages of another host"
 
 
 def current_generation(home: Home) -> int | None:
@@ -28,6 +30,12 @@ def current_generation(home: Home) -> int | None:
         raise StorageError(
             f"{home.current} does not hold a generation's number. Run `caretrace rollback`."
         ) from None
+
+
+def is_pulled(home: Home) -> bool:
+    """Whether what pages read came from another host, so that this one only serves them."""
+    number = current_generation(home)
+    return number is not None and (home.generation(number) / PULLED).is_file()
 
 
 def numbers(home: Home) -> list[int]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, CursorResult
 
 from attribution.engine_sql import spoken
 from attribution.errors import StorageError
+from attribution.statements import run
 
 # A row of 100,000 nodes takes 17; more are a fault, and no engine should go on for ever.
 MOST_ROUNDS = 100
@@ -92,5 +93,5 @@ def _run(connection: Connection, sql: str) -> CursorResult[Any]:
     """Run a statement in DuckDB's SQL on whichever engine; what the last part of it answers."""
     *first, last = spoken(connection.dialect.name, sql)
     for statement in first:
-        connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
-    return connection.exec_driver_sql(last, execution_options={"no_parameters": True})
+        run(connection, statement)
+    return run(connection, last)

@@ -6,7 +6,7 @@ all of it commits at once. After a kill the old rows and the old cursor stand.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Lock
@@ -20,8 +20,17 @@ from attribution import rejects, restating
 from attribution.contacts import Contacts
 from attribution.erasing import records_in
 from attribution.load_books import Restated
-from attribution.privacy import Door, stored_fields
-from attribution.raw import has_person, lent
+from attribution.privacy import Door
+from attribution.raw import lent
+from attribution.staged_rows import (
+    has_rows,
+    insert,
+    leave_one_a_key,
+    listed,
+    merge,
+    staged,
+    stored_columns,
+)
 from attribution.tombstones import Record
 from connectors.columns import to_table
 from connectors.contract import MICROS, Row, contract_fields
@@ -102,8 +111,8 @@ class _Stage:
         with connection.begin():
             for row in piece.rows:
                 connection.exec_driver_sql(
-                    f"create or replace temp table {_staged(row)} as "
-                    f"select {_listed(_columns(row))}, cast(0 as bigint) as arrival "
+                    f"create or replace temp table {staged(row)} as "
+                    f"select {listed(stored_columns(row))}, cast(0 as bigint) as arrival "
                     f"from raw_{row.spec.table} limit 0"
                 )
 
@@ -145,10 +154,10 @@ class _Stage:
             # Of those rows alone that are loaded: who was forgotten leaves no address behind.
             clear = table.take(pc.subtract(arrow.column("arrival"), self.rows))
             self.loader.contacts.keep(self.loader.source, row, clear, arrow, door.region)
-        names = _listed(arrow.column_names)
+        names = listed(arrow.column_names)
         with self.connection.begin(), lent(self.connection, arrow) as name:
             self.connection.exec_driver_sql(
-                f"insert into {_staged(row)} ({names}) select {names} from {name}"
+                f"insert into {staged(row)} ({names}) select {names} from {name}"
             )
         self.rows += len(table)
         self.loader.on_rows(len(table))
@@ -201,7 +210,7 @@ class _Stage:
             )
             with self.connection.begin():
                 read = self.connection.exec_driver_sql(
-                    f"select cast({expression} as double) from {_staged(total.row)}"
+                    f"select cast({expression} as double) from {staged(total.row)}"
                 ).scalar_one()
             if abs(read - total.amount) <= max(0.005, 1e-6 * abs(total.amount)):
                 continue
@@ -224,7 +233,7 @@ class _Stage:
         for row in [row for row in self.piece.rows if row.spec.day is not None]:
             with self.connection.begin():
                 stray = self.connection.exec_driver_sql(
-                    f'select min("{row.spec.day}") from {_staged(row)} '
+                    f'select min("{row.spec.day}") from {staged(row)} '
                     f'where "{row.spec.day}" not between ? and ?',
                     (window.since, window.until),
                 ).scalar_one()
@@ -241,15 +250,15 @@ class _Stage:
         owner = (loader.source, self.account)
         with connection.begin():
             for row in self.piece.rows:
-                self._deduplicate(row)
-            stages = {row.spec.table: _staged(row) for row in self.piece.rows}
+                self.committed += leave_one_a_key(connection, row)
+            stages = {row.spec.table: staged(row) for row in self.piece.rows}
             rejects.take_back(connection, owner, self.piece, stages)
             for row in self.piece.rows:
                 replaced = self.piece.window is not None and row.spec.day is not None
                 if self.piece.window is not None and replaced:
                     was = restating.before(connection, row, owner, self.piece.window)
                     if was:
-                        told = restating.sums(connection, row, _staged(row), "", ())
+                        told = restating.sums(connection, row, staged(row), "", ())
                         self.restated += restating.compared(row, self.account, was, told)
                     connection.exec_driver_sql(
                         f"delete from raw_{row.spec.table} where source = ? and account = ? "
@@ -258,12 +267,12 @@ class _Stage:
                     )
                 # A keyset row may have its key on a day outside the window.
                 if replaced and row.spec.load == "window":
-                    self._insert(row, stamp)
-                elif self._has_rows(row):
+                    insert(connection, row, owner, stamp)
+                elif has_rows(connection, row, owner):
                     self._merge(row, owner, stamp, days_told=replaced)
                 else:
-                    self._insert(row, stamp)
-                connection.exec_driver_sql(f"drop table {_staged(row)}")
+                    insert(connection, row, owner, stamp)
+                connection.exec_driver_sql(f"drop table {staged(row)}")
             rejects.keep(connection, owner, self.piece, self.rejected, loader.door, stamp)
             if self.cursor is not None:
                 key = (loader.source, loader.account, self.piece.cursor_key)
@@ -283,79 +292,8 @@ class _Stage:
         days_told: bool,
     ) -> None:
         """Merge staged records; what that does to past days is told, where it was not already."""
-        merged = restating.Merged(self.connection, row, owner, _staged(row), str(stamp["run_id"]))
+        merged = restating.Merged(self.connection, row, owner, staged(row), str(stamp["run_id"]))
         if not days_told:
             merged.note()
-        self.connection.exec_driver_sql(_merge(row), (*owner, *stamp.values()))
+        merge(self.connection, row, owner, stamp)
         self.restated += merged.told()
-
-    def _deduplicate(self, row: type[Row]) -> None:
-        # A page can be served twice, and a file can hold one key twice: the newer row stays.
-        key, stage = _listed(row.spec.key), _staged(row)
-        staged, kinds = self.connection.exec_driver_sql(
-            f"select count(*), count(distinct hash({key})) from {stage}"
-        ).one()
-        self.committed += kinds
-        if staged > kinds:
-            order = f'"{row.spec.newer}" desc nulls last, ' if row.spec.newer else ""
-            self.connection.exec_driver_sql(
-                f"delete from {stage} where arrival in (select arrival from (select arrival, "
-                f"row_number() over (partition by {key} order by {order}arrival desc) as place "
-                f"from {stage}) as placed where place > 1)"
-            )
-
-    def _has_rows(self, row: type[Row]) -> bool:
-        found = self.connection.exec_driver_sql(
-            f"select 1 from raw_{row.spec.table} where source = ? and account = ? limit 1",
-            (self.loader.source, self.account),
-        )
-        return found.first() is not None
-
-    def _insert(self, row: type[Row], stamp: Mapping[str, object]) -> None:
-        names = _listed(_columns(row))
-        self.connection.exec_driver_sql(
-            f"insert into raw_{row.spec.table} (source, account, {names}, run_id, loaded_at) "
-            f"select ?, ?, {names}, ?, ? from {_staged(row)}",
-            (self.loader.source, self.account, *stamp.values()),
-        )
-
-
-def _columns(row: type[Row]) -> list[str]:
-    own = [field.column for field in stored_fields(row)]
-    return [*own, "identifier"] if has_person(row) else own
-
-
-def _staged(row: type[Row]) -> str:
-    return f"stage_{row.spec.table}"
-
-
-def _listed(names: Iterable[str]) -> str:
-    # Quoted: `at` is a reserved word.
-    return ", ".join(f'"{name}"' for name in names)
-
-
-def _merge(row: type[Row]) -> str:
-    names = _columns(row)
-    same = " and ".join(
-        f'old."{name}" = new."{name}"' for name in ("source", "account", *row.spec.key)
-    )
-    newer = row.spec.newer
-    # A row without its order column is taken as news: it arrived later.
-    wins = (
-        f' and (old."{newer}" is null or new."{newer}" is null or new."{newer}" >= old."{newer}")'
-        if newer
-        else ""
-    )
-    settable = [*(n for n in names if n not in row.spec.key), "run_id", "loaded_at"]
-    every = ["source", "account", *names, "run_id", "loaded_at"]
-    return (
-        f"merge into raw_{row.spec.table} as old using ("
-        f"select ? as source, ? as account, {_listed(names)}, ? as run_id, ? as loaded_at "
-        f"from {_staged(row)}) as new on {same} "
-        f"when matched{wins} then update set "
-        + ", ".join(f'"{name}" = new."{name}"' for name in settable)
-        + f" when not matched then insert ({_listed(every)}) "
-        + "values ("
-        + ", ".join(f'new."{name}"' for name in every)
-        + ")"
-    )

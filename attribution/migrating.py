@@ -13,7 +13,8 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine
 
-from attribution import audit, generations, transform, warehouse
+from attribution import audit, generations, sql_models, warehouse
+from attribution.checksums import checksum
 from attribution.engines.carrying import carry
 from attribution.engines.duckdb import open_writer
 from attribution.errors import BadInput, StorageError
@@ -44,7 +45,7 @@ def migrate(home: Home, to: str, say: Say) -> int:
             f"carried. Set {VARIABLE} and run `caretrace refresh`, which makes all models anew."
         )
     source, target = warehouse.warehouse_at(source_url), warehouse.warehouse_at(target_url)
-    models = transform.load_models()
+    models = sql_models.load_models()
     layers = tuple(
         tuple(model.name for model in models if model.layer == layer)
         for layer in ("marts", "people")
@@ -116,12 +117,12 @@ def _sum_of(scratch: Connection, store: Connection, name: str, *, like: str | No
     driver: Any = scratch.connection.driver_connection
     if like is None:
         carry(store, driver, name)
-        return transform.checksum(scratch, f'"{name}"')
+        return checksum(scratch, f'"{name}"')
     driver.execute(f'create table kept_shape as from "{name}" limit 0')
     carry(store, driver, name)
     listed = ", ".join(f'"{column}"' for column in columns(scratch, "kept_shape"))
     driver.execute(f'insert into kept_shape select {listed} from "{name}"')
-    found = transform.checksum(scratch, "kept_shape")
+    found = checksum(scratch, "kept_shape")
     driver.execute("drop table kept_shape")
     driver.execute(f'drop table "{name}"')
     return found

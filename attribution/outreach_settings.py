@@ -4,7 +4,6 @@ Every rule of law is a setting with a careful default; docs/outreach.md has the 
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time
@@ -26,6 +25,7 @@ from attribution.outreach_ways import (
     typed,
 )
 from attribution.paths import Home
+from attribution.told_settings import documents
 from connectors.zones import zones
 
 PURPOSES = ("treatment", "operations", "marketing")
@@ -88,12 +88,7 @@ _STOP_MEANS = ("channel", "purpose")
 
 def outreach_settings(home: Home) -> Outreach:
     """What the home's configuration says of outreach; raises SettingsError with every problem."""
-    try:
-        document = tomllib.loads(home.config.read_text(encoding="utf-8"))
-        kept = home.secrets
-        stored = tomllib.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{home.config} cannot be read: {error}.") from None
+    document, stored = documents(home)
     table = document.get("outreach", {})
     problems: list[str] = []
     if not isinstance(table, dict):

@@ -1,6 +1,7 @@
 """The command `caretrace pull`: what another host has published, for pages on this one."""
 
 import argparse
+import signal
 from typing import Any
 
 from attribution import settings as configuration
@@ -22,6 +23,7 @@ def add_commands(commands: "argparse._SubParsersAction[Any]") -> None:
         metavar="SECONDS",
         help="with --follow: how often to ask (60)",
     )
+    pull.add_argument("--print", choices=["systemd"], help="write a unit file that follows instead")
     pull.set_defaults(run=_pull)
 
 
@@ -32,12 +34,23 @@ def _seconds(text: str) -> int:
 
 
 def _pull(options: argparse.Namespace) -> int:
+    home = home_folder()
+    if options.print:
+        from attribution.units import pull_unit
+
+        say(pull_unit(home, options.every))
+        return 0
+    configuration.load(home)
     from attribution.pulling import follow, pull
 
-    home = home_folder()
-    configuration.load(home)
     if options.follow:
-        follow(home, options.every, say)
+        # Systemd and containers end what they started by SIGTERM, which the first process of a
+        # container would not even hear.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            follow(home, options.every, say)
+        except KeyboardInterrupt:
+            say("Stopped; pages go on with what is here.")
     else:
         say(pull(home))
     return 0

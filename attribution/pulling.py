@@ -10,15 +10,18 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from time import sleep
+from typing import TYPE_CHECKING
 
 from attribution import audit, generations, warehouse
 from attribution.at_rest import owner_only, write_whole
-from attribution.engines.postgresql_files import Offer, Offering
 from attribution.errors import BadInput, CaretraceError, StorageError
 from attribution.generations import PULLED
 from attribution.ledger import Ledger
 from attribution.lock import only_one
 from attribution.paths import Home
+
+if TYPE_CHECKING:  # it needs the driver, whose lack is said where the server is named
+    from attribution.engines.postgresql_files import Offer, Offering
 
 Say = Callable[[str], None]
 _TRIES = 3  # where another generation is published while one is taken
@@ -80,7 +83,7 @@ def _refuse_one_that_refreshes(home: Home) -> None:
         )
 
 
-def _taken(home: Home, server: Offering, offer: Offer) -> bool:
+def _taken(home: Home, server: "Offering", offer: "Offer") -> bool:
     """Whether every file came as it was published; nothing of it counts yet."""
     number = offer.generation
     folder = home.generation(number)
@@ -129,7 +132,7 @@ def _put(home: Home, arriving: Path, folder: Path) -> None:
         arriving.rename(folder)
 
 
-def _publish(home: Home, offer: Offer) -> None:
+def _publish(home: Home, offer: "Offer") -> None:
     """Let pages read it, and write down of when it is and how its sources fared."""
     number, before = offer.generation, generations.current_generation(home)
     back = before is not None and number < before
@@ -142,14 +145,14 @@ def _publish(home: Home, offer: Offer) -> None:
     _let_go(home, offer)
 
 
-def _let_go(home: Home, offer: Offer) -> None:
+def _let_go(home: Home, offer: "Offer") -> None:
     """Remove every generation that the server does not hold any more."""
     for number in generations.numbers(home):
         if number not in offer.kept and number != offer.generation:
             shutil.rmtree(home.generation(number), ignore_errors=True)
 
 
-def _listing(offer: Offer) -> dict[str, str]:
+def _listing(offer: "Offer") -> dict[str, str]:
     return {name: digest for name, (_, digest) in offer.files.items()}
 
 
@@ -168,7 +171,7 @@ def _another(home: Home, number: int) -> StorageError:
     )
 
 
-def _told(offer: Offer) -> str:
+def _told(offer: "Offer") -> str:
     size = sum(size for size, _ in offer.files.values())
     people = "" if generations.PEOPLE in offer.files else ", without single people"
     return (

@@ -6,7 +6,6 @@ reading the old generation until the last line, and after any failure before it.
 """
 
 import gc
-import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,12 +18,15 @@ from attribution import (
     forgetting,
     identity,
     seeds,
+    sql_models,
     transform,
     viewer_marts,
     warehouse,
 )
 from attribution.at_rest import owner_only
 from attribution.backfill import Part
+from attribution.build_memory import build_memory
+from attribution.checksums import checksum
 from attribution.errors import SettingsError, StorageError, told
 from attribution.home_condition import enough_space, own, spoils, writable
 from attribution.ledger import Ledger
@@ -132,7 +134,7 @@ class _Run:
 
     def run(self) -> Outcome:
         home = self.settings.home
-        building = warehouse.begin(home, memory=os.environ.get("CARETRACE_MEMORY", "2GB"))
+        building = warehouse.begin(home, memory=build_memory())
         try:
             _, forgotten = deletions.prepare(home, building)
             asked = [s for s in self.settings.sources if f"load {s.name}" in self.planned]
@@ -180,8 +182,8 @@ class _Run:
             )
 
     def _build(self, building: warehouse.Building) -> dict[str, str]:
-        models = transform.load_models()
-        later = transform.made_from(models, forecasting.TABLE)
+        models = sql_models.load_models()
+        later = sql_models.made_from(models, forecasting.TABLE)
         first = [model for model in models if model not in later]
         with self.steps.step("models") as note:
             with building.connect() as connection:
@@ -199,7 +201,7 @@ class _Run:
                 self.settings.forecast, before, lambda words: self.steps.say("forecasts", words)
             )
             with building.modelling() as connection:
-                transform.build(connection, transform.solved_by(later, forecasting.TABLE, fitting))
+                transform.build(connection, sql_models.solved_by(later, forecasting.TABLE, fitting))
             note.rows, note.message = fitting.fitted, fitting.sentence
         marts, people = (
             {model.name: model.grain for model in models if model.layer == layer}
@@ -210,7 +212,7 @@ class _Run:
             note.rows = len(marts) + len(people)
         building.copy_marts(marts, people, viewer_marts.BESIDE)
         with building.copied() as copied:
-            checksums = {name: transform.checksum(copied, name) for name in (*marts, *people)}
+            checksums = {name: checksum(copied, name) for name in (*marts, *people)}
         with self.steps.step("small cells"):
             building.write_viewers(partial(viewer_marts.write, marts=marts))
         return checksums

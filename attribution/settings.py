@@ -3,58 +3,30 @@
 Everything that is missing or impossible is reported at once, with what to write where.
 """
 
-import difflib
 import os
 import re
-import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 from phonenumbers import SUPPORTED_REGIONS
 
 from attribution.errors import SettingsError
 from attribution.forecast_settings import ForecastSettings, forecast_settings
 from attribution.models.parameters import CreditSettings, credit_settings
-from attribution.others_words import unnamed
 from attribution.outreach_settings import outreach_settings
 from attribution.paths import Home
 from attribution.research.rules import research_rules
 from attribution.retention import Retention, retention
 from attribution.sign_in import sign_in
+from attribution.source_settings import SourceSettings, source_settings
+from attribution.told_settings import Told, read_toml
 from attribution.warehouse_url import DEFAULT, url_of
-from connectors import SOURCES
 from connectors.contract import TOUCH_KINDS
-from connectors.options import masked
-from connectors.source import Option
 
 DEFAULT_REGION = "US"
-T = TypeVar("T")
-_MEANT: dict[type, str] = {
-    str: "a text in quotes",
-    int: "a whole number",
-    bool: "true or false",
-    date: "a date such as 2024-01-01, without quotes",
-    dict: "a table",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class SourceSettings:
-    """One `[sources.<name>]` table with its secrets resolved."""
-
-    name: str
-    kind: str
-    account: str
-    options: Mapping[str, Any] = field(repr=False)
-    # Ids are joined across sources only inside one namespace: two medical record systems, or two
-    # CRMs, each number their own people.
-    patient_namespace: str = "emr"
-    crm_namespace: str = "crm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +87,9 @@ def load(at: Home, *, today: date | None = None) -> Settings:
             f"There is no {at.config.name} in {at.folder}. `caretrace init` writes one to fill in "
             "(docs/start.md), `caretrace demo` shows a simulated health system."
         )
-    document = _read(at.config)
-    secrets = _read(at.secrets) if at.secrets.is_file() else {}
-    told = _Told(document, [])
+    document = read_toml(at.config)
+    secrets = read_toml(at.secrets) if at.secrets.is_file() else {}
+    told = Told(document, [])
     # How readers sign in is read apart, by the server (attribution/sign_in.py), and so is what
     # research data must reach (attribution/research/rules.py), how people are reached
     # (attribution/outreach_settings.py) and what runs by itself (attribution/schedule).
@@ -126,7 +98,7 @@ def load(at: Home, *, today: date | None = None) -> Settings:
     told.only((set(Settings.__dataclass_fields__) - {"home"}) | elsewhere)
     first_day = told.get("first_day", date, (today or date.today()) - timedelta(days=731))  # noqa: DTZ011
     sources = (
-        _source(at, name, table, secrets, told.problems)
+        source_settings(at, name, table, secrets, told.problems)
         for name, table in told.get("sources", dict, {}).items()
     )
     settings = Settings(
@@ -164,37 +136,6 @@ def load(at: Home, *, today: date | None = None) -> Settings:
     return settings
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """A table of the configuration, and what is wrong with it."""
-
-    table: Mapping[str, Any]
-    problems: list[str]
-    where: str = ""
-
-    def only(self, known: set[str]) -> None:
-        """Note every setting that nobody knows."""
-        self.problems.extend(
-            f"{self.where}{name} is not a setting{_nearest(name, known)}"
-            for name in sorted(self.table.keys() - known)
-        )
-
-    def get(self, name: str, kind: type[T], default: T) -> T:
-        """A setting of the kind that is meant, or its default and a problem."""
-        value = self.table.get(name, default)
-        # `type`, not `isinstance`: true is an int in Python, and a date-time is a date.
-        if type(value) is kind:
-            return value
-        self.problems.append(f"{self.where}{name} must be {_MEANT[kind]}")
-        return default
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    """The name that was probably meant, to be put after a problem; nothing where none is near."""
-    near = difflib.get_close_matches(name, sorted(known), 1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
 def _scheduled(document: Mapping[str, Any]) -> tuple[Callable[[Home], object], ...]:
     """What reads the tables of the schedule; where there is none, no report need be known."""
     if not document.keys() & {"schedule", "reports", "alerts"}:
@@ -205,7 +146,7 @@ def _scheduled(document: Mapping[str, Any]) -> tuple[Callable[[Home], object], .
     return planned, alerts
 
 
-def _credit(told: _Told) -> CreditSettings:
+def _credit(told: Told) -> CreditSettings:
     try:
         credit = credit_settings(told.get("credit", dict, {}))
         told.problems.extend(
@@ -219,7 +160,7 @@ def _credit(told: _Told) -> CreditSettings:
         return CreditSettings()
 
 
-def _retention(told: _Told) -> Retention:
+def _retention(told: Told) -> Retention:
     try:
         return retention(told.get("retention", dict, {}))
     except ValueError as error:
@@ -227,7 +168,7 @@ def _retention(told: _Told) -> Retention:
         return Retention()
 
 
-def _forecast(told: _Told) -> ForecastSettings:
+def _forecast(told: Told) -> ForecastSettings:
     try:
         # Public holidays are those of the country whose phone numbers are the usual ones.
         region = str(told.table.get("region", DEFAULT_REGION))
@@ -238,7 +179,7 @@ def _forecast(told: _Told) -> ForecastSettings:
         return ForecastSettings()
 
 
-def _definitions(told: _Told) -> None:
+def _definitions(told: Told) -> None:
     """Who answers for numbers is read apart, by pages; what is wrong with it is said here."""
     from attribution.definitions import owners_of  # it reads rule tables, which know settings
 
@@ -248,8 +189,8 @@ def _definitions(told: _Told) -> None:
         told.problems.append(f"[definitions]: {error}")
 
 
-def _identity(told: _Told) -> IdentitySettings:
-    own = _Told(told.get("identity", dict, {}), told.problems, "[identity] ")
+def _identity(told: Told) -> IdentitySettings:
+    own = Told(told.get("identity", dict, {}), told.problems, "[identity] ")
     own.only(set(IdentitySettings.__dataclass_fields__))
     default = IdentitySettings()
     limits = {
@@ -270,103 +211,7 @@ def _identity(told: _Told) -> IdentitySettings:
     return identity
 
 
-def _people(told: _Told) -> PeopleSettings:
-    own = _Told(told.get("people", dict, {}), told.problems, "[people] ")
+def _people(told: Told) -> PeopleSettings:
+    own = Told(told.get("people", dict, {}), told.problems, "[people] ")
     own.only(set(PeopleSettings.__dataclass_fields__))
     return PeopleSettings(keep_timeline=own.get("keep_timeline", bool, True))
-
-
-def connector(kind: str) -> ModuleType:
-    """The module that reads sources of a kind."""
-    return import_module(SOURCES[kind])
-
-
-def options_of(kind: str) -> tuple[Option, ...]:
-    """The settings that sources of a kind take."""
-    options: tuple[Option, ...] = connector(kind).OPTIONS
-    return options
-
-
-def secret_variable(source: str, option: str) -> str:
-    """The environment variable that holds a secret: CARETRACE_META_ACCESS_TOKEN."""
-    return f"CARETRACE_{source}_{option}".upper().replace("-", "_")
-
-
-def without_secrets(text: str, source: SourceSettings) -> str:
-    """What a connector says, without any secret or person that a vendor quoted in it."""
-    secret = {option.name for option in options_of(source.kind) if option.secret}
-    own = [value for name, value in source.options.items() if name not in secret]
-    said = masked(text, [source.options.get(name) for name in secret])
-    return unnamed(said, [source.name, source.account, *own])
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}.") from None
-
-
-def _source(
-    at: Home, name: str, table: Any, secrets: Mapping[str, Any], problems: list[str]
-) -> SourceSettings | None:
-    where = f"[sources.{name}]"
-    # The name becomes a folder and a part of an environment variable's name.
-    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
-        problems.append(f"{where} may be named with letters, digits, - and _ only")
-    if not isinstance(table, dict) or str(table.get("kind")) not in SOURCES:
-        kinds = ", ".join(sorted(SOURCES))
-        given = str(table.get("kind", "")) if isinstance(table, dict) else ""
-        problems.append(f"{where} needs a kind, one of: {kinds}{_nearest(given, SOURCES)}")
-        return None
-    kind = table["kind"]
-    own = {"kind", "account", "patient_namespace", "crm_namespace"}
-    told = _Told(table, problems, f"{where} ")
-    options = {option.name: option for option in options_of(kind)}
-    problems.extend(
-        f"{where} {key} is not a setting of {kind}{_nearest(key, own | options.keys())}"
-        for key in sorted(table.keys() - own - options.keys())
-    )
-    values: dict[str, Any] = {}
-    for option in options.values():
-        value = _value(name, option, table, secrets, problems)
-        if value is None and option.required:
-            place, how = f"{where} {option.name}", ""
-            if option.secret:
-                place = secret_variable(name, option.name)
-                how = (
-                    f" Set it in the environment, or {option.name} under {where} in "
-                    f"{at.secrets.name}."
-                )
-            problems.append(f"{place} is missing: {option.help}{how}")
-        if option.path and isinstance(value, str):
-            value = str(at.folder / Path(value).expanduser())
-        values[option.name] = option.default if value is None else value
-    return SourceSettings(
-        name=name,
-        kind=kind,
-        account=told.get("account", str, name),
-        options=values,
-        patient_namespace=told.get("patient_namespace", str, "emr"),
-        crm_namespace=told.get("crm_namespace", str, "crm"),
-    )
-
-
-def _value(
-    name: str,
-    option: Option,
-    table: Mapping[str, Any],
-    secrets: Mapping[str, Any],
-    problems: list[str],
-) -> Any:
-    if not option.secret:
-        return table.get(option.name)
-    if option.name in table:
-        problems.append(
-            f"[sources.{name}] {option.name} is a secret: move it to the environment as "
-            f"{secret_variable(name, option.name)} or to secrets.toml"
-        )
-    stored: Any = secrets
-    for key in ("sources", name, option.name):
-        stored = stored.get(key) if isinstance(stored, dict) else None
-    return os.environ.get(secret_variable(name, option.name), stored)

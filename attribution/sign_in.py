@@ -5,7 +5,6 @@ there ends at the next click.
 """
 
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,6 +17,7 @@ from attribution.errors import SettingsError
 from attribution.keys import keyring
 from attribution.paths import Home
 from attribution.roles import ROLES, roles_of
+from attribution.told_settings import documents
 
 SECRET_VARIABLE = "CARETRACE_SIGN_IN_CLIENT_SECRET"  # noqa: S105  its name, not its value
 CALLBACK = "/oauth2callback"
@@ -108,12 +108,7 @@ def streamlit_secrets(home: Home, chosen: SignIn) -> dict[str, dict[str, str]]:
 
 @lru_cache(maxsize=4)
 def _read(home: Home, _changed: int, secret: str) -> SignIn | None:
-    try:
-        document = tomllib.loads(home.config.read_text(encoding="utf-8"))
-        kept = home.secrets
-        stored = tomllib.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{home.config} cannot be read: {error}.") from None
+    document, stored = documents(home)
     table = document.get("sign_in")
     if table is None:
         return None

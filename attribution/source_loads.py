@@ -22,7 +22,8 @@ from attribution.privacy import Door
 from attribution.raw import cursors
 from attribution.refresh_steps import Steps
 from attribution.restating import days_stored
-from attribution.settings import Settings, SourceSettings, connector, without_secrets
+from attribution.settings import Settings
+from attribution.source_settings import SourceSettings, connector, without_secrets
 from attribution.tombstones import Forgotten, Record, bury_records
 from connectors.errors import SourceError
 from connectors.source import Context, Slice, Source, Window

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from attribution.errors import BadInput
-from attribution.settings import connector, options_of, secret_variable
+from attribution.source_settings import connector, options_of, secret_variable
 from connectors import SOURCES
 from connectors.source import Option
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from attribution import warehouse
+from attribution import generations, warehouse
 from attribution.backup import last_backup
 from attribution.errors import BadInput
 from attribution.holding import sends_held
@@ -21,6 +21,7 @@ from attribution.paths import Home
 from attribution.refresh_words import in_part
 from attribution.schedule.standing import Standing, standing
 from attribution.terminal import say
+from attribution.warehouse_url import place, url_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Status:
     schedule: Standing | None
     sends_held: str | None
     backup_at: str | None
+    engine: str  # which holds the private store, and where; of the other host where pages only
+    pages_only: bool  # are served here, of what another host refreshes
     disk_free_bytes: int
     disk_needed_bytes: int
 
@@ -87,6 +90,8 @@ def look(home: Home, now: datetime) -> Status:
         standing(home, now),
         sends_held(home),
         last_backup(home),
+        place(url_of(home)),
+        generations.is_pulled(home),
         free,
         needed,
     )
@@ -97,6 +102,11 @@ def sentences(found: Status, now: datetime) -> Iterator[str]:
     back = ", rolled back" if found.rolled_back else ""
     at = local(found.published_at) if found.published_at else "at an unknown time"
     yield f"Generation {found.generation}{back}, published {at}."
+    yield (
+        f"Pulled from {found.engine}; this host only serves pages."
+        if found.pages_only
+        else f"Engine: {found.engine}."
+    )
     if run := found.refresh:
         # What failed is said with each source below.
         message = "" if run["state"] == "partial" else run["message"]
@@ -108,10 +118,11 @@ def sentences(found: Status, now: datetime) -> Iterator[str]:
         fared = f"{in_part(rows)}, last loaded whole" if rows else f"{source['state']}, last loaded"
         state = f"{fared} {since}. {source['message']}"
         yield f"  {source['source']}: {state.rstrip()}"
-    if found.schedule is not None:
+    if found.schedule is not None and not found.pages_only:
         yield from found.schedule.sentences()
     free, needed = found.disk_free_bytes / 1e9, found.disk_needed_bytes / 1e9
-    yield f"Disk: {free:.1f} GB free; the next refresh may need {needed:.1f} GB."
+    next_one = "pull" if found.pages_only else "refresh"
+    yield f"Disk: {free:.1f} GB free; the next {next_one} may need {needed:.1f} GB."
     yield f"Sends: held. {found.sends_held}" if found.sends_held else "Sends: go out."
     if found.backup_at is None:
         yield "Backup: none was made yet. `caretrace backup TARGET` makes one."

@@ -1,6 +1,6 @@
-"""Units for systemd: the server as a service that may do little more than serve.
+"""Units for systemd: serving and pulling as services that may do little more than that.
 
-How far it is confined, the unit of the schedule (attribution/schedule/units.py) is too.
+How far they are confined, the unit of the schedule (attribution/schedule/units.py) is too.
 """
 
 import sys
@@ -34,9 +34,9 @@ SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
 # Not MemoryDenyWriteExecute: libraries that call back through libffi need such memory."""
 _UNIT = """\
-# /etc/systemd/system/caretrace.service: made by `caretrace serve --print systemd`.
+# /etc/systemd/system/{name}.service: made by `caretrace {verb} --print systemd`.
 [Unit]
-Description=caretrace: marketing attribution for health systems
+Description=caretrace: {does}
 After=network-online.target
 Wants=network-online.target
 
@@ -45,8 +45,10 @@ Wants=network-online.target
 User={user}
 Environment=CARETRACE_HOME={home}
 Environment=CARETRACE_LOG=json
-# A key of the environment belongs in a credential, not here: see docs/operations.md.
-ExecStart={python} -m attribution.cli serve --port {port}
+# A key or password of the environment belongs in a credential or in this file, one NAME=value a
+# line, for root's eyes only; it may be missing: see docs/operations.md.
+EnvironmentFile=-/etc/caretrace/secrets.env
+ExecStart={python} -m attribution.cli {command}
 WorkingDirectory={home}
 Restart=on-failure
 RestartSec=5
@@ -68,9 +70,26 @@ def serve_unit(home: Home, port: int) -> str:
 
     Raises BadInput where the folder is not there yet, or its path would be read otherwise there.
     """
+    does = "marketing attribution for health systems"
+    return _unit(home, "caretrace", does, f"serve --port {port}")
+
+
+def pull_unit(home: Home, every: int) -> str:
+    """The unit that takes what another host publishes, for pages that are served from one home.
+
+    `every` is how many seconds pass from one question to the next. Raises BadInput as above.
+    """
+    does = "takes what another host publishes"
+    return _unit(home, "caretrace-pull", does, f"pull --follow --every {every}")
+
+
+def _unit(home: Home, name: str, does: str, command: str) -> str:
     folder = home.folder.absolute()
     if not folder.is_dir():
-        raise BadInput(f"There is no folder {folder} to serve. Run `caretrace refresh` first.")
+        raise BadInput(
+            f"There is no folder {folder} to run in. Make it with its caretrace.toml first: "
+            "`caretrace init` writes one."
+        )
     for path in (str(folder), sys.executable):
         if any(sign in path for sign in " \t\n\"'%\\$"):
             raise BadInput(f"{path} has a sign that systemd reads otherwise. Choose another path.")
@@ -78,8 +97,11 @@ def serve_unit(home: Home, port: int) -> str:
         user=folder.owner(),
         home=folder,
         python=sys.executable,
+        name=name,
+        verb=command.split()[0],
+        does=does,
+        command=command,
         confined=CONFINED,
-        port=port,
         # What is under a home directory can only be seen where those are not hidden.
         protect_home="read-only" if _under_homes(folder, Path(sys.executable)) else "yes",
     ).rstrip("\n")

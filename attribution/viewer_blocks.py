@@ -16,6 +16,12 @@ from attribution.viewer_file import BEFORE, FEW, VIEWERS, create, frame_of
 
 ALL = "(all)"  # what credit says of service lines and places
 
+# Of conversions and their money, in the currency of reports.
+_SUMS = """
+            cast(sum(c.conversions) as bigint) as conversions,
+            cast(sum(case when c.currency = report.currency then c.value_micros else 0 end)
+                as bigint) as value_micros"""
+
 
 def names_told(connection: Connection, mart: str) -> pd.DataFrame | None:
     """What was said of names before: first, second and allowed; None where nothing was."""
@@ -37,9 +43,7 @@ def conversions(connection: Connection, since: str, until: str, names: pd.DataFr
         select
             c.kind, l.told_service_line as service_line, l.told_location as location,
             l.block as week, report.currency,
-            cast(sum(c.conversions) as bigint) as conversions,
-            cast(sum(case when c.currency = report.currency then c.value_micros else 0 end)
-                as bigint) as value_micros
+            {_SUMS}
         from main.conversions as c
         cross join main.setting_report as report
         inner join labels as l
@@ -63,9 +67,7 @@ def weekly(connection: Connection, since: str, until: str, _names: object) -> To
             c.kind,
             coalesce(try_cast(l.told_week as date), l.block) as week,
             report.currency,
-            cast(sum(c.conversions) as bigint) as conversions,
-            cast(sum(case when c.currency = report.currency then c.value_micros else 0 end)
-                as bigint) as value_micros
+            {_SUMS}
         from main.conversions as c
         cross join main.setting_report as report
         inner join labels as l

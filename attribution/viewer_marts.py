@@ -13,10 +13,10 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from attribution import viewer_blocks, viewer_paths, viewer_patients, viewer_shares
+from attribution.checksums import checksum
 from attribution.errors import BadInput
 from attribution.raw import lent
 from attribution.small_cells import Cube, protected
-from attribution.transform import checksum
 from attribution.viewer_cells import WEEKS
 from attribution.viewer_file import (
     BEFORE,

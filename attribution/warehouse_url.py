@@ -31,6 +31,17 @@ def kind_of(url: URL) -> str:
     return _DRIVERS[url.drivername]
 
 
+def place(url: URL) -> str:
+    """The engine and where it is, as it may be said: without user, password and token."""
+    if kind_of(url) == DUCKDB:
+        return "DuckDB, in the home folder"
+    at = url.host or url.query.get("host") or "this computer"
+    port = f":{url.port}" if url.port else ""
+    if kind_of(url) == SPARK:
+        return f"Spark at {at}{port}"
+    return f"PostgreSQL at {at}{port}, database {url.database or 'of that name'}"
+
+
 def url_of(home: Home) -> URL:
     """Where the private store is; raises SettingsError where the URL cannot be read."""
     return read(text_of(home))
@@ -67,6 +78,8 @@ def read(text: str) -> URL:
             f"{VARIABLE} gives DuckDB a place of its own; write duckdb:/// alone, its files are in "
             "the home folder."
         )
+    if _DRIVERS[name] == SPARK and not url.host:
+        raise SettingsError(f"{VARIABLE} names no host of Spark. {_EXAMPLE}")
     return url
 
 

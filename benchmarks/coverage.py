@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from attribution.models.attribute import PATH_MODELS, attribute_paths
-from attribution.models.encoding import encode_frame
+from attribution.models.path_frames import encode_frame
 
 CHANNELS = 8
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from outreach_fixture import CONFIG as CLINIC
 from outreach_fixture import NOW
 
-from attribution import identity, seeds, settings, transform, warehouse
+from attribution import identity, seeds, settings, sql_models, transform, warehouse
 from attribution.contacts import Contacts
 from attribution.loading import Loader
 from attribution.paths import Home
@@ -51,8 +51,8 @@ def make(folder: Path, people: int, config: str = CONFIG) -> Home:
     return home
 
 
-def _models() -> list[transform.Model]:
-    every, wanted = transform.load_models(), set(WANTED)
+def _models() -> list[sql_models.Model]:
+    every, wanted = sql_models.load_models(), set(WANTED)
     for model in reversed(every):
         if model.name in wanted:
             wanted |= {*model.inputs, *model.beside}

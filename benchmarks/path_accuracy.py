@@ -30,7 +30,7 @@ from attribution.demo.exposure import STREAM
 from attribution.demo.market import CHANNEL_OF, LEVERS, MARKETING
 from attribution.demo.worlds import levers_off
 from attribution.models.attribute import PATH_MODELS, attribute_paths
-from attribution.models.encoding import encode_frame
+from attribution.models.path_frames import encode_frame
 
 UNTIL = date(2026, 11, 22)
 LOOKBACK_DAYS = 90

@@ -60,8 +60,8 @@ def aggregate(path: Path) -> None:
 def ours(path: Path, task: str) -> dict[str, Any]:
     """One of our tasks, timed from a loaded frame."""
     from attribution.models.attribute import PATH_MODELS, attribute_paths
-    from attribution.models.encoding import encode_frame
     from attribution.models.markov import markov
+    from attribution.models.path_frames import encode_frame
     from attribution.models.path_incremental import incremental
     from attribution.models.path_rules import RuleSettings, rule
     from attribution.models.shapley import shapley_ordered, shapley_rate, shapley_sum

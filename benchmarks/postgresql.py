@@ -21,12 +21,12 @@ import pandas as pd
 from engines_fixture import difference
 from scale_postgresql import Server, served
 
-from attribution import settings, transform
+from attribution import settings, sql_models
 from attribution.demo import prepare
 from attribution.paths import Home
 from attribution.refresh import refresh
 from attribution.refresh_steps import Event
-from attribution.transform import SOLVED, Solve
+from attribution.sql_models import SOLVED, Solve
 
 
 def refreshed(home: Home, engine: str, server: Server | None = None) -> None:
@@ -93,7 +93,7 @@ def main(people: int) -> None:
 def compared(one: Path, other: Path) -> dict[str, str]:
     """What differs in the files that readers open."""
     differ = {}
-    for model in transform.load_models():
+    for model in sql_models.load_models():
         if model.layer in ("marts", "people"):
             frames = []
             for folder in (one, other):

@@ -32,7 +32,8 @@ import scale_postgresql
 from scale import CONFIG, slope
 from scale_postgresql import Server
 
-from attribution import seeds, settings, transform, warehouse
+from attribution import seeds, settings, sql_models, transform, warehouse
+from attribution.build_memory import build_memory
 from attribution.identity_changes import ensure_identity_tables
 from attribution.paths import Home
 
@@ -134,9 +135,9 @@ def run(folder: Path, touches: int, server: Server | None = None) -> None:
     (folder / "caretrace.toml").write_text(CONFIG.format(drop=folder), encoding="utf-8")
     settled = settings.load(Home(folder))
     home = settled.home
-    building = warehouse.begin(home, memory=os.environ.get("CARETRACE_MEMORY", "2GB"))
+    building = warehouse.begin(home, memory=build_memory())
     steps = Steps(server)
-    models = transform.load_models()
+    models = sql_models.load_models()
 
     def fill() -> None:
         with building.connect() as connection:

@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 
 from attribution import warehouse
 from attribution.engines.duckdb import open_writer
-from attribution.engines.postgresql_books import run
 from attribution.engines.postgresql_moving import receive
 from attribution.paths import Home
 from attribution.raw import ensure_raw_tables, tables
+from attribution.statements import run
 
 # What a touchpoint takes at the most while its models are built, tables, files and log together.
 BYTES = 2_500

@@ -38,12 +38,13 @@ from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 from engines_fixture import difference
 from scale_models import line
 from spark_cluster import Cluster, connected, missing, spark_cluster
 from sqlalchemy import Connection
 
-from attribution import transform
+from attribution import sql_models, transform
 from attribution.models.credit import credit_sql
 from attribution.models.parameters import KINDS, CreditSettings, setting_tables
 from attribution.models.shares import shares_sql
@@ -118,7 +119,7 @@ def fill(connection: Connection, touches: int) -> None:
         connection.exec_driver_sql(statement)
     lookback = CreditSettings(lookback_days=dict.fromkeys(KINDS, 30))
     for name, frame in setting_tables(lookback).items():
-        with lent(connection, transform.pa.Table.from_pandas(frame)) as incoming:
+        with lent(connection, pa.Table.from_pandas(frame)) as incoming:
             connection.exec_driver_sql(f"create table {name} as select * from {incoming}")
 
 
@@ -159,15 +160,15 @@ def asked(url: str) -> list[dict]:
         return json.load(answer)
 
 
-def models_of(rules: bool) -> list[transform.Model]:
+def models_of(rules: bool) -> list[sql_models.Model]:
     """What is built, in its order; where only rules are, without what the learned models count."""
-    models = [model for model in transform.load_models() if model.name in JOB]
+    models = [model for model in sql_models.load_models() if model.name in JOB]
     if not rules:
         return models
     written = {"int_shares": shares_sql(RULES), "credit": credit_sql(RULES)}
     kept = [model for model in models if model.name in ("int_journey_touches", *written)]
     return [
-        transform.read_model(m.name, m.layer, written[m.name]) if m.name in written else m
+        sql_models.read_model(m.name, m.layer, written[m.name]) if m.name in written else m
         for m in kept
     ]
 
@@ -186,7 +187,7 @@ class Took:
     dealt: float
 
 
-def build(cluster: Cluster, connection: Connection, models: list[transform.Model]) -> Took:
+def build(cluster: Cluster, connection: Connection, models: list[sql_models.Model]) -> Took:
     """Build the models, and hear what the executors did for them."""
     before = stages(cluster).keys()
     began = time.perf_counter()
@@ -286,7 +287,7 @@ def main() -> None:
             (*_, two), same = on_workers(2, folder, models, [whole] * 3)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    grain = next(model.grain for model in transform.load_models() if model.name == "credit")
+    grain = next(model.grain for model in sql_models.load_models() if model.name == "credit")
     wrong = difference(credit, same, grain)
     print(f"credit of both: {wrong or f'the same {len(credit):,} rows'}")
     for words, faster in (
@@ -302,7 +303,7 @@ def main() -> None:
 
 
 def on_workers(
-    number: int, folder: Path, models: list[transform.Model], sizes: list[int]
+    number: int, folder: Path, models: list[sql_models.Model], sizes: list[int]
 ) -> tuple[list[Took], pd.DataFrame]:
     """Build on a cluster of so many workers, one size after the other; the last one's credit."""
     took: list[Took] = []

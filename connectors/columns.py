@@ -1,9 +1,8 @@
 """Contract rows as Arrow columns: the form in which many rows travel."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import islice
 from operator import attrgetter
 from typing import Any
 
@@ -31,13 +30,6 @@ def to_table(row: type[Row], rows: Sequence[Row]) -> pa.Table:
     """Rows of one kind as columns; money becomes whole micros, instants become UTC."""
     arrays = [_array(f, list(map(attrgetter(f.name), rows))) for f in contract_fields(row)]
     return pa.Table.from_arrays(arrays, schema=arrow_schema(row))
-
-
-def in_batches(rows: Iterable[Row], size: int) -> Iterable[list[Row]]:
-    """Rows in lists of at most `size`."""
-    source = iter(rows)
-    while batch := list(islice(source, size)):
-        yield batch
 
 
 def micros(amount: Decimal) -> int:

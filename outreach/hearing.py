@@ -15,7 +15,8 @@ from attribution.outreach_settings import Outreach
 from attribution.paths import Home
 from attribution.placeholders import placeholders
 from attribution.privacy import Door
-from attribution.settings import Settings, SourceSettings, connector, load
+from attribution.settings import Settings, load
+from attribution.source_settings import SourceSettings, connector
 from connectors.contract import MessageEvent, Preference
 from connectors.errors import SourceError
 from connectors.source import Context, Cursor, Item, Slice

@@ -19,67 +19,40 @@ from typing import Any
 
 import pyarrow as pa
 
-from attribution.errors import Busy
-from attribution.keys import keyring
 from attribution.ledger import now
 from attribution.paths import Home
-from attribution.rehashing import key_name
-from outreach import handoff
-from outreach.outbox_tables import COLUMNS, COUNTED, Change, Stop, prepare
+from outreach.outbox_file import OutboxFile
+from outreach.outbox_tables import COLUMNS, COUNTED, Change, Stop
 
-__all__ = ["COUNTED", "Change", "Outbox", "Stop", "forget", "only_sender"]
+__all__ = ["COUNTED", "Change", "Outbox", "Stop", "only_sender"]
 
 # What is told anew of a message that waits.
 _ANEW = ("version", "person_id", "identifier", "owner", "source", "channel", "zone", "fields")
+_STOPPED = pa.schema(
+    [
+        ("person_id", pa.int64()),
+        ("identifier", pa.string()),
+        ("channel", pa.string()),
+        ("purpose", pa.string()),
+        ("since", pa.timestamp("us", tz="UTC")),
+        ("hard", pa.bool_()),
+    ]
+)
+# SQLite has neither instants nor flags.
+_STORED = pa.schema(
+    [
+        field.with_type({"since": pa.string(), "hard": pa.int64()}.get(field.name, field.type))
+        for field in _STOPPED
+    ]
+)
 
 
-class Outbox:
-    """The outbox of one home folder; made on first use."""
+class Outbox(OutboxFile):
+    """The messages of one home folder, the approvals and the refusals."""
 
     def __init__(self, home: Home) -> None:
-        self._home = home
-        home.outreach.touch(mode=0o600)
-        self._connection = sqlite3.connect(home.outreach, isolation_level=None)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000",
-                       "secure_delete=ON"):  # fmt: skip
-            self._connection.execute(f"pragma {pragma}")
+        super().__init__(home)
         self._stops = 0
-        self._under = keyring(home).names[-1]
-        with self._whole():
-            behind = key_name(self._connection) != self._under
-            prepare(self._connection, keyring(home))
-        if behind:  # what was there before must not stay in the log
-            self._connection.execute("pragma wal_checkpoint(truncate)")
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def __enter__(self) -> "Outbox":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, and durable when the block ends.
-
-        Raises Busy where another hashing key took over since this outbox was opened.
-        """
-        with self._whole():
-            if key_name(self._connection) != self._under:
-                raise Busy("Other keys took over meanwhile. Begin again; nothing was lost.")
-            yield self._connection
-
-    @contextmanager
-    def _whole(self) -> Iterator[None]:
-        self._connection.execute("begin immediate")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("rollback")
-            raise
-        self._connection.execute("commit")
 
     def plan(self, flow: str, version: str, rows: Iterable[Sequence[object]]) -> int:
         """Plan a flow: messages in the order of COLUMNS; returns how many are new.
@@ -276,6 +249,11 @@ class Outbox:
         self._stops += new
         return new
 
+    def stopped(self) -> pa.Table:
+        """All refusals that reached us directly, with the columns that consent asks for."""
+        sql = "select person_id, identifier, channel, purpose, at, hard from stop"
+        return self.table(sql, (), _STORED).cast(_STOPPED)
+
     def cursors(self, source: str) -> dict[str, str]:
         """How far a source has been listened to."""
         rows = self._connection.execute(
@@ -289,29 +267,6 @@ class Outbox:
             connection.execute(
                 "insert or replace into heard values (?, ?, ?)", (source, cursor, value)
             )
-
-    def stopped(self) -> pa.Table:
-        """All refusals that reached us directly, with the columns that consent asks for."""
-        rows = self._connection.execute(
-            "select person_id, identifier, channel, purpose, at, hard from stop"
-        ).fetchall()
-        names = ("person_id", "identifier", "channel", "purpose", "since", "hard")
-        columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
-        text = pa.string()
-        table = pa.table(
-            {
-                "person_id": pa.array(columns.get("person_id", ()), pa.int64()),
-                "identifier": pa.array(columns.get("identifier", ()), text),
-                "channel": pa.array(columns.get("channel", ()), text),
-                "purpose": pa.array(columns.get("purpose", ()), text),
-                "since": pa.array(columns.get("since", ()), text),
-                "hard": pa.array([bool(h) for h in columns.get("hard", ())], pa.bool_()),
-            }
-        )
-        stamped = table.column("since").cast(pa.timestamp("us", tz="UTC")) if rows else pa.array(
-            [], pa.timestamp("us", tz="UTC")
-        )  # fmt: skip
-        return table.set_column(4, "since", stamped)
 
     def counts(self, flow: str) -> Mapping[str, int]:
         """How many messages of a flow are in each state."""
@@ -328,61 +283,6 @@ class Outbox:
             (flow,),
         )
         return rows.fetchall()
-
-    def rows(self, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
-        """The rows of a query by column."""
-        found = self._connection.execute(sql, tuple(values))
-        names = [column[0] for column in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found]
-
-    def table(self, sql: str, values: Sequence[object], schema: pa.Schema) -> pa.Table:
-        """The rows of a query as Arrow, in the order and of the types of a schema."""
-        found = self._connection.execute(sql, tuple(values))
-        parts = []
-        while rows := found.fetchmany(200_000):
-            columns = list(zip(*rows, strict=True))
-            arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
-            parts.append(pa.Table.from_arrays(arrays, schema=schema))
-        return pa.concat_tables(parts) if parts else schema.empty_table()
-
-    def forget(self, people: Iterable[int], identifiers: Iterable[str]) -> int:
-        """Take out all rows about some people; refusals of their addresses stay, without them.
-
-        An address that asked to be left alone must be left alone even when nobody knows it.
-        """
-        persons = [(person,) for person in people]
-        addresses = [(identifier,) for identifier in identifiers]
-        # Files first: by the rows it is known which lines are theirs, also after a kill.
-        handoff.forget(self._home, self._keys(persons, addresses))
-        with self.transaction() as connection:
-            before = connection.total_changes
-            for name in ("message", "assignment", "capped"):
-                connection.executemany(f"delete from {name} where person_id = ?", persons)
-                connection.executemany(f"delete from {name} where identifier = ?", addresses)
-                connection.executemany(f"delete from {name} where owner = ?", addresses)
-            connection.executemany(
-                "delete from stop where person_id = ? and identifier is null", persons
-            )
-            connection.executemany("update stop set person_id = null where person_id = ?", persons)
-            gone = connection.total_changes - before
-        # Pages of before lie in the log until it is written over.
-        self._connection.execute("pragma wal_checkpoint(truncate)")
-        return gone
-
-    def _keys(self, persons: Sequence[tuple[int]], addresses: Sequence[tuple[str]]) -> set[str]:
-        """The keys of all messages to some people or addresses."""
-        return {
-            str(row[0])
-            for column, values in (
-                ("person_id", persons),
-                ("identifier", addresses),
-                ("owner", addresses),
-            )
-            for value in values
-            for row in self._connection.execute(
-                f"select key from message where {column} = ?", value
-            )
-        }
 
 
 @contextmanager
@@ -411,11 +311,3 @@ def _move(connection: sqlite3.Connection, changes: Iterable[Change]) -> None:
             for c in changes
         ],
     )
-
-
-def forget(home: Home, people: Iterable[int], identifiers: Iterable[str]) -> int:
-    """Take some people out of a home's outbox, if it has one; how many rows that were."""
-    if not home.outreach.is_file():
-        return 0
-    with Outbox(home) as outbox:
-        return outbox.forget(people, identifiers)

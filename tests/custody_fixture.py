@@ -17,14 +17,7 @@ from servers.clinic import CANARY_EMAIL, CANARY_MRN, CONFIG, clinic, payment, pe
 from servers.killer import after, die
 from servers.scripted import slice_of, slices
 
-from attribution import (
-    audit,
-    deletions,
-    forgetting,
-    rotation,
-    settings,
-    warehouse,
-)
+from attribution import audit, deletions, forgetting, rotation, settings, warehouse, whom_to_forget
 from attribution.contacts import Address, Contacts
 from attribution.engines.duckdb import Building
 from attribution.keys import keyring
@@ -98,7 +91,7 @@ def ask(home: Home, sql: str, name: str = "private") -> list[tuple]:
 def forget(home: Home, *typed: str) -> None:
     """As the command does it."""
     chosen = settings.load(home)
-    forgetting.forget(chosen, forgetting.asked(typed or [TYPED]), "request")
+    forgetting.forget(chosen, whom_to_forget.asked(typed or [TYPED]), "request")
     refresh(chosen, debug=True, load=False)
 
 

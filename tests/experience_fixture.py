@@ -4,6 +4,7 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
+from grids import grid
 
 from attribution.models.drivers import experience_drivers
 
@@ -15,10 +16,9 @@ def tables(
 ) -> dict[str, pd.DataFrame]:
     """The marts of Experience: the same on every call."""
     random = np.random.default_rng(11)
-    waits = pd.MultiIndex.from_product(
-        [months, service_lines[:3], locations[:2], WAITS],
-        names=["month", "service_line", "location", "waited_from"],
-    ).to_frame(index=False)
+    waits = grid(
+        month=months, service_line=service_lines[:3], location=locations[:2], waited_from=WAITS
+    )
     waits["people"] = random.integers(20, 40, len(waits))
     up = 0.7 - 0.006 * waits["waited_from"]
     down = 0.08 + 0.004 * waits["waited_from"]
@@ -55,9 +55,7 @@ def _cells(waits: pd.DataFrame) -> pd.DataFrame:
 
 
 def _reviews(months: list[date], locations: tuple[str, ...]) -> pd.DataFrame:
-    given = pd.MultiIndex.from_product(
-        [["google"], locations, months, [1, 2, 4, 5]], names=["site", "location", "day", "stars"]
-    ).to_frame(index=False)
+    given = grid(site=["google"], location=locations, day=months, stars=[1, 2, 4, 5])
     given = given.assign(kind="review", reviews=given["stars"], rating=np.nan)
     shown = pd.DataFrame(
         {

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from warehouse_fixtures import MODELS_IN_ORDER, made_of
 
-from attribution import transform, viewer_marts, warehouse
+from attribution import sql_models, viewer_marts, warehouse
 from attribution.paths import Home
 
 # All that marts are made of beside the vault; when it was loaded says nothing of what it is.
@@ -44,9 +44,9 @@ def build_only(names: Iterable[str] = FEW) -> None:
     """
     few = made_of(names)
     left_out = {model.name for model in MODELS_IN_ORDER} - {model.name for model in few}
-    checks = [check for check in transform.load_checks() if not left_out & {*check.inputs}]
-    transform.load_models = lambda: few
-    transform.load_checks = lambda: checks
+    checks = [check for check in sql_models.load_checks() if not left_out & {*check.inputs}]
+    sql_models.load_models = lambda: few
+    sql_models.load_checks = lambda: checks
     viewer_marts.write = lambda *_marts, **_how: None
 
 
@@ -55,8 +55,8 @@ def few_models(names: Iterable[str] = FEW) -> Iterator[None]:
     """The same, until the end of the block."""
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in (
-            (transform, "load_models"),
-            (transform, "load_checks"),
+            (sql_models, "load_models"),
+            (sql_models, "load_checks"),
             (viewer_marts, "write"),
         ):
             patch.setattr(owner, name, getattr(owner, name))

@@ -1,4 +1,4 @@
-"""Weeks in the life of a home folder: a clock of its own, random faults, and what must hold after.
+"""Weeks in the life of a home folder, with its own clock and faults, and what must hold after.
 
 The schedule, its books, the gate, the ledger and the mail server are the real ones. How a refresh
 is done is said by whoever makes the weeks: `Books` only writes what a refresh writes down, for
@@ -6,11 +6,9 @@ tests; benchmarks/weeks.py runs real ones.
 """
 
 import json
-import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
@@ -18,9 +16,8 @@ from typing import Any, Protocol
 
 import pytest
 from servers.smtp import SmtpServer
+from week_faults import SOURCES, Clock, Faults, told_by, within
 
-from attribution import ledger as ledgers
-from attribution import ledger_file, versions
 from attribution.ledger import Ledger
 from attribution.paths import Home
 from attribution.reports.catalog import Rendered
@@ -32,7 +29,6 @@ from attribution.schedule.plans import planned
 from attribution.schedule.tables import ENDED
 from attribution.schedule.week import Runner, every_plan
 
-SOURCES = ("ads", "emr", "crm")
 CONFIG = """
 [schedule]
 day = "sunday"
@@ -72,42 +68,6 @@ crm = 16
 
 class Killed(BaseException):
     """The process is gone, in the middle of what it was doing."""
-
-
-class Clock:
-    """The time of day, as whoever holds it says."""
-
-    def __init__(self, now: datetime) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        # No two things happen at once.
-        self.now += timedelta(milliseconds=1)
-        return self.now
-
-
-@contextmanager
-def told_by(clock: Clock) -> Iterator[None]:
-    """Let the ledger write what this clock says."""
-
-    class Told(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return clock().astimezone(tz)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledgers, "datetime", Told)
-        # Nobody pulls the plug here: half of the time would go into waiting for the disk.
-        durable = ledger_file._durable
-
-        def quick(connection: Any, record: Any) -> None:
-            durable(connection, record)
-            connection.execute("pragma synchronous=off")
-
-        patch.setattr(ledger_file, "_durable", quick)
-        # A generation of these weeks holds what its sources said and no marts.
-        patch.setattr(versions, "fits", lambda *_, **__: True)
-        yield
 
 
 class Refreshing(Protocol):
@@ -157,44 +117,6 @@ class BooksOnly:
         return {name: found.get(name, -1) for name in SOURCES}
 
 
-@dataclass
-class Faults:
-    """What goes wrong when: days of the sources, of the computer, of the mail server."""
-
-    seed: int
-    weeks: int
-    start: datetime
-    dead: dict[str, list[tuple[datetime, datetime]]] = field(default_factory=dict)
-    off: list[tuple[datetime, datetime]] = field(default_factory=list)
-    silent: list[tuple[datetime, datetime]] = field(default_factory=list)  # the mail server
-
-    def __post_init__(self) -> None:
-        self.rng = random.Random(self.seed)
-        for week in range(self.weeks):
-            for name in SOURCES:
-                if self.rng.random() < 0.12:
-                    self.dead.setdefault(name, []).append(self._span(week, 0, 9 * 24))
-            if self.rng.random() < 0.15:
-                self.off.append(self._span(week, -30, 10 * 24))
-            if self.rng.random() < 0.15:
-                self.silent.append(self._span(week, -3, 60))
-
-    def _span(self, week: int, earliest: int, longest: int) -> tuple[datetime, datetime]:
-        begin = self.start + timedelta(weeks=week, hours=self.rng.randint(earliest, 30))
-        return begin, begin + timedelta(hours=self.rng.randint(2, longest))
-
-    def dead_at(self, now: datetime) -> set[str]:
-        return {name for name, spans in self.dead.items() if _within(now, spans)}
-
-    def fate(self) -> str:
-        """How the next refresh goes."""
-        return self.rng.choices(["well", "killed", "full", "slow"], [70, 12, 10, 8])[0]
-
-
-def _within(now: datetime, spans: list[tuple[datetime, datetime]]) -> bool:
-    return any(begin <= now < end for begin, end in spans)
-
-
 class Weeks:
     """So many weeks of one home folder from a start on; `run`, then `problems`."""
 
@@ -224,10 +146,10 @@ class Weeks:
         with told_by(self.clock), self._mortal():
             self._settings(mail=True)
             for moment in self._moments(end):
-                if moment < self.clock.now or _within(moment, self.faults.off):
+                if moment < self.clock.now or within(moment, self.faults.off):
                     continue
                 self.clock.now = moment
-                self._settings(mail=not _within(moment, self.faults.silent))
+                self._settings(mail=not within(moment, self.faults.silent))
                 # Death comes where there is most to do.
                 if self.faults.rng.random() < (0.02 if moment.minute == 0 else 0.4):
                     self._count = self.faults.rng.randint(4, 16)

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pandas as pd
 import research_fixture
+from grids import grid
 
 from attribution.models import WEIGHED
 from attribution.paths import Home
@@ -190,15 +191,8 @@ def _cells(
     quarters: Sequence[date],
     **more: Sequence[str],
 ) -> pd.DataFrame:
-    dimensions = {
-        "kind": list(kinds),
-        "service_line": lines,
-        "location": places,
-        "quarter": quarters,
-        **more,
-    }
-    index = pd.MultiIndex.from_product(list(dimensions.values()), names=list(dimensions))
-    return index.to_frame(index=False).assign(currency="USD")
+    every = grid(kind=list(kinds), service_line=lines, location=places, quarter=quarters, **more)
+    return every.assign(currency="USD")
 
 
 def _counted(frame: pd.DataFrame, journeys: np.ndarray) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 
 from attribution.errors import CaretraceError, SettingsError
 from attribution.paths import Home
-from attribution.ui import server
+from attribution.ui import named, server
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_the_server_does_not_start_with_unsafe_settings(tmp_path):
 )
 def test_only_names_of_this_computer_are_loopback(host, here):
     scope = {"type": "http", "headers": [(b"host", host.encode())], "path": "/"}
-    assert server.from_here(HTTPConnection(scope)) is here
+    assert named.from_here(HTTPConnection(scope)) is here
 
 
 def test_a_page_that_fails_says_nothing_of_the_cause(monkeypatch, caplog):
@@ -233,7 +233,7 @@ def test_who_may_read_must_be_known(home):
 
     asked = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")]}
     home.config.write_text("demo = \n")
-    asyncio.run(server.Named(nothing, home)(asked, None, keep))
+    asyncio.run(named.Named(nothing, home)(asked, None, keep))
     assert said[0]["status"] == 503
     assert b"cannot be read" in said[1]["body"]
     assert str(home.folder).encode() not in said[1]["body"]

@@ -261,6 +261,17 @@ def test_the_command_writes_csv_and_json(tmp_path, capfdbinary):
     assert set(rows[0]) == set(COLUMNS)
 
 
+def test_the_command_takes_settings_of_rules(tmp_path, capfd):
+    source = tmp_path / "paths.csv"
+    source.write_text("path,conversions\na > b > c,4\n", encoding="utf-8")
+    models = ["--model", "position", "time_decay"]
+    options = ["--position-ends", "0.25", "--half-life", "1"]
+    assert main(["attribute", str(source), *models, *options]) == 0
+    found = pd.read_csv(io.StringIO(capfd.readouterr().out))
+    decay = [4 / 7, 8 / 7, 16 / 7]
+    assert found["conversions"].tolist() == pytest.approx([1, 2, 1, *decay])
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -270,12 +281,19 @@ def test_the_command_writes_csv_and_json(tmp_path, capfdbinary):
         (["--order", "second"], "1, 2, 3, 4 or auto"),
         (["--separator", "  "], "separator"),
         (["--out", "nowhere/answer.csv"], "no folder nowhere"),
+        (["--out", "."], "is a folder"),
+        (["--out", "../here/paths.csv"], "is the file of paths itself"),
+        (["--position-ends", "0.6"], "at most 0.5"),
+        (["--half-life", "0"], "above 0 steps"),
     ],
 )
 def test_the_command_refuses_with_two(tmp_path, capfd, monkeypatch, arguments, reason):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "paths.csv").write_text("path,conversions\na,1\n", encoding="utf-8")
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    (here / "paths.csv").write_text("path,conversions\na,1\n", encoding="utf-8")
     assert main(["attribute", "paths.csv", *arguments]) == 2
+    assert (here / "paths.csv").read_text(encoding="utf-8") == "path,conversions\na,1\n"
     said = capfd.readouterr()
     assert not said.out
     assert reason in said.err

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
 import marts_fixture as made_up
-import people_fixture as made_up_people
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -136,13 +135,6 @@ def test_the_files_are_private(home):
     filled(home)
     for path in (home.ledger, home.audit_heads):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-@pytest.fixture
-def demo(tmp_path, monkeypatch) -> Home:
-    made = made_up_people.make_home(tmp_path / "demo")
-    monkeypatch.setenv("CARETRACE_HOME", str(made.folder))
-    return made
 
 
 def test_an_export_is_written_down_with_the_hash_of_its_file(home, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from servers.clinic import CANARY_EMAIL, CANARY_MRN
 
-from attribution import audit, backup, forgetting, restoring, settings
+from attribution import audit, backup, forgetting, restoring, settings, whom_to_forget
 from attribution.backup import MANIFEST
 from attribution.errors import BadInput, SettingsError, StorageError
 from attribution.holding import release, sends_held
@@ -214,7 +214,7 @@ def test_who_was_forgotten_since_then_is_forgotten_again(whole, tmp_path):
     later = key_in(whole, tmp_path / "later")
     list(restoring.restore(whole[1], later))
     with custody.few_models(("spend", "links")):
-        forgetting.forget(settings.load(later), forgetting.asked([custody.TYPED]), "request")
+        forgetting.forget(settings.load(later), whom_to_forget.asked([custody.TYPED]), "request")
         back = key_in(whole, tmp_path / "back")
         said = list(restoring.restore(whole[1], back, later.folder))
         assert said[-1].startswith("1 people were forgotten")

@@ -89,3 +89,22 @@ def test_names_of_near_bubbles_go_to_different_sides():
     *_, bubbles = charts.spend_against_return([*near, *far], "$", 9)["data"]
     sides = dict(zip(bubbles["text"], bubbles["textposition"], strict=True))
     assert sides["Directory"] != sides["Direct mail"]
+
+
+def test_a_name_between_two_bubbles_goes_to_a_corner_that_is_free():
+    """Paid social lies under a larger bubble at the edge, where neither side has room."""
+    amounts = [
+        ("Paid social", 3_880, 11_313), ("Paid search", 3_094, 13_965),
+        ("Direct mail", 1_224, 6_915), ("Outreach SMS", 5, 1_932), ("Outreach email", 1, 1_542),
+    ]  # fmt: skip
+    points = [point(*each) for each in amounts]
+    points[1]["size"] = 1.0
+    *_, bubbles = charts.spend_against_return(points, "$", 16)["data"]
+    sides = dict(zip(bubbles["text"], bubbles["textposition"], strict=True))
+    assert sides["Paid social"] == "bottom left"
+
+
+def test_no_tick_says_plus_nought():
+    spec = charts.intervals(["a"], [0.1], [-0.1], [0.2], ["a"])
+    alias = spec["layout"]["xaxis"]["labelalias"]
+    assert (alias["+0"], alias["+0 pts"]) == ("0", "0 pts")

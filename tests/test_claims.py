@@ -10,7 +10,8 @@ from warehouse_fixtures import Warehouse, ad, at, call, contact, made_of, touch
 
 from attribution.models import WEIGHED
 from attribution.models.parameters import CreditSettings
-from attribution.transform import build, load_checks, run_checks
+from attribution.sql_models import load_checks
+from attribution.transform import build, run_checks
 from connectors.contract import ClaimedConversions
 
 DAY = timedelta(days=1)

@@ -19,7 +19,6 @@ from servers.clinic import CANARY_EMAIL, CANARY_MRN
 
 from attribution import audit, cli, rotation, settings, warehouse
 from attribution.errors import BadInput, Busy
-from attribution.forgetting import naming_payloads
 from attribution.identity import open_vault
 from attribution.keys import keyring
 from attribution.ledger import Ledger
@@ -27,6 +26,7 @@ from attribution.paths import Home
 from attribution.patient import RECORD, System, hashed
 from attribution.privacy import Door
 from attribution.tombstones import forgotten
+from attribution.whom_to_forget import naming_payloads
 from outreach.outbox import Outbox, only_sender
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from attribution import cli
+from attribution import cli, source_settings
 from attribution import settings as configuration
 from attribution.metrics import KINDS
 from attribution.models import MODELS
 from attribution.paths import Home
-from attribution.settings import connector, options_of
-from attribution.transform import load_models
+from attribution.source_settings import connector, options_of
+from attribution.sql_models import load_models
 from connectors import SOURCES
 from connectors.contract import BY_TABLE
 from connectors.files import connect
@@ -104,6 +104,14 @@ def test_every_command_shown_can_be_typed(document, command):
     cli._parser().parse_args(words)
 
 
+def test_every_test_named_is_there():
+    text = (ROOT / "docs" / "other-tools.md").read_text(encoding="utf-8")
+    found = re.findall(r"`(test_\w+\.py)::(test_\w+)`", text)
+    assert len(found) > 25
+    for file, name in found:
+        assert f"def {name}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), (file, name)
+
+
 def test_every_command_is_in_the_documents():
     said = " ".join(command for _document, command in shown_commands())
     for name in commands().choices:
@@ -149,7 +157,7 @@ def test_the_walk_through_has_every_kind_of_source(home: Home, monkeypatch):
     for name, table in tomllib.loads(whole)["sources"].items():
         for option in options_of(table["kind"]):
             if option.secret and option.required:
-                secret = configuration.secret_variable(name, option.name)
+                secret = source_settings.secret_variable(name, option.name)
                 monkeypatch.setenv(secret, "not-a-token")
     loaded = configuration.load(home)
     assert {source.kind for source in loaded.sources} == set(SOURCES)

@@ -21,7 +21,16 @@ from canaries import CLICK, MAIL, NAME, NUMBER, PHONE, TEXT, Canaries, Place, fo
 from canary_traffic import browsed
 from engines_fixture import difference, postgres
 from few_models import few_models
-from servers import fhir, fhir_sample, ga4_export, hubspot, salesforce, twilio, zendesk_sell
+from servers import (
+    fhir,
+    fhir_sample,
+    ga4_export,
+    hubspot,
+    salesforce,
+    salesforce_objects,
+    twilio,
+    zendesk_sell,
+)
 from servers.callrail import CallRailServer
 from servers.environment import AirNowServer, OpenMeteoServer, PollenServer
 from servers.ga4 import Ga4Server
@@ -36,7 +45,7 @@ from servers.microsoft_ads import MicrosoftAdsServer, spend
 from servers.microsoft_ads import sample as microsoft_campaigns
 from servers.yelp import YelpServer
 
-from attribution import cli, patient, settings, transform, warehouse
+from attribution import cli, patient, settings, source_settings, sql_models, warehouse
 from attribution.ledger import Ledger
 from attribution.migrating import migrate
 from attribution.outreach_settings import Outreach
@@ -208,9 +217,9 @@ SOURCES_HERE = {
     "sf": Each(
         "salesforce",
         ("contact", "deal", "touchpoint", "link"),
-        lambda: salesforce.SalesforceServer(salesforce.sample(TODAY)),
+        lambda: salesforce.SalesforceServer(salesforce_objects.sample(TODAY)),
         'endpoint = "{s.url}"\nconsumer_key = "loopback-consumer"\ndomain = "clinic.my"\n'
-        + _options(salesforce.OWN_FIELDS),
+        + _options(salesforce_objects.OWN_FIELDS),
         lambda server: {"consumer_secret": server.consumer_secret},
     ),
     "sell": Each(
@@ -316,7 +325,7 @@ def running(
             said = each.settings.format(s=server, folder=dropped)
             lines += ["", f"[sources.{name}]", f'kind = "{each.kind}"', said]
             for secret, value in each.secrets(server).items():
-                patch.setenv(settings.secret_variable(name, secret), value)
+                patch.setenv(source_settings.secret_variable(name, secret), value)
         home.config.write_text("\n".join(lines), encoding="utf-8")
         yield servers
 
@@ -478,7 +487,7 @@ def test_postgresql_makes_the_same_tables(loaded, tmp_path, monkeypatch):
     """What every source told is carried to a PostgreSQL, which makes all of it anew: to 1e-9."""
     here, home = loaded.home, newest(loaded.home, tmp_path / "there")
     number = warehouse.current_generation(here)
-    models = transform.load_models()
+    models = sql_models.load_models()
     said: list[str] = []
     with postgres() as address:
         url = address.replace("postgresql://", "postgresql+psycopg://")
@@ -516,7 +525,7 @@ def audiences(driver: Any) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
-def published(one: Path, other: Path, file: str, models: list[transform.Model]) -> dict[str, str]:
+def published(one: Path, other: Path, file: str, models: list[sql_models.Model]) -> dict[str, str]:
     """What is not the same in two files that readers open."""
     grains = {model.name: model.grain for model in models}
     with (

@@ -15,7 +15,7 @@ from attribution.queries import Scope
 from attribution.roles import OPERATE
 from attribution.sessions import Sessions
 from attribution.sign_in import SECRET_VARIABLE, sign_in
-from attribution.ui import access, export, frame, gate, server
+from attribution.ui import access, download, frame, gate, headers
 from attribution.ui.freshness import freshness
 
 CONFIG = """[sign_in]
@@ -53,7 +53,7 @@ def button(home: Home):
     """What a download button of an open page runs later, on another thread."""
     scope = Scope(date(2026, 1, 5), date(2026, 3, 2), kind="lead")
     context = frame.Context(home, 1, scope, freshness(home), access.VISITOR)
-    return export.audited(context, "csv", lambda: b"channel,spend")
+    return download.audited(context, "csv", lambda: b"channel,spend")
 
 
 def test_a_download_made_earlier_ends_with_the_role(signing, open_page):
@@ -232,6 +232,6 @@ def test_a_wish_that_cannot_be_read_is_none(wished):
 
 @pytest.mark.parametrize("path", ["/sign-in", "/oauth2callback", "/overview", "/static/x.js"])
 def test_nobody_keeps_the_way_to_the_sign_in(path):
-    said = ask(server.Headers(Inner((b"cache-control", b"public"))), path)
+    said = ask(headers.Headers(Inner((b"cache-control", b"public"))), path)
     values = [value for name, value in said[0]["headers"] if name == b"cache-control"]
     assert values == [b"no-store"]

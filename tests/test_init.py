@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from attribution import settings, starter
+from attribution import settings, source_settings, starter
 from attribution.cli import main
 from attribution.errors import SettingsError
 from connectors import SOURCES
@@ -36,13 +36,13 @@ def test_every_kind_has_every_setting_and_no_place_for_a_secret():
     assert said["sources"] == {kind: {"kind": kind} for kind in SOURCES}
     for kind in SOURCES:
         [table] = re.findall(rf"^\[sources\.{kind}\]\n(.*?)(?=^\[|\Z)", text, re.M | re.S)
-        for option in settings.options_of(kind):
+        for option in source_settings.options_of(kind):
             place = rf"^# (\[\[sources\.{kind}\.)?{option.name}(\]\]| =)"
             named = re.search(place, table, re.M) is not None
             # Another address than the vendor's own is for whoever reads `doctor --explain`.
             meant = option.required or option.name != "endpoint"
             assert named == (not option.secret and meant), (kind, option.name)
-            assert (settings.secret_variable(kind, option.name) in table) == option.secret
+            assert (source_settings.secret_variable(kind, option.name) in table) == option.secret
 
 
 def test_what_is_marked_is_all_that_the_doctor_misses(clinic):
@@ -63,7 +63,7 @@ def test_a_default_that_is_taken_out_of_its_comment_means_the_same(clinic):
     told = [re.sub(r"^# (\w+ = .+)$", r"\1", line) for line in lines]
     said = tomllib.loads("\n".join(told))["sources"]
     for name, kind in (("crm", "hubspot"), ("web", "ga4")):
-        for option in settings.options_of(kind):
+        for option in source_settings.options_of(kind):
             if option.name in said[name]:
                 kept = said[name][option.name]
                 assert kept == (list(option.default) if isinstance(kept, list) else option.default)

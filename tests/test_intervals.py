@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from statistics import NormalDist
 
+import credit_fixture
 import duckdb
 import marts_fixture as made_up
 import numpy as np
@@ -346,7 +347,7 @@ def test_incremental_credit_says_what_it_rests_on(marts):
 
 def test_credit_inside_baseline_is_unknown_and_not_nought(marts):
     """A model that cannot tell of a channel must not make others seem to differ from it."""
-    (inside,) = made_up.INSIDE
+    (inside,) = credit_fixture.INSIDE
     view = attribution.build(marts, replace(RECENT, model="incremental"))
     row = view.tables["credit"].frame.set_index("channel").loc[inside]
     shares = row[[name for name in MODELS if name != "incremental"]].astype("float64")
@@ -377,7 +378,7 @@ def test_the_headline_leaves_out_a_model_that_cannot_tell():
 
 
 def test_channels_shows_credit_inside_baseline_as_unknown(marts):
-    (inside,) = made_up.INSIDE
+    (inside,) = credit_fixture.INSIDE
     rows = channels.build(marts, replace(RECENT, model="incremental")).tables
     shown = ["leads", "booked", "kept", "new_patients", "collected", "cac", "credit_low"]
     whole = rows["channels"].frame.set_index("channel")

@@ -108,20 +108,24 @@ def lost(warehouse, settings, *touches):
     warehouse.build(
         *rows, appointment("a", "zoe", BOOKED + 800 * DAY, BOOKED + 801 * DAY, "booked")
     )
+    return lost_ways(warehouse)
+
+
+def lost_ways(warehouse):
+    """The channels of each lost journey to a booking of one person: rows of it put together."""
+    names = dict(warehouse.rows("select distinct channel_id, channel from int_channel_map"))
     found = warehouse.rows(
-        "select is_last, before_1 = 0, channel from int_lost_touches"
-        " inner join (select distinct channel_id, channel from int_channel_map) using (channel_id)"
-        " where (kinds & 2) > 0 order by place"
+        "select end_place, is_last, path from int_lost_touches"
+        " where (kinds & 2) > 0 order by span, place desc"
     )
-    journeys: list[list[object]] = []
-    begins = True
-    for is_last, is_first, channel in found:
-        assert is_first == begins
-        journeys += [[]] if begins else []
-        journeys[-1].append(channel)
-        begins = is_last
-    assert begins
-    return journeys
+    journeys: dict[int, list[str]] = {}
+    for end_place, is_last, path in found:
+        way = [names[path >> 12 * back & 4095] for back in range(5) if path >> 12 * back][::-1]
+        known = journeys.setdefault(end_place, [])
+        assert is_last or len(way) >= 4  # a short journey is one row
+        assert len(way) <= 4 or way[:4] == known[-4:]  # and what follows knows the four before
+        known += way if len(way) <= 4 else way[4:]
+    return list(journeys.values())
 
 
 @pytest.mark.parametrize(
@@ -140,6 +144,22 @@ def lost(warehouse, settings, *touches):
 def test_lost_journeys_follow_the_same_settings(warehouse, settings, expected):
     walk = ((0, MAIL), (30, DIRECT), (200, SEARCH), (200.001, SEARCH))
     assert lost(warehouse, settings, *walk) == expected
+
+
+def test_a_long_journey_is_told_touch_by_touch_after_the_fourth(warehouse):
+    tags = (MAIL, MAIL, SEARCH, DIRECT, SEARCH, SEARCH, MAIL)
+    way = ["email", "email", "paid_search", "direct", "paid_search", "paid_search", "email"]
+    assert lost(warehouse, CreditSettings(), *enumerate(tags)) == [way]
+    assert lost(warehouse, CreditSettings(), *enumerate(tags[:4]), (300, SEARCH)) == [
+        way[:4],
+        ["paid_search"],
+    ]
+
+
+def test_touches_of_one_second_stay_in_the_order_of_their_time(warehouse):
+    second = 1 / 86400
+    walk = ((0, SEARCH), (0.3 * second, MAIL), (0.6 * second, DIRECT), (0.9 * second, MAIL))
+    assert lost(warehouse, CreditSettings(), *walk) == [["paid_search", "email", "direct", "email"]]
 
 
 def test_a_journey_that_may_still_convert_is_not_lost(warehouse):
@@ -164,12 +184,7 @@ def test_a_journey_before_a_conversion_is_lost_unless_it_led_to_it(warehouse, da
         appointment("a", "ann", booked, booked + DAY, "booked"),
         appointment("z", "zoe", BOOKED + 800 * DAY, BOOKED + 801 * DAY, "booked"),
     )
-    found = warehouse.rows(
-        "select channel from int_lost_touches inner join"
-        " (select distinct channel_id, channel from int_channel_map) using (channel_id)"
-        " where (kinds & 2) > 0 order by span, place"
-    )
-    assert [[channel] for (channel,) in found] == expected
+    assert lost_ways(warehouse) == expected
 
 
 def test_the_file_sets_them_for_a_kind_or_for_all():
@@ -198,6 +213,11 @@ def test_the_file_sets_them_for_a_kind_or_for_all():
         ({"min_gap_minutes": -1}, "min_gap_minutes must be minutes from 0 to 10080"),
         ({"markov_order": 5}, 'markov_order must be 1, 2, 3, 4 or "auto"'),
         ({"markov_order": True}, 'markov_order must be 1, 2, 3, 4 or "auto"'),
+        ({"half_life_days": float("nan")}, "half_life_days must be from 0.01 to 3650"),
+        ({"half_life_days": float("inf")}, "half_life_days must be from 0.01 to 3650"),
+        ({"lead_gap_days": 1.5}, "lead_gap_days must be whole days, from 0 to 36500"),
+        ({"new_patient_days": float("inf")}, "new_patient_days must be whole days, from 1"),
+        ({"service_lines": {" ": {"collapse": True}}}, "service_lines has a line without a name"),
         ({"service_lines": 3}, "service_lines must be a table"),
         ({"service_lines": {"heart": 3}}, "service_lines.heart must be a table"),
         (

@@ -20,13 +20,14 @@ from servers.killer import POINTS, STEPS, run, second_week
 
 from attribution import audit, cli, warehouse
 from attribution.errors import Busy
-from attribution.forgetting import asked, find, unfinished
+from attribution.forgetting import unfinished
 from attribution.identity import open_vault
 from attribution.ledger import Ledger
 from attribution.paths import Home
 from attribution.refresh import refresh
 from attribution.rotation import state
 from attribution.settings import load
+from attribution.whom_to_forget import asked, find
 from connectors import SOURCES
 from outreach.audience import private_store
 

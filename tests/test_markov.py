@@ -9,8 +9,8 @@ from path_reference import removal_effects
 
 from attribution.models.attribute import attribute
 from attribution.models.chains import build, solutions
-from attribution.models.encoding import encode_frame
 from attribution.models.markov import choose_order, markov
+from attribution.models.path_frames import encode_frame
 
 CHANNELS = ("alpha", "beta", "gamma", "delta")
 counts = st.integers(0, 9)

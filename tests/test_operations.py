@@ -41,7 +41,7 @@ from attribution.refresh_steps import Event
 from attribution.roles import Reader
 from attribution.ui.measured import from_this_computer
 from attribution.ui.views import source_health
-from attribution.units import serve_unit
+from attribution.units import pull_unit, serve_unit
 from attribution.warehouse import current_generation
 from connectors import SOURCES, files
 from connectors.contract import AdSpend
@@ -403,6 +403,9 @@ def test_the_unit_serves_this_home_and_may_write_nothing_else(home):
     unit = serve_unit(home, 8600)
     assert f"ReadWritePaths={home.folder}\n" in unit
     assert "serve --port 8600\n" in unit
+    follows = pull_unit(home, 30)
+    assert "/caretrace-pull.service: made by `caretrace pull --print systemd`" in follows
+    assert "attribution.cli pull --follow --every 30\n" in follows
     spaced = Home(home.folder / "a b")
     spaced.folder.mkdir()
     with pytest.raises(BadInput, match="reads otherwise"):

@@ -29,7 +29,7 @@ from servers.authority import localhost
 from servers.smtp import SmtpServer
 from warehouse_fixtures import Warehouse
 
-from attribution import audit, forgetting
+from attribution import audit, forgetting, whom_to_forget
 from attribution import settings as configuration
 from attribution.cli import main
 from attribution.contacts import Address, Contacts, _sendable, forget
@@ -45,9 +45,9 @@ from connectors.contract import Appointment, Person
 from outreach import doubts, handoff
 from outreach.approval import approve, withdraw
 from outreach.flow import flow
+from outreach.forgetting import forget as forget_messages
 from outreach.letters import Letter
 from outreach.outbox import Change, Outbox, Stop
-from outreach.outbox import forget as forget_messages
 from outreach.planning import keep, plan
 from outreach.sending import send
 from outreach.smtp import Mailer, _message
@@ -161,7 +161,7 @@ def test_what_is_planned_twice_is_there_once_and_what_was_had_lately_is_not_plan
         keep(other, outbox, clinic)
     left_out = outbox.rows("select flow, day, person_id, owner from capped order by person_id")
     assert [(row["flow"], row["day"]) for row in left_out] == [("other", f"{NOW:%Y-%m-%d}")] * 2
-    outbox.forget([left_out[0]["person_id"]], [])
+    forget_messages(clinic, [left_out[0]["person_id"]], [])
     assert outbox.rows("select owner from capped") == [{"owner": left_out[1]["owner"]}]
 
 
@@ -332,14 +332,14 @@ def test_who_was_forgotten_is_planned_no_more_before_anything_is_built_anew(
         with monkeypatch.context() as killed:
             killed.setattr(forgetting, "silence", stopped)
             with pytest.raises(KeyboardInterrupt):
-                forgetting.forget(told, forgetting.asked(["asked@example.org"]), "request")
+                forgetting.forget(told, whom_to_forget.asked(["asked@example.org"]), "request")
         with pytest.raises(Busy, match="forgotten meanwhile"):
             keep(before, outbox, home)
     assert outbox_rows(home) == 0
     monkeypatch.setenv("CARETRACE_HOME", str(home.folder))
     assert main(["outreach", "send", "test"]) == 0
     assert "1 would be written to" in capsys.readouterr().out
-    forgetting.forget(told, forgetting.asked(["back@example.org"]), "request")
+    forgetting.forget(told, whom_to_forget.asked(["back@example.org"]), "request")
     with Contacts(home) as contacts, Outbox(home) as outbox:
         left = planned(home, (outreach_settings(home), contacts, outbox))
         assert (left.planned, left.dropped["no_address"]) == (0, before.dropped["no_address"] + 2)

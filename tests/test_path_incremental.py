@@ -11,8 +11,8 @@ from scipy.special import expit
 from attribution.errors import BadInput
 from attribution.models import logistic
 from attribution.models.attribute import attribute
-from attribution.models.encoding import encode_frame
 from attribution.models.logistic import PRIOR_SPREAD
+from attribution.models.path_frames import encode_frame
 from attribution.models.path_incremental import _best_fit
 
 CHANNELS = ("alpha", "beta", "gamma", "delta")

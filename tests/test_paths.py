@@ -1,14 +1,16 @@
 """Path files: what is read, what is refused, and in which words."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from attribution.errors import BadInput
-from attribution.models import encoding
+from attribution.models import encoding, path_files
 from attribution.models.attribute import attribute_file
-from attribution.models.encoding import encode_frame
 from attribution.models.path_files import read_paths
+from attribution.models.path_frames import encode_frame
 
 
 def written(folder, text, encoding="utf-8"):
@@ -41,7 +43,19 @@ def steps_of(paths):
         ("path,conversions,value\na,1,-1e300\n", "Row 2, column value, is larger"),
         ('path,conversions\na,"1,000"\n', "Row 2, column conversions, is not a number"),
         ("path,conversions\na,Infinity\n", "Row 2, column conversions, is not a number"),
-        ("path,conversions\na,1\nb\n", "Row 3 of paths.csv has 1 fields .* header has 2"),
+        ("path,conversions\na,1\nb\n", "Row 3 of .* 1 fields .* header has 2; give each row"),
+        ("path,conversions\n\n\na,1\n\nb\n", "Row 6 of paths.csv has 1 fields"),
+        ("path,conversions\n\na,1\n\nb,two\n", "Row 5, column conversions, is not a number"),
+        ('path,conversions\n"a\n > b",1\nb,-1\n', "Row 3, column conversions, is negative"),
+        ('path,conversions\na,1\n"b > c,1\nd,1\n', "Row 3 .* opens a quotation mark"),
+        pytest.param(
+            'path,conversions\na,1\n"' + "b > c,1\n" * 600_000, "Row 3 .* quotation mark", id="open"
+        ),
+        ("sep=,\npath,conversions\na,1\n", "its header is sep=,"),
+        ("path;conversions\na > b;2,5\n", "separated by ';'"),
+        ("path,conversions\na\0b,1\n", "is not UTF-8 text"),
+        ("path,conversions\na,1e-300\n", "Row 2, column conversions, is smaller"),
+        ("path,conversions\na,9e14\nb,9e14\n", "Column conversions adds up to more"),
         ("path\na\n", "no column conversions; its header is path"),
         ("channel,count\na,1\n", "no column path and no column conversions"),
         ("path,conversions\na,1\nb,-2\n", "Row 3, column conversions, is negative"),
@@ -58,7 +72,7 @@ def steps_of(paths):
         ("path,conversions\na > b,1\na>c,1\n", "Row 3, column path, seems .* by '>'"),
         ("path,conversions\na,1\na | b,1\n", r"Row 3, column path, seems .* by '\|'"),
         ("path,conversions\na,0\nb,0\n", "0 in every row"),
-        ("path,conversions\na,1\na,b,1\n", "Row 3 of paths.csv has 3 fields .* header has 2"),
+        ("path,conversions\na,1\na,b,1\n", "Row 3 of .* 3 fields .* header has 2; put quotes"),
         ("path,conversions,Conversions\na,1,1\n", "two columns conversions"),
         ("path,conversions\nunattributed,1\n", "rename the channel"),
     ],
@@ -80,6 +94,36 @@ def test_other_encodings_are_refused_kindly(tmp_path, encoding):
         read_paths(written(tmp_path, "path,conversions\nCafé,1\n", encoding))
 
 
+@pytest.mark.parametrize(
+    ("opening", "reason"),
+    [
+        (b"PK\x03\x04", "Excel workbook or a zip"),
+        (b"\xd0\xcf\x11\xe0", "old Excel workbook"),
+        (b"\x1f\x8b\x08", "is compressed"),
+        (b"PAR1", "is a Parquet file"),
+        ("path,conversions\na,1\n".encode("utf-16-le"), "not UTF-8"),
+    ],
+)
+def test_files_that_are_no_text_are_named_for_what_they_are(tmp_path, opening, reason):
+    path = tmp_path / "paths.csv"
+    path.write_bytes(opening + bytes(range(7)))
+    with pytest.raises(BadInput, match=reason):
+        read_paths(path)
+
+
+def test_a_row_too_long_to_be_one_is_said_to_be(tmp_path, monkeypatch):
+    monkeypatch.setattr(path_files, "_BLOCK", 1 << 10)
+    with pytest.raises(BadInput, match="a row longer than 1,024 bytes; look for a quotation mark"):
+        read_paths(written(tmp_path, "path,conversions\n" + "a > " * 1_000 + "b,1\n"))
+
+
+def test_a_folder_or_a_device_is_no_file(tmp_path):
+    with pytest.raises(BadInput, match="is a folder"):
+        read_paths(tmp_path)
+    with pytest.raises(BadInput, match="is a pipe or a device"):
+        read_paths(Path("/dev/null"))
+
+
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_lines_may_end_in_any_way(tmp_path, ending):
     lines = ["\ufeffpath,conversions,nulls", "a > b,2,1", "b,1,4", ""]
@@ -92,6 +136,12 @@ def test_unicode_quotes_and_commas_survive(tmp_path):
     text = '\ufeffpath,conversions\n"Google, paid > Café ""Zürich""",2\n"電話 > email",1.5\n'
     paths = read_paths(written(tmp_path, text))
     assert steps_of(paths) == [(("Google, paid", 'Café "Zürich"'), 2.0), (("電話", "email"), 1.5)]
+
+
+def test_one_name_spelled_in_two_ways_is_one_channel(tmp_path):
+    """An accent may be a character of its own, and nobody sees it."""
+    paths = read_paths(written(tmp_path, "path,conversions\ncaf\u00e9,1\ncafe\u0301,2\n"))
+    assert steps_of(paths) == [(("caf\u00e9",), 3.0)]
 
 
 def test_headers_may_be_in_any_case_and_order(tmp_path):
@@ -197,6 +247,19 @@ def test_frames_are_read_like_files():
         (pd.DataFrame({"path": ["a", 7], "conversions": [1, 1]}), "Row 2, column path"),
         (pd.DataFrame({"path": ["a"], "conversions": ["x"]}), "Row 1, column conversions"),
         (pd.DataFrame({"path": ["a"], "conversions": [None]}), "Row 1, column conversions"),
+        (pd.DataFrame({"path": [["a", "b"]], "conversions": [1]}), "Row 1, column path"),
+        (
+            pd.DataFrame([["a", 1, 2]], columns=["path", "Conversions", "conversions"]),
+            "two columns",
+        ),
+        (pd.DataFrame({"path": ["a"], "conversions": [1 + 2j]}), "conversions holds complex"),
+        (pd.DataFrame({"path": ["a"], "conversions": [pd.Timestamp(0)]}), "holds datetime"),
+        (pd.DataFrame({"path": ["a"], "conversions": [pd.Timedelta(1)]}), "holds timedelta"),
+        (
+            pd.DataFrame({"path": pd.Series(["a", "\ud800"], dtype=object), "conversions": 1}),
+            "Row 2, column path, cannot be written",
+        ),
+        ({"path": ["a"], "conversions": [1]}, "and not from dict"),
     ],
 )
 def test_bad_frames_are_refused(frame, reason):

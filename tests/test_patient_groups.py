@@ -17,8 +17,9 @@ from attribution import audit, cli, group_queries, queries, seeds, viewer_patien
 from attribution.errors import BadInput
 from attribution.group_queries import DIMENSIONS, SUMS, Group, group_of
 from attribution.paths import Home
-from attribution.small_cells import LEAST, finest
+from attribution.small_cells import LEAST, OTHER, finest
 from attribution.ui.views import patient_groups
+from attribution.ui.views.group_shares import shares_of
 from connectors.contract import CareCode, Feedback, Person, Preference
 
 DAY = timedelta(days=1)
@@ -380,3 +381,16 @@ def test_own_lapse_rules_take_the_place_of_those_that_ship(tmp_path: Path):
     own.write_text(shipped.replace("dental,,,183", "dental,,,365"), encoding="utf-8")
     rules = seeds.read("lapse_rules", own).set_index("service_line")
     assert rules.loc["dental", "interval_days"] == "365"
+
+
+def test_the_rest_of_the_ways_is_one_row_whoever_folded_it():
+    counted = pd.DataFrame(
+        [("way", "paid_search", 30), ("way", "other", 12), ("way", OTHER, 8), ("days", OTHER, 9)],
+        columns=["measure", "item", "people"],
+    )
+    found = shares_of(counted, counted.iloc[:1], "measure", "item", "way")
+    assert found[["value", "people", "others"]].to_numpy().tolist() == [
+        ["paid_search", 30.0, 30.0],
+        ["other", 20.0, 0.0],
+    ]
+    assert list(shares_of(counted, counted, "measure", "item", "days")["value"]) == [OTHER]

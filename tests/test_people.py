@@ -28,7 +28,8 @@ from attribution.models.parameters import CreditSettings
 from attribution.paths import Home
 from attribution.people import Asked, Permit
 from attribution.queries import Scope
-from attribution.transform import load_models, run_checks
+from attribution.sql_models import load_models
+from attribution.transform import run_checks
 from attribution.ui import access
 
 START = at("2024-01-03")

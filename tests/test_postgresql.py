@@ -25,7 +25,7 @@ from attribution import cli, warehouse
 from attribution.engines import duckdb_moving, postgresql_server
 from attribution.engines.postgresql_arrow import fetch, lent
 from attribution.errors import BadInput, Busy, CaretraceError, SettingsError, StorageError
-from attribution.forgetting import asked, find, forget
+from attribution.forgetting import forget
 from attribution.identity import open_vault
 from attribution.ledger import Ledger
 from attribution.migrating import migrate
@@ -35,6 +35,7 @@ from attribution.refresh import refresh, rollback
 from attribution.rotation import rotate
 from attribution.settings import load
 from attribution.warehouse_url import read
+from attribution.whom_to_forget import asked, find
 from connectors import SOURCES
 
 _NUMBERS = count()
@@ -408,12 +409,45 @@ def test_a_wrong_password_is_refused_and_never_said(home, server, capsys, monkey
 def test_somebody_without_rights_is_told_which(home, server, capsys, monkeypatch):
     server.ask("create role guest login")
     monkeypatch.setenv("CARETRACE_WAREHOUSE", server.url(server.database(), "guest"))
-    assert "does not let guest" in refused(home, capsys)
+    assert "does not let guest make schemas" in refused(home, capsys)
 
 
-def test_an_old_server_is_refused(home, capsys, monkeypatch):
-    monkeypatch.setattr(postgresql_server, "OLDEST", 99)
-    assert "and caretrace needs 99 or later" in refused(home, capsys)
+def test_an_old_server_is_refused(home, server, capsys, monkeypatch):
+    """One that calls itself 14, and whose catalog has only what that of a 14 has."""
+    server.ask(
+        "create schema old; create view old.pg_settings as select name, case name when "
+        "'server_version_num' then '140011' else setting end as setting from "
+        "pg_catalog.pg_settings; create view old.pg_database as select oid, datname, encoding, "
+        "datcollate from pg_catalog.pg_database",
+        old := server.database(),
+    )
+    server.ask(f"alter database {old} set search_path = old, pg_catalog")
+    monkeypatch.setenv("CARETRACE_WAREHOUSE", server.url(old))
+    sentence = "is version 14, and caretrace needs 15 or later. Use a newer server."
+    assert sentence in refused(home, capsys)
+    [(_, fine, said)] = warehouse.findings(home)
+    assert not fine
+    assert sentence in said
+
+
+def test_a_server_that_can_only_be_read_is_refused(home, server, capsys, monkeypatch):
+    standby = server.database()
+    server.ask(f"alter database {standby} set default_transaction_read_only = on")
+    monkeypatch.setenv("CARETRACE_WAREHOUSE", server.url(standby))
+    assert "can only be read: it is a standby, or" in refused(home, capsys)
+
+
+def test_a_server_that_takes_no_more_connections_is_named(home, server, capsys, monkeypatch):
+    server.ask("create role many login")
+    crowded = server.database(more="owner many connection limit 0")
+    monkeypatch.setenv("CARETRACE_WAREHOUSE", server.url(crowded, "many"))
+    assert "takes no more connections" in refused(home, capsys)
+
+
+def test_an_option_that_nobody_knows_is_named(home, server, capsys, monkeypatch):
+    url = server.url(database(home), more="&sslmod=require")
+    monkeypatch.setenv("CARETRACE_WAREHOUSE", url)
+    assert 'does not know: invalid connection option "sslmod"' in refused(home, capsys)
 
 
 def test_a_database_of_another_encoding_is_refused(home, server, capsys, monkeypatch):

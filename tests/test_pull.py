@@ -12,12 +12,14 @@ import pytest
 from engines_fixture import postgres
 
 from attribution import audit, cli, generations, warehouse
+from attribution.doctor import examine
 from attribution.engines import postgresql_files
 from attribution.errors import BadInput, CaretraceError, StorageError
 from attribution.generations import MARTS, PEOPLE, VIEWERS
 from attribution.ledger import Ledger
 from attribution.paths import Home
 from attribution.pulling import follow, pull
+from attribution.settings import load
 
 GRANTS = """
 grant usage on schema files to {who};
@@ -141,6 +143,30 @@ def test_files_come_as_they_were_published_and_people_by_right(clinic, pages, tm
     entries = [json.loads(each) for each in audit.entries(pages)["detail"]]
     assert [set(each) for each in entries] == [{MARTS, VIEWERS}, {MARTS, VIEWERS, PEOPLE}]
     assert audit.verify(pages).problems == ()
+
+
+def found(home: Home) -> dict[str, tuple[bool, str]]:
+    return {subject: (fine, sentence) for subject, fine, sentence in warehouse.findings(home)}
+
+
+def test_the_doctor_asks_a_host_of_pages_for_no_more_than_it_needs(clinic, pages, tmp_path):
+    """Before its first pull it is known by what its role may; afterwards by what is here."""
+    assert not {"sources", "PostgreSQL's rights"} & {each.subject for each in examine(load(pages))}
+    for people in (", without single people", ""):
+        assert found(pages).keys() == {"PostgreSQL", "pages of another host"}
+        may = f"generation 1 may be taken{people}."
+        assert found(pages)["pages of another host"] == (True, may)
+        pull(pages)
+        point(pages, clinic.url("care"))
+    point(pages, clinic.url("nobody"))
+    fine, sentence = found(pages)["pages of another host"]
+    assert not fine
+    assert "does not let nobody read the list of files" in sentence
+    # One that may neither take files nor make schemas was meant to refresh, as far as we know.
+    other = home_at(tmp_path / "other", clinic.url("nobody"))
+    wrong = {each.subject for each in examine(load(other)) if not each.fine}
+    assert wrong == {"PostgreSQL's rights", "sources"}
+    assert found(clinic.home)["PostgreSQL's rights"] == (True, "schemas can be made.")
 
 
 def test_what_is_published_next_comes_and_what_is_gone_goes(clinic, pages):

@@ -20,7 +20,7 @@ from attribution.models import MODELS
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.reports.reconcile import reconcile_report
-from attribution.ui import access, charts, export, frame
+from attribution.ui import access, charts, download, frame
 from attribution.ui.freshness import freshness
 from attribution.ui.views import reconcile
 
@@ -151,14 +151,14 @@ def test_the_export_is_written_down(home, marts, tmp_path):
     copy = Home(shutil.copytree(home.folder, tmp_path / "home"))
     view = reconcile.build(marts, RECENT)
     context = frame.Context(copy, 1, RECENT, freshness(copy), access.VISITOR)
-    make = export.audited(context, "csv", lambda: reconcile_report(view), "reconcile report")
+    make = download.audited(context, "csv", lambda: reconcile_report(view), "reconcile report")
     content = make()
     (said,) = audit.entries(copy).to_dict("records")
     assert (said["action"], said["subject"]) == ("export", "reconcile report")
     assert sha256(content).hexdigest() in said["detail"]
     copy.config.write_text('currency = "USD"\n', encoding="utf-8")
     with pytest.raises(NotAllowed):  # no simulated people, and nobody has signed in
-        export.audited(context, "csv", lambda: reconcile_report(view), "reconcile report")
+        download.audited(context, "csv", lambda: reconcile_report(view), "reconcile report")
 
 
 def without(home: Home, folder: Path, gone: str) -> Home:

@@ -12,17 +12,16 @@ import pytest
 from conftest import SHARED
 from connector_fixtures import of, read
 from servers.loopback import CUT, DRIP, HANG, JSON_WITHOUT_ERROR, RESET, Reply, as_html, as_json
-from servers.salesforce import (
+from servers.salesforce import SalesforceServer, refusal
+from servers.salesforce_objects import (
     CLINIC,
     FLAGS,
     GCLID,
     LINE,
     MRN,
     OWN_FIELDS,
-    SalesforceServer,
     number,
     record,
-    refusal,
     sample,
 )
 

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from servers.salesforce import record, refusal
+from servers.salesforce import refusal
+from servers.salesforce_objects import record
 from test_salesforce import TODAY, days, of, queries, quick, rows, server, source
 
 from connectors.contract import Contact

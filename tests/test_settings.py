@@ -4,9 +4,10 @@ from datetime import date
 
 import pytest
 
-from attribution import settings
+from attribution import source_settings
 from attribution.errors import SettingsError
-from attribution.settings import load, without_secrets
+from attribution.settings import load
+from attribution.source_settings import without_secrets
 from connectors import SOURCES
 from connectors.options import masked
 
@@ -163,7 +164,7 @@ def test_a_missing_secret_says_where_to_put_it(home, monkeypatch):
 
 def test_every_kind_of_source_has_options_that_explain_themselves():
     for kind in SOURCES:
-        for option in settings.options_of(kind):
+        for option in source_settings.options_of(kind):
             assert option.help.endswith(".")
             assert not (option.secret and option.default)
 

@@ -12,7 +12,7 @@ from path_reference import floored, rate_game, shapley_by_orders, sum_game
 from attribution.errors import BadInput
 from attribution.models import games, shapley
 from attribution.models.attribute import attribute
-from attribution.models.encoding import encode_frame
+from attribution.models.path_frames import encode_frame
 
 CHANNELS = ("alpha", "beta", "gamma", "delta", "eps")
 rows = st.tuples(

@@ -1,6 +1,7 @@
 """What travels to a cluster: parts named by what they hold, and only those that are new."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given, settings
@@ -8,8 +9,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.pool import StaticPool
 
-from attribution import warehouse
+from attribution import warehouse, warehouse_url
 from attribution.engines import spark_server
+from attribution.engines.spark_arrow import in_words
+from attribution.engines.spark_driver import DatabaseError
 from attribution.engines.spark_landing import parts_of
 from attribution.errors import SettingsError, StorageError
 from attribution.paths import Home
@@ -77,6 +80,54 @@ def test_nobody_who_listens_is_said_without_a_token(monkeypatch):
     with pytest.raises(StorageError, match=r"127\.0\.0\.1:1 does not answer") as told:
         spark_server.engine_for(make_url("sc://127.0.0.1:1/;token=secret"))
     assert "secret" not in str(told.value)
+
+
+def test_an_address_without_a_host_is_refused():
+    with pytest.raises(SettingsError, match="names no host of Spark"):
+        warehouse_url.read("sc://")
+
+
+class Answers:
+    """A connection to a server that calls itself by a version."""
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+
+    def exec_driver_sql(self, _sql: str) -> "Answers":
+        return self
+
+    def scalar_one(self) -> str:
+        return self._version
+
+
+@pytest.mark.parametrize(("version", "fine"), [("3.5.1 0a", False), ("4.0.0 0a", True)])
+def test_an_old_server_is_refused(version, fine):
+    with nullcontext() if fine else pytest.raises(StorageError, match=r"is version 3\.5\.1, and"):
+        spark_server.prove(Answers(version), make_url("sc://host:443/;token=secret"))
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        # As a cluster said it whose disk was full, and one whose server was killed.
+        (
+            (
+                "[TASK_WRITE_FAILED] Task failed while writing rows. SQLSTATE: 58030\n\nJVM "
+                "stacktrace:\nCaused by: java.io.IOException: No space left on device"
+            ),
+            "Spark has no space left on a disk of its workers",
+        ),
+        ("[INSUFFICIENT_PERMISSIONS] Insufficient privileges: ann", "Spark does not let this user"),
+        ("<_InactiveRpcError of RPC: status = StatusCode.UNAVAILABLE", "to Spark was lost"),
+        ("[DIVIDE_BY_ZERO] of ann@clinic.example", "(DatabaseError). Look at the server's log"),
+    ],
+)
+def test_what_spark_could_not_do_is_a_sentence_that_quotes_nothing(said, sentence):
+    with pytest.raises(StorageError) as told, in_words():
+        raise DatabaseError(said)
+    assert sentence in str(told.value)
+    assert str(told.value).endswith("What was published still stands.")
+    assert "ann" not in str(told.value)
 
 
 @pytest.mark.parametrize("name", ["Clinic", "1st", "a-b", "x" * 42])

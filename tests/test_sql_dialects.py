@@ -10,7 +10,7 @@ from sqlglot import exp
 from attribution.dialects import written_for
 from attribution.models.credit import credit_sql
 from attribution.paths import SQL
-from attribution.transform import LAYERS, load_checks, load_models, read_model
+from attribution.sql_models import LAYERS, load_checks, load_models, read_model
 
 MODELS = {model.name: model for model in load_models()}
 CHECKS = {check.name: check for check in load_checks()}
@@ -88,8 +88,8 @@ def test_an_outer_join_asks_nothing_of_the_other_table_alone():
 def test_a_model_in_parts_names_them_in_its_sql():
     for name, model in MODELS.items():
         if model.parts:
-            table, column = model.parts.split(" by ")
-            assert table in model.inputs, name
+            tables, column = model.parts.split(" by ")
+            assert set(tables.split(" and ")) <= set(model.inputs), name
             assert f"{column} % 1 = 0" in model.sql, name
 
 
@@ -135,3 +135,24 @@ def test_layers_read_downwards():
 def test_the_credit_model_is_written_from_the_registry():
     assert MODELS["credit"] == read_model("credit", "marts", credit_sql())
     assert not (SQL / "marts" / "credit.sql").exists()
+
+
+def test_windows_without_an_order_run_in_the_order_of_the_cte_that_has_one():
+    sql = """
+        with ordered as (select a, b, c from t order by a, b desc)
+        select lag(c) over () as d, sum(c) over (partition by b) as e, a,
+            max(c) over (rows between unbounded preceding and current row) as f
+        from ordered
+    """
+    tree = sqlglot.parse_one(written_for("postgresql", sql), read="postgres")
+    assert [window.sql("duckdb") for window in tree.find_all(exp.Window)] == [
+        "LAG(c) OVER (PARTITION BY a ORDER BY b DESC)",
+        "SUM(c) OVER (PARTITION BY b)",
+        (
+            "MAX(c) OVER (PARTITION BY a ORDER BY b DESC rows BETWEEN UNBOUNDED preceding"
+            " AND CURRENT ROW)"
+        ),
+    ]
+    assert len(list(tree.find_all(exp.Order))) == 2  # and no rows are put in order as a whole
+    alone = "select count(*) over () as n from t order by n"
+    assert "OVER ()" in written_for("postgresql", alone)

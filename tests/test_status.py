@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -141,8 +142,13 @@ def test_the_same_is_told_to_programs(clinic, monkeypatch, capsys):
     assert {each["source"]: each["state"] for each in told["sources"]} == {
         "ads": "fresh", "crm": "failed",
     }  # fmt: skip
+    assert told["engine"] == "DuckDB, in the home folder"
     found = status.look(clinic, NOW)
+    assert "Engine: DuckDB, in the home folder." in status.sentences(found, NOW)
     assert (found.refresh or {})["state"] == "partial"
+    pages = [*status.sentences(replace(found, pages_only=True), NOW)]
+    assert "Pulled from DuckDB, in the home folder; this host only serves pages." in pages
+    assert not [each for each in pages if each.startswith("Schedule")]
     # Settings that cannot be read are told by those who use them.
     clinic.config.write_text("[schedule]\nday = 'sonntag'\n")
     assert status.look(clinic, NOW).schedule is None

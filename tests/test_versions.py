@@ -9,7 +9,7 @@ from attribution import versions
 from attribution.errors import StorageError
 from attribution.paths import PAGES, SHELL, Home
 from attribution.reports.asking import export_report
-from attribution.transform import load_models
+from attribution.sql_models import load_models
 from attribution.ui import warming
 
 

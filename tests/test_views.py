@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import credit_fixture
 import duckdb
 import marts_fixture as made_up
 import pandas as pd
@@ -27,7 +28,7 @@ from attribution.metrics import KINDS, METRICS, ratio
 from attribution.models import MODELS
 from attribution.paths import Home
 from attribution.queries import About, Marts, Scope
-from attribution.settings import SourceSettings
+from attribution.source_settings import SourceSettings
 from attribution.ui import charts, formats
 from attribution.ui.freshness import look_up
 from attribution.ui.scope import before, scope_of
@@ -339,7 +340,7 @@ def test_models_are_compared_on_the_same_conversions(marts, tables):
     assert "unattributed" not in table.index
     for channel in table.index:
         for model in MODELS:
-            if model == "incremental" and channel in made_up.INSIDE:
+            if model == "incremental" and channel in credit_fixture.INSIDE:
                 assert pd.isna(table.loc[channel, model])
                 shares.loc[channel, model] = float("nan")
                 continue
@@ -505,7 +506,11 @@ def test_journeys_are_those_of_the_quarters(marts, tables, scope):
     view = journeys.build(marts, scope)
     expected = in_quarters(tables["paths"], scope.service_lines or LINES)["journeys"].sum()
     assert metric(view, "journeys") == expected
-    assert view.tables["paths"].frame["journeys"].sum() == expected
+    listed = view.tables["paths"].frame
+    assert listed["journeys"].sum() == expected
+    paths = listed["path"].tolist()
+    assert "Other" not in paths[:-1]
+    assert "Other" in paths
     assert view.tables["flows"].frame["journeys"].sum() == expected
 
 

@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from attribution import warehouse
+from attribution import build_memory, warehouse
 from attribution.engines.duckdb import Building
 from attribution.errors import StorageError
 from attribution.paths import Home
@@ -349,3 +349,26 @@ def test_free_space_is_reckoned_from_the_published_generation(home):
     free, needed = warehouse.free_space(home)
     assert needed == 3 * sum(p.stat().st_size for p in home.generation(1).iterdir())
     assert free > 0
+
+
+@pytest.mark.parametrize(
+    ("has", "takes"),
+    [(2**30, "1000MB"), (4 * 2**30, "2147MB"), (6 * 2**30, "2800MB"), (2**40, "2800MB")],
+)
+def test_a_build_takes_half_of_the_memory_within_bounds(has, takes):
+    assert build_memory.share(has) == takes
+
+
+def test_a_container_has_what_it_is_given(tmp_path, monkeypatch):
+    newer, older = tmp_path / "memory.max", tmp_path / "memory.limit_in_bytes"
+    monkeypatch.setattr(build_memory, "LIMITS", (newer, older))
+    monkeypatch.delenv("CARETRACE_MEMORY", raising=False)
+    whole = build_memory.there_is()
+    assert whole > 2**28  # no computer with less could run this
+    newer.write_text("max\n", encoding="ascii")
+    older.write_text(f"{2**63 - 4096}\n", encoding="ascii")
+    assert build_memory.there_is() == whole
+    newer.write_text("2500000000\n", encoding="ascii")
+    assert build_memory.build_memory() == "1250MB"
+    monkeypatch.setenv("CARETRACE_MEMORY", "700MB")
+    assert build_memory.build_memory() == "700MB"

@@ -29,7 +29,7 @@ from ways_fixture import (
 from attribution.cli import main
 from attribution.contacts import Contacts
 from attribution.errors import BadInput
-from attribution.forgetting import asked, forget
+from attribution.forgetting import forget
 from attribution.outreach_settings import outreach_settings
 from attribution.outreach_ways import WAYS
 from attribution.paths import Home
@@ -37,6 +37,7 @@ from attribution.privacy import Door, load_key
 from attribution.settings import load
 from attribution.tombstones import forgotten
 from attribution.vault import open_vault
+from attribution.whom_to_forget import asked
 from outreach.flow import flow
 from outreach.opening import only_here
 from outreach.outbox import Outbox, Stop

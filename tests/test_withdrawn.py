@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from warehouse_fixtures import LOADED_AT, Warehouse, appointment, at
 
-from attribution.transform import build, load_models
+from attribution.sql_models import load_models
+from attribution.transform import build
 from connectors.contract import CareCode, Encounter, Withdrawn
 
 STAGED = ("stg_appointment", "stg_payment", "stg_care_code", "stg_encounter")

@@ -17,12 +17,14 @@ import pyarrow as pa
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
+from attribution.checksums import checksum
 from attribution.identity_changes import ensure_identity_tables
 from attribution.models.parameters import CreditSettings, setting_tables
 from attribution.privacy import STRENGTH, stored_fields
 from attribution.raw import ensure_raw_tables, has_person
 from attribution.seeds import SEEDS, read
-from attribution.transform import Model, build, checksum, load_models
+from attribution.sql_models import Model, load_models
+from attribution.transform import build
 from connectors.columns import to_table
 from connectors.contract import (
     ROWS,

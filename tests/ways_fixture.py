@@ -23,7 +23,8 @@ from typing import Any, Self
 from outreach_fixture import CONFIG, NOW, contact, patient, publish
 from servers.hubspot import HubSpotServer
 from servers.loopback import Loopback
-from servers.salesforce import SalesforceServer, number, record
+from servers.salesforce import SalesforceServer
+from servers.salesforce_objects import number, record
 from servers.smtp import SmtpServer
 from servers.twilio import TwilioServer
 from servers.zendesk_sell import SellServer

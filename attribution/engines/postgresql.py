@@ -30,10 +30,9 @@ from attribution.engines.postgresql_books import (
     move,
     numbers,
     point_at,
-    run,
     schemas_of,
 )
-from attribution.engines.postgresql_files import keep_files
+from attribution.engines.postgresql_files import Offering, keep_files
 from attribution.engines.postgresql_lock import holding, transaction
 from attribution.engines.postgresql_moving import Receiving
 from attribution.engines.postgresql_server import engine_for, looked_at
@@ -41,6 +40,7 @@ from attribution.engines.private_copy import PrivateCopy
 from attribution.errors import StorageError
 from attribution.paths import Home
 from attribution.raw import ensure_raw_tables, loaded_tables, tables
+from attribution.statements import run
 
 BESIDE = "beside.duckdb"  # what is published, while the files that readers open are written of it
 
@@ -159,14 +159,14 @@ class PostgreSql:
         home.generations.mkdir(mode=0o700, parents=True, exist_ok=True)
         with holding(home, self._url, BOOKS) as connection:
             base = catch_up(home, connection)
-            found = run(
+            found: int | None = run(
                 connection,
                 "select number from caretrace.generation where state = 'building' and base is not "
                 f"distinct from {base or 'null::integer'} order by number desc limit 1",
             ).scalar()
             drop(connection, numbers(connection, "state <> 'published'") - {found or 0})
             resumed = found is not None
-            number = found if resumed else self._new(home, connection, base)
+            number = self._new(home, connection, base) if found is None else found
         if not home.generation(number).is_dir():
             generations.new_folder(home, number, f"postgresql {base}")
         for old in generations.numbers(home):
@@ -249,9 +249,14 @@ class PostgreSql:
         return shutil.disk_usage(home.folder).free, 3 * generations.bytes_of(home)
 
     def findings(self, home: Home) -> Iterator[tuple[str, bool, str]]:
-        """Version, order of texts, rights, time zone and settings of the server."""
+        """Version, order of texts, rights, time zone and settings of the server.
+
+        Of a host that only serves pages: the version, and what it may take.
+        """
         try:
             with engine_for(self._url).connect() as connection:
-                yield from list(looked_at(connection))
+                found = list(looked_at(connection))
+                taken = Offering(connection, self._url).finding(home)
+                yield from [*found[:1], taken] if taken else found
         except StorageError as error:
             yield "PostgreSQL", False, str(error)

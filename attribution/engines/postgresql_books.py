@@ -1,7 +1,6 @@
 """What PostgreSQL holds of generations: its books, its schemas, and the views that readers see."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -9,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from attribution import generations
 from attribution.engines.postgresql_lock import transaction
 from attribution.paths import Home
+from attribution.statements import run
 
 # Made by a model, and read by the next refresh all the same.
 CARRIED = ("int_forecasts",)
@@ -111,11 +111,6 @@ def carried_on(connection: Connection, schema: str) -> list[str]:
             f"(tablename like 'raw\\_%' or tablename in ({own})) order by 1",
         ).scalars()
     )
-
-
-def run(connection: Connection, sql: str) -> Any:
-    """Run a statement that is PostgreSQL's own."""
-    return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
 
 
 def move(connection: Connection, number: int, marts: Sequence[str], people: Sequence[str]) -> None:

@@ -5,19 +5,24 @@ from typing import Any
 
 from sqlalchemy import URL
 
+from attribution import warehouse_url
 from attribution.errors import SettingsError, StorageError
 
+READ_ONLY = (
+    "can only be read: it is a standby, or default_transaction_read_only is on. Name the server "
+    "that it follows, or switch that off for this user."
+)
 _STANDS = "What was published still stands."
 # By the class of SQLSTATE, or by the whole of it (PostgreSQL's appendix A).
 _SENTENCES = {
-    "53100": "{place} has no space left on its disk. Free some and refresh again.",
-    "53200": "{place} has no memory left. Give it more, or lower work_mem, and refresh again.",
+    "53100": "{place} has no space left on its disk. Free some, and run this again.",
+    "53200": "{place} has no memory left. Give it more, and run this again.",
     "53300": "{place} takes no more connections. Raise max_connections, or try again later.",
     "53400": "{place} refuses to go beyond a limit that was set for it. Raise temp_file_limit or "
-    "what else is limited, and refresh again.",
+    "what else is limited, and run this again.",
     "42501": "{place} does not let {user} do this. Make {user} the owner of the database, or give "
     "it the right CREATE on it, and try again.",
-    "25006": "{place} can only be read: it is a standby. Name the server that it follows.",
+    "25006": f"{{place}} {READ_ONLY}",
     "57014": "{place} was told to cancel what was asked of it. Try again.",
     "55P03": "Somebody reads the published tables on {place} all the time, so they could not be "
     "replaced. End that, and try again.",
@@ -26,6 +31,8 @@ _SENTENCES = {
     "08": "The connection to {place} was lost. Try again.",
 }
 
+# What the driver says of a connection that was refused has no SQLSTATE.
+_REFUSED = {"too many": "53300", "remaining connection slots": "53300", "is starting": "57P03"}
 # As the driver says it, of a connection that was there.
 _LOST = re.compile(r"connection is (lost|closed)|server closed the connection|connection has been")
 
@@ -50,19 +57,25 @@ def in_words(error: BaseException, url: URL) -> str:
     if not state and _LOST.search(str(error)):
         return _SENTENCES["08"].format(place=place(url))
     if not state and isinstance(error, psycopg.OperationalError):
+        for words, alike in _REFUSED.items():
+            if words in str(error):
+                return _SENTENCES[alike].format(place=place(url), user=_user(url))
         # Its own words name a host, a user and a database, and no password.
         return (
             f"{place(url)} cannot be reached as {_user(url)}: {_reason(error, url)}. Correct "
             "CARETRACE_WAREHOUSE, or start the server, and try again."
+        )
+    if not state and "invalid connection option" in str(error):
+        return (
+            "CARETRACE_WAREHOUSE has an option after its question mark that PostgreSQL's client "
+            f"does not know: {_reason(error, url)}. Take it away, and try again."
         )
     return ""
 
 
 def place(url: URL) -> str:
     """A server and its database as they may be said."""
-    host = url.host or url.query.get("host") or "this computer"
-    port = f":{url.port}" if url.port else ""
-    return f"PostgreSQL at {host}{port}, database {url.database or 'of that name'},"
+    return f"{warehouse_url.place(url)},"
 
 
 def driver_missing() -> SettingsError:

@@ -17,13 +17,21 @@ import psycopg
 from sqlalchemy import URL, Connection
 
 from attribution.at_rest import writing
-from attribution.engines.postgresql_books import files_of, run
+from attribution.engines.postgresql_books import files_of
 from attribution.engines.postgresql_errors import place, raise_in_words
 from attribution.engines.postgresql_server import engine_for
 from attribution.errors import StorageError
-from attribution.generations import MARTS, PEOPLE, VIEWERS
+from attribution.generations import (
+    MARTS,
+    PAGES_ONLY,
+    PEOPLE,
+    VIEWERS,
+    current_generation,
+    is_pulled,
+)
 from attribution.ledger import Ledger, now
 from attribution.paths import Home
+from attribution.statements import run
 
 _PART = 1 << 22  # bytes of a file that are sent, kept and asked for at a time
 _NEEDED = (MARTS, VIEWERS)
@@ -113,6 +121,26 @@ class Offering:
             {row.name: (int(row.bytes), str(row.sha256)) for row in rows if row.name in may},
             frozenset(schemas),
         )
+
+    def finding(self, home: Home) -> tuple[str, bool, str] | None:
+        """What the doctor says of what a host of pages may take; None to one that refreshes.
+
+        Before the first pull a host of pages is known by its role, which may read files and make
+        no schemas.
+        """
+        pulled = is_pulled(home)
+        try:
+            if not pulled and (current_generation(home) is not None or self._may_make()):
+                return None
+            offer = self.offer()
+        except StorageError as error:
+            return (PAGES_ONLY, False, str(error)) if pulled else None
+        people = "" if PEOPLE in offer.files else ", without single people"
+        return PAGES_ONLY, True, f"generation {offer.generation} may be taken{people}."
+
+    def _may_make(self) -> bool:
+        asked = "select has_database_privilege(current_database(), 'create')"
+        return bool(run(self._connection, asked).scalar())
 
     def take(self, name: str, target: Path) -> str:
         """Write a file as it is on the server; its SHA-256."""

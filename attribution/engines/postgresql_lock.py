@@ -15,6 +15,7 @@ from attribution.engines.postgresql_errors import place
 from attribution.engines.postgresql_server import engine_for, prove
 from attribution.errors import Busy
 from attribution.paths import Home
+from attribution.statements import run
 
 _KEY = 7_241_936_180_551_904_317  # any number, and always the same
 _HELD: dict[tuple[Home, URL], Connection] = {}
@@ -30,15 +31,15 @@ def holding(home: Home, url: URL, books: Sequence[str]) -> Iterator[Connection]:
     try:
         with engine.connect() as connection:
             _take(connection)
+            prove(connection)
             with transaction(connection):
                 for statement in books:
-                    _run(connection, statement)
-                _run(connection, "delete from caretrace.holder")
+                    run(connection, statement)
+                run(connection, "delete from caretrace.holder")
                 connection.exec_driver_sql(
                     "insert into caretrace.holder values (?, ?, current_timestamp)",
                     (platform.node(), os.getpid()),
                 )
-            prove(connection)
             _HELD[home, url] = connection
             try:
                 yield connection
@@ -57,12 +58,12 @@ def transaction(connection: Connection) -> Iterator[None]:
 
 
 def _take(connection: Connection) -> None:
-    taken = _run(connection, f"select pg_try_advisory_lock({_KEY})").scalar()
+    taken = run(connection, f"select pg_try_advisory_lock({_KEY})").scalar()
     connection.commit()
     if taken:
         return
     try:
-        row = _run(
+        row = run(
             connection,
             "select host, process, to_char(since at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') "
             "from caretrace.holder",
@@ -74,7 +75,3 @@ def _take(connection: Connection) -> None:
         f"Another refresh is running on {place(connection.engine.url)} {who}. Wait for it, or stop "
         "that process."
     )
-
-
-def _run(connection: Connection, sql: str):  # type: ignore[no-untyped-def]
-    return connection.exec_driver_sql(sql, execution_options={"no_parameters": True})

@@ -1,7 +1,7 @@
 """A private store that comes from another engine into a schema of PostgreSQL."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pyarrow as pa
 from sqlalchemy import URL, Connection
@@ -12,15 +12,15 @@ from attribution.engines.postgresql_books import (
     move,
     numbers,
     point_at,
-    run,
     schemas_of,
 )  # fmt: skip
 from attribution.engines.postgresql_files import keep_files
 from attribution.engines.postgresql_lock import holding, transaction
 from attribution.engines.postgresql_server import engine_for
-from attribution.errors import BadInput
+from attribution.errors import BadInput, StorageError
 from attribution.paths import Home
 from attribution.raw import batches, ensure_raw_tables, fetch, lent
+from attribution.statements import run
 
 _BATCH = 100_000
 
@@ -54,6 +54,8 @@ class Receiving:
                 for name in names:
                     receive(store, target, name, there=name.startswith("raw_") or name == "cursor")
         except BaseException:
+            with suppress(StorageError):  # what is left there, the next move or refresh drops
+                drop(self._lock, numbers(self._lock, "state = 'arriving'"))
             self._let_go()
             raise
 

@@ -10,7 +10,12 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from attribution.dialects import spoken
-from attribution.engines.postgresql_errors import driver_missing, place, raise_in_words
+from attribution.engines.postgresql_errors import (
+    READ_ONLY,
+    driver_missing,
+    place,
+    raise_in_words,
+)
 from attribution.errors import StorageError
 
 OLDEST = 15  # the first that knows MERGE
@@ -109,6 +114,8 @@ def looked_at(connection: Connection) -> Iterator[tuple[str, bool, str]]:
         else f"{where} is version {version}, and caretrace needs {OLDEST} or later. Use a newer "
         "server.",
     )
+    if version < OLDEST:
+        return  # it may not have what the rest asks for
     row = connection.exec_driver_sql(_DATABASE, execution_options=_PLAIN).one()
     encoding, collation, kind, may, size = row
     plain = encoding == "UTF8" and kind != "i" and collation in _BY_CODE_POINTS
@@ -121,14 +128,15 @@ def looked_at(connection: Connection) -> Iterator[tuple[str, bool, str]]:
         f"fall otherwise than elsewhere. {_CREATE}",
     )
     user = connection.engine.url.username or "you"
-    yield (
-        "PostgreSQL's rights",
-        bool(may),
-        "schemas can be made."
-        if may
-        else f"{where} does not let {user} make schemas. Make {user} the owner of the database, "
-        "or give it the right CREATE on it.",
-    )
+    refused = ""
+    if say["transaction_read_only"] == "on":
+        refused = f"{where} {READ_ONLY}"
+    elif not may:
+        refused = (
+            f"{where} does not let {user} make schemas. Make {user} the owner of the database, "
+            "or give it the right CREATE on it."
+        )
+    yield "PostgreSQL's rights", not refused, refused or "schemas can be made."
     zone = say["TimeZone"]
     yield "PostgreSQL's time zone", zone == "UTC", f"{zone} while caretrace is connected."
     yield (

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine
 
-from attribution import generations, transform
+from attribution import generations, sql_models
 from attribution.at_rest import write_whole
 from attribution.engines import duckdb
 from attribution.engines.carrying import carry
@@ -27,6 +27,7 @@ from attribution.engines.spark_server import engine_for, looked_at, owned, prefi
 from attribution.errors import StorageError
 from attribution.paths import Home
 from attribution.raw import tables
+from attribution.statements import run
 
 if TYPE_CHECKING:
     from attribution.engines.duckdb_moving import Receiving
@@ -61,10 +62,10 @@ class Building(duckdb.Building):
         try:
             with in_words(), self.connect() as here, engine.connect() as there:
                 owned(there, self.home)
-                _do(there, f"drop database if exists {database} cascade")
-                _do(there, f"create database {database}")
+                run(there, f"drop database if exists {database} cascade")
+                run(there, f"create database {database}")
                 shown = land(here, there, prefix(), database, _read())
-                _do(there, f"use {database}")
+                run(there, f"use {database}")
         except BaseException:
             engine.dispose()
             raise
@@ -182,15 +183,15 @@ def _told(url: URL) -> Iterator[Connection]:
 
 def _show(connection: Connection, number: int) -> None:
     """Let the views of the published marts show those of a generation."""
-    _do(connection, f"create database if not exists {prefix()}")
+    run(connection, f"create database if not exists {prefix()}")
     database = database_of(number)
     if database not in _names(connection, f"show databases like '{prefix()}_*'", 0):
         return  # the cluster's catalog was lost; pages have all that they need
     there = set(_names(connection, f"show tables in {database}", 1))
-    for model in transform.load_models():
+    for model in sql_models.load_models():
         if model.layer == "marts" and model.name in there:
             view = f"{prefix()}.{model.name}"
-            _do(
+            run(
                 connection,
                 f"create or replace view {view} as select * from {database}.{model.name}",
             )
@@ -203,7 +204,7 @@ def _tidy(home: Home, url: URL) -> None:
         for name in _names(connection, f"show databases like '{prefix()}_*'", 0):
             number = name.removeprefix(f"{prefix()}_")
             if number.isdigit() and int(number) not in kept:
-                _do(connection, f"drop database if exists {name} cascade")
+                run(connection, f"drop database if exists {name} cascade")
         forget(connection, prefix(), [_shown(home, each) for each in kept])
 
 
@@ -214,7 +215,7 @@ def database_of(number: int) -> str:
 
 def _read() -> set[str]:
     """The tables that models and checks read, and that no model makes."""
-    files = [*transform.load_models(), *transform.load_checks()]
+    files = [*sql_models.load_models(), *sql_models.load_checks()]
     return {name for file in files for name in (*file.inputs, *file.beside)} - {
         file.name for file in files
     }
@@ -228,8 +229,3 @@ def _shown(home: Home, number: int) -> Parts:
 
 def _names(connection: Connection, sql: str, place: int) -> list[str]:
     return [str(row[place]) for row in connection.exec_driver_sql(sql).all()]
-
-
-def _do(connection: Connection, sql: str) -> None:
-    """Run a statement that is Spark's own."""
-    connection.exec_driver_sql(sql, execution_options={"no_parameters": True})

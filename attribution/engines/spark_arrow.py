@@ -1,5 +1,6 @@
 """How Arrow gets into Spark and out of it, and what Spark says of its tables."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count, takewhile
@@ -13,6 +14,21 @@ from attribution.dialects import written_for
 from attribution.engines.spark_driver import Error, answer, quiet, told_apart
 from attribution.errors import StorageError
 
+# By what stands in Spark's own words, those of Java below it among them.
+_SENTENCES = {
+    "No space left on device|[Dd]isk quota exceeded": "Spark has no space left on a disk of its "
+    "workers, or where its tables are kept. Free some, and run this again.",
+    "OutOfMemoryError|Java heap space|MEMORY_LIMIT_EXCEEDED": "A process of Spark has no memory "
+    "left. Give its workers or its driver more, and run this again.",
+    "PERMISSION|AccessControlException|AccessDenied|UNAUTHORIZED|Permission denied": "Spark does "
+    "not let this user do what a refresh does. Let it create databases, tables and views, and "
+    "write where they are kept; then run this again.",
+    "UNAUTHENTICATED": "Spark does not know the token in CARETRACE_WAREHOUSE. Put a valid one "
+    "there, and run this again.",
+    "UNAVAILABLE|INVALID_HANDLE|Socket closed|Connection re(fused|set)": "The connection to Spark "
+    "was lost, or its server was started anew. See that it runs, and run this again.",
+}
+_STANDS = "What was published still stands."
 _LENT = count(1)  # of every table that was lent, its own name: several may be at once
 
 
@@ -22,11 +38,24 @@ def in_words() -> Iterator[None]:
     try:
         yield
     except (Error, DBAPIError) as error:
-        kind = type(getattr(error, "orig", None) or error).__name__
-        raise StorageError(
-            f"Spark did not do as it was told ({kind}); what was published still stands. Look at "
-            "the server's log, then run `caretrace refresh` again."
-        ) from error
+        told = getattr(error, "orig", None) or error
+        said = _sentence(told) or (
+            f"Spark did not do as it was told ({type(told).__name__}). Look at the server's log, "
+            "then run this again."
+        )
+        raise StorageError(f"{said} {_STANDS}") from error
+
+
+def explain(context: Any) -> None:
+    """As a listener to errors of an engine: raise StorageError where it is none of a statement."""
+    if said := _sentence(context.original_exception):
+        raise StorageError(f"{said} {_STANDS}") from context.original_exception
+
+
+def _sentence(error: BaseException) -> str:
+    """What went wrong with the cluster and what to do, without a word of Spark's; "" if unknown."""
+    found = (sentence for words, sentence in _SENTENCES.items() if re.search(words, str(error)))
+    return next(found, "")
 
 
 def session_of(connection: Connection) -> Any:

@@ -23,6 +23,11 @@ _COMMENTS = re.compile(r"^(\s+|--[^\n]*\n|/\*.*?\*/)+", re.DOTALL)
 _ASKS, _TOLD = ("select", "with", "from", "values", "("), ("describe", "show", "set ")
 
 
+# Half a minute for a network that comes back. The client would try for ten, at each of the
+# statements with which a refresh ends; and a server that was started anew knows no session of ours.
+_RETRIES: dict[str, Any] = {"max_retries": 7, "max_backoff": 10_000}
+
+
 class Warning(Exception):  # noqa: A001
     """PEP 249's."""
 
@@ -130,6 +135,7 @@ def connect(remote: str) -> Connection:
     """A session of the server at a `sc://` address; raises OperationalError without one."""
     try:
         with quiet():
+            from pyspark.sql.connect.client.retries import DefaultPolicy
             from pyspark.sql.connect.session import SparkSession
     except ImportError as error:
         raise SettingsError(
@@ -137,8 +143,11 @@ def connect(remote: str) -> Connection:
         ) from error
     with told_apart(), quiet():
         session = SparkSession.builder.remote(remote).create()
+        session.client.set_retry_policies([DefaultPolicy(**_RETRIES)])
         # Days and weeks are those of UTC, as in the other engines, whatever the server's clock is.
         session.conf.set("spark.sql.session.timeZone", "UTC")
+        # What does not fit is an error here as there, and comes back as no other number.
+        session.conf.set("spark.sql.ansi.enabled", "true")
     return Connection(session)
 
 
@@ -206,6 +215,8 @@ class _Quiet:
                 self._usual = warnings.catch_warnings()
                 self._usual.__enter__()
                 warnings.filterwarnings("ignore", category=FutureWarning, module=r"pyspark\.")
+                # What it could not do in the end comes as an error.
+                warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")
 
     def __exit__(self, *_: object) -> None:
         with self._turn:

@@ -8,12 +8,13 @@ own list of parts through a view: what is newer or older beside them does not ex
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 from attribution.engines.spark_arrow import kinds as kinds_of
 from attribution.raw import columns, fetch, lent, tables
+from attribution.statements import run
 
 LANDED = "landed"
 # Of a run, and nothing that a model may read: rows that came again unchanged need not travel.
@@ -38,7 +39,7 @@ def land(
     wanted: Collection[str],
 ) -> Parts:
     """Land some tables of a store, and show them in a database; which parts it shows."""
-    _do(there, f"create database if not exists {prefix}_{LANDED}")
+    run(there, f"create database if not exists {prefix}_{LANDED}")
     place = f"{prefix}_{LANDED}"
     known = set(_tables_of(there, place))
     return {
@@ -56,7 +57,7 @@ def forget(there: Connection, prefix: str, kept: Collection[Parts]) -> None:
         old = sorted(_parts(there, f"{place}.{table}") - shown)
         if old:
             named = ", ".join(f"partition (part='{part}')" for part in old)
-            _do(there, f"alter table {place}.{table} drop if exists {named} purge")
+            run(there, f"alter table {place}.{table} drop if exists {named} purge")
 
 
 def as_text(parts: Parts) -> str:
@@ -80,7 +81,7 @@ def _land(
     listed = ", ".join(f"'{part}'" for part in parts)
     where = f"part in ({listed})" if parts else "false"
     named = ", ".join(f"`{name}`" for name in kinds)
-    _do(
+    run(
         there,
         f"create or replace view {database}.{table} as select {named} from {landed} where {where}",
     )
@@ -93,7 +94,7 @@ def _made(
     """Make the table that parts go into; its columns."""
     own = _kinds_of(here, table, names)
     described = ", ".join(f"`{name}` {kind}" for name, kind in own.items())
-    _do(
+    run(
         there,
         f"create table {landed} ({described}, part string) using parquet partitioned by (part)",
     )
@@ -106,7 +107,7 @@ def _widened(
     """Add the columns that a table has gained; which they are."""
     gained = _kinds_of(here, table, names)
     added = ", ".join(f"`{name}` {kind}" for name, kind in gained.items())
-    _do(there, f"alter table {landed} add columns ({added})")
+    run(there, f"alter table {landed} add columns ({added})")
     return gained
 
 
@@ -177,7 +178,7 @@ def _send(
         f"`{name}`" if name in names else f"null as `{name}`" for name in own if name != "part"
     )
     with lent(there, rows) as incoming:
-        _do(
+        run(
             there,
             f"insert overwrite table {landed} partition (part) "
             f"select {picked}, part from {incoming}",
@@ -192,11 +193,6 @@ def _parts(there: Connection, landed: str) -> set[str]:
 
 def _tables_of(there: Connection, database: str) -> list[str]:
     return [str(name) for _, name, _ in there.exec_driver_sql(f"show tables in {database}").all()]
-
-
-def _do(there: Connection, sql: str) -> Any:
-    """Run a statement that is Spark's own."""
-    return there.exec_driver_sql(sql, execution_options={"no_parameters": True})
 
 
 def _quoted(text: str) -> str:

@@ -22,9 +22,12 @@ from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
 from attribution.engines.spark_arrow import in_words
-from attribution.engines.spark_server import engine_for, owner, place, prefix
+from attribution.engines.spark_server import engine_for, place, prefix
+from attribution.engines.spark_server import prove as prove_server
 from attribution.errors import Busy, StorageError
+from attribution.nameplate import nameplate
 from attribution.paths import Home
+from attribution.statements import run
 
 BEAT = 60.0  # seconds from one sign of life to the next
 SILENCE = 900.0  # seconds after which a holder counts as gone
@@ -65,7 +68,7 @@ class _Held:
             with suppress(DBAPIError, StorageError):
                 if self.stands():
                     with self.turn:
-                        _do(
+                        run(
                             self.connection,
                             f"alter database {_name()} set dbproperties "
                             f"('caretrace.lock.seen' = '{_now(self.connection)}')",
@@ -74,7 +77,7 @@ class _Held:
     def let_go(self) -> None:
         with suppress(DBAPIError, StorageError):
             if self.stands():
-                _do(self.connection, f"drop database if exists {_name()} cascade")
+                run(self.connection, f"drop database if exists {_name()} cascade")
 
 
 _HELD: dict[tuple[Home, URL], _Held] = {}
@@ -90,6 +93,7 @@ def holding(home: Home, url: URL) -> Iterator[None]:
     try:
         with engine.connect() as connection:
             with in_words():
+                prove_server(connection, url)
                 held = _Held(connection, _take(connection, home, url), Lock())
             over = Event()
             heart = Thread(target=held.beat, args=(over,), daemon=True)
@@ -126,14 +130,14 @@ def _take(connection: Connection, home: Home, url: URL) -> str:
     mark = secrets.token_hex(8)
     for _ in range(3):
         now = _now(connection)
-        said = {"mark": mark, "home": owner(home), "who": _who(now), "seen": now}
+        said = {"mark": mark, "home": nameplate(home), "who": _who(now), "seen": now}
         if _created(connection, _name(), said):
             return mark
         holder = _holder(connection)
         if holder is None:
             continue  # let go of a moment ago
         # One of this home folder is dead, or it would have the folder's lock.
-        alive = holder.home != owner(home) and holder.now - holder.seen < SILENCE
+        alive = holder.home != nameplate(home) and holder.now - holder.seen < SILENCE
         if alive or not _passed_over(connection, holder):
             raise Busy(
                 f"Another refresh is running on {place(url)}: {holder.who}. Wait for it, or stop "
@@ -154,16 +158,16 @@ def _passed_over(connection: Connection, holder: _Holder) -> bool:
     try:
         present = _holder(connection)
         if present is not None and present.mark == holder.mark:
-            _do(connection, f"drop database if exists {_name()} cascade")
+            run(connection, f"drop database if exists {_name()} cascade")
     finally:
-        _do(connection, f"drop database if exists {turn} cascade")
+        run(connection, f"drop database if exists {turn} cascade")
     return True
 
 
 def _created(connection: Connection, name: str, said: dict[str, object]) -> bool:
     listed = ", ".join(f"'caretrace.lock.{word}' = '{value}'" for word, value in said.items())
     try:
-        _do(
+        run(
             connection,
             f"create database {name} comment 'A refresh of caretrace is running.'"
             + (f" with dbproperties ({listed})" if listed else ""),
@@ -211,8 +215,3 @@ def _who(now: int) -> str:
 
 def _name() -> str:
     return f"{prefix()}_lock"
-
-
-def _do(connection: Connection, sql: str) -> None:
-    """Run a statement that is Spark's own."""
-    connection.exec_driver_sql(sql, execution_options={"no_parameters": True})

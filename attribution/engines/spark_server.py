@@ -13,8 +13,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from attribution.engines import spark_dialect
+from attribution.engines.spark_arrow import explain
 from attribution.errors import SettingsError, StorageError
+from attribution.nameplate import nameplate
 from attribution.paths import Home
+from attribution.statements import run
 
 VARIABLE = "CARETRACE_SPARK_DATABASE"
 _PORT = 15002  # of Spark Connect, where the address has none
@@ -64,41 +67,42 @@ def engine_for(url: URL, database: str | None = None) -> Engine:
             f"{f' in database {database}' if database else ''} ({type(error.orig).__name__}). "
             "Look at the server's log, and at the token in CARETRACE_WAREHOUSE if it needs one."
         ) from None
+    event.listen(engine, "handle_error", explain)
     return engine
 
 
-def owner(home: Home) -> str:
-    """A home folder of a host, as its databases name it without saying where it is."""
+def _owner_before(home: Home) -> str:
+    """As earlier versions named a home folder, by host and path."""
     said = f"{socket.gethostname()}:{home.folder.resolve()}".encode()
     return hashlib.sha256(said).hexdigest()[:16]
 
 
 def owned(connection: Connection, home: Home) -> None:
     """Take a cluster's databases for a home folder; raises StorageError where another has them."""
-    own = owner(home)
-    _do(connection, f"create database if not exists {prefix()}")
+    own = nameplate(home)
+    run(connection, f"create database if not exists {prefix()}")
     told = connection.exec_driver_sql(f"describe database extended {prefix()}").all()
     said = re.search(r"caretrace\.home,\s*(\w+)", " ".join(str(value) for _, value in told))
-    if said is None:
-        _do(
+    if said is None or said[1] == _owner_before(home):
+        run(
             connection,
             f"alter database {prefix()} set dbproperties ('caretrace.home' = '{own}')",
         )
     elif said[1] != own:
         raise StorageError(
             f"The database {prefix()} of this cluster belongs to another home folder. Name one of "
-            f"your own in {VARIABLE}, or drop it if that installation is gone."
+            f"your own in {VARIABLE}, or drop it (`drop database {prefix()} cascade`) if that "
+            "installation is gone or this one was copied or restored from it."
         )
 
 
 def looked_at(connection: Connection) -> Iterator[tuple[str, bool, str]]:
     """What the doctor says of a server: a subject, whether it is fine, a sentence."""
-    version = str(connection.exec_driver_sql("select version()").scalar_one()).split(" ")[0]
-    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    version, fine = _version(connection)
     yield (
         "Spark's version",
-        numbers >= OLDEST,
-        f"{version}." if numbers >= OLDEST else f"{version} is too old: it must be 4.0 or newer.",
+        fine,
+        f"{version}." if fine else f"{version} is too old: it must be 4.0 or newer.",
     )
     zone = str(connection.exec_driver_sql("select current_timezone()").scalar_one())
     yield "Spark's time zone", zone == "UTC", f"Sessions of caretrace are in {zone}."
@@ -118,9 +122,11 @@ def _catalog(connection: Connection) -> tuple[str, bool, str]:
     """Whether databases and tables can be made, and outlive the server."""
     probe = f"{prefix()}_doctor"
     try:
-        _do(connection, f"create database if not exists {probe}")
-        _do(connection, f"create or replace view {probe}.probe as select 1 as one")
-        _do(connection, f"create table {probe}.written as select 1 as one")
+        run(connection, f"create database if not exists {probe}")
+        run(connection, f"create or replace view {probe}.probe as select 1 as one")
+        run(connection, f"create table {probe}.written as select 1 as one")
+    except StorageError as error:
+        return "Spark's catalog", False, str(error)
     except DBAPIError as error:
         return (
             "Spark's catalog",
@@ -128,7 +134,7 @@ def _catalog(connection: Connection) -> tuple[str, bool, str]:
             f"No table could be made ({type(error.orig).__name__}): let the server create them.",
         )
     finally:
-        _do(connection, f"drop database if exists {probe} cascade")
+        run(connection, f"drop database if exists {probe} cascade")
     kind = str(connection.exec_driver_sql("set spark.sql.catalogImplementation").all()[0][1])
     lasting = (
         ""
@@ -145,16 +151,32 @@ def _call(url: URL) -> None:
             return
     except OSError as error:
         raise StorageError(
-            f"Spark at {place(url)} does not answer ({type(error).__name__}). Start its Spark "
+            f"Spark at {place(url)} does not answer ({_said(error)}). Start its Spark "
             "Connect server, or correct CARETRACE_WAREHOUSE; what was published still stands."
         ) from None
+
+
+def _said(error: OSError) -> str:
+    """Why there is no connection, in the system's words."""
+    return (error.strerror or str(error) or type(error).__name__).lower().rstrip(".")
+
+
+def prove(connection: Connection, url: URL) -> None:
+    """Raise StorageError where a server's version will not do; it may not know the models' SQL."""
+    version, fine = _version(connection)
+    if not fine:
+        raise StorageError(
+            f"Spark at {place(url)} is version {version}, and caretrace needs 4.0 or newer. Use a "
+            "newer server; what was published still stands."
+        )
+
+
+def _version(connection: Connection) -> tuple[str, bool]:
+    """What the server calls its version, and whether it will do."""
+    version = str(connection.exec_driver_sql("select version()").scalar_one()).split(" ")[0]
+    return version, tuple(int(part) for part in re.findall(r"\d+", version)[:2]) >= OLDEST
 
 
 def place(url: URL) -> str:
     """Where the server is, without a token."""
     return f"{url.host}:{url.port or _PORT}"
-
-
-def _do(connection: Connection, sql: str) -> None:
-    """Run a statement that is Spark's own."""
-    connection.exec_driver_sql(sql, execution_options={"no_parameters": True})

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from attribution.errors import BadInput
-from attribution.models.encoding import SEPARATOR, UNATTRIBUTED, encode_frame
+from attribution.models.encoding import SEPARATOR, UNATTRIBUTED
 from attribution.models.estimate import Estimate, Interval, score_interval, value_interval
 from attribution.models.markov import ORDERS, choose_order, markov
 from attribution.models.path_files import Progress, quiet, read_paths
+from attribution.models.path_frames import encode_frame
 from attribution.models.path_incremental import BASELINE, incremental
 from attribution.models.path_rules import RULES, RuleSettings, rule
 from attribution.models.paths import Paths
@@ -122,7 +123,8 @@ def _left_out(paths: Paths, models: Sequence[str]) -> tuple[list[str], list[str]
 
 
 def _check_order(order: Order) -> None:
-    if order != "auto" and (isinstance(order, bool) or order not in ORDERS):
+    whole = isinstance(order, int | np.integer) and not isinstance(order, bool)
+    if order != "auto" and not (whole and order in ORDERS):
         raise BadInput(f"The order of Markov is 1, 2, 3, 4 or auto, and not {order!r}.")
 
 

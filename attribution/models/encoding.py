@@ -4,11 +4,10 @@ Texts are read in blocks, which fit in a processor's cache: of a million rows, m
 would else go into asking for memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -18,8 +17,12 @@ from attribution.models.paths import Codes, Floats, Paths, Tally
 
 SEPARATOR = " > "
 UNATTRIBUTED = "unattributed"
+COLUMNS = ("path", "conversions", "value", "nulls")
+
+RowOf = Callable[[int], int]
 
 LARGEST = 1e15  # beyond, a double cannot tell one conversion more
+SMALLEST = 1e-9  # below, squares of what a conversion brings leave what a double can hold
 _BLOCK_ROWS = 1 << 16
 _BLOCK_TOUCHES = 1 << 18
 # A path that holds one of these and not the separator was written by another tool.
@@ -28,42 +31,24 @@ _SCATTER = np.uint64(0x9E3779B97F4A7C15)
 _GATHER = np.uint64(pow(0x9E3779B97F4A7C15, -1, 1 << 64))
 
 
-def encode_frame(frame: pd.DataFrame, separator: str = SEPARATOR) -> Paths:
-    """Journeys of a frame with columns `path`, `conversions` and optionally `value`, `nulls`."""
-    found = {str(name).strip().casefold(): name for name in frame.columns}
-    if missing := [name for name in ("path", "conversions") if name not in found]:
-        raise BadInput(
-            f"The frame has no column {' and no column '.join(missing)}; it has "
-            f"{', '.join(map(str, frame.columns)) or 'no columns at all'}."
-        )
-    texts = frame[found["path"]]
-    if pd.api.types.infer_dtype(texts, skipna=True) != "string":
-        known = texts.map(lambda text: isinstance(text, str) or bool(pd.isna(text)))
-        if not known.astype(bool).all():
-            raise BadInput(f"{_place(int(np.argmin(known)), 1, 'path')} is not a text.")
-        texts = texts.astype("str")
-    numbers: dict[str, Floats] = {}
-    for name in ("conversions", "value", "nulls"):
-        if name in found:
-            column = pd.to_numeric(frame[found[name]], errors="coerce")
-            numbers[name] = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    strings = pa.array(texts, type=pa.string(), from_pandas=True)
-    return encode(strings.fill_null(""), numbers, separator)
+def counted(index: int) -> int:
+    """What people call the row at an index where all rows are counted from 1."""
+    return index + 1
 
 
 def encode(
     texts: pa.Array | pa.ChunkedArray,
     numbers: dict[str, Floats],
     separator: str = SEPARATOR,
-    first_row: int = 1,
+    row_of: RowOf = counted,
 ) -> Paths:
-    """Journeys of path texts and their numbers; `first_row` is what people call the first row."""
+    """Journeys of path texts and their numbers; `row_of` says what people call a row."""
     if not separator.strip():
         raise BadInput("The separator between channels cannot be empty or only blanks.")
     if not len(texts):
         raise BadInput("There are no rows: at least one path with its conversions is needed.")
-    _check_numbers(numbers, first_row)
-    channels, rows = _split(texts, separator, first_row)
+    _check_numbers(numbers, row_of)
+    channels, rows = _split(texts, separator, row_of)
     tally, untouched = _row_tally(numbers, len(texts)), None
     touched = np.diff(rows.starts) > 0
     if not touched.all():
@@ -104,30 +89,37 @@ class _Rows:
         return _Rows(self.codes[places], starts)
 
 
-def _check_numbers(numbers: dict[str, Floats], first_row: int) -> None:
+def _check_numbers(numbers: dict[str, Floats], row_of: RowOf) -> None:
     for name, column in numbers.items():
-        least, most = column.min(), column.max()
-        if (-LARGEST if name == "value" else 0) <= least <= most <= LARGEST:
-            continue
-        wrong = ~np.isfinite(column)
-        if wrong.any():
-            place = _place(int(np.argmax(wrong)), first_row, name)
-            raise BadInput(f"{place} is not a number; write 0 where there was nothing.")
-        large = np.abs(column) > LARGEST
-        if large.any():
-            place = _place(int(np.argmax(large)), first_row, name)
-            raise BadInput(f"{place} is larger than any count or sum of money can be.")
-        if name != "value" and (column < 0).any():
-            place = _place(int(np.argmax(column < 0)), first_row, name)
-            raise BadInput(f"{place} is negative, and a count cannot be.")
+        size = np.abs(column)
+        fine = size.sum() <= LARGEST  # and so every one is a number
+        if name != "value":
+            fine = fine and column.min() >= 0 and np.where(size, size, 1.0).min() >= SMALLEST
+        if not fine:
+            _refuse_number(name, column, row_of)
     if not numbers["conversions"].any():
         raise BadInput(
             "Column conversions is 0 in every row: nobody converted, so there is no credit to give."
         )
 
 
-def _place(index: int, first_row: int, column: str) -> str:
-    return f"Row {index + first_row:,}, column {column},"
+def _refuse_number(name: str, column: Floats, row_of: RowOf) -> None:
+    size = np.abs(column)
+    is_count = name != "value"
+    for wrong, reason in (
+        (~np.isfinite(column), "is not a number; write 0 where there was nothing."),
+        (size > LARGEST, "is larger than any count or sum of money can be."),
+        (is_count & (column < 0), "is negative, and a count cannot be."),
+        (is_count & (size > 0) & (size < SMALLEST), "is smaller than any count can be."),
+    ):
+        if wrong.any():
+            raise BadInput(f"{place(int(np.argmax(wrong)), row_of, name)} {reason}")
+    raise BadInput(f"Column {name} adds up to more than any count or sum of money can be.")
+
+
+def place(index: int, row_of: RowOf, column: str) -> str:
+    """Where something is wrong, in the words of a person who looks for it."""
+    return f"Row {row_of(index):,}, column {column},"
 
 
 def _row_tally(numbers: dict[str, Floats], size: int) -> Tally:
@@ -138,7 +130,7 @@ def _row_tally(numbers: dict[str, Floats], size: int) -> Tally:
 
 
 def _split(
-    texts: pa.Array | pa.ChunkedArray, separator: str, first_row: int
+    texts: pa.Array | pa.ChunkedArray, separator: str, row_of: RowOf
 ) -> tuple[tuple[str, ...], _Rows]:
     seen: dict[str, int] = {}
     parts, lengths = [], []
@@ -149,8 +141,9 @@ def _split(
         parts.append(np.array(found, dtype=np.int32)[coded.indices.to_numpy()])
         lengths.append(np.diff(lists.offsets.to_numpy()))
     rows = _Rows(np.concatenate(parts), np.concatenate([[0], np.cumsum(np.concatenate(lengths))]))
-    names = pc.utf8_trim_whitespace(pa.array(list(seen), type=pa.string())).to_pylist()
-    _check_names(names, rows, separator, first_row)
+    spelled = pc.utf8_normalize(pa.array(list(seen), type=pa.string()), form="NFC")
+    names = pc.utf8_trim_whitespace(spelled).to_pylist()
+    _check_names(names, rows, separator, row_of)
     channels = tuple(sorted({name for name in names if name}))
     number = {name: index for index, name in enumerate(channels)}
     codes = np.array([number.get(name, -1) for name in names], dtype=np.int32)[rows.codes]
@@ -167,19 +160,24 @@ def _text_blocks(texts: pa.Array | pa.ChunkedArray) -> Iterator[pa.Array]:
             yield chunk.slice(since, _BLOCK_ROWS)
 
 
-def _check_names(names: list[str], rows: _Rows, separator: str, first_row: int) -> None:
+def _check_names(names: list[str], rows: _Rows, separator: str, row_of: RowOf) -> None:
     """Refuse what was meant for another separator, or is no path."""
     codes, lengths = rows.codes, np.diff(rows.starts)
 
     def refuse(wrong: NDArray[np.bool_], reason: str) -> None:
         row = int(np.searchsorted(rows.starts, int(np.argmax(wrong)), side="right")) - 1
-        raise BadInput(f"{_place(row, first_row, 'path')} {reason}")
+        raise BadInput(f"{place(row, row_of, 'path')} {reason}")
 
     if not all(names):
         blank = np.array([not name for name in names], dtype=bool)[codes]
         amid = blank & np.repeat(lengths > 1, lengths)
         if amid.any():
-            refuse(amid, "has an empty channel between two separators.")
+            refuse(amid, "has an empty channel: a separator with nothing before or after it.")
+    if any("\0" in name for name in names):
+        refuse(
+            np.array(["\0" in name for name in names], dtype=bool)[codes],
+            "holds a NUL character, which no text has.",
+        )
     foreign = _foreign_separator(names, separator, len(codes) == len(lengths))
     if foreign:
         refuse(

@@ -23,7 +23,7 @@ from attribution.models.incremental_design import (
     span_of,
     spending_of,
 )
-from attribution.models.incremental_draws import Fits, drawn, usual, walked
+from attribution.models.incremental_draws import Fits, along, drawn, usual, walked
 from attribution.models.incremental_evidence import FOLLOWS_A_VISIT, prove_tests, terms_of
 from attribution.models.incremental_fit import Panel, Prior, Term, fit
 from attribution.models.incremental_groups import Groups, courses_of, groups_of
@@ -224,7 +224,7 @@ def _leaning(
     `beside` is what journeys say: the share of conversions that channels are credited with, beside
     that of the first kind. Most visits are routine, and no channel's.
     """
-    best = sorted(nodes, key=lambda pair: -pair[1])[:_MOST_NODES]
+    best = along(nodes, _MOST_NODES)
     later = [replace(node, delay=delay) for node, _ in best for delay in kind.delays]
     before = np.array([weight for _, weight in best for _ in kind.delays])
     mean = first.mean(axis=0)

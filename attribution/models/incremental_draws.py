@@ -23,7 +23,7 @@ from attribution.models.incremental_groups import Groups
 
 DRAWS = 100
 _INNER = 10  # draws behind each published one; their mean is the estimate
-_SWEEPS = 3
+_SWEEPS = 10
 _MOVES = 25
 _KEPT = {True: (0.4, 0.6, 0.8, 0.9), False: (0.0, 0.3, 0.6)}
 _POWERS = (0.5, 0.7, 0.9)
@@ -89,6 +89,13 @@ def walked(fits: Fits, rng: np.random.Generator) -> list[tuple[Node, float]]:
             if sweep:
                 seen[node] += 1
     return [(one, count / seen.total()) for one, count in seen.items()]
+
+
+def along(nodes: Sequence[tuple[Node, float]], most: int) -> list[tuple[Node, float]]:
+    """At most so many nodes, from all along a walk: each stands for an equal part of it."""
+    reached = np.cumsum([weight for _, weight in nodes])
+    at = np.searchsorted(reached / reached[-1], (np.arange(most) + 0.5) / most)
+    return [(nodes[number][0], count / most) for number, count in Counter(at.tolist()).items()]
 
 
 def _with(node: Node, number: int, setting: Setting) -> Node:

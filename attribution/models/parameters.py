@@ -109,6 +109,8 @@ def credit_settings(table: Mapping[str, Any]) -> CreditSettings:
 
 def _line_settings(name: str, line: Any, problems: list[str]) -> LineSettings:
     where = f"service_lines.{name}"
+    if not name.strip():
+        problems.append("service_lines has a line without a name")
     if not isinstance(line, Mapping):
         problems.append(f"{where} must be a table")
         return LineSettings()
@@ -156,10 +158,12 @@ def _impossible(settings: CreditSettings) -> list[str]:
         problems.append("milestone_each must be above 0 and at most a third")
     if settings.markov_order not in (1, 2, 3, 4, "auto") or settings.markov_order is True:
         problems.append('markov_order must be 1, 2, 3, 4 or "auto"')
-    if settings.half_life_days <= 0:
-        problems.append("half_life_days must be above 0")
-    if settings.lead_gap_days < 0 or settings.new_patient_days < 1:
-        problems.append("lead_gap_days and new_patient_days must be days, not below 0")
+    if not 0.01 <= settings.half_life_days <= 3650:
+        problems.append("half_life_days must be from 0.01 to 3650")
+    for name, least in (("lead_gap_days", 0), ("new_patient_days", 1)):
+        days = getattr(settings, name)
+        if not (isinstance(days, int) and least <= days <= 36500):
+            problems.append(f"{name} must be whole days, from {least} to 36500")
     try:
         ZoneInfo(settings.timezone)
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from attribution.errors import BadInput
 from attribution.models.estimate import Estimate, by_weights
 from attribution.models.paths import Codes, Floats, Paths, added
 
@@ -21,6 +22,13 @@ class RuleSettings:
     position_ends: float = 0.4
     half_life_steps: float = 2.0
     direct: frozenset[str] = frozenset({"direct", "(direct)", "(direct) / (none)"})
+
+    def __post_init__(self) -> None:
+        """Refuse what no rule can share by."""
+        if not 0 < self.position_ends <= 0.5:
+            raise BadInput("What position gives each end must be above 0 and at most 0.5.")
+        if not 0 < self.half_life_steps < np.inf:
+            raise BadInput("The half-life of time decay must be above 0 steps, and end.")
 
 
 def first(paths: Paths, _settings: RuleSettings) -> Floats:

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 # days_apart             days from the touch to the journey's last touch
 # is_direct              the touch was a direct visit
 # last_non_direct_step   the last step that was not direct; the last one where all were
-# milestone              how many milestones it was: the first touch, the lead's, the booking's
-# milestone_touches      how many touches of the journey were a milestone
+# lead_step              the last step up to the lead, 0 where there was none
+# booked_step            the last step up to the booking, 0 where there was none
+# milestone_touches      how many touches of the journey were the first, the lead's or the booking's
 # channel_touches        how many touches of the journey were of its channel
 COLUMNS = (
     *("step", "steps", "days_before", "days_apart", "is_direct", "last_non_direct_step"),
-    *("milestone", "milestone_touches", "channel_touches"),
+    *("lead_step", "booked_step", "milestone_touches", "channel_touches"),
 )
 
 
@@ -90,6 +91,28 @@ POSITION = CreditModel(
     " when step = 1 or step = steps then position_ends"
     " else (1 - 2 * position_ends) / (steps - 2) end",
     ("ends",),
+    given="case"
+    " when {step} >= steps then 1"
+    " when {step} = 0 then 0"
+    " when steps = 2 then 0.5"
+    " else position_ends + ({step} - 1) * (1 - 2 * position_ends) / (steps - 2) end",
+)
+
+# Of the touches up to a step, which were milestones; one may be two of them, or all three.
+_MILESTONES = (
+    "(case when {step} >= 1 then 1 else 0 end"
+    " + case when lead_step between 1 and {step} then 1 else 0 end"
+    " + case when booked_step between 1 and {step} then 1 else 0 end)"
+)
+_MILESTONE_TOUCHES = (
+    "(case when {step} >= 1 then 1 else 0 end"
+    " + case when lead_step between 2 and {step} then 1 else 0 end"
+    " + case when booked_step between 2 and {step} and booked_step <> lead_step then 1 else 0 end)"
+)
+_MILESTONE = (
+    f"(milestone_each * {_MILESTONES} + case when steps > milestone_touches"
+    f" then (1 - 3 * milestone_each) * ({{step}} - {_MILESTONE_TOUCHES})"
+    " / (steps - milestone_touches) else 0 end)"
 )
 
 # What no milestone took is shared by the touches between. A milestone that no touch was, and a
@@ -98,10 +121,9 @@ MILESTONE = CreditModel(
     "milestone",
     "Milestones (30/30/30)",
     "Most credit to the first touch, the lead's and the booking's, the rest to the others.",
-    "case"
-    " when milestone > 0 then milestone * milestone_each"
-    " else (1 - 3 * milestone_each) / (steps - milestone_touches) end",
+    f"{_MILESTONE.format(step='step')} - {_MILESTONE.format(step='(step - 1)')}",
     ("each",),
+    given=f"{_MILESTONE} / {_MILESTONE.format(step='steps')}",
 )
 
 # Measured from the last touch and not from the decision: credit is the same, and the weights of

@@ -8,7 +8,6 @@ sources and times, never a number of a report and nothing of a person.
 import json
 import logging
 import os
-import tomllib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -20,6 +19,7 @@ from attribution.paths import Home
 from attribution.schedule.books import Books
 from attribution.schedule.delivery import Mail
 from attribution.schedule.letter import alert_letter
+from attribution.told_settings import documents
 from outreach.ways import CannotSend
 
 VARIABLE = "CARETRACE_ALERTS_URLS"
@@ -43,15 +43,7 @@ class _Told:
 
 def alerts(home: Home) -> Alerts:
     """What an installation says of alerts; raises SettingsError with every problem."""
-    try:
-        document = tomllib.loads(home.config.read_text(encoding="utf-8"))
-        stored = (
-            tomllib.loads(home.secrets.read_text(encoding="utf-8"))
-            if home.secrets.is_file()
-            else {}
-        )
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{home.config} cannot be read: {error}.") from None
+    document, stored = documents(home)
     problems: list[str] = []
     table = document.get("alerts", {})
     if isinstance(table, dict) and "urls" in table:

@@ -4,8 +4,6 @@ What is typed comes over the page's own socket, is hashed before anything else r
 cleared: it is in no address, and not in the session.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import streamlit as st
 
@@ -29,14 +27,6 @@ _SOUGHT, _OPENED, _SAID = "patient_sought", "patient_opened", "patient_said"
 _WIDGETS = "patient_filter_"
 _TITLES = {"patient_id": "Medical record number", "crm_id": "CRM number"}
 _EXAMPLES, _CANDIDATES = 3, 300
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What came of the last search, for the reader."""
-
-    words: str
-    wrong: bool
 
 
 def search(context: Context) -> Opening | None:

@@ -4,25 +4,19 @@ import asyncio
 import gc
 import logging
 import os
-import re
 import socket
 import sys
-from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 
 from attribution import log_lines, settings
@@ -30,157 +24,15 @@ from attribution.at_rest import require_private
 from attribution.errors import CaretraceError, SettingsError
 from attribution.paths import APP, Home
 from attribution.roles import AS_ROLE
-from attribution.sign_in import SignIn, sign_in, streamlit_secrets
+from attribution.sign_in import sign_in, streamlit_secrets
 from attribution.ui import gate
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
+from attribution.ui.headers import Headers
 from attribution.ui.measured import Measured
+from attribution.ui.named import LOOPBACK, Named
 
 LOG = logging.getLogger("caretrace")
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_PRIVATE = ("/media/", "/healthz", "/sign-in", "/auth/", "/oauth2callback")
-_LED_AWAY_OR_REFUSED = frozenset({301, 302, 303, 307, 401, 403})
-_HASHED_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
-
-
-def content_policy() -> str:
-    """The content security policy: this server and nothing else.
-
-    Streamlit's start page has one inline script; its hash is read from the installed file, so
-    that the policy can go without 'unsafe-inline'.
-    """
-    index = Path(st.__file__).parent / "static" / "index.html"
-    hashes = " ".join(
-        f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
-        for script in _HASHED_SCRIPT.findall(index.read_text(encoding="utf-8"))
-    )
-    return "; ".join(
-        (
-            "default-src 'self'",
-            f"script-src 'self' 'wasm-unsafe-eval' {hashes}".rstrip(),
-            "style-src 'self' 'unsafe-inline'",
-            "img-src 'self' data: blob:",
-            "font-src 'self' data:",
-            "connect-src 'self'",
-            "worker-src 'self' blob:",
-            "frame-src 'none'",
-            "object-src 'none'",
-            "base-uri 'self'",
-            "form-action 'self'",
-            "frame-ancestors 'none'",
-        )
-    )
-
-
-class Headers:
-    """Adds the security headers to every response; nobody keeps downloads or the sign-in."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._headers = [
-            (b"content-security-policy", content_policy().encode("ascii")),
-            (b"x-content-type-options", b"nosniff"),
-            (b"referrer-policy", b"no-referrer"),
-            (b"x-frame-options", b"DENY"),
-            (b"cross-origin-opener-policy", b"same-origin"),
-            (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
-        ]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        always = scope["path"].startswith(_PRIVATE)
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                # Kept, it would lead somebody away who has signed in meanwhile.
-                private = always or message["status"] in _LED_AWAY_OR_REFUSED
-                ours = {name for name, _ in self._headers} | (
-                    {b"cache-control"} if private else set()
-                )
-                theirs = [
-                    pair for pair in message.get("headers", []) if pair[0].lower() not in ours
-                ]
-                no_store = [(b"cache-control", b"no-store")] if private else []
-                message["headers"] = [*theirs, *self._headers, *no_store]
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
-
-
-class Named:
-    """Answers under its own name alone: as localhost, or where readers sign in, at their address.
-
-    The name in the request is checked as well as the address we listen on: a web page elsewhere
-    can make its own name point here, and would then be let in by its reader's browser.
-    """
-
-    def __init__(self, app: ASGIApp, home: Home) -> None:
-        self._app = app
-        self._home = home
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-            return
-        try:
-            chosen = sign_in(self._home)
-        except SettingsError as error:
-            # Who may read cannot be known, so nobody does; the sentence is for the operator.
-            LOG.error("configuration: %s", error)
-            await _refuse("The configuration of this server cannot be read.", 503)(
-                scope, receive, send
-            )
-            return
-        if self._is_ours(HTTPConnection(scope), chosen):
-            await self._app(scope, receive, send)
-        else:
-            name = f"at {chosen.address}" if chosen else "on this computer only, as localhost"
-            await _refuse(f"This server answers {name}.", 421)(scope, receive, send)
-
-    @staticmethod
-    def _is_ours(asked: HTTPConnection, chosen: SignIn | None) -> bool:
-        return from_here(asked) if chosen is None else from_readers(asked, chosen.address)
-
-
-def _refuse(words: str, status: int) -> ASGIApp:
-    """An answer that shows nothing: the words, or a socket that closes."""
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 4403})
-        else:
-            await PlainTextResponse(words, status_code=status)(scope, receive, send)
-
-    return answer
-
-
-def from_here(asked: HTTPConnection) -> bool:
-    """Whether a request names this computer, and comes from a page of this server if from any."""
-    if _name(asked.headers.get("host", "")) not in LOOPBACK:
-        return False
-    origin = asked.headers.get("origin")
-    if origin is None:
-        return True
-    # Another program's page on this computer is another origin: the port counts as well.
-    return origin.partition("://")[2].lower() == asked.headers["host"].lower()
-
-
-def from_readers(asked: HTTPConnection, address: str) -> bool:
-    """Whether a request names the address that readers type, and comes from it if from a page."""
-    origin = asked.headers.get("origin")
-    return asked.headers.get("host", "").lower() == urlsplit(address).netloc.lower() and (
-        origin is None or origin.lower() == address.lower()
-    )
-
-
-def _name(host: str) -> str:
-    bracketed = re.fullmatch(r"\[([0-9a-f:]+)\](?::\d+)?", host.lower())
-    if bracketed:
-        return bracketed[1]
-    return host.lower().rpartition(":")[0] if ":" in host else host.lower()
 
 
 async def healthz(_: Request) -> JSONResponse:

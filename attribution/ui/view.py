@@ -37,6 +37,17 @@ class Table:
     empty: str = "None."  # what it says without a row
 
 
+def table_of(
+    title: str,
+    columns: tuple[Column, ...],
+    frame: pd.DataFrame,
+    note: str = "",
+    empty: str = "None.",
+) -> Table:
+    """The table of these columns of a frame, which may have more."""
+    return Table(title, columns, frame[[column.name for column in columns]], note, empty)
+
+
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a small frame as plain values."""
     return [

@@ -167,37 +167,60 @@ counted as (
 
 ),
 
-parts as (
+amounts as (
 
     select
         metric,
-        'total' as dimension,
-        '(all)' as member,
+        service_line,
+        location,
         week,
+        cast(null as bigint) as weeks_ahead,
         amount
     from counted
     union all
     select
         metric,
-        'service_line' as dimension,
-        service_line as member,
+        service_line,
+        location,
         week,
-        amount
-    from counted
+        cast(weeks_ahead as bigint) as weeks_ahead,
+        cast(amount as decimal(38, 12)) as amount
+    from ahead
+
+),
+
+dimensions as (
+
+    select 'total' as dimension
     union all
+    select 'service_line' as dimension
+    union all
+    select 'location' as dimension
+
+),
+
+parts as (
+
     select
-        metric,
-        'location' as dimension,
-        location as member,
-        week,
-        amount
-    from counted
+        amounts.metric,
+        dimensions.dimension,
+        case dimensions.dimension
+            when 'service_line' then amounts.service_line
+            when 'location' then amounts.location
+            else '(all)'
+        end as member,
+        amounts.week,
+        amounts.weeks_ahead,
+        amounts.amount
+    from amounts
+    cross join dimensions
     union all
     select
         'spend' as metric,
         'channel' as dimension,
         spend.channel as member,
         spend.week,
+        cast(null as bigint) as weeks_ahead,
         cast(spend.spend_micros as decimal(38, 12)) as amount
     from spend
     inner join setting_report on spend.currency = setting_report.currency
@@ -207,6 +230,7 @@ parts as (
         'channel' as dimension,
         credit.channel as member,
         credit.week,
+        cast(null as bigint) as weeks_ahead,
         cast(
             case when credit.kind = 'collected' then credit.value_micros else credit.conversions end
             as decimal(38, 12)
@@ -219,60 +243,20 @@ parts as (
 
 ),
 
-numbers as (
+final as (
 
     select
         parts.metric,
         parts.dimension,
         parts.member,
         parts.week,
+        parts.weeks_ahead,
         cast(sum(parts.amount) as double) as value
     from parts
     cross join reach
-    where parts.week between reach.first_week and reach.last_week
-    group by 1, 2, 3, 4
-
-),
-
-final as (
-
-    select
-        metric,
-        dimension,
-        member,
-        week,
-        cast(null as bigint) as weeks_ahead,
-        value
-    from numbers
-    union all
-    select
-        metric,
-        'total' as dimension,
-        '(all)' as member,
-        week,
-        cast(weeks_ahead as bigint) as weeks_ahead,
-        cast(sum(amount) as double) as value
-    from ahead
-    group by 1, 2, 3, 4, 5
-    union all
-    select
-        metric,
-        'service_line' as dimension,
-        service_line as member,
-        week,
-        cast(weeks_ahead as bigint) as weeks_ahead,
-        cast(sum(amount) as double) as value
-    from ahead
-    group by 1, 2, 3, 4, 5
-    union all
-    select
-        metric,
-        'location' as dimension,
-        location as member,
-        week,
-        cast(weeks_ahead as bigint) as weeks_ahead,
-        cast(sum(amount) as double) as value
-    from ahead
+    where
+        parts.weeks_ahead is not null
+        or parts.week between reach.first_week and reach.last_week
     group by 1, 2, 3, 4, 5
 
 )

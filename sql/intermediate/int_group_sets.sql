@@ -1,6 +1,6 @@
 -- Journeys by the set of channels they touched, apart for each of a hundred groups of people.
 -- grain: kind, person_group, channel_set
--- inputs: int_journey_touches, int_conversions, int_lost_journeys, int_kinds
+-- inputs: int_journey_touches, int_conversions, int_lost_touches, int_lost_journeys, int_kinds
 --
 -- A channel is the bit of its number in `channel_set`; from the sixty-second on they share one.
 
@@ -33,8 +33,40 @@ won as (
 
 ),
 
+-- Journeys of up to four touches, whose channels are all in the path.
+ways as (
+
+    select
+        kinds,
+        person_group,
+        path,
+        count(*) as lost
+    from int_lost_touches
+    where is_last and path < 281474976710656
+    group by 1, 2, 3
+
+),
+
 lost as (
 
+    select
+        kinds,
+        person_group,
+        cast(1 as bigint) << (least(path & 4095, 62) - 1)
+        | case
+            when path >= 4096 then cast(1 as bigint) << (least((path >> 12) & 4095, 62) - 1) else 0
+        end
+        | case
+            when path >= 16777216
+                then cast(1 as bigint) << (least((path >> 24) & 4095, 62) - 1)
+            else 0
+        end
+        | case
+            when path >= 68719476736 then cast(1 as bigint) << (least(path >> 36, 62) - 1) else 0
+        end as channel_set,
+        lost
+    from ways
+    union all
     select
         kinds,
         person_group,

@@ -25,20 +25,48 @@ won as (
 
 ),
 
-lost as (
+ways as (
 
     select
         kinds,
         person_group,
         is_last,
-        channel_id,
-        before_1,
-        before_2,
-        before_3,
-        before_4,
+        path,
         count(*) as journeys
     from int_lost_touches
-    group by 1, 2, 3, 4, 5, 6, 7, 8
+    group by 1, 2, 3, 4
+
+),
+
+backs as (
+
+    select 0 as back
+    union all
+    select 1 as back
+    union all
+    select 2 as back
+    union all
+    select 3 as back
+
+),
+
+-- A row with up to four channels speaks for each of them, one with five for the latest.
+lost as (
+
+    select
+        ways.kinds,
+        ways.person_group,
+        case when backs.back = 0 then ways.is_last else false end as is_last,
+        ways.path >> (12 * backs.back) as path,
+        ways.journeys
+    from ways
+    inner join backs
+        on
+            backs.back = 0
+            or (
+                ways.path < 281474976710656
+                and (ways.path >> (12 * backs.back)) > 0
+            )
 
 ),
 
@@ -62,11 +90,11 @@ together as (
         lost.person_group,
         false as is_won,
         lost.is_last,
-        lost.channel_id,
-        lost.before_1,
-        lost.before_2,
-        lost.before_3,
-        lost.before_4,
+        cast(lost.path & 4095 as integer) as channel_id,
+        cast((lost.path >> 12) & 4095 as integer) as before_1,
+        cast((lost.path >> 24) & 4095 as integer) as before_2,
+        cast((lost.path >> 36) & 4095 as integer) as before_3,
+        cast(lost.path >> 48 as integer) as before_4,
         lost.journeys
     from lost
     inner join int_kinds on (lost.kinds & int_kinds.bit) > 0

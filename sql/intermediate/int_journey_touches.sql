@@ -4,10 +4,10 @@
 --
 -- A touch at the very moment of the decision counts. Steps run from 1 to `steps`; `days_apart` is
 -- how long before the journey's last touch a touch was; `last_non_direct_step` is the last step
--- where it all was direct. `milestone` counts what a touch was of these: the journey's first, the
--- last one up to the lead, the last one up to the booking; `milestone_touches` is how many touches
--- of the journey were any. `channel_touches` is how many touches of the journey were of the
--- touch's channel; `before_1` to `before_4` are the channels before it, 0 where there was none.
+-- where it all was direct. `lead_step` and `booked_step` are the last steps up to the lead and up
+-- to the booking, 0 where there is none; `milestone_touches` is how many touches of the journey
+-- were its first, the lead's or the booking's, `channel_touches` how many were of the touch's
+-- channel; `before_1` to `before_4` are the channels before it, 0 where there was none.
 --
 -- What is no step: a direct visit beside others where the settings say so (`drops_direct`); the
 -- channel of the touch before once more (`collapses`), or sooner than the gap after it.
@@ -147,9 +147,8 @@ final as (
         cast(days_before - last_days_before as double) as days_apart,
         is_direct,
         cast(coalesce(named_step, steps) as integer) as last_non_direct_step,
-        case when step = 1 then 1 else 0 end
-        + case when step = lead_step then 1 else 0 end
-        + case when step = booked_step then 1 else 0 end as milestone,
+        cast(lead_step as integer) as lead_step,
+        cast(booked_step as integer) as booked_step,
         1
         + case when lead_step > 1 then 1 else 0 end
         + case when booked_step > 1 and booked_step <> lead_step then 1 else 0 end

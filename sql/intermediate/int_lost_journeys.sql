@@ -1,85 +1,34 @@
--- The journeys that led to nothing, one a row: channels, length, when each was given up.
--- grain: span, place
+-- The journeys of more than four touches that led to nothing: channels, length, when given up.
+-- grain: span, end_place
 -- inputs: int_lost_touches
 -- parts: int_lost_touches by person_group
 --
--- `place` is that of the journey's last touch. A channel is the bit of its number in `channel_set`;
--- from the sixty-second on they share one. `moment` is the quarter of an hour in which the journey
--- was given up. Touches of one channel in a row are one stretch: the first and the last three of
--- them have their channels here. The last touch of a journey of up to four knows all others; only
--- longer ones are looked through touch by touch.
+-- `end_place` is the place of the journey's last touch. A channel is the bit of its number in
+-- `channel_set`; from the sixty-second on they share one. Touches of one channel in a row are one
+-- stretch: the first and the last three of them have their channels here. A journey of up to four
+-- touches is all in its one row of int_lost_touches.
 
 with
 
-short as (
+-- The fourth touch speaks for the three before it as well.
+touches as (
 
     select
         span,
+        end_place,
         place,
+        is_last,
         kinds,
         person_group,
         moment,
         line_id,
-        cast(1 as bigint) << (least(channel_id, 62) - 1)
-        | case when before_1 > 0 then cast(1 as bigint) << (least(before_1, 62) - 1) else 0 end
-        | case when before_2 > 0 then cast(1 as bigint) << (least(before_2, 62) - 1) else 0 end
-        | case when before_3 > 0 then cast(1 as bigint) << (least(before_3, 62) - 1) else 0 end
-            as channel_set,
-        case
-            when before_3 > 0 then 4
-            when before_2 > 0 then 3
-            when before_1 > 0 then 2
-            else 1
-        end as touches,
-        case when channel_id <> before_1 then 1 else 0 end
-        + case when before_1 <> before_2 then 1 else 0 end
-        + case when before_2 <> before_3 then 1 else 0 end
-        + case when before_3 > 0 then 1 else 0 end as stretches,
-        case
-            when before_3 > 0 then before_3
-            when before_2 > 0 then before_2
-            when before_1 > 0 then before_1
-            else channel_id
-        end as first_id,
-        channel_id as last_id,
-        case
-            when before_1 <> channel_id then before_1
-            when before_2 <> channel_id then before_2
-            when before_3 <> channel_id then before_3
-            else 0
-        end as second_last_id,
-        before_2 as third_last_id
+        path < 281474976710656 as is_fourth,
+        path & 4095 as channel_id,
+        (path >> 12) & 4095 as before_1,
+        (path >> 24) & 4095 as before_2,
+        path >> 36 as before_3
     from int_lost_touches
-    where is_last and before_4 = 0 and person_group % 1 = 0
-
-),
-
-long_spans as (
-
-    select distinct span
-    from int_lost_touches
-    where is_last and before_4 > 0 and person_group % 1 = 0
-
-),
-
--- Each touch with the place of the last one of its journey.
-walked as (
-
-    select
-        touches.span,
-        touches.place,
-        touches.kinds,
-        touches.person_group,
-        touches.moment,
-        touches.line_id,
-        touches.channel_id,
-        touches.before_1,
-        min(case when touches.is_last then touches.place end) over (
-            partition by touches.span order by touches.place desc
-        ) as last_place
-    from int_lost_touches as touches
-    inner join long_spans on touches.span = long_spans.span
-    where touches.person_group % 1 = 0
+    where (path >= 281474976710656 or not is_last) and person_group % 1 = 0
 
 ),
 
@@ -87,11 +36,47 @@ stretches as (
 
     select
         span,
-        last_place,
-        channel_id,
-        row_number() over (partition by span, last_place order by place desc) as back
-    from walked
+        end_place,
+        place * 4 as place,
+        channel_id
+    from touches
     where channel_id <> before_1
+    union all
+    select
+        span,
+        end_place,
+        place * 4 + 1 as place,
+        before_1 as channel_id
+    from touches
+    where is_fourth and before_1 <> before_2
+    union all
+    select
+        span,
+        end_place,
+        place * 4 + 2 as place,
+        before_2 as channel_id
+    from touches
+    where is_fourth and before_2 <> before_3
+    union all
+    select
+        span,
+        end_place,
+        place * 4 + 3 as place,
+        before_3 as channel_id
+    from touches
+    where is_fourth
+
+),
+
+-- Places are counted from the end.
+numbered as (
+
+    select
+        span,
+        end_place,
+        channel_id,
+        row_number() over (partition by span, end_place order by place) as back
+    from stretches
 
 ),
 
@@ -99,79 +84,63 @@ ways as (
 
     select
         span,
-        last_place,
+        end_place,
         count(*) as stretches,
         max(case when back = 1 then channel_id end) as last_id,
         max(case when back = 2 then channel_id end) as second_last_id,
         max(case when back = 3 then channel_id end) as third_last_id
-    from stretches
-    group by span, last_place
+    from numbered
+    group by span, end_place
 
 ),
 
--- Two numbers in one, so that the largest place carries its line or channel along.
 journeys as (
 
     select
         span,
-        last_place,
+        end_place,
         max(kinds) as kinds,
         max(person_group) as person_group,
         max(moment) as moment,
-        max(case when line_id > 0 then cast(place as bigint) * 1048576 + line_id else 0 end)
-        % 1048576 as line_id,
-        bit_or(cast(1 as bigint) << (least(channel_id, 62) - 1)) as channel_set,
-        count(*) as touches,
-        min(cast(place as bigint) * 1048576 + channel_id) % 1048576 as first_id
-    from walked
-    group by span, last_place
-    having count(*) > 4
-
-),
-
-together as (
-
-    select * from short
-    union all
-    select
-        journeys.span,
-        journeys.last_place as place,
-        journeys.kinds,
-        journeys.person_group,
-        journeys.moment,
-        journeys.line_id,
-        journeys.channel_set,
-        journeys.touches,
-        ways.stretches,
-        journeys.first_id,
-        ways.last_id,
-        coalesce(ways.second_last_id, 0) as second_last_id,
-        ways.third_last_id
-    from journeys
-    inner join ways
-        on
-            journeys.span = ways.span
-            and journeys.last_place = ways.last_place
+        -- Two numbers in one, so that the nearest place to the end carries its line along.
+        min(case when line_id > 0 then cast(place as bigint) * 4096 + line_id end) % 4096
+            as line_id,
+        bit_or(
+            (cast(1 as bigint) << (least(channel_id, 62) - 1))
+            | case
+                when is_fourth
+                    then
+                        (cast(1 as bigint) << (least(before_1, 62) - 1))
+                        | (cast(1 as bigint) << (least(before_2, 62) - 1))
+                        | (cast(1 as bigint) << (least(before_3, 62) - 1))
+                else 0
+            end
+        ) as channel_set,
+        count(*) + 3 as touches,
+        max(case when is_fourth then before_3 end) as first_id
+    from touches
+    group by span, end_place
 
 ),
 
 final as (
 
     select
-        span,
-        place,
-        kinds,
-        person_group,
-        moment,
-        cast(line_id as integer) as line_id,
-        channel_set,
-        cast(touches as integer) as touches,
-        cast(stretches as integer) as stretches,
-        cast(first_id as integer) as first_id,
-        cast(last_id as integer) as last_id,
-        cast(second_last_id as integer) as second_last_id,
-        cast(third_last_id as integer) as third_last_id
-    from together
+        journeys.span,
+        journeys.end_place,
+        journeys.kinds,
+        journeys.person_group,
+        journeys.moment,
+        cast(coalesce(journeys.line_id, 0) as integer) as line_id,
+        journeys.channel_set,
+        cast(journeys.touches as integer) as touches,
+        cast(ways.stretches as integer) as stretches,
+        cast(journeys.first_id as integer) as first_id,
+        cast(ways.last_id as integer) as last_id,
+        cast(coalesce(ways.second_last_id, 0) as integer) as second_last_id,
+        cast(coalesce(ways.third_last_id, 0) as integer) as third_last_id
+    from journeys
+    inner join ways on journeys.span = ways.span and journeys.end_place = ways.end_place
 
 )
 

@@ -1,16 +1,22 @@
--- The touches of the journeys that led to nothing, each with the channels before it.
+-- The journeys that led to nothing: the last touch of each, with the channels before it.
 -- grain: span, place
 -- inputs: int_touches, int_lost_spans, int_conversions
 -- parts: int_touches by person_id
 --
 -- A journey is lost when no touch and no conversion followed its last touch within the lookback,
 -- and the data reach beyond that. A longer pause, or a conversion, begins another journey; pauses
--- are of whole seconds. `place` orders the touches of a span, `is_last` ends a journey; `moment` is
--- the quarter of an hour in which the journey was given up, if it ended with this touch. `before_1`
--- is the channel of the touch before in the journey, and so on; 0 is none. `line_id` is the service
--- line that the journey last spoke for, in this touch or the four before it; 0 is none. Where the
--- settings say so, direct visits are dropped of people who ever touched another channel, and a
--- channel that touches once more at once is no step.
+-- are of whole seconds. `path` holds the channel of a touch and of the four before it in the
+-- journey, twelve bits each, the latest lowest; 0 is none. A journey of up to four touches is one
+-- row, which `is_last`; of a longer one the fourth touch, which speaks for all up to it, and each
+-- after it has a row. So every touch is spoken for once, and most journeys are a row.
+--
+-- `place` counts the touches of a span from its end, beginning anywhere, and `end_place` is that of
+-- the journey's last. `moment` is the quarter of an hour in which the journey was given up.
+-- `line_id` is the service line that the journey last spoke for, in this touch or the four before
+-- it; 0 is none. Where the settings say so, direct visits are dropped of people who ever touched
+-- another channel, and a channel that touches once more at once is no step.
+--
+-- Everything is put in order once (`ordered`), and all that follows looks back and ahead in it.
 
 with
 
@@ -26,66 +32,91 @@ moments as (
 
 reach as (
 
-    select cast(max(until_second) as double) as until_second
+    select cast(floor(max(until_second)) as bigint) as until_second
     from moments
 
 ),
 
--- Spans of this part of the people: all of them would be held against each part.
+-- Kinds that are alike in one span are not in another, so the first kind of it is its slot.
 spans as (
 
     select
-        int_lost_spans.span,
-        int_lost_spans.person_id,
-        int_lost_spans.kinds,
-        int_lost_spans.closed_second,
-        int_lost_spans.next_second,
-        int_lost_spans.lookback_seconds,
-        int_lost_spans.drops_direct,
-        case when int_lost_spans.collapses then -1 else int_lost_spans.gap_seconds end
-            as gap_seconds,
-        -- The last second at which a touch ends a journey that is lost.
-        cast(
-            case
-                when int_lost_spans.next_second is null then floor(reach.until_second)
-                else ceil(int_lost_spans.next_second) - 1
-            end as bigint
-        ) - int_lost_spans.lookback_seconds as settled_second
+        span,
+        person_id,
+        kinds,
+        closed_second,
+        next_second,
+        lookback_seconds,
+        drops_direct,
+        case when collapses then 2147483647 else gap_seconds end as gap_seconds,
+        case
+            when (kinds & 1) > 0 then 0
+            when (kinds & 2) > 0 then 1
+            when (kinds & 4) > 0 then 2
+            when (kinds & 8) > 0 then 3
+            else 4
+        end as slot
     from int_lost_spans
-    cross join reach
-    where int_lost_spans.person_id % 1 = 0
+
+),
+
+-- Spans of this part of the people who ever converted. What orders touches has to be narrow: a span
+-- is one number, whose last three bits are its slot, below nought for those who converted.
+own as (
+
+    select
+        slot - span * 8 as span,
+        person_id,
+        cast(person_id % 100 as smallint) as person_group,
+        kinds,
+        closed_second,
+        next_second,
+        drops_direct,
+        -- The last second in which the span's last journey may have been given up.
+        cast(ceil(next_second) as bigint) - 1 as until_second
+    from spans
+    where person_id % 1 = 0
 
 ),
 
 converters as (
 
     select distinct person_id
-    from spans
+    from own
 
 ),
 
--- Spans that most people have. A person's number has sixty bits, so three are left to tell the
--- spans apart: kinds that are alike in one are not in another, so the first of them is enough.
+-- Spans that everybody else has.
 everybody as (
 
     select
-        int_lost_spans.kinds,
-        int_lost_spans.lookback_seconds,
-        int_lost_spans.drops_direct,
-        case when int_lost_spans.collapses then -1 else int_lost_spans.gap_seconds end
-            as gap_seconds,
-        cast(floor(reach.until_second) as bigint) - int_lost_spans.lookback_seconds
-            as settled_second,
-        case
-            when (int_lost_spans.kinds & 1) > 0 then 0
-            when (int_lost_spans.kinds & 2) > 0 then 1
-            when (int_lost_spans.kinds & 4) > 0 then 2
-            when (int_lost_spans.kinds & 8) > 0 then 3
-            else 4
-        end as slot
-    from int_lost_spans
-    cross join reach
-    where int_lost_spans.person_id is null
+        slot,
+        drops_direct
+    from spans
+    where person_id is null
+
+),
+
+parameters as (
+
+    select
+        max(case when slot = 0 then lookback_seconds end) as lookback_0,
+        max(case when slot = 1 then lookback_seconds end) as lookback_1,
+        max(case when slot = 2 then lookback_seconds end) as lookback_2,
+        max(case when slot = 3 then lookback_seconds end) as lookback_3,
+        max(case when slot = 4 then lookback_seconds end) as lookback_4,
+        max(case when slot = 0 then gap_seconds end) as gap_0,
+        max(case when slot = 1 then gap_seconds end) as gap_1,
+        max(case when slot = 2 then gap_seconds end) as gap_2,
+        max(case when slot = 3 then gap_seconds end) as gap_3,
+        max(case when slot = 4 then gap_seconds end) as gap_4,
+        max(gap_seconds) as longest_gap,
+        max(case when slot = 0 and person_id is null then kinds end) as kinds_0,
+        max(case when slot = 1 and person_id is null then kinds end) as kinds_1,
+        max(case when slot = 2 and person_id is null then kinds end) as kinds_2,
+        max(case when slot = 3 and person_id is null then kinds end) as kinds_3,
+        max(case when slot = 4 and person_id is null then kinds end) as kinds_4
+    from spans
 
 ),
 
@@ -93,7 +124,7 @@ everybody as (
 drops as (
 
     select max(case when drops_direct then 1 else 0 end) as direct
-    from int_lost_spans
+    from spans
 
 ),
 
@@ -106,241 +137,255 @@ named as (
 
 ),
 
--- Touches that are no step: none, unless the settings of a kind say so.
-strict as (
+followed as (
 
     select
-        spans.span,
-        spans.lookback_seconds,
-        spans.gap_seconds,
-        cast(extract(epoch from int_touches.touched_at) as double) as touched_second,
+        own.span,
+        int_touches.touched_at,
         int_touches.tie,
-        int_touches.channel_id
+        int_touches.channel_id,
+        int_touches.line_id
     from int_touches
-    inner join spans on int_touches.person_id = spans.person_id
+    inner join own on int_touches.person_id = own.person_id
     left join named on int_touches.person_id = named.person_id
     where
         int_touches.person_id % 1 = 0
-        and not (spans.drops_direct and int_touches.is_direct and named.person_id is not null)
+        and not (own.drops_direct and int_touches.is_direct and named.person_id is not null)
         and (
-            spans.closed_second is null
-            or extract(epoch from int_touches.touched_at) > spans.closed_second
+            own.closed_second is null
+            or extract(epoch from int_touches.touched_at) > own.closed_second
         )
         and (
-            spans.next_second is null
-            or extract(epoch from int_touches.touched_at) <= spans.next_second
+            own.next_second is null
+            or extract(epoch from int_touches.touched_at) <= own.next_second
         )
-        and spans.gap_seconds <> 0
     union all
     select
-        -(int_touches.person_id * 8 + spans.slot) as span,
-        spans.lookback_seconds,
-        spans.gap_seconds,
-        cast(extract(epoch from int_touches.touched_at) as double) as touched_second,
+        int_touches.person_id * 8 + everybody.slot as span,
+        int_touches.touched_at,
         int_touches.tie,
-        int_touches.channel_id
+        int_touches.channel_id,
+        int_touches.line_id
     from int_touches
     left join converters on int_touches.person_id = converters.person_id
-    cross join everybody as spans
+    cross join everybody
     left join named on int_touches.person_id = named.person_id
     where
         int_touches.person_id % 1 = 0
         and converters.person_id is null
-        and not (spans.drops_direct and int_touches.is_direct and named.person_id is not null)
-        and spans.gap_seconds <> 0
+        and not (everybody.drops_direct and int_touches.is_direct and named.person_id is not null)
+
+),
+
+-- A touch is one number: its second (32 bits), which it was of that second (7), channel and service
+-- line (12 each), so that an earlier touch is looked at once and ordered by one column.
+ordered as (
+
+    select
+        span,
+        greatest(cast(floor(extract(epoch from touched_at)) as bigint), 0) * 2147483648
+        + least(tie, 127) * 16777216
+        + least(channel_id, 4095) * 4096
+        + least(coalesce(line_id, 0), 4095) as code
+    from followed
+    order by span asc, code desc
 
 ),
 
 neighbours as (
 
     select
-        *,
-        lag(touched_second) over (
-            partition by span order by touched_second, tie
-        ) as last_touched_second,
-        lag(channel_id) over (
-            partition by span order by touched_second, tie
-        ) as last_id
-    from strict
+        ordered.span,
+        ordered.code,
+        parameters.longest_gap,
+        case ordered.span & 7
+            when 0 then parameters.lookback_0
+            when 1 then parameters.lookback_1
+            when 2 then parameters.lookback_2
+            when 3 then parameters.lookback_3
+            else parameters.lookback_4
+        end as lookback_seconds,
+        case ordered.span & 7
+            when 0 then parameters.gap_0
+            when 1 then parameters.gap_1
+            when 2 then parameters.gap_2
+            when 3 then parameters.gap_3
+            else parameters.gap_4
+        end as gap_seconds,
+        lead(ordered.span) over () as earlier_span,
+        lead(ordered.code) over () as earlier
+    from ordered
+    cross join parameters
 
 ),
 
-repeats as (
+-- Without the touches that are no step: none, unless the settings of a kind say so.
+steps as (
 
     select
         span,
-        touched_second,
-        tie
+        code,
+        lookback_seconds
     from neighbours
     where
-        last_id = channel_id
-        and touched_second - last_touched_second <= lookback_seconds
-        and (gap_seconds < 0 or touched_second - last_touched_second < gap_seconds)
+        longest_gap = 0
+        or earlier_span is null
+        or earlier_span <> span
+        or ((earlier >> 12) & 4095) <> ((code >> 12) & 4095)
+        or (code >> 31) - (earlier >> 31) > lookback_seconds
+        or (code >> 31) - (earlier >> 31) >= gap_seconds
 
 ),
 
--- What is ordered is kept narrow, since ordering carries every column along: second, channel and
--- service line are one number, so that an earlier touch is looked at once; and a span is one
--- number, since ordering by three takes twice as long. Those who never converted have spans of
--- their own, below nought.
-followed as (
+around as (
 
     select
-        spans.span,
-        cast(spans.kinds as smallint) as kinds,
-        cast(int_touches.person_id % 100 as smallint) as person_group,
-        cast(spans.lookback_seconds as integer) as lookback_seconds,
-        spans.settled_second,
-        cast(extract(epoch from int_touches.touched_at) as double) as touched_second,
-        int_touches.tie,
-        greatest(cast(floor(extract(epoch from int_touches.touched_at)) as bigint), 0) * 1073741824
-        + least(int_touches.channel_id, 16383) * 65536
-        + least(coalesce(int_touches.line_id, 0), 65535) as code
-    from int_touches
-    inner join spans on int_touches.person_id = spans.person_id
-    left join named on int_touches.person_id = named.person_id
-    left join repeats
-        on
-            spans.span = repeats.span
-            and extract(epoch from int_touches.touched_at) = repeats.touched_second
-            and int_touches.tie = repeats.tie
-    where
-        int_touches.person_id % 1 = 0
-        and not (spans.drops_direct and int_touches.is_direct and named.person_id is not null)
-        and (
-            spans.closed_second is null
-            or extract(epoch from int_touches.touched_at) > spans.closed_second
-        )
-        and (
-            spans.next_second is null
-            or extract(epoch from int_touches.touched_at) <= spans.next_second
-        )
-        and repeats.span is null
-    union all
-    select
-        -(int_touches.person_id * 8 + spans.slot) as span,
-        cast(spans.kinds as smallint) as kinds,
-        cast(int_touches.person_id % 100 as smallint) as person_group,
-        cast(spans.lookback_seconds as integer) as lookback_seconds,
-        spans.settled_second,
-        cast(extract(epoch from int_touches.touched_at) as double) as touched_second,
-        int_touches.tie,
-        greatest(cast(floor(extract(epoch from int_touches.touched_at)) as bigint), 0) * 1073741824
-        + least(int_touches.channel_id, 16383) * 65536
-        + least(coalesce(int_touches.line_id, 0), 65535) as code
-    from int_touches
-    left join converters on int_touches.person_id = converters.person_id
-    cross join everybody as spans
-    left join named on int_touches.person_id = named.person_id
-    left join repeats
-        on
-            -(int_touches.person_id * 8 + spans.slot) = repeats.span
-            and extract(epoch from int_touches.touched_at) = repeats.touched_second
-            and int_touches.tie = repeats.tie
-    where
-        int_touches.person_id % 1 = 0
-        and converters.person_id is null
-        and not (spans.drops_direct and int_touches.is_direct and named.person_id is not null)
-        and repeats.span is null
+        span,
+        code,
+        lookback_seconds,
+        row_number() over () as place,
+        lag(span) over () as later_span,
+        lag(code) over () as later,
+        lead(span) over () as earlier_span,
+        lead(code) over () as earlier
+    from steps
 
 ),
 
+-- A step is a channel and a line, and a bit above them where a journey begins with it.
+edges as (
+
+    select
+        span,
+        code,
+        lookback_seconds,
+        place,
+        (code & 16777215)
+        + case
+            when
+                earlier_span is null
+                or earlier_span <> span
+                or (code >> 31) - (earlier >> 31) > lookback_seconds
+                then 16777216
+            else 0
+        end as step,
+        case
+            when later_span is null or later_span <> span then 2
+            when (later >> 31) - (code >> 31) > lookback_seconds then 1
+            else 0
+        end as ending
+    from around
+
+),
+
+-- `ended` carries along from a journey's last touch what the touches before it have to know: its
+-- place, whether it is the last of the span (a bit), its second (32 bits).
 walked as (
 
     select
         span,
-        kinds,
-        person_group,
         lookback_seconds,
-        settled_second,
-        code,
-        row_number() over (partition by span order by touched_second, tie) as place,
-        max(code) over (partition by span) >> 30 as last_second,
-        lead(code) over (partition by span order by touched_second, tie) as next_code,
-        lag(code, 1) over (partition by span order by touched_second, tie) as code_1,
-        lag(code, 2) over (partition by span order by touched_second, tie) as code_2,
-        lag(code, 3) over (partition by span order by touched_second, tie) as code_3,
-        lag(code, 4) over (partition by span order by touched_second, tie) as code_4
-    from followed
-
-),
-
--- Only the last journey of a span can have converted, or may still convert: where one may, all
--- before it are lost, up to the end of the one before.
-ends as (
-
-    select
-        span,
-        max(code >> 30) as ended_second
-    from walked
-    where
-        last_second > settled_second
-        and (next_code >> 30) - (code >> 30) > lookback_seconds
-    group by span
+        place,
+        step,
+        ending,
+        lead(step, 1) over () as step_1,
+        lead(step, 2) over () as step_2,
+        lead(step, 3) over () as step_3,
+        lead(step, 4) over () as step_4,
+        max(
+            case
+                when ending > 0
+                    then place * 8589934592 + (ending - 1) * 4294967296 + (code >> 31)
+            end
+        ) over (rows between unbounded preceding and current row) as ended  -- noqa: PRS
+    from edges
 
 ),
 
 -- How far back the journey's begin lies, if no more than four touches.
-reached as (
-
-    select
-        walked.*,
-        case
-            when
-                walked.code_1 is null
-                or (walked.code >> 30) - (walked.code_1 >> 30) > walked.lookback_seconds
-                then 0
-            when
-                walked.code_2 is null
-                or (walked.code_1 >> 30) - (walked.code_2 >> 30) > walked.lookback_seconds
-                then 1
-            when
-                walked.code_3 is null
-                or (walked.code_2 >> 30) - (walked.code_3 >> 30) > walked.lookback_seconds
-                then 2
-            when
-                walked.code_4 is null
-                or (walked.code_3 >> 30) - (walked.code_4 >> 30) > walked.lookback_seconds
-                then 3
-            else 4
-        end as remembered
-    from walked
-    left join ends on walked.span = ends.span
-    where
-        walked.last_second <= walked.settled_second
-        or (walked.code >> 30) <= ends.ended_second
-
-),
-
-final as (
+remembered as (
 
     select
         span,
-        cast(place as integer) as place,
-        kinds,
-        person_group,
-        next_code is null or (next_code >> 30) - (code >> 30) > lookback_seconds as is_last,
-        cast(((code >> 30) + lookback_seconds) // 900 as integer) as moment,
-        cast((code >> 16) & 16383 as integer) as channel_id,
-        cast(case when remembered >= 1 then (code_1 >> 16) & 16383 else 0 end as integer)
-            as before_1,
-        cast(case when remembered >= 2 then (code_2 >> 16) & 16383 else 0 end as integer)
-            as before_2,
-        cast(case when remembered >= 3 then (code_3 >> 16) & 16383 else 0 end as integer)
-            as before_3,
-        cast(case when remembered >= 4 then (code_4 >> 16) & 16383 else 0 end as integer)
-            as before_4,
+        lookback_seconds,
+        place,
+        ended,
+        ending,
+        case
+            when step >= 16777216 then 0
+            when step_1 >= 16777216 then 1
+            when step_2 >= 16777216 then 2
+            when step_3 >= 16777216 then 3
+            else 4
+        end as remembered,
+        step & 16777215 as step,
+        step_1 & 16777215 as step_1,
+        step_2 & 16777215 as step_2,
+        step_3 & 16777215 as step_3,
+        step_4 & 16777215 as step_4
+    from walked
+    where ending > 0 or (step < 16777216 and step_1 < 16777216 and step_2 < 16777216)
+
+),
+
+told as (
+
+    select
+        span,
+        place,
+        ended >> 33 as end_place,
+        ending > 0 as is_last,
+        (ended >> 32) & 1 as is_last_of_span,
+        (ended & 4294967295) + lookback_seconds as given_up_second,
+        case
+            when (step & 4095) > 0 then step & 4095
+            when remembered >= 1 and (step_1 & 4095) > 0 then step_1 & 4095
+            when remembered >= 2 and (step_2 & 4095) > 0 then step_2 & 4095
+            when remembered >= 3 and (step_3 & 4095) > 0 then step_3 & 4095
+            when remembered >= 4 then step_4 & 4095
+            else 0
+        end as line_id,
+        (step >> 12)
+        + case when remembered >= 1 then (step_1 >> 12) * 4096 else 0 end
+        + case when remembered >= 2 then (step_2 >> 12) * 16777216 else 0 end
+        + case when remembered >= 3 then (step_3 >> 12) * 68719476736 else 0 end
+        + case when remembered >= 4 then (step_4 >> 12) * 281474976710656 else 0 end as path
+    from remembered
+
+),
+
+-- Only the last journey of a span can have converted, or may still convert.
+final as (
+
+    select
+        told.span,
+        cast(told.place as integer) as place,
+        cast(told.end_place as integer) as end_place,
+        told.is_last,
         cast(
             case
-                when (code & 65535) > 0 then code & 65535
-                when remembered >= 1 and (code_1 & 65535) > 0 then code_1 & 65535
-                when remembered >= 2 and (code_2 & 65535) > 0 then code_2 & 65535
-                when remembered >= 3 and (code_3 & 65535) > 0 then code_3 & 65535
-                when remembered >= 4 then code_4 & 65535
-                else 0
-            end as integer
-        ) as line_id
-    from reached
+                when told.span < 0 then own.kinds
+                when (told.span & 7) = 0 then parameters.kinds_0
+                when (told.span & 7) = 1 then parameters.kinds_1
+                when (told.span & 7) = 2 then parameters.kinds_2
+                when (told.span & 7) = 3 then parameters.kinds_3
+                else parameters.kinds_4
+            end as smallint
+        ) as kinds,
+        case
+            when told.span < 0 then own.person_group
+            else cast((told.span >> 3) % 100 as smallint)
+        end as person_group,
+        cast(told.given_up_second // 900 as integer) as moment,
+        cast(told.line_id as smallint) as line_id,
+        told.path
+    from told
+    cross join reach
+    cross join parameters
+    left join own on told.span = own.span
+    where
+        told.is_last_of_span = 0
+        or told.given_up_second <= coalesce(own.until_second, reach.until_second)
 
 )
 

@@ -126,16 +126,15 @@ touched as (
         spans.person_id,
         spans.touches,
         spans.first_at,
-        max(case when int_touches.touched_at = spans.first_at then channels.channel end)
+        min(case when int_touches.touched_at = spans.first_at then channels.channel end)
             as first_channel,
-        max(case when int_touches.touched_at = spans.last_at then channels.channel end)
+        min(case when int_touches.touched_at = spans.last_at then channels.channel end)
             as last_channel
     from spans
     inner join int_touches
         on
             spans.person_id = int_touches.person_id
             and int_touches.touched_at in (spans.first_at, spans.last_at)
-            and int_touches.tie = 1
     inner join channels on int_touches.channel_id = channels.channel_id
     group by spans.person_id, spans.touches, spans.first_at
 

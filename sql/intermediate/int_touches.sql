@@ -6,9 +6,9 @@
 -- Reminders of a visit (purpose treatment or operations) are service, not marketing. A mailing to
 -- many is no touch for being sent; its clicks have rows of their own. Touches that only say that
 -- something was shown (setting_uncounted) are no steps. What a touch does not say of its service
--- line, its campaign does. Two touches of one instant are told apart by `tie`, in the order of
--- where they come from and then of their key, so a refresh always finds the same order; only they
--- are sorted by text.
+-- line, its campaign does. Touches of one second are numbered by `tie`, in the order
+-- of time, of where they come from and of their key, so a refresh always finds the same order; only
+-- they are sorted by text.
 
 with
 
@@ -147,9 +147,9 @@ instants as (
 
     select
         person_id,
-        touched_at
+        floor(extract(epoch from touched_at)) as touched_second
     from placed
-    group by person_id, touched_at
+    group by 1, 2
     having count(*) > 1
 
 ),
@@ -164,12 +164,15 @@ ties as (
         placed.source,
         placed.account,
         row_number() over (
-            partition by placed.person_id, placed.touched_at
-            order by placed.origin, placed.record_id, placed.source, placed.account
+            partition by instants.person_id, instants.touched_second
+            order by
+                placed.touched_at, placed.origin, placed.record_id, placed.source, placed.account
         ) as tie
     from placed
     inner join instants
-        on placed.person_id = instants.person_id and placed.touched_at = instants.touched_at
+        on
+            placed.person_id = instants.person_id
+            and floor(extract(epoch from placed.touched_at)) = instants.touched_second
 
 ),
 

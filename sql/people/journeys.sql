@@ -1,6 +1,7 @@
 -- Each credited conversion in one row: whose it was, when, and by which channels it came.
 -- grain: conversion_id
 -- inputs: journey_credit
+-- parts: journey_credit by conversion_id
 --
 -- Touches of one channel in a row are one stop, and `step_1` to `step_4` are stops as in `paths`:
 -- where there are more than four, the first and the last three; '' is none. `days` is from the
@@ -16,6 +17,7 @@ moved as (
         channel,
         lead(channel) over (partition by conversion_id order by step) as next_channel
     from journey_credit
+    where conversion_id % 1 = 0
 
 ),
 
@@ -77,7 +79,7 @@ final as (
         case when gathered.stops >= 4 then gathered.last_channel else '' end as step_4
     from journey_credit
     inner join gathered on journey_credit.conversion_id = gathered.conversion_id
-    where journey_credit.step = 1
+    where journey_credit.step = 1 and journey_credit.conversion_id % 1 = 0
 
 )
 

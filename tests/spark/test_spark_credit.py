@@ -8,7 +8,7 @@ from engines_fixture import difference
 from few_models import few_models
 from test_every_source import newest
 
-from attribution import settings, transform, warehouse
+from attribution import settings, sql_models, warehouse
 from attribution.demo import prepare
 from attribution.generations import MARTS
 from attribution.paths import Home
@@ -31,5 +31,5 @@ def test_the_demo_s_credit_is_the_same(request, tmp_path, monkeypatch):
         with duckdb.connect(str(each.generation(number) / MARTS), read_only=True) as store:
             marts.append(store.execute("from credit").to_arrow_table().to_pandas())
     assert len(marts[0]) > 100
-    grain = next(model.grain for model in transform.load_models() if model.name == "credit")
+    grain = next(model.grain for model in sql_models.load_models() if model.name == "credit")
     assert difference(*marts, grain) == ""

@@ -14,7 +14,7 @@ from pyarrow import parquet
 from spark_cluster import Cluster
 from test_every_source import Running, audiences, newest, published
 
-from attribution import forecasting, settings, transform, warehouse
+from attribution import forecasting, settings, sql_models, warehouse
 from attribution.engines.spark import database_of
 from attribution.engines.spark_server import engine_for
 from attribution.errors import BadInput, StorageError
@@ -59,7 +59,7 @@ def test_every_model_is_the_same(loaded, moved, cluster):
                 ).to_pandas(),
                 model.grain,
             )
-            for model in transform.load_models()
+            for model in sql_models.load_models()
             if model.name != forecasting.TABLE and model.layer not in ("marts", "people")
         }
     assert {name: words for name, words in said.items() if words} == {}
@@ -70,7 +70,7 @@ def test_pages_read_the_same(loaded, moved, file):
     one, other = (
         home.generation(warehouse.current_generation(home)) for home in (loaded.home, moved)
     )
-    assert published(one, other, file, transform.load_models()) == {}
+    assert published(one, other, file, sql_models.load_models()) == {}
 
 
 def test_outreach_means_the_same_people(loaded, moved):
@@ -85,7 +85,7 @@ def test_readers_on_the_cluster_see_the_marts_and_nobody(moved):
     engine = engine_for(url_of(moved), "caretrace")
     with engine.connect() as connection, opened(moved, MARTS) as store:
         shown = {row[1] for row in connection.exec_driver_sql("show tables").all()}
-        assert shown == {m.name for m in transform.load_models() if m.layer == "marts"}
+        assert shown == {m.name for m in sql_models.load_models() if m.layer == "marts"}
         rows = connection.exec_driver_sql("select count(*) from credit").scalar_one()
         assert rows == store.execute("select count(*) from credit").fetchone()[0] > 0
     engine.dispose()

@@ -49,12 +49,27 @@ def channel_colour(channel: str) -> str:
     return GREY if slot is None else colour(slot)
 
 
+def error_bars(
+    middles: Sequence[float], lows: Sequence[float], highs: Sequence[float], cap: int = 5
+) -> Spec:
+    """From low to high around each middle, with caps so many pixels wide."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [high - middle for high, middle in zip(highs, middles, strict=True)],
+        "arrayminus": [middle - low for low, middle in zip(lows, middles, strict=True)],
+        "color": GREY,
+        "thickness": 1.5,
+        "width": cap,
+    }
+
+
 def figure(traces: list[Spec], layout: Spec) -> Spec:
     """A figure whose axes are written in a colour that can be read."""
     axes = {
         name: {
             **layout[name],
-            "tickfont": {"color": INK},
+            "tickfont": {**layout[name].get("tickfont", {}), "color": INK},
             "title": {**layout[name].get("title", {}), "font": {"color": INK}},
         }
         for name in ("xaxis", "yaxis")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from attribution.ui.charts.base import GREY, LAYOUT, Spec, axis_of_names, colour, figure
+from attribution.ui.charts.base import LAYOUT, Spec, axis_of_names, colour, error_bars, figure
 
 
 def beside(
@@ -32,15 +32,7 @@ def beside(
         "name": name,
         "x": list(middles),
         "marker": {"size": 11, "color": colour(1)},
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [high - middle for high, middle in zip(highs, middles, strict=True)],
-            "arrayminus": [middle - low for low, middle in zip(lows, middles, strict=True)],
-            "color": GREY,
-            "thickness": 1.5,
-            "width": 5,
-        },
+        "error_x": error_bars(middles, lows, highs),
     }
     diamonds = {
         **common,

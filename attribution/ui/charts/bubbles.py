@@ -128,6 +128,10 @@ def _sides(
             "bottom center": (x - half, y - reach - 15, x + half, y - reach),
             "middle right": (x + reach, y - 8, x + reach + 2 * half, y + 8),
             "middle left": (x - reach - 2 * half, y - 8, x - reach, y + 8),
+            "top right": (x + reach, y + reach, x + reach + 2 * half, y + reach + 15),
+            "top left": (x - reach - 2 * half, y + reach, x - reach, y + reach + 15),
+            "bottom right": (x + reach, y - reach - 15, x + reach + 2 * half, y - reach),
+            "bottom left": (x - reach - 2 * half, y - reach - 15, x - reach, y - reach),
         }
 
         def hidden(side: str, tries: Mapping[str, _Box] = tries) -> float:

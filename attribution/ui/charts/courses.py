@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from attribution.ui.charts.base import GREY, LAYOUT, Spec, colour, figure
+from attribution.ui.charts.base import LAYOUT, Spec, colour, error_bars, figure
 
 Row = Sequence[float]
 Band = tuple[Row, Row, Row]  # middles, low and high ends
@@ -52,6 +52,7 @@ def course(
         "xaxis": {"fixedrange": True, "showgrid": False, "zeroline": False, **axis},
         "yaxis": {
             "tickformat": "+~g",
+            "labelalias": {"+0": "0"},
             "nticks": 6,
             "zeroline": True,
             "fixedrange": True,
@@ -68,15 +69,7 @@ def _dots(at: Row, band: Band, hovers: Sequence[str]) -> Spec:
         "x": list(at),
         "y": list(middles),
         "marker": {"size": 10, "color": colour(2), "symbol": "diamond"},
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [high - middle for high, middle in zip(highs, middles, strict=True)],
-            "arrayminus": [middle - low for low, middle in zip(lows, middles, strict=True)],
-            "color": GREY,
-            "thickness": 1.5,
-            "width": 4,
-        },
+        "error_y": error_bars(middles, lows, highs, 4),
         "customdata": list(hovers),
         "hovertemplate": "%{customdata}<extra></extra>",
     }

@@ -85,6 +85,8 @@ def matrix(
             "tickmode": "array",
             "tickvals": list(range(len(columns))),
             "ticktext": list(columns),
+            # Names of two words stand apart also where there are eleven of them.
+            "tickfont": {"size": 11},
             "side": "top",
             "autotickangles": [0, 90],
             "automargin": True,

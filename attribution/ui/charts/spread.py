@@ -3,7 +3,17 @@
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 
-from attribution.ui.charts.base import GREY, LAYOUT, ROW, TEXT, Spec, axis_of_names, colour, figure
+from attribution.ui.charts.base import (
+    GREY,
+    LAYOUT,
+    ROW,
+    TEXT,
+    Spec,
+    axis_of_names,
+    colour,
+    error_bars,
+    figure,
+)
 from attribution.ui.charts.rows import bars
 
 _SHAPES = (
@@ -28,21 +38,14 @@ def intervals(
 ) -> Spec:
     """A dot with its interval for each row, in points; grey where the interval includes nought."""
     sure = [low > 0 or high < 0 for low, high in zip(lows, highs, strict=True)]
+    at, below, above = ([100 * each for each in side] for side in (middles, lows, highs))
     trace = {
         "type": "scatter",
         "mode": "markers",
-        "x": [100 * middle for middle in middles],
+        "x": at,
         "y": list(range(len(labels))),
         "marker": {"size": 11, "color": [colour(1) if each else GREY for each in sure]},
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [100 * (high - middle) for high, middle in zip(highs, middles, strict=True)],
-            "arrayminus": [100 * (middle - low) for low, middle in zip(lows, middles, strict=True)],
-            "color": GREY,
-            "thickness": 1.5,
-            "width": 5,
-        },
+        "error_x": error_bars(at, below, above),
         "customdata": list(hovers),
         "hovertemplate": "%{customdata}<extra></extra>",
     }
@@ -51,8 +54,12 @@ def intervals(
         "height": 70 + 38 * len(labels),
         "xaxis": {
             "tickformat": "+~g",
+            # Once, so that numbers stand level on a phone; and nought has no sign.
             "ticksuffix": " pts",
-            "nticks": 6,
+            "showticksuffix": "last",
+            "tickangle": 0,
+            "labelalias": {"+0": "0", "+0 pts": "0 pts"},
+            "nticks": 5,
             # Without nought in sight an interval cannot be judged.
             "rangemode": "tozero",
             "zeroline": True,

@@ -77,8 +77,8 @@ def lifts(effects: pd.DataFrame) -> Table:
         Column("held_out", "Held out", "coefficient", "Mean of the people who were held out."),
     )
     numbers = (
-        Column("people_treated", "People written to", "count", "In the comparison."),
-        Column("people_held_out", "People held out", "count", "In the comparison."),
+        Column("people_treated", "People written to", "count", "In the comparison.", more=True),
+        Column("people_held_out", "People held out", "count", "In the comparison.", more=True),
     )
     return _added(pd.DataFrame(rows), (*means, *_ends(), *numbers))
 

@@ -12,7 +12,7 @@ from attribution.models import BASELINE, MODELS
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.ui import charts, formats
-from attribution.ui.view import Column, Figure, Table, View
+from attribution.ui.view import Column, Figure, Table, View, table_of
 from attribution.ui.views import evidence, intervals, moves, ranking
 from attribution.ui.views.notes import counted_by, other_dates
 
@@ -223,7 +223,7 @@ def _credit_table(credit: pd.DataFrame, scope: Scope) -> Table:
             for name in _models(credit)
         ),
     )
-    return Table("Credit by channel and model", columns, credit[[c.name for c in columns]])
+    return table_of("Credit by channel and model", columns, credit)
 
 
 def _rank_table(credit: pd.DataFrame) -> Table:
@@ -236,7 +236,7 @@ def _rank_table(credit: pd.DataFrame) -> Table:
         Column("places", "Places apart", "count", "Worst less best rank under any model."),
         *(Column(name, MODELS[name].title, "count", MODELS[name].help) for name in _models(credit)),
     )
-    return Table("Rank by channel and model", columns, frame[[c.name for c in columns]])
+    return table_of("Rank by channel and model", columns, frame)
 
 
 def _notes(

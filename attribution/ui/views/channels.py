@@ -10,7 +10,7 @@ from attribution.metrics import KINDS, definition, ratio
 from attribution.paths import Home
 from attribution.queries import About, Marts, Scope
 from attribution.ui import formats
-from attribution.ui.view import Column, Metric, Table, View, measured
+from attribution.ui.view import Column, Metric, Table, View, measured, table_of
 from attribution.ui.views import channel_figures, channel_words, returns
 from attribution.ui.views.notes import UNASSIGNED, counted_by, other_dates
 
@@ -201,7 +201,7 @@ def _table(
     titles = {"channel": "Channel", "campaign": "Campaign"}
     numbers = (measured(name, more=name in MORE) for name in SHOWN)
     columns = (*(Column(name, titles[name]) for name in names), *numbers, *more)
-    return Table(title, columns, frame[[column.name for column in columns]])
+    return table_of(title, columns, frame)
 
 
 def _metrics(whole: pd.DataFrame, scope: Scope) -> tuple[Metric, ...]:

@@ -7,7 +7,7 @@ import pandas as pd
 from attribution import health_queries, queries
 from attribution.paths import Home
 from attribution.queries import Marts
-from attribution.ui.view import Column, Table, View
+from attribution.ui.view import Column, Table, View, table_of
 from attribution.ui.views import joining
 
 QUESTION = "Is what these pages show fresh, complete and understood?"
@@ -59,7 +59,7 @@ def runs_table(frame: pd.DataFrame) -> Table:
         started_at=pd.to_datetime(frame["started_at"], utc=True),
         generation=frame["generation"].astype("float64"),
     )
-    return _cut("Refreshes", columns, shown)
+    return table_of("Refreshes", columns, shown)
 
 
 def steps_table(frame: pd.DataFrame) -> Table:
@@ -73,7 +73,7 @@ def steps_table(frame: pd.DataFrame) -> Table:
     )
     begun = pd.to_datetime(frame["started_at"], utc=True)
     ended = pd.to_datetime(frame["ended_at"], utc=True)
-    return _cut("Steps", columns, frame.assign(seconds=(ended - begun).dt.total_seconds()))
+    return table_of("Steps", columns, frame.assign(seconds=(ended - begun).dt.total_seconds()))
 
 
 def progress(steps: pd.DataFrame) -> tuple[float, str]:
@@ -82,16 +82,6 @@ def progress(steps: pd.DataFrame) -> tuple[float, str]:
     running = steps.loc[steps["state"] == "running", "name"]
     now = f": {running.iloc[0]}" if len(running) else ""
     return done / max(len(steps), 1), f"Step {min(done + 1, len(steps))} of {len(steps)}{now}"
-
-
-def _cut(
-    title: str,
-    columns: tuple[Column, ...],
-    frame: pd.DataFrame,
-    note: str = "",
-    empty: str = "None.",
-) -> Table:
-    return Table(title, columns, frame[[column.name for column in columns]], note, empty)
 
 
 def _coverage(frame: pd.DataFrame) -> Table:
@@ -103,7 +93,7 @@ def _coverage(frame: pd.DataFrame) -> Table:
         Column("last_day", "To", "day"),
         Column("rows_loaded", "Rows", "count"),
     )
-    return _cut("Coverage", columns, frame)
+    return table_of("Coverage", columns, frame)
 
 
 def _rejected(frame: pd.DataFrame, every: int) -> Table:
@@ -121,7 +111,7 @@ def _rejected(frame: pd.DataFrame, every: int) -> Table:
         f"{every:,} {'row' if every == 1 else 'rows'} broke the contract and were left out.{more} "
         "Correct them at the source, then run `caretrace refresh`."
     )
-    return _cut("Rejected rows", columns, frame, note, "Nothing to do: no row was left out.")
+    return table_of("Rejected rows", columns, frame, note, "Nothing to do: no row was left out.")
 
 
 def _unmapped(frame: pd.DataFrame) -> Table:
@@ -140,7 +130,7 @@ def _unmapped(frame: pd.DataFrame) -> Table:
         "`channel_rules.csv` in the home folder, then run `caretrace refresh`."
     )
     empty = "Nothing to do: the rules know every source, medium and campaign."
-    return _cut("Unmapped channels", columns, frame, note, empty)
+    return table_of("Unmapped channels", columns, frame, note, empty)
 
 
 _SAID_OF = {"booking": "Booking", "visit": "Visit", "diagnosis": "Diagnosis"}
@@ -167,7 +157,7 @@ def _unknown_codes(frame: pd.DataFrame, protected: bool) -> Table:
         if protected
         else "Nothing to do: the rules know the service line of every coded visit."
     )
-    return _cut("Codes without a service line", columns, shown, note, empty)
+    return table_of("Codes without a service line", columns, shown, note, empty)
 
 
 def _sessions(frame: pd.DataFrame) -> Table:
@@ -183,4 +173,4 @@ def _sessions(frame: pd.DataFrame) -> Table:
         "and credit come from other sources and are not affected."
     )
     empty = "No sessions were estimated or withheld."
-    return _cut("Web analytics quality", columns, frame, note, empty)
+    return table_of("Web analytics quality", columns, frame, note, empty)

@@ -7,7 +7,7 @@ from attribution.errors import BadInput
 from attribution.metrics import Definition
 from attribution.metrics.pages import title_of
 from attribution.paths import Home
-from attribution.ui.view import Column, Table, View
+from attribution.ui.view import Column, Table, View, table_of
 from attribution.viewer_marts import VERSION
 
 QUESTION = "What does each number mean, and by which rules is it counted?"
@@ -70,7 +70,7 @@ def _metrics(every: pd.DataFrame) -> Table:
         Column("owner", "Owner"),
         Column("version", "Version", "count"),
     )
-    return Table("All numbers", columns, every[[column.name for column in columns]])
+    return table_of("All numbers", columns, every)
 
 
 def _models() -> Table:

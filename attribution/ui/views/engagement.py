@@ -12,7 +12,7 @@ from attribution.queries import Marts, Scope
 from attribution.small_cells import OTHER
 from attribution.ui import charts, formats
 from attribution.ui.scope import before
-from attribution.ui.view import Column, Figure, Table, View, measured, records
+from attribution.ui.view import Column, Figure, Table, View, measured, records, table_of
 from attribution.ui.views import message_counts as counted
 from attribution.ui.views.message_report import report
 
@@ -165,10 +165,10 @@ def _fatigue(rows: pd.DataFrame, *, folded: bool) -> Table:
     frame = pd.DataFrame(made, columns=[c.name for c in columns])
     order = frame["had"].map({name: at for at, name in enumerate(_HAD)})
     frame = frame.assign(order=order).sort_values(["window_days", "channel", "order"])
-    return Table(
+    return table_of(
         "By messages had",
         columns,
-        frame[[c.name for c in columns]].reset_index(drop=True),
+        frame.reset_index(drop=True),
         "Of all data but the last 14 days, whatever the period. Who gets many messages differs "
         "from who gets few, so this shows a pattern, not what one message more would do.",
         "Too few people to tell.",

@@ -6,7 +6,7 @@ from attribution.metrics import KINDS, definition
 from attribution.models import BASELINE
 from attribution.queries import Scope
 from attribution.ui import formats
-from attribution.ui.view import Column, Table
+from attribution.ui.view import Column, Table, table_of
 
 _WORDS = {
     "panel": "Places and weeks in which it pressed more or less",
@@ -46,9 +46,7 @@ def table(rows: pd.DataFrame, scope: Scope) -> Table:
         first = rows.iloc[0]
         places, weeks = formats.count(first["places"]), formats.count(first["weeks"])
         note = _METHODS[str(first["method"])].format(places=places, weeks=weeks)
-    return Table(
-        "What incremental credit rests on", columns, frame[[c.name for c in columns]], note
-    )
+    return table_of("What incremental credit rests on", columns, frame, note)
 
 
 def calibrated(rows: pd.DataFrame) -> str:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from attribution.metrics import definition
 from attribution.ui import charts, formats
-from attribution.ui.view import Column, Figure, Table, measured, records
+from attribution.ui.view import Column, Figure, Table, measured, records, table_of
 
 _ENDS = "One end of the 95% interval."
 _DRIVERS = {
@@ -48,9 +48,7 @@ def drivers_table(drivers: pd.DataFrame) -> Table:
         driver_effect=drivers["effect"],
     ).sort_values(["order", "effect"], ascending=[True, False], kind="stable")
     frame["driver"] = frame["driver"].map(_DRIVERS)
-    return Table(
-        "What goes with NPS", columns, frame[[c.name for c in columns]].reset_index(drop=True)
-    )
+    return table_of("What goes with NPS", columns, frame.reset_index(drop=True))
 
 
 def drivers_figure(drivers: pd.DataFrame, part: str, value: str) -> Figure:

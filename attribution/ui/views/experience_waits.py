@@ -4,7 +4,7 @@ import pandas as pd
 
 from attribution.metrics import definition
 from attribution.ui import charts, formats
-from attribution.ui.view import Column, Figure, Table, measured, records
+from attribution.ui.view import Column, Figure, Table, measured, records, table_of
 
 _ENDS = "One end of the 95% interval."
 _LAST = 60
@@ -34,7 +34,7 @@ def waits_table(waited: pd.DataFrame) -> Table:
         experience_answers=waited["people"],
         experience_nps=waited["nps"],
     )
-    return Table("NPS by minutes waited", columns, frame[[c.name for c in columns]])
+    return table_of("NPS by minutes waited", columns, frame)
 
 
 def curve_table(curve: pd.DataFrame) -> Table:
@@ -46,7 +46,7 @@ def curve_table(curve: pd.DataFrame) -> Table:
         Column("high", "High", "number", _ENDS),
     )
     frame = curve.rename(columns={"minutes": "minutes_waited"})
-    return Table("Fitted curve", columns, frame[[c.name for c in columns]])
+    return table_of("Fitted curve", columns, frame)
 
 
 def waits_figure(waited: pd.DataFrame, curve: pd.DataFrame) -> Figure:

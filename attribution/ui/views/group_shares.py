@@ -14,7 +14,11 @@ def shares_of(
     """Columns: value, people, share, others, others_share; every value that either has."""
     sides = []
     for frame in (mine, others):
-        rows = frame[frame[kind] == key].set_index(item)["people"].astype("float64")
+        of = frame[frame[kind] == key]
+        # Ways that few took are the rest of the mart; those that it could not tell to everybody
+        # are more of the same rest.
+        names = of[item].mask(of[item] == OTHER, _REST[0]) if key == "way" else of[item]
+        rows = of.groupby(names)["people"].sum().astype("float64")
         sides.append(rows[rows > 0])
     order = _order(key, sorted({*sides[0].index, *sides[1].index}), sides[0])
     found = pd.DataFrame({"value": order}, dtype="object")

@@ -9,7 +9,7 @@ from attribution.metrics import KINDS, Format, definition
 from attribution.models import MODELS
 from attribution.queries import Scope
 from attribution.ui import formats
-from attribution.ui.view import Column, Table, records
+from attribution.ui.view import Column, Table, records, table_of
 
 FEW = "Fewer than about thirty people stand behind the number: read its interval as a guess."
 
@@ -77,9 +77,9 @@ def table(found: pd.DataFrame, scope: Scope) -> Table:
         Column("model", "Credit model"),
     )
     note = "" if len(frame) else "Intervals come with the next `caretrace refresh`."
-    return Table(
+    return table_of(
         "How sure each model's credit is",
         columns,
-        frame[[column.name for column in columns]],
+        frame,
         note,
     )

@@ -6,7 +6,7 @@ from attribution import identity_queries as asked
 from attribution.metrics import definition, ratio
 from attribution.queries import Marts
 from attribution.ui import charts, formats
-from attribution.ui.view import Column, Figure, Metric, Table, measured
+from attribution.ui.view import Column, Figure, Metric, Table, measured, table_of
 
 FEW = 11  # people; of fewer than that nothing is said
 _KINDS = {
@@ -146,7 +146,7 @@ def _shared(frame: pd.DataFrame) -> Table:
         "joins nobody, and what is known only by it belongs to nobody. The limits are in "
         "`[identity]` of `caretrace.toml`."
     )
-    return Table("Shared identifiers", columns, shown[[c.name for c in columns]], note)
+    return table_of("Shared identifiers", columns, shown, note)
 
 
 def _changes(frame: pd.DataFrame) -> Table:
@@ -159,4 +159,4 @@ def _changes(frame: pd.DataFrame) -> Table:
     said = {"merge": "Two people were one", "split": "One was several people"}
     shown = frame.assign(kind=frame["kind"].map(said), cause=frame["cause"].str.capitalize())
     note = "Every person keeps a number for good; when people merge or split it is written down."
-    return Table("Merges and splits", columns, shown[[c.name for c in columns]], note)
+    return table_of("Merges and splits", columns, shown, note)

@@ -12,7 +12,7 @@ from attribution.path_queries import PERCENTILES, STEPS
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.ui import charts, formats
-from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records
+from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records, table_of
 from attribution.ui.views.cohorts import became, thin_note
 from attribution.viewer_paths import ABOUT, EVERY
 
@@ -116,7 +116,10 @@ def _paths(every: pd.DataFrame) -> Table:
     )
     numbers = ["journeys", "converted", "touches", "days"]
     frame = gone.groupby("path", as_index=False)[numbers].sum()
-    frame = frame.sort_values(["converted", "journeys", "path"], ascending=[False, False, True])
+    # What is left of all the small ones is no path: it stands below those that are.
+    frame = frame.assign(rest=frame["path"] == formats.title(OTHER)).sort_values(
+        ["rest", "converted", "journeys", "path"], ascending=[True, False, False, True]
+    )
     frame = frame.assign(
         path_rate=frame["converted"] / frame["journeys"],
         mean_touches=frame["touches"] / frame["journeys"],
@@ -304,7 +307,7 @@ def _lag_table(days: pd.DataFrame) -> Table:
         *(Column(name, _AT[name], "number", "Days.") for name in PERCENTILES),
     )
     frame = days.assign(service_line=days["service_line"].map(_line))
-    return Table("Days to convert", columns, frame[[column.name for column in columns]])
+    return table_of("Days to convert", columns, frame)
 
 
 def _notes(scope: Scope, *, protected: bool) -> tuple[str, ...]:

@@ -16,6 +16,10 @@ _END = (
     "{} end of the 90% interval: until all people of the plan are counted, of the one that holds "
     "however often it is looked at."
 )
+_REGISTERED = Column(
+    "registered", "Registered", "instant", "When the plan was saved for good.", more=True
+)
+_ACTOR = Column("actor", "By", more=True)
 QUESTION = "What does a channel really bring? Switch it off somewhere, and count."
 PROTECTED = (
     "Lift tests stand on numbers of single places and weeks, which are not told to viewers. "
@@ -78,17 +82,17 @@ def tests_table(tests: Sequence[Test]) -> Table:
         Column("name", "Test"),
         Column("channel", "Channel"),
         Column("counts", "Counts"),
-        Column("design", "Design"),
+        Column("design", "Design", more=True),
         Column("state", "State"),
         Column("first_day", "Begins", "day"),
         Column("last_day", "Ends", "day"),
-        measured("lift_detectable"),
+        measured("lift_detectable", more=True),
         measured("lift_increment"),
         Column("low", "Low", "number", "Lower end of the 90% interval."),
         Column("high", "High", "number", "Upper end of the 90% interval."),
-        Column("registered", "Registered", "instant", "When the plan was saved for good."),
-        Column("actor", "By"),
-        Column("reason", "Withdrawn because"),
+        _REGISTERED,
+        _ACTOR,
+        Column("reason", "Withdrawn because", more=True),
     )
     rows = [
         {
@@ -124,12 +128,14 @@ def holdouts_table(holdouts: Sequence[Holdout]) -> Table:
         Column("state", "State"),
         Column("counted", "People counted", "count", "In both arms, whose 90 days are over."),
         Column("needed", "Needed", "count", "People in both arms that the plan takes."),
-        Column("wanted", "Looks for", "points", "The smallest lift worth knowing, as planned."),
+        Column(
+            "wanted", "Looks for", "points", "The smallest worth knowing, as planned.", more=True
+        ),
         Column("lift", "Lift", "points", "Written to less held out (CUPED)."),
         Column("low", "Low", "points", _END.format("Lower")),
         Column("high", "High", "points", _END.format("Upper")),
-        Column("registered", "Registered", "instant", "When the plan was saved for good."),
-        Column("actor", "By"),
+        _REGISTERED,
+        _ACTOR,
         Column("reason", "Warning"),
     )
     rows = [

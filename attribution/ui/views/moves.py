@@ -5,7 +5,7 @@ import math
 import pandas as pd
 
 from attribution.ui import charts, formats
-from attribution.ui.view import Column, Figure, Table, records
+from attribution.ui.view import Column, Figure, Table, records, table_of
 
 MAX_ROWS = 16
 MAX_CHANNELS = 8
@@ -89,7 +89,7 @@ def _effects_table(frame: pd.DataFrame) -> Table:
         Column("low", "Low", "rate", "Lower end of the 90% interval."),
         Column("high", "High", "rate", "Upper end of the 90% interval."),
     )
-    return Table("Removal effects", columns, frame[[column.name for column in columns]])
+    return table_of("Removal effects", columns, frame)
 
 
 def _shares(frame: pd.DataFrame) -> pd.DataFrame:
@@ -160,7 +160,7 @@ def _moves_table(wide: pd.DataFrame) -> Table:
             for name in wide.columns
         ),
     )
-    return Table("What follows what", columns, frame[[column.name for column in columns]])
+    return table_of("What follows what", columns, frame)
 
 
 def _named(name: str) -> str:

@@ -12,7 +12,7 @@ from attribution.metrics import definition
 from attribution.paths import Home
 from attribution.queries import Marts
 from attribution.ui import charts, formats
-from attribution.ui.view import Column, Figure, Metric, Table, View, records
+from attribution.ui.view import Column, Figure, Metric, Table, View, records, table_of
 from attribution.ui.views.group_numbers import NUMBERS, nps_said, numbers
 from attribution.ui.views.group_shares import conditions_of, shares_of
 from attribution.ui.views.group_words import MEASURES, TITLES, UNKNOWN, in_words, value_title
@@ -174,7 +174,7 @@ def _table(key: str, frame: pd.DataFrame, name: str) -> Table:
         note = "Share of all patients. Who has several is in several rows, so they do not add up."
     elif UNKNOWN in set(rows["value"]):
         note = "Shares are of those of whom it is known."
-    return Table(_title(key), columns, rows[[c.name for c in columns]], note)
+    return table_of(_title(key), columns, rows, note)
 
 
 def _side_by_side(

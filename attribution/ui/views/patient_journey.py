@@ -11,7 +11,6 @@ import pandas as pd
 
 from attribution import patient, patient_search, queries
 from attribution.metrics import definition
-from attribution.models import MODELS
 from attribution.models.journey_credit import shared
 from attribution.paths import Home
 from attribution.patient import Profile
@@ -329,8 +328,3 @@ def _credited(
         at = local(row["happened_at"], zone)
         told.append(Credited(at, ENDS[str(row["what"])], " · ".join(words), given))
     return tuple(told), none
-
-
-def model_title(model: str) -> str:
-    """The name of a credit model."""
-    return MODELS[model].title

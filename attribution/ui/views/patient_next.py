@@ -34,7 +34,6 @@ class Standing:
     state: str
     kept_visits: int
     last_kept: date | None
-    next_visit: datetime | None
     balance: float | None
     currency: str
     due_on: date | None
@@ -81,7 +80,6 @@ def standing(
         _state(profile, lapsed=lapsed, kept=bool(kept), ahead=bool(ahead), asked=bool(asked)),
         len(kept),
         last.date() if last else None,
-        ahead[0]["at"] if ahead else None,
         balance,
         currency,
         due,

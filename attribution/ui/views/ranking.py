@@ -11,7 +11,7 @@ from attribution.models import MODELS
 from attribution.models.paths import Floats
 from attribution.queries import Scope
 from attribution.ui import charts, formats
-from attribution.ui.view import Column, Figure, Table
+from attribution.ui.view import Column, Figure, Table, table_of
 
 MAX_CHANNELS = 9
 TOLD_APART = 0.95  # as often as the 90% interval of a difference leaves nought out
@@ -119,7 +119,7 @@ def _table(beats: pd.DataFrame) -> Table:
             for name in names
         ),
     )
-    return Table("Rank stability", columns, frame[[column.name for column in columns]])
+    return table_of("Rank stability", columns, frame)
 
 
 def _chance(value: float) -> str:

@@ -10,7 +10,7 @@ from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.return_queries import CHANNELS
 from attribution.ui import charts, formats
-from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records
+from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records, table_of
 from attribution.ui.views.reactivation import SILENCES
 
 QUESTION = "Whom to reach next?"
@@ -188,7 +188,7 @@ def _calibration_table(calibration: pd.DataFrame) -> Table:
         Column("low", "Low", "rate", ends),
         Column("high", "High", "rate", ends),
     )
-    return Table("Expected and observed returns", columns, calibration[[c.name for c in columns]])
+    return table_of("Expected and observed returns", columns, calibration)
 
 
 def _calibration(calibration: pd.DataFrame) -> Figure:

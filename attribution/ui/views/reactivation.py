@@ -13,7 +13,7 @@ from attribution.paths import Home
 from attribution.queries import About, Marts, Scope
 from attribution.small_cells import OTHER
 from attribution.ui import charts, formats
-from attribution.ui.view import Column, Figure, Metric, Table, View, records
+from attribution.ui.view import Column, Figure, Metric, Table, View, records, table_of
 
 QUESTION = "Which silent patients came back, and what did the campaigns add?"
 STAGES = ("silent", "contacted", "engaged", "booked", "kept", "retained")
@@ -379,10 +379,10 @@ def _without_campaigns(cohorts: pd.DataFrame, about: About, shown: str, *, prote
     return View(
         QUESTION,
         tables={
-            "untouched": Table(
+            "untouched": table_of(
                 "Silent patients whom nobody contacted",
                 columns,
-                frame[[column.name for column in columns]],
+                frame,
                 f"{shown}: {silent} patients fell silent and "
                 + (_UNTOLD if protected else _UNCONTACTED),
             )

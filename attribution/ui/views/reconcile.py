@@ -13,7 +13,7 @@ from attribution.models import MODELS
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.ui import charts, formats
-from attribution.ui.view import Column, Figure, Metric, Table, View, measured
+from attribution.ui.view import Column, Figure, Metric, Table, View, measured, table_of
 
 QUESTION = "Why do platforms claim other {what} than we credit them with?"
 PROTECTED = (
@@ -145,7 +145,7 @@ def _table(
     )
     columns = (*keys, *numbers)
     frame = frame.assign(platform=frame["platform"].map(formats.title))
-    return Table(title, columns, frame[[column.name for column in columns]])
+    return table_of(title, columns, frame)
 
 
 def _measured(name: str) -> Column:
@@ -228,7 +228,7 @@ def _causes(platforms: pd.DataFrame, shown: tuple[str, ...]) -> Table:
         Column("total", "All platforms", "number"),
         Column("reason", "What it is, and how it is computed"),
     )
-    return Table("Causes", columns, frame[[column.name for column in columns]])
+    return table_of("Causes", columns, frame)
 
 
 def _remark(asked: str, scope: Scope) -> str:

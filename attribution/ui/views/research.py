@@ -21,7 +21,7 @@ from attribution.research.export import EMPTY
 from attribution.research.rules import K
 from attribution.research_queries import Choices
 from attribution.ui import access, charts, formats
-from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records
+from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records, table_of
 from attribution.ui.views import exposure
 
 QUESTION = "Who has a condition, where, and do visits go with pollen and air?"
@@ -147,7 +147,7 @@ def _table(title: str, frame: pd.DataFrame) -> Table:
         Column("high", "95%, high", "rate", "The other end of the interval."),
     )
     told = frame.rename(columns={"people": "cohort_people"})
-    return Table(f"By {title.lower()}", columns, told[[c.name for c in columns]])
+    return table_of(f"By {title.lower()}", columns, told)
 
 
 def _figure(title: str, frame: pd.DataFrame, table: str) -> Figure:

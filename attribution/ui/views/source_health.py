@@ -7,7 +7,7 @@ import pandas as pd
 from attribution.load_queries import Loading
 from attribution.restating import GRID_DAYS
 from attribution.ui import charts, formats
-from attribution.ui.view import Column, Figure, Table
+from attribution.ui.view import Column, Figure, Table, table_of
 
 _METRICS = {
     "rows": "Rows", "spend_micros": "Spend", "impressions": "Impressions", "clicks": "Clicks",
@@ -52,7 +52,7 @@ def sources(known: Loading) -> Table:
     frame = frame.sort_values(
         ["state", "source"], key=lambda c: c != "failed" if c.name == "state" else c
     ).reset_index(drop=True)
-    return _cut("Sources", columns, frame)
+    return table_of("Sources", columns, frame)
 
 
 def problems(known: Loading) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ def drift(known: Loading) -> Table:
         "later version, names it. A missing one had values before and has none since: look at "
         "the source whether it was renamed, or is granted no more."
     )
-    return _cut(
+    return table_of(
         "Fields that came or went", columns, frame, note, "Every source fills the fields it did."
     )
 
@@ -163,7 +163,9 @@ def restated(known: Loading, *, counts: bool) -> Table:
         "show what was said last. Amounts are in the account's own currency; days of visits, "
         "payments, calls and messages are in UTC. The newest 500 are shown."
     )
-    return _cut("Restated days", columns, frame, note, "No day was changed after it was loaded.")
+    return table_of(
+        "Restated days", columns, frame, note, "No day was changed after it was loaded."
+    )
 
 
 def _shade(rows: int | None, usual: float) -> float | None:
@@ -188,13 +190,3 @@ def _takeaway(known: Loading, names: list[str], today: date) -> str:
         f"The newest rows are of {formats.day(newest)}; {formats.several(behind[:3])} "
         f"{'ends' if len(behind) == 1 else 'end'} on {formats.day(oldest)}."
     )
-
-
-def _cut(
-    title: str,
-    columns: tuple[Column, ...],
-    frame: pd.DataFrame,
-    note: str = "",
-    empty: str = "None.",
-) -> Table:
-    return Table(title, columns, frame[[column.name for column in columns]], note, empty)

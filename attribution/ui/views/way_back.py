@@ -14,7 +14,7 @@ from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.step_queries import GROUPS, STAGES
 from attribution.ui import charts, formats
-from attribution.ui.view import Column, Figure, Table, View, measured, records
+from attribution.ui.view import Column, Figure, Table, View, measured, records, table_of
 from attribution.ui.views.reactivation import SILENCES
 
 QUESTION = "Where on the way back are silent patients lost, and why?"
@@ -244,7 +244,7 @@ def _gains_table(gains: pd.DataFrame, scope: Scope) -> Table:
         Column("low", "Low", "money", ends),
         Column("high", "High", "money", ends),
     )
-    return Table("Credited and brought", columns, gains[[c.name for c in columns]])
+    return table_of("Credited and brought", columns, gains)
 
 
 def _gains_figure(gains: pd.DataFrame, scope: Scope, currency: str) -> Figure:

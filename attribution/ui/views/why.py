@@ -14,7 +14,7 @@ from attribution.narrowing import first_of_quarter
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.ui import charts, formats
-from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records
+from attribution.ui.view import Column, Figure, Metric, Table, View, measured, records, table_of
 
 QUESTION = "Why did this channel get this credit?"
 LEAST = 11  # journeys: fewer are told together with others, or not at all
@@ -172,7 +172,7 @@ def _position_table(positions: pd.DataFrame, scope: Scope) -> Table:
         *(Column(name, _short(name), "rate", MODELS[name].help) for name in shared()),
     )
     frame = frame.rename(columns={"journeys": "part_of"})
-    return Table("Average share by position and model", columns, frame[[c.name for c in columns]])
+    return table_of("Average share by position and model", columns, frame)
 
 
 def _companion_table(pairs: pd.DataFrame, scope: Scope, channel: str) -> Table:
