@@ -143,14 +143,19 @@ def unsafe(connection: Connection, told: Told) -> int:
     part = [name for name in every if f"told_{name}" in every]
     keys = [name for name in every if name not in part and not name.startswith("told_")]
     on = " and ".join(f"people.{name} = labels.{name}" for name in (*keys, *part))
-    grain = ", ".join([*(f"labels.{name}" for name in keys), *(f"labels.told_{n}" for n in part)])
+    told_as = [*keys, *(f"told_{name}" for name in part)]
+    grain = ", ".join(f"labels.{name} as cell_{place}" for place, name in enumerate(told_as))
+    # First each person once in a cell: a count of the distinct would keep all of them in memory.
     few = " or ".join(
-        f"count(distinct case when (what & {1 << bit}) > 0 then who end) between 1 and {LEAST - 1}"
+        f"count(case when (what & {1 << bit}) > 0 then 1 end) between 1 and {LEAST - 1}"
         for bit in range(told.bits)
     )
+    cell = ", ".join(f"cell_{place}" for place in range(len(told_as)))
     sql = (
-        f"select count(*) from (select {grain} from ({told.people}) as people"
-        f" inner join labels on {on} group by {grain} having {few}) as cells"
+        f"select count(*) from (select {cell} from ("
+        f"select {grain}, who, bit_or(what) as what from ({told.people}) as people"
+        f" inner join labels on {on} group by {cell}, who) as everybody"
+        f" group by {cell} having {few}) as cells"
     )
     return int(connection.exec_driver_sql(sql).scalar_one())
 
@@ -172,23 +177,30 @@ def _between(since: str, until: str) -> str:
 
 
 def _cells(connection: Connection, sql: str, part: int, bits: int) -> Cells:
-    """The people of each cell of each part; the first `part` columns say which part it is."""
-    table = fetch(connection, f"{sql} order by all")
-    if not table.num_rows:
-        return {}
-    *keys, who, what = (table.column(place) for place in range(table.num_columns))
-    frame = pd.DataFrame({place: column.to_pandas() for place, column in enumerate(keys)})
-    changed = (frame != frame.shift()).any(axis=1).to_numpy()
-    starts = np.flatnonzero(changed)
-    people = who.to_numpy().astype(np.int64), what.to_numpy().astype(np.int64)
+    """The people of each cell of each part; the first `part` columns say which part it is.
+
+    The last two columns are who, and what is counted of them. Only these are fetched for each
+    person; cells are fetched once.
+    """
+    connection.exec_driver_sql(f"create or replace temp table people_in_cells as {sql}")
+    cells = fetch(
+        connection,
+        "select * exclude (who, what), count(*) as people from people_in_cells"
+        " group by all order by all",
+    )
+    # In the order of the cells, so that each has its people in a row.
+    keys = ", ".join(f'"{name}"' for name in cells.column_names[:-1])
+    rows = fetch(connection, f"select who, what from people_in_cells order by {keys}, who, what")
+    connection.exec_driver_sql("drop table people_in_cells")
+    who, what = (column.to_numpy().astype(np.int64, copy=False) for column in rows.columns)
+    frame = cells.to_pandas()
+    ends = frame.pop("people").cumsum().tolist()
     found: Cells = {}
-    ends = [*starts[1:], len(frame)]
-    for start, end, row in zip(
-        starts, ends, frame.iloc[starts].itertuples(index=False), strict=True
-    ):
+    for start, end, row in zip([0, *ends], ends, frame.itertuples(index=False), strict=False):
         label = tuple(map(str, row[part:]))
-        one = People(people[0][start:end], people[1][start:end], bits)
-        found.setdefault(tuple(row[:part]), {})[label] = one
+        found.setdefault(tuple(row[:part]), {})[label] = People(
+            who[start:end], what[start:end], bits
+        )
     return found
 
 

@@ -6,13 +6,13 @@
 
 Hashed rows of the world of `benchmarks/scale.py` (five touches a person in two years, one person
 in eight a lead) are put straight into the raw tables, as a refresh leaves them; then every model is
-built, every check run and every mart copied, each size in a process of its own, in the memory that
-a refresh gives the engine. Printed are processor and clock seconds, peak memory and bytes on disk
-for each touchpoint, of the whole and of each step that takes time; with two sizes or more the slope
-of a log-log fit of each step's processor seconds (1 is linear); and what that makes of 1 and 10
-billion touchpoints on N workers. The disk that a size needs is printed before it starts, and a size
-that the disk has no room for is refused. On PostgreSQL a server of its own is started on this
-computer, and what its processes take is added.
+built, every check run, every mart copied and what viewers read written, each size in a process of
+its own, in the memory that a refresh gives the engine. Printed are processor and clock seconds,
+peak memory and bytes on disk for each touchpoint, of the whole and of each step that takes time;
+with two sizes or more the slope of a log-log fit of each step's processor seconds (1 is linear);
+and what that makes of 1 and 10 billion touchpoints on N workers. The disk that a size needs is
+printed before it starts, and a size that the disk has no room for is refused. On PostgreSQL a
+server of its own is started on this computer, and what its processes take is added.
 """
 
 import argparse
@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -32,7 +33,7 @@ import scale_postgresql
 from scale import CONFIG, slope
 from scale_postgresql import Server
 
-from attribution import seeds, settings, sql_models, transform, warehouse
+from attribution import seeds, settings, sql_models, transform, viewer_marts, warehouse
 from attribution.build_memory import build_memory
 from attribution.identity_changes import ensure_identity_tables
 from attribution.paths import Home
@@ -163,7 +164,12 @@ def run(folder: Path, touches: int, server: Server | None = None) -> None:
     marts, people = (
         {m.name: m.grain for m in models if m.layer == layer} for layer in ("marts", "people")
     )
-    steps("copy of marts", lambda: building.copy_marts(marts, people))
+    steps("copy of marts", lambda: building.copy_marts(marts, people, viewer_marts.BESIDE))
+    with building.copied() as copied:
+        for name in (*marts, *people):
+            steps(f"checksum of {name}", lambda name=name: transform.checksum(copied, name))
+    tell = partial(viewer_marts.write, marts=marts)
+    steps("small cells", lambda: building.write_viewers(tell))
     steps("publish", lambda: (building.close(), warehouse.publish(home, building.number)))
     sizes = (scale_postgresql.stored if server else stored)(home, building.number)
     for name, size in sizes.items():
