@@ -1,5 +1,7 @@
 """The table of one model: its SELECT run on the engine, or what Python makes of its rows."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -25,7 +27,7 @@ def make_table(connection: Connection, model: Model) -> int:
     elif connection.dialect.name == "duckdb":
         # In one go: the driver reads the text of a statement that answers with a count letter by
         # letter, which took a fifth of the build.
-        first, *others = _in_parts(connection, model)
+        first, *others = in_parts(model, partial(number, connection))
         made = f"create or replace table {model.name} as\n{first}"
         for other in others:
             run(connection, made)
@@ -83,12 +85,15 @@ def _solved(connection: Connection, model: Model, solve: Solve) -> pd.DataFrame:
     return solve(*(_fetched(connection, sql) for sql in (model.query, *beside)))
 
 
-def _in_parts(connection: Connection, model: Model) -> list[str]:
-    """The query for one part of the rows after the other; the whole of it where they are few."""
+def in_parts(model: Model, count: Callable[[str], int]) -> list[str]:
+    """The query for one part of the rows after the other; the whole of it where they are few.
+
+    `count` answers SQL that asks for one number.
+    """
     if not model.parts:
         return [model.query]
     tables, column = model.parts.split(" by ")
-    rows = sum(number(connection, f"select count(*) from {t}") for t in tables.split(" and "))
+    rows = sum(count(f"select count(*) from {table}") for table in tables.split(" and "))
     parts = -(-rows // ROWS_OF_A_PART)
     if parts < 2:
         return [model.query]

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time
 from typing import Any
-from zoneinfo import available_timezones
 
 from attribution.errors import SettingsError
 from attribution.outreach_ways import (
@@ -27,6 +26,7 @@ from attribution.outreach_ways import (
 )
 from attribution.paths import Home
 from attribution.told_settings import documents
+from connectors.zones import zones
 
 PURPOSES = ("treatment", "operations", "marketing")
 CHANNELS = ("email", "sms", "direct_mail", "call")
@@ -178,7 +178,7 @@ def _places(told: dict[str, Any], problems: list[str]) -> None:
             texts = isinstance(given, dict) and all(isinstance(v, str) for v in given.values())
             if not texts:
                 problems.append(f"[outreach.{table}.{name}] must be a table of texts")
-            elif given.get("timezone", "UTC") not in available_timezones():
+            elif given.get("timezone", "UTC") not in zones():
                 problems.append(
                     f"[outreach.{table}.{name}] timezone is no name such as 'America/Chicago'"
                 )

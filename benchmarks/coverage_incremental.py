@@ -19,7 +19,7 @@ LEVELS = (0.05, 0.95)
 
 def held(seed: int) -> pd.DataFrame:
     """One row for each channel, and one for the baseline, of the panel of a seed."""
-    conversions, media, truth = hidden(seed)
+    conversions, media, truth = hidden(seed, levels=(100, 100))
     found = increments(fitted(conversions, media))
     whole = float(conversions["conversions"].sum())
     found["baseline"] = whole - found.sum(axis=1)

@@ -29,6 +29,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
+from attribution.model_tables import in_parts
 from attribution.models import WEIGHED
 from attribution.models.chains import solutions
 from attribution.models.credit import credit_sql
@@ -167,12 +168,19 @@ class Engine:
             self.store.unregister("frame")
 
     def build(self, name: str, sql: str | None = None) -> None:
-        query = (sql or self.models[name].sql).strip()
+        """A model's table, of the same parts of people as in a refresh."""
         if name in SOLVED:
-            frame = SOLVED[name](self.store.execute(query).df())
+            frame = SOLVED[name](self.store.execute(self.models[name].query).df())
             self.store.register("frame", frame)
-            query = "from frame"
-        self.store.execute(f"create or replace table {name} as {query}")
+            sql = "from frame"
+        first, *others = [sql] if sql else in_parts(self.models[name], self.count)
+        self.store.execute(f"create or replace table {name} as {first}")
+        for other in others:
+            self.store.execute(f"insert into {name} {other}")
+
+    def count(self, sql: str) -> int:
+        (found,) = self.store.execute(sql).fetchone() or (0,)
+        return int(found)
 
     def pass_over_people(self) -> float:
         """G: the quickest of three."""

@@ -6,7 +6,6 @@ zone, and what does not fit them is a fault of that row and column.
 
 from collections.abc import Sequence
 from functools import cache
-from zoneinfo import available_timezones
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +17,7 @@ from connectors.dialect import Dialect, Fault, NoSuchCast, Result, nulls, true
 from connectors.from_native import FROM_NATIVE
 from connectors.from_text import FROM_TEXT
 from connectors.moments import outside_years
+from connectors.zones import zones
 
 
 def cast(field: Field, parts: Sequence[pa.Array], dialect: Dialect) -> Result:
@@ -97,4 +97,4 @@ def _checked(field: Field, column: pa.Array) -> Result:
 
 @cache
 def _zones() -> pa.Array:
-    return pa.array(sorted(available_timezones()))
+    return pa.array(sorted(zones()))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from connectors.errors import SourceMisconfigured
 from connectors.fhir_groups import DIAGNOSES, PAYERS, PROCEDURES, SHIPPED_LINES, Groups, read_lines
@@ -14,6 +14,7 @@ from connectors.fhir_payments import PAYMENTS
 from connectors.fhir_resources import KINDS
 from connectors.fhir_rules import Rules
 from connectors.source import Context, Option
+from connectors.zones import zones
 
 READING = (
     Option("patient_identifier_system", "System of the identifier that patients are known by; "
@@ -48,7 +49,7 @@ def read_settings(context: Context, problems: Iterable[str] = ()) -> Reading:
     zone = str(given.get("timezone") or "UTC")
     found += [f"payments_from: {kind} is none of {', '.join(PAYMENTS)}"
               for kind in payments if kind not in PAYMENTS]  # fmt: skip
-    if zone not in available_timezones():
+    if zone not in zones():
         found.append(f"timezone {zone!r} is no name such as America/New_York")
     lines = Groups(())
     own = given.get("service_lines_file")

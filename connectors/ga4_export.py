@@ -14,7 +14,7 @@ from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from connectors.contract import Link, Row, Touchpoint
 from connectors.drops import (
@@ -31,6 +31,7 @@ from connectors.errors import SourceError, SourceMisconfigured
 from connectors.ga4_export_read import FORMATS, Wanted, read_events
 from connectors.ga4_export_visits import Meaning, Visits
 from connectors.source import Context, Cursor, Item, Option, Rejected, Slice, Source, Window
+from connectors.zones import zones
 
 OPTIONS = (
     Option("folder", "Folder that the exported tables are dropped into.", path=True),
@@ -54,7 +55,7 @@ def connect(context: Context) -> Source:
     given = {o.name: context.options.get(o.name) or o.default for o in OPTIONS}
     problems = [f"{o.name} is missing" for o in OPTIONS if o.required and not given[o.name]]
     zone, user, events = str(given["timezone"]), given["user_id_is"], given["key_events"]
-    if given["timezone"] and zone not in available_timezones():
+    if given["timezone"] and zone not in zones():
         problems.append(f"timezone {zone!r} is no name such as America/New_York")
     if user not in (None, "crm_id", "patient_id"):
         problems.append("user_id_is must be crm_id or patient_id")

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
-from zoneinfo import available_timezones
 
 import pyarrow as pa
 
@@ -19,6 +18,7 @@ from connectors.moments import pattern_of
 from connectors.readers import Layout, changed, mismatched
 from connectors.spans import Span, spans_of
 from connectors.survey_scales import FROM_QUESTIONS, Question, questions_of
+from connectors.zones import zones
 
 # What a source does not tell apart is the empty text there, in a row that must have a text.
 _MAY_BE_EMPTY = {
@@ -231,7 +231,7 @@ def _unspeakable(dialect: Dialect) -> list[str]:
         problems.append('decimal must be "." or ","')
     if dialect.decimal in dialect.thousands or any(c.isalnum() for c in dialect.thousands):
         problems.append("thousands must be a sign other than decimal, such as ',' or ' '")
-    if dialect.timezone is not None and dialect.timezone not in available_timezones():
+    if dialect.timezone is not None and dialect.timezone not in zones():
         problems.append(f"timezone {dialect.timezone!r} is no name such as America/New_York")
     for name in ("date_format", "datetime_format"):
         written = getattr(dialect, name)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from connectors import mail_logs, postfix
 from connectors.contract import MessageEvent
@@ -26,6 +26,7 @@ from connectors.postfix import Clock, Delivery, NoZone, Queued
 from connectors.readers import LONGEST_LINE, changed, unpacked
 from connectors.shapes import BadValue
 from connectors.source import Context, Item, Option, Rejected, Slice
+from connectors.zones import zones
 
 OPTIONS = (
     Option("folder", "Folder that the logs are dropped into.", path=True),
@@ -52,7 +53,7 @@ def connect(context: Context) -> "SmtpLog":
         problems.append("folder is missing")
     if not given.get("flows"):
         problems.append("flows is missing: name the senders whose mail is to be read")
-    if zone and zone not in available_timezones():
+    if zone and zone not in zones():
         problems.append(f"timezone {zone!r} is no name such as America/New_York")
     if problems:
         raise SourceMisconfigured(f"Source '{context.name}': {'; '.join(problems)}.")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO
-from zoneinfo import available_timezones
 
 from connectors.contract import AdSpend, TrackingCode
 from connectors.drops import (
@@ -29,6 +28,7 @@ from connectors.options import settings
 from connectors.source import Context, Cursor, Item, Option, Slice, Window
 from connectors.spend_sheet_mapping import SheetMapping, sheet_mapping
 from connectors.spend_sheet_rows import Flights
+from connectors.zones import zones
 
 OPTIONS = (
     Option("folder", "Folder that the sheets are dropped into.", path=True),
@@ -54,7 +54,7 @@ def connect(context: Context) -> "SpendSheets":
     """Read the settings; raises SourceMisconfigured with everything that is wrong with them."""
     chosen = settings(context, OPTIONS)
     mapping, problems = sheet_mapping(chosen)
-    if chosen["timezone"] not in available_timezones():
+    if chosen["timezone"] not in zones():
         problems.append(f"timezone {chosen['timezone']!r} is no name such as America/New_York")
     if mapping is None or problems:
         lines = "\n".join(f"  - {problem}" for problem in problems)

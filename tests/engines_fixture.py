@@ -69,7 +69,7 @@ def difference(one: pd.DataFrame, other: pd.DataFrame, grain: tuple[str, ...]) -
         return f"columns {set(one.columns) ^ set(other.columns)}"
     if len(one) != len(other):
         return f"{len(one)} and {len(other)} rows"
-    left, right = (_ordered(_in_floats(frame), grain) for frame in (one, other))
+    left, right = (_ordered(_from_one(_in_floats(frame)), grain) for frame in (one, other))
     for column in left:
         a, b = left[column], right[column]
         if _is_number(a) and _is_number(b):
@@ -82,6 +82,15 @@ def difference(one: pd.DataFrame, other: pd.DataFrame, grain: tuple[str, ...]) -
             at = int(np.flatnonzero(~same)[0])
             return f"{column} of {(~same).sum()} rows, as {a[at]!r} and {b[at]!r}"
     return ""
+
+
+def _from_one(frame: pd.DataFrame) -> pd.DataFrame:
+    """Places in a span from its first one on: they begin anywhere, each engine somewhere else."""
+    places = [name for name in ("place", "end_place") if name in frame and "span" in frame]
+    if not places or frame.empty:
+        return frame
+    first = frame.groupby("span")[places[0]].transform("min")
+    return frame.assign(**{name: frame[name] - first for name in places})
 
 
 def _ordered(frame: pd.DataFrame, grain: tuple[str, ...]) -> pd.DataFrame:

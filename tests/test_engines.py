@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import duckdb
 import pytest
+from crowd_fixture import differing, taken_to
 from engines_fixture import connected, postgres
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -101,6 +102,20 @@ def test_halves_of_hashes_come_back_as_they_were(server, text):
     assert here == there == text
     here, there = both(server, f"select cast('0x' || left('{text}', 15) as bigint)")
     assert here == there == int(text, 16) >> 4
+
+
+def test_what_laws_find_of_credit_holds_there_too(server):
+    """The laws are of DuckDB; of a crowd as theirs both make the same tables."""
+    server.exec_driver_sql("create schema crowd")
+    server.commit()
+    engine = engine_for(server.engine.url, ("crowd",))
+    with engine.begin() as there:
+        store = taken_to(there, 80)
+        assert differing(store, there) == {}
+    assert len(store.rows("select distinct model from credit")) > 5
+    assert store.rows("select count(*) from transitions") > [(10,)]
+    store.close()
+    engine.dispose()
 
 
 def test_duckdb_reads_what_is_written():

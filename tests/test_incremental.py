@@ -67,10 +67,11 @@ def increments(draws, kind="lead"):
     return draws[draws["kind"] == kind].pivot(index="draw", columns="channel", values="increment")
 
 
-def hidden(seed, weeks=90):
+def hidden(seed, weeks=90, levels=(60, 140)):
     """A panel of the model's own kind: what is pressed, what came, and what each channel brought.
 
-    Coefficients are drawn from what the model believes beforehand, so intervals must hold.
+    Coefficients are drawn from what the model believes beforehand, so intervals must hold. Places
+    of unlike `levels` are as large to those who spend, which the model does not know.
     """
     rng = np.random.default_rng(seed)
     shape = (len(PLACES), weeks)
@@ -86,7 +87,7 @@ def hidden(seed, weeks=90):
         truth[one.channel] = abs(rng.normal()) * 0.16 * pressed
         added += truth[one.channel]
     # Cells are in the order of their names.
-    level = rng.uniform(60, 140, (len(PLACES), 1))
+    level = rng.uniform(*levels, (len(PLACES), 1))
     season = 1 + 0.15 * np.sin(np.arange(weeks) / 52 * 2 * np.pi)
     parts = {name: level * season * part for name, part in truth.items()}
     counts = rng.poisson(level * season * (1 + added))

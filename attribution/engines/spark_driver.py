@@ -123,7 +123,7 @@ class Connection:
 
     def close(self) -> None:
         """Leave the server."""
-        with told_apart():
+        with told_apart(), quiet():
             self.session.stop()
 
 

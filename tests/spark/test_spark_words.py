@@ -7,6 +7,7 @@ from math import isclose
 import duckdb
 import pytest
 import sqlalchemy as sa
+from crowd_fixture import differing, taken_to
 from labels_reference import all_beside_each_other, in_memory, on_engine
 from spark_cluster import connected
 from sqlalchemy import Connection
@@ -116,6 +117,20 @@ def test_what_does_not_fit_is_refused(server):
 
 def test_a_value_goes_where_a_question_mark_stands(server):
     assert server.exec_driver_sql("select ? || ?", ("a%", "?")).scalar_one() == "a%?"
+
+
+def test_what_laws_find_of_credit_holds_there_too(server):
+    """The laws are of DuckDB; of a crowd as theirs both make the same tables."""
+    server.exec_driver_sql("create database crowd")
+    server.exec_driver_sql("use crowd")
+    store = taken_to(server, 60)
+    try:
+        assert differing(store, server) == {}
+        assert len(store.rows("select distinct model from credit")) > 5
+    finally:
+        store.close()
+        server.exec_driver_sql("use default")
+        server.exec_driver_sql("drop database crowd cascade")
 
 
 def test_components_are_those_found_in_memory(server):

@@ -1,0 +1,90 @@
+"""One crowd on which engines must agree: ties, pauses, refunds, direct visits, nothing at all.
+
+What laws of credit find on DuckDB holds on another engine where both make the same tables of it.
+"""
+
+from datetime import timedelta
+from random import Random
+
+import pandas as pd
+from credit_reference import CHANNEL
+from engines_fixture import difference
+from sqlalchemy import Connection
+from warehouse_fixtures import Warehouse, appointment, at, made_of, payment, touch
+
+from attribution import sql_models, transform
+from attribution.models.parameters import CreditSettings
+from attribution.raw import columns, fetch, lent, tables
+from connectors.contract import Row
+
+# Of journeys under every model, and of what pages say about paths.
+MARTS = ("credit", "paths", "transitions")
+_START = at("2022-01-01")
+_STATUS = ("proposed", "booked", "fulfilled", "fulfilled", "arrived", "noshow")
+_AMOUNTS = ("0", "0.01", "33.33", "100", "-20", "123456.789012")
+
+
+def crowd(people: int, seed: int = 20261127) -> list[Row]:
+    """Touches, appointments and payments of so many people, many of them in the same moment."""
+    random = Random(seed)
+    rows: list[Row] = []
+
+    def when(days: int) -> object:
+        return _START + timedelta(hours=6 * random.randrange(days * 4))
+
+    for number in range(people):
+        who, days = f"person {number}", random.choice((2, 75, 1250))
+        rows += [
+            touch(
+                f"{who} t{i}", who, when(days), random.choice(sorted(CHANNEL)),
+                kind=random.choice(("form", "session")),
+            )
+            for i in range(random.randrange(12))
+        ]  # fmt: skip
+        for i in range(random.randrange(4)):
+            booked = when(days)
+            starts = booked + timedelta(days=random.randrange(90))
+            rows.append(appointment(f"{who} a{i}", who, booked, starts, random.choice(_STATUS)))
+        rows += [
+            payment(
+                f"{who} p{i}", who, when(days), random.choice(_AMOUNTS),
+                appointment_id=f"{who} a{random.randrange(4)}",
+            )
+            for i in range(random.randrange(4))
+        ]  # fmt: skip
+    return rows
+
+
+def taken_to(there: Connection, people: int) -> Warehouse:
+    """A crowd in a warehouse in memory, and all that models read of it on another engine too."""
+    store = Warehouse(CreditSettings(), MARTS)
+    loaded = [name for name in tables(store.connection) if columns(store.connection, name)]
+    store.build(*crowd(people))
+    for name in loaded:
+        with lent(there, fetch(store.connection, f"select * from {name}")) as incoming:
+            there.exec_driver_sql(f"create table {name} as select * from {incoming}")
+    return store
+
+
+def differing(store: Warehouse, there: Connection) -> dict[str, str]:
+    """What differs of each table that was built of the crowd, here and on another engine.
+
+    Every check that reads no other tables is asked there too, and raises where it finds a row.
+    """
+    models = made_of(MARTS)
+    transform.build(there, models)
+    built = {model.name for model in models}
+    others = {model.name for model in sql_models.load_models()} - built
+    checks = [check for check in sql_models.load_checks() if not others & {*check.inputs}]
+    assert checks
+    transform.run_checks(there, checks)
+    found: dict[str, str] = {}
+    for model in models:
+        asked = f"select * from {model.name}"
+        one, other = (
+            pd.DataFrame(fetch(connection, asked).to_pandas())
+            for connection in (store.connection, there)
+        )
+        if words := difference(one, other, model.grain):
+            found[model.name] = words
+    return found
