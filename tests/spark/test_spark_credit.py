@@ -25,6 +25,7 @@ def test_the_demo_s_credit_is_the_same(request, tmp_path, monkeypatch):
         moved = newest(home, tmp_path / "moved")
         cluster = request.getfixturevalue("cluster")  # which was starting all the while
         monkeypatch.setenv("CARETRACE_WAREHOUSE", cluster.url)
+        monkeypatch.setenv("CARETRACE_SPARK_DATABASE", "demo")  # another's is another home's
         assert refresh(settings.load(moved), load=False, debug=True).failed == {}
     for each in (home, moved):
         number = warehouse.current_generation(each)
