@@ -81,7 +81,7 @@ def _steps(number: int, path: tuple[int, ...]) -> pd.DataFrame:
     """The touches of a path as `int_journey_touches` has them; three days lie between two."""
     steps = np.arange(1, len(path) + 1)
     named = [step for step, channel in zip(steps, path, strict=True) if channel != 0]
-    milestone = (steps == 1).astype(int) + (steps == len(path)) + (steps == (len(path) + 1) // 2)
+    lead_step, booked_step = (len(path) + 1) // 2, len(path)
     before = [0, 0, 0, 0, *(channel + 1 for channel in path)]
     return pd.DataFrame(
         {
@@ -94,8 +94,9 @@ def _steps(number: int, path: tuple[int, ...]) -> pd.DataFrame:
             "days_apart": 3.0 * (len(path) - steps),
             "is_direct": np.array(path) == 0,
             "last_non_direct_step": named[-1] if named else len(path),
-            "milestone": milestone,
-            "milestone_touches": int((milestone > 0).sum()),
+            "lead_step": lead_step,
+            "booked_step": booked_step,
+            "milestone_touches": len({1, lead_step, booked_step}),
             "channel_touches": [path.count(channel) for channel in path],
             **{f"before_{back}": before[4 - back : len(before) - back] for back in range(1, 5)},
             "is_last": steps == len(path),

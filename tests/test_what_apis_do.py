@@ -88,12 +88,12 @@ TABLE = {
         "fhir_server.half_a_file_is_fetched_again_and_else_nothing_is_loaded",
     ),
     "callrail": (
-        "callrail.a_call_that_arrives_between_two_pages_loses_none",
-        "callrail.a_limit_says_when_to_come_back_and_ends_the_source",
-        "callrail.a_key_that_is_withdrawn_while_reading_says_what_to_do",
+        "callrail_reading.a_call_that_arrives_between_two_pages_loses_none",
+        "callrail_reading.a_limit_says_when_to_come_back_and_ends_the_source",
+        "callrail_reading.a_key_that_is_withdrawn_while_reading_says_what_to_do",
         NONE,
-        "callrail.a_second_read_is_the_same_and_a_change_lands",
-        "callrail.what_may_pass_is_asked_again",
+        "callrail_reading.a_second_read_is_the_same_and_a_change_lands",
+        "callrail_reading.what_may_pass_is_asked_again",
     ),
     "twilio": (
         "twilio.all_pages_are_read",
