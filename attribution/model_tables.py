@@ -92,9 +92,10 @@ def in_parts(model: Model, count: Callable[[str], int]) -> list[str]:
     """
     if not model.parts:
         return [model.query]
-    tables, column = model.parts.split(" by ")
+    tables, by = model.parts.split(" by ")
+    column, _, times = by.partition(" times ")
     rows = sum(count(f"select count(*) from {table}") for table in tables.split(" and "))
-    parts = -(-rows // ROWS_OF_A_PART)
+    parts = -(-rows // (ROWS_OF_A_PART * int(times or 1)))
     if parts < 2:
         return [model.query]
     # What is left of a number below nought is below nought too.

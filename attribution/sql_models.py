@@ -10,7 +10,8 @@ its grain (proved unique after it is built) and its inputs (which order the buil
 Where Python solves what SQL counted, `beside` names whole tables that it reads too. A model whose
 work would grow out of memory is built for a part of its rows after the other, as many as the rows
 of some tables need: `parts: a and b by column` names them and a column that is never null, and its
-SQL reads those rows where `column % 1 = 0`.
+SQL reads those rows where `column % 1 = 0`. `times 3` at the end: its rows are so narrow that
+three times as many fit.
 """
 
 from collections.abc import Callable, Iterable, Sequence
