@@ -217,9 +217,10 @@ def tell(touches: int, took: dict[str, dict[str, float]]) -> None:
     work = {name: step for name, step in took.items() if name != "fill"}
     cpu, wall = (sum(step[what] for step in work.values()) for what in ("cpu", "wall"))
     disk = sum(step["bytes"] for step in took.values())
+    widest = max(work, key=lambda name: work[name]["peak"])
     print(
         f"  all: {cpu:.0f} CPU s, {wall:.0f} s, peak "
-        f"{max(step['peak'] for step in work.values()) / 2**30:.2f} GiB, "
+        f"{work[widest]['peak'] / 2**30:.2f} GiB in {widest}, "
         f"{disk / touches:.0f} bytes a touchpoint (raw rows "
         f"{took['fill']['bytes'] / touches:.0f}); load {os.getloadavg()[0]:.0f}"
     )
