@@ -52,9 +52,9 @@ IN_MEMORY = $(shell [ -w /dev/shm ] && [ "$$(df -k --output=avail /dev/shm | tai
   && [ "$$(awk '/^MemAvailable/ {print $$2}' /proc/meminfo)" -gt 8000000 ] && echo TMPDIR=/dev/shm)
 
 unit: .venv/dev.ok browser
-	# Twice as many as the fewest cores: browsers, servers and time-outs are waited for. A file stays
+	# One more than there are cores: browsers, servers and time-outs are waited for. A file stays
 	# with one worker, which makes its servers and warehouses once; tests/conftest.py orders them.
-	$(IN_MEMORY) $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(IN_MEMORY) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # Spark with all its jars, 450 MB, which nothing else needs.
 .venv/spark.ok: .venv/dev.ok requirements/spark.lock

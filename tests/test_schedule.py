@@ -252,3 +252,19 @@ def test_a_refresh_that_runs_is_told_to_end_and_is_not_taken_for_a_failed_one(ho
         child.run()
     killed = "import os; os.kill(os.getpid(), 9)"
     assert running.Child(home, Event(), (sys.executable, "-S", "-c", killed)).run() == -9
+
+
+def test_a_refresh_that_is_told_to_end_while_it_is_started_ends(home, monkeypatch):
+    stop = Event()
+    child = running.Child(home, stop, (sys.executable, "-S", "-c", "import time; time.sleep(60)"))
+    start = running.subprocess.Popen
+
+    def told_meanwhile(*args, **options):
+        started = start(*args, **options)
+        stop.set()
+        child.end()  # knows of no process yet
+        return started
+
+    monkeypatch.setattr(running.subprocess, "Popen", told_meanwhile)
+    with pytest.raises(Stopped):
+        child.run()

@@ -56,6 +56,8 @@ class Child:
             raise Stopped
         environment = os.environ | {"CARETRACE_HOME": str(self._home.folder)}
         with subprocess.Popen(self._command, env=environment) as self._process:
+            if self._stop.is_set():  # told while the process was being started
+                self.end()
             code = self._process.wait()
         if self._stop.is_set() and code != 0:
             raise Stopped
