@@ -156,6 +156,27 @@ def test_a_long_journey_is_told_touch_by_touch_after_the_fourth(warehouse):
     ]
 
 
+def test_what_is_learned_of_a_lost_journey_knows_all_of_its_touches(warehouse):
+    """Two journeys: of seven touches in five stretches, and of three touches."""
+    tags = (MAIL, MAIL, SEARCH, DIRECT, SEARCH, SEARCH, MAIL)
+    short = ((300, MAIL), (301, DIRECT), (302, SEARCH))
+    lost(warehouse, CreditSettings(), *enumerate(tags), *short)
+    ids = dict(warehouse.rows("select distinct channel, channel_id from int_channel_map"))
+    mail, search, direct = (ids[name] for name in ("email", "paid_search", "direct"))
+    assert list(
+        warehouse.rows(
+            "select touches, stretches, first_id, third_last_id, second_last_id, last_id"
+            " from int_lost_journeys where (kinds & 2) > 0"
+        )
+    ) == [(7, 5, mail, direct, search, mail)]
+    lost_ones = "where kind = 'booked' and not is_won"
+    for table in ("int_states", "int_group_states"):
+        assert list(warehouse.rows(f"select sum(journeys) from {table} {lost_ones}")) == [(10,)]
+    every = sum(1 << number - 1 for number in (mail, search, direct))
+    sets = "select channel_set, lost from int_group_sets where kind = 'booked' and lost > 0"
+    assert list(warehouse.rows(sets)) == [(every, 2)]
+
+
 def test_touches_of_one_second_stay_in_the_order_of_their_time(warehouse):
     second = 1 / 86400
     walk = ((0, SEARCH), (0.3 * second, MAIL), (0.6 * second, DIRECT), (0.9 * second, MAIL))
