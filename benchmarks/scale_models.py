@@ -44,6 +44,7 @@ from attribution.paths import Home
 BYTES, LEFT_FREE = 260, 10 * 2**30
 # A step that takes less than this at the largest size has no slope worth telling.
 TELLING = 2.0
+WIDE = 3.5 * 2**30  # bytes from which a step is named at once, as is one that takes its time
 RAW = """
 insert into raw_touchpoint by name
 select
@@ -112,7 +113,7 @@ class Steps:
             "bytes": 0.0,
         }
         self.took[name] = took
-        if took["wall"] > 20:
+        if took["wall"] > 20 or took["peak"] > WIDE:
             print(
                 f"    {name}: {took['cpu']:.0f} CPU s, {took['wall']:.0f} s, "
                 f"{took['peak'] / 2**30:.2f} GiB",

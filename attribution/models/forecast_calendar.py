@@ -10,12 +10,14 @@ from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from attribution.models.forecast_series import DIMENSIONS, REST, TOTAL, Floats, Key
 
 CLOSED, PROMOTED, CAPACITY = "closed_days", "promotion", "capacity"
 SEEN = "kept"  # the number that capacity is of
 _OPEN_DAYS = 5
+Days, Flags = NDArray[np.int64], NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def known_of(
     no end. `named` are the members of the dimension that have a series of their own.
     """
     regressors = {
-        CLOSED: np.array([_within(monday, closed) for monday in mondays], dtype="float64"),
+        CLOSED: np.array([_days_closed(monday, closed) for monday in mondays], dtype="float64"),
         PROMOTED: _promoted(key, mondays, promotions, named),
     }
     cap = _cap(key, mondays, capacity)
@@ -75,7 +77,7 @@ def known_of(
     )
 
 
-def _within(monday: date, days: frozenset[date]) -> int:
+def _days_closed(monday: date, days: frozenset[date]) -> int:
     return sum(monday + timedelta(days=place) in days for place in range(_OPEN_DAYS))
 
 
@@ -83,10 +85,11 @@ def _promoted(
     key: Key, mondays: Sequence[date], promotions: pd.DataFrame, named: Set[str]
 ) -> Floats:
     """The share of each week's days on which something that touches the series was promoted."""
-    on = np.zeros((len(mondays), 7), dtype=bool)
+    days = days_in(mondays)
+    on = np.zeros(days.shape, dtype=bool)
     for row in promotions.to_dict("records"):
         if all(meant(key, name, str(row[name]), named) for name in DIMENSIONS):
-            on |= days_of(mondays, str(row["first_day"]), str(row["last_day"]))
+            on |= within(days, str(row["first_day"]), str(row["last_day"]))
     share: Floats = on.mean(axis=1)
     return share
 
@@ -111,18 +114,24 @@ def _cap(key: Key, mondays: Sequence[date], capacity: pd.DataFrame) -> Floats | 
     own = {"service_line": "", "location": ""}
     if key.dimension != TOTAL:
         own[key.dimension] = key.member
-    cap, stated = np.zeros(len(mondays)), np.zeros(len(mondays), dtype=bool)
+    days = days_in(mondays)
+    cap, stated = np.zeros(len(days)), np.zeros(len(days), dtype=bool)
     for row in capacity.to_dict("records"):
         if all(str(row[name]) == member for name, member in own.items()):
-            days = days_of(mondays, str(row["first_day"]), str(row["last_day"]))
-            cap += days.mean(axis=1) * float(row["visits_per_week"])
-            stated |= days.any(axis=1)
+            told = within(days, str(row["first_day"]), str(row["last_day"]))
+            cap += told.mean(axis=1) * float(row["visits_per_week"])
+            stated |= told.any(axis=1)
     return cap if len(stated) and bool(stated.all()) and bool(cap.all()) else None
 
 
-def days_of(mondays: Sequence[date], first: str, last: str) -> np.ndarray:
-    """Which days of each week lie from `first` to `last`; an empty day has no end."""
+def days_in(mondays: Sequence[date]) -> Days:
+    """The days of each week, week x 7, as `date.toordinal` counts them."""
+    first = np.array([monday.toordinal() for monday in mondays], dtype=np.int64)
+    return np.asarray(first[:, None] + np.arange(7))
+
+
+def within(days: Days, first: str, last: str) -> Flags:
+    """Which days lie from `first` to `last`; an empty one has no end."""
     begin = date.fromisoformat(first).toordinal() if first else 0
     end = date.fromisoformat(last).toordinal() if last else date.max.toordinal()
-    days = np.array([monday.toordinal() for monday in mondays])[:, None] + np.arange(7)
     return np.asarray((days >= begin) & (days <= end))

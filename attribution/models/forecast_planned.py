@@ -16,7 +16,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from attribution.models.forecast_calendar import days_of, meant
+from attribution.models.forecast_calendar import days_in, meant, within
 from attribution.models.forecast_series import DIMENSIONS, Floats, Key
 from attribution.models.forecast_smoothing import smoothed
 
@@ -41,12 +41,13 @@ def planned_of(
     empty dimension means all, an empty day no end. `named` are the members of the dimension that
     have a series of their own. None where nothing is planned of it.
     """
-    money, stated = np.zeros(len(mondays)), np.zeros(len(mondays), dtype=bool)
+    days = days_in(mondays)
+    money, stated = np.zeros(len(days)), np.zeros(len(days), dtype=bool)
     for row in planned.to_dict("records"):
-        days = days_of(mondays, str(row["first_day"]), str(row["last_day"]))
-        stated |= days.any(axis=1)
+        told = within(days, str(row["first_day"]), str(row["last_day"]))
+        stated |= told.any(axis=1)
         if all(meant(key, name, str(row[name]), named) for name in DIMENSIONS):
-            money += days.mean(axis=1) * float(row["spend_per_week"])
+            money += told.mean(axis=1) * float(row["spend_per_week"])
     if not money.any():
         return None
     return tuple(map(float, np.where(stated, money, np.nan)))

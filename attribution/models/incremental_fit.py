@@ -73,31 +73,41 @@ def fit(
     channels = len(intensity)
     if start is None:
         start = np.zeros(len(panel.courses)), np.maximum(prior.centre, 0.02)
-    point = np.concatenate([start[0], start[1]])
-    value, gradient, curvature = problem.at(point)
+    look = problem.at(np.concatenate([start[0], start[1]]))
+    gradient, curvature = problem.slopes(look)
     for _ in range(_STEPS):
-        held = np.zeros(len(point), dtype=bool)
-        held[-channels:] = (point[-channels:] <= _TINY) & (gradient[-channels:] <= 0)
+        held = np.zeros(len(look.point), dtype=bool)
+        held[-channels:] = (look.point[-channels:] <= _TINY) & (gradient[-channels:] <= 0)
         free = ~held
-        step = np.zeros(len(point))
+        step = np.zeros(len(look.point))
         step[free] = np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
         if float(gradient @ step) < 1e-7:
             break
         length, better = 1.0, False
         while length > 1e-4 and not better:
-            trial = point + length * step
+            trial = look.point + length * step
             trial[-channels:] = np.maximum(trial[-channels:], 0.0)
-            tried = problem.value(trial)
-            better = tried > value
+            tried = problem.at(trial)
+            better = tried.value > look.value
             length /= 2
         if not better:
             break
-        gained = tried - value
-        point = trial
-        value, gradient, curvature = problem.at(point)
+        gained = tried.value - look.value
+        look = tried
+        gradient, curvature = problem.slopes(look)
         if gained < 1e-6:
             break
-    return problem.fitted(point, value, gradient, curvature)
+    return problem.fitted(look, gradient, curvature)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The log posterior at a point, with what its derivatives are made of."""
+
+    point: Floats
+    value: float
+    expected: Floats  # cell x week: each cell scaled to its own total
+    added: Floats  # one plus what channels add, over all cells and weeks in a row
 
 
 class _Problem:
@@ -109,44 +119,40 @@ class _Problem:
         self.panel, self.prior, self.terms = panel, prior, terms
         self.all_intensity = intensity
         self.counts = panel.counts[:, panel.seen]
-        self.courses = panel.courses[:, :, panel.seen]
-        self.intensity = intensity[:, :, panel.seen]
+        # Cells and weeks in a row, so that what is summed over them is a product of matrices.
+        self.courses = panel.courses[:, :, panel.seen].reshape(len(panel.courses), -1)
+        self.intensity = intensity[:, :, panel.seen].reshape(len(intensity), -1)
         self.totals = self.counts.sum(axis=1)
+        self.counted = np.flatnonzero(self.counts)
+        self.count = self.counts.ravel()[self.counted]
 
     def _split(self, point: Floats) -> tuple[Floats, Floats]:
         return point[: len(self.courses)], point[len(self.courses) :]
 
-    def _expected(self, point: Floats) -> tuple[Floats, Floats]:
-        """Expected counts, each cell scaled to its own total, and one plus what channels add."""
+    def at(self, point: Floats) -> _Look:
         gamma, beta = self._split(point)
-        course = np.tensordot(gamma, self.courses, 1)
-        added = 1 + np.tensordot(beta, self.intensity, 1)
-        rate = np.exp(np.clip(course, -20, 20)) * added
-        scale = self.totals / np.maximum(rate.sum(axis=1), 1e-300)
-        return scale[:, None] * rate, added
-
-    def value(self, point: Floats) -> float:
-        expected, _ = self._expected(point)
-        gamma, beta = self._split(point)
-        seen = self.counts > 0
-        fits = float((self.counts[seen] * np.log(expected[seen])).sum()) / self.panel.scatter
+        added = 1 + beta @ self.intensity
+        rate = np.exp(np.clip(gamma @ self.courses, -20, 20)) * added
+        rate = rate.reshape(self.counts.shape)
+        expected = rate * (self.totals / np.maximum(rate.sum(axis=1), 1e-300))[:, None]
+        fits = float(self.count @ np.log(expected.ravel()[self.counted])) / self.panel.scatter
         off = beta - self.prior.centre
         loss = float(off @ self.prior.precision @ off + self.prior.nuisance @ gamma**2) / 2
         for term in self.terms:
             increment, _ = self._increment(beta, term)
             loss += ((increment - term.increment) / term.standard_error) ** 2 / 2
-        return fits - loss
+        return _Look(point, fits - loss, expected, added)
 
-    def at(self, point: Floats) -> tuple[float, Floats, Floats]:
-        """Value, gradient and curvature (expected information) at a point."""
-        expected, added = self._expected(point)
-        gamma, beta = self._split(point)
-        slopes = np.concatenate([self.courses, self.intensity / added])
-        flat = slopes.reshape(len(slopes), -1)
-        gradient = flat @ (self.counts - expected).ravel() / self.panel.scatter
-        mean = (slopes * expected).sum(axis=2) / np.maximum(self.totals, 1e-300)
-        weighed = flat * expected.ravel()
-        curvature = (weighed @ flat.T - (mean * self.totals) @ mean.T) / self.panel.scatter
+    def slopes(self, look: _Look) -> tuple[Floats, Floats]:
+        """Gradient and curvature (expected information)."""
+        gamma, beta = self._split(look.point)
+        slopes = np.concatenate([self.courses, self.intensity / look.added])
+        gradient = slopes @ (self.counts - look.expected).ravel() / self.panel.scatter
+        weighed = slopes * look.expected.ravel()
+        # Of each cell, its total times the mean slope; a cell of nothing weighs nothing.
+        whole = weighed.reshape(len(slopes), *self.counts.shape).sum(axis=2)
+        cells = (whole / np.maximum(self.totals, 1e-300)) @ whole.T
+        curvature = (weighed @ slopes.T - cells) / self.panel.scatter
         courses = len(gamma)
         gradient[:courses] -= self.prior.nuisance * gamma
         gradient[courses:] -= self.prior.precision @ (beta - self.prior.centre)
@@ -157,7 +163,7 @@ class _Problem:
             precision = 1 / term.standard_error**2
             gradient[courses:] -= precision * (increment - term.increment) * slope
             curvature[courses:, courses:] += precision * np.outer(slope, slope)
-        return self.value(point), gradient, curvature
+        return gradient, curvature
 
     def _increment(self, beta: Floats, term: Term) -> tuple[float, Floats]:
         """A channel's conversions where a test looked, of those counted there, and its slope."""
@@ -168,8 +174,8 @@ class _Problem:
         slope[term.channel] += float((counted * own).sum())
         return float((counted * own).sum() * beta[term.channel]), slope
 
-    def fitted(self, point: Floats, value: float, gradient: Floats, curvature: Floats) -> Fitted:
-        gamma, beta = self._split(point)
+    def fitted(self, look: _Look, gradient: Floats, curvature: Floats) -> Fitted:
+        gamma, beta = self._split(look.point)
         courses = len(gamma)
         inner = curvature[:courses, :courses]
         cross = curvature[:courses, courses:]
@@ -180,7 +186,7 @@ class _Problem:
         own = (own + own.T) / 2
         covariance: Floats = np.linalg.inv(own).astype(np.float64)
         held = beta <= _TINY
-        evidence = value + _volume(own, slope, held)
+        evidence = look.value + _volume(own, slope, held)
         evidence += 0.5 * float(np.log(self.prior.nuisance).sum())
         evidence -= 0.5 * float(np.linalg.slogdet(inner)[1])
         evidence += 0.5 * float(np.linalg.slogdet(self.prior.precision)[1])
