@@ -13,14 +13,14 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streamlit.testing.v1 import AppTest
+from shell_fixture import app
 from warehouse_fixtures import Warehouse, appointment, at, contact, message, payment
 
 from attribution import audit, queries, viewer_marts
 from attribution.cli import main
 from attribution.models.arm_lift import Sums, difference, lifts_of
 from attribution.models.clustered import Messages, share
-from attribution.paths import PAGES, SHELL, Home
+from attribution.paths import PAGES, Home
 from attribution.queries import Marts, Scope
 from attribution.small_cells import Cube, is_safe, protected
 from attribution.ui import formats
@@ -324,7 +324,7 @@ def rows_of(content: bytes) -> list[dict[str, str]]:
 @pytest.mark.parametrize("page", ["engagement", "education"])
 def test_page_file_and_command_line_tell_the_same(home, page, monkeypatch, tmp_path):
     monkeypatch.setenv("CARETRACE_HOME", str(home.folder))
-    shown = AppTest.from_file(str(SHELL), default_timeout=30).run()
+    shown = app().run()
     shown.switch_page(str(PAGES / "outreach" / f"{page}.py")).run()
     assert not shown.exception, shown.exception
     out = tmp_path / "out.csv"

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
-from streamlit.testing.v1 import AppTest
+from shell_fixture import app
 
 from attribution import audit, lift_queries, lift_records, queries, seeds
 from attribution import settings as configuration
@@ -240,7 +240,7 @@ def test_the_command_does_what_the_page_does(home, tmp_path: Path, monkeypatch, 
 
 def test_the_page_records_and_takes_back(home, registered, monkeypatch):
     monkeypatch.setenv("CARETRACE_HOME", str(home.folder))
-    at = AppTest.from_file(str(PAGES.parent / "attribution/ui/shell.py"), default_timeout=30)
+    at = app()
     at.query_params["lift_test"] = registered
     at.run()
     at.switch_page(str(PAGES / "planning/lift.py")).run()

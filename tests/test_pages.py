@@ -6,6 +6,7 @@ import re
 import marts_fixture as made_up
 import pandas as pd
 import pytest
+from shell_fixture import app
 from streamlit.testing.v1 import AppTest
 
 from attribution import audit, queries, saved_views, settings
@@ -48,7 +49,7 @@ def open_page(home: Home, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CARETRACE_HOME", str(home.folder))
 
     def opened(page: str, **address: str | list[str]) -> AppTest:
-        at = AppTest.from_file(str(SHELL), default_timeout=30)
+        at = app()
         for key, value in address.items():
             at.query_params[key] = value
         at.switch_page(str(PAGES / FILES[page])).run()
@@ -81,7 +82,7 @@ def test_what_a_viewer_opens_is_read_from_the_marts_of_viewers(tmp_path, monkeyp
     monkeypatch.setattr(queries.Marts, "ask", noted)
     opened: set[str] = set()
     told: set[str] = set()
-    at = AppTest.from_file(str(SHELL), default_timeout=30).run()
+    at = app().run()
     for page in FILES.keys() - {"data-health", "reports", "patient-journey", "research"}:
         for section in ("why_open", "reach_open"):
             at.query_params[section] = "true"
@@ -99,7 +100,7 @@ def test_a_page_without_the_shell_shows_nothing():
     frame.enter(None)
     with pytest.raises(NotAllowed):
         frame.context()
-    alone = AppTest.from_file(str(PAGES / FILES["channels"]), default_timeout=30).run()
+    alone = app(PAGES / FILES["channels"]).run()
     assert alone.exception
     assert not alone.metric
     assert not alone.dataframe
@@ -241,7 +242,7 @@ def test_numbers_are_headline_numbers(open_page):
 
 def test_nothing_published_says_which_command_to_run(tmp_path, monkeypatch):
     monkeypatch.setenv("CARETRACE_HOME", str(tmp_path))
-    at = AppTest.from_file(str(SHELL), default_timeout=30).run()
+    at = app().run()
     assert not at.exception
     assert "caretrace refresh" in at.info[0].value
 

@@ -12,6 +12,7 @@ import pandas as pd
 import people_fixture as made_up_people
 import pytest
 from people_fixture import CRM_NUMBER, PERSON, RECORD_NUMBER
+from shell_fixture import app
 from streamlit.testing.v1 import AppTest
 from warehouse_fixtures import (
     Warehouse,
@@ -28,7 +29,7 @@ from warehouse_fixtures import (
 from attribution import audit, patient, patient_search
 from attribution.errors import BadInput, NotAllowed, SettingsError
 from attribution.models.parameters import setting_timeline
-from attribution.paths import PAGES, SHELL, Home
+from attribution.paths import PAGES, Home
 from attribution.patient import Profile, System
 from attribution.patient_search import NOT_FOUND, SEARCHES, open_journey, sought
 from attribution.people import People, Permit
@@ -386,7 +387,7 @@ def test_the_figure_and_the_list_tell_the_same(home):
 
 def opened(home: Home, monkeypatch) -> AppTest:
     monkeypatch.setenv("CARETRACE_HOME", str(home.folder))
-    page = AppTest.from_file(str(SHELL), default_timeout=30).run()
+    page = app().run()
     page.switch_page(str(PAGES / "people/patient_journey.py")).run()
     assert not page.exception, page.exception
     return page

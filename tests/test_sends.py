@@ -11,12 +11,12 @@ import marts_fixture as made_up
 import pytest
 from servers.loopback import Loopback, Reply
 from servers.smtp import SmtpServer
-from streamlit.testing.v1 import AppTest
+from shell_fixture import app
 
 from attribution import amount_queries, audit
 from attribution.errors import BadInput, Busy, NotAllowed, SettingsError
 from attribution.ledger import Ledger
-from attribution.paths import PAGES, SHELL
+from attribution.paths import PAGES
 from attribution.reports.catalog import Rendered, render
 from attribution.roles import Reader
 from attribution.schedule import alerts as alerting
@@ -336,7 +336,7 @@ def test_an_address_that_would_tell_everybody_on_the_way_is_refused(home, monkey
 
 
 def test_a_report_is_planned_held_and_sent_on_the_page(published, home, tmp_path):
-    at = AppTest.from_file(str(SHELL), default_timeout=60).run()
+    at = app().run()
     at.switch_page(str(PAGES / "operations/reports.py")).run()
     assert not at.exception
     at.text_input(key="report_field_name_None").input("board")

@@ -3,11 +3,11 @@
 import duckdb
 import marts_fixture as made_up
 import pytest
-from streamlit.testing.v1 import AppTest
+from shell_fixture import app
 
 from attribution import versions
 from attribution.errors import StorageError
-from attribution.paths import PAGES, SHELL, Home
+from attribution.paths import PAGES, Home
 from attribution.reports.asking import export_report
 from attribution.sql_models import load_models
 from attribution.ui import warming
@@ -46,7 +46,7 @@ def test_an_export_says_what_to_do(upgraded):
 @pytest.mark.parametrize(("page", "waits"), [("overview", True), ("data_health", False)])
 def test_a_page_says_that_a_refresh_is_due(upgraded, monkeypatch, page, waits):
     monkeypatch.setenv("CARETRACE_HOME", str(upgraded.folder))
-    at = AppTest.from_file(str(SHELL), default_timeout=60)
+    at = app()
     at.run()
     if page == "data_health":
         at.switch_page(str(PAGES / "operations/data_health.py")).run()

@@ -7,13 +7,14 @@ import marts_fixture as made_up
 import pandas as pd
 import people_fixture as made_up_people
 import pytest
+from shell_fixture import app
 from streamlit.testing.v1 import AppTest
 
 from attribution import narrowing, path_queries
 from attribution.errors import NotAllowed
 from attribution.models import MODELS
 from attribution.models.journey_credit import shared
-from attribution.paths import PAGES, SHELL, Home
+from attribution.paths import PAGES, Home
 from attribution.queries import Marts, Scope
 from attribution.ui.views import attribution, examples, why
 
@@ -240,7 +241,7 @@ def test_what_was_shown_before_is_refused_once_the_demo_is_over(home, tmp_path):
 
 def open_page(at_home, monkeypatch, **address) -> AppTest:
     monkeypatch.setenv("CARETRACE_HOME", str(at_home.folder))
-    page = AppTest.from_file(str(SHELL), default_timeout=30)
+    page = app()
     for key, value in ({"why_open": "true"} | address).items():
         page.query_params[key] = value
     page.run()
@@ -281,7 +282,7 @@ def test_real_people_s_numbers_are_not_shown_where_nobody_signs_in(home, tmp_pat
     real = copied(home, tmp_path)
     real.config.write_text('currency = "USD"\n')
     monkeypatch.setenv("CARETRACE_HOME", str(real.folder))
-    page = AppTest.from_file(str(SHELL), default_timeout=30).run()
+    page = app().run()
     assert not page.exception
     assert [info.value for info in page.info] != []
     assert not page.dataframe

@@ -75,6 +75,7 @@ class Warehouse:
         self.engine = create_engine("duckdb:///:memory:", poolclass=StaticPool)
         self._connection = self.engine.connect()
         self._due: list[Model] = []  # in order
+        self._filled: set[str] = set()  # raw tables
         # Tables of so few rows take two threads a fifth more time in all than one.
         self.run(f"set threads = {threads}")
         self.run("set timezone = 'UTC'")
@@ -115,8 +116,9 @@ class Warehouse:
     def build(self, *rows: Row) -> "Warehouse":
         """Have every model built from these rows and no others."""
         self._due = []
-        for kind in ROWS:
-            self.run(f"delete from raw_{kind.spec.table}")
+        for table in self._filled:
+            self.run(f"delete from {table}")
+        self._filled.clear()
         self.load(rows)
         return self.rebuild()
 
@@ -174,6 +176,7 @@ class Warehouse:
             extra["identifier"] = pa.array([identifier(row) for row in rows], pa.string())
         for name, values in extra.items():
             table = table.append_column(name, values)
+        self._filled.add(f"raw_{kind.spec.table}")
         with self._lent(table) as incoming:
             self.run(f"insert into raw_{kind.spec.table} by name select * from {incoming}")
 
