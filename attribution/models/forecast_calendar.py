@@ -17,7 +17,8 @@ from attribution.models.forecast_series import DIMENSIONS, REST, TOTAL, Floats, 
 CLOSED, PROMOTED, CAPACITY = "closed_days", "promotion", "capacity"
 SEEN = "kept"  # the number that capacity is of
 _OPEN_DAYS = 5
-Days, Flags = NDArray[np.int64], NDArray[np.bool_]
+Days = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
