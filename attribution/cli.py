@@ -26,6 +26,7 @@ from attribution import (
     operating,
     pull_command,
     refresh_words,
+    text_in_frames,
 )
 from attribution import settings as configuration
 from attribution.errors import CaretraceError
@@ -54,6 +55,7 @@ def _failed(reason: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    text_in_frames.as_objects()
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)

@@ -14,6 +14,7 @@ import once
 import pytest
 
 import attribution
+from attribution import text_in_frames
 from attribution.paths import Home
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +31,7 @@ assert Path(attribution.__file__).is_relative_to(ROOT), f"not ours: {attribution
 # As the refresh and the server do: rows by the million are no garbage, and what is imported and
 # collected here is not looked through again after each run of a page.
 gc.set_threshold(50_000, 20, 50)
+text_in_frames.as_objects()
 
 
 # Files that take longest begin first, so that no worker is left alone with one of them at the end.

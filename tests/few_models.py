@@ -33,6 +33,14 @@ def stored(home: Home) -> dict[str, list[tuple[Any, ...]]]:
         return {name: store.execute(_ROWS.format(name=name)).fetchall() for (name,) in names}
 
 
+_WHOLE = [
+    (owner, name, getattr(owner, name))
+    for owner, name in (
+        (sql_models, "load_models"),
+        (sql_models, "load_checks"),
+        (viewer_marts, "write"),
+    )
+]
 # Of each layer one or more, and of each system of the small clinic.
 FEW = ("spend", "conversions", "links")
 
@@ -53,12 +61,15 @@ def build_only(names: Iterable[str] = FEW) -> None:
 @contextmanager
 def few_models(names: Iterable[str] = FEW) -> Iterator[None]:
     """The same, until the end of the block."""
-    with pytest.MonkeyPatch.context() as patch:
-        for owner, name in (
-            (sql_models, "load_models"),
-            (sql_models, "load_checks"),
-            (viewer_marts, "write"),
-        ):
-            patch.setattr(owner, name, getattr(owner, name))
+    with all_models():
         build_only(names)
+        yield
+
+
+@contextmanager
+def all_models() -> Iterator[None]:
+    """Every model until the end of the block, whatever is left out around it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name, whole in _WHOLE:
+            patch.setattr(owner, name, whole)
         yield

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import once
 import pytest
+from few_models import all_models
 from servers.clinic import CONFIG, clinic
 from servers.scripted import SCRIPTS
 
@@ -29,7 +30,7 @@ def _make(folder: Path) -> None:
     home.folder.mkdir(mode=0o700)
     home.config.write_text(f"first_day = 2025-01-01\n{CONFIG}")
     heard: list[Event] = []
-    with pytest.MonkeyPatch.context() as patch:
+    with all_models(), pytest.MonkeyPatch.context() as patch:
         patch.setitem(SOURCES, "scripted", "servers.scripted")
         patch.setenv("CARETRACE_CRM_TOKEN", TOKEN)
         before = dict(SCRIPTS)

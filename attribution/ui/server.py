@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
 from streamlit import config
 
-from attribution import log_lines, settings
+from attribution import log_lines, settings, text_in_frames
 from attribution.at_rest import require_private
 from attribution.errors import CaretraceError, SettingsError
 from attribution.paths import APP, Home
@@ -131,6 +131,7 @@ async def lifespan(_: object) -> AsyncIterator[None]:
     Streamlit collects all garbage after every script run; what is frozen is not looked through
     again, which is most of what a rerun costs.
     """
+    text_in_frames.as_objects()
     send_at_once()
     await asyncio.to_thread(warm, settings.home())
     gc.collect()
