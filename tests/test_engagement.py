@@ -24,7 +24,8 @@ from attribution.paths import PAGES, Home
 from attribution.queries import Marts, Scope
 from attribution.small_cells import Cube, is_safe, protected
 from attribution.ui import formats
-from attribution.ui.views import education, engagement
+from attribution.ui.view import records
+from attribution.ui.views import after_messages, education, engagement
 from connectors.contract import MessageEvent
 from outreach.lift import lift
 
@@ -262,9 +263,31 @@ def test_education_is_of_its_flows_and_tells_a_lift_where_somebody_was_held_out(
     kept = effects.set_index("outcome").loc["People with a kept visit"]
     assert (kept["treated"], kept["held_out"]) == (220 / 600, 54 / 200)
     assert kept["anytime_low"] < kept["low"] < kept["effect"] < kept["high"]
+    assert kept["alike"] == pytest.approx(kept["treated"] - kept["effect"])
     assert any("care is kept from nobody" in note for note in view.notes)
     people = view.tables["people"].frame
     assert people["reached"].isna().tolist() == [False, False, True, False]
+
+
+def test_a_lift_that_the_plain_shares_contradict_says_why():
+    """Those held out had come twice as often before; of as many visits before, fewer came."""
+    row = {"people": 100, "waiting": 0, "before_kept": 100, "before_kept_squared": 300}
+    outcomes = dict.fromkeys(("returned", "booked", "kept", "kept_squared"), 40)
+    nothing = dict.fromkeys(
+        ("cents", "cents_squared", "before_cents", "before_cents_squared", "cents_both"), 0
+    )
+    both = {f"{name}_both": 100 for name in ("returned", "booked", "kept")}
+    treated = {"flow": "tips", "arm": "treated", **row, **outcomes, **both, **nothing}
+    held = treated | {"arm": "holdout", "before_kept": 200, "before_kept_squared": 500}
+    held |= dict.fromkeys(outcomes, 45) | dict.fromkeys(both, 150)
+    (kept, *_) = records(after_messages.lifts(pd.DataFrame([treated, held])).frame)
+    # By hand: theta = (60 + 60) / (200 + 100), and a visit more before is 0.4 more now.
+    assert kept["effect"] == pytest.approx(0.40 - 0.45 + 0.4)
+    assert kept["alike"] == pytest.approx(0.05)
+    said = after_messages.turned(kept)
+    assert "Plainly, 40.0% of those written to came and 45.0% of those held out" in said
+    assert after_messages.turned(kept | {"held_out": 0.3}) == ""
+    assert after_messages.turned({"effect": 0.1}) == ""  # where counts are not told
 
 
 def test_where_cells_are_folded_people_count_once_and_few_are_not_told(home):

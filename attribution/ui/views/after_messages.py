@@ -1,6 +1,7 @@
 """What people did in the 90 days after a flow first meant them, and what the flow added to it."""
 
 from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 
@@ -68,19 +69,36 @@ def lifts(effects: pd.DataFrame) -> Table:
                 rows.append(
                     {
                         "flow": flow, "outcome": words, "treated": treated.mean,
-                        "held_out": held.mean, **asdict(found),
+                        "held_out": held.mean, "alike": treated.mean - found.effect,
+                        **asdict(found),
                         "people_treated": treated.people, "people_held_out": held.people,
                     }
                 )  # fmt: skip
     means = (
         Column("treated", "Written to", "coefficient", "Mean of the people who were written to."),
         Column("held_out", "Held out", "coefficient", "Mean of the people who were held out."),
-    )
+        Column(
+            "alike", "Held out, alike", "coefficient",
+            "Mean of the people who were held out, had they come as often in the year before as "
+            "those written to: the lift is the difference from this.",
+        ),
+    )  # fmt: skip
     numbers = (
         Column("people_treated", "People written to", "count", "In the comparison.", more=True),
         Column("people_held_out", "People held out", "count", "In the comparison.", more=True),
     )
     return _added(pd.DataFrame(rows), (*means, *_ends(), *numbers))
+
+
+def turned(row: dict[str, Any]) -> str:
+    """What to say of a lift that goes the other way than the plain shares of the two arms do."""
+    if "alike" not in row or (row["treated"] - row["held_out"]) * row["effect"] >= 0:
+        return ""
+    return (
+        f" Plainly, {formats.rate(row['treated'])} of those written to came and "
+        f"{formats.rate(row['held_out'])} of those held out, who were unlike them in the year "
+        "before: that is taken out."
+    )
 
 
 def told_lifts(found: pd.DataFrame) -> Table:

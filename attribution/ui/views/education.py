@@ -152,7 +152,7 @@ def _lift(drawn: pd.DataFrame) -> Figure:
         "Lift against those held out",
         charts.intervals(labels, effects, lows, highs, hovers),
         f"Share of people with a kept visit within 90 days, written to less held out: {said}. "
-        "Grey where the 90% interval includes nought.",
+        f"Grey where the 90% interval includes nought.{''.join(map(after.turned, kept))}",
         definition("flow_lift").help,
         "effects",
     )
