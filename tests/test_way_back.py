@@ -14,7 +14,15 @@ from attribution import queries, return_queries, step_queries
 from attribution.models.gain import brought, together
 from attribution.step_queries import GROUPS, STAGES
 from attribution.ui.scope import scope_of
-from attribution.ui.views.way_back import PROTECTED, REASONS, build, disagreement, drops, stages
+from attribution.ui.views.way_back import (
+    PROTECTED,
+    REASONS,
+    build,
+    disagreement,
+    drops,
+    figure,
+    stages,
+)
 from connectors.contract import Person, Preference
 
 DAY = timedelta(days=1)
@@ -167,6 +175,16 @@ def test_groups_add_up_to_all_who_were_silent(marts):
         for stage in STAGES:
             assert rows[f"way_{stage}"].sum() == whole[stage]
     assert not set(view.tables["drops"].frame["reason"]) - set(REASONS.values())
+
+
+def test_of_whom_it_is_too_early_to_tell_is_said_below_the_way_back():
+    kept = STAGES.index("kept") + 1
+    rows = [(1, "not due", 40), (kept, "too early", 21), (kept, "no second visit", 3)]
+    frame = pd.DataFrame([*rows, (len(STAGES), "", 1)], columns=["reached", "reason", "people"])
+    said = figure(stages(frame).frame, drops(frame).frame).alt
+    assert said.startswith("Of 65 silent, 25 kept a visit. Of 21 it is too early to tell")
+    late = frame.replace({"reason": {"too early": "no second visit"}})
+    assert "too early" not in figure(stages(late).frame, drops(late).frame).alt
 
 
 def test_the_contacted_of_the_way_back_are_those_of_the_campaigns(marts):

@@ -160,7 +160,7 @@ def _placebos(test: Test, found: Result) -> Figure:
         "The same test where nothing was done",
         charts.by_chance(found.placebos, at),
         f"{beyond} of {len(found.placebos)} tests on earlier weeks and other markets were as far "
-        "from nought as this one.",
+        "from nought as this one. By chance goes by how wide they spread, for many share weeks.",
         "The interval is as wide as these results are: what the test is off by chance and drift.",
     )
 

@@ -87,7 +87,7 @@ def build(marts: Marts, scope: Scope) -> View:
         )
     tables = {"way_back": stages(found), "drops": drops(found)}
     tables |= {f"way_{name}": _grouped(found, name) for name in GROUPS}
-    figures = {"way_back": _figure(tables["way_back"].frame, tables["drops"].frame)}
+    figures = {"way_back": figure(tables["way_back"].frame, tables["drops"].frame)}
     remark = ""
     gains = step_queries.gains(marts, scope, currency)
     if not gains.empty:
@@ -192,7 +192,8 @@ def _grouped(found: pd.DataFrame, name: str) -> Table:
     return Table(_TITLES[name], columns, shown)
 
 
-def _figure(counted: pd.DataFrame, lost: pd.DataFrame) -> Figure:
+def figure(counted: pd.DataFrame, lost: pd.DataFrame) -> Figure:
+    """How many came how far, and in words where most stop."""
     rows = records(counted)
     texts, hovers = [], []
     for row in rows:
@@ -204,12 +205,16 @@ def _figure(counted: pd.DataFrame, lost: pd.DataFrame) -> Figure:
         ]
         hovers.append("<br>".join([f"<b>{row['stage']}</b> {formats.count(row['people'])}", *why]))
     # Of whom it is too early to tell, nobody is lost yet.
-    over = lost[lost["reason"] != REASONS["too early"]]
+    early = lost["reason"] == REASONS["too early"]
+    over = lost[~early]
     worst = records(over.sort_values("people", ascending=False).head(1))
     first, last = rows[0], rows[-2]
     said = (
         f"Of {formats.count(first['people'])} silent, {formats.count(last['people'])} kept a visit."
     )
+    coming = lost.loc[early & (lost["stage"] == last["stage"]), "people"].sum()
+    if coming:
+        said += f" Of {formats.count(coming)} it is too early to tell whether they are retained."
     if worst:
         said += (
             f" Most often they stop at {worst[0]['stage'].lower()}: "
