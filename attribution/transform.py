@@ -31,18 +31,19 @@ def build(
     if connection.dialect.name == "postgresql":
         _count_loaded(connection, {model.name for model in models})
     large = bool(models) and connection.dialect.name == "duckdb" and is_large(connection)
-    for model in models:
-        on_step(model.name)
-        with _named(model):
-            twice = make_table(connection, model)
-        if twice:
-            _refuse(model, twice)
-        if large:
-            # DuckDB plans for a table of the same transaction as if it had no rows: a join then
-            # keeps the larger side in memory. A generation is not published before it is whole, so
-            # what a broken build leaves behind is seen by nobody.
-            run(connection, "commit")
-            run(connection, "begin transaction")
+    with _by_one_thread(connection, few=bool(models) and not large):
+        for model in models:
+            on_step(model.name)
+            with _named(model):
+                twice = make_table(connection, model)
+            if twice:
+                _refuse(model, twice)
+            if large:
+                # DuckDB plans for a table of the same transaction as if it had no rows: a join
+                # then keeps the larger side in memory. A generation is not published before it is
+                # whole, so what a broken build leaves behind is seen by nobody.
+                run(connection, "commit")
+                run(connection, "begin transaction")
 
 
 def _build_on_cluster(
@@ -69,6 +70,19 @@ def _build_on_cluster(
         for model in some:
             if found[model.name]:
                 _refuse(model, found[model.name])
+
+
+@contextmanager
+def _by_one_thread(connection: Connection, *, few: bool) -> Iterator[None]:
+    """Let DuckDB work on `few` rows by one thread: several wait for each other most of the time."""
+    few = few and connection.dialect.name == "duckdb"
+    before = number(connection, "select current_setting('threads')") if few else 1
+    if before == 1:
+        yield
+        return
+    run(connection, "set threads = 1")
+    yield
+    run(connection, f"set threads = {before}")
 
 
 @contextmanager
