@@ -113,8 +113,8 @@ def _ends() -> tuple[Column, ...]:
         Column("effect", "Lift", "coefficient", adjusted),
         Column("low", "Low", "coefficient", f"Lower end of the 90% interval, {once}."),
         Column("high", "High", "coefficient", f"Upper end of the 90% interval, {once}."),
-        Column("anytime_low", "Low, any time", "coefficient", f"The same, {always}."),
-        Column("anytime_high", "High, any time", "coefficient", f"The same, {always}."),
+        Column("anytime_low", "Low, any time", "coefficient", f"The same, {always}.", more=True),
+        Column("anytime_high", "High, any time", "coefficient", f"The same, {always}.", more=True),
     )
 
 
