@@ -1,9 +1,12 @@
 """The command line: what it says, and with which code it ends."""
 
 import fcntl
+import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
@@ -371,3 +374,22 @@ def test_a_report_that_cannot_be_written_is_refused_before_it_is_made(home, say,
     code, out, err = say("export", "channels", "--format", "xlsx")
     assert (code, out) == (2, "")
     assert "A terminal cannot show this file. Name a place for it: --out channels.xlsx." in err
+
+
+def test_only_a_process_of_ours_sets_how_pandas_keeps_text(home):
+    script = """
+import pandas as pd
+from attribution import attribute
+from attribution.cli import main
+before = pd.get_option("mode.string_storage")
+main(["status"])
+print(before, pd.get_option("mode.string_storage"))
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"CARETRACE_HOME": str(home.folder)},
+    )
+    assert said.stdout.splitlines()[-1] == "auto python"

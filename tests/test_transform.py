@@ -36,6 +36,17 @@ def model(name, select, inputs="raw_call", grain="n"):
     )
 
 
+@pytest.mark.parametrize(("rows_of_a_part", "used"), [(5_000_000, 1), (10, 2)])
+def test_few_rows_are_built_by_one_thread(monkeypatch, rows_of_a_part, used):
+    """And by all where there are many; the number stands as it was afterwards."""
+    monkeypatch.setattr(model_tables, "ROWS_OF_A_PART", rows_of_a_part)
+    own = Warehouse(of=["setting_report"], threads=2)
+    own.load([touch(f"t{n}", "p", at("2024-03-05")) for n in range(3)])
+    build(own.connection, [model("seen", "select current_setting('threads') as n")])
+    assert own.rows("select n, current_setting('threads') from seen") == [(used, 2)]
+    own.close()
+
+
 def test_a_header_is_read():
     read = read_model(
         "visits",
