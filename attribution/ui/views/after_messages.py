@@ -79,8 +79,8 @@ def lifts(effects: pd.DataFrame) -> Table:
         Column("held_out", "Held out", "coefficient", "Mean of the people who were held out."),
         Column(
             "alike", "Held out, alike", "coefficient",
-            "Mean of the people who were held out, had they come as often in the year before as "
-            "those written to: the lift is the difference from this.",
+            "Mean of the people who were held out, had they done as much in the year before "
+            "as those written to: the lift is the difference from this.",
         ),
     )  # fmt: skip
     numbers = (
