@@ -9,16 +9,15 @@ from random import Random
 import pandas as pd
 from credit_reference import CHANNEL
 from engines_fixture import difference
+from motley_fixture import motley
 from sqlalchemy import Connection
-from warehouse_fixtures import Warehouse, appointment, at, made_of, payment, touch
+from warehouse_fixtures import Warehouse, appointment, at, payment, touch
 
-from attribution import sql_models, transform
+from attribution import transform
 from attribution.models.parameters import CreditSettings
 from attribution.raw import columns, fetch, lent, tables
 from connectors.contract import Row
 
-# Of journeys under every model, and of what pages say about paths.
-MARTS = ("credit", "paths", "transitions")
 _START = at("2022-01-01")
 _STATUS = ("proposed", "booked", "fulfilled", "fulfilled", "arrived", "noshow")
 _AMOUNTS = ("0", "0.01", "33.33", "100", "-20", "123456.789012")
@@ -55,11 +54,11 @@ def crowd(people: int, seed: int = 20261127) -> list[Row]:
     return rows
 
 
-def taken_to(there: Connection, people: int) -> Warehouse:
-    """A crowd in a warehouse in memory, and all that models read of it on another engine too."""
-    store = Warehouse(CreditSettings(), MARTS)
+def taken_to(there: Connection, people: int, each: int) -> Warehouse:
+    """A crowd and rows of every kind, in memory, and all that models read on another engine too."""
+    store = Warehouse(CreditSettings())
     loaded = [name for name in tables(store.connection) if columns(store.connection, name)]
-    store.build(*crowd(people))
+    store.build(*crowd(people), *motley(people, each))
     for name in loaded:
         with lent(there, fetch(store.connection, f"select * from {name}")) as incoming:
             there.exec_driver_sql(f"create table {name} as select * from {incoming}")
@@ -67,19 +66,15 @@ def taken_to(there: Connection, people: int) -> Warehouse:
 
 
 def differing(store: Warehouse, there: Connection) -> dict[str, str]:
-    """What differs of each table that was built of the crowd, here and on another engine.
+    """What differs of each table that was built, here and on another engine.
 
-    Every check that reads no other tables is asked there too, and raises where it finds a row.
+    Every check is asked on both, and raises where it finds a row.
     """
-    models = made_of(MARTS)
-    transform.build(there, models)
-    built = {model.name for model in models}
-    others = {model.name for model in sql_models.load_models()} - built
-    checks = [check for check in sql_models.load_checks() if not others & {*check.inputs}]
-    assert checks
-    transform.run_checks(there, checks)
+    transform.build(there, store.models)
+    for connection in (store.connection, there):
+        transform.run_checks(connection)
     found: dict[str, str] = {}
-    for model in models:
+    for model in store.models:
         asked = f"select * from {model.name}"
         one, other = (
             pd.DataFrame(fetch(connection, asked).to_pandas())

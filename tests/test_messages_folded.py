@@ -143,6 +143,21 @@ def test_what_texts_cost_is_spend(whole):
     ]
 
 
+def test_a_message_that_was_withdrawn_costs_nothing_but_what_its_events_cost_was_paid(whole):
+    price = {"cost": Decimal("0.02"), "currency": "USD"}
+    whole.build(
+        message("m", "ann", "recall", NOON, **price),
+        message("n", "bob", "recall", NOON, **price),
+        Withdrawn("message", "m", NOON, "deleted"),
+        event("sent", 0, **price | {"cost": Decimal("0.0079")}),
+    )
+    run_checks(whole.connection)
+    assert whole.rows("select sum(spend_micros) from spend") == [(27_900,)]
+    assert told(whole, "message_id, flow, assigned_at") == [
+        ("m", "newsletter", NOON), ("n", "recall", NOON)
+    ]  # fmt: skip
+
+
 def test_the_last_word_about_a_channel_and_a_purpose_counts(warehouse):
     warehouse.build(
         preference("1", "ann", NOON, allowed=True),

@@ -1,7 +1,7 @@
 -- The spend of the mart is the spend that the sources reported, in every currency.
--- inputs: raw_ad_spend, raw_message, raw_message_event, setting_report, spend
+-- inputs: raw_ad_spend, raw_message, raw_message_event, raw_withdrawn, setting_report, spend
 --
--- Messages with a price are spend of their outreach channel.
+-- Messages with a price are spend of their outreach channel, unless they were withdrawn.
 
 with
 
@@ -17,7 +17,17 @@ costs as (
         raw_message.cost_micros as spend_micros
     from raw_message
     cross join setting_report
-    where raw_message.cost_micros <> 0
+    left join raw_withdrawn as withdrawn
+        on
+            raw_message.source = withdrawn.source
+            and raw_message.account = withdrawn.account
+            and withdrawn.table_name = 'message'
+            and raw_message.message_id = withdrawn.record_id
+            and (
+                raw_message.updated_at is null
+                or raw_message.updated_at <= withdrawn.withdrawn_at
+            )
+    where raw_message.cost_micros <> 0 and withdrawn.record_id is null
     union all
     select
         coalesce(raw_message_event.currency, setting_report.currency) as currency,

@@ -37,7 +37,8 @@ reach as (
 
 ),
 
--- Kinds that are alike in one span are not in another, so the first kind of it is its slot.
+-- Spans of this part of the people, and those that everybody else has. Kinds that are alike in one
+-- span are not in another, so the first kind of it is its slot.
 spans as (
 
     select
@@ -46,9 +47,11 @@ spans as (
         kinds,
         closed_second,
         next_second,
-        lookback_seconds,
         drops_direct,
-        case when collapses then 2147483647 else gap_seconds end as gap_seconds,
+        cast(least(lookback_seconds, 2147483647) as integer) as lookback_seconds,
+        cast(
+            case when collapses then 2147483647 else least(gap_seconds, 2147483647) end as integer
+        ) as gap_seconds,
         case
             when (kinds & 1) > 0 then 0
             when (kinds & 2) > 0 then 1
@@ -57,11 +60,12 @@ spans as (
             else 4
         end as slot
     from int_lost_spans
+    where person_id is null or person_id % 1 = 0
 
 ),
 
--- Spans of this part of the people who ever converted. What orders touches has to be narrow: a span
--- is one number, whose last three bits are its slot, below nought for those who converted.
+-- Those of people who ever converted. What orders touches has to be narrow: a span is one number,
+-- whose last three bits are its slot, below nought for those who converted.
 own as (
 
     select
@@ -72,10 +76,12 @@ own as (
         closed_second,
         next_second,
         drops_direct,
+        lookback_seconds,
+        gap_seconds,
         -- The last second in which the span's last journey may have been given up.
         cast(ceil(next_second) as bigint) - 1 as until_second
     from spans
-    where person_id % 1 = 0
+    where person_id is not null
 
 ),
 
@@ -91,7 +97,10 @@ everybody as (
 
     select
         slot,
-        drops_direct
+        kinds,
+        drops_direct,
+        lookback_seconds,
+        gap_seconds
     from spans
     where person_id is null
 
@@ -100,23 +109,12 @@ everybody as (
 parameters as (
 
     select
-        max(case when slot = 0 then lookback_seconds end) as lookback_0,
-        max(case when slot = 1 then lookback_seconds end) as lookback_1,
-        max(case when slot = 2 then lookback_seconds end) as lookback_2,
-        max(case when slot = 3 then lookback_seconds end) as lookback_3,
-        max(case when slot = 4 then lookback_seconds end) as lookback_4,
-        max(case when slot = 0 then gap_seconds end) as gap_0,
-        max(case when slot = 1 then gap_seconds end) as gap_1,
-        max(case when slot = 2 then gap_seconds end) as gap_2,
-        max(case when slot = 3 then gap_seconds end) as gap_3,
-        max(case when slot = 4 then gap_seconds end) as gap_4,
-        max(gap_seconds) as longest_gap,
-        max(case when slot = 0 and person_id is null then kinds end) as kinds_0,
-        max(case when slot = 1 and person_id is null then kinds end) as kinds_1,
-        max(case when slot = 2 and person_id is null then kinds end) as kinds_2,
-        max(case when slot = 3 and person_id is null then kinds end) as kinds_3,
-        max(case when slot = 4 and person_id is null then kinds end) as kinds_4
-    from spans
+        max(case when slot = 0 then kinds end) as kinds_0,
+        max(case when slot = 1 then kinds end) as kinds_1,
+        max(case when slot = 2 then kinds end) as kinds_2,
+        max(case when slot = 3 then kinds end) as kinds_3,
+        max(case when slot = 4 then kinds end) as kinds_4
+    from everybody
 
 ),
 
@@ -144,7 +142,9 @@ followed as (
         int_touches.touched_at,
         int_touches.tie,
         int_touches.channel_id,
-        int_touches.line_id
+        int_touches.line_id,
+        own.lookback_seconds,
+        own.gap_seconds
     from int_touches
     inner join own on int_touches.person_id = own.person_id
     left join named on int_touches.person_id = named.person_id
@@ -165,7 +165,9 @@ followed as (
         int_touches.touched_at,
         int_touches.tie,
         int_touches.channel_id,
-        int_touches.line_id
+        int_touches.line_id,
+        everybody.lookback_seconds,
+        everybody.gap_seconds
     from int_touches
     left join converters on int_touches.person_id = converters.person_id
     cross join everybody
@@ -178,7 +180,9 @@ followed as (
 ),
 
 -- A touch is one number: its second (32 bits), which it was of that second (7), channel and service
--- line (12 each), so that an earlier touch is looked at once and ordered by one column.
+-- line (12 each), so that an earlier touch is looked at once and ordered by one column. Settings
+-- are carried along: no join may stand between this order and the windows. DuckDB keeps the order
+-- of one side of a join, and which of them that is depends on how many rows it expects.
 ordered as (
 
     select
@@ -186,7 +190,9 @@ ordered as (
         greatest(cast(floor(extract(epoch from touched_at)) as bigint), 0) * 2147483648
         + least(tie, 127) * 16777216
         + least(channel_id, 4095) * 4096
-        + least(coalesce(line_id, 0), 4095) as code
+        + least(coalesce(line_id, 0), 4095) as code,
+        lookback_seconds,
+        gap_seconds
     from followed
     order by span asc, code desc
 
@@ -195,27 +201,13 @@ ordered as (
 neighbours as (
 
     select
-        ordered.span,
-        ordered.code,
-        parameters.longest_gap,
-        case ordered.span & 7
-            when 0 then parameters.lookback_0
-            when 1 then parameters.lookback_1
-            when 2 then parameters.lookback_2
-            when 3 then parameters.lookback_3
-            else parameters.lookback_4
-        end as lookback_seconds,
-        case ordered.span & 7
-            when 0 then parameters.gap_0
-            when 1 then parameters.gap_1
-            when 2 then parameters.gap_2
-            when 3 then parameters.gap_3
-            else parameters.gap_4
-        end as gap_seconds,
-        lead(ordered.span) over () as earlier_span,
-        lead(ordered.code) over () as earlier
+        span,
+        code,
+        lookback_seconds,
+        gap_seconds,
+        lead(span) over () as earlier_span,
+        lead(code) over () as earlier
     from ordered
-    cross join parameters
 
 ),
 
@@ -228,7 +220,7 @@ steps as (
         lookback_seconds
     from neighbours
     where
-        longest_gap = 0
+        gap_seconds = 0
         or earlier_span is null
         or earlier_span <> span
         or ((earlier >> 12) & 4095) <> ((code >> 12) & 4095)

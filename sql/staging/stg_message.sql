@@ -4,12 +4,28 @@
 --
 -- Events come in any order and from any source: the earliest of each kind counts, and what a
 -- machine opened or clicked does not. Events are told of the message that has their id: in their
--- own source, else in another if it has their channel too. The others are messages of their own,
--- which were not sent if they bounced or were dropped and nothing shows that they arrived. A flow
--- is its own campaign: messages have no tags, so the flow's name stands in for them. `topic` is
--- what a flow is about where its name says so: tips, pollen, video or reactivation.
+-- own source, else in another if it has their channel too. The others, also those of a message that
+-- was withdrawn, are messages of their own, which were not sent if they bounced or were dropped and
+-- nothing shows that they arrived. A flow is its own campaign: messages have no tags, so the flow's
+-- name stands in for them. `topic` is what a flow is about where its name says so: tips, pollen,
+-- video or reactivation.
 
 with
+
+valid as (
+
+    select raw.*
+    from raw_message as raw
+    left join raw_withdrawn as withdrawn
+        on
+            raw.source = withdrawn.source
+            and raw.account = withdrawn.account
+            and withdrawn.table_name = 'message'
+            and raw.message_id = withdrawn.record_id
+            and (raw.updated_at is null or raw.updated_at <= withdrawn.withdrawn_at)
+    where withdrawn.record_id is null
+
+),
 
 folded as (
 
@@ -46,25 +62,25 @@ known as (
         folded.source as told_by,
         folded.account as told_by_account,
         folded.message_id,
-        raw_message.source,
-        raw_message.account,
+        valid.source,
+        valid.account,
         row_number() over (
             partition by folded.source, folded.account, folded.message_id
             order by
-                case when raw_message.source = folded.source then 0 else 1 end,
-                case when raw_message.account = folded.account then 0 else 1 end,
-                raw_message.source,
-                raw_message.account
+                case when valid.source = folded.source then 0 else 1 end,
+                case when valid.account = folded.account then 0 else 1 end,
+                valid.source,
+                valid.account
         ) as place
     from folded
-    inner join raw_message
+    inner join valid
         on
-            folded.message_id = raw_message.message_id
+            folded.message_id = valid.message_id
             and (
-                folded.channel = lower(trim(raw_message.channel))
+                folded.channel = lower(trim(valid.channel))
                 or (
-                    folded.source = raw_message.source
-                    and folded.account = raw_message.account
+                    folded.source = valid.source
+                    and folded.account = valid.account
                 )
             )
 
@@ -101,40 +117,32 @@ told as (
 of_flows as (
 
     select
-        raw.source,
-        raw.account,
-        raw.message_id,
-        coalesce(raw.identifier, told.identifier) as identifier,
-        raw.assigned_at,
-        raw.arm,
-        raw.purpose,
-        lower(trim(raw.channel)) as channel,
-        trim(raw.flow) as flow,
+        valid.source,
+        valid.account,
+        valid.message_id,
+        coalesce(valid.identifier, told.identifier) as identifier,
+        valid.assigned_at,
+        valid.arm,
+        valid.purpose,
+        lower(trim(valid.channel)) as channel,
+        trim(valid.flow) as flow,
         0 as mailing,
-        least(raw.sent_at, told.sent_at) as sent_at,
-        least(raw.delivered_at, told.delivered_at) as delivered_at,
-        least(raw.opened_at, told.opened_at) as opened_at,
+        least(valid.sent_at, told.sent_at) as sent_at,
+        least(valid.delivered_at, told.delivered_at) as delivered_at,
+        least(valid.opened_at, told.opened_at) as opened_at,
         told.machine_opened_at,
-        least(raw.clicked_at, told.clicked_at) as clicked_at,
-        least(raw.replied_at, told.replied_at) as replied_at,
-        least(raw.bounced_at, told.bounced_at) as bounced_at,
-        least(raw.unsubscribed_at, told.unsubscribed_at) as unsubscribed_at,
-        coalesce(raw.currency, told.currency) as currency,
-        coalesce(raw.cost_micros, 0) + coalesce(told.cost_micros, 0) as cost_micros
-    from raw_message as raw
+        least(valid.clicked_at, told.clicked_at) as clicked_at,
+        least(valid.replied_at, told.replied_at) as replied_at,
+        least(valid.bounced_at, told.bounced_at) as bounced_at,
+        least(valid.unsubscribed_at, told.unsubscribed_at) as unsubscribed_at,
+        coalesce(valid.currency, told.currency) as currency,
+        coalesce(valid.cost_micros, 0) + coalesce(told.cost_micros, 0) as cost_micros
+    from valid
     left join told
         on
-            raw.source = told.source
-            and raw.account = told.account
-            and raw.message_id = told.message_id
-    left join raw_withdrawn as withdrawn
-        on
-            raw.source = withdrawn.source
-            and raw.account = withdrawn.account
-            and withdrawn.table_name = 'message'
-            and raw.message_id = withdrawn.record_id
-            and (raw.updated_at is null or raw.updated_at <= withdrawn.withdrawn_at)
-    where withdrawn.record_id is null
+            valid.source = told.source
+            and valid.account = told.account
+            and valid.message_id = told.message_id
 
 ),
 

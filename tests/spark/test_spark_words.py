@@ -119,11 +119,11 @@ def test_a_value_goes_where_a_question_mark_stands(server):
     assert server.exec_driver_sql("select ? || ?", ("a%", "?")).scalar_one() == "a%?"
 
 
-def test_what_laws_find_of_credit_holds_there_too(server):
-    """The laws are of DuckDB; of a crowd as theirs both make the same tables."""
+def test_what_laws_find_holds_there_too(server):
+    """The laws are of DuckDB; of rows as odd as theirs both make every table the same."""
     server.exec_driver_sql("create database crowd")
     server.exec_driver_sql("use crowd")
-    store = taken_to(server, 60)
+    store = taken_to(server, people=60, each=120)
     try:
         assert differing(store, server) == {}
         assert len(store.rows("select distinct model from credit")) > 5
