@@ -140,7 +140,8 @@ def _labelled(connection: Connection, mart: str, told: Told, sql: str) -> None:
     if few:
         raise TransformError(FEW.format(few=few, mart=mart, least=LEAST))
     connection.exec_driver_sql(f"create table {VIEWERS}.new_{mart} as {sql}")
-    connection.exec_driver_sql("drop table labels")
+    for table in ("labels", "cells", "people_in_cells"):
+        connection.exec_driver_sql(f"drop table {table}")
 
 
 _GRAIN = {

@@ -36,8 +36,7 @@ class Told:
     names: pd.DataFrame  # the part without its block, the prefix as two keys, allowed
     cells: int
     folded: int
-    people: str = ""  # SQL: the part, the keys, who, and what is counted of them
-    bits: int = 1
+    bits: int = 1  # of what is counted of people, in `people_in_cells`
 
 
 def block_of(week: str) -> str:
@@ -65,7 +64,7 @@ def places(connection: Connection, since: str, until: str, names: pd.DataFrame |
     )
     cells = _cells(connection, sql, 1, len(counted) + 1)
     told = _told(cells, ("block",), ("service_line", "location"), names, everywhere=True)
-    return replace(told, people=sql, bits=len(counted) + 1)
+    return replace(told, bits=len(counted) + 1)
 
 
 def weeks(connection: Connection, since: str, until: str) -> Told:
@@ -82,7 +81,7 @@ def weeks(connection: Connection, since: str, until: str) -> Told:
     )
     cells = _cells(connection, sql, 2, len(counted) + 1)
     told = _told(cells, ("kind", "block"), ("week",), None)
-    return replace(told, people=sql, bits=len(counted) + 1)
+    return replace(told, bits=len(counted) + 1)
 
 
 def credited(connection: Connection, since: str, until: str, names: pd.DataFrame | None) -> Told:
@@ -119,7 +118,7 @@ def credited(connection: Connection, since: str, until: str, names: pd.DataFrame
     )
     cells = _cells(connection, sql, 2, len(counted) + 1)
     told = _told(cells, ("kind", "block"), ("channel", "campaign"), names)
-    return replace(told, people=sql, bits=len(counted) + 1)
+    return replace(told, bits=len(counted) + 1)
 
 
 # Each kind is counted of itself; new patients are counted beside all kept visits.
@@ -135,27 +134,28 @@ _KINDS = " union all ".join(
 def unsafe(connection: Connection, told: Told) -> int:
     """How many cells that would be told hold fewer than `LEAST` people in something counted.
 
-    Counted anew by the engine, from the people, under the labels of the table `labels`.
+    Counted anew by the engine, of the people that were asked for last, under the labels of the
+    table `labels`.
     """
     if told.labels.empty:
         return 0
     every = list(map(str, told.labels))
     part = [name for name in every if f"told_{name}" in every]
     keys = [name for name in every if name not in part and not name.startswith("told_")]
-    on = " and ".join(f"people.{name} = labels.{name}" for name in (*keys, *part))
-    told_as = [*keys, *(f"told_{name}" for name in part)]
-    grain = ", ".join(f"labels.{name} as cell_{place}" for place, name in enumerate(told_as))
+    on = " and ".join(f"cells.{name} = labels.{name}" for name in (*keys, *part))
+    told_as = ", ".join(f"labels.{name}" for name in (*keys, *(f"told_{name}" for name in part)))
     # First each person once in a cell: a count of the distinct would keep all of them in memory.
     few = " or ".join(
         f"count(case when (what & {1 << bit}) > 0 then 1 end) between 1 and {LEAST - 1}"
         for bit in range(told.bits)
     )
-    cell = ", ".join(f"cell_{place}" for place in range(len(told_as)))
     sql = (
-        f"select count(*) from (select {cell} from ("
-        f"select {grain}, who, bit_or(what) as what from ({told.people}) as people"
-        f" inner join labels on {on} group by {cell}, who) as everybody"
-        f" group by {cell} having {few}) as cells"
+        "select count(*) from (select told_cell from ("
+        "select told_cell, who, bit_or(what) as what from people_in_cells inner join ("
+        f"select cells.cell, dense_rank() over (order by {told_as}) as told_cell"
+        f" from cells inner join labels on {on}) as told on people_in_cells.cell = told.cell"
+        " group by told_cell, who) as everybody"
+        f" group by told_cell having {few}) as few"
     )
     return int(connection.exec_driver_sql(sql).scalar_one())
 
@@ -179,19 +179,24 @@ def _between(since: str, until: str) -> str:
 def _cells(connection: Connection, sql: str, part: int, bits: int) -> Cells:
     """The people of each cell of each part; the first `part` columns say which part it is.
 
-    The last two columns are who, and what is counted of them. Only these are fetched for each
-    person; cells are fetched once.
+    The last two columns are who, and what is counted of them. The table `cells` gives each cell a
+    number, and `people_in_cells` holds people by it: texts take many times the room.
     """
-    connection.exec_driver_sql(f"create or replace temp table people_in_cells as {sql}")
-    cells = fetch(
-        connection,
-        "select * exclude (who, what), count(*) as people from people_in_cells"
-        " group by all order by all",
+    connection.exec_driver_sql(f"create or replace temp table people_by_name as {sql}")
+    columns = connection.exec_driver_sql("describe people_by_name").all()
+    keys = ", ".join(f'"{column[0]}"' for column in columns[:-2])
+    connection.exec_driver_sql(
+        f"create or replace temp table cells as select {keys}, count(*) as people,"
+        f" row_number() over (order by {keys}) as cell from people_by_name group by {keys}"
     )
+    cells = fetch(connection, "select * exclude (cell) from cells order by cell")
+    connection.exec_driver_sql(
+        "create or replace temp table people_in_cells as select cell, who, what"
+        f" from people_by_name inner join cells using ({keys})"
+    )
+    connection.exec_driver_sql("drop table people_by_name")
     # In the order of the cells, so that each has its people in a row.
-    keys = ", ".join(f'"{name}"' for name in cells.column_names[:-1])
-    rows = fetch(connection, f"select who, what from people_in_cells order by {keys}, who, what")
-    connection.exec_driver_sql("drop table people_in_cells")
+    rows = fetch(connection, "select who, what from people_in_cells order by cell, who, what")
     who, what = (column.to_numpy().astype(np.int64, copy=False) for column in rows.columns)
     frame = cells.to_pandas()
     ends = frame.pop("people").cumsum().tolist()
