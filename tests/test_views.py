@@ -314,6 +314,17 @@ def test_a_channel_with_hardly_any_spend_is_not_called_the_best():
     assert "Display returns most (3.0x), Video least (0.5x)" in words
 
 
+def test_a_figure_without_a_bar_says_why(marts):
+    """Nothing converted, or all of it came through no channel that anybody knows."""
+    columns = ("channel", "known", "conversions", "collected", "credit_low", "credit_high")
+    rows = pd.DataFrame([("unattributed", False, 0.0, 0.0, 0.0, 0.0)], columns=columns)
+    none = channel_figures.credited_figure(rows.iloc[:0], RECENT, "USD").alt
+    assert none.endswith("credited by Position (40/20/40). None in these weeks.")
+    assert channel_figures.credited_figure(rows, RECENT, "USD").alt == none
+    unknown = channel_figures.credited_figure(rows.assign(conversions=4.0), RECENT, "USD").alt
+    assert unknown.endswith("credited by Position (40/20/40). 100.0% has no known channel.")
+
+
 def test_sessions_are_unknown_once_a_service_line_is_chosen(marts):
     assert channels.build(marts, NARROW).tables["channels"].frame["sessions"].isna().all()
 

@@ -148,6 +148,8 @@ def connect(remote: str) -> Connection:
         session.conf.set("spark.sql.session.timeZone", "UTC")
         # What does not fit is an error here as there, and comes back as no other number.
         session.conf.set("spark.sql.ansi.enabled", "true")
+        # Of a product of decimals the digits are kept: a share would be left with six of twelve.
+        session.conf.set("spark.sql.decimalOperations.allowPrecisionLoss", "false")
     return Connection(session)
 
 

@@ -27,6 +27,8 @@ QUESTIONS = {
     "decimals too": "cast(cast(1 as decimal(18, 6)) / 3 as double)",
     "a quotient as a whole number is the nearest": "cast(11 / 3 as bigint)",
     "of two the even one": "cast(5 / 2 as integer)",
+    "products of decimals keep their digits": "cast(cast(2 as bigint)"
+    " * cast(0.142857142857 as decimal(30, 12)) as double)",
     "days begin at midnight": "date_diff('day', timestamp '2026-03-01 23:59:59',"
     " timestamp '2026-03-02 00:00:01')",
     "seconds begin where they do": "date_diff('second', timestamp '2026-03-01 00:00:00.9',"

@@ -106,14 +106,18 @@ def credited_figure(whole: pd.DataFrame, scope: Scope, currency: str) -> Figure:
         "" if pd.isna(low) else f"<br>{written(low)} to {written(high)} at 90%"
         for low, high in zip(drawn["credit_low"], drawn["credit_high"], strict=True)
     ]
-    leading = f"{names[0]} leads with {texts[0]}, {shares[0]} of all." if names else "None."
+    said = [f"{meaning.title} credited by {MODELS[scope.model].title}."]
+    if len(drawn) and drawn["known"].iloc[0]:
+        said.append(f"{names[0]} leads with {texts[0]}, {shares[0]} of all.")
+    elif not total:
+        said.append("None in these weeks.")
     unknown = whole[~whole["known"]]
     anyway = float(unknown.loc[unknown["channel"] == "baseline", amount].sum())
     lost = float(unknown[amount].sum()) - anyway
     if lost > 0:
-        leading += f" {formats.rate(ratio(lost, total))} has no known channel."
+        said.append(f"{formats.rate(ratio(lost, total))} has no known channel.")
     if anyway > 0:
-        leading += f" {formats.rate(ratio(anyway, total))} would have come anyway."
+        said.append(f"{formats.rate(ratio(anyway, total))} would have come anyway.")
     return Figure(
         f"{meaning.title} by channel",
         charts.bars(
@@ -126,7 +130,7 @@ def credited_figure(whole: pd.DataFrame, scope: Scope, currency: str) -> Figure:
                 for name, text, share, span in zip(names, texts, shares, spans, strict=True)
             ],
         ),
-        f"{meaning.title} credited by {MODELS[scope.model].title}. {leading}",
+        " ".join(said),
         f"{definition('conversions').help} {meaning.sentence}",
         "channels",
     )
