@@ -56,7 +56,8 @@ def crowd(people: int, seed: int = 20261127) -> list[Row]:
 
 def taken_to(there: Connection, people: int, each: int) -> Warehouse:
     """A crowd and rows of every kind, in memory, and all that models read on another engine too."""
-    store = Warehouse(CreditSettings())
+    # Days that are thousands of half-lives: a weight beyond the least number there is.
+    store = Warehouse(CreditSettings(half_life_days=0.01))
     loaded = [name for name in tables(store.connection) if columns(store.connection, name)]
     store.build(*crowd(people), *motley(people, each))
     for name in loaded:

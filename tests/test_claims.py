@@ -56,6 +56,11 @@ def google(campaign, when, number, **more):
     )  # fmt: skip
 
 
+def unnumbered(campaign, number, **more):
+    """A claim of a campaign that has a name and no number."""
+    return replace(claim(campaign, NOON, number, **more), campaign_id="")
+
+
 def clicked(key, who, when, tags, campaign):
     return touch(key, who, when, tags, kind="click", utm_campaign=campaign)
 
@@ -79,6 +84,20 @@ def credit(warehouse, model, where="true"):
 
 
 META, GOOGLE = "facebook/paid_social", "google/cpc"
+
+
+def test_campaigns_without_a_number_are_told_apart_by_their_names(warehouse):
+    """And of each the longest window counts, whatever another one's is."""
+    warehouse.build(
+        touch("t", "ann", NOON),
+        unnumbered("Knee", 3.0),
+        unnumbered("Knee ", 1.0),  # the same, as somebody else writes it
+        unnumbered("Hip", 5.0),
+        unnumbered("Hip", 2.0, attribution_window="1d_click"),
+    )
+    assert warehouse.rows(
+        "select campaign, sum(claimed), sum(narrower) from claims group by 1 order by 1"
+    ) == [("Hip", 5.0, 2.0), ("Knee", 4.0, 0.0)]
 
 
 def test_a_conversion_that_two_platforms_claim_is_shared_by_what_the_model_says(warehouse):

@@ -132,7 +132,9 @@ TIME_DECAY = CreditModel(
     "time_decay",
     "Time decay",
     "More credit the nearer the conversion: half as much for each week further back.",
-    "power(0.5, days_apart / time_decay_half_life_days)",
+    # Beyond sixty half-lives nothing is left of a weight of sixteen digits, and PostgreSQL refuses
+    # to raise to a power that double precision cannot hold.
+    "power(0.5, least(days_apart / time_decay_half_life_days, 60))",
     ("half_life_days",),
 )
 

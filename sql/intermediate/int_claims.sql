@@ -1,5 +1,5 @@
 -- Each claim with the kind of conversion it is of, and whether it tells another one again.
--- grain: source, account, campaign_id, ad_group_id, day, action, attribution_window, counted_by
+-- grain: source, account, map_id, ad_group_id, day, action, attribution_window, counted_by
 -- inputs: stg_claimed_conversions, int_channel_map, int_platforms, claim_rules
 --
 -- The first rule of claim_rules.csv that fits says of which kind an action is, and which action
@@ -91,7 +91,7 @@ final as (
             partition by
                 claims.source,
                 claims.account,
-                claims.campaign_id,
+                int_channel_map.map_id,
                 claims.ad_group_id,
                 claims.day,
                 claims.action,

@@ -1,8 +1,10 @@
 -- What each ad platform claims for each day, by action, window and kind of contact.
--- grain: source, account, campaign_id, ad_group_id, day, action, attribution_window, counted_by
+-- grain: source, account, campaign_id, utm_source, utm_medium, utm_campaign, ad_group_id, day,
+--   action, attribution_window, counted_by
 -- inputs: raw_claimed_conversions
 --
--- What web analytics credit is no platform's claim (stg_key_events).
+-- What web analytics credit is no platform's claim (stg_key_events). Campaigns without a number are
+-- told apart by their names; names that differ only in spaces or case are one.
 -- A window without a number of days is taken for the 30 days that platforms commonly use.
 
 with
@@ -25,10 +27,11 @@ final as (
             as integer
         ) as window_days,
         counted_by,
-        dated,
-        cast(conversions as decimal(18, 6)) as conversions
+        min(dated) as dated,
+        cast(sum(cast(conversions as decimal(18, 6))) as decimal(18, 6)) as conversions
     from raw_claimed_conversions
     where coalesce(told_by, '') = ''
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 
 )
 
