@@ -16,7 +16,6 @@ from connectors.contract import (
     ROWS,
     Field,
     Link,
-    Message,
     MessageEvent,
     Row,
     Withdrawn,
@@ -111,8 +110,8 @@ def _value(
         return told_of if field.required else dice.choice((None, told_of))
     if field.identifier == "ad_click":
         return f"k{number}"
-    if name == "currency" and kind in (Message, MessageEvent):
-        return "USD"  # what one message costs is told in one
+    if name == "currency" and kind is MessageEvent:
+        return "USD"  # whoever sends is paid in one
     if name in _SAID:
         said = dice.choice(_SAID[name])
         return "" if said is None and field.required else said

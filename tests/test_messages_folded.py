@@ -143,6 +143,17 @@ def test_what_texts_cost_is_spend(whole):
     ]
 
 
+def test_what_a_message_and_its_events_cost_may_be_in_different_currencies(whole):
+    whole.build(
+        message("m", "ann", "recall", NOON, cost=Decimal("0.50"), currency="EUR"),
+        event("sent", 0, cost=Decimal("0.0079"), currency="USD"),
+    )
+    run_checks(whole.connection)
+    assert whole.rows("select currency, sum(spend_micros) from spend group by 1 order by 1") == [
+        ("EUR", 500_000), ("USD", 7900)
+    ]  # fmt: skip
+
+
 def test_a_message_that_was_withdrawn_costs_nothing_but_what_its_events_cost_was_paid(whole):
     price = {"cost": Decimal("0.02"), "currency": "USD"}
     whole.build(

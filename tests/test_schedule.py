@@ -237,6 +237,18 @@ def test_the_schedule_looks_and_ends_when_it_is_told_to(home):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.fixture
+def interruptible():
+    """As the schedule has it: a child of a process that ignores SIGINT would ignore it too.
+
+    Shells have what they start in the background ignore it, tests as well.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_refresh_that_runs_is_told_to_end_and_is_not_taken_for_a_failed_one(home):
     stop = Event()
     code = "import time; print('on', flush=True); time.sleep(60)"
@@ -254,6 +266,7 @@ def test_a_refresh_that_runs_is_told_to_end_and_is_not_taken_for_a_failed_one(ho
     assert running.Child(home, Event(), (sys.executable, "-S", "-c", killed)).run() == -9
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_a_refresh_that_is_told_to_end_while_it_is_started_ends(home, monkeypatch):
     stop = Event()
     child = running.Child(home, stop, (sys.executable, "-S", "-c", "import time; time.sleep(60)"))

@@ -7,6 +7,30 @@
 
 with
 
+priced as (
+
+    select
+        utm_medium,
+        flow,
+        assigned_at,
+        sent_at,
+        currency,
+        cost_micros
+    from stg_message
+    where cost_micros <> 0
+    union all
+    select
+        utm_medium,
+        flow,
+        assigned_at,
+        sent_at,
+        event_currency as currency,
+        event_cost_micros as cost_micros
+    from stg_message
+    where event_cost_micros <> 0
+
+),
+
 costs as (
 
     select
@@ -29,24 +53,23 @@ costs as (
     select
         'outreach' as kind,
         '' as utm_source,
-        stg_message.utm_medium,
-        stg_message.flow as utm_campaign,
+        priced.utm_medium,
+        priced.flow as utm_campaign,
         '' as campaign_id,
         '' as service_line,
         '' as location,
         cast(
-            coalesce(stg_message.sent_at, stg_message.assigned_at)
+            coalesce(priced.sent_at, priced.assigned_at)
             at time zone setting_report.timezone as date
         ) as day,
-        coalesce(stg_message.currency, setting_report.currency) as currency,
-        stg_message.cost_micros as spend_micros,
+        coalesce(priced.currency, setting_report.currency) as currency,
+        priced.cost_micros as spend_micros,
         0 as impressions,
         0 as clicks,
         cast(0 as decimal(18, 6)) as claimed_conversions,
         0 as claimed_value_micros
-    from stg_message
+    from priced
     cross join setting_report
-    where stg_message.cost_micros <> 0
 
 ),
 

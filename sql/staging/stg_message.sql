@@ -6,7 +6,8 @@
 -- machine opened or clicked does not. Events are told of the message that has their id: in their
 -- own source, else in another if it has their channel too. The others, also those of a message that
 -- was withdrawn, are messages of their own, which were not sent if they bounced or were dropped and
--- nothing shows that they arrived. A flow is its own campaign: messages have no tags, so the flow's
+-- nothing shows that they arrived. What a message cost and what its events cost may be in different
+-- currencies, so they stand apart. A flow is its own campaign: messages have no tags, so the flow's
 -- name stands in for them. `topic` is what a flow is about where its name says so: tips, pollen,
 -- video or reactivation.
 
@@ -49,8 +50,8 @@ folded as (
         min(
             case when raw.event in ('unsubscribed', 'complained') then raw.at end
         ) as unsubscribed_at,
-        min(raw.currency) as currency,
-        cast(sum(coalesce(raw.cost_micros, 0)) as bigint) as cost_micros
+        min(raw.currency) as event_currency,
+        cast(sum(coalesce(raw.cost_micros, 0)) as bigint) as event_cost_micros
     from raw_message_event as raw
     group by raw.source, raw.account, raw.message_id
 
@@ -101,8 +102,8 @@ told as (
         min(folded.replied_at) as replied_at,
         min(folded.bounced_at) as bounced_at,
         min(folded.unsubscribed_at) as unsubscribed_at,
-        min(folded.currency) as currency,
-        cast(sum(folded.cost_micros) as bigint) as cost_micros
+        min(folded.event_currency) as event_currency,
+        cast(sum(folded.event_cost_micros) as bigint) as event_cost_micros
     from known
     inner join folded
         on
@@ -135,8 +136,10 @@ of_flows as (
         least(valid.replied_at, told.replied_at) as replied_at,
         least(valid.bounced_at, told.bounced_at) as bounced_at,
         least(valid.unsubscribed_at, told.unsubscribed_at) as unsubscribed_at,
-        coalesce(valid.currency, told.currency) as currency,
-        coalesce(valid.cost_micros, 0) + coalesce(told.cost_micros, 0) as cost_micros
+        valid.currency,
+        coalesce(valid.cost_micros, 0) as cost_micros,
+        told.event_currency,
+        coalesce(told.event_cost_micros, 0) as event_cost_micros
     from valid
     left join told
         on
@@ -191,8 +194,10 @@ of_events as (
         replied_at,
         bounced_at,
         unsubscribed_at,
-        currency,
-        cost_micros
+        cast(null as varchar) as currency,
+        0 as cost_micros,
+        event_currency,
+        event_cost_micros
     from arrivals
 
 ),
@@ -238,7 +243,9 @@ final as (
         messages.bounced_at,
         messages.unsubscribed_at,
         messages.currency,
-        messages.cost_micros
+        messages.cost_micros,
+        messages.event_currency,
+        messages.event_cost_micros
     from messages
     left join identity on messages.identifier = identity.identifier
 
