@@ -19,6 +19,7 @@ import duckdb
 import pytest
 from canaries import CLICK, MAIL, NAME, NUMBER, PHONE, TEXT, Canaries, Place, found, stored
 from canary_traffic import browsed
+from clocks import told
 from engines_fixture import difference, postgres
 from few_models import few_models
 from servers import (
@@ -45,7 +46,15 @@ from servers.microsoft_ads import MicrosoftAdsServer, spend
 from servers.microsoft_ads import sample as microsoft_campaigns
 from servers.yelp import YelpServer
 
-from attribution import cli, patient, settings, source_settings, sql_models, warehouse
+from attribution import (
+    cli,
+    patient,
+    settings,
+    source_loads,
+    source_settings,
+    sql_models,
+    warehouse,
+)
 from attribution.ledger import Ledger
 from attribution.migrating import migrate
 from attribution.outreach_settings import Outreach
@@ -57,7 +66,8 @@ from connectors.patience import Patience
 from outreach import audience
 from outreach.flow import flows
 
-TODAY = datetime.now(UTC).date()
+NOW = datetime.now(UTC)
+TODAY = NOW.date()
 QUICK = Patience(
     attempts=2, first_wait=0.001, jitter=0, socket_seconds=15, call_seconds=30, sleep=lambda _: None
 )
@@ -79,7 +89,7 @@ RECORD = "\n".join(json.dumps(resource, default=float) for resource in fhir_samp
 WEBHOOK = [
     {
         "email": "ann@example.org",
-        "timestamp": int(datetime.now(UTC).timestamp()) - 86_400,
+        "timestamp": int(NOW.timestamp()) - 86_400,
         "event": event,
         "sg_event_id": f"sg-{event}",
         "sg_message_id": "abc.recvd-1.0",
@@ -307,7 +317,12 @@ SOURCES_HERE = {
 def running(
     folder: Path, home: Home, patch: pytest.MonkeyPatch, canaries: Canaries
 ) -> Iterator[dict[str, Any]]:
-    """All servers, the drop folders, and the configuration that names them."""
+    """All servers, the drop folders, and the configuration that names them.
+
+    Whatever is loaded is loaded now, however long the tests take: past the midnight of an account's
+    time zone a second refresh would rightly load another day.
+    """
+    patch.setattr(source_loads, "datetime", told(lambda: NOW))
     servers: dict[str, Any] = {}
     lines = ["demo = true", 'currency = "USD"', f"first_day = {TODAY - timedelta(days=20)}"]
     with ExitStack() as stack:

@@ -20,10 +20,12 @@ from engines_fixture import POSTGRES_BIN, postgres
 from few_models import few_models
 from servers.clinic import CANARY_MRN, CONFIG, clinic
 from servers.killer import run, second_week
+from sqlalchemy import event
 
 from attribution import cli, warehouse
-from attribution.engines import duckdb_moving, postgresql_server
+from attribution.engines import duckdb_moving, postgresql_lock, postgresql_server
 from attribution.engines.postgresql_arrow import fetch, lent
+from attribution.engines.postgresql_books import BOOKS
 from attribution.errors import BadInput, Busy, CaretraceError, SettingsError, StorageError
 from attribution.forgetting import forget
 from attribution.identity import open_vault
@@ -306,6 +308,25 @@ def test_the_second_of_two_refreshes_is_told_who_holds_the_server(home, weeks, t
     # Nobody is at work there any more.
     refresh(load(other))
     assert spend(other) == 125_000_000
+
+
+def test_the_lock_is_free_before_its_connection_is_closed(home, server):
+    """A server notices later that one was closed, and who comes right after would be refused."""
+    held = []
+
+    def look(*_about):
+        held.append(
+            server.ask(
+                "select count(*) from pg_locks where locktype = 'advisory' and database = "
+                "(select oid from pg_database where datname = current_database())",
+                database(home),
+            )
+        )
+
+    with postgresql_lock.holding(home, warehouse.url_of(home), BOOKS) as connection:
+        look()
+        event.listen(connection.engine.pool, "close", look)
+    assert held == [[(1,)], [(0,)]]
 
 
 def test_a_person_is_forgotten_there_too(home, server):

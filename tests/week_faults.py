@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from clocks import told
 
 from attribution import ledger as ledgers
 from attribution import ledger_file, versions
@@ -30,14 +31,8 @@ class Clock:
 @contextmanager
 def told_by(clock: Clock) -> Iterator[None]:
     """Let the ledger write what this clock says."""
-
-    class Told(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return clock().astimezone(tz)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledgers, "datetime", Told)
+        patch.setattr(ledgers, "datetime", told(clock))
         # Nobody pulls the plug here: half of the time would go into waiting for the disk.
         durable = ledger_file._durable
 

@@ -6,14 +6,14 @@ Where that connection is lost, the lock goes with it, and nothing can be publish
 import os
 import platform
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError
 
 from attribution.engines.postgresql_errors import place
 from attribution.engines.postgresql_server import engine_for, prove
-from attribution.errors import Busy
+from attribution.errors import Busy, CaretraceError
 from attribution.paths import Home
 from attribution.statements import run
 
@@ -45,6 +45,7 @@ def holding(home: Home, url: URL, books: Sequence[str]) -> Iterator[Connection]:
                 yield connection
             finally:
                 del _HELD[home, url]
+                _release(connection)
     finally:
         engine.dispose()
 
@@ -55,6 +56,19 @@ def transaction(connection: Connection) -> Iterator[None]:
     connection.commit()
     with connection.begin():
         yield
+
+
+def _release(connection: Connection) -> None:
+    """Free the lock: a server notices later that a connection was closed, and the next would wait.
+
+    Where the connection is lost, so is the lock.
+    """
+    if connection.invalidated:
+        return
+    with suppress(DBAPIError, CaretraceError):
+        connection.rollback()
+        run(connection, f"select pg_advisory_unlock({_KEY})")
+        connection.commit()
 
 
 def _take(connection: Connection) -> None:
