@@ -800,8 +800,10 @@ def test_a_rollback_makes_nothing_newer(healthy, monkeypatch):
     assert "went back" in state.detail
 
 
-def test_freshness_names_the_source_that_failed_and_the_one_that_is_late(home):
+def test_freshness_names_the_source_that_failed_and_the_one_that_is_late(home, monkeypatch):
     now = datetime.now(UTC)
+    reached = {"payment": now.date() + timedelta(days=9)}
+    monkeypatch.setattr(health_queries, "coverage", lambda _: reaching(reached))
     state = look_up(home, 1, now)
     assert (state.state, state.failed, state.stale) == ("failed", ("meta",), ())
     later = look_up(home, 1, now + timedelta(days=9))
