@@ -4,6 +4,7 @@ import json
 import sqlite3
 import stat
 import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -398,7 +399,8 @@ def test_steps_are_lines_of_json_where_somebody_asks(tmp_path, monkeypatch):
         pass
 
 
-def test_the_unit_serves_this_home_and_may_write_nothing_else(home):
+def test_the_unit_serves_this_home_and_may_write_nothing_else(home, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/opt/caretrace/bin/python")  # wherever this runs
     home.folder.mkdir(exist_ok=True)
     unit = serve_unit(home, 8600)
     assert f"ReadWritePaths={home.folder}\n" in unit
