@@ -331,6 +331,11 @@ def test_who_has_no_role_is_told_and_not_let_in(browser, served):
         page.get_by_role("link", name="Sign in").click()
         expect(page.get_by_text("none of your groups has a role")).to_be_visible()
         assert [c for c in page.context.cookies() if c["name"] == "caretrace_session"] == []
+        # It was the wrong account: the provider lets them choose, whoever is signed in there.
+        served.provider.person = person("marketing")
+        page.get_by_role("link", name="Use another account").click()
+        expect(page.locator("h1")).to_have_text("Overview", timeout=PATIENCE_MS)
+        assert served.provider.asked("/authorize")[-1].query["prompt"] == "select_account"
 
 
 def test_who_refuses_at_the_provider_is_not_let_in(browser, served):

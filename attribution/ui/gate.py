@@ -179,6 +179,8 @@ class Gate:
                 "No role here",
                 f"You signed in as {escape(name)}, but none of your groups has a role in this "
                 "installation. Ask whoever runs it.",
+                link=generate_login_redirect_url("default"),  # there an account can be chosen
+                label="Use another account",
                 status=403,
             )
         audit.record(self._home, name, audit.SIGNED_IN, "session", roles=sorted(reader.roles))
@@ -276,8 +278,10 @@ def _refusal(asked: Request) -> Response:
     return PlainTextResponse("Sign in first.", status_code=401)
 
 
-def _page(title: str, words: str, *, link: str = "", status: int = 200) -> HTMLResponse:
-    button = f'<a href="{escape(link)}">Sign in</a>' if link else ""
+def _page(
+    title: str, words: str, *, link: str, label: str = "Sign in", status: int = 200
+) -> HTMLResponse:
+    button = f'<a href="{escape(link)}">{label}</a>'
     body = _PAGE.format(mark=_WORDMARK, title=title, words=words, link=button)
     return HTMLResponse(body, status_code=status, headers={"cache-control": "no-store"})
 
