@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -260,6 +261,38 @@ def test_a_dropped_connection_costs_nothing_that_was_published(home, weeks, serv
     assert spend(home) == spend_there(server, home) == 140_000_000
     refresh(load(home))
     assert as_on_duckdb(home, weeks)
+
+
+_ASKING = """
+import sys
+from attribution.engines.postgresql_server import engine_for
+from attribution.warehouse_url import read
+with engine_for(read(sys.argv[1])).connect() as connection:
+    connection.exec_driver_sql("select pg_sleep(60)")
+"""
+
+
+def test_what_a_killed_process_had_asked_for_ends(home, server):
+    """What comes next would wait for its locks, as long as it goes on."""
+
+    def asked():
+        told = (
+            "select count(*) from pg_stat_activity where query ilike '%pg_sleep(60)%' and pid <> "
+        )
+        return server.ask(f"{told} pg_backend_pid()") == [(1,)]
+
+    def until(holds):
+        ends = time.monotonic() + 30
+        while not holds():
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+
+    url = warehouse.url_of(home).render_as_string(hide_password=False)
+    process = subprocess.Popen([sys.executable, "-c", _ASKING, url])
+    until(asked)
+    process.kill()
+    process.wait()
+    until(lambda: not asked())
 
 
 def test_a_lost_lock_publishes_nothing(home, server):
