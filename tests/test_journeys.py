@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from warehouse_fixtures import Warehouse, appointment, at, touch
 
@@ -165,6 +166,20 @@ def test_lags_are_percentiles_of_days_and_touches(warehouse):
         ("other", "days", 1, 1, None, None, None),
         ("other", "touches", 1, 1, None, None, None),
     ]
+
+
+def test_a_percentile_between_two_journeys_is_on_the_line_between_them(warehouse):
+    days = [1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 55, 80, 85]
+    for some in (days[:12], days):
+        rows = []
+        for i, back in enumerate(some):
+            rows += [touch(f"t{i}", f"p{i}", NOON - back * DAY), booked(f"p{i}")]
+        warehouse.build(*rows)
+        [found] = warehouse.rows(
+            "select p10, p25, p50, p75, p90 from path_lags"
+            " where kind = 'booked' and measure = 'days'"
+        )
+        assert found == pytest.approx(np.percentile(some, (10, 25, 50, 75, 90)), rel=1e-12)
 
 
 def test_transitions_lead_from_the_start_to_the_end(warehouse):
