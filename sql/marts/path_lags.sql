@@ -81,7 +81,7 @@ placed as (
 ),
 
 -- A percentile lies at a place or between two, each of which counts the more the nearer it is.
--- (The engine's own percentiles hold every amount in memory, five times.)
+-- (DuckDB's own percentiles hold every amount in memory that its limit does not cover.)
 taken as (
 
     select
