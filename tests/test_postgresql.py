@@ -295,6 +295,13 @@ def test_what_a_killed_process_had_asked_for_ends(home, server):
     until(lambda: not asked())
 
 
+def test_a_server_that_cannot_see_who_is_gone_will_do(home, monkeypatch):
+    """One on Windows refuses any interval, as every one does this."""
+    refused = "select set_config('client_connection_check_interval', '-1s', false)"
+    monkeypatch.setattr(postgresql_server, "_LOOK_FOR_US", refused)
+    assert refresh(load(home)).failed == {}
+
+
 def test_a_lost_lock_publishes_nothing(home, server):
     def drop(event):
         if (event.step, event.state) == ("checks", "done"):

@@ -33,14 +33,7 @@ SETTINGS = {
     "enable_mergejoin": "off",
     "synchronous_commit": "off",
 }
-
-# Whoever is killed leaves nobody to answer, and a server on Linux can see it; on Windows it cannot.
-_GIVE_UP = """
-do $$ begin
-    perform set_config('client_connection_check_interval', '2s', false);
-exception when invalid_parameter_value then null;
-end $$
-"""
+_LOOK_FOR_US = "select set_config('client_connection_check_interval', '2s', false)"
 
 
 def engine_for(url: URL, schemas: tuple[str, ...] = ()) -> Engine:
@@ -99,9 +92,18 @@ def _translated(
 
 
 def _given_up_with_us(driver: Any, _record: Any) -> None:
-    """Have the server end what a killed process had asked for: the next one waits for its locks."""
-    driver.execute(_GIVE_UP)
-    driver.commit()
+    """Have the server end what a killed process had asked for: the next one waits for its locks.
+
+    A server on Windows cannot see that nobody is there any more, and refuses.
+    """
+    from psycopg.errors import InvalidParameterValue
+
+    try:
+        driver.execute(_LOOK_FOR_US)
+    except InvalidParameterValue:
+        driver.rollback()
+    else:
+        driver.commit()
 
 
 def _explained(context: Any) -> None:
