@@ -2,7 +2,7 @@
 
 Columns: pages, quotas, a token that ends while it is in use, jobs that are made while one waits,
 days or records that are told anew, bodies that are cut. That fields are added is shown for all at
-once: every answer in `test_every_source` has a field in every object that no connector knows.
+once: every answer in `every_source` has a field in every object that no connector knows.
 """
 
 import re
@@ -64,12 +64,12 @@ TABLE = {
         "hubspot.broken_answers_are_asked_again",
     ),
     "salesforce": (
-        "salesforce.thousands_with_one_stamp_all_come_page_by_page",
-        "salesforce.the_daily_limit_says_when_to_come_back",
-        "salesforce.a_session_that_ends_in_the_middle_is_renewed",
-        "salesforce.a_job_that_fails_is_made_again_and_then_given_up",
-        "salesforce.a_second_load_is_the_same_and_a_changed_record_comes_again",
-        "salesforce.broken_answers_are_asked_again",
+        "salesforce_answers.thousands_with_one_stamp_all_come_page_by_page",
+        "salesforce_answers.the_daily_limit_says_when_to_come_back",
+        "salesforce_answers.a_session_that_ends_in_the_middle_is_renewed",
+        "salesforce_answers.a_job_that_fails_is_made_again_and_then_given_up",
+        "salesforce_answers.a_second_load_is_the_same_and_a_changed_record_comes_again",
+        "salesforce_answers.broken_answers_are_asked_again",
     ),
     "zendesk_sell": (
         "zendesk_sell.lists_are_read_to_the_end",

@@ -5,10 +5,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
+from every_source import Running, loaded_once
 from spark_cluster import Cluster, connected, missing, spark_cluster
-from test_every_source import loaded
 
-__all__ = ["cluster", "loaded"]  # `loaded` loads every source, once for each file that asks for it
 # What most models do. The first that does it has Java read some thousand classes.
 _FIRST = (
     "create table warm as select id % 7 as k, cast(id as string) as t from range(99)",
@@ -28,6 +27,13 @@ def starting() -> Iterator["Future[Cluster]"]:
     assert missing() == ""
     with ExitStack() as held, ThreadPoolExecutor(1) as pool:
         yield pool.submit(_started, held)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Every source, loaded once for each file that asks for it."""
+    with loaded_once(tmp_path_factory.mktemp("every")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

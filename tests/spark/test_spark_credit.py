@@ -6,7 +6,7 @@ The other files of this folder compare every model, and take longer than all tha
 import duckdb
 from engines_fixture import difference
 from few_models import few_models
-from test_every_source import newest
+from two_homes import newest
 
 from attribution import settings, sql_models, warehouse
 from attribution.demo import prepare

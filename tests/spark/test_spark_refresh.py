@@ -9,10 +9,11 @@ from pathlib import Path
 import duckdb
 import pytest
 from engines_fixture import difference, postgres
+from every_source import TODAY, Running
 from few_models import few_models
 from pyarrow import parquet
 from spark_cluster import Cluster
-from test_every_source import Running, audiences, newest, published
+from two_homes import audiences, newest, published
 
 from attribution import forecasting, settings, sql_models, warehouse
 from attribution.engines.spark import database_of
@@ -78,7 +79,7 @@ def test_outreach_means_the_same_people(loaded, moved):
         opened(loaded.home, "private.duckdb") as one,
         warehouse.asked(moved, warehouse.current_generation(moved)) as other,
     ):
-        assert audiences(one) == audiences(other)
+        assert audiences(one, TODAY) == audiences(other, TODAY)
 
 
 def test_readers_on_the_cluster_see_the_marts_and_nobody(moved):

@@ -1,0 +1,114 @@
+"""Reactivation says what an independent computation over the marts says."""
+
+import re
+from datetime import timedelta
+
+import marts_fixture as made_up
+import pandas as pd
+import pytest
+
+from attribution import queries, return_queries
+from attribution.paths import Home
+from attribution.queries import Marts, Scope
+from attribution.ui.views import reactivation
+
+LAST = made_up.LAST_WEEK
+RECENT = Scope(LAST - timedelta(weeks=12), LAST)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return made_up.make_home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def marts(home: Home) -> Marts:
+    return queries.Marts(home, 1, protected=False)
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, pd.DataFrame]:
+    return made_up.tables()
+
+
+def test_lift_is_the_difference_of_two_shares(marts, tables):
+    view = reactivation.build(marts, RECENT)
+    frame = tables["reactivation"]
+    frame = frame[frame["cohort_month"] >= RECENT.since.replace(day=1)]
+    arms = frame.query("campaign == 'Annual check-up'").groupby("arm")[["silent", "kept"]].sum()
+    shares = arms["kept"] / arms["silent"]
+    row = view.tables["campaigns"].frame.set_index("campaign").loc["Annual check-up"]
+    assert row["lift"] == pytest.approx(shares["treated"] - shares["holdout"])
+    assert row["lift_low"] < row["lift"] < row["lift_high"]
+
+
+def test_lift_interval_agrees_with_scipy():
+    from scipy.stats import norm
+
+    effect = reactivation.lift(60, 400, 20, 300)
+    assert effect is not None
+    difference, low, high = effect
+    error = (0.15 * 0.85 / 400 + (1 / 15) * (14 / 15) / 300) ** 0.5
+    assert difference == pytest.approx(60 / 400 - 20 / 300)
+    assert (low, high) == pytest.approx(norm.interval(0.95, difference, error))
+    assert reactivation.lift(1, 0, 0, 5) is None
+
+
+def test_funnel_counts_those_treated(marts, tables):
+    frame = tables["reactivation"]
+    treated = frame[
+        (frame["cohort_month"] >= RECENT.since.replace(day=1)) & (frame["arm"] == "treated")
+    ]
+    view = reactivation.build(marts, RECENT)
+    people = view.tables["funnel"].frame["people"].tolist()
+    assert people[:-1] == [treated[stage].sum() for stage in reactivation.STAGES[:-1]]
+    assert people[:-1] == sorted(people[:-1], reverse=True)
+    # No cohort of the last thirteen weeks can have kept a second visit in time.
+    assert pd.isna(people[-1])
+    bars = view.figures["funnel"].spec["data"][0]
+    assert (bars["x"][-1], bars["text"][-1]) == (0, "too early")
+    assert view.tables["campaigns"].frame["retained"].isna().all()
+
+
+def test_retained_counts_cohorts_that_are_old_enough(marts, tables):
+    view = reactivation.build(marts, Scope(made_up.weeks()[0], LAST))
+    frame = tables["reactivation"].query("arm == 'treated'")
+    months = frame["cohort_month"]
+    old = frame[months <= LAST + timedelta(days=6 - 270)]
+    last = view.tables["funnel"].frame.iloc[-1]
+    assert last["people"] == old["retained"].sum() < frame["retained"].sum()
+    assert last["of_previous"] == pytest.approx(old["retained"].sum() / old["kept"].sum())
+    first = min(months[months > LAST + timedelta(days=6 - 270)])
+    assert any(f"since {first:%B %Y} was retained" in note for note in view.notes)
+
+
+def test_reactivation_says_which_cohorts_it_shows(marts, monkeypatch):
+    said = "Cohorts of August to November 2026"
+    view = reactivation.build(marts, RECENT)
+    assert view.notes[0].startswith(said)
+    assert view.figures["funnel"].alt.startswith(said)
+    none = return_queries.reactivation(marts, RECENT, "USD").query("arm == 'none'")
+    monkeypatch.setattr(return_queries, "reactivation", lambda *_: none)
+    view = reactivation.build(marts, RECENT)
+    assert view.tables["untouched"].note.startswith(said)
+    assert any("still maturing" in note for note in view.notes)
+    monkeypatch.setattr(return_queries, "reactivation", lambda *_: none.head(0))
+    assert reactivation.build(marts, RECENT).empty.startswith(said)
+
+
+def test_the_lift_shows_how_sure_it_is_and_where_nought_is(marts):
+    view = reactivation.build(marts, RECENT)
+    card = next(each for each in view.metrics if each.name == "lift")
+    assert re.fullmatch(r"95%: [+−][0-9.]+ to [+−][0-9.]+", card.interval)
+    axis = view.figures["lift"].spec["layout"]["xaxis"]
+    assert (axis["rangemode"], axis["ticksuffix"]) == ("tozero", " pts")
+    dots = view.figures["lift"].spec["data"][0]["x"]
+    assert dots == pytest.approx((view.tables["campaigns"].frame["lift"] * 100).tolist())
+
+
+def test_without_a_campaign_the_page_shows_who_came_back_unasked(marts, tables, monkeypatch):
+    cohorts = return_queries.reactivation(marts, RECENT, "USD").query("arm == 'none'")
+    monkeypatch.setattr(return_queries, "reactivation", lambda *_: cohorts)
+    table = reactivation.build(marts, RECENT).tables["untouched"]
+    assert table.frame["silent"].sum() == cohorts["silent"].sum()
+    assert "no campaign contacted any" in table.note
