@@ -33,10 +33,12 @@ def parsed(name: str) -> exp.Expression:
 @pytest.mark.parametrize("name", FILES)
 def test_it_transpiles_and_parses_again(name):
     for dialect in DIALECTS:
-        # What is built on is read again as it is written for it, formulas and all.
-        built = dialect == "spark"
-        written = written_for(dialect, FILES[name].sql) if built else parsed(name).sql(dialect)
-        assert sqlglot.parse_one(written, read=dialect).find(exp.Select), dialect
+        tree = sqlglot.parse_one(written_for(dialect, FILES[name].sql), read=dialect)
+        assert tree.find(exp.Select), dialect
+        kept = [
+            cte.alias for cte in tree.find_all(exp.CTE) if cte.args.get("materialized") is False
+        ]
+        assert not kept or dialect == "postgres", dialect
 
 
 @pytest.mark.parametrize("name", FILES)
