@@ -1,6 +1,7 @@
 """Incremental credit: worked by hand, its laws, and that it finds what a known panel hides."""
 
 from datetime import timedelta
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,19 @@ from warehouse_fixtures import MODELS_IN_ORDER, Warehouse, ad, appointment, at
 
 from attribution.errors import BadInput
 from attribution.models.incremental import draws_of
-from attribution.models.incremental_design import carried, cells_of, media_of
-from attribution.models.incremental_draws import truncated
+from attribution.models.incremental_design import (
+    Intensities,
+    Node,
+    Setting,
+    carried,
+    cells_of,
+    counts_of,
+    media_of,
+)
+from attribution.models.incremental_draws import KEPT, POWERS, Fits, truncated, walked
 from attribution.models.incremental_evidence import holdout_increments, weeks_tested
+from attribution.models.incremental_fit import Panel, Prior
+from attribution.models.incremental_groups import courses_of, groups_of
 from attribution.models.incremental_shares import shares_of
 from attribution.transform import build, run_checks
 
@@ -67,23 +78,26 @@ def increments(draws, kind="lead"):
     return draws[draws["kind"] == kind].pivot(index="draw", columns="channel", values="increment")
 
 
-def hidden(seed, weeks=90, levels=(60, 140)):
+USUAL = {"directory": (0.3, 0.7), "paid_search": (0.3, 0.7), "video": (0.8, 0.7)}
+
+
+def hidden(seed, weeks=90, levels=(60, 140), settings=USUAL):
     """A panel of the model's own kind: what is pressed, what came, and what each channel brought.
 
     Coefficients are drawn from what the model believes beforehand, so intervals must hold. Places
-    of unlike `levels` are as large to those who spend, which the model does not know.
+    of unlike `levels` are as large to those who spend, which the model does not know. `settings`
+    are what of each channel is kept from week to week, and the power by which it saturates.
     """
     rng = np.random.default_rng(seed)
     shape = (len(PLACES), weeks)
-    blocks = np.repeat(rng.uniform(0.2, 1.8, (3, len(PLACES), weeks // 5)), 5, axis=2)
-    spend = dict(zip(("directory", "paid_search", "video"), 100 * blocks, strict=True))
+    blocks = np.repeat(rng.uniform(0.2, 1.8, (len(settings), len(PLACES), weeks // 5)), 5, axis=2)
+    spend = dict(zip(settings, 100 * blocks, strict=True))
     media = media_rows(spend)
     ones = conversion_rows(np.ones(shape))
     channels = media_of(media, cells := cells_of(ones, media))
     truth, added = {}, np.zeros(shape)
     for one in channels:
-        kept = 0.8 if one.channel == "video" else 0.3
-        pressed = one.intensity(kept, 0.7, 0, cells.size)
+        pressed = one.intensity(*settings[one.channel], 0, cells.size)
         truth[one.channel] = abs(rng.normal()) * 0.16 * pressed
         added += truth[one.channel]
     # Cells are in the order of their names.
@@ -119,6 +133,29 @@ def test_a_share_worked_by_hand():
     assert found["video_north"] == pytest.approx([0.16])
     assert found["other"] == pytest.approx([0.04])
     assert len(shares) == 16
+
+
+def test_settings_are_weighed_as_if_all_were_tried():
+    """Two channels have 81 settings; a walk over some of them leans to none, wherever it began."""
+    off = []
+    for seed in range(40, 52):
+        conversions, media, _ = hidden(seed, settings={"directory": (0.3, 0.7), "yelp": (0.3, 0.7)})
+        cells = cells_of(conversions, media)
+        intensities, groups = Intensities(media_of(media, cells), cells), groups_of(cells)
+        counts = groups.summed(counts_of(conversions, cells))
+        courses, precision = courses_of(groups, counts.shape[1])
+        panel = Panel(counts, courses, np.ones(counts.shape[1], dtype=bool))
+        fits = Fits(panel, intensities, groups, Prior(np.zeros(2), np.eye(2) / 0.04, precision), ())
+        one = [Setting(kept, power) for kept in KEPT[False] for power in POWERS]
+        every = [Node(pair) for pair in product(one, one)]
+        walk = walked(fits, np.random.default_rng(1))
+        found = sum(weight * placed(node) for node, weight in walk)
+        off.append(found - fits.weights(every) @ np.array([placed(node) for node in every]))
+    assert np.mean(off, axis=0) == pytest.approx(0, abs=0.02)
+
+
+def placed(node):
+    return np.array([number for one in node.settings for number in (one.kept, one.power)])
 
 
 def test_what_was_seen_fades_by_hand():
@@ -165,18 +202,22 @@ def test_a_test_sees_its_days_and_places(panel):
     assert weight.sum() == pytest.approx(1.0)
 
 
+def times(draws, centre, precision):
+    """One normal for so many draws."""
+    return np.tile(centre, (draws, 1)), np.tile(precision, (draws, 1, 1))
+
+
 def test_draws_of_a_cut_normal_have_its_mean():
     rng = np.random.default_rng(3)
-    found = truncated(np.array([0.0, 5.0]), np.diag([1.0, 0.01]), 4000, rng)
+    found = truncated(*times(4000, [0.0, 5.0], np.diag([1.0, 100.0])), rng)
     assert found.min() >= 0
     assert found.mean(axis=0) == pytest.approx([(2 / np.pi) ** 0.5, 5.0], abs=0.03)
 
 
 def test_the_chance_of_nothing_worked_by_hand():
     """A normal of 1 and 1, and odds of 3 over the density there: 3 * 0.2420 to Phi(1) = 0.8413."""
-    found = truncated(
-        np.array([1.0, 5.0]), np.eye(2), 20_000, np.random.default_rng(4), np.array([3.0, 0.0])
-    )
+    rng = np.random.default_rng(4)
+    found = truncated(*times(20_000, [1.0, 5.0], np.eye(2)), rng, np.array([3.0, 0.0]))
     nothing = 3 * 0.24197 / (3 * 0.24197 + 0.84134)
     assert (found[:, 0] == 0).mean() == pytest.approx(nothing, abs=0.01)
     assert (found[:, 1] > 0).all()

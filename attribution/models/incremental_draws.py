@@ -1,7 +1,7 @@
 """Draws from the posterior: coefficients that are not negative, over all settings of the media.
 
 What carries over and how soon a channel saturates is not known. So settings are walked over, one
-channel at a time, each chosen with the probability that the evidence gives it.
+channel at a time, each weighed with the probability that the evidence gives it.
 """
 
 from collections import Counter
@@ -25,8 +25,8 @@ DRAWS = 100
 _INNER = 10  # draws behind each published one; their mean is the estimate
 _SWEEPS = 10
 _MOVES = 25
-_KEPT = {True: (0.4, 0.6, 0.8, 0.9), False: (0.0, 0.3, 0.6)}
-_POWERS = (0.5, 0.7, 0.9)
+KEPT = {True: (0.4, 0.6, 0.8, 0.9), False: (0.0, 0.3, 0.6)}
+POWERS = (0.5, 0.7, 0.9)
 _ROOT = float(np.sqrt(2 * np.pi))
 
 
@@ -60,10 +60,6 @@ class Fits:
             self._fits[node] = found
         return self._fits[node]
 
-    def choose(self, nodes: Sequence[Node], rng: np.random.Generator) -> Node:
-        """One of the nodes, with the probability that the evidence gives it."""
-        return nodes[int(rng.choice(len(nodes), p=self.weights(nodes)))]
-
     def weights(self, nodes: Sequence[Node]) -> Floats:
         evidence = np.array([self.fit(node).evidence for node in nodes])
         weight: Floats = np.exp(evidence - evidence.max())
@@ -77,18 +73,25 @@ def usual(media: Sequence[Media]) -> Node:
 
 
 def walked(fits: Fits, rng: np.random.Generator) -> list[tuple[Node, float]]:
-    """Settings and their weights: how often a walk was there, its first sweep apart."""
-    node, seen = usual(fits.intensities.media), Counter[Node]()
-    for sweep in range(_SWEEPS):
-        for number, one in enumerate(fits.intensities.media):
-            now = node.settings[number]
-            kept = [replace(now, kept=value) for value in _KEPT[one.channel in AWARENESS]]
-            node = fits.choose([_with(node, number, setting) for setting in kept], rng)
-            powers = [replace(node.settings[number], power=value) for value in _POWERS]
-            node = fits.choose([_with(node, number, setting) for setting in powers], rng)
+    """Settings and their weights, by a walk over them, its first sweep apart.
+
+    At each step every setting that could have been chosen counts with its chance, not the chosen
+    one alone (Gelfand and Smith, Journal of the American Statistical Association 85, 1990): a walk
+    as short as this one would lean to where it happened to be, and to the same side in every panel.
+    """
+    media = fits.intensities.media
+    node, seen = usual(media), dict[Node, float]()
+    for sweep, at in enumerate(_even(rng, 2 * len(media))):
+        for place, even in enumerate(at):
+            number, of_power = divmod(place, 2)
+            neighbours = _neighbours(node, number, media[number], of_power=bool(of_power))
+            chances = fits.weights(neighbours)
             if sweep:
-                seen[node] += 1
-    return [(one, count / seen.total()) for one, count in seen.items()]
+                for each, chance in zip(neighbours, chances.tolist(), strict=True):
+                    seen[each] = seen.get(each, 0.0) + chance
+            node = neighbours[int(np.searchsorted(np.cumsum(chances), even * (1 - 1e-12)))]
+    whole = sum(seen.values())
+    return [(each, chance / whole) for each, chance in seen.items()]
 
 
 def along(nodes: Sequence[tuple[Node, float]], most: int) -> list[tuple[Node, float]]:
@@ -98,9 +101,28 @@ def along(nodes: Sequence[tuple[Node, float]], most: int) -> list[tuple[Node, fl
     return [(nodes[number][0], count / most) for number, count in Counter(at.tolist()).items()]
 
 
+def _even(rng: np.random.Generator, choices: int) -> Floats:
+    """Sweep x choice: for each choice a number from 0 to 1, out of every part of that once.
+
+    By chance alone few sweeps would go one way more often than the chances say.
+    """
+    parts = np.argsort(rng.uniform(size=(_SWEEPS, choices)), axis=0)
+    even: Floats = (parts + rng.uniform(size=parts.shape)) / _SWEEPS
+    return even
+
+
+def _neighbours(node: Node, number: int, media: Media, *, of_power: bool) -> list[Node]:
+    """The node with each power of one channel, or with each part that it keeps."""
+    now = node.settings[number]
+    if of_power:
+        return [_with(node, number, replace(now, power=power)) for power in POWERS]
+    kept = KEPT[media.channel in AWARENESS]
+    return [_with(node, number, replace(now, kept=value)) for value in kept]
+
+
 def _with(node: Node, number: int, setting: Setting) -> Node:
-    settings = (*node.settings[:number], setting, *node.settings[number + 1 :])
-    return replace(node, settings=settings)
+    """The node with another setting of one channel."""
+    return replace(node, settings=(*node.settings[:number], setting, *node.settings[number + 1 :]))
 
 
 def drawn(
@@ -113,14 +135,11 @@ def drawn(
     """
     reached = np.cumsum([weight for _, weight in nodes])
     at = np.searchsorted(reached / reached[-1], (np.arange(DRAWS * _INNER) + 0.5) / DRAWS / _INNER)
-    blocks = []
-    for number, (node, _) in enumerate(nodes):
-        size = int((at == number).sum())
-        if size:
-            found = fits.fit(node)
-            odds = _odds_of_nothing(fits.nothing, fits.prior)
-            blocks.append(truncated(found.centre, found.covariance, size, rng, odds))
-    everything = np.concatenate(blocks)
+    found = [fits.fit(node) for node, _ in nodes]
+    centres = np.array([one.centre for one in found])[at]
+    precisions = np.linalg.inv(np.array([one.covariance for one in found]))[at]
+    odds = _odds_of_nothing(fits.nothing, fits.prior)
+    everything = truncated(centres, precisions, rng, odds)
     picked = everything[_INNER // 2 :: _INNER]
     mean = picked.mean(axis=0)
     published = picked * (everything.mean(axis=0) / np.where(mean > 0, mean, 1.0))
@@ -138,34 +157,32 @@ def _odds_of_nothing(chance: Floats, prior: Prior) -> Floats:
 
 
 def truncated(
-    centre: Floats,
-    covariance: Floats,
-    size: int,
-    rng: np.random.Generator,
-    odds: Floats | None = None,
+    centres: Floats, precisions: Floats, rng: np.random.Generator, odds: Floats | None = None
 ) -> Floats:
-    """Draws of a normal that is cut off at zero, by moving one coordinate at a time.
+    """A draw of each normal, cut off at zero, by moving one coordinate at a time.
 
-    A coordinate with `odds` is exactly zero in as many draws as is likely: the odds beforehand,
-    over the prior's density above zero, times the density there of what the others leave (the
-    ratio of Savage and Dickey; Dickey, Annals of Mathematical Statistics 42, 1971).
+    `centres` are draw x coordinate, `precisions` draw x coordinate x coordinate. A coordinate with
+    `odds` is exactly zero in as many draws as is likely: the odds beforehand, over the prior's
+    density above zero, times the density there of what the others leave (the ratio of Savage and
+    Dickey; Dickey, Annals of Mathematical Statistics 42, 1971).
     """
     from scipy.special import ndtr, ndtri
 
-    precision = np.linalg.inv(covariance)
-    sd = 1 / np.sqrt(np.diag(precision))
-    odds = np.zeros(len(centre)) if odds is None else odds
-    drawn = np.tile(np.maximum(centre, 0.3 * sd), (size, 1))
+    size, coordinates = centres.shape
+    sd = 1 / np.sqrt(np.diagonal(precisions, axis1=1, axis2=2))
+    odds = np.zeros(coordinates) if odds is None else odds
+    drawn = np.maximum(centres, 0.3 * sd)
     for _ in range(_MOVES):
-        for at in range(len(centre)):
-            off = drawn - centre
-            pull = off @ precision[at] - off[:, at] * precision[at, at]
-            mean = centre[at] - pull * sd[at] ** 2
-            inside = ndtr(np.maximum(mean / sd[at], -30))
+        for at in range(coordinates):
+            off = drawn - centres
+            off[:, at] = 0.0
+            pull = np.einsum("dc,dc->d", off, precisions[:, at])
+            mean = centres[:, at] - pull * sd[:, at] ** 2
+            inside = ndtr(np.maximum(mean / sd[:, at], -30))
             part = np.clip(rng.uniform(size=size) * inside, 1e-300, 1 - 1e-16)
-            drawn[:, at] = np.maximum(mean - sd[at] * ndtri(part), 0.0)
+            drawn[:, at] = np.maximum(mean - sd[:, at] * ndtri(part), 0.0)
             if odds[at] > 0:
-                density = np.exp(-0.5 * (mean / sd[at]) ** 2) / (sd[at] * _ROOT)
+                density = np.exp(-0.5 * (mean / sd[:, at]) ** 2) / (sd[:, at] * _ROOT)
                 bet = odds[at] * density
                 drawn[rng.uniform(size=size) * (inside + bet) < bet, at] = 0.0
     return drawn
