@@ -26,8 +26,8 @@ def written_for(engine: str, sql: str, *, ordered: bool = True) -> str:
 
 def _written(dialect: str, tree: exp.Expr) -> str:
     _in_order(tree)
-    # Said to DuckDB, which keeps the rows of whatever is read twice. Others know no such words, and
-    # PostgreSQL is quicker as it decides for itself.
+    # Said to DuckDB alone, which keeps the rows of whatever is read twice. Spark does not know the
+    # words; PostgreSQL does, and is quicker where it decides for itself.
     for cte in tree.find_all(exp.CTE):
         cte.set("materialized", None)
     # The innermost first: what is put in the place of one holds those within it.

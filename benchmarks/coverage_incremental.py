@@ -4,7 +4,7 @@
 
 Each data set is a panel of four places and ninety weeks in which three channels are pressed at
 random, made as the model takes the world to be: coefficients, carry-over and saturation are drawn
-from what it believes beforehand, so nine in ten intervals must hold (Cook, Gelman and Rubin,
+from what it believes beforehand, so nine in ten intervals should hold (Cook, Gelman and Rubin,
 Journal of Computational and Graphical Statistics 15, 2006). 87 to 93% should. With `--fixed`
 carry-over and saturation are the same in every data set, which the model does not know.
 """

@@ -342,7 +342,8 @@ def loaded_once(folder: Path) -> Iterator[Running]:
         pytest.MonkeyPatch.context() as patch,
         running(folder, home, patch, canaries) as servers,
     ):
-        assert refresh(settings.load(home), debug=True).failed == {}
+        failed = refresh(settings.load(home), debug=True).failed
+        assert failed == {}, failed
         yield Running(servers, home, counts(home), canaries)
 
 

@@ -11,6 +11,7 @@ from attribution.contacts import Contacts
 from attribution.loading import Loader
 from attribution.paths import Home
 from attribution.privacy import Door, load_key
+from attribution.roles import Reader
 from connectors.contract import Appointment, Contact, MessageEvent, Person, Preference, Row
 
 NOW = datetime(2026, 11, 25, 18, tzinfo=UTC)  # Wednesday noon in Chicago
@@ -52,6 +53,34 @@ text = "It has been a while."
 [templates.sms]
 text = "{{{{ organisation }}}}: it has been a while. Call {{{{ place_phone }}}}."
 """
+MAIL_ONLY = """
+title = "Mail"
+purpose = "marketing"
+audience = "silent_patients"
+every = "event"
+channels = ["email"]
+ends = 2030-01-01
+{more}
+[parameters]
+from_days = 365
+until_days = 1095
+[templates.email]
+subject = "Hello"
+text = "It has been a while."
+"""
+SMTP = """
+[outreach.delivery]
+email = "smtp"
+[outreach.smtp]
+host = "127.0.0.1"
+port = {port}
+sender = "Harbor Clinic <care@harbor.example>"
+security = "{security}"
+per_second = 1000
+timeout = 5
+{more}
+"""
+ADMIN = Reader("Ada", frozenset({"admin"}))
 
 
 def ago(days: float) -> datetime:

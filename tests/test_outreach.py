@@ -8,7 +8,20 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
-from outreach_fixture import CONFIG, NOW, add_flow, ago, contact, event, patient, publish, wish
+from outreach_fixture import (
+    ADMIN,
+    CONFIG,
+    MAIL_ONLY,
+    NOW,
+    SMTP,
+    add_flow,
+    ago,
+    contact,
+    event,
+    patient,
+    publish,
+    wish,
+)
 from servers.smtp import SmtpServer
 from warehouse_fixtures import Warehouse
 
@@ -34,21 +47,6 @@ from outreach.sending import send
 from outreach.stopping import stop
 from outreach.templates import written
 from outreach.told import tell
-
-ADMIN = Reader("Ada", frozenset({"admin"}))
-
-SMTP = """
-[outreach.delivery]
-email = "smtp"
-[outreach.smtp]
-host = "127.0.0.1"
-port = {port}
-sender = "Harbor Clinic <care@harbor.example>"
-security = "{security}"
-per_second = 1000
-timeout = 5
-{more}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -476,29 +474,6 @@ def test_what_we_sent_and_whom_we_held_out_is_told_to_the_warehouse(clinic, boxe
     tell(opened.connection, clinic, "run")
     assert opened.rows("select count(sent_at) from raw_message") == [(0,)]
     opened.engine.dispose()
-
-
-MAIL_ONLY = """
-title = "Mail"
-purpose = "marketing"
-audience = "silent_patients"
-every = "event"
-channels = ["email"]
-ends = 2030-01-01
-{more}
-[parameters]
-from_days = 365
-until_days = 1095
-[templates.email]
-subject = "Hello"
-text = "It has been a while."
-"""
-
-
-def sent(home: Home):
-    with Contacts(home) as contacts, Outbox(home) as outbox:
-        result = send(home, flow(home, "test"), outreach_settings(home), contacts, outbox)
-        return result, outbox.reasons("test")
 
 
 def test_the_command_line_is_dry_until_told(clinic, boxes, monkeypatch, capsys):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from outreach_fixture import CONFIG, NOW, add_flow, patient, publish, wish
+from outreach_fixture import ADMIN, CONFIG, MAIL_ONLY, NOW, SMTP, add_flow, patient, publish, wish
 from servers.authority import localhost
 from servers.smtp import SmtpServer
 
@@ -18,7 +18,6 @@ from attribution.contacts import Contacts, _sendable
 from attribution.outreach_settings import Outreach, outreach_settings
 from attribution.outreach_ways import Smtp
 from attribution.paths import Home
-from attribution.roles import Reader
 from outreach import doubts
 from outreach.approval import approve
 from outreach.flow import flow
@@ -29,21 +28,7 @@ from outreach.sending import send
 from outreach.smtp import Mailer, _message
 
 ENCODED = ["=?utf-8?q?a=0d=0abcc:_evil@x.org?=", "=?utf-8?b?DQpCY2M6IGV2aWxAeC5vcmc=?="]
-ADMIN = Reader("Ada", frozenset({"admin"}))
 MANY = 40
-
-SMTP = """
-[outreach.delivery]
-email = "smtp"
-[outreach.smtp]
-host = "127.0.0.1"
-port = {port}
-sender = "Harbor Clinic <care@harbor.example>"
-security = "{security}"
-per_second = 1000
-timeout = 5
-{more}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -68,23 +53,6 @@ def mailed(home: Home, server: SmtpServer, *, security: str = "none", more: str 
     with Contacts(home) as contacts, Outbox(home) as outbox:
         keep(plan(home, one, settings, contacts, outbox, now=NOW), outbox, home)
         approve(home, ADMIN, one, settings, outbox, NOW.date())
-
-
-MAIL_ONLY = """
-title = "Mail"
-purpose = "marketing"
-audience = "silent_patients"
-every = "event"
-channels = ["email"]
-ends = 2030-01-01
-{more}
-[parameters]
-from_days = 365
-until_days = 1095
-[templates.email]
-subject = "Hello"
-text = "It has been a while."
-"""
 
 
 def sent(home: Home):

@@ -10,7 +10,6 @@ from attribution.metrics import ratio
 from attribution.queries import About, Scope
 from attribution.ui import formats
 from attribution.ui.scope import before, scope_of
-from attribution.ui.views import journeys
 
 LAST = made_up.LAST_WEEK
 RECENT = Scope(LAST - timedelta(weeks=12), LAST)
@@ -112,13 +111,3 @@ def test_ratios_of_nothing_are_undefined():
     assert ratio(5, 0) is None
     assert ratio(None, 3) is None
     assert ratio(6, 3) == 2
-
-
-def test_service_lines_that_read_the_same_are_not_told_apart():
-    assert journeys._quickest(["Dental", "Orthopedics"], [11.9, 12.2]) == (
-        "All service lines take about as long: a median of 12 days."
-    )
-    assert journeys._quickest(["Dental", "Eyes", "Heart"], [9.0, 20.4, 19.6]) == (
-        "Dental is quickest with a median of 9.0 days. Eyes and Heart take longest (20 days)."
-    )
-    assert journeys._quickest(["Dental"], [3.0]) == "Dental takes a median of 3.0 days."

@@ -19,7 +19,7 @@ from attribution.ui.views.cohorts import _share_in_words
 LAST = made_up.LAST_WEEK
 RECENT = Scope(LAST - timedelta(weeks=12), LAST)
 NARROW = replace(RECENT, service_lines=("cardiology",), locations=("North", "unassigned"))
-LINES, PLACES = made_up.SERVICE_LINES, made_up.LOCATIONS
+LINES = made_up.SERVICE_LINES
 
 
 @pytest.fixture(scope="module")
@@ -200,3 +200,13 @@ def test_older_and_newer_leads_are_compared_by_what_is_expected_of_them():
     said = _share_in_words(frame, "booked")
     assert "54.0% booked so far, and about 58.0% are expected to" in said
     assert "30.0% have so far, and about 59.0% are expected to" in said
+
+
+def test_service_lines_that_read_the_same_are_not_told_apart():
+    assert journeys._quickest(["Dental", "Orthopedics"], [11.9, 12.2]) == (
+        "All service lines take about as long: a median of 12 days."
+    )
+    assert journeys._quickest(["Dental", "Eyes", "Heart"], [9.0, 20.4, 19.6]) == (
+        "Dental is quickest with a median of 9.0 days. Eyes and Heart take longest (20 days)."
+    )
+    assert journeys._quickest(["Dental"], [3.0]) == "Dental takes a median of 3.0 days."

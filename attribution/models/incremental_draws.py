@@ -64,6 +64,10 @@ class Fits:
         evidence = np.array([self.fit(node).evidence for node in nodes])
         weight: Floats = np.exp(evidence - evidence.max())
         weight /= weight.sum()
+        if not np.isfinite(weight).all():
+            raise ArithmeticError(
+                "The evidence of a setting of the incremental model is no number."
+            )
         return weight
 
 
@@ -102,9 +106,10 @@ def along(nodes: Sequence[tuple[Node, float]], most: int) -> list[tuple[Node, fl
 
 
 def _even(rng: np.random.Generator, choices: int) -> Floats:
-    """Sweep x choice: for each choice a number from 0 to 1, out of every part of that once.
+    """Sweep x choice: for each choice a number from each part of 0 to 1, in random order.
 
-    By chance alone few sweeps would go one way more often than the chances say.
+    By chance alone few sweeps would go one way more often than the chances say. That a part comes
+    once makes the numbers of a choice depend on each other, which so few sweeps do not show.
     """
     parts = np.argsort(rng.uniform(size=(_SWEEPS, choices)), axis=0)
     even: Floats = (parts + rng.uniform(size=parts.shape)) / _SWEEPS
