@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -170,6 +171,12 @@ def test_a_channel_is_given_the_same_whatever_its_name():
                 given[name].append(found[name])
     # In each place each channel stood once, so that only the place differs.
     assert np.ptp([np.mean(shares) for shares in given.values()]) < 0.006
+
+
+def test_evidence_that_is_no_number_stops_the_fit(monkeypatch):
+    monkeypatch.setattr(Fits, "fit", lambda *_: SimpleNamespace(evidence=float("nan")))
+    with pytest.raises(ArithmeticError, match="is no number"):
+        Fits.__new__(Fits).weights([Node(()), Node(())])
 
 
 def placed(node):
