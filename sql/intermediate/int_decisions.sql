@@ -10,24 +10,55 @@
 
 with
 
+-- People are worked on in parts; those that nobody knows by the second, to be in many of them. Each
+-- part is taken before anything is worked out of it.
+inquiries as (
+
+    select
+        person_id,
+        asked_at,
+        previous_at,
+        service_line,
+        location,
+        coalesce(person_id, cast(floor(extract(epoch from asked_at)) as bigint)) as part_key
+    from int_inquiries
+
+),
+
 leads as (
 
     select
         'lead' as kind,
-        int_inquiries.person_id,
-        int_inquiries.asked_at as happened_at,
-        int_inquiries.asked_at as decided_at,
-        int_inquiries.service_line,
-        int_inquiries.location,
+        inquiries.person_id,
+        inquiries.asked_at as happened_at,
+        inquiries.asked_at as decided_at,
+        inquiries.service_line,
+        inquiries.location,
         setting_report.currency,
         1 as conversions,
         cast(0 as bigint) as value_micros
-    from int_inquiries
+    from inquiries
     cross join setting_report
     where
-        int_inquiries.previous_at is null
-        or date_diff('second', int_inquiries.previous_at, int_inquiries.asked_at)
-        > setting_report.lead_gap_days * 86400
+        inquiries.part_key % 1 = 0
+        and (
+            inquiries.previous_at is null
+            or date_diff('second', inquiries.previous_at, inquiries.asked_at)
+            > setting_report.lead_gap_days * 86400
+        )
+
+),
+
+appointments as (
+
+    select
+        person_id,
+        booked_at,
+        service_line,
+        location,
+        coalesce(person_id, cast(floor(extract(epoch from booked_at)) as bigint)) as part_key
+    from stg_appointment
+    where is_booked
 
 ),
 
@@ -35,34 +66,48 @@ bookings as (
 
     select
         'booked' as kind,
-        stg_appointment.person_id,
-        stg_appointment.booked_at as happened_at,
-        stg_appointment.booked_at as decided_at,
-        stg_appointment.service_line,
-        stg_appointment.location,
+        appointments.person_id,
+        appointments.booked_at as happened_at,
+        appointments.booked_at as decided_at,
+        appointments.service_line,
+        appointments.location,
         setting_report.currency,
         1 as conversions,
         cast(0 as bigint) as value_micros
-    from stg_appointment
+    from appointments
     cross join setting_report
-    where stg_appointment.is_booked
+    where appointments.part_key % 1 = 0
+
+),
+
+came as (
+
+    select
+        visit_id,
+        person_id,
+        visited_at,
+        service_line,
+        location,
+        coalesce(person_id, cast(floor(extract(epoch from visited_at)) as bigint)) as part_key
+    from int_visits
 
 ),
 
 visits as (
 
     select
-        int_visits.person_id,
-        int_visits.visited_at,
-        int_visits.service_line,
-        int_visits.location,
+        came.person_id,
+        came.visited_at,
+        came.service_line,
+        came.location,
         setting_report.currency,
         setting_report.new_patient_days,
-        lag(int_visits.visited_at) over (
-            partition by int_visits.person_id order by int_visits.visit_id
+        lag(came.visited_at) over (
+            partition by came.person_id order by came.visit_id
         ) as previous_at
-    from int_visits
+    from came
     cross join setting_report
+    where came.part_key % 1 = 0
 
 ),
 
@@ -104,6 +149,21 @@ new_patients as (
 
 ),
 
+paid as (
+
+    select
+        person_id,
+        posted_at,
+        decided_at,
+        service_line,
+        location,
+        currency,
+        amount_micros,
+        coalesce(person_id, cast(floor(extract(epoch from decided_at)) as bigint)) as part_key
+    from int_payments
+
+),
+
 payments as (
 
     select
@@ -116,7 +176,8 @@ payments as (
         currency,
         case when amount_micros > 0 then 1 else 0 end as conversions,
         amount_micros as value_micros
-    from int_payments
+    from paid
+    where part_key % 1 = 0
 
 ),
 
@@ -134,15 +195,11 @@ together as (
 
 ),
 
--- People are worked on in parts; those that nobody knows by the second, to be in many of them.
 dated as (
 
     select
         together.kind,
         together.person_id,
-        coalesce(
-            together.person_id, cast(floor(extract(epoch from together.decided_at)) as bigint)
-        ) as part_key,
         together.decided_at,
         together.service_line,
         together.location,
@@ -172,7 +229,6 @@ gathered as (
         cast(sum(conversions) as bigint) as conversions,
         cast(sum(value_micros) as bigint) as value_micros
     from dated
-    where part_key % 1 = 0
     group by 1, 2, 3, 4, 5, 6, 7
 
 ),

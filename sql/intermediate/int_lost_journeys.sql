@@ -1,7 +1,7 @@
 -- The journeys of more than four touches that led to nothing: channels, length, when given up.
 -- grain: span, end_place
 -- inputs: int_lost_touches
--- parts: int_lost_touches by person_group times 6
+-- parts: int_lost_touches by person_group times 12
 --
 -- `end_place` is the place of the journey's last touch. A channel is the bit of its number in
 -- `channel_set`; from the sixty-second on they share one. Touches of one channel in a row are one

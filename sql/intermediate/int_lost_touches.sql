@@ -1,7 +1,7 @@
 -- The journeys that led to nothing: the last touch of each, with the channels before it.
 -- grain: span, place
 -- inputs: int_touches, int_lost_spans, int_conversions
--- parts: int_touches by person_id times 3
+-- parts: int_touches by person_id
 --
 -- A journey is lost when no touch and no conversion followed its last touch within the lookback,
 -- and the data reach beyond that. A longer pause, or a conversion, begins another journey; pauses
