@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -196,6 +197,7 @@ def setting_tables(
     """
     return {
         "setting_report": setting_report(settings, currency),
+        "setting_today": setting_today(settings),
         "setting_timeline": setting_timeline(keep_timeline),
         "setting_credit": setting_credit(settings),
         "setting_model": setting_model(settings),
@@ -215,6 +217,11 @@ def setting_report(settings: CreditSettings, currency: str) -> pd.DataFrame:
             "new_patient_days": [settings.new_patient_days],
         }
     )
+
+
+def setting_today(settings: CreditSettings) -> pd.DataFrame:
+    """One row: the day on which the tables are built, where the report is at home."""
+    return pd.DataFrame({"today": [datetime.now(ZoneInfo(settings.timezone)).date()]})
 
 
 def setting_credit(settings: CreditSettings) -> pd.DataFrame:

@@ -1,8 +1,9 @@
 -- First touches that only the CRM knows of.
 -- grain: source, account, contact_id
--- inputs: stg_contact, stg_touchpoint
+-- inputs: stg_contact, stg_touchpoint, setting_uncounted
 --
--- Where web analytics recorded the person within a day of it, the CRM tells the same visit again.
+-- Where web analytics recorded the person within a day of it, the CRM tells the same visit again;
+-- what is not counted as a touch, such as an opened e-mail, does not stand for it.
 
 with
 
@@ -35,6 +36,8 @@ told_twice as (
             and stg_touchpoint.touched_at
             between first_touches.touched_at - interval '1' day
             and first_touches.touched_at + interval '1' day
+    left join setting_uncounted on stg_touchpoint.kind = setting_uncounted.kind
+    where setting_uncounted.kind is null
 
 ),
 

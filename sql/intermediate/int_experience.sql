@@ -56,29 +56,25 @@ visits as (
         answers.source,
         answers.account,
         answers.feedback_id,
-        stg_appointment.person_id,
-        stg_appointment.starts_at,
-        stg_appointment.service_line,
-        stg_appointment.location,
-        stg_appointment.provider,
-        stg_appointment.minutes_waited,
+        int_visits.person_id,
+        int_visits.visited_at,
+        int_visits.service_line,
+        int_visits.location,
+        int_visits.provider,
+        int_visits.minutes_waited,
         row_number() over (
             partition by answers.source, answers.account, answers.feedback_id
-            order by
-                stg_appointment.starts_at desc,
-                stg_appointment.appointment_id asc,
-                stg_appointment.source asc,
-                stg_appointment.account asc
+            order by int_visits.visit_id desc
         ) as back
     from answers
-    inner join stg_appointment
+    inner join int_visits
         on
-            answers.person_id = stg_appointment.person_id
-            and answers.answered_at >= stg_appointment.starts_at
-            and answers.answered_at <= stg_appointment.starts_at + interval '30' day
-            and answers.service_line in ('unassigned', stg_appointment.service_line)
-            and answers.location in ('unassigned', stg_appointment.location)
-    where answers.back = 1 and stg_appointment.is_kept
+            answers.person_id = int_visits.person_id
+            and answers.answered_at >= int_visits.visited_at
+            and answers.answered_at <= int_visits.visited_at + interval '30' day
+            and answers.service_line in ('unassigned', int_visits.service_line)
+            and answers.location in ('unassigned', int_visits.location)
+    where answers.back = 1
 
 ),
 
@@ -89,7 +85,7 @@ matched as (
         account,
         feedback_id,
         person_id,
-        starts_at,
+        visited_at,
         service_line,
         location,
         provider,
@@ -110,7 +106,7 @@ earlier as (
     inner join int_visits
         on
             matched.person_id = int_visits.person_id
-            and matched.starts_at > int_visits.visited_at
+            and matched.visited_at > int_visits.visited_at
     group by 1, 2, 3
 
 ),
@@ -125,8 +121,8 @@ missed as (
     inner join stg_appointment
         on
             matched.person_id = stg_appointment.person_id
-            and matched.starts_at > stg_appointment.starts_at
-            and matched.starts_at <= stg_appointment.starts_at + interval '365' day
+            and matched.visited_at > stg_appointment.starts_at
+            and matched.visited_at <= stg_appointment.starts_at + interval '365' day
     where stg_appointment.status = 'noshow'
 
 ),
@@ -154,8 +150,8 @@ final as (
             when matched.person_id is null then ''
             when
                 earlier.previous_at is null
-                or date_diff('day', earlier.previous_at, matched.starts_at)
-                > setting_report.new_patient_days
+                or date_diff('second', earlier.previous_at, matched.visited_at)
+                >= setting_report.new_patient_days * 86400
                 then 'new'
             else 'returning'
         end as patient,

@@ -1,6 +1,9 @@
 -- From which day to which the data reach, and the last week that they cover to its Sunday.
 -- grain: last_week
--- inputs: int_conversions, int_costs, int_visits, stg_web_sessions, setting_report
+-- inputs: int_conversions, int_costs, int_visits, stg_web_sessions, setting_report, setting_today
+--
+-- Days to come are no data yet, though what is planned for them may be: the money of a flight is
+-- spread over all its days when it is booked.
 
 with
 
@@ -24,10 +27,11 @@ days as (
 final as (
 
     select
-        cast(date_trunc('week', min(day)) as date) as first_week,
-        cast(date_trunc('week', max(day) - interval '6' day) as date) as last_week,
-        max(day) as last_day
+        cast(date_trunc('week', min(days.day)) as date) as first_week,
+        cast(date_trunc('week', max(days.day) - interval '6' day) as date) as last_week,
+        max(days.day) as last_day
     from days
+    inner join setting_today on days.day <= setting_today.today
 
 )
 

@@ -17,6 +17,8 @@ appointments as (
         cast(stg_appointment.starts_at at time zone setting_report.timezone as date) as day,
         stg_appointment.service_line,
         stg_appointment.location,
+        stg_appointment.provider,
+        stg_appointment.minutes_waited,
         stg_appointment.source,
         stg_appointment.account,
         stg_appointment.appointment_id as record_id
@@ -36,6 +38,8 @@ encounters as (
         cast(stg_encounter.starts_at at time zone setting_report.timezone as date) as day,
         stg_encounter.service_line,
         stg_encounter.location,
+        '' as provider,
+        stg_encounter.minutes_waited,
         stg_encounter.source,
         stg_encounter.account,
         stg_encounter.encounter_id as record_id
@@ -71,6 +75,8 @@ unbooked as (
         encounters.day,
         encounters.service_line,
         encounters.location,
+        encounters.provider,
+        encounters.minutes_waited,
         encounters.source,
         encounters.account,
         encounters.record_id,
@@ -101,6 +107,8 @@ visits as (
         visited_at,
         service_line,
         location,
+        provider,
+        minutes_waited,
         source,
         account,
         record_id
@@ -113,6 +121,8 @@ visits as (
         visited_at,
         service_line,
         location,
+        provider,
+        minutes_waited,
         source,
         account,
         record_id
@@ -132,7 +142,9 @@ final as (
         appointment_id,
         encounter_id,
         service_line,
-        location
+        location,
+        provider,
+        minutes_waited
     from visits
 
 )

@@ -1,20 +1,23 @@
 -- Every visit that was booked, and what became of it.
 -- grain: source, account, appointment_id
--- inputs: raw_appointment, raw_encounter, raw_withdrawn, identity
+-- inputs: raw_appointment, raw_withdrawn, stg_encounter, identity
 --
--- How long somebody waited is known by the booking, or by the visit that it became.
+-- How long somebody waited, for which service line and where, is known by the booking, or by the
+-- visit that it became.
 
 with
 
-waited as (
+visits as (
 
     select
         source,
         account,
         appointment_id,
-        max(minutes_waited) as minutes_waited
-    from raw_encounter
-    where appointment_id is not null and minutes_waited is not null
+        max(minutes_waited) as minutes_waited,
+        min(nullif(service_line, 'unassigned')) as service_line,
+        min(nullif(location, 'unassigned')) as location
+    from stg_encounter
+    where appointment_id is not null
     group by 1, 2, 3
 
 ),
@@ -31,18 +34,19 @@ final as (
         raw.status,
         raw.status <> 'proposed' as is_booked,
         raw.status in ('arrived', 'fulfilled') as is_kept,
-        coalesce(raw.minutes_waited, waited.minutes_waited) as minutes_waited,
-        coalesce(nullif(trim(raw.service_line), ''), 'unassigned') as service_line,
-        coalesce(nullif(trim(raw.location), ''), 'unassigned') as location,
+        coalesce(raw.minutes_waited, visits.minutes_waited) as minutes_waited,
+        coalesce(nullif(trim(raw.service_line), ''), visits.service_line, 'unassigned')
+            as service_line,
+        coalesce(nullif(trim(raw.location), ''), visits.location, 'unassigned') as location,
         coalesce(trim(raw.provider), '') as provider,
         raw.unknown_code
     from raw_appointment as raw
     left join identity on raw.identifier = identity.identifier
-    left join waited
+    left join visits
         on
-            raw.source = waited.source
-            and raw.account = waited.account
-            and raw.appointment_id = waited.appointment_id
+            raw.source = visits.source
+            and raw.account = visits.account
+            and raw.appointment_id = visits.appointment_id
     left join raw_withdrawn as withdrawn
         on
             raw.source = withdrawn.source
