@@ -10,7 +10,15 @@ from attribution.contacts import Contacts
 from attribution.outreach_settings import outreach_settings
 from attribution.paths import Home
 from attribution.privacy import Door, load_key
-from connectors.contract import Appointment, Encounter, Environment, Payment, Person, Row
+from connectors.contract import (
+    Appointment,
+    Encounter,
+    Environment,
+    Payment,
+    Person,
+    Row,
+    Withdrawn,
+)
 from outreach.flow import flow, flows
 from outreach.outbox import Outbox
 from outreach.planning import plan
@@ -48,7 +56,9 @@ def booked(number: str, days: float, status: str, **more: object) -> Appointment
 
 @pytest.fixture(scope="module")
 def clinic(tmp_path_factory) -> Home:
-    who = sorted({name for names in MEANT.values() for name in names} | {"again", "paid", "adult"})
+    who = sorted(
+        {name for names in MEANT.values() for name in names} | {"again", "paid", "adult", "refuted"}
+    )
     rows: list[Row] = []
     for name in who:
         birth = {"child": 2019, "adult": 1980}.get(name)
@@ -68,6 +78,7 @@ def clinic(tmp_path_factory) -> Home:
             status="booked",
         ),
         booked("silent", 500, "fulfilled"),
+        booked("silent", -30, "cancelled"),  # nothing is ahead of somebody who called it off
         booked("filmed", 2.5, "fulfilled", provider="dr-7"),
         booked("content", 6, "fulfilled", provider="dr-8"),
         booked("sneezes", 60, "fulfilled"),
@@ -76,9 +87,18 @@ def clinic(tmp_path_factory) -> Home:
             encounter_id="E1", patient_id="sneezes", starts_at=ago(60), appointment_id="Asneezes60",
             diagnosis_groups="ICD10:J30", location="main",
         ),
+        booked("refuted", 60, "fulfilled"),
+        Encounter(
+            encounter_id="E2", patient_id="refuted", starts_at=ago(60),
+            appointment_id="Arefuted60", diagnosis_groups="ICD10:J30", location="main",
+        ),
+        Withdrawn(table_name="encounter", record_id="E2", withdrawn_at=ago(50),
+                  reason="refuted"),
         Environment(
             day=NOW.date() - timedelta(days=1), place="main", pollen_tree=12.0, pollen_grass=340.0
         ),
+        # Air is measured each day, pollen is not.
+        Environment(day=NOW.date(), place="main", air_quality_index=40.0),
     ]  # fmt: skip
     for name, open_amount in (("owes", "40"), ("paid", "0")):
         for day, left in ((20, "80"), (5, open_amount)):

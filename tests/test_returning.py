@@ -22,7 +22,7 @@ from attribution.models.returning import (
 from attribution.ui.views.reach import options, planned
 
 DAY = timedelta(days=1)
-PEOPLE = ("anna", "bea", "cleo", "dora", "emma", "fay")
+PEOPLE = ("anna", "bea", "cleo", "dora", "emma", "fay", "gus")
 COLUMNS = [
     *("basis", "in_step", "out_step", "arm", "returned"), *CELL[1:], "people", "value_micros",
 ]  # fmt: skip
@@ -261,6 +261,9 @@ def warehouse():
         appointment("c1", "cleo", first - 5 * DAY, first),
         appointment("d1", "dora", first - 5 * DAY, first),
         appointment("d2", "dora", at("2026-05-28"), at("2026-06-25"), "booked"),
+        # Called off the next one.
+        appointment("g1", "gus", first - 5 * DAY, first),
+        appointment("g2", "gus", at("2026-05-28"), at("2026-06-25"), "cancelled"),
         # Is held out, and comes after that all the same.
         appointment("f1", "fay", first - 5 * DAY, first),
         message("m2", "fay", "recall_1", first + 245 * DAY, sent_at=None, purpose="marketing",
@@ -298,5 +301,6 @@ def test_the_90_days_after_a_choice_are_a_part_of_their_own(warehouse):
 def test_whoever_has_a_visit_ahead_is_not_silent(warehouse):
     assert [span[4] for span in spans(warehouse, "cleo")] == [True]
     assert [span[4] for span in spans(warehouse, "dora")] == [False]
+    assert [span[4] for span in spans(warehouse, "gus")] == [True]
     now = warehouse.rows("select in_step, people from int_return_cells where basis = 'today'")
-    assert sorted(now) == [(0, 1), (12, 1), (17, 1), (33, 2)]  # all but her
+    assert sorted(now) == [(0, 1), (12, 1), (17, 1), (33, 3)]  # all but her

@@ -1,25 +1,23 @@
 -- Everyone with a seasonal allergy, where much of some pollen is in the air.
 -- grain: person_id, occasion
--- inputs: raw_encounter, identity, raw_care_code, int_visits, stg_environment
+-- inputs: stg_encounter, stg_care_code, int_visits, stg_environment
 --
 -- An allergy is a diagnosis in one of the groups. Where somebody lives is where their last visit
--- was. The last measured day counts, if it is not older than some days.
+-- was. The last day on which pollen was measured counts, if it is not older than some days.
 
 with
 
 coded as (
 
     select
-        identity.person_id,
-        coalesce(raw_encounter.diagnosis_groups, '') as code_groups
-    from raw_encounter
-    inner join identity on raw_encounter.identifier = identity.identifier
+        person_id,
+        coalesce(diagnosis_groups, '') as code_groups
+    from stg_encounter
     union all
     select
-        identity.person_id,
-        coalesce(raw_care_code.code_group, '') as code_groups
-    from raw_care_code
-    inner join identity on raw_care_code.identifier = identity.identifier
+        person_id,
+        coalesce(code_group, '') as code_groups
+    from stg_care_code
 
 ),
 
@@ -61,7 +59,8 @@ measured as (
         row_number() over (partition by place order by day desc) as place_in_time
     from stg_environment
     where
-        day
+        coalesce(pollen_tree, pollen_grass, pollen_weed) is not null
+        and day
         between cast($now at time zone $timezone as date) - cast($days as integer)
         and cast($now at time zone $timezone as date)
 

@@ -8,7 +8,7 @@ ahead as (
 
     select distinct person_id
     from stg_appointment
-    where is_booked and starts_at > $now
+    where status = 'booked' and starts_at > $now
 
 ),
 

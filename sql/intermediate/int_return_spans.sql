@@ -51,10 +51,13 @@ bookings as (
 
 ahead as (
 
-    select distinct bookings.person_id
-    from bookings
+    select distinct stg_appointment.person_id
+    from stg_appointment
     cross join edges
-    where bookings.starts_at >= edges.last_at and bookings.booked_at < edges.last_at
+    where
+        stg_appointment.status = 'booked'
+        and stg_appointment.starts_at >= edges.last_at
+        and stg_appointment.booked_at < edges.last_at
 
 ),
 
