@@ -44,8 +44,8 @@ def visit(who: str, booked: int, starts: int, status: str = "fulfilled"):
                        service_line="dental")  # fmt: skip
 
 
-def said(who: str, allowed: bool):
-    return Preference(f"{who} p", "email", "marketing", allowed, SEEN + DAY, patient_id=who)
+def said(who: str, allowed: bool, since=SEEN + DAY):
+    return Preference(f"{who} {since}", "email", "marketing", allowed, since, patient_id=who)
 
 
 ARRIVED = {"delivered_at": ASKED, "opened_at": ASKED + DAY}
@@ -64,9 +64,10 @@ def warehouse():
         *silent("gus", "treated", bounced_at=ASKED + DAY),
         *silent("hal", "treated", sent_at=None),
         *silent("ivy", "holdout", visit("ivy", 3, 9)),
-        *silent("jon", "", said("jon", True)),
+        # What is said after that day, or was said before another word, tells nothing of it.
+        *silent("jon", "", said("jon", True), said("jon", False, LAST)),
         *silent("ned", "", said("ned", True)),
-        *silent("kim", "", said("kim", False)),
+        *silent("kim", "", said("kim", True), said("kim", False, SEEN + 2 * DAY)),
         *silent("lea", ""),
         *silent("max", "", line="orthopedics"),
         payment("p", "ann", ASKED + 30 * DAY, "80"),

@@ -2,7 +2,7 @@
 -- grain: cohort_month, campaign, channel, arm, months_silent, service_line, location, state,
 --   reached, reason, currency
 -- inputs: int_reactivation_outcomes, int_lapse, int_reach, stg_message, stg_appointment,
---   stg_preference, stg_holding, stg_capped, identity, setting_report
+--   stg_preference_change, stg_holding, stg_capped, identity, setting_report
 --
 -- `reached` is the furthest of 1 silent, 2 to be called back, 3 consented, 4 contacted,
 -- 5 delivered, 6 responded, 7 booked, 8 kept, 9 retained, and `reason` why not the next: so each
@@ -81,19 +81,36 @@ ahead as (
 
 ),
 
-said as (
+-- What was said of a channel last, by then: what was said since tells nothing of that day.
+spoken as (
 
     select
         ruled.person_id,
         ruled.flow,
         ruled.assigned_at,
-        max(case when stg_preference.allowed then 1 else 0 end) as allowed
+        said_then.allowed,
+        row_number() over (
+            partition by ruled.person_id, ruled.flow, ruled.assigned_at, said_then.channel
+            order by said_then.since desc, case when said_then.allowed then 1 else 0 end asc
+        ) as place
     from ruled
-    inner join stg_preference
+    inner join stg_preference_change as said_then
         on
-            ruled.person_id = stg_preference.person_id
-            and ruled.assigned_at >= stg_preference.since
-    where ruled.arm = 'none' and stg_preference.purpose = 'marketing'
+            ruled.person_id = said_then.person_id
+            and ruled.assigned_at >= said_then.since
+    where ruled.arm = 'none' and said_then.purpose = 'marketing'
+
+),
+
+said as (
+
+    select
+        person_id,
+        flow,
+        assigned_at,
+        max(case when allowed then 1 else 0 end) as allowed
+    from spoken
+    where place = 1
     group by 1, 2, 3
 
 ),
