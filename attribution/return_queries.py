@@ -91,10 +91,16 @@ def return_calibration(at: Marts) -> pd.DataFrame:
 
 
 def message_costs(at: Marts, currency: str) -> dict[str, float]:
-    """What reaching a person by each channel has cost, over all campaigns; 0 where unknown."""
+    """What reaching a silent person by each channel has cost; 0 where unknown.
+
+    Of the campaigns that reach them alone: reminders and tips go by the same channels.
+    """
+    theirs = sa.exists().where(
+        REACTIVATION.c.channel == SPEND.c.channel, REACTIVATION.c.campaign == SPEND.c.campaign
+    )
     spent = (
         sa.select(SPEND.c.channel, sa.func.sum(SPEND.c.spend_micros).label("micros"))
-        .where(SPEND.c.currency == currency, SPEND.c.channel.in_(CHANNELS))
+        .where(SPEND.c.currency == currency, SPEND.c.channel.in_(CHANNELS), theirs)
         .group_by(SPEND.c.channel)
     )
     reached = (

@@ -125,7 +125,8 @@ where int_visits.person_id = ripe.person_id and int_visits.visited_at
 """
 _MONEY = """
 select coalesce(sum(amount_micros), 0) / 1e6 from stg_payment
-where stg_payment.person_id = ripe.person_id and stg_payment.posted_at
+where stg_payment.person_id = ripe.person_id
+and stg_payment.currency = (select currency from setting_report) and stg_payment.posted_at
 """
 _AFTER_SPAN = "> ripe.assigned_at and {column} <= ripe.assigned_at + $days * interval '1 day'"
 _BEFORE_SPAN = "<= ripe.assigned_at and {column} > ripe.assigned_at - interval '365 days'"

@@ -3,7 +3,8 @@
 -- inputs: stg_touchpoint, stg_call, stg_contact, stg_message, stg_ad_spend, stg_web_sessions,
 --   stg_claimed_conversions, stg_key_events, setting_report
 --
--- Rules are matched on these few combinations, never on millions of rows.
+-- Rules are matched on these few combinations, never on millions of rows. Spend is of the report's
+-- currency: amounts of several are no sum.
 
 with
 
@@ -91,13 +92,17 @@ dated as (
     select
         'ad_spend' as origin,
         'ad_spend' as kind,
-        utm_source,
-        utm_medium,
-        utm_campaign,
-        campaign_id,
-        spend_micros,
-        day
+        stg_ad_spend.utm_source,
+        stg_ad_spend.utm_medium,
+        stg_ad_spend.utm_campaign,
+        stg_ad_spend.campaign_id,
+        case
+            when stg_ad_spend.currency = setting_report.currency then stg_ad_spend.spend_micros
+            else 0
+        end as spend_micros,
+        stg_ad_spend.day
     from stg_ad_spend
+    cross join setting_report
     union all
     select
         'web_sessions' as origin,

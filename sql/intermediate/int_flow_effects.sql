@@ -7,7 +7,7 @@
 -- people with a booking, with a kept visit. `kept`, `cents` and the sums of squares and products
 -- are sums over people, of the days after and (`before_`) of the year before: they are all that a
 -- difference of two arms, adjusted for the year before, and its interval need. Money is in
--- hundredths, of all currencies together, as the results of outreach are.
+-- hundredths of the report's currency, as in the results of outreach.
 
 with
 
@@ -141,9 +141,11 @@ payments as (
             ) / 10000 as bigint
         ) as before_cents
     from people
+    cross join setting_report
     inner join stg_payment
         on
             people.person_id = stg_payment.person_id
+            and setting_report.currency = stg_payment.currency
             and stg_payment.posted_at > people.assigned_at - interval '365' day
             and stg_payment.posted_at <= people.assigned_at + interval '90' day
     where people.is_over = 1
