@@ -8,7 +8,7 @@ def _kinds() -> tuple[Definition, ...]:
         Definition(
             "leads",
             "Leads",
-            "First inquiries: a form, an answered call, a chat or a referral order.",
+            "First inquiries: a form, an answered first call or a new contact of the CRM.",
             "Counted in the week of the inquiry.",
             "count",
         ),

@@ -18,7 +18,10 @@ class Facts:
 
 
 # What was different, in words, each time a sentence or a formula was changed; oldest first.
-CHANGES: dict[str, tuple[str, ...]] = {}
+CHANGES: dict[str, tuple[str, ...]] = {
+    "leads": ("Says which inquiries are counted: no chats or referrals. The number is as before.",),
+    "engaged": ("No longer says that calls are counted, which they never were.",),
+}
 
 _OVERVIEW = ("overview", "channels")
 _WIDE = ("overview", "channels", "attribution", "forecast")

@@ -24,7 +24,7 @@ def _funnel() -> tuple[Definition, ...]:
         Definition(
             "engaged",
             "Engaged",
-            "Contacted patients who opened, clicked, replied, called or booked.",
+            "Contacted patients who opened, clicked, replied or booked.",
             "",
             "count",
         ),

@@ -3,7 +3,8 @@
 -- inputs: int_lost_touches, int_lost_journeys, int_kinds, int_service_lines, setting_report
 --
 -- Paths are as in int_won_paths. A lost journey is for the service line that its last touch with
--- one speaks for, and counts in the quarter in which it was given up.
+-- one speaks for, and counts in the quarter in which the week begins that it was given up in, as
+-- conversions count by their week.
 
 with
 
@@ -15,7 +16,14 @@ quarters as (
         moments.moment,
         cast(
             date_trunc(
-                'quarter', to_timestamp(moments.moment * 900) at time zone setting_report.timezone
+                'quarter',
+                date_trunc(
+                    'week',
+                    cast(
+                        to_timestamp(moments.moment * 900) at time zone setting_report.timezone
+                        as date
+                    )
+                )
             ) as date
         ) as quarter
     from (

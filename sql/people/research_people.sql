@@ -187,7 +187,9 @@ final as (
         coalesce(first_touches.channel, '') as first_channel,
         coalesce(contacts.channel, '') as lead_source,
         case
-            when leads.first_lead <= visits.first_visit + interval '1' day
+            when
+                cast(leads.first_lead at time zone setting_report.timezone as date)
+                <= visits.first_visit
                 then date_diff(
                     'day',
                     cast(leads.first_lead at time zone setting_report.timezone as date),
