@@ -98,10 +98,14 @@ def test_a_journey_is_lost_once_the_lookback_has_passed(warehouse):
         ("America/New_York", "2024-04-02 04:00", "2024-07-01"),
         ("Asia/Kathmandu", "2024-04-01 18:14", "2024-04-01"),
         ("Asia/Kathmandu", "2024-04-01 18:15", "2024-07-01"),
+        # The first of January 2025 is in a week of December, as conversions of that day are.
+        ("UTC", "2024-10-04 12:00", "2024-10-01"),
+        ("UTC", "2024-10-07 23:59", "2024-10-01"),
+        ("UTC", "2024-10-08 00:00", "2025-01-01"),
     ],
 )
 def test_a_lost_journey_is_of_the_quarter_of_its_own_clock(zone, last, quarter):
-    """It is given up 90 days after its last touch: here about midnight of the first of July."""
+    """It is given up 90 days after its last touch, and counts by the week of that day."""
     lost = [touch(f"t{i}", f"p{i}", at(last), MAIL) for i in range(11)]
     warehouse = Warehouse(CreditSettings(timezone=zone), of=("paths",))
     warehouse.build(*lost, booked("zoe", at(last) + 99 * DAY))

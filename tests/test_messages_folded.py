@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import permutations
 
 import pytest
-from warehouse_fixtures import MODELS_IN_ORDER, Warehouse, at, message
+from warehouse_fixtures import Warehouse, at, made_of, message
 
 from attribution.transform import build, run_checks
 from connectors.contract import MessageEvent, Preference, Withdrawn
@@ -14,7 +14,7 @@ NOON = at("2024-05-15 12:00")
 MINUTE = timedelta(minutes=1)
 
 
-FOLDED = [model for model in MODELS_IN_ORDER if model.name in ("stg_message", "stg_preference")]
+FOLDED = made_of(("stg_message", "stg_preference"))
 
 
 class Folding(Warehouse):
@@ -206,3 +206,27 @@ def test_a_permission_that_was_withdrawn_is_none_and_a_refusal_stands(warehouse)
         Withdrawn("preference", "1", NOON + MINUTE, "deleted"),
     )
     assert warehouse.rows("select channel, allowed from stg_preference") == [("email", True)]
+
+
+@pytest.mark.parametrize(
+    ("more", "arrived"),
+    [
+        ({}, [True, True, True, False]),
+        # Where anybody is told of the flow, what nobody tells of did not arrive.
+        ({"delivered_at": NOON}, [False, True, True, False]),
+    ],
+)
+def test_where_no_delivery_is_told_what_did_not_bounce_arrived(warehouse, more, arrived):
+    sent = {"sent_at": NOON}
+    warehouse.build(
+        message("1", "ann", "tips", NOON, **sent),
+        message("2", "ben", "tips", NOON, **sent, **more),
+        message("3", "cat", "tips", NOON, **sent, bounced_at=NOON, opened_at=NOON + MINUTE),
+        message("4", "dan", "tips", NOON, **sent, bounced_at=NOON),
+        message("5", "eve", "tips", NOON, arm="holdout"),
+        message("6", "eve", "recall", NOON, **sent, delivered_at=NOON),  # of another flow
+    )
+    rows = warehouse.rows(
+        "select has_arrived from stg_message where flow = 'tips' order by message_id"
+    )
+    assert [row[0] for row in rows] == [*arrived, False]

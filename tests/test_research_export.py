@@ -24,7 +24,7 @@ from warehouse_fixtures import Warehouse, appointment, at, encounter, message, p
 from attribution import audit, people
 from attribution.cli import main
 from attribution.errors import BadInput, NotAllowed, SettingsError, StorageError
-from attribution.models.parameters import setting_timeline
+from attribution.models.parameters import CreditSettings, setting_timeline
 from attribution.paths import Home
 from attribution.people import Permit
 from attribution.research import columns, files, hierarchies, rare, registry, zip3
@@ -611,3 +611,21 @@ def test_settings_can_only_be_stricter(tmp_path, said, problem):
     home.config.write_text(f"[research]\n{said}\n", encoding="utf-8")
     with pytest.raises(SettingsError, match=problem):
         research_rules(home)
+
+
+@pytest.mark.parametrize(
+    ("zone", "asked", "came", "days"),
+    [
+        ("America/Los_Angeles", "2024-05-15 00:00", "2024-05-15 01:00", 0),
+        ("America/Los_Angeles", "2024-05-14 01:00", "2024-05-15 01:00", 1),
+        ("Europe/Berlin", "2024-05-15 22:30", "2024-05-15 12:00", None),
+    ],
+)
+def test_a_lead_led_to_a_visit_of_its_own_day_or_a_later_one(zone, asked, came, days):
+    built = Warehouse(CreditSettings(timezone=zone), of=("research_people",)).build(
+        Person("p1", birth_year=1980),
+        touch("t1", "p1", at(asked), kind="form"),
+        appointment("a1", "p1", at(came), at(came)),
+    )
+    assert built.rows("select lead_days from research_people") == [(days,)]
+    built.close()

@@ -353,7 +353,7 @@ def test_free_space_is_reckoned_from_the_published_generation(home):
 
 @pytest.mark.parametrize(
     ("has", "takes"),
-    [(2**30, "1000MB"), (4 * 2**30, "2147MB"), (6 * 2**30, "2200MB"), (2**40, "2200MB")],
+    [(2**30, "1000MB"), (4 * 2**30, "2147MB"), (6 * 2**30, "2600MB"), (2**40, "2600MB")],
 )
 def test_a_build_takes_half_of_the_memory_within_bounds(has, takes):
     assert build_memory.share(has) == takes

@@ -20,6 +20,9 @@ class Facts:
 # What was different, in words, each time a sentence or a formula was changed; oldest first.
 CHANGES: dict[str, tuple[str, ...]] = {
     "leads": ("Says which inquiries are counted: no chats or referrals. The number is as before.",),
+    "messages_delivered": (
+        "Of flows whose carrier never tells, what was sent and did not bounce counts as delivered.",
+    ),
     "engaged": ("No longer says that calls are counted, which they never were.",),
 }
 

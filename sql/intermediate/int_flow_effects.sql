@@ -34,15 +34,7 @@ answers as (
     select
         flow,
         person_id,
-        max(
-            case
-                when
-                    was_sent
-                    and coalesce(delivered_at, machine_opened_at, unsubscribed_at) is not null
-                    then 1
-                else 0
-            end
-        ) as delivered,
+        max(case when has_arrived then 1 else 0 end) as delivered,
         max(case when was_sent and has_responded then 1 else 0 end) as responded
     from stg_message
     where person_id is not null
@@ -68,7 +60,7 @@ people as (
             else 0
         end as is_over,
         case
-            when answers.delivered + answers.responded > 0 and assigned.arm = 'treated' then 1
+            when answers.delivered = 1 and assigned.arm = 'treated' then 1
             else 0
         end as reached,
         case when assigned.arm = 'treated' then answers.responded else 0 end as responded

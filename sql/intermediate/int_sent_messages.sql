@@ -3,9 +3,9 @@
 -- inputs: stg_message, stg_contact, setting_report
 --
 -- Who cannot be identified is one of their own. `channel_wish` says whether the channel is the one
--- that the person prefers in the CRM. What was answered has arrived, whatever its sender was told.
--- `had_30` and `had_90` count the messages of all flows and channels that were sent to the person
--- in so many days before, this one included; `block` is the first Monday of its four weeks.
+-- that the person prefers in the CRM. `had_30` and `had_90` count the messages of all flows and
+-- channels that were sent to the person in so many days before, this one included; `block` is the
+-- first Monday of its four weeks.
 
 with
 
@@ -56,17 +56,7 @@ sent as (
         case when stg_message.replied_at is null then 0 else 1 end as replied,
         case when stg_message.has_responded then 1 else 0 end as responded,
         case when stg_message.unsubscribed_at is null then 0 else 1 end as opted_out,
-        case
-            when
-                stg_message.has_responded
-                or coalesce(
-                    stg_message.delivered_at,
-                    stg_message.machine_opened_at,
-                    stg_message.unsubscribed_at
-                ) is not null
-                then 1
-            else 0
-        end as delivered
+        case when stg_message.has_arrived then 1 else 0 end as delivered
     from stg_message
     cross join setting_report
     left join wishes on stg_message.person_id = wishes.person_id and wishes.place = 1

@@ -141,39 +141,16 @@ capped as (
 
 ),
 
-telling as (
-
-    select flow
-    from stg_message
-    where purpose = 'marketing'
-    group by flow
-    having count(delivered_at) > 0
-
-),
-
 arrivals as (
 
     select
-        stg_message.person_id,
-        stg_message.flow,
-        max(
-            case
-                when
-                    stg_message.was_sent
-                    and (
-                        stg_message.delivered_at is not null
-                        or stg_message.has_responded
-                        or (telling.flow is null and stg_message.bounced_at is null)
-                    )
-                    then 1
-                else 0
-            end
-        ) as delivered,
-        max(case when stg_message.bounced_at is null then 0 else 1 end) as bounced,
-        max(case when stg_message.unsubscribed_at is null then 0 else 1 end) as left_us
+        person_id,
+        flow,
+        max(case when has_arrived then 1 else 0 end) as delivered,
+        max(case when bounced_at is null then 0 else 1 end) as bounced,
+        max(case when unsubscribed_at is null then 0 else 1 end) as left_us
     from stg_message
-    left join telling on stg_message.flow = telling.flow
-    where stg_message.purpose = 'marketing' and stg_message.person_id is not null
+    where purpose = 'marketing' and person_id is not null
     group by 1, 2
 
 ),

@@ -8,8 +8,9 @@
 -- was withdrawn, are messages of their own, which were not sent if they bounced or were dropped and
 -- nothing shows that they arrived. What a message cost and what its events cost may be in different
 -- currencies, so they stand apart. A flow is its own campaign: messages have no tags, so the flow's
--- name stands in for them. `topic` is what a flow is about where its name says so: tips, pollen,
--- video or reactivation.
+-- name stands in for them. A message `has_arrived` if its carrier said so or something came of it;
+-- of a flow whose carrier never says so, if it was sent and did not bounce. `topic` is what a flow
+-- is about where its name says so: tips, pollen, video or reactivation.
 
 with
 
@@ -210,6 +211,16 @@ messages as (
 
 ),
 
+-- Flows of which anybody tells what was delivered.
+telling as (
+
+    select flow
+    from messages
+    group by flow
+    having count(delivered_at) > 0
+
+),
+
 final as (
 
     select
@@ -234,6 +245,19 @@ final as (
         messages.arm = 'treated' and messages.sent_at is not null as was_sent,
         coalesce(messages.opened_at, messages.clicked_at, messages.replied_at) is not null
             as has_responded,
+        messages.arm = 'treated'
+        and messages.sent_at is not null
+        and (
+            coalesce(
+                messages.delivered_at,
+                messages.opened_at,
+                messages.clicked_at,
+                messages.replied_at,
+                messages.machine_opened_at,
+                messages.unsubscribed_at
+            ) is not null
+            or (telling.flow is null and messages.bounced_at is null)
+        ) as has_arrived,
         messages.sent_at,
         messages.delivered_at,
         messages.opened_at,
@@ -248,6 +272,7 @@ final as (
         messages.event_cost_micros
     from messages
     left join identity on messages.identifier = identity.identifier
+    left join telling on messages.flow = telling.flow
 
 )
 
