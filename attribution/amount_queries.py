@@ -80,7 +80,7 @@ def conversions_by_service_line(at: Marts, scope: Scope, currency: str) -> pd.Da
 
 def credit_by_campaign(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     """What the scope's model credits. Columns: channel, campaign, kind, conversions, value."""
-    mart = _credit(at, scope)
+    mart = credit_mart(at, scope)
     grain = (mart.c.channel, mart.c.campaign, mart.c.kind)
     statement = (
         sa.select(
@@ -106,7 +106,7 @@ def credit_in_spans(
     Or `by` service_line or location. All in one look: the spans may overlap, and the scope's own
     weeks do not count.
     """
-    mart = _credit(at, scope)
+    mart = credit_mart(at, scope)
     amount = sa.case(
         (mart.c.kind != "collected", mart.c.conversions),
         (mart.c.currency == currency, sa.cast(mart.c.value_micros, sa.Double) / MICROS),
@@ -275,7 +275,7 @@ def _spend(
     )
 
 
-def _credit(at: Marts, scope: Scope) -> sa.FromClause:
+def credit_mart(at: Marts, scope: Scope) -> sa.FromClause:
     """Where the scope's model finds its credit, by the day that the scope counts by."""
     if scope.model in SHARED and date_basis.moved(scope, protected=at.protected):
         return date_basis.credited(scope, scope.model)

@@ -5,8 +5,9 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
+from attribution.amount_queries import credit_mart
 from attribution.metrics import KINDS
-from attribution.narrowing import MICROS
+from attribution.narrowing import MICROS, in_dimensions
 from attribution.queries import CREDIT, SPEND, Marts, Scope
 
 AMOUNTS = ("spend", *KINDS.values())
@@ -16,29 +17,34 @@ APPOINTMENTS = sa.table(
 )
 
 
-def by_channel_and_week(at: Marts, model: str, currency: str) -> pd.DataFrame:
-    """What each channel cost and what a model credits to it, week by week, of all weeks.
+def by_channel_and_week(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+    """What each channel cost and what the scope's model credits to it, week by week, of all weeks.
 
-    Columns: channel, week, spend, leads, booked, kept, new_patients, collected; money in whole
-    units of `currency`. Without a row is what has none of them.
+    Of the scope's service lines and locations, by the day that it counts by. Columns: channel,
+    week, spend, leads, booked, kept, new_patients, collected; money in whole units of `currency`.
+    Without a row is what has none of them.
     """
-    grain = [CREDIT.c.channel, CREDIT.c.week]
+    mart = credit_mart(at, scope)
+    grain = [mart.c.channel, mart.c.week]
     amounts = [
         sa.func.sum(
             sa.case(
-                (CREDIT.c.kind == kind, _amount(kind, currency)),
+                (mart.c.kind == kind, _amount(mart, kind, currency)),
                 else_=sa.literal(0.0),
             )
         ).label(name)
         for kind, name in KINDS.items()
     ]
     credit = at.ask(
-        sa.select(*grain, *amounts).where(CREDIT.c.model == model).group_by(*grain).order_by(*grain)
+        sa.select(*grain, *amounts)
+        .where(mart.c.model == scope.model, *in_dimensions(mart, scope))
+        .group_by(*grain)
+        .order_by(*grain)
     )
     placed = [SPEND.c.channel, SPEND.c.week]
     spend = at.ask(
         sa.select(*placed, (sa.func.sum(SPEND.c.spend_micros) / float(MICROS)).label("spend"))
-        .where(SPEND.c.currency == currency)
+        .where(SPEND.c.currency == currency, *in_dimensions(SPEND, scope))
         .group_by(*placed)
         .order_by(*placed)
     )
@@ -48,11 +54,11 @@ def by_channel_and_week(at: Marts, model: str, currency: str) -> pd.DataFrame:
     return frame[["channel", "week", *AMOUNTS]].astype(numbers).fillna(dict.fromkeys(AMOUNTS, 0.0))
 
 
-def _amount(kind: str, currency: str) -> sa.ColumnElement[float]:
+def _amount(mart: sa.FromClause, kind: str, currency: str) -> sa.ColumnElement[float]:
     if kind != "collected":
-        return sa.cast(CREDIT.c.conversions, sa.Double)
-    money = sa.cast(CREDIT.c.value_micros, sa.Double) / float(MICROS)
-    return sa.case((CREDIT.c.currency == currency, money), else_=sa.literal(0.0))
+        return sa.cast(mart.c.conversions, sa.Double)
+    money = sa.cast(mart.c.value_micros, sa.Double) / float(MICROS)
+    return sa.case((mart.c.currency == currency, money), else_=sa.literal(0.0))
 
 
 def appointments_of_lines(at: Marts, scope: Scope) -> pd.DataFrame:

@@ -14,7 +14,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import duckdb
-import marts_fixture as made_up
 import openpyxl
 import pandas as pd
 import pptx
@@ -22,6 +21,7 @@ import pypdf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reports_fixture import ABOUT, LAST, SCOPE, two_generations
 from sheet_formulas import evaluated
 
 from attribution import audit
@@ -29,9 +29,7 @@ from attribution.cli import main
 from attribution.errors import BadInput
 from attribution.metrics import METRICS
 from attribution.paths import Home
-from attribution.queries import Scope
 from attribution.reports import catalog, printed, slides
-from attribution.reports.about import about_report
 from attribution.reports.assembling import Asked
 from attribution.reports.cells import guarded, text
 from attribution.reports.channels import document_csv
@@ -39,43 +37,17 @@ from attribution.reports.contents import DOCUMENTS
 from attribution.reports.document import Chart, Document, Section, known
 from attribution.reports.drawing import draw, sparkline
 from attribution.reports.ratios import RATIOS
-from attribution.reports.restated import Reported, compared
 from attribution.reports.workbook import workbook
-from attribution.ui.freshness import Freshness
 from attribution.ui.view import Column, Metric, Table, measured
 from attribution.ui.views import board
 
-LAST = made_up.LAST_WEEK
-SCOPE = Scope(LAST - timedelta(weeks=12), LAST)
-ABOUT = about_report("Report", 1, SCOPE, Freshness("fresh", 1, None), small_cells=True)
 HOSTILE = '=cmd|1 #read("/etc/passwd") $x$ *b* [l] </text><script>alert(1)</script> @x \\ "'
 REPORTS = tuple(catalog.REPORTS)
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Generation 1, and after it one more with a week added and weeks restated."""
-    home = made_up.make_home(tmp_path_factory.mktemp("files") / "home")
-    shutil.copytree(home.generation(1), home.generation(2))
-    newer = LAST + timedelta(weeks=1)
-    for name in ("marts.duckdb", "viewers.duckdb"):
-        with duckdb.connect(str(home.generation(2) / name)) as marts:
-            for table in ("credit", "spend", "conversions"):
-                marts.execute(
-                    f"insert into {table} select * replace (date '{newer}' as week)"
-                    f" from {table} where week = date '{LAST}'"
-                )
-            marts.execute(f"update about set value = '{newer}' where key = 'last_week'")
-            marts.execute(
-                "update spend set spend_micros = spend_micros + 1000000 where rowid = (select"
-                f" min(rowid) from spend where channel = 'display' and week = date '{LAST}')"
-            )
-            marts.execute(
-                "update credit set conversions = conversions + 2 where rowid = (select min(rowid)"
-                " from credit where model = 'position' and kind = 'booked'"
-                f" and channel = 'email' and week = date '{LAST - timedelta(weeks=2)}')"
-            )
-    return home
+    return two_generations(tmp_path_factory.mktemp("files") / "home")
 
 
 @pytest.fixture(scope="module")
@@ -330,78 +302,6 @@ def test_the_command_line_writes_it_and_it_is_written_down(home, monkeypatch, tm
     assert main(["export", "board", "--kind", "kept"]) == 2
     assert "Leave --kind out" in capfd.readouterr().err
     assert main(["export", "forecast", "--since-generation", "1"]) == 2
-
-
-# --- what is new ---------------------------------------------------------------------------------
-
-
-def test_what_is_new_and_restated_is_told_by_how_much(documents):
-    news = documents["channels"].news
-    added = LAST + timedelta(weeks=1, days=6)
-    assert f"1 week to {added.day} {added:%b %Y} is new" in news[0]
-    assert "+$1.00 spend" in news[1]
-    assert "+2 booked visits" in news[1]
-    assert "2 weeks" in news[1]
-    table = documents["channels"].sections[-1].table
-    rows = {row["channel"]: row for row in table.frame.to_dict("records")}
-    assert set(rows) == {"Display", "Email"}
-    assert rows["Display"]["spend_restated"] == pytest.approx(1.0)
-    assert rows["Display"]["weeks_restated"] == rows["Email"]["weeks_restated"] == 1
-    assert rows["Email"]["booked_restated"] == pytest.approx(2.0)
-    assert rows["Email"]["spend_restated"] == 0
-
-
-def test_folded_reports_compare_money_spent_alone(home):
-    made = catalog.render(home, 2, "board", "csv", since_generation=1).content.decode("utf-8-sig")
-    parts = {
-        row["number"] for row in csv.DictReader(io.StringIO(made)) if row["part"] == "Restated"
-    }
-    assert parts == {"weeks_restated", "spend_restated"}
-
-
-def test_a_report_outlives_its_generation_and_says_when_it_is_not_known(home, tmp_path):
-    moved = Home(tmp_path / "home")
-    shutil.copytree(home.folder, moved.folder)
-    shutil.rmtree(moved.reported, ignore_errors=True)
-    asked = Asked(moved, 2, SCOPE, ABOUT, protected=False, since_generation=1)
-    catalog.render(moved, 1, "channels", "csv", small_cells=True)
-    with_generation = DOCUMENTS["channels"](asked).news
-    shutil.rmtree(moved.generation(1))
-    assert DOCUMENTS["channels"](asked).news == with_generation
-    shutil.rmtree(moved.reported)
-    (said,) = DOCUMENTS["channels"](asked).news
-    assert said.startswith("The last report was of generation 1, which is no longer kept")
-    (same,) = DOCUMENTS["channels"](replace(asked, since_generation=2)).news
-    assert "same data" in same
-    (none,) = DOCUMENTS["channels"](replace(asked, since_generation=None)).news
-    assert none == "This report is compared with no earlier one."
-
-
-AMOUNT = st.floats(min_value=0, max_value=1e6, allow_nan=False)
-
-
-@settings(deadline=None, max_examples=15)
-@given(st.lists(st.tuples(AMOUNT, AMOUNT), min_size=1, max_size=6))
-def test_restatement_is_now_less_then(pairs):
-    weeks = [pd.Timestamp(LAST) - pd.Timedelta(weeks=i) for i in range(len(pairs))]
-
-    def told(generation: int, side: int) -> Reported:
-        frame = pd.DataFrame({"channel": "email", "week": weeks})
-        for name in ("spend", "leads", "booked", "kept", "new_patients", "collected"):
-            frame[name] = [pair[side] for pair in pairs]
-        return Reported(generation, weeks[0], frame)
-
-    found = compared(told(1, 0), told(2, 1), "USD", protected=False)
-    moved = [b - a for a, b in pairs if abs(b - a) >= 0.005]
-    if not any(abs(b - a) >= 1e-6 for a, b in pairs):
-        assert found.table is None
-        assert "Nothing that it told was restated." in found.sentences
-        return
-    assert found.table is not None
-    row = found.table.frame.to_dict("records")[0]
-    assert row["spend_restated"] == pytest.approx(sum(moved), abs=1e-6)
-    back = compared(told(2, 1), told(1, 0), "USD", protected=False).table.frame
-    assert back["collected_restated"].tolist() == pytest.approx([-row["collected_restated"]])
 
 
 # --- names from outside --------------------------------------------------------------------------

@@ -79,7 +79,7 @@ def in_words(section: Section) -> Section:
 def with_news(document: Document, asked: Asked) -> Document:
     """The report with what changed since the last one, what happened meanwhile, and the banner."""
     marts = queries.marts(asked.home, asked.generation, protected=asked.protected)
-    found: News = news(asked.home, marts, asked.scope.model, asked.since_generation)
+    found: News = news(asked.home, marts, asked.scope, asked.since_generation)
     sections = document.sections
     if found.table is not None:
         sections = (*sections, in_words(Section("Restated", found.table)))

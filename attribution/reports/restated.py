@@ -1,22 +1,25 @@
 """What is new and what was restated since the last report, by channel and week, and by how much.
 
 What a report told of each channel and week is kept beside the generations, which outlives them:
-a report that goes out weekly may be four refreshes old, and then its generation is gone.
+a report that goes out weekly may be four refreshes old, and then its generation is gone. Told and
+kept is what the report is about: its service lines and locations, by the day that it counts by.
 """
 
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 
 import orjson
 import pandas as pd
 
 from attribution import queries, warehouse
 from attribution.at_rest import write_whole
+from attribution.date_basis import OWN
 from attribution.metrics import ratio
 from attribution.paths import Home
-from attribution.queries import Marts
+from attribution.queries import WEEK, Marts, Scope
 from attribution.report_queries import AMOUNTS, by_channel_and_week
 from attribution.ui import formats
 from attribution.ui.view import Column, Table, measured
@@ -25,7 +28,7 @@ KEPT = 32
 TOLD = ("spend", "leads", "booked", "new_patients", "collected")
 LEAST = {"spend": 0.005, "collected": 0.005}  # below half a cent nothing was restated
 _LEAST_CREDIT = 1e-6
-_NAME = re.compile(r"(\d+)-(\w+)-(folded|whole)\.json")
+_NAME = re.compile(r"(\d+)-(\w+)-(folded|whole)(?:-[0-9a-f]{16})?\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +48,40 @@ class News:
     table: Table | None = None
 
 
-def news(home: Home, marts: Marts, model: str, since_generation: int | None) -> News:
-    """What is new and restated since a generation; says so where that is no longer known."""
-    now = reported(marts, model)
+def news(home: Home, marts: Marts, scope: Scope, since_generation: int | None) -> News:
+    """What is new and restated since a generation in the scope; says so where it is not known."""
+    now = reported(marts, scope)
     if home.writable:
         with suppress(OSError):  # a full disk must not stop a report; the next one tells less
-            _keep(home, now, model, protected=marts.protected)
+            _keep(home, now, scope, protected=marts.protected)
     if since_generation is None:
         return News(("This report is compared with no earlier one.",))
     if since_generation == marts.generation:
         return News((f"The last report was of the same data, generation {since_generation}.",))
-    before = _before(home, since_generation, model, protected=marts.protected)
+    before = _before(home, since_generation, scope, protected=marts.protected)
     if before is None:
         gone = (
             f"The last report was of generation {since_generation}, which is no longer kept, so "
             "what was restated since cannot be told."
         )
         return News((gone,))
+    before, now = (_in_period(each, scope) for each in (before, now))
     return compared(before, now, queries.about(marts).currency, protected=marts.protected)
 
 
-def reported(marts: Marts, model: str) -> Reported:
-    """What a generation says of each channel and week."""
+def reported(marts: Marts, scope: Scope) -> Reported:
+    """What a generation says of each channel and week, of all weeks: the next period is another."""
     about = queries.about(marts)
-    frame = by_channel_and_week(marts, model, about.currency)
+    frame = by_channel_and_week(marts, scope, about.currency)
     last = pd.Timestamp(about.last_week)
     return Reported(marts.generation, last, frame[frame["week"] <= last])
+
+
+def _in_period(told: Reported, scope: Scope) -> Reported:
+    """What was told of the weeks of the scope; the last of them is the week before where none."""
+    first, until = pd.Timestamp(scope.since), pd.Timestamp(scope.until)
+    last = max(min(told.last_week, until), first - WEEK)
+    return replace(told, last_week=last, frame=told.frame[told.frame["week"].between(first, last)])
 
 
 def compared(before: Reported, now: Reported, currency: str, *, protected: bool) -> News:
@@ -169,9 +180,9 @@ def _share(change: float, whole: float) -> str:
     return formats.rate(abs(share)) if abs(share) >= 0.0005 else "less than 0.1%"
 
 
-def _before(home: Home, generation: int, model: str, *, protected: bool) -> Reported | None:
+def _before(home: Home, generation: int, scope: Scope, *, protected: bool) -> Reported | None:
     """What the last report told: from what was kept of it, or else from its generation."""
-    path = home.reported / _name(generation, model, protected=protected)
+    path = home.reported / _name(generation, scope, protected=protected)
     if path.is_file():
         kept = orjson.loads(path.read_bytes())
         frame = pd.DataFrame(kept["rows"], columns=["channel", "week", *AMOUNTS])
@@ -182,11 +193,11 @@ def _before(home: Home, generation: int, model: str, *, protected: bool) -> Repo
         return None
     if protected and not warehouse.holds_viewers(home, generation):
         return None
-    return reported(queries.marts(home, generation, protected=protected), model)
+    return reported(queries.marts(home, generation, protected=protected), scope)
 
 
-def _keep(home: Home, now: Reported, model: str, *, protected: bool) -> None:
-    path = home.reported / _name(now.generation, model, protected=protected)
+def _keep(home: Home, now: Reported, scope: Scope, *, protected: bool) -> None:
+    path = home.reported / _name(now.generation, scope, protected=protected)
     if path.is_file():
         return
     home.reported.mkdir(mode=0o700, exist_ok=True)
@@ -199,5 +210,9 @@ def _keep(home: Home, now: Reported, model: str, *, protected: bool) -> None:
             each.unlink(missing_ok=True)
 
 
-def _name(generation: int, model: str, *, protected: bool) -> str:
-    return f"{generation}-{model}-{'folded' if protected else 'whole'}.json"
+def _name(generation: int, scope: Scope, *, protected: bool) -> str:
+    name = f"{generation}-{scope.model}-{'folded' if protected else 'whole'}"
+    if scope.service_lines or scope.locations or scope.basis != OWN:
+        chosen = orjson.dumps([scope.service_lines, scope.locations, scope.basis])
+        name += f"-{sha256(chosen).hexdigest()[:16]}"
+    return f"{name}.json"
