@@ -264,6 +264,39 @@ def test_a_banner_stands_in_every_format_that_is_read(home):
     assert any(banner in s.text_frame.text for s in first.shapes if s.has_text_frame)
 
 
+def test_a_report_says_by_which_day_it_counts_in_every_format(home):
+    scope = replace(SCOPE, basis="touch")
+    made = {
+        fmt: catalog.rendered(home, 2, "channels", fmt, scope, small_cells=True)
+        for fmt in catalog.FORMATS
+    }
+    assert {each.manifest["filters"]["basis"] for each in made.values()} == {"touch"}
+    words, remark = "The day of the touch", "the newest weeks are still filling"
+    first, *_ = pypdf.PdfReader(io.BytesIO(made["pdf"].content)).pages
+    assert squeezed(f"Counted by {words}") in squeezed(first.extract_text())
+    assert squeezed(remark) in pdf_text(made["pdf"].content)
+    book = openpyxl.load_workbook(io.BytesIO(made["xlsx"].content))
+    summary, about = (
+        [str(cell) for row in book[name].iter_rows(values_only=True) for cell in row if cell]
+        for name in ("Summary", "About")
+    )
+    assert any(f"Counted by: {words}" in cell for cell in summary)
+    assert about[about.index("Counted by") + 1] == words
+    assert any(remark in cell for cell in about)
+    slide = pptx.Presentation(io.BytesIO(made["pptx"].content)).slides[0]
+    shown = [shape.text_frame.text for shape in slide.shapes if shape.has_text_frame]
+    assert any(f"Counted by: {words}" in each for each in shown)
+    rows = list(csv.DictReader(io.StringIO(made["csv"].content.decode("utf-8-sig"))))
+    assert {row["counted_by"] for row in rows} == {words}
+
+
+def test_a_report_by_the_usual_day_says_it_in_its_manifest_alone(home):
+    made = catalog.rendered(home, 2, "channels", "csv", SCOPE, small_cells=True)
+    assert made.manifest["filters"]["basis"] == "own"
+    assert b"counted_by" not in made.content
+    assert ["Counted by"] not in [fact[:1] for fact in printed.printed(made.document)["facts"]]
+
+
 def test_what_there_is_not_is_refused(home):
     with pytest.raises(BadInput, match=r"no report 'gossip'\. Choose from: channels"):
         catalog.render(home, 2, "gossip", "csv")

@@ -1,9 +1,10 @@
 """What a report says of itself: whose it is, its filters in words, its model, its data's state."""
 
 import tomllib
+from collections.abc import Mapping
 from contextlib import suppress
 
-from attribution.date_basis import BASES
+from attribution.date_basis import BASES, OWN
 from attribution.metrics import KINDS, definition
 from attribution.models import MODELS
 from attribution.paths import Home
@@ -45,6 +46,15 @@ def about_report(
         "freshness": freshness.headline,
         "small_cells": SMALL_CELLS[small_cells],
     }
+
+
+def another_day(about: Mapping[str, str]) -> str:
+    """By which day a report counts, as choices call it; "" where it is the usual one.
+
+    What counts by days of its own, as the way back does, is never asked for another.
+    """
+    counted = about["counted_by"]
+    return "" if counted == BASES[OWN] else counted
 
 
 def organisation(home: Home) -> str:

@@ -12,6 +12,7 @@ from attribution.annotations import Annotation, every, within
 from attribution.errors import BadInput
 from attribution.paths import Home
 from attribution.queries import Scope
+from attribution.reports.about import another_day
 from attribution.reports.document import Document, Section
 from attribution.reports.restated import News, news
 from attribution.roles import Reader
@@ -53,9 +54,10 @@ def document_of(
     **more: object,
 ) -> Document:
     """A view of a page as a report of these sections; `more` are other fields of it."""
+    remark = [view.remark] if another_day(about) and view.remark else []
     said = {
         "warnings": view.warnings,
-        "notes": view.notes,
+        "notes": (*remark, *view.notes),
         "currency": view.currency,
         **more,
     }

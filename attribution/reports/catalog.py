@@ -259,5 +259,5 @@ def _filters(scope: Scope) -> dict[str, object]:
             return value.isoformat()
         return list(value) if isinstance(value, tuple) else value
 
-    names = ("since", "until", "kind", "model", "service_lines", "locations")
+    names = ("since", "until", "kind", "model", "service_lines", "locations", "basis")
     return {name: plain(getattr(scope, name)) for name in names}

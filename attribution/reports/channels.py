@@ -8,6 +8,7 @@ from typing import Literal
 import pandas as pd
 
 from attribution.errors import BadInput
+from attribution.reports.about import another_day
 from attribution.reports.cells import guarded, number, plain_number
 from attribution.reports.document import Document
 from attribution.ui.view import Column, Table, View, records
@@ -21,7 +22,8 @@ def channel_report(view: View, about: Mapping[str, str], fmt: Literal["csv", "xl
     if view.empty:
         raise BadInput(f"There is nothing to export. {view.empty}")
     if fmt == "csv":
-        return campaigns_csv(view.tables["campaigns"], view.currency, about["small_cells"])
+        campaigns = view.tables["campaigns"]
+        return campaigns_csv(campaigns, view.currency, about["small_cells"], another_day(about))
     # A second to import, and most exports of a script are CSV.
     from attribution.reports.contents import of_channels
     from attribution.reports.workbook import workbook
@@ -29,17 +31,20 @@ def channel_report(view: View, about: Mapping[str, str], fmt: Literal["csv", "xl
     return workbook(of_channels(view, about))
 
 
-def campaigns_csv(table: Table, currency: str, small_cells: str = "") -> bytes:
+def campaigns_csv(
+    table: Table, currency: str, small_cells: str = "", counted_by: str = ""
+) -> bytes:
     """One row for each channel and campaign, for machines: RFC 4180, UTF-8 with byte order mark.
 
     Numbers are plain, shares are fractions, undefined is empty; the last columns are the currency
-    of all amounts and, where it is known, whether small cells are in the file. The mark is what
-    makes Excel read the file as UTF-8.
+    of all amounts and, where they are known, whether small cells are in the file and by which day,
+    other than the usual one, it counts. The mark is what makes Excel read the file as UTF-8.
     """
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\r\n")
     short = small_cells.partition(":")[0]
-    said = {"currency": currency} | ({"small_cells": short} if short else {})
+    known = {"small_cells": short, "counted_by": counted_by}
+    said = {"currency": currency} | {name: value for name, value in known.items() if value}
     writer.writerow([*(column.name for column in table.columns), *said])
     written = [guarded if c.format == "text" else plain_number for c in table.columns]
     for row in table.frame.itertuples(index=False):
@@ -54,8 +59,8 @@ def document_csv(document: Document) -> bytes:
     Columns then: part, item, number, value, currency, small_cells; money in whole units, shares as
     fractions, days as 2026-11-16 in `item`.
     """
-    table = document.csv or every_number(document)
-    return campaigns_csv(table, document.currency, document.about["small_cells"])
+    table, about = document.csv or every_number(document), document.about
+    return campaigns_csv(table, document.currency, about["small_cells"], another_day(about))
 
 
 def every_number(document: Document) -> Table:

@@ -13,6 +13,7 @@ import orjson
 
 from attribution.errors import BadInput
 from attribution.metrics import Format
+from attribution.reports.about import another_day
 from attribution.reports.cells import text as legible
 from attribution.reports.document import Document, Section, known
 from attribution.reports.drawing import draw, sparkline
@@ -79,6 +80,7 @@ def printed(document: Document) -> dict[str, object]:
         "mark": MARK.read_text(encoding="utf-8"),
         "period": about["period"],
         "facts": [
+            *([["Counted by", day]] if (day := another_day(about)) else []),
             ["Credit model", about["model"]],
             ["Service lines", legible(about["service_lines"])],
             ["Locations", legible(about["locations"])],

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from attribution.errors import BadInput
+from attribution.reports.about import another_day
 from attribution.reports.cells import number
 from attribution.reports.document import Document, Section, known
 from attribution.reports.printed import card, written
@@ -63,6 +64,8 @@ class _Deck:
         document, about, parts = self._document, self._document.about, self._parts
         slide = parts.slide(document.title)
         facts = [about["period"], about["model"], about["freshness"]]
+        if day := another_day(about):
+            facts.insert(1, f"Counted by: {day}")
         if about["organisation"]:
             facts.insert(0, about["organisation"])
         top = parts.words(slide, [" · ".join(facts)], top=1.05, size=14, colour=QUIET)

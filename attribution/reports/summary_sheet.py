@@ -3,6 +3,7 @@
 from math import ceil
 from typing import Any
 
+from attribution.reports.about import another_day
 from attribution.reports.cells import number, text
 from attribution.reports.document import Document
 from attribution.reports.styles import QUIET, WARNING, Styles
@@ -23,7 +24,9 @@ def summary(sheet: Any, styles: Styles, document: Document) -> None:
         row = _said(sheet, row, about["organisation"], styles.make(font_color=QUIET))
     row = _said(sheet, row, document.title, styles.make(bold=True, font_size=18), 28)
     row = _said(sheet, row, document.question, styles.make(italic=True))
-    facts = (about["period"], f"Credit model: {about['model']}", about["freshness"])
+    facts = [about["period"], f"Credit model: {about['model']}", about["freshness"]]
+    if day := another_day(about):
+        facts.insert(1, f"Counted by: {day}")
     row = _said(sheet, row, " · ".join(facts), styles.make())
     row = _said(sheet, row, f"Small cells: {about['small_cells']}", styles.make())
     wrapped = styles.make(text_wrap=True, valign="top")

@@ -12,6 +12,7 @@ from typing import Any
 import xlsxwriter
 
 from attribution.metrics import Format
+from attribution.reports.about import another_day
 from attribution.reports.cells import TEXT_IS_TEXT, shortened, text
 from attribution.reports.document import Document
 from attribution.reports.grid import Grid
@@ -103,6 +104,8 @@ def _about(sheet: Any, styles: Styles, document: Document) -> None:
 def _facts(document: Document) -> Iterator[tuple[str, str]]:
     about = document.about
     yield "Period", about["period"]
+    if day := another_day(about):
+        yield "Counted by", day
     yield "Credit model", f"{about['model']}. {about['model_help']}"
     yield "Conversion", f"{about['conversion']} (what the share with a known channel is of)"
     yield "Service lines", about["service_lines"]
