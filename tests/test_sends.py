@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -351,3 +352,26 @@ def test_a_report_is_planned_held_and_sent_on_the_page(published, home, tmp_path
     assert "board: sent" in at.success[0].value.replace("\\", "")
     assert [path.suffix for path in sorted(tmp_path.glob("*channels*"))] == [".json", ".xlsx"]
     assert {"planned", "sent"} <= {each.label.split()[-1].lower() for each in at.metric}
+
+
+def test_a_preview_is_of_the_plan_and_the_data_as_they_are_now(published, home, tmp_path):
+    def shown() -> bool:
+        return any("small cells told together" in each.value for each in at.caption)
+
+    Manager(home, ADMIN, lambda: NOW).save("board", TABLE | {"folder": str(tmp_path)})
+    at = app().run()
+    at.switch_page(str(PAGES / "operations/reports.py")).run()
+    at.button(key="report_look").click().run()
+    assert shown()
+    at.run()
+    assert shown()
+    Manager(home, ADMIN, lambda: NOW).save("board", TABLE | {"format": "xlsx"})
+    at.run()
+    assert not shown()
+    at.button(key="report_look").click().run()
+    assert shown()
+    shutil.copytree(home.generation(1), home.generation(2))
+    home.current.write_text("2", encoding="ascii")
+    at.run()
+    assert not at.exception
+    assert not shown()

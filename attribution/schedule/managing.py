@@ -92,20 +92,24 @@ class Manager:
         with Books(self._home) as books:
             books.hold(name, "")
 
-    def preview(self, name: str) -> Rendered:
-        """The file that would be sent now, made as it would be; who takes it is written down."""
-        plan, generation = self._one(name), warehouse.current_generation(self._home)
-        if generation is None:
-            raise BadInput("Nothing is published yet, so there is nothing to look at.")
+    def stands_on(self, name: str) -> tuple[int | None, int | None]:
+        """What a preview is of: the current generation, and that of the report sent last."""
         with Books(self._home) as books:
             before = books.last_sent(name)
+        return warehouse.current_generation(self._home), before.generation if before else None
+
+    def preview(self, name: str) -> Rendered:
+        """The file that would be sent now, made as it would be; who takes it is written down."""
+        plan, (generation, before) = self._one(name), self.stands_on(name)
+        if generation is None:
+            raise BadInput("Nothing is published yet, so there is nothing to look at.")
         made = catalog.render(
             self._home,
             generation,
             plan.report,
             plan.format,
             said=plan.filters,
-            since_generation=before.generation if before else None,
+            since_generation=before,
             reader=RECIPIENT,
         )
         audit.record(

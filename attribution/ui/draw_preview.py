@@ -10,6 +10,7 @@ from attribution.reports.catalog import Rendered, pages
 from attribution.reports.channels import every_number
 from attribution.reports.document import Document
 from attribution.schedule.managing import Manager
+from attribution.schedule.plans import Plan
 from attribution.ui import draw_table, formats
 
 MIME = {
@@ -19,20 +20,28 @@ MIME = {
     "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
 }
 _KEPT = "report_preview"
+_Of = tuple[Plan, tuple[int | None, int | None]]
 _TALL, _ROWS = 720, 8  # pixels of pages at a time; rows of a part
 
 
-def look(mine: Manager, name: str) -> None:
+def look(mine: Manager, plan: Plan) -> None:
     """Make the file that would be sent now, and keep it to be looked at."""
     with st.spinner("The file is made as it would be sent."):
-        made = mine.preview(name)
-        st.session_state[_KEPT] = (name, made, pages(made))
+        of = _of(mine, plan)  # looked up first: what changes meanwhile drops what is made
+        made = mine.preview(plan.name)
+        st.session_state[_KEPT] = (of, made, pages(made))
 
 
-def preview(name: str) -> None:
-    """The file that would be sent now, with what its manifest says."""
-    kept: tuple[str, Rendered, tuple[bytes, ...]] | None = st.session_state.get(_KEPT)
-    if kept is None or kept[0] != name:
+def preview(mine: Manager, plan: Plan) -> None:
+    """The file that would be sent now, with what its manifest says.
+
+    A file of another plan, or made before it or the data changed, is not what would be sent.
+    """
+    kept: tuple[_Of, Rendered, tuple[bytes, ...]] | None = st.session_state.get(_KEPT)
+    if kept is None:
+        return
+    if kept[0] != _of(mine, plan):
+        del st.session_state[_KEPT]
         return
     made = kept[1]
     rows = made.manifest.get("rows")
@@ -57,6 +66,11 @@ def preview(name: str) -> None:
         _pages(kept[2])
     elif made.document is not None:
         _tables(made.document, str(made.manifest["format"]))
+
+
+def _of(mine: Manager, plan: Plan) -> _Of:
+    """What a file is made of; it is another file where any of this differs."""
+    return plan, mine.stands_on(plan.name)
 
 
 def _pages(pictures: tuple[bytes, ...]) -> None:

@@ -54,7 +54,7 @@ def one_report(mine: Manager, known: Known) -> None:
         plan, _since, held_by = known[name]
         with st.container(horizontal=True, gap="small"):
             if st.button("Preview", icon=":material/visibility:", key="report_look"):
-                _try(lambda: draw_preview.look(mine, name))
+                _try(lambda: draw_preview.look(mine, plan))
             with st.popover("Send now", icon=":material/send:", key="report_ask"):
                 st.caption(
                     f"To {formats.plain(_to(plan))}. Data that are late are marked on it; it is "
@@ -72,7 +72,7 @@ def one_report(mine: Manager, known: Known) -> None:
                     st.caption("What was sent stays in the history.")
                     if st.button("Remove it", key="report_remove"):
                         _try(lambda: _done(mine.remove, name, f"{name} is no longer planned."))
-        draw_preview.preview(name)
+        draw_preview.preview(mine, plan)
 
 
 def _send(mine: Manager, name: str) -> None:
