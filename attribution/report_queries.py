@@ -81,10 +81,11 @@ def appointments_of_lines(at: Marts, scope: Scope) -> pd.DataFrame:
     return at.ask(statement).astype(dict.fromkeys(_COUNTED, "float64"))
 
 
-def channels_of_lines(at: Marts, scope: Scope) -> pd.DataFrame:
+def channels_of_lines(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     """What the scope's model credits by service line. Columns: service_line, channel, conversions.
 
-    Empty where small cells are folded: credit knows no service lines there.
+    Of money only what is in `currency`. Empty where small cells are folded: credit knows no service
+    lines there.
     """
     columns = ["service_line", "channel", "conversions"]
     if at.protected:
@@ -96,11 +97,10 @@ def channels_of_lines(at: Marts, scope: Scope) -> pd.DataFrame:
         CREDIT.c.week.between(scope.since, scope.until),
         *_placed(CREDIT.c, scope),
     ]
-    amount = (
-        sa.func.sum(sa.cast(CREDIT.c.value_micros, sa.Double)) / float(MICROS)
-        if scope.kind == "collected"
-        else sa.cast(sa.func.sum(CREDIT.c.conversions), sa.Double)
-    )
+    if scope.kind == "collected":
+        # A channel that brought other money only is none of those that brought this.
+        conditions.append(CREDIT.c.currency == currency)
+    amount = sa.func.sum(_amount(CREDIT, scope.kind, currency))
     statement = (
         sa.select(*grain, amount.label("conversions"))
         .where(*conditions)

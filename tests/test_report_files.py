@@ -40,6 +40,7 @@ from attribution.reports.ratios import RATIOS
 from attribution.reports.workbook import workbook
 from attribution.ui.view import Column, Metric, Table, measured
 from attribution.ui.views import board
+from attribution.ui.views.service_lines import service_lines
 
 HOSTILE = '=cmd|1 #read("/etc/passwd") $x$ *b* [l] </text><script>alert(1)</script> @x \\ "'
 REPORTS = tuple(catalog.REPORTS)
@@ -452,6 +453,24 @@ def test_service_lines_agree_with_sums_of_their_own(home, documents, tmp_path):
         told = (row["line_show_rate"], row["booked_ahead"])
         assert told == pytest.approx(went[row["service_line"].lower()]), row["service_line"]
     assert len(rates) == 4
+
+
+def test_money_of_other_currencies_is_in_no_share_of_a_line(home, tmp_path):
+    abroad = Home(tmp_path / "home")
+    shutil.copytree(home.folder, abroad.folder)
+    with duckdb.connect(str(abroad.generation(1) / "marts.duckdb")) as marts:
+        marts.execute(
+            "insert into credit select * replace ('EUR' as currency,"
+            " value_micros * 1000 as value_micros) from credit"
+            " where kind = 'collected' and channel = 'direct'"
+        )
+    scope = replace(SCOPE, kind="collected")
+    here, there = (
+        service_lines(each, 1, scope, protected=False).tables["channels"].frame
+        for each in (home, abroad)
+    )
+    assert len(here) > 10
+    pd.testing.assert_frame_equal(here, there)
 
 
 def test_the_board_is_told_three_sentences_from_its_numbers(documents):

@@ -52,7 +52,7 @@ def build(marts: Marts, scope: Scope) -> View:
         tables={
             "lines": _table("Service lines", lines, SHOWN, whole.tables["service_lines"].note),
             "rates": _known_rates(_rates(marts, scope, placed, names)),
-            "channels": _channels(marts, scope),
+            "channels": _channels(marts, scope, whole.currency),
         },
         notes=(*_notes(marts, scope), *whole.notes),
         currency=whole.currency,
@@ -122,9 +122,9 @@ def _gone_on(marts: Marts, scope: Scope) -> dict[str, dict[str, float | None]]:
     return found
 
 
-def _channels(marts: Marts, scope: Scope) -> Table:
+def _channels(marts: Marts, scope: Scope, currency: str) -> Table:
     """The channels that are given most of each line."""
-    frame = report_queries.channels_of_lines(marts, scope)
+    frame = report_queries.channels_of_lines(marts, scope, currency)
     whole = frame.groupby("service_line")["conversions"].transform("sum")
     frame = frame.assign(share_of_line=frame["conversions"] / whole.where(whole > 0))
     order = ["service_line", "conversions", "channel"]
