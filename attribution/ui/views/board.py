@@ -27,6 +27,12 @@ _TOGETHER = (
     "it stands too high, and nought after it means no more than that."
 )
 
+# Where small cells are folded, whether it is late or of too few people is not told either.
+_UNTOLD = {
+    True: "of too few people to be told, or not reported yet",
+    False: "not reported yet",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class BoardView(View):
@@ -61,8 +67,8 @@ def build(marts: Marts, scope: Scope) -> BoardView:
         },
         tables=tables,
         sentences=(
-            growth(known, whole.currency),
-            price(known, whole.currency),
+            growth(known, whole.currency, protected=marts.protected),
+            price(known, whole.currency, protected=marts.protected),
             money_works(tables, scope, whole.currency),
         ),
         notes=(*([_TOGETHER] if marts.protected else []), *whole.notes),
@@ -70,25 +76,46 @@ def build(marts: Marts, scope: Scope) -> BoardView:
     )
 
 
-def growth(known: dict[str, Metric], currency: str) -> str:
-    """How patients and money changed, in one sentence."""
+def growth(known: dict[str, Metric], currency: str, *, protected: bool = False) -> str:
+    """How patients and money changed, in one sentence; where they are not told, that and why."""
     people, money = known["new_patients"], known["collected"]
     now = f"{formats.count(people.value)} new patients came"
+    if people.value is None:
+        now = f"The number of new patients is {_UNTOLD[protected]},"
     paid = f"{formats.money(money.value, currency)} was collected"
-    if people.before is None:
+    if money.value is None:
+        paid = f"the money collected is {_UNTOLD[protected]}"
+    if known["spend"].before is None:  # of spend all weeks are known
         return f"{now} and {paid}; there is no equally long period before to compare with."
-    return f"{now}, {changed(people)}, and {paid}, {changed(money)}."
+    if people.value is not None:
+        now += f", {changed(people)},"
+    if money.value is not None:
+        paid += f", {changed(money)}"
+    return f"{now} and {paid}."
 
 
-def price(known: dict[str, Metric], currency: str) -> str:
-    """What a patient cost, and how that changed, in one sentence."""
+def price(known: dict[str, Metric], currency: str, *, protected: bool = False) -> str:
+    """What a patient cost, and how that changed, in one sentence; without a price, why."""
     cost, back = known["blended_cac"], known["blended_roas"]
     if cost.value is None:
-        return "There was no spend, or nobody new, so a new patient has no price."
+        return _no_price(known, protected=protected)
     said = f"A new patient cost {formats.money(cost.value, currency)} of media"
     if cost.before is not None:
         said += f", {changed(cost)}"
+    if back.value is None:
+        return f"{said}; the money collected is {_UNTOLD[protected]}."
     return f"{said}; each {formats.symbol(currency)}1 of it stands beside {_back(back, currency)}."
+
+
+def _no_price(known: dict[str, Metric], *, protected: bool) -> str:
+    people = known["new_patients"].value
+    if not known["spend"].value:
+        return "There was no spend, so a new patient has no price."
+    if people is None:
+        untold = f"The number of new patients is {_UNTOLD[protected]}"
+        return f"{untold}, so what one of them cost is not told."
+    none = "There was no spend in the weeks that are reported" if people else "Nobody new came"
+    return f"{none}, so a new patient has no price."
 
 
 def money_works(tables: dict[str, Table], scope: Scope, currency: str) -> str:
@@ -118,6 +145,8 @@ def money_works(tables: dict[str, Table], scope: Scope, currency: str) -> str:
 
 def changed(metric: Metric) -> str:
     """A number against the period before, in words."""
+    if metric.before is None:
+        return "after too few before to be told"
     share = ratio(metric.value, metric.before)
     if share is None:
         return "after none before"
