@@ -27,6 +27,9 @@ from outreach.zones import zone_table
 # What a channel needs to know of somebody.
 KIND_OF = {"email": "email", "sms": "phone", "call": "phone", "direct_mail": "record"}
 _ASSIGNED = ("person_id", "identifier", "owner", "channel")
+# A message counts from when it left, which quiet hours, an approval or a busy server may put off
+# for long; until then from when it was planned.
+_HELD_AT = "case when state in ('planned', 'approved') then planned_at else at end"
 REASONS = consent.REASONS | {
     "nobody": "is no person that records could be joined to",
     "no_address": "has no address for any channel of the flow",
@@ -184,8 +187,8 @@ def _lend(
             }
         ),
         "past": outbox.table(
-            "select owner, flow, occasion, planned_at from message where "
-            f"(flow = ? or planned_at >= ?) and state in ({marks}) "
+            f"select owner, flow, occasion, {_HELD_AT} from message where "
+            f"(flow = ? or {_HELD_AT} >= ?) and state in ({marks}) "
             # What waits of this flow is planned anew: it may not be meant any more.
             "and not (flow = ? and state in ('planned', 'approved'))",
             (flow.name, since, flow.name),

@@ -4,7 +4,7 @@ import csv
 import shutil
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -127,7 +127,7 @@ def test_what_is_planned_twice_is_there_once_and_what_was_had_lately_is_not_plan
     again = planned(clinic, boxes)
     assert (again.planned, keep(again, outbox, clinic)) == (2, 0)
     assert outbox.counts("test") == {"planned": 2}
-    outbox.move([Change(row["key"], "sent") for row in outbox.rows("select key from message")])
+    left(outbox, NOW)
     had = planned(clinic, boxes)
     assert (had.planned, had.dropped["already"]) == (0, 2)
     add_flow(clinic, "other")
@@ -140,6 +140,36 @@ def test_what_is_planned_twice_is_there_once_and_what_was_had_lately_is_not_plan
     assert [(row["flow"], row["day"]) for row in left_out] == [("other", f"{NOW:%Y-%m-%d}")] * 2
     forget_messages(clinic, [left_out[0]["person_id"]], [])
     assert outbox.rows("select owner from capped") == [{"owner": left_out[1]["owner"]}]
+
+
+def left(outbox: Outbox, at: datetime, state: str = "sent") -> None:
+    """All that is in the outbox left, or may have, at an instant."""
+    outbox._connection.execute("update message set state = ?, at = ?", (state, at.isoformat()))
+
+
+@pytest.mark.parametrize("state", ["sent", "sending", "in_doubt"])
+def test_caps_and_rest_days_count_from_when_a_message_left(clinic, boxes, state):
+    """Planned in the evening it leaves a day later, and another flow is planned after that."""
+    *_rest, outbox = boxes
+    add_flow(clinic, "other")
+    keep(planned(clinic, boxes), outbox, clinic)
+    after = NOW + timedelta(days=1, minutes=10)
+    # What waits counts from when it was planned.
+    assert planned(clinic, boxes, "other", NOW + timedelta(hours=1)).dropped["capped"] == 2
+    assert planned(clinic, boxes, "other", after).planned == 2
+    left(outbox, NOW + timedelta(days=1), state)
+    assert planned(clinic, boxes, "other", after).dropped["capped"] == 2
+    assert planned(clinic, boxes, "other", after + timedelta(days=1)).planned == 2
+    # So also where it was planned before all of the days that caps and rests look back.
+    outbox._connection.execute("update message set occasion = 'another', planned_at = ?",
+                               (ago(40).isoformat(),))  # fmt: skip
+    assert planned(clinic, boxes, "other", after).dropped["capped"] == 2
+    add_flow(clinic, more="rest_days = 30")
+    try:
+        assert planned(clinic, boxes, now=NOW + timedelta(days=30)).dropped["rested"] == 2
+        assert planned(clinic, boxes, now=NOW + timedelta(days=32)).planned == 2
+    finally:
+        add_flow(clinic)
 
 
 def test_what_waits_is_planned_anew_and_taken_back_where_it_is_meant_no_more(clinic, boxes):
@@ -183,7 +213,7 @@ def test_messages_of_other_systems_and_ours_are_added_up(clinic, boxes):
     settings, contacts, outbox = boxes
     keep(planned(clinic, boxes), outbox, clinic)
     outbox._connection.execute(
-        "update message set state = 'sent', flow = 'other', planned_at = ?", (ago(2).isoformat(),)
+        "update message set state = 'sent', flow = 'other', at = ?", (ago(2).isoformat(),)
     )
     capped = {}
     for per_week in (1, 2, 3):
