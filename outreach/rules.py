@@ -1,6 +1,6 @@
 """What a flow may not do, whoever approves it: rules of docs/outreach.md that a file can break."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -12,6 +12,7 @@ from attribution.paths import Home
 from attribution.settings import load
 from outreach.flow import Flow
 from outreach.templates import SAID, is_the_same_for_everybody, variables
+from outreach.zones import Hours, within
 
 if TYPE_CHECKING:  # a tenth of what pages and commands would import before they begin
     from sqlglot import exp
@@ -50,11 +51,15 @@ def not_yet(flow: Flow, today: date) -> str:
     return f"{flow.name} begins on {flow.starts}: until then nothing of it is sent."
 
 
-def quiet(flow: Flow, settings: Outreach) -> tuple[time, time]:
-    """When a flow keeps quiet, from and until, on the clock of whoever is written to."""
-    begins = flow.quiet_from or clock(settings.quiet_from) or _LATEST
-    ends = flow.quiet_until or clock(settings.quiet_until) or _EARLIEST
-    return begins, ends
+def quiet(flow: Flow, settings: Outreach) -> list[Hours]:
+    """When a flow keeps quiet, on the clock of whoever is written to.
+
+    In the installation's hours, and in its own besides: it may be quieter, not less.
+    """
+    hours = [(clock(settings.quiet_from) or _LATEST, clock(settings.quiet_until) or _EARLIEST)]
+    if flow.quiet_from is not None and flow.quiet_until is not None:
+        hours.append((flow.quiet_from, flow.quiet_until))
+    return hours
 
 
 def _problems(flow: Flow, settings: Outreach, today: date) -> Iterator[str]:
@@ -79,10 +84,8 @@ def _problems(flow: Flow, settings: Outreach, today: date) -> Iterator[str]:
 
 
 def _by_channel(flow: Flow, settings: Outreach) -> Iterator[str]:
-    begins, ends = quiet(flow, settings)
     spoken = {"sms", "call"} & set(flow.channels)
-    # From and until alike is never quiet.
-    if spoken and (begins <= ends or begins > _LATEST or ends < _EARLIEST):
+    if spoken and not _quiet_all_night(quiet(flow, settings)):
         yield "quiet hours must cover 21:00 to 08:00 for sms and call (47 CFR 64.1200(c)(1))"
     if "sms" in flow.channels and not settings.phone:
         yield "the setting phone is missing: a text message says how to reach its sender"
@@ -91,6 +94,12 @@ def _by_channel(flow: Flow, settings: Outreach) -> Iterator[str]:
             yield "the setting postal_address is missing: marketing e-mail shows it (15 USC 7704)"
         if not settings.unsubscribe:
             yield "the setting unsubscribe is missing: marketing e-mail shows it (15 USC 7704)"
+
+
+def _quiet_all_night(hours: Sequence[Hours]) -> bool:
+    """Whether it is quiet from 21:00 to 08:00: then, and where any hours end before the morning."""
+    asked = [_LATEST, *(ends for _, ends in hours if within(ends, _LATEST, _EARLIEST))]
+    return all(any(within(at, *each) for each in hours) for at in asked)
 
 
 def _targets(flow: Flow, settings: Outreach) -> Iterator[str]:

@@ -182,7 +182,7 @@ class _Sending:
             self._send_batch(ask, rows)
 
     def _quiet_in(self, zone: str) -> bool:
-        return is_quiet(zone, self._clock(), *self._hours)
+        return is_quiet(zone, self._clock(), self._hours)
 
     def _send_batch(self, ask: Published, rows: Sequence[dict[str, Any]]) -> None:
         kept = self._willing(ask, rows)

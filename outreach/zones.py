@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
+Hours = tuple[time, time]  # from and until
 _FILE = Path(__file__).resolve().parent / "zip3_zones.csv"
 
 
@@ -33,18 +34,20 @@ def zone_table() -> pa.Table:
     return pa.table({"zip3": list(known), "zone": list(known.values())})
 
 
-def is_quiet(zone: str, now: datetime, begins: time, ends: time) -> bool:
-    """Whether it is quiet at an instant on the clock of a zone, or of any of several."""
-    return any(_within(now.astimezone(ZoneInfo(one)).time(), begins, ends) for one in _each(zone))
+def is_quiet(zone: str, now: datetime, hours: Iterable[Hours]) -> bool:
+    """Whether it is quiet at an instant, by any hours, on the clock of a zone or any of several."""
+    clocks = [now.astimezone(ZoneInfo(one)).time() for one in _each(zone)]
+    return any(within(at, *each) for each in hours for at in clocks)
 
 
-def _each(zone: str) -> Iterable[str]:
-    return zone.split("|")
-
-
-def _within(at: time, begins: time, ends: time) -> bool:
+def within(at: time, begins: time, ends: time) -> bool:
+    """Whether a time of day lies in some hours; they may go over midnight, and alike are none."""
     if begins == ends:
         return False
     if begins < ends:
         return begins <= at < ends
     return at >= begins or at < ends
+
+
+def _each(zone: str) -> Iterable[str]:
+    return zone.split("|")

@@ -18,7 +18,7 @@ from attribution.paths import Home
 from outreach.flow import flow, flows
 from outreach.holdout import HELD_OUT, arms, message_keys
 from outreach.lift import lift, peeking
-from outreach.rules import check, known_names
+from outreach.rules import check, known_names, quiet
 from outreach.sample import example
 from outreach.templates import written
 from outreach.zones import is_quiet, zones
@@ -81,10 +81,9 @@ def refused(home: Home, text: str, settings: Outreach = SETTINGS) -> str:
 
 
 def test_what_the_law_forbids_is_refused(home: Home):
-    quiet = '[quiet_hours]\nfrom = "23:00"\nuntil = "06:00"\n[parameters]'
-    assert "64.1200" in refused(home, FLOW.replace("[parameters]", quiet))
-    never = '[quiet_hours]\nfrom = "12:00"\nuntil = "12:00"\n[parameters]'
-    assert "64.1200" in refused(home, FLOW.replace("[parameters]", never))
+    for begins, ends in (("23:00", "06:00"), ("12:00", "12:00")):
+        loose = replace(SETTINGS, quiet_from=begins, quiet_until=ends)
+        assert "64.1200" in refused(home, FLOW, loose)
     assert "7704" in refused(home, FLOW, replace(SETTINGS, postal_address=""))
     paid = FLOW.replace("{more}", "paid_by_third_party = true").replace("marketing", "treatment")
     assert "164.501" in refused(home, paid)
@@ -195,13 +194,33 @@ def test_it_is_quiet_by_the_clock_where_somebody_lives():
                 "401": "America/New_York|America/Chicago", "798": "America/Denver|America/Chicago",
                 "860": "America/Phoenix|America/Denver"}  # fmt: skip
     assert {prefix: known[prefix] for prefix in expected} == expected
-    begins, ends = time(21), time(8)
+    night = [(time(21), time(8))]
     late = datetime(2026, 1, 10, 2, 30, tzinfo=UTC)  # 21:30 in New York, 20:30 in Chicago
-    assert is_quiet("America/New_York", late, begins, ends)
-    assert not is_quiet("America/Chicago", late, begins, ends)
-    assert is_quiet("America/Chicago|America/New_York", late, begins, ends)
+    assert is_quiet("America/New_York", late, night)
+    assert not is_quiet("America/Chicago", late, night)
+    assert is_quiet("America/Chicago|America/New_York", late, night)
     summer = datetime(2026, 7, 10, 12, 30, tzinfo=UTC)  # 7:30 in Chicago, daylight saving
-    assert is_quiet("America/Chicago", summer, begins, ends)
+    assert is_quiet("America/Chicago", summer, night)
+
+
+@pytest.mark.parametrize("channel", ["email", "sms", "call", "direct_mail"])
+def test_a_flow_may_be_quieter_than_the_installation_but_not_less(home: Home, channel):
+    add_flow(home)
+    one = replace(flow(home, "test"), channels=(channel,))
+
+    def awake(begins: int, ends: int, settings: Outreach = SETTINGS) -> list[int]:
+        mine = replace(one, quiet_from=time(begins), quiet_until=time(ends))
+        check(mine, settings, TODAY)
+        hours = [datetime(2026, 1, 10, hour, tzinfo=UTC) for hour in range(24)]
+        return [at.hour for at in hours if not is_quiet("UTC", at, quiet(mine, settings))]
+
+    assert awake(0, 0) == awake(23, 6) == awake(12, 12) == [*range(8, 21)]
+    assert awake(19, 9) == [*range(9, 19)]
+    assert awake(12, 14) == [*range(8, 12), *range(14, 21)]
+    # Both together make a night.
+    assert awake(5, 9, replace(SETTINGS, quiet_from="20:00", quiet_until="06:00")) == [
+        *range(9, 20)
+    ]
 
 
 def test_a_time_is_that_of_the_clock_on_the_wall_there(home: Home):

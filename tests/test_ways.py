@@ -479,8 +479,8 @@ def test_what_has_not_begun_is_planned_and_not_sent(home, others):
 def test_a_flow_that_ends_at_midnight_sends_no_more_after_it(home, others):
     """Midnight where the installation is: in UTC it is six hours later."""
     try:
-        more = 'ends = 2026-11-25\n[quiet_hours]\nfrom = "00:00"\nuntil = "00:00"'
-        add_flow(home, "mail", more, ends="")
+        others.tell(home, 'quiet_from = "00:00"\nquiet_until = "00:00"')
+        add_flow(home, "mail", ends="ends = 2026-11-25")
         planned(home, "mail")
         evening = datetime(2026, 11, 26, 5, 59, tzinfo=UTC)
         assert sending(home, "mail", iter([evening])).states == {"sent": PEOPLE}
