@@ -1,8 +1,8 @@
 """Doubts: messages that were on their way when the sender died, and what becomes of them.
 
-A message is settled by evidence that its way finds: a mail log, a list of messages, the tasks of a
-person, the members of a list. What no evidence settles waits for a person; nothing is ever sent
-again on a guess.
+A message is settled by evidence that its way finds: a file, a mail log, a list of messages, the
+tasks of a person, the members of a list. What no evidence settles waits for a person; nothing is
+ever sent again on a guess.
 """
 
 from collections import defaultdict
@@ -13,10 +13,7 @@ from typing import Any
 
 from attribution.contacts import Contacts
 from attribution.outreach_settings import Outreach
-from attribution.outreach_ways import FILE
-from attribution.paths import Home
 from outreach.flow import Flow
-from outreach.handoff import handed_over
 from outreach.letters import revealed
 from outreach.outbox import Change, Outbox
 from outreach.ways import Doubt, Fate, Way
@@ -31,24 +28,10 @@ class Settled:
     open: int = 0
 
 
-def after_a_kill(home: Home, flow: Flow, settings: Outreach, outbox: Outbox) -> None:
-    """Sort out what was being sent when the last sender ended without a word."""
-    left = outbox.rows(
-        "select key, channel, way from message where flow = ? and state = 'sending'", (flow.name,)
-    )
-    if not left:
-        return
-    in_files = handed_over(home, flow.name)
-    changes = []
-    for row in left:
-        way = row["way"] or settings.way(flow.name, row["channel"])
-        if row["key"] in in_files:
-            changes.append(Change(row["key"], "sent"))
-        elif way == FILE:
-            changes.append(Change(row["key"], "approved"))
-        else:
-            changes.append(Change(row["key"], "in_doubt", "the sender ended"))
-    outbox.move(changes)
+def after_a_kill(flow: Flow, outbox: Outbox) -> None:
+    """Doubt what was being sent when the last sender ended without a word."""
+    left = outbox.rows("select key from message where flow = ? and state = 'sending'", (flow.name,))
+    outbox.move([Change(row["key"], "in_doubt", "the sender ended") for row in left])
 
 
 def doubtful(flow: Flow, settings: Outreach, outbox: Outbox) -> dict[str, list[dict[str, Any]]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from attribution.paths import Home
-from outreach.handoff import hand_over, handed_over
+from outreach import handoff
 from outreach.letters import Letter
 from outreach.outbox import Outbox
 from outreach.ways import Doubt, Fate
@@ -23,13 +23,22 @@ class Files:
     def close(self) -> None:
         """Nothing is held open."""
 
+    def lay_out(self, letters: Sequence[Letter]) -> None:
+        handoff.lay_out(self._home, self._flow, letters)
+
     def hand_over(self, letters: Sequence[Letter]) -> list[Fate]:
-        hand_over(self._home, self._flow, letters)
-        return [Fate("sent")] * len(letters)
+        if handoff.hand_over(self._home, self._flow, letters):
+            return [Fate("sent")] * len(letters)
+        return [Fate("deferred", "taken away before it was handed over")] * len(letters)
 
     def settled(self, doubts: Sequence[Doubt], _outbox: Outbox) -> dict[str, Fate]:
-        there = handed_over(self._home, self._flow)
-        return {d.key: Fate("sent") if d.key in there else Fate("deferred") for d in doubts}
+        gone = handoff.handed_over(self._home, self._flow)
+        back = handoff.laid_out(self._home, self._flow) - gone
+        return {
+            doubt.key: Fate("sent" if doubt.key in gone else "deferred")
+            for doubt in doubts
+            if doubt.key in gone | back
+        }
 
     def probe(self) -> str:
         return "files are written to the home folder."

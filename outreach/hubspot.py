@@ -55,6 +55,9 @@ class Lists:
     def ready(self) -> None:
         """Nothing is held open."""
 
+    def lay_out(self, letters: Sequence[Letter]) -> None:
+        """Nothing is prepared."""
+
     def close(self) -> None:
         """Its connections end with it."""
 

@@ -60,6 +60,9 @@ class People:
     def ready(self) -> None:
         """Nothing is held open."""
 
+    def lay_out(self, letters: Sequence[Letter]) -> None:
+        """Nothing is prepared."""
+
     def close(self) -> None:
         """Its connections end with it."""
 

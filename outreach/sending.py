@@ -121,7 +121,7 @@ class _Sending:
 
     def run(self) -> Result:
         """Settle what is in doubt, then send what waits."""
-        after_a_kill(self._home, self._flow, self._settings, self._outbox)
+        after_a_kill(self._flow, self._outbox)
         result = self._result
         try:
             self._settle()
@@ -224,11 +224,13 @@ class _Sending:
                 chunk = self._chunk(way, waiting, of)
                 if not chunk:
                     return
+                way.lay_out(chunk)
                 marked = [(one.key, marks.mark(self._mark_key, one.to, one.text)) for one in chunk]
                 # Before the first byte leaves it is written down, durably, that it may have.
                 begun = self._outbox.begin(marked, name, done, seen=self._seen[0])
                 done = []
                 if not begun:
+                    way.lay_out(())
                     return
                 try:
                     fates = way.hand_over(chunk)

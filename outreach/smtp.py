@@ -54,6 +54,9 @@ class Mailer:
             self._server = self._opened()
         self._pace.wait()
 
+    def lay_out(self, letters: Sequence[Letter]) -> None:
+        """Nothing is prepared."""
+
     def hand_over(self, letters: Sequence[Letter]) -> list[Fate]:
         return [
             self.post(letter.to, _message(letter, self._settings, self._smtp)) for letter in letters

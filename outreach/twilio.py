@@ -55,6 +55,9 @@ class TextMessages:
     def ready(self) -> None:
         self._pace.wait()
 
+    def lay_out(self, letters: Sequence[Letter]) -> None:
+        """Nothing is prepared."""
+
     def close(self) -> None:
         """Its connections end with it."""
 

@@ -84,6 +84,12 @@ class Way(Protocol):
     def ready(self) -> None:
         """Be connected, and wait for our turn; nothing of a letter leaves before this returns."""
 
+    def lay_out(self, letters: Sequence[Letter]) -> None:
+        """Prepare what is handed over next, so that a kill before that can be told.
+
+        Nothing of it leaves; none takes back what was prepared.
+        """
+
     def hand_over(self, letters: Sequence[Letter]) -> list[Fate]:
         """Hand some letters over; raises CannotSend or Throttled."""
 

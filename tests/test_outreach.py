@@ -336,8 +336,8 @@ def test_who_was_forgotten_is_planned_no_more_before_anything_is_built_anew(
         boxes = outreach_settings(home), contacts, outbox
         before = planned(home, boxes)
         assert before.planned == 2
-        with monkeypatch.context() as killed:
-            killed.setattr(forgetting, "silence", stopped)
+        with monkeypatch.context() as kill:
+            kill.setattr(forgetting, "silence", killed)
             with pytest.raises(KeyboardInterrupt):
                 forgetting.forget(told, whom_to_forget.asked(["asked@example.org"]), "request")
         with pytest.raises(Busy, match="forgotten meanwhile"):
@@ -353,7 +353,7 @@ def test_who_was_forgotten_is_planned_no_more_before_anything_is_built_anew(
         assert keep(left, outbox, home) == 0
 
 
-def stopped(_home: Home) -> None:
+def killed(*_: object) -> None:
     raise KeyboardInterrupt
 
 

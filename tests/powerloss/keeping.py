@@ -72,6 +72,7 @@ def write_to(home: Home) -> None:
         outbox.plan("recall", "1", [[told.get(name, "") for name in COLUMNS]])
         outbox.assign([("recall", person, address, record, "treated", "email", now)])
         letter = Letter(KEY, "email", address, person, CANARY_EMAIL, "Hello", "Text", CANARY_MRN)
+        handoff.lay_out(home, "recall", [letter])
         handoff.hand_over(home, "recall", [letter])
         outbox.move([Change(KEY, "sent")])
 
