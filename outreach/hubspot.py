@@ -12,7 +12,7 @@ from connectors.hubspot_api import Api
 from connectors.hubspot_failures import Failures
 from outreach.letters import Letter
 from outreach.outbox import Outbox
-from outreach.ways import PATIENCE, CannotSend, Doubt, Fate, Given, cannot
+from outreach.ways import PATIENCE, CannotSend, Doubt, Fate, Given, Write, cannot
 
 CONTACTS = "0-1"  # HubSpot's number of the kind of object
 _TAKES = ("MANUAL", "SNAPSHOT")  # a list that rules fill takes nobody from us
@@ -47,8 +47,8 @@ class Lists:
             timeout=PATIENCE.socket_seconds,
             max_retries=0,
         )
-        failures = Failures("outreach", told.access_token, ["lists"])
-        self._api = _ListApi(client, told.api_version, failures, PATIENCE)
+        self._failures = Failures("outreach", told.access_token, ["lists"])
+        self._api = _ListApi(client, told.api_version, self._failures, PATIENCE)
         self._lists = {name: str(number) for name, number in told.lists.items()}
         self._list = self._lists.get(flow, "")
 
@@ -62,13 +62,14 @@ class Lists:
         """Its connections end with it."""
 
     def hand_over(self, letters: Sequence[Letter]) -> list[Fate]:
+        write = Write(self._failures.explain)
         try:
             ids = [letter.record for letter in letters]
             there = self._api.members_among(self._list, ids)
             wanted = [one for one in dict.fromkeys(ids) if one not in there]
-            added = self._api.add(self._list, wanted) if wanted else set()
+            added = self._api.add(self._list, wanted, write) if wanted else set()
         except SourceError as error:
-            raise cannot("HubSpot", "hubspot", _GRANT, error) from None
+            raise write.failed(cannot("HubSpot", "hubspot", _GRANT, error)) from None
         return [
             Fate("sent", "was on the list already")
             if one in there
@@ -141,11 +142,12 @@ class _ListApi(Api):
         path = f"/crm/lists/{self._version}/{number}/memberships/remove"
         self._ask(lambda raw: self._client.put(path, body=list(ids), **raw), lambda _answer: None)
 
-    def add(self, number: str, ids: Sequence[str]) -> set[str]:
+    def add(self, number: str, ids: Sequence[str], write: Write) -> set[str]:
         """Put contacts on a list; those that HubSpot took, or had already. Adding again is safe."""
         path = f"/crm/lists/{self._version}/{number}/memberships/add"
         said = self._ask(
-            lambda raw: self._client.put(path, body=list(ids), **raw), lambda _answer: None
+            lambda raw: write.once(lambda: self._client.put(path, body=list(ids), **raw)),
+            lambda _answer: None,
         )
         missing = {str(one) for one in said.get("recordIdsMissing") or ()}
         return set(ids) - missing

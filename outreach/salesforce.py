@@ -18,7 +18,7 @@ from connectors.salesforce_query import Asked, Queries
 from connectors.salesforce_session import Session
 from outreach.letters import Letter
 from outreach.outbox import Outbox
-from outreach.ways import PATIENCE, CannotSend, Doubt, Fate, Given, cannot
+from outreach.ways import PATIENCE, CannotSend, Doubt, Fate, Given, Write, cannot
 
 _LEAD = "00Q"  # how the ids of leads begin
 _PASSING = frozenset({"UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"})
@@ -98,11 +98,17 @@ class People:
 
     def _written(self, method: str, path: str, records: Sequence[Record]) -> list[Fate]:
         body = {"allOrNone": False, "records": list(records)}
-        answer = self._asked(
-            lambda: self._session.ask(
-                lambda client: _whole(client.restful(path, method=method, json=body), len(records))
+        write = Write(self._session.failures.explain)
+
+        def once(client: Any) -> list[Record]:
+            return write.once(
+                lambda: _whole(client.restful(path, method=method, json=body), len(records))
             )
-        )
+
+        try:
+            answer = self._asked(lambda: self._session.ask(once))
+        except CannotSend as error:
+            raise write.failed(error) from None
         return [_fate(one) for one in answer]
 
 

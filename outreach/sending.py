@@ -31,7 +31,7 @@ from outreach.opening import in_use, only_here, opened
 from outreach.outbox import Change, Outbox, Stop, only_sender
 from outreach.rules import check, not_yet, quiet, zone_of
 from outreach.taking_back import Taken, take_back
-from outreach.ways import CannotSend, Fate, Throttled, Way
+from outreach.ways import CannotSend, Fate, Throttled, Unanswered, Way
 from outreach.zones import is_quiet
 
 BATCH = 200
@@ -239,6 +239,9 @@ class _Sending:
                     waiting.extendleft(reversed(chunk))
                     busy = self._wait(busy, throttled)
                     continue
+                except Unanswered:
+                    done = [Change(one.key, "in_doubt", "no answer") for one in chunk]
+                    raise
                 except CannotSend:
                     done = _taken_back(chunk)
                     raise

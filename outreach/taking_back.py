@@ -1,9 +1,10 @@
 """Taking back: whom a CRM was told of, and who wants no more or is forgotten, is taken off there.
 
 A list, a campaign or a task in another system goes on after it was handed over. So whoever refuses
-later, for the purpose and channel of the flow, is taken off it; and whoever is forgotten, before
-anything of them is deleted here, as nobody could say afterwards who it was. What has been taken
-back is written down, and taking back again changes nothing.
+later, for the purpose and channel of the flow, is taken off it, also where it is in doubt whether
+they are on it; and whoever is forgotten, before anything of them is deleted here, as nobody could
+say afterwards who it was. What has been taken back is written down, and taking back again changes
+nothing.
 """
 
 from collections import defaultdict
@@ -56,7 +57,8 @@ def take_back(
 ) -> Taken:
     """Take off everybody who refuses by now, of one flow or of all; `driver` knows who does."""
     rows = outbox.rows(
-        f"{_ROWS} state = 'sent'" + ("" if flow is None else " and flow = ?"),
+        # Who may be there is taken off too: taking somebody off who is not does no harm.
+        f"{_ROWS} state in ('sent', 'in_doubt')" + ("" if flow is None else " and flow = ?"),
         (*HANDED_ON, *(() if flow is None else (flow,))),
     )
     if not rows:

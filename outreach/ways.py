@@ -6,10 +6,10 @@ nothing is handed over again on a guess.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from attribution.errors import CaretraceError
 from connectors.errors import (
@@ -18,21 +18,24 @@ from connectors.errors import (
     SourceError,
     SourceMisconfigured,
     SourceRefused,
+    SourceUnreachable,
 )
-from connectors.patience import Patience
+from connectors.patience import Explain, Passing, Patience
 from outreach.letters import Letter
 from outreach.outbox import Outbox
 
+T = TypeVar("T")
 PATIENCE = Patience(
     attempts=4, socket_seconds=30, call_seconds=60, total_seconds=180, longest_wait=60
 )
 
 
 class CannotSend(CaretraceError):
-    """The other side takes nothing now; what waits stays where it is.
+    """The other side takes nothing now, and took nothing: what waits stays where it is."""
 
-    Raised only where nothing of the letters left, or where handing them over again does no harm.
-    """
+
+class Unanswered(CannotSend):
+    """The other side may have taken what was handed over last, and takes no more now."""
 
 
 class Throttled(Exception):
@@ -91,7 +94,7 @@ class Way(Protocol):
         """
 
     def hand_over(self, letters: Sequence[Letter]) -> list[Fate]:
-        """Hand some letters over; raises CannotSend or Throttled."""
+        """Hand some letters over; raises CannotSend, Unanswered or Throttled."""
 
     def settled(self, doubts: Sequence[Doubt], outbox: Outbox) -> Mapping[str, Fate]:
         """What is shown of doubtful letters: `sent`, or `deferred` where it did not go.
@@ -117,6 +120,33 @@ class Recalls(Way, Protocol):
 
         Asking again does no harm. Raises CannotSend where the other side does not do it.
         """
+
+
+class Write:
+    """One write, through a client that asks again: whether any try of it may have been done.
+
+    A try that got no whole answer may have been, whatever a later one is told.
+    """
+
+    def __init__(self, explain: Explain) -> None:
+        self._explain = explain
+        self._open = 0  # tries that were not refused
+
+    def once(self, call: Callable[[], T]) -> T:
+        """One try."""
+        self._open += 1
+        try:
+            return call()
+        except Exception as failure:
+            said = self._explain(failure)
+            error = said.error if isinstance(said, Passing) else said
+            if not isinstance(error, SourceUnreachable):
+                self._open -= 1
+            raise
+
+    def failed(self, cannot: CannotSend) -> CannotSend:
+        """What to raise when all tries failed."""
+        return Unanswered(str(cannot)) if self._open else cannot
 
 
 class Pace:
