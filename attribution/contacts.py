@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from threading import Lock
 
 import pyarrow as pa
@@ -30,7 +31,7 @@ from attribution.rehashing import key_name, note_key, pending
 from connectors.contract import Contact, Person, Row
 
 # Whose record, which column is the record's own number, and what it is called here.
-_KEPT: dict[type[Row], tuple[str, str]] = {
+KEPT: dict[type[Row], tuple[str, str]] = {
     Person: ("patient_id", "patient"),
     Contact: ("contact_id", "contact"),
 }
@@ -46,6 +47,15 @@ create table if not exists address (
     sealed blob not null,
     primary key (owner, kind, source)
 ) without rowid
+"""
+# Of slices that are being read; in a file of this process's own, sealed like the rest.
+_ARRIVING = """
+create temp table arriving (
+    slice integer not null, arrival integer not null, owner text not null, kind text not null,
+    source text not null, of text not null, identifier text, sealed blob
+);
+create index temp.arriving_slice on arriving (slice);
+create temp table loaded (arrival integer primary key);
 """
 
 
@@ -74,6 +84,8 @@ class Contacts:
                        "secure_delete=ON"):  # fmt: skip
             self._connection.execute(f"pragma {pragma}")
         self._connection.execute(_TABLE)
+        self._connection.executescript(_ARRIVING)
+        self._slices = count()
         self._bring_up(ring)
 
     def close(self) -> None:
@@ -93,28 +105,66 @@ class Contacts:
         What a record no longer has is taken out, and so is all of a record that was deleted or
         whose person has died. Rows of other kinds are left alone.
         """
-        if row not in _KEPT:
+        slice_, arrivals = self.arriving(), range(len(hashed))
+        hashed = hashed.append_column("arrival", pa.array(arrivals, pa.int64()))
+        self.arrive(slice_, source, row, clear, hashed, region)
+        self.loaded(slice_, arrivals)
+
+    def arriving(self) -> int:
+        """A number for a slice whose rows arrive."""
+        return next(self._slices)
+
+    def arrive(
+        self, slice_: int, source: str, row: type[Row], clear: pa.Table, hashed: pa.Table,
+        region: str,
+    ) -> None:  # fmt: skip
+        """Seal the same of rows that arrive, and set it aside until it is said which are loaded.
+
+        A source may tell of a record again as it was before, which is then not loaded.
+        """
+        if row not in KEPT:
             return
-        number, of = _KEPT[row]
+        number, of = KEPT[row]
         owners = hashed.column(number).to_pylist()
+        arrivals = hashed.column("arrival").to_pylist()
         gone = clear.column("deceased" if row is Person else "deleted").to_pylist()
-        put: list[tuple[str, str, str, str, str, bytes]] = []
-        out: list[tuple[str, str, str]] = []
+        said: list[tuple[int, int, str, str, str, str, str | None, bytes | None]] = []
         for kind, column in ((RECORD, number), (EMAIL, EMAIL), (PHONE, PHONE)):
             values, hashes = clear.column(column).to_pylist(), hashed.column(column).to_pylist()
-            for owner, value, known, over in zip(owners, values, hashes, gone, strict=True):
+            for arrival, owner, value, known, over in zip(
+                arrivals, owners, values, hashes, gone, strict=True
+            ):
                 if owner is None:
                     continue
                 text = None if over or not known else _sendable(kind, value, region)
-                if text is None:
-                    out.append((owner, kind, source))
-                else:
-                    put.append((owner, kind, source, of, known, self._sealed(owner, kind, text)))
+                sealed = None if text is None else self._sealed(owner, kind, text)
+                said.append((slice_, arrival, owner, kind, source, of, known, sealed))
         with self._lock, self._connection as connection:
-            connection.executemany(
-                "delete from address where owner = ? and kind = ? and source = ?", out
+            connection.executemany("insert into arriving values (?, ?, ?, ?, ?, ?, ?, ?)", said)
+
+    def loaded(self, slice_: int, arrivals: Iterable[int]) -> None:
+        """Keep what was set aside of those rows of a slice that are loaded, and nothing else."""
+        with self._lock, self._connection as connection:
+            connection.executemany("insert into loaded values (?)", ((one,) for one in arrivals))
+            connection.execute(
+                "delete from address where (owner, kind, source) in "
+                "(select owner, kind, source from arriving inner join loaded using (arrival) "
+                "where slice = ? and sealed is null)",
+                (slice_,),
             )
-            connection.executemany("insert or replace into address values (?, ?, ?, ?, ?, ?)", put)
+            connection.execute(
+                "insert or replace into address select owner, kind, source, of, identifier, sealed "
+                "from arriving inner join loaded using (arrival) "
+                "where slice = ? and sealed is not null",
+                (slice_,),
+            )
+            connection.execute("delete from loaded")
+            connection.execute("delete from arriving where slice = ?", (slice_,))
+
+    def left(self, slice_: int) -> None:
+        """Drop what was set aside of a slice of which nothing more is loaded."""
+        with self._lock, self._connection as connection:
+            connection.execute("delete from arriving where slice = ?", (slice_,))
 
     def places(self, kinds: Sequence[str]) -> pa.Table:
         """Who can be reached how: owner, kind, source, of, identifier. Nothing is opened."""

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection, Engine
 
 from attribution import rejects, restating
-from attribution.contacts import Contacts
+from attribution.contacts import KEPT, Contacts
 from attribution.erasing import records_in
 from attribution.load_books import Restated
 from attribution.privacy import Door
@@ -74,15 +74,18 @@ class Loader:
         """Read one slice to its end and commit it, or raise and leave everything as it was."""
         with self.engine.connect() as connection:
             stage = _Stage(connection, self, piece)
-            for item in piece.read():
-                stage.take(item)
-            stage.flush()
-            message = stage.control_sums()
-            stage.check_days()
-            with self.commits:
-                if stage.records:
-                    self.on_forgotten(sorted(stage.records))
-                stage.commit()
+            try:
+                for item in piece.read():
+                    stage.take(item)
+                stage.flush()
+                message = stage.control_sums()
+                stage.check_days()
+                with self.commits:
+                    if stage.records:
+                        self.on_forgotten(sorted(stage.records))
+                    stage.commit()
+            finally:
+                stage.close()
         piece.after_commit()
         left_out = stage.forgotten.total()
         if left_out:
@@ -108,6 +111,7 @@ class _Stage:
         self.restated: list[Restated] = []
         self.cursor: str | None = None
         self.waiting: dict[type[Row], list[Row]] = defaultdict(list)
+        self.arriving = loader.contacts.arriving() if loader.contacts is not None else 0
         with connection.begin():
             for row in piece.rows:
                 connection.exec_driver_sql(
@@ -153,7 +157,9 @@ class _Stage:
         if self.loader.contacts is not None:
             # Of those rows alone that are loaded: who was forgotten leaves no address behind.
             clear = table.take(pc.subtract(arrow.column("arrival"), self.rows))
-            self.loader.contacts.keep(self.loader.source, row, clear, arrow, door.region)
+            self.loader.contacts.arrive(
+                self.arriving, self.loader.source, row, clear, arrow, door.region
+            )
         names = listed(arrow.column_names)
         with self.connection.begin(), lent(self.connection, arrow) as name:
             self.connection.exec_driver_sql(
@@ -248,6 +254,7 @@ class _Stage:
         loader, connection = self.loader, self.connection
         stamp = {"run_id": loader.run_id, "loaded_at": datetime.now(UTC)}
         owner = (loader.source, self.account)
+        loaded: list[int] = []
         with connection.begin():
             for row in self.piece.rows:
                 self.committed += leave_one_a_key(connection, row)
@@ -272,6 +279,8 @@ class _Stage:
                     self._merge(row, owner, stamp, days_told=replaced)
                 else:
                     insert(connection, row, owner, stamp)
+                if loader.contacts is not None and row in KEPT:
+                    loaded += _loaded(connection, row, owner, stamp)
                 connection.exec_driver_sql(f"drop table {staged(row)}")
             rejects.keep(connection, owner, self.piece, self.rejected, loader.door, stamp)
             if self.cursor is not None:
@@ -282,6 +291,14 @@ class _Stage:
                 connection.exec_driver_sql(
                     "insert into cursor values (?, ?, ?, ?, ?)", (*key, self.cursor, loader.run_id)
                 )
+            if loader.contacts is not None:
+                # Before the rows are there for good: whoever is killed in between reads them again.
+                loader.contacts.loaded(self.arriving, loaded)
+
+    def close(self) -> None:
+        """Let go of addresses whose rows were not loaded."""
+        if self.loader.contacts is not None:
+            self.loader.contacts.left(self.arriving)
 
     def _merge(
         self,
@@ -297,3 +314,18 @@ class _Stage:
             merged.note()
         merge(self.connection, row, owner, stamp)
         self.restated += merged.told()
+
+
+def _loaded(
+    connection: Connection, row: type[Row], owner: tuple[str, str], stamp: Mapping[str, object]
+) -> list[int]:
+    """The arrivals of the staged rows that won: of the others the raw table has newer ones."""
+    same = " and ".join(f'raw."{name}" = staged."{name}"' for name in row.spec.key)
+    return list(
+        connection.exec_driver_sql(
+            f"select staged.arrival from {staged(row)} as staged "
+            f"inner join raw_{row.spec.table} as raw on {same} where raw.source = ? "
+            "and raw.account = ? and raw.run_id = ? and raw.loaded_at = ?",
+            (*owner, *stamp.values()),
+        ).scalars()
+    )
