@@ -94,23 +94,35 @@ class Mailer:
                     f"[outreach.smtp] (SMTP {code}). Correct it; what waits stays in the outbox."
                 )
             if code >= 400:
-                self._server.rset()
+                self._reset()
                 return Fate("deferred", f"SMTP {code}")
             code, answer = self._server.rcpt(to)
             if code >= 400:
-                self._server.rset()
+                self._reset()
                 return _refusal(code, answer, of_mailbox=True)
             asked = True
             code, answer = self._server.data(content)
             return Fate("sent") if code == 250 else _refusal(code, answer)
         except smtplib.SMTPDataError as error:
-            # The server did not even want to see it.
+            # The server did not even want to see it, and may wait for other recipients.
+            self._reset()
             return _refusal(error.smtp_code, error.smtp_error)
         except (smtplib.SMTPException, OSError):
             self.close()
             if asked:
                 return Fate("in_doubt", "no answer after the message")
             return Fate("deferred", "connection lost before the message")
+
+    def _reset(self) -> None:
+        """Begin anew after a refusal; a server that does not know how is hung up on.
+
+        Without it the next message would come in the midst of this one (RFC 5321, 4.1.4).
+        """
+        try:
+            if self._server is not None and self._server.rset()[0] != 250:
+                self.close()
+        except (smtplib.SMTPException, OSError):
+            self.close()
 
     def _opened(self) -> smtplib.SMTP:
         smtp = self._smtp

@@ -120,6 +120,19 @@ def test_what_the_server_says_of_us_is_not_held_against_anybody(crowd):
             assert outbox.stopped()["hard"].to_pylist() == [True]
 
 
+def test_after_a_refusal_of_what_is_said_the_next_message_goes_out(crowd):
+    """A server is in the midst of a message until it is told otherwise, and takes no sender."""
+    with SmtpServer() as server:
+        mailed(crowd, server)
+        server.fail("452 4.3.1 no space left", "554 5.7.1 not from you", on="DATA")
+        server.fail("drop", on="RSET")
+        result, reasons = sent(crowd)
+        assert (result.stopped, result.states) == (
+            "", {"approved": 1, "failed": 1, "sent": MANY - 2}
+        )  # fmt: skip
+        assert {reason for _state, reason, _count in reasons} == {"SMTP 452", "SMTP 554"}
+
+
 # What the standard library's newer message classes fall over, or take for two.
 ODD = ["(}$~):$@x.org", '-:;$"[@x.org', "a,b@x.org", ">?,@x.org", '"a b"@x.org', "a..b@x.org"]
 

@@ -114,7 +114,7 @@ def _handler(server: SmtpServer) -> type[socketserver.StreamRequestHandler]:
 
         def _serve(self) -> None:
             sender = recipient = ""
-            secure, known, greeted = False, server.user is None, False
+            secure, known, greeted, within = False, server.user is None, False, False
             self._say("220 loopback ESMTP")
             while line := self.rfile.readline():
                 command = line.decode().strip()
@@ -125,7 +125,7 @@ def _handler(server: SmtpServer) -> type[socketserver.StreamRequestHandler]:
                 if answer and answer != "drop after":
                     self._say(answer)
                 elif verb in ("EHLO", "HELO"):
-                    greeted = True
+                    greeted, within = True, False
                     offers = ["250-loopback"]
                     if server.context and not secure:
                         offers.append("250-STARTTLS")
@@ -145,7 +145,10 @@ def _handler(server: SmtpServer) -> type[socketserver.StreamRequestHandler]:
                     self._say("235 welcome" if known else "535 5.7.8 no")
                 elif verb == "MAIL" and not greeted:
                     self._say("503 5.5.1 say hello first")
+                elif verb == "MAIL" and within:
+                    self._say("503 5.5.1 Error: nested MAIL command")
                 elif verb == "MAIL":
+                    within = known
                     sender = command.partition("<")[2].partition(">")[0]
                     self._say("250 ok" if known else "530 5.7.0 who are you")
                 elif verb == "RCPT":
@@ -153,12 +156,14 @@ def _handler(server: SmtpServer) -> type[socketserver.StreamRequestHandler]:
                     self._say("250 ok")
                 elif verb == "DATA":
                     self._say("354 go ahead")
+                    within = False
                     if not self._data(sender, recipient, hang_up=answer == "drop after"):
                         return
                 elif verb == "QUIT":
                     self._say("221 bye")
                     return
                 else:
+                    within = within and verb != "RSET"
                     self._say("250 ok")
 
         def _data(self, sender: str, recipient: str, *, hang_up: bool) -> bool:
