@@ -22,9 +22,9 @@ import pyarrow as pa
 from attribution.ledger import now
 from attribution.paths import Home
 from outreach.outbox_file import OutboxFile
-from outreach.outbox_tables import COLUMNS, COUNTED, Change, Stop
+from outreach.outbox_tables import COLUMNS, COUNTED, LEFT, Change, Stop
 
-__all__ = ["COUNTED", "Change", "Outbox", "Stop", "only_sender"]
+__all__ = ["COUNTED", "LEFT", "Change", "Outbox", "Stop", "only_sender"]
 
 # What is told anew of a message that waits.
 _ANEW = ("version", "person_id", "identifier", "owner", "source", "channel", "zone", "fields")

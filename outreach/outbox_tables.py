@@ -7,8 +7,9 @@ from attribution.keys import Keyring
 from attribution.rehashing import bring_up_table, note_key
 
 STATES = ("planned", "approved", "sending", "sent", "failed", "refused", "in_doubt")
-# Those that count for frequency caps: it left, or is about to.
-COUNTED = ("planned", "approved", "sending", "sent", "in_doubt")
+# Those that count for frequency caps: it left, or may have, or is about to.
+LEFT = ("sending", "sent", "in_doubt")
+COUNTED = ("planned", "approved", *LEFT)
 COLUMNS = (
     "key", "flow", "version", "person_id", "identifier", "owner", "source", "occasion", "channel",
     "zone", "fields", "state", "reason", "planned_at", "next_at", "tries", "at", "way", "mark",
@@ -24,6 +25,7 @@ create table if not exists message (
     mark text not null default '', receipt text not null default ''
 ) without rowid;
 create index if not exists message_state on message (flow, state);
+create index if not exists message_owner on message (owner);
 create table if not exists assignment (
     flow text not null, person_id integer not null, identifier text not null, owner text not null,
     arm text not null, channel text not null, assigned_at text not null,

@@ -18,10 +18,10 @@ from attribution.forgetting import leaving
 from attribution.outreach_settings import Outreach
 from attribution.paths import Home
 from outreach import audience, consent, holdout
+from outreach.caps import COUNTS, PAST, asked_of
 from outreach.flow import Flow
 from outreach.outbox import COUNTED, Outbox
 from outreach.rules import known_names
-from outreach.told import SOURCE as OURSELVES
 from outreach.zones import zone_table
 
 # What a channel needs to know of somebody.
@@ -170,7 +170,6 @@ def _lend(
     text = pa.string()
     since = (at - timedelta(days=max(7, flow.rest_days))).astimezone(UTC).isoformat()
     marks = ", ".join(f"'{state}'" for state in COUNTED)
-    past = pa.schema([("owner", text), ("flow", text), ("occasion", text), ("held_at", text)])
     arms = pa.schema([("owner", text), ("arm", text)])
     tables = {
         "places": contacts.places(sorted({KIND_OF[channel] for channel in flow.channels})),
@@ -192,7 +191,7 @@ def _lend(
             # What waits of this flow is planned anew: it may not be meant any more.
             "and not (flow = ? and state in ('planned', 'approved'))",
             (flow.name, since, flow.name),
-            past,
+            PAST,
         ),
         "assigned": outbox.table(
             "select owner, arm from assignment where flow = ?", (flow.name,), arms
@@ -202,7 +201,6 @@ def _lend(
         driver.register("incoming", table)
         driver.execute(f"create or replace temp table {name} as from incoming")
         driver.unregister("incoming")
-    driver.execute("alter table past alter held_at type timestamptz")
 
 
 def _said(name: str, kind: str) -> str:
@@ -263,17 +261,13 @@ def _choose(
             fields=fields,
             location=location,
             occasion="coalesce(nullif($own, ''), cast(asked.occasion as varchar), '')",
+            counted=COUNTS,
         ),
         {
             "own": own,
             "flow": flow.name,
-            "at": at,
-            "day": at - timedelta(days=1),
-            "week": at - timedelta(days=7),
             "rested": at - timedelta(days=flow.rest_days),
-            "per_day": settings.per_day,
-            "per_week": settings.per_week,
-            "ourselves": OURSELVES,
+            **asked_of(settings, at),
         },
     )
 
@@ -281,46 +275,11 @@ def _choose(
 _CHOSEN = """
 create or replace temp table chosen as
 with
-history as (
-    select identity.person_id, past.flow, past.occasion, past.held_at
-    from past inner join identity on past.owner = identity.identifier
-),
-ours as (
-    select
-        person_id,
-        count(*) filter (where held_at > $day) as day,
-        max(case when flow = $flow then held_at end) as last_at
-    from history group by person_id
-),
-theirs as (
-    select
-        person_id,
-        count(*) filter (where sent_at > $day) as day
-    from stg_message
-    where was_sent and sent_at > $week and sent_at <= $at and person_id is not null
-    group by person_id
-),
--- Other systems tell of what they sent for us too. So of one day the greater number counts, and
--- days are added up.
-days as (
-    select person_id, cast(held_at at time zone 'UTC' as date) as day, 1 as our, 0 as their
-    from history where held_at > $week
-    union all
-    select person_id, cast(sent_at at time zone 'UTC' as date), 0, 1
-    from stg_message
-    where
-        was_sent and sent_at > $week and sent_at <= $at and person_id is not null
-        and source <> $ourselves
-),
-weeks as (
-    select person_id, sum(greatest(our, their)) as week
-    from (
-        select person_id, day, sum(our) as our, sum(their) as their
-        from days group by person_id, day
-    ) as counted
-    group by person_id
-),
+{counted},
 had as (select distinct person_id, occasion from history where flow = $flow),
+had_lately as (
+    select person_id, max(held_at) as last_at from history where flow = $flow group by person_id
+),
 preferred as (
     select
         identity.person_id,
@@ -371,7 +330,7 @@ select
         when coalesce(int_people.deceased, false) then 'deceased'
         when why_not.person_id is null then 'no_address'
         when ranked.person_id is null then why_not.reason
-        when ours.last_at > $rested then 'rested'
+        when had_lately.last_at > $rested then 'rested'
         when greatest(coalesce(ours.day, 0), coalesce(theirs.day, 0)) >= $per_day then 'capped'
         when coalesce(weeks.week, 0) >= $per_week then 'capped'
         when row_number() over (
@@ -384,6 +343,7 @@ cross join report
 left join ranked on asked.person_id = ranked.person_id and ranked.rank = 1
 left join why_not on asked.person_id = why_not.person_id
 left join ours on asked.person_id = ours.person_id
+left join had_lately on asked.person_id = had_lately.person_id
 left join theirs on asked.person_id = theirs.person_id
 left join weeks on asked.person_id = weeks.person_id
 left join had on asked.person_id = had.person_id and {occasion} = had.occasion

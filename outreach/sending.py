@@ -23,6 +23,7 @@ from attribution.outreach_settings import Outreach
 from attribution.paths import Home
 from outreach import consent, marks
 from outreach.audience import Published
+from outreach.caps import capped
 from outreach.doubts import Settled, after_a_kill, doubtful, settle
 from outreach.flow import Flow
 from outreach.hearing import Ear
@@ -198,14 +199,23 @@ class _Sending:
             self._send_by(name, waiting, ask, of)
 
     def _willing(self, ask: Published, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Those who may still be written to; the others are refused."""
+        """Those who may still be written to; others are refused, until they are planned anew."""
         self._seen = (self._outbox.written(), ask.number())
         refusals = self._refusals(ask, rows)
-        changes = [Change(row["key"], "refused", refusals[_who(row)])
-                   for row in rows if _who(row) in refusals]  # fmt: skip
-        if changes:
-            self._outbox.move(changes)
-        return [row for row in rows if _who(row) not in refusals]
+        reasons = {row["key"]: refusals[_who(row)] for row in rows if _who(row) in refusals}
+        left = [row for row in rows if row["key"] not in reasons]
+        at = self._clock().astimezone(UTC)
+        many = capped(ask.driver(), self._outbox, self._settings, left, at) if left else set()
+        reasons |= dict.fromkeys(many, "capped")
+        if reasons:
+            self._outbox.move(Change(key, "refused", reason) for key, reason in reasons.items())
+        if many:
+            self._outbox.set_aside(
+                self._flow.name, at.isoformat(timespec="milliseconds"),
+                [(row["person_id"], row["identifier"], row["owner"], row["channel"])
+                 for row in left if row["key"] in many],
+            )  # fmt: skip
+        return [row for row in rows if row["key"] not in reasons]
 
     def _send_by(
         self, name: str, waiting: deque[Letter], ask: Published, of: dict[str, dict[str, Any]]
