@@ -300,10 +300,11 @@ def only_sender(home: Home) -> Iterator[bool]:
 def _move(connection: sqlite3.Connection, changes: Iterable[Change]) -> None:
     at = now()
     connection.executemany(
-        # When a doubt began is when it was being sent, not when it was found.
+        # When a doubt began is when it was being sent, not when it was found; and what had left,
+        # left then, whenever that is known.
         "update message set state = ?1, reason = ?2, next_at = ?3, tries = tries - ?4, "
         "receipt = case when ?5 = '' then receipt else ?5 end, "
-        "at = case when ?1 = 'in_doubt' then at else ?6 end, "
+        "at = case when ?1 = 'in_doubt' or state = 'in_doubt' and ?1 = 'sent' then at else ?6 end, "
         "fields = case when ?1 in ('sent', 'failed', 'refused') then '' else fields end "
         "where key = ?7",
         [

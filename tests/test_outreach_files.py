@@ -3,7 +3,7 @@
 import csv
 
 import pytest
-from outreach_fixture import ADMIN, MAIL_ONLY, NOW, add_flow, patient, publish, wish
+from outreach_fixture import ADMIN, MAIL_ONLY, NOW, add_flow, ago, patient, publish, wish
 
 from attribution.contacts import Contacts
 from attribution.outreach_settings import outreach_settings
@@ -72,7 +72,13 @@ def killed_after(clinic, monkeypatch) -> Home:
 
 
 def test_what_lies_in_a_file_was_handed_over(killed_after):
+    """It left when it was being sent, whenever that comes to be known."""
+    then = ago(2).isoformat()
+    with Outbox(killed_after) as outbox:
+        outbox._connection.execute("update message set at = ?", (then,))
     result = sent(killed_after)
+    with Outbox(killed_after) as outbox:
+        assert {row["at"] for row in outbox.rows("select at from message")} == {then}
     assert (result.states, result.settled.gone) == ({"sent": PEOPLE}, PEOPLE)
     assert files(killed_after) == [".csv"]
 
