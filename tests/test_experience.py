@@ -24,6 +24,7 @@ from attribution.reports.export import export_experience
 from attribution.small_cells import is_safe, protected
 from attribution.ui.scope import scope_of
 from attribution.ui.views.experience import PROTECTED, build, experience
+from attribution.ui.views.experience_reviews import sites_figure, sites_table
 from attribution.viewer_marts import CUBES
 from connectors.contract import Feedback, Reputation
 
@@ -300,6 +301,46 @@ def test_within_one_place_its_own_drivers_are_told(home):
     assert view.tables["location"].frame["location"].tolist() == ["Harbor"]
     assert "Location" not in set(view.tables["drivers"].frame["driver"])
     assert view.figures["drivers"].alt.startswith("Within Harbor")
+
+
+def test_of_many_places_the_best_and_the_worst_are_drawn(home):
+    """Twenty places, liked ever less: the last one is the worst, though it is the twentieth."""
+    places = [f"place {number:02}" for number in range(20)]
+
+    class ManyPlaces(queries.Marts):
+        def ask(self, statement):
+            frame = super().ask(statement)
+            if {"location", "promoters"} <= set(frame):
+                up = np.arange(95, 75, -1)
+                frame = pd.DataFrame({"location": places, "people": 100, "promoters": up})
+                frame = frame.assign(passives=0, detractors=100 - up)
+            return frame
+
+    view = build(ManyPlaces(home, 1, protected=False), all_weeks(home))
+    figure, table = view.figures["location"], view.tables["location"].frame
+    assert len(table) == 20
+    assert figure.alt.startswith("From +52 (Place 19, 100 answers) to +90 (Place 00, 100).")
+    assert figure.alt.endswith("Drawn are the best and the worst of 20; 6 between them are not.")
+    drawn = figure.spec["data"][0]["x"]
+    assert drawn == pytest.approx([*table["experience_nps"][:7], *table["experience_nps"][-7:]])
+    assert "Drawn" not in view.figures["service_line"].alt  # all three are
+
+
+def test_stars_are_counted_of_all_places_drawn_or_not():
+    """Twenty places of ten reviews: five have five stars each, fourteen four, and one has one."""
+    stars = pd.DataFrame(
+        {
+            "site": "google",
+            "location": [f"place {number:02}" for number in range(20)],
+            "stars": [*[4] * 14, *[5] * 5, 1],
+            "reviews": 10,
+        }
+    )
+    shown = pd.DataFrame(columns=["site", "location", "day", "shown", "shown_reviews"])
+    figure = sites_figure(sites_table(stars, shown).frame)
+    assert figure.alt.startswith("200 reviews: 25.0% gave five stars, 5.0% one or two. Drawn are")
+    shares = figure.spec["data"][0]["z"]
+    assert [row.index(1.0) for row in shares] == [1] * 8 + [0] * 5 + [4]
 
 
 def test_without_answers_the_page_says_what_to_connect(tmp_path):

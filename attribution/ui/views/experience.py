@@ -17,6 +17,7 @@ from attribution.ui.views.experience_drivers import drivers_figure, drivers_tabl
 from attribution.ui.views.experience_report import report
 from attribution.ui.views.experience_reviews import rating, sites_figure, sites_table
 from attribution.ui.views.experience_waits import curve_table, waits_figure, waits_table
+from attribution.ui.views.extremes import extremes, left_out
 
 QUESTION = "Would patients recommend us, and what goes with it?"
 PROTECTED = (
@@ -170,7 +171,8 @@ def _months_axis(months: pd.Series) -> Spec:
 
 
 def _groups(table: Table, name: str) -> Figure:
-    drawn = table.frame.head(MAX_ROWS)
+    known = table.frame.dropna(subset=["experience_nps"])  # a cell told may hold nobody by now
+    drawn = extremes(known, MAX_ROWS)
     rows = records(drawn)
     hovers = [
         f"<b>{formats.label(row[name])}</b><br>NPS {score(row['experience_nps'])} "
@@ -196,7 +198,7 @@ def _groups(table: Table, name: str) -> Figure:
             (drawn["high"] / 100).tolist(),
             hovers,
         ),
-        said,
+        said + left_out(known, drawn),
         definition("experience_nps").help,
         name,
     )

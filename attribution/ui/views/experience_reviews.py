@@ -6,6 +6,7 @@ from attribution.experience_queries import STARS
 from attribution.metrics import definition
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Table, measured, records
+from attribution.ui.views.extremes import extremes, left_out
 
 MAX_ROWS = 14
 
@@ -49,8 +50,10 @@ def sites_table(stars: pd.DataFrame, shown: pd.DataFrame) -> Table:
 
 
 def sites_figure(sites: pd.DataFrame) -> Figure:
-    """How the stars of each site and place are spread."""
-    drawn = sites[sites["reviews"] > 0].head(MAX_ROWS)
+    """How the stars of each site and place are spread; of many, the best and the worst rated."""
+    given = sites[sites["reviews"] > 0]
+    ranked = given.sort_values("review_rating", ascending=False, kind="stable")
+    drawn = extremes(ranked, MAX_ROWS).sort_index()
     rows = records(drawn)
     shares = [[row[_name(star)] / row["reviews"] for star in STARS] for row in rows]
     hovers = [
@@ -62,9 +65,9 @@ def sites_figure(sites: pd.DataFrame) -> Figure:
         ]
         for row in rows
     ]
-    total = float(drawn["reviews"].sum())
-    best = sum(float(row[_name(5)]) for row in rows)
-    low = sum(float(row[_name(star)]) for row in rows for star in (1, 2))
+    total = float(given["reviews"].sum())
+    best = float(given[_name(5)].sum())
+    low = float(given[[_name(1), _name(2)]].to_numpy().sum())
     return Figure(
         "Stars by site and location",
         charts.heat_map(
@@ -75,7 +78,7 @@ def sites_figure(sites: pd.DataFrame) -> Figure:
             "Share of reviews",
         ),
         f"{formats.count(total)} reviews: {formats.rate(best / total)} gave five stars, "
-        f"{formats.rate(low / total)} one or two.",
+        f"{formats.rate(low / total)} one or two.{left_out(given, drawn)}",
         f"{definition('review_rating').help} The numbers are in the table below.",
     )
 
