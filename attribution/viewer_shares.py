@@ -6,15 +6,22 @@ Spend under names that stand there, and what models say as shares of what was to
 from sqlalchemy import Connection
 
 from attribution.small_cells import OTHER
+from attribution.viewer_cells import block_of
 from attribution.viewer_file import VIEWERS, create
 
 
 def spend(connection: Connection) -> None:
-    """Spend, under the service lines and places that have names there."""
-    known = f"select distinct %s from {VIEWERS}.conversions"
+    """Spend, under the service lines and places that have names in the same block.
+
+    In a block in which a name is folded its patients are in Other, and so is its spend: a price
+    would set the spend of all blocks against the patients of some. What belongs to no line has
+    none, and stays as it is.
+    """
     columns = ", ".join(
-        f"case when {name} in (select {name} from main.conversions)"
-        f" and {name} not in ({known % name}) then '{OTHER}' else {name} end as {name}"
+        f"case when {name} <> 'unassigned' and {name} in (select {name} from main.conversions)"
+        f" and not exists (select 1 from {VIEWERS}.conversions as told"
+        f" where told.{name} = spend.{name} and told.week = {block_of('spend.week')})"
+        f" then '{OTHER}' else {name} end as {name}"
         for name in ("service_line", "location")
     )
     grain = "channel, campaign, service_line, location, week, currency"

@@ -29,6 +29,10 @@ _TOGETHER = (
     "Some weeks are of fewer than eleven people, so numbers are told four weeks at a time. A dash "
     "is a number that no four weeks have enough people for."
 )
+_LINES_TOGETHER = (
+    "Where a service line has too few people in four weeks, these are in Other, together, and so "
+    "is their spend. A dash is a line that no four weeks have enough people for."
+)
 
 
 @lru_cache(maxsize=128)
@@ -328,7 +332,10 @@ def _service_lines(marts: Marts, scope: Scope, about: About) -> Table:
     names = sorted({*wide.index, *spend["service_line"]})
     frame = wide.reindex(index=names, columns=[*COUNTS, "collected"])
     frame["spend"] = spend.set_index("service_line")["spend"]
-    frame = _with_ratios(frame.fillna(0).rename_axis("service_line")).reset_index()
+    frame = frame.fillna(0)
+    if marts.protected:  # a line without any row is of few people, not of nobody
+        frame.loc[~frame.index.isin(wide.index), [*COUNTS, "collected"]] = float("nan")
+    frame = _with_ratios(frame.rename_axis("service_line")).reset_index()
     frame["placed"] = frame["service_line"] != UNASSIGNED
     frame = frame.sort_values(
         ["placed", "collected", "service_line"], ascending=[False, False, True]
@@ -342,16 +349,24 @@ def _service_lines(marts: Marts, scope: Scope, about: About) -> Table:
         "Service lines",
         columns,
         frame[["service_line", *SHOWN]].reset_index(drop=True),
-        _too_good(lost, float(frame["spend"].sum()), about.currency),
+        " ".join(
+            (
+                *_too_good(lost, float(frame["spend"].sum()), about.currency),
+                *((_LINES_TOGETHER,) if marts.protected else ()),
+            )
+        ),
     )
 
 
-def _too_good(lost: float, spend: float, currency: str) -> str:
+def _too_good(lost: float, spend: float, currency: str) -> tuple[str, ...]:
     if not lost:
-        return ""
+        return ()
+    share = formats.rate(ratio(lost, spend))
     return (
-        f"{formats.money(lost, currency)} of spend ({formats.rate(ratio(lost, spend))}) belongs to "
-        "no service line, so CAC and ROAS of the lines are too good."
+        (
+            f"{formats.money(lost, currency)} of spend ({share}) belongs to no service line, so "
+            "CAC and ROAS of the lines are too good."
+        ),
     )
 
 
