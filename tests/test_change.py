@@ -3,16 +3,19 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from marts_fixture import LAST_WEEK, make_home
 
 from attribution import queries
+from attribution.amount_queries import credit_in_spans
 from attribution.metrics import KINDS
 from attribution.models.change import change
 from attribution.queries import Scope
-from attribution.ui.views import overview
+from attribution.ui import formats
+from attribution.ui.views import arriving, overview
 from attribution.ui.views.changes import BY, CHANNEL
 
 MONEY = st.one_of(st.just(0.0), st.floats(0.01, 1e6))
@@ -82,6 +85,26 @@ def test_the_bridge_goes_from_card_to_card(home):
             )
         placed = overview.build(marts, replace(scope, service_lines=("cardiology",)))
         assert ("change_booked" in placed.figures) is not protected
+
+
+def test_a_bridge_that_ends_before_its_card_says_so(home, monkeypatch):
+    """Of the last two weeks no spend is known: the card counts them, the bridge cannot."""
+    marts = queries.marts(home, 1, protected=False)
+    scope = Scope(LAST_WEEK - 3 * queries.WEEK, LAST_WEEK)
+    known = LAST_WEEK - 2 * queries.WEEK
+    whole = overview.build(marts, scope)
+    monkeypatch.setattr(arriving, "reported_weeks", lambda _: {"spend": pd.Timestamp(known)})
+    late = overview.build(marts, scope)
+    said = f"counted to the week of {formats.day(known)} only"
+    to_then = credit_in_spans(marts, scope, "USD", [(scope.since, known)])
+    for kind, name in KINDS.items():
+        own, bridge = late.figures[f"change_{kind}"], late.tables[f"change_{kind}"]
+        after = sum(each[0] for (of, _), each in to_then.items() if of == kind)
+        assert bridge.frame["amount"].iloc[-1] == pytest.approx(after)
+        assert after < next(each.value for each in late.metrics if each.name == name)
+        for words in (own.alt, bridge.note, late.tables[f"parts_{kind}"].note):
+            assert said in words
+        assert "counted to the week" not in whole.figures[f"change_{kind}"].alt
 
 
 @pytest.mark.parametrize("by", ["service_line", "location"])

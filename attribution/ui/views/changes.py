@@ -1,6 +1,7 @@
 """What changed a number against the period before: a bridge from the one to the other."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -23,6 +24,10 @@ BY = {
     "location": ("Location", "locations", "Location mix"),
 }
 PARTS = ("change_restated", "change_spend", "change_mix", "change_rate", "change_unpaid")
+_SHORT = (
+    "Both periods are counted to the week of {week} only, the last of which spend is known; the "
+    "headline number goes on."
+)
 PLACED = (
     "What changed a number is told of all service lines and locations together to readers of "
     "folded cells: credit knows neither there."
@@ -42,15 +47,14 @@ def changes(
 
     And tables `parts_<kind>` with the same for each channel, or each service line or location.
     `told` are the marts published before these, for what has been restated since; `ends` are the
-    last weeks reported of numbers that stop early: both periods are cut alike.
+    last weeks reported of numbers that stop early: both periods are cut alike, and where that is
+    before the number itself ends, figure and tables say so.
     """
     narrow = scope.service_lines or scope.locations or by != CHANNEL
     if earlier is None or (marts.protected and narrow):
         return {}, {}
-    cut = {
-        kind: min(ends.get(name, scope.until), ends.get("spend", scope.until))
-        for kind, name in KINDS.items()
-    }
+    own = {kind: ends.get(name, scope.until) for kind, name in KINDS.items()}
+    cut = {kind: min(until, ends.get("spend", scope.until)) for kind, until in own.items()}
     untils = sorted({until for until in cut.values() if until >= scope.since})
     if not untils:
         return {}, {}
@@ -71,10 +75,14 @@ def changes(
         if before is not None:
             was = sum(each[places[0]] for (of, _), each in before.items() if of == kind)
         if parts.before or parts.after:
-            figures[f"change_{kind}"], tables[f"change_{kind}"] = _bridge(
-                parts, was, kind, scope, about.currency, by
-            )
-            tables[f"parts_{kind}"] = _each(parts, names, kind, by)
+            figure, bridge = _bridge(parts, was, kind, scope, about.currency, by)
+            each = _each(parts, names, kind, by)
+            if until < own[kind]:  # the number on the card goes on
+                said = _SHORT.format(week=formats.day(until))
+                figure = replace(figure, alt=f"{figure.alt} {said}")
+                bridge, each = (replace(t, note=f"{t.note} {said}".strip()) for t in (bridge, each))
+            figures[f"change_{kind}"] = figure
+            tables[f"change_{kind}"], tables[f"parts_{kind}"] = bridge, each
     return figures, tables
 
 

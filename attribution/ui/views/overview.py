@@ -16,22 +16,16 @@ from attribution.queries import WEEK, About, Marts, Scope
 from attribution.ui import charts, formats
 from attribution.ui.scope import before
 from attribution.ui.view import Column, Figure, Metric, Table, View, measured
-from attribution.ui.views import arriving, changes
+from attribution.ui.views import arriving, changes, lines
 from attribution.ui.views.forecast_words import unusual_notes
-from attribution.ui.views.notes import UNASSIGNED, counted_by, money_left_out, other_dates
+from attribution.ui.views.lines import COUNTS, SHOWN
+from attribution.ui.views.notes import counted_by, money_left_out, other_dates
 
 QUESTION = "Are we winning patients at a price that pays, and what changed?"
-COUNTS = ("leads", "booked", "kept", "new_patients")
 MAX_STEPS = 130  # points of a line: more would not be seen, and would travel
-BLENDED = ("blended_cac", "blended_roas")
-SHOWN = ("spend", *COUNTS, "collected", *BLENDED)
 _TOGETHER = (
     "Some weeks are of fewer than eleven people, so numbers are told four weeks at a time. A dash "
     "is a number that no four weeks have enough people for."
-)
-_LINES_TOGETHER = (
-    "Where a service line has too few people in four weeks, these are in Other, together, and so "
-    "is their spend. A dash is a line that no four weeks have enough people for."
 )
 
 
@@ -99,7 +93,7 @@ def build(
         figures=_figures(now, about, young, odd, marks, in_blocks=in_blocks) | bridges,
         tables={
             "weekly": _weekly_table(now),
-            "service_lines": _service_lines(marts, scope, about),
+            "service_lines": lines.table(marts, scope, about, ends),
             **parts,
             **({"happened": _happened(marks)} if marks else {}),
         },
@@ -132,7 +126,7 @@ def _weekly(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
     seen = amount_queries.conversions_by_week(marts, scope, about.currency)
     every = [scope.since + number * WEEK for number in range(scope.weeks)]
     # Money is spent in weeks too in which nothing happened.
-    frame = _wide(seen, "week").reindex(index=every, columns=[*COUNTS, "collected"])
+    frame = lines.wide(seen, "week").reindex(index=every, columns=[*COUNTS, "collected"])
     frame.insert(0, "spend", spend)
     return _with_ratios(frame.fillna(0).rename_axis("week"))
 
@@ -157,13 +151,6 @@ def _together(frame: pd.DataFrame) -> bool:
     """Whether a week is told with those beside it: it looks like nought, and its block is not."""
     counts = frame[[*COUNTS, "collected"]]
     return bool(((counts == 0) & (counts.sum() > 0)).to_numpy().any())
-
-
-def _wide(seen: pd.DataFrame, by: str) -> pd.DataFrame:
-    """From a row for each kind to a column for each number."""
-    amount = seen["conversions"].astype("float64").where(seen["kind"] != "collected", seen["value"])
-    wide = seen.assign(amount=amount, name=seen["kind"].map(KINDS))
-    return wide.pivot_table(index=by, columns="name", values="amount", aggfunc="sum")
 
 
 def _with_ratios(frame: pd.DataFrame) -> pd.DataFrame:
@@ -270,10 +257,10 @@ def _figure(
     marks: tuple[Annotation, ...],
 ) -> Figure:
     weeks = [f"{week}" for week in now.index]
-    lines = {definition(name).title: _known(now[name]) for name in course.names}
+    courses = {definition(name).title: _known(now[name]) for name in course.names}
     parts = [
         f"{title} {sign}{ends[0]:,.0f} → {sign}{ends[-1]:,.0f}"
-        for title, values in lines.items()
+        for title, values in courses.items()
         if (ends := [value for value in values if value is not None])
     ]
     words = f"First to last of {len(weeks)} points: {', '.join(parts)}."
@@ -288,7 +275,7 @@ def _figure(
         words += f" Marked: {named}."
     return Figure(
         course.title,
-        charts.weekly_lines(weeks, lines, sign, shaded, ringed, _marked(marks)),
+        charts.weekly_lines(weeks, courses, sign, shaded, ringed, _marked(marks)),
         words,
         course.help,
         "weekly",
@@ -323,51 +310,6 @@ def _weekly_table(now: pd.DataFrame) -> Table:
     columns = (Column("week", "Week of", "day", "Monday of the week."), *map(measured, SHOWN))
     frame = now.reset_index()[["week", *SHOWN]].sort_values("week", ascending=False)
     return Table("Week by week", columns, frame.reset_index(drop=True))
-
-
-def _service_lines(marts: Marts, scope: Scope, about: About) -> Table:
-    spend = amount_queries.spend_by_service_line(marts, scope, about.currency)
-    seen = amount_queries.conversions_by_service_line(marts, scope, about.currency)
-    wide = _wide(seen, "service_line")
-    names = sorted({*wide.index, *spend["service_line"]})
-    frame = wide.reindex(index=names, columns=[*COUNTS, "collected"])
-    frame["spend"] = spend.set_index("service_line")["spend"]
-    frame = frame.fillna(0)
-    if marts.protected:  # a line without any row is of few people, not of nobody
-        frame.loc[~frame.index.isin(wide.index), [*COUNTS, "collected"]] = float("nan")
-    frame = _with_ratios(frame.rename_axis("service_line")).reset_index()
-    frame["placed"] = frame["service_line"] != UNASSIGNED
-    frame = frame.sort_values(
-        ["placed", "collected", "service_line"], ascending=[False, False, True]
-    )
-    # What belongs to no line is no line that could be cheap or dear.
-    frame.loc[~frame["placed"], list(BLENDED)] = None
-    lost = float(frame.loc[~frame["placed"], "spend"].sum())
-    columns = (Column("service_line", "Service line"), *map(measured, SHOWN))
-    frame["service_line"] = frame["service_line"].map(formats.title)
-    return Table(
-        "Service lines",
-        columns,
-        frame[["service_line", *SHOWN]].reset_index(drop=True),
-        " ".join(
-            (
-                *_too_good(lost, float(frame["spend"].sum()), about.currency),
-                *((_LINES_TOGETHER,) if marts.protected else ()),
-            )
-        ),
-    )
-
-
-def _too_good(lost: float, spend: float, currency: str) -> tuple[str, ...]:
-    if not lost:
-        return ()
-    share = formats.rate(ratio(lost, spend))
-    return (
-        (
-            f"{formats.money(lost, currency)} of spend ({share}) belongs to no service line, so "
-            "CAC and ROAS of the lines are too good."
-        ),
-    )
 
 
 def _notes(marts: Marts, scope: Scope, about: About, earlier: Scope | None) -> tuple[str, ...]:

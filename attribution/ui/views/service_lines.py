@@ -13,7 +13,9 @@ from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.ui import formats
 from attribution.ui.view import Column, Metric, Table, View, measured, records
+from attribution.ui.views import arriving
 from attribution.ui.views.channels import UNKNOWN
+from attribution.ui.views.lines import lines
 from attribution.ui.views.notes import UNASSIGNED
 from attribution.ui.views.overview import build as overview
 
@@ -27,7 +29,6 @@ RATES = (
     *("leads_that_booked", "leads_that_came", "maturity"),
     *("line_show_rate", "booked_ahead"),
 )
-COUNTS = ("leads", "booked", "kept", "new_patients")
 TOP = 3
 
 
@@ -43,28 +44,20 @@ def build(marts: Marts, scope: Scope) -> View:
     if whole.empty:
         return View(QUESTION, currency=whole.currency, empty=whole.empty)
     names = {formats.title(name): name for name in (*queries.service_lines(marts), UNASSIGNED)}
-    frame = whole.tables["service_lines"].frame
-    lines = _with_costs(frame, formats.title(UNASSIGNED))
-    placed = lines[lines["service_line"] != formats.title(UNASSIGNED)]
+    ends = arriving.unreported(marts, scope)
+    every = lines(marts, scope, queries.about(marts), ends)
+    every["service_line"] = every["service_line"].map(formats.title)
+    placed = every[every["service_line"] != formats.title(UNASSIGNED)]
     return View(
         QUESTION,
         metrics=_metrics(placed, whole),
         tables={
-            "lines": _table("Service lines", lines, SHOWN, whole.tables["service_lines"].note),
+            "lines": _table("Service lines", every, SHOWN, whole.tables["service_lines"].note),
             "rates": _known_rates(_rates(marts, scope, placed, names)),
             "channels": _channels(marts, scope, whole.currency),
         },
         notes=(*_notes(marts, scope), *whole.notes),
         currency=whole.currency,
-    )
-
-
-def _with_costs(frame: pd.DataFrame, unplaced: str) -> pd.DataFrame:
-    spent = frame["spend"].where((frame["spend"] > 0) & (frame["service_line"] != unplaced))
-    return frame.assign(
-        line_cpl=spent / frame["leads"].where(frame["leads"] > 0),
-        line_roi=(frame["collected"] - spent) / spent,
-        kept_of_booked=frame["kept"] / frame["booked"].where(frame["booked"] > 0),
     )
 
 
