@@ -9,7 +9,7 @@ def _credited() -> tuple[Definition, ...]:
             "attributed",
             "Known channel",
             "Share of the chosen conversions that the model credits to a known channel.",
-            "(All − unattributed − unmapped − baseline) ÷ all.",
+            "(All − unattributed − unmapped − baseline) ÷ all; of Collected, the share of money.",
             "rate",
         ),
         Definition(

@@ -24,6 +24,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
         "Of flows whose carrier never tells, what was sent and did not bounce counts as delivered.",
     ),
     "engaged": ("No longer says that calls are counted, which they never were.",),
+    "attributed": ("Of Collected it was the share of payments; it is the share of money.",),
 }
 
 _OVERVIEW = ("overview", "channels")

@@ -205,8 +205,9 @@ def _table(
 
 
 def _metrics(whole: pd.DataFrame, scope: Scope) -> tuple[Metric, ...]:
-    every = float(whole["conversions"].sum())
-    known = float(whole.loc[~whole["channel"].isin(UNKNOWN), "conversions"].sum())
+    amount = whole["collected" if scope.kind == "collected" else "conversions"]
+    every = float(amount.sum())
+    known = float(amount[~whole["channel"].isin(UNKNOWN)].sum())
     paid = whole[whole["rated_spend"] > 0]
     spend = float(paid["rated_spend"].sum())
     collected = float(paid["rated_collected"].sum())
