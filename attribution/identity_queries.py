@@ -4,6 +4,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from attribution.queries import CREDIT, Marts
+from attribution.small_cells import OTHER
 
 _MATCHES = sa.table("matches", *(sa.column(name) for name in ("source", "other", "people")))
 _SHARED = sa.table(
@@ -34,18 +35,27 @@ def person_changes(at: Marts) -> pd.DataFrame:
 def known_touch(at: Marts) -> pd.DataFrame:
     """New patients of each week, and how many of them have at least one known touch.
 
-    Any model that shares journeys out says so: what it cannot is under no channel.
+    Any model that shares journeys out says so: what it cannot is under no channel. Of whom is
+    `folded` it is not known: where small cells are told together, a row stands for the first of
+    four weeks, and those without a touch may be among the others unless they have a row themselves.
     """
-    known = sa.case((CREDIT.c.channel != "unattributed", CREDIT.c.conversions), else_=0)
+
+    def under(channel: str, name: str) -> sa.Label[float]:
+        own = sa.case((CREDIT.c.channel == channel, CREDIT.c.conversions), else_=0)
+        return sa.cast(sa.func.sum(own), sa.Double).label(name)
+
     statement = (
         sa.select(
             CREDIT.c.week,
             sa.cast(sa.func.sum(CREDIT.c.conversions), sa.Double).label("new_patients"),
-            sa.cast(sa.func.sum(known), sa.Double).label("touched"),
+            under("unattributed", "untouched"),
+            under(OTHER, "folded"),
         )
         .where(CREDIT.c.model == "last", CREDIT.c.kind == "new_patient")
         .group_by(CREDIT.c.week)
         .order_by(CREDIT.c.week)
     )
     frame = at.ask(statement)
-    return frame.astype({"new_patients": "float64", "touched": "float64"})
+    frame = frame.astype(dict.fromkeys(("new_patients", "untouched", "folded"), "float64"))
+    frame["folded"] = frame["folded"].where(frame["untouched"] == 0, 0.0)
+    return frame.assign(touched=frame["new_patients"] - frame["untouched"] - frame["folded"])

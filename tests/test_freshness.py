@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import marts_fixture as made_up
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from attribution.doctor import examine
 from attribution.ledger import Ledger
 from attribution.paths import Home
 from attribution.queries import Marts
+from attribution.small_cells import OTHER
 from attribution.source_settings import SourceSettings
 from attribution.ui import formats
 from attribution.ui.freshness import look_up
@@ -43,6 +45,37 @@ def healthy(tmp_path: Path) -> Home:
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pd.DataFrame]:
     return made_up.tables()
+
+
+def test_touch_known_is_of_twelve_weeks_whatever_is_told_together(tmp_path):
+    """Four weeks a row: three rows. Who is told with others may have had no touch."""
+    home = made_up.make_home(tmp_path)
+    told = [(25, 30), (25, 0), (0, 15), (40, 0), (40, 0), (40, 0), (90, 0)]  # newest first
+    with duckdb.connect(str(home.generation(1) / "viewers.duckdb")) as viewers:
+        viewers.execute("delete from credit")
+        for back, (untouched, folded) in enumerate(told):
+            rest = {"unattributed": untouched, OTHER: folded, "email": 100 - untouched - folded}
+            for channel, people in rest.items():
+                viewers.execute(
+                    "insert into credit (model, kind, channel, week, conversions)"
+                    " select 'last', 'new_patient', ?, ?, ? where ? > 0",
+                    [channel, LAST - (3 + 4 * back) * queries.WEEK, people, people],
+                )
+    touch = data_health.build(queries.Marts(home, 1, protected=True)).metrics[0]
+    # The 30 are known to have had one: all without any stand by themselves. Of the 15 nobody knows.
+    assert touch.value == pytest.approx((75 + 75 + 85) / 300)
+    assert touch.before == pytest.approx(0.6)
+    assert touch.course == pytest.approx((0.6, 0.6, 0.6, 0.85, 0.75, 0.75))
+    assert touch.interval.startswith("at least")
+
+
+def test_touch_known_of_single_weeks_is_that_of_the_marts(marts, tables):
+    credit = tables["credit"].query("model == 'last' and kind == 'new_patient'")
+    credit = credit[credit["week"] > LAST - 12 * queries.WEEK]
+    known = credit.loc[credit["channel"] != "unattributed", "conversions"].sum()
+    touch = data_health.build(marts).metrics[0]
+    assert touch.value == pytest.approx(known / credit["conversions"].sum())
+    assert touch.interval == ""
 
 
 def test_data_health_shows_what_could_not_be_used(marts):

@@ -4,10 +4,12 @@ import pandas as pd
 
 from attribution import identity_queries as asked
 from attribution.metrics import definition, ratio
-from attribution.queries import Marts
+from attribution.queries import WEEK, Marts, about
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Metric, Table, measured, table_of
 
+PERIOD, COURSE = 12, 26  # weeks
+_AT_LEAST = "at least: some are told together"  # with people of whom no touch is known
 FEW = 11  # people; of fewer than that nothing is said
 _KINDS = {
     "email_name": "E-mail with a first name",
@@ -29,9 +31,11 @@ _REASONS = {
 def metrics(marts: Marts) -> tuple[Metric, ...]:
     """New patients with a known touch over the last twelve weeks, beside the twelve before."""
     frame = asked.known_touch(marts)
-    recent, before = frame.iloc[-12:], frame.iloc[-24:-12]
+    ago = (pd.Timestamp(about(marts).last_week) - pd.to_datetime(frame["week"])) // WEEK
+    recent, before = frame[ago < PERIOD], frame[(ago >= PERIOD) & (ago < 2 * PERIOD)]
+    drawn = frame[ago < COURSE]
     touch = definition("touch_coverage")
-    course = [ratio(t, n) for t, n in zip(frame["touched"], frame["new_patients"], strict=True)]
+    course = [ratio(t, n) for t, n in zip(drawn["touched"], drawn["new_patients"], strict=True)]
     return (
         Metric(
             touch.name,
@@ -40,7 +44,8 @@ def metrics(marts: Marts) -> tuple[Metric, ...]:
             ratio(before["touched"].sum(), before["new_patients"].sum()),
             touch.format,
             touch.help,
-            course=tuple(course[-26:]),
+            course=tuple(course),
+            interval=_AT_LEAST if recent["folded"].any() else "",
         ),
     )
 
