@@ -318,6 +318,18 @@ def test_where_cells_are_folded_people_count_once_and_few_are_not_told(home):
     assert weeks["sent"].isna().any()  # not told is not nought
 
 
+def test_a_flow_of_which_nothing_arrived_is_not_the_one_answered_most(tmp_path):
+    bounced = made_up.make_home(tmp_path)
+    with duckdb.connect(str(bounced.generation(1) / "marts.duckdb")) as tables:
+        tables.execute("update engagement set delivered = 0, responded = 0 where topic = 'tips'")
+    for build in (engagement.build, education.build):
+        view = build(queries.Marts(bounced, 1, protected=False), RECENT)
+        figure = view.figures["flows"]
+        assert view.tables["flows"].frame["flow"].iloc[0] == "wellness_tips"
+        assert figure.spec["data"][0]["text"][0] == formats.UNDEFINED
+        assert not any(said in figure.alt for said in ("Wellness tips", formats.UNDEFINED))
+
+
 @pytest.mark.parametrize("build", [engagement.build, education.build])
 def test_a_page_without_messages_says_what_to_connect(tmp_path, build):
     folder = Home(tmp_path).generation(1)

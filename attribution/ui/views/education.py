@@ -125,9 +125,10 @@ def _flows(rows: pd.DataFrame) -> Figure:
     said = formats.several(
         f"{formats.rate(row['response_rate'])} of {formats.title(row['flow'])} by "
         f"{formats.title(row['channel'])}"
-        for row in records(drawn.head(3))
+        for row in records(drawn.dropna(subset=["response_rate"]).head(3))
     )
-    return counted.response_bars(drawn, labels, "Answered, by flow", f"Answered: {said}.", "flows")
+    said = f"Answered: {said}." if said else "None of these arrived."
+    return counted.response_bars(drawn, labels, "Answered, by flow", said, "flows")
 
 
 def _lift(drawn: pd.DataFrame) -> Figure:

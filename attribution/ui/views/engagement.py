@@ -94,13 +94,16 @@ def _flows(rows: pd.DataFrame) -> Figure:
         formats.short_label(f"{formats.title(row['flow'])} · {formats.title(row['channel'])}")
         for row in records(drawn)
     ]
-    best = max(records(drawn), key=lambda row: row["response_rate"] or 0.0)
+    known = drawn.dropna(subset=["response_rate"]).nlargest(1, "response_rate")
+    said = [
+        f"{formats.title(best['flow'])} is answered most: {formats.rate(best['response_rate'])}."
+        for best in records(known)
+    ]
     return counted.response_bars(
         drawn,
         labels,
         "Answered, by flow",
-        f"The flows with most messages. {formats.title(best['flow'])} is answered most: "
-        f"{formats.rate(best['response_rate'])}.",
+        " ".join(("The flows with most messages.", *(said or ["None of these arrived."]))),
         "flows",
     )
 
@@ -113,7 +116,8 @@ def _wishes(rows: pd.DataFrame) -> Figure:
         formats.short_label(f"{formats.title(row['channel'])}: {row['channel_wish'].lower()}")
         for row in records(drawn)
     ]
-    rates = {(row["channel"], row["channel_wish"]): row["response_rate"] for row in records(drawn)}
+    known = records(drawn.dropna(subset=["response_rate"]))
+    rates = {(row["channel"], row["channel_wish"]): row["response_rate"] for row in known}
     preferred, other, *_ = order
     # By channel: of texts few are answered, whoever prefers what.
     said = [

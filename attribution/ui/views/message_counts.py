@@ -112,8 +112,8 @@ def line(values: pd.Series) -> list[float | None]:
 def response_bars(
     rows: pd.DataFrame, labels: Sequence[str], title: str, alt: str, table: str
 ) -> Figure:
-    """The response rate of each row of a table of counts."""
-    rates = [0.0 if pd.isna(rate) else float(rate) for rate in rows["response_rate"]]
+    """The response rate of each row of a table of counts; no bar and a dash where none is known."""
+    rates = rows["response_rate"].astype("float64")
     hovers = [
         f"<b>{name}</b><br>{formats.count(row['responded'])} of "
         f"{formats.count(row['delivered'])} delivered were answered"
@@ -123,7 +123,7 @@ def response_bars(
         title,
         charts.bars(
             labels,
-            rates,
+            rates.fillna(0).tolist(),
             [formats.rate(rate) for rate in rates],
             [charts.colour(1)] * len(rates),
             hovers,
