@@ -5,6 +5,7 @@ what touches the days that were asked for, and its real cursor stays where it wa
 of changes and not of days (CRMs, medical records) have no days to read again.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -52,9 +53,15 @@ def part_of(
 
 
 def rewound(cursors: Mapping[str, str], window: Window) -> dict[str, str]:
-    """The cursors as they were when only the days before the window were settled."""
+    """The cursors as they were when only the days before the window were settled.
+
+    One that tells of reports that are being made goes back too, without them: they are of other
+    days.
+    """
     before = (window.since - timedelta(days=1)).isoformat()
-    return {key: before if _is_day(value) else value for key, value in cursors.items()}
+    return {
+        key: before if _is_day(value) or _awaits(value) else value for key, value in cursors.items()
+    }
 
 
 def within(slices: Iterable[Slice], window: Window) -> Iterator[Slice]:
@@ -82,6 +89,15 @@ def nothing_there(source: SourceSettings, window: Window) -> str:
 
 def _without_cursor(read: Callable[[], Iterable[Item]]) -> Iterator[Item]:
     return (item for item in read() if not isinstance(item, Cursor))
+
+
+def _awaits(value: str) -> bool:
+    """Whether a cursor tells of reports that are being made (`microsoft_ads_orders`)."""
+    try:
+        said = json.loads(value)
+    except ValueError:
+        return False
+    return isinstance(said, dict) and "settled" in said
 
 
 def _is_day(value: str) -> bool:

@@ -165,13 +165,20 @@ class MicrosoftAds:
         self, account: Account, window: Window, last_day: date, settled: str | None
     ) -> Iterator[Item]:
         """Ask for every report of a window; their numbers are all that is committed."""
-        jobs = {kind.name: self._api.order(account.number, kind, window) for kind in KINDS}
-        order = Order(window, last_day, self._context.now, jobs)
+        order = self._ordered(account, window, last_day)
         self._orders[account.number] = order
         yield cursor(settled, order)
 
+    def _ordered(self, account: Account, window: Window, last_day: date) -> Order:
+        jobs = {kind.name: self._api.order(account.number, kind, window) for kind in KINDS}
+        return Order(window, last_day, self._context.now, jobs)
+
     def _read(self, account: Account, window: Window, last_day: date) -> Iterator[Item]:
-        jobs = self._orders[account.number].jobs
+        order = self._orders.get(account.number)
+        if order is None or order.window != window:
+            # Who reads days again takes the slices that have days, and so none that asks.
+            order = self._ordered(account, window, last_day)
+        jobs = order.jobs
         found = {
             name: self._made(account, BY_NAME[name], job, window) for name, job in jobs.items()
         }
