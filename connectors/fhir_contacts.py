@@ -78,6 +78,7 @@ def consent(given: Element, links: Links, rules: Rules) -> Iterator[Row]:
             since=at or (_UNKNOWN if said[purpose] else rules.now),
             how="consent",
             patient_id=patient_of(given.part("patient"), links, "Consent.patient"),
+            updated_at=updated(given, rules),
         )
 
 

@@ -208,6 +208,7 @@ def _same_person(patient: Element, links: Links, rules: Rules) -> Iterator[Link]
                 kind="merged" if merged else "same_person",
                 patient_id=own,
                 other_patient_id=number,
+                updated_at=updated(patient, rules),
             )
 
 

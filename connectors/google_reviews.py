@@ -188,6 +188,7 @@ class Reviews:
             location=self._places.locations[place],
             comment=str(said["comment"]) if self._comments and said.get("comment") else None,
             survey="google",
+            updated_at=_instant(said.get("updateTime")),
         )
 
     def _missing(self, place: str, counted: int, found: int) -> Rejected:

@@ -63,6 +63,7 @@ def email(said: Mapping[str, Any], contact_id: str | None) -> Row | None:
         crm_id=contact_id,
         utm_source="hubspot",
         utm_medium="email",
+        updated_at=instant(of, MODIFIED),
     )
 
 
@@ -79,6 +80,7 @@ def meeting(said: Mapping[str, Any], contact_id: str | None) -> Row | None:
         crm_id=contact_id,
         utm_source="hubspot",
         utm_medium="meeting",
+        updated_at=instant(of, MODIFIED),
     )
 
 

@@ -93,6 +93,7 @@ def first_touch(said: Mapping[str, Any], row: Contact) -> Touchpoint | None:
         utm_campaign=row.utm_campaign,
         service_line=row.service_line,
         location=row.location,
+        updated_at=row.updated_at,
     )
 
 

@@ -25,6 +25,7 @@ def merges(said: Mapping[str, Any], row: Contact) -> Iterator[Row]:
                 kind="merged",
                 crm_id=row.contact_id,
                 other_crm_id=number,
+                updated_at=row.updated_at,
             )
 
 
@@ -49,6 +50,7 @@ def wishes(
             how=f"{name} (hubspot)",
             email=row.email,
             crm_id=row.contact_id,
+            updated_at=row.updated_at,
         )
 
 

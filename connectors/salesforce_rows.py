@@ -45,13 +45,14 @@ def lead(of: Record, names: Names, statuses: Iterable[Record] = ()) -> list[Row]
     rows = _person(of, "lead", names, None, came=True, statuses=_reached_statuses(of, statuses))
     became = text(of, "ConvertedContactId")
     if became and not _gone(of):
-        at = instant(of, "ConvertedDate") or needed(of, "SystemModstamp")
+        updated = needed(of, "SystemModstamp")
         link = Link(
             link_id=f"salesforce-converted-{of['Id']}",
-            at=at,
+            at=instant(of, "ConvertedDate") or updated,
             kind="converted",
             crm_id=text(of, "Id"),
             other_crm_id=became,
+            updated_at=updated,
         )
         rows.append(link)
     return rows
@@ -85,7 +86,7 @@ def _person(
     clicked = text(of, names.click_id) if came else None
     if _gone(of):
         gone = Contact(contact_id=number, created_at=since, updated_at=updated, deleted=True)
-        return [gone, _nobody(touch_id, created)] if clicked else [gone]
+        return [gone, _nobody(touch_id, created, updated)] if clicked else [gone]
     source = text(of, names.utm_source) or ("google" if clicked else None)
     origin = text(of, "LeadSource")
     row = Contact(
@@ -141,6 +142,7 @@ def _click(row: Contact, touch_id: str, at: datetime, clicked: str | None) -> It
             utm_campaign=row.utm_campaign,
             service_line=row.service_line,
             location=row.location,
+            updated_at=row.updated_at,
         )
 
 
@@ -159,6 +161,7 @@ def _opt_outs(of: Record, row: Contact) -> Iterable[Row]:
                 phone=row.phone,
                 crm_id=row.contact_id,
                 patient_id=row.patient_id,
+                updated_at=row.updated_at,
             )
 
 
@@ -170,6 +173,7 @@ def _merged(of: Record, row: Contact) -> Iterable[Row]:
             kind="merged",
             crm_id=row.contact_id,
             other_crm_id=master,
+            updated_at=row.updated_at,
         )
 
 
@@ -204,8 +208,9 @@ def deal(
 def member(of: Record, kinds: Mapping[str, str]) -> Touchpoint:
     """What a campaign did with one of its members."""
     touch_id, at = f"salesforce-member-{of['Id']}", _reached(of)
+    updated = needed(of, "SystemModstamp")
     if _gone(of):
-        return _nobody(touch_id, at)
+        return _nobody(touch_id, at, updated)
     type_ = lower(text(of, "Campaign.Type")) or ""
     kind = kinds.get(type_) or CAMPAIGN_KINDS.get(type_, OTHER_KIND)
     if not flag(of, "HasResponded") and kind not in SENT_KINDS:
@@ -219,6 +224,7 @@ def member(of: Record, kinds: Mapping[str, str]) -> Touchpoint:
         utm_medium=type_ or None,
         utm_campaign=text(of, "Campaign.Name"),
         campaign_id=text(of, "CampaignId"),
+        updated_at=updated,
     )
 
 
@@ -263,8 +269,9 @@ def meeting(of: Record) -> list[Row]:
     """A meeting with a lead or a contact."""
     number = f"salesforce-event-{of['Id']}"
     at = instant(of, "StartDateTime") or instant(of, "ActivityDate") or needed(of, "CreatedDate")
+    updated = needed(of, "SystemModstamp")
     if _gone(of):
-        return [_nobody(number, at)]
+        return [_nobody(number, at, updated)]
     who = text(of, "WhoId")
     if who is None or flag(of, "IsChild"):
         return []
@@ -275,6 +282,7 @@ def meeting(of: Record) -> list[Row]:
         crm_id=who,
         utm_source="salesforce",
         utm_medium="event",
+        updated_at=updated,
     )
     return [row]
 
@@ -284,6 +292,6 @@ def _gone(of: Record) -> bool:
     return flag(of, "IsDeleted") and text(of, "MasterRecordId") is None
 
 
-def _nobody(touch_id: str, at: datetime) -> Touchpoint:
+def _nobody(touch_id: str, at: datetime, updated_at: datetime) -> Touchpoint:
     """In place of a touch that was deleted: the contract cannot take a row away."""
-    return Touchpoint(touch_id=touch_id, at=at, kind="impression")
+    return Touchpoint(touch_id=touch_id, at=at, kind="impression", updated_at=updated_at)

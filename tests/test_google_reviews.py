@@ -71,6 +71,7 @@ def test_a_review_is_its_stars_and_nobody_s_name(server):
         scale_max=5.0,
         location="North",
         survey="google",
+        updated_at=datetime(2026, 11, 10, 9, 30, tzinfo=UTC),
     )
     assert "SECRET" not in f"{items}"
     asked = " ".join(r.query["fields"] for r in server.asked("/reviews"))

@@ -129,6 +129,7 @@ def test_a_contact_s_first_touch_is_a_touchpoint(server):
         utm_campaign="knee-pain-search",
         service_line="orthopedics",
         location="North",
+        updated_at=AT,
     )
 
 

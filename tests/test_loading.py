@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from servers.clinic import (
     CANARY_EMAIL,
@@ -32,7 +32,17 @@ from attribution.loading import Loader
 from attribution.privacy import Door
 from attribution.raw import cursors, ensure_raw_tables
 from connectors.columns import to_table
-from connectors.contract import AdSpend, Contact, Payment, Person, Touchpoint
+from connectors.contract import (
+    ROWS,
+    AdSpend,
+    Contact,
+    Feedback,
+    Link,
+    Payment,
+    Person,
+    Preference,
+    Touchpoint,
+)
 from connectors.errors import SourceChanged, SourceUnreachable
 from connectors.source import Columns, Cursor, Rejected, Total, Window
 
@@ -138,6 +148,72 @@ def test_without_a_stamp_the_later_arrival_stays(store):
     assert store.ask("select zip3 from raw_person") == [("2",)]
     store.load(rows[0])
     assert store.ask("select zip3 from raw_person") == [("0",)]
+
+
+# Rows that tell when something was: of one key, on some day, as changed on some other.
+DATED = {
+    Preference: lambda **told: Preference("k", "any", "marketing", False, told.pop("at"), **told),
+    Touchpoint: lambda **told: Touchpoint(touch_id="k", kind="event", **told),
+    Link: lambda **told: Link(link_id="k", kind="merged", **told),
+    Feedback: lambda **told: Feedback("k", told.pop("at"), "nps", 9, 10, **told),
+}
+dated = pytest.mark.parametrize("kind", DATED, ids=lambda kind: kind.spec.table)
+
+
+def told(kind, day, changed):
+    when = None if changed is None else at(changed)
+    return DATED[kind](at=at(day), updated_at=when)
+
+
+def day_of(store, kind):
+    column = "since" if kind is Preference else "at"
+    ((found,),) = store.ask(f'select raw."{column}" from raw_{kind.spec.table} as raw')
+    return (found - at(0)).days
+
+
+def test_rows_are_ordered_by_when_they_were_changed_never_by_what_they_tell_of():
+    assert {row.spec.newer for row in ROWS} == {None, "updated_at", "withdrawn_at"}
+
+
+@dated
+@pytest.mark.parametrize("changed", [(31, 40), (None, None)], ids=["told when", "not told"])
+def test_a_correction_may_tell_of_an_earlier_day(store, kind, changed):
+    """As a permission of April that is refused in May, as of March."""
+    for together in (False, True):
+        rows = [told(kind, day, when) for day, when in zip((31, 20), changed, strict=True)]
+        for some in [rows] if together else [[row] for row in rows]:
+            store.load(*some)
+        assert day_of(store, kind) == 20
+
+
+@dated
+def test_what_is_older_still_loses_where_the_source_tells_changes(store, kind):
+    for day, changed in ((20, 40), (31, 31)):
+        store.load(told(kind, day, changed))
+    assert day_of(store, kind) == 20
+
+
+@settings(max_examples=15)
+@given(
+    kind=st.sampled_from(list(DATED)),
+    came=st.lists(
+        st.tuples(st.integers(0, 9), st.none() | st.integers(0, 3)), min_size=1, max_size=5
+    ),
+)
+def test_the_same_deliveries_again_change_nothing(kind, came):
+    """Law: what is stored is what changed last, or came last where that is not told; replayed
+    from the start, as after a restart, it is the same.
+    """
+    store = Store()
+    stands = None
+    for day, changed in came:
+        if stands is None or None in (changed, stands[1]) or changed >= stands[1]:
+            stands = day, changed
+    for _ in range(2):
+        for day, changed in came:
+            store.load(told(kind, day, changed))
+        assert day_of(store, kind) == stands[0]
+    store.engine.dispose()
 
 
 def test_the_later_of_many_duplicates_stays(store):

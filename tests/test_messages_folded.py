@@ -45,8 +45,8 @@ def event(what, minutes, message_id="m", **more):
     return MessageEvent(f"{message_id}-{what}-{minutes}", message_id, when, what, **given)
 
 
-def preference(key, who, when, *, allowed, channel="email", purpose="marketing"):
-    return Preference(key, channel, purpose, allowed, when, patient_id=who)
+def preference(key, who, when, *, allowed, channel="email", purpose="marketing", changed=None):
+    return Preference(key, channel, purpose, allowed, when, patient_id=who, updated_at=changed)
 
 
 def told(warehouse, columns, where="true"):
@@ -203,6 +203,11 @@ def test_a_permission_that_was_withdrawn_is_none_and_a_refusal_stands(warehouse)
     assert warehouse.rows("select channel, allowed from stg_preference") == [("sms", False)]
     warehouse.build(
         preference("1", "ann", NOON + 2 * MINUTE, allowed=True),
+        Withdrawn("preference", "1", NOON + MINUTE, "deleted"),
+    )
+    assert warehouse.rows("select channel, allowed from stg_preference") == [("email", True)]
+    warehouse.build(
+        preference("1", "ann", NOON, allowed=True, changed=NOON + 2 * MINUTE),
         Withdrawn("preference", "1", NOON + MINUTE, "deleted"),
     )
     assert warehouse.rows("select channel, allowed from stg_preference") == [("email", True)]

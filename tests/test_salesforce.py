@@ -108,6 +108,7 @@ def test_a_lead_becomes_a_contact_with_its_click_and_its_conversion(server):
             utm_campaign="knee-search",
             service_line="orthopedics",
             location="North",
+            updated_at=days(9),
         ),
         Link(
             link_id=f"salesforce-converted-{number('Lead', 1)}",
@@ -115,6 +116,7 @@ def test_a_lead_becomes_a_contact_with_its_click_and_its_conversion(server):
             kind="converted",
             crm_id=number("Lead", 1),
             other_crm_id=number("Contact", 1),
+            updated_at=days(9),
         ),
     ]
 

@@ -48,7 +48,7 @@ class Link(Row):
     that were merged, a web client that signed in.
     """
 
-    spec = Spec("link", ("link_id",), day="source_day", newer="at")
+    spec = Spec("link", ("link_id",), day="source_day", newer="updated_at")
 
     link_id: RecordId
     at: datetime
@@ -62,6 +62,7 @@ class Link(Row):
     click_id: ClickId = None
     source_day: date | None = None  # as in Touchpoint
     other_patient_id: PatientId = None
+    updated_at: datetime | None = None
 
 
 APPOINTMENT_STATES = ("proposed", "booked", "arrived", "fulfilled", "cancelled", "noshow")

@@ -30,7 +30,7 @@ TOUCH_KINDS = (
 class Touchpoint(Row):
     """One contact of one person with the organisation's marketing."""
 
-    spec = Spec("touchpoint", ("touch_id",), day="source_day", newer="at")
+    spec = Spec("touchpoint", ("touch_id",), day="source_day", newer="updated_at")
 
     touch_id: RecordId
     at: datetime
@@ -50,6 +50,7 @@ class Touchpoint(Row):
     currency: str | None = None
     cost: MaybeAmount = None
     source_day: date | None = None  # the source's own day, where it tells whole days anew
+    updated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

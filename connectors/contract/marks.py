@@ -42,8 +42,10 @@ class Spec:
 
     `load` is `window` (the source re-reads whole days, and what it says now replaces what it
     said) or `keyset` (of two rows with one key, the one with the later `newer` column wins, or
-    the one that arrived later where there is no such column). `day` is the column that windows
-    are cut on; keyset rows may have one too, for sources that tell whole days anew.
+    the one that arrived later where there is no such column or it is empty). `newer` is when the
+    source changed the record, never when what it tells of happened: a correction may say that it
+    happened earlier. `day` is the column that windows are cut on; keyset rows may have one too,
+    for sources that tell whole days anew.
     """
 
     table: str

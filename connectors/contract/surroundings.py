@@ -24,7 +24,7 @@ class Feedback(Row):
     A survey of several questions is several rows with one `response_id`.
     """
 
-    spec = Spec("feedback", ("feedback_id",), newer="at")
+    spec = Spec("feedback", ("feedback_id",), newer="updated_at")
 
     feedback_id: RecordId
     at: datetime
@@ -42,6 +42,7 @@ class Feedback(Row):
     survey: str | None = None  # CG-CAHPS 3.1, HCAHPS, google ...
     question: str | None = None  # the survey's own name of it: Q11, recommend ...
     mode: str | None = None  # mail, phone, web ...
+    updated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

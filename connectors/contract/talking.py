@@ -123,7 +123,7 @@ class MessageEvent(Row):
 class Preference(Row):
     """Whether a person may be reached by a channel for a purpose, and how they said so."""
 
-    spec = Spec("preference", ("preference_id",), newer="since")
+    spec = Spec("preference", ("preference_id",), newer="updated_at")
 
     preference_id: RecordId
     channel: str
@@ -135,3 +135,4 @@ class Preference(Row):
     phone: Phone = None
     crm_id: CrmId = None
     patient_id: PatientId = None
+    updated_at: datetime | None = None

@@ -27,7 +27,7 @@ final as (
             and raw.account = withdrawn.account
             and withdrawn.table_name = 'preference'
             and raw.preference_id = withdrawn.record_id
-            and raw.since <= withdrawn.withdrawn_at
+            and coalesce(raw.updated_at, raw.since) <= withdrawn.withdrawn_at
     where withdrawn.record_id is null or not raw.allowed
 
 )
