@@ -1,9 +1,10 @@
 """FHIR R4 communications as messages, and consents as preferences. What was written stops here."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from connectors.contract import Message, Preference, Row
+from connectors.contract import Message, Preference, Row, Withdrawn
 from connectors.fhir_element import Element, codes
 from connectors.fhir_links import Links
 from connectors.fhir_rules import PURPOSES, Rules, patient_of, updated, withdrawn
@@ -54,55 +55,85 @@ def request(asked: Element, links: Links, rules: Rules) -> Iterator[Row]:
 
 
 def consent(given: Element, links: Links, rules: Rules) -> Iterator[Row]:
-    """What a patient allows or forbids by purpose; a consent that is not in force says nothing."""
+    """What a patient allows or forbids by purpose; a consent that is not in force says nothing.
+
+    A permission is one within its period: R4 has a provision hold for that time and no other. A
+    refusal stays one, also after its period: nobody has said yes since.
+    """
     status = given.text("status") or "no status"
-    said: dict[str, bool] = {}
+    said: dict[str, Said] = {}
     if status in ("active", "rejected"):
-        for purpose, permits in _provisions(given.part("provision")):
-            # One "no" outweighs every "yes"; what was rejected was asked for and not given.
-            said[purpose] = said.get(purpose, True) and permits and status == "active"
+        for purpose, one in _provisions(given.part("provision"), Said(), rules):
+            said[purpose] = said.get(purpose, Said(permits=status == "active")).and_also(one)
     reason = status if status != "active" else "no purpose"
     nothing = {row.record_id: row for row in withdrawn(given, rules, reason)}
-    at = _since(given, rules)
+    changed = updated(given, rules)
     for purpose in PURPOSES:
         record = f"Consent/{given.needed_text('id')}/{purpose}"
         if purpose not in said:
             if record in nothing:
                 yield nothing[record]
             continue
+        permits, start, end = said[purpose].permits, said[purpose].start, said[purpose].end
+        if permits and end is not None and end <= rules.now:
+            # Whenever it was changed: what was loaded of it before may have begun after that.
+            yield Withdrawn("preference", record, max(end, changed or end), "ended")
+            continue
+        at = _since(given, rules) or (_UNKNOWN if permits else rules.now)
         yield Preference(
             preference_id=record,
             channel="any",
             purpose=purpose,
-            allowed=said[purpose],
-            since=at or (_UNKNOWN if said[purpose] else rules.now),
+            allowed=permits,
+            since=at,
             how="consent",
             patient_id=patient_of(given.part("patient"), links, "Consent.patient"),
-            updated_at=updated(given, rules),
+            updated_at=changed,
+            starts_at=start if permits else None,
+            ends_at=end if permits else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What provisions say of one purpose, and from when until when they hold."""
+
+    permits: bool = True
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def and_also(self, other: "Said") -> "Said":
+        """Both: one "no" outweighs every "yes", and a permission is what both of them permit."""
+        starts = [at for at in (self.start, other.start) if at]
+        ends = [at for at in (self.end, other.end) if at]
+        return Said(
+            self.permits and other.permits, max(starts, default=None), min(ends, default=None)
         )
 
 
 def _since(given: Element, rules: Rules) -> datetime | None:
     """Since when a consent is given or refused: its date, else that of what it provides, else when
-    the server last changed it. None where nothing tells.
+    the server last changed it. None where nothing tells. It was said before it began, if it is to
+    begin later: a refusal between the two outweighs it.
     """
-    period = given.part("provision").part("period")
-    return (
-        given.instant("dateTime", rules.zone)
-        or period.instant("start", rules.zone)
-        or updated(given, rules)
-    )
+    start, _ = given.part("provision").part("period").span(rules.zone)
+    known = [at for at in (start, updated(given, rules)) if at]
+    return given.instant("dateTime", rules.zone) or min(known, default=None)
 
 
-def _provisions(provision: Element, outer: str | None = None) -> Iterator[tuple[str, bool]]:
-    """Every purpose that a consent names, and whether it is permitted, exceptions included."""
-    kind = provision.text("type") or outer
+def _provisions(
+    provision: Element, outer: Said, rules: Rules, kind: str | None = None
+) -> Iterator[tuple[str, Said]]:
+    """Every purpose that a consent names, and what is said of it, exceptions included."""
+    kind = provision.text("type") or kind
+    own = Said(kind == "permit", *provision.part("period").span(rules.zone))
+    held = Said(True, outer.start, outer.end).and_also(own)
     for coding in provision.parts("purpose"):
         purpose = _REASONS.get(coding.text("code") or "")
         if purpose and kind in ("permit", "deny"):
-            yield purpose, kind == "permit"
+            yield purpose, held
     for exception in provision.parts("provision"):
-        yield from _provisions(exception, kind)
+        yield from _provisions(exception, held, rules, kind)
 
 
 def _is_to_patient(said: Element, links: Links) -> bool:

@@ -5,7 +5,7 @@ reading the few that become a row; a server's resources are therefore read throu
 """
 
 from collections.abc import Iterator
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -86,6 +86,17 @@ class Element:
         value = self.text(name)
         return None if value is None else _moment(value, f"{self.path}.{name}", zone)
 
+    def span(self, zone: tzinfo) -> tuple[datetime | None, datetime | None]:
+        """When a period begins and when it is over; of a day, month or year all is meant.
+
+        Systems write such as 9999-12-31 for what has no end.
+        """
+        start, end = self.text("start"), self.text("end")
+        return (
+            _edges(start, f"{self.path}.start", zone)[0] if start and start > "1900" else None,
+            _edges(end, f"{self.path}.end", zone)[1] if end and end < "9000" else None,
+        )
+
     def needed_instant(self, name: str, zone: tzinfo) -> datetime:
         """A moment that the row cannot do without."""
         return needed(f"{self.path}.{name}", self.instant(name, zone))
@@ -124,6 +135,19 @@ def codes(concepts: "list[Element]") -> Iterator[tuple[str, str]]:
         for coding in concept.parts("coding"):
             if code := coding.text("code"):
                 yield coding.text("system") or "", code
+
+
+def _edges(value: str, element: str, zone: tzinfo) -> tuple[datetime, datetime]:
+    """The first moment of what is written and the first after it."""
+    if len(value) > 10:
+        at = _moment(value, element, zone)
+        return at, at
+    first = _moment(f"{value}-01-01"[:10] if len(value) in (4, 7) else value, element, zone)
+    days = {4: 366, 7: 31}.get(len(value), 1)
+    after = first + timedelta(days=days)
+    if len(value) in (4, 7):
+        after = after.replace(day=1) if len(value) == 7 else after.replace(month=1, day=1)
+    return first, after
 
 
 def _moment(value: str, element: str, zone: tzinfo) -> datetime:

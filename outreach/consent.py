@@ -4,8 +4,12 @@ Two things are asked of every message. Of the person: whether the rule of the pu
 is met (`opt_in` needs a permission that no later refusal took back; `opt_out` only that there is
 no such refusal). And of the address, whoever's it is: whether it asked to be left alone, or
 bounced. A number that a family shares is left alone for all of them.
+
+A permission counts from when it begins until it ends, by the clock and not by the last refresh; a
+refusal counts whenever it is said.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -36,13 +40,18 @@ _EVERY, _NONE_SAID = ("all", "any"), ""
 _REPLIED = "answered|unsubscribed|complained|reply|stop"
 
 
-def verdicts_sql(purpose: str, settings: Outreach, *, third_party: bool) -> str:
+def verdicts_sql(purpose: str, settings: Outreach, *, third_party: bool, now: datetime) -> str:
     """SQL with a row for each of `candidates` (person_id, channel, identifier): may it be sent?
 
     `reason` is null where it may. Reads what sources told, and `stopped` (person_id, identifier,
     channel, purpose, since, hard), which are refusals that reached us directly.
     """
     wide = "true" if settings.stop_means == "channel" else "false"
+    at = f"timestamptz '{now.astimezone(UTC).isoformat()}'"
+    holds = (
+        f"(not raw.allowed or (raw.since <= {at} and coalesce(raw.starts_at <= {at}, true)"
+        f" and coalesce(raw.ends_at > {at}, true)))"
+    )
     asked = ", ".join(
         f"('{channel}')" for channel, rule in settings.consent[purpose].items() if rule == OPT_IN
     )
@@ -55,8 +64,30 @@ def verdicts_sql(purpose: str, settings: Outreach, *, third_party: bool) -> str:
     return f"""
 with
 opt_in as (select * from (values {asked or "('')"}) as channels (channel)),
+-- As in stg_preference, but of what holds now: a permission that has ended, or is yet to begin,
+-- must not stand before a refusal.
+preferences as (
+    select
+        identity.person_id,
+        lower(trim(raw.channel)) as channel,
+        raw.purpose,
+        raw.allowed,
+        raw.since,
+        coalesce(raw.how, '') as how
+    from raw_preference as raw
+    inner join identity on raw.identifier = identity.identifier
+    left join raw_withdrawn as withdrawn
+        on raw.source = withdrawn.source and raw.account = withdrawn.account
+            and withdrawn.table_name = 'preference' and raw.preference_id = withdrawn.record_id
+            and coalesce(raw.updated_at, raw.since) <= withdrawn.withdrawn_at
+    where {holds} and (withdrawn.record_id is null or not raw.allowed)
+    qualify row_number() over (
+        partition by identity.person_id, lower(trim(raw.channel)), raw.purpose
+        order by raw.since desc, raw.allowed, raw.source, raw.account, raw.preference_id
+    ) = 1
+),
 said as (
-    select person_id, channel, allowed, since, how from stg_preference
+    select person_id, channel, allowed, since, how from preferences
     where purpose = '{purpose}'
         or (not allowed and {wide} and regexp_matches(lower(how), '{_REPLIED}'))
     union all
@@ -92,10 +123,10 @@ persons as (
 ),
 spoken as (
     select email as identifier, channel, purpose, allowed, since, coalesce(how, '') as how
-    from raw_preference where email is not null
+    from raw_preference as raw where email is not null and {holds}
     union all
     select phone, channel, purpose, allowed, since, coalesce(how, '')
-    from raw_preference where phone is not null
+    from raw_preference as raw where phone is not null and {holds}
 ),
 of_address as (
     select identifier, lower(trim(channel)) as channel, allowed, since from spoken

@@ -77,7 +77,9 @@ def plan(
         driver.execute(_CANDIDATES)
         driver.execute(
             "create or replace temp table verdicts as "
-            + consent.verdicts_sql(flow.purpose, settings, third_party=flow.paid_by_third_party)
+            + consent.verdicts_sql(
+                flow.purpose, settings, third_party=flow.paid_by_third_party, now=at
+            )
         )
         _choose(driver, flow, settings, columns, at)
         fates = driver.execute(

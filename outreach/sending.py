@@ -131,7 +131,7 @@ class _Sending:
             with Published(self._home) as ask:
                 result.taken = take_back(
                     self._home, self._settings, self._contacts, self._outbox, ask.driver(),
-                    flow=self._flow.name,
+                    flow=self._flow.name, now=self._clock(),
                 )  # fmt: skip
                 self._send_all(ask)
         except CannotSend as error:
@@ -293,7 +293,9 @@ class _Sending:
             }
         )
         third_party = self._flow.paid_by_third_party
-        sql = consent.verdicts_sql(self._flow.purpose, self._settings, third_party=third_party)
+        sql = consent.verdicts_sql(
+            self._flow.purpose, self._settings, third_party=third_party, now=self._clock()
+        )
         return consent.refused(ask.driver(), candidates, self._outbox.stopped(), sql)
 
     def _outcome(self, letter: Letter, fate: Fate) -> Change:

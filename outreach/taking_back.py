@@ -10,6 +10,7 @@ nothing.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -54,6 +55,7 @@ def take_back(
     driver: Any,
     *,
     flow: str | None = None,
+    now: datetime | None = None,
 ) -> Taken:
     """Take off everybody who refuses by now, of one flow or of all; `driver` knows who does."""
     rows = outbox.rows(
@@ -63,11 +65,11 @@ def take_back(
     )
     if not rows:
         return Taken()
-    known = _known(home)
+    known, at = _known(home), now or datetime.now(UTC)
     refused: dict[str, str] = {}
     for name in sorted({row["flow"] for row in rows}):
         mine = [row for row in rows if row["flow"] == name]
-        refused |= _refused(driver, settings, outbox, known.get(name), mine)
+        refused |= _refused(driver, settings, outbox, known.get(name), mine, at)
     theirs = [row for row in rows if row["key"] in refused]
     return _taken(home, settings, contacts, outbox, theirs, refused)
 
@@ -112,6 +114,7 @@ def _refused(
     outbox: Outbox,
     flow: Flow | None,
     rows: Sequence[dict[str, Any]],
+    at: datetime,
 ) -> dict[str, str]:
     """The keys of those who may not be reached any more, and why.
 
@@ -122,7 +125,7 @@ def _refused(
     owners = pa.table({"owner": pa.array([row["owner"] for row in rows], pa.string())})
     driver.register("owners", owners)
     try:
-        now = dict(
+        meant = dict(
             driver.execute(
                 "select owners.owner, identity.person_id from owners "
                 "inner join identity on owners.owner = identity.identifier"
@@ -131,7 +134,7 @@ def _refused(
     finally:
         driver.unregister("owners")
     who = {
-        row["key"]: (now.get(row["owner"], row["person_id"]), row["channel"], row["identifier"])
+        row["key"]: (meant.get(row["owner"], row["person_id"]), row["channel"], row["identifier"])
         for row in rows
     }
     candidates = pa.table(
@@ -141,7 +144,7 @@ def _refused(
             "identifier": pa.array([address for _, _, address in who.values()], pa.string()),
         }
     )
-    sql = consent.verdicts_sql(purpose, settings, third_party=third_party)
+    sql = consent.verdicts_sql(purpose, settings, third_party=third_party, now=at)
     verdicts = consent.refused(driver, candidates, outbox.stopped(), sql)
     return {
         key: verdicts[each]

@@ -13,6 +13,7 @@ from attribution.outreach_settings import OPT_IN, OPT_OUT, Outreach
 from outreach.consent import refused, verdicts_sql
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+TODAY = 4  # days after it
 CHANNELS, PURPOSES = ("email", "sms"), ("treatment", "marketing")
 # By which words a channel is refused, and by which it is allowed.
 REFUSED = {"email": {"email", "any", ""}, "sms": {"sms", "text", "phone", "any", ""}}
@@ -25,6 +26,7 @@ said = st.lists(
         st.sampled_from(("preference", "unsubscribed", "bounced", "delivered", "stop")),
         st.sampled_from((*CHANNELS, "any", "text", "phone", "")), st.sampled_from(PURPOSES),
         st.booleans(), st.sampled_from(HOW), st.booleans(), st.integers(0, 6),
+        st.none() | st.integers(0, 6), st.none() | st.integers(0, 6),
     ),
     max_size=6,
 )  # fmt: skip
@@ -36,16 +38,20 @@ def store():
     connection.execute(
         """
         create table int_people (person_id bigint, deceased boolean);
-        create table stg_preference (
-            person_id bigint, channel varchar, purpose varchar, allowed boolean,
-            since timestamptz, how varchar
+        create table identity (identifier varchar, person_id bigint);
+        insert into identity values ('p', 1);
+        create table raw_withdrawn (
+            source varchar, account varchar, table_name varchar, record_id varchar,
+            withdrawn_at timestamptz
         );
         create table stg_message (
             person_id bigint, utm_medium varchar, purpose varchar, unsubscribed_at timestamptz
         );
         create table raw_preference (
+            source varchar, account varchar, preference_id varchar, identifier varchar,
             email varchar, phone varchar, channel varchar, purpose varchar, allowed boolean,
-            since timestamptz, how varchar
+            since timestamptz, starts_at timestamptz, ends_at timestamptz, how varchar,
+            updated_at timestamptz
         );
         create table raw_message (
             email varchar, phone varchar, channel varchar, purpose varchar,
@@ -63,17 +69,22 @@ def store():
 
 def fill(store, told) -> pa.Table:
     """One person, one address; each statement is the person's or only the address's."""
-    for table in ("stg_preference", "stg_message", "raw_preference", "raw_message_event"):
+    for table in ("stg_message", "raw_preference", "raw_message_event"):
         store.execute(f"delete from {table}")
     stops = []
-    for kind, channel, purpose, allowed, how, of_person, day in told:
+    for number, (kind, channel, purpose, allowed, how, of_person, day, *held) in enumerate(told):
         at = START + timedelta(days=day)
-        if kind == "preference" and of_person:
-            row = [1, channel, purpose, allowed, at, how]
-            store.execute("insert into stg_preference values (?, ?, ?, ?, ?, ?)", row)
-        elif kind == "preference":
-            row = ["x", channel, purpose, allowed, at, how]
-            store.execute("insert into raw_preference values (?, null, ?, ?, ?, ?, ?)", row)
+        if kind == "preference":
+            period = [
+                START + timedelta(days=n) if n is not None and allowed else None for n in held
+            ]
+            whose = ("p", None) if of_person else (None, "x")
+            row = [f"{number}", *whose, channel, purpose, allowed, at, *period, how]
+            store.execute(
+                "insert into raw_preference values "
+                "('s', 'a', ?, ?, ?, null, ?, ?, ?, ?, ?, ?, ?, null)",
+                row,
+            )
         elif kind == "stop":
             stops.append((1 if of_person else None, None if of_person else "x", channel, purpose,
                           at, False))  # fmt: skip
@@ -88,10 +99,25 @@ def fill(store, told) -> pa.Table:
     return pa.table({n: pa.array(c, k) for n, c, k in zip(names, columns, kinds, strict=True)})
 
 
+def last_words(told):
+    """Of what a person wished of a channel for a purpose the last; permissions while they hold."""
+    words, others = {}, []
+    for kind, where, why, allowed, how, of_person, day, first, last in told:
+        one = (kind, where, why, allowed, how, of_person, day)
+        ends = TODAY + 1 if last is None else last
+        if kind == "preference" and allowed and not max(day, first or 0) <= TODAY < ends:
+            continue
+        if kind != "preference" or not of_person:
+            others.append(one)
+        elif (where, why) not in words or (day, not allowed) > words[where, why][0]:
+            words[where, why] = (day, not allowed), one
+    return [*others, *(one for _, one in words.values())]
+
+
 def may(told, channel, purpose, rule, *, wide, third_party) -> bool:
     """The law, read one statement after the other."""
     mine, address, bounced = [], [], []
-    for kind, where, why, allowed, how, of_person, day in told:
+    for kind, where, why, allowed, how, of_person, day in last_words(told):
         if kind in ("bounced", "delivered"):
             if where == channel:
                 bounced.append((day, kind == "bounced"))
@@ -131,6 +157,23 @@ def test_nobody_is_written_to_against_what_was_said(
     )
     stopped = fill(store, told)
     one = pa.table({"person_id": [1], "channel": [channel], "identifier": ["x"]})
-    sql = verdicts_sql(purpose, rules, third_party=third_party)
+    now = START + timedelta(days=TODAY)
+    sql = verdicts_sql(purpose, rules, third_party=third_party, now=now)
     allowed = may(told, channel, purpose, rule, wide=wide, third_party=third_party)
     assert (not refused(store, one, stopped, sql)) == allowed
+
+
+def test_a_permission_is_none_before_it_begins_and_none_after_its_end(store):
+    """A refusal that it stands before, or that it took back, counts then; by the clock alone."""
+    one = pa.table({"person_id": [1], "channel": ["email"], "identifier": ["x"]})
+    rules = replace(Outreach(), consent={"marketing": {"email": OPT_OUT}})
+    no = ("preference", "email", "marketing", False, "front desk", True, 0, None, None)
+    yes = ("preference", "email", "marketing", True, "consent", True, 1, 2, 4)
+    stopped = fill(store, [no, yes])
+    sent = []
+    for day in range(6):
+        now = START + timedelta(days=day)
+        sql = verdicts_sql("marketing", rules, third_party=False, now=now)
+        if not refused(store, one, stopped, sql):
+            sent.append(day)
+    assert sent == [2, 3]

@@ -11,7 +11,16 @@ import pytest
 
 from connectors import fhir_files
 from connectors.columns import to_table
-from connectors.contract import Appointment, Encounter, Link, Payment, Person, Preference, Row
+from connectors.contract import (
+    Appointment,
+    Encounter,
+    Link,
+    Payment,
+    Person,
+    Preference,
+    Row,
+    Withdrawn,
+)
 from connectors.errors import SourceChanged, SourceMisconfigured
 from connectors.source import Context, Cursor, Rejected
 
@@ -281,6 +290,51 @@ def test_a_permission_without_a_date_outweighs_no_refusal_and_a_refusal_every_pe
         "changed": "2026-04-01",
     }  # fmt: skip
     assert [own for own, row in rows.items() if not row.allowed] == ["no"]
+
+
+@pytest.mark.parametrize(
+    ("provision", "expected"),
+    [
+        ({"period": {"start": "2026-01-01", "end": "2026-11-30"}}, ("2026-01-01", "2026-12-01")),
+        ({"period": {"end": "2026-11-24"}}, (None, "2026-11-25")),  # today, all of it
+        ({"period": {"end": "2026-11-23"}}, None),
+        ({"period": {"end": "2026"}}, (None, "2027-01-01")),
+        ({"period": {"end": "2026-10"}}, None),
+        ({"period": {"start": "2027-03-01"}}, ("2027-03-01", None)),
+        ({"period": {"start": "1800-01-01", "end": "9999-12-31"}}, (None, None)),
+        (
+            {
+                "period": {"end": "2027-06-30"},
+                "provision": [{"purpose": [{"code": "HMARKT"}], "period": {"start": "2026-02"}}],
+            },
+            ("2026-02-01", "2027-07-01"),
+        ),
+    ],
+)
+def test_a_permission_is_one_within_its_period(tmp_path, provision, expected):
+    """R4: `Consent.provision.period` is the time for which the provision holds."""
+    words = {"coding": [{"code": "59284-0"}]}
+    given = {
+        "resourceType": "Consent", "id": "c", "status": "active", "dateTime": "2026-01-05",
+        "patient": {"reference": "Patient/a1"}, "meta": {"lastUpdated": "2026-01-06T00:00:00Z"},
+        "scope": words, "category": [words], "policyRule": words,
+        "provision": {"type": "permit", "purpose": [{"code": "HMARKT"}], **provision},
+    }  # fmt: skip
+    ndjson(tmp_path, "a.ndjson", PATIENT, given)
+    rows, rejected, _ = load(source(tmp_path))
+    assert rejected == []
+    held = [
+        tuple(at and f"{at:%Y-%m-%d}" for at in (row.starts_at, row.ends_at))
+        for row in rows[Preference]
+        if row.allowed and f"{row.since:%Y-%m-%d}" == "2026-01-05"
+    ]
+    assert held == ([expected] if expected else [])
+    ended = [w.withdrawn_at for w in rows[Withdrawn] if w.record_id == "Consent/c/marketing"]
+    assert len(ended) == (expected is None)
+    given["provision"]["type"] = "deny"
+    ndjson(tmp_path, "a.ndjson", PATIENT, given)
+    (refusal,) = load(source(tmp_path))[0][Preference]
+    assert (refusal.allowed, refusal.starts_at, refusal.ends_at) == (False, None, None)
 
 
 def test_a_line_that_is_no_json_is_rejected(tmp_path):

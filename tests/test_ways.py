@@ -497,7 +497,7 @@ def test_a_flow_that_ends_at_midnight_sends_no_more_after_it(home, others):
 def test_it_falls_quiet_in_the_midst_of_a_batch(home, others):
     fresh(home)
     before = datetime(2026, 11, 26, 2, 59, tzinfo=UTC)  # 20:59 in Chicago
-    clock = itertools.chain([before] * 6, itertools.repeat(before + timedelta(minutes=1)))
+    clock = itertools.chain([before] * 8, itertools.repeat(before + timedelta(minutes=1)))
     result = sending(home, "texts", clock)
     assert 0 < result.states["sent"] < PEOPLE
     assert result.states["sent"] + result.states["approved"] == PEOPLE

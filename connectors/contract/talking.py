@@ -136,3 +136,5 @@ class Preference(Row):
     crm_id: CrmId = None
     patient_id: PatientId = None
     updated_at: datetime | None = None
+    starts_at: datetime | None = None  # of a permission that holds for a time only
+    ends_at: datetime | None = None

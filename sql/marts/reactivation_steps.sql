@@ -89,6 +89,8 @@ spoken as (
         ruled.flow,
         ruled.assigned_at,
         said_then.allowed,
+        coalesce(ruled.assigned_at >= said_then.starts_at, true)
+        and coalesce(ruled.assigned_at < said_then.ends_at, true) as held,
         row_number() over (
             partition by ruled.person_id, ruled.flow, ruled.assigned_at, said_then.channel
             order by said_then.since desc, case when said_then.allowed then 1 else 0 end asc
@@ -110,7 +112,7 @@ said as (
         assigned_at,
         max(case when allowed then 1 else 0 end) as allowed
     from spoken
-    where place = 1
+    where place = 1 and held
     group by 1, 2, 3
 
 ),

@@ -2,7 +2,8 @@
 -- grain: person_id, channel, purpose
 -- inputs: stg_preference_change
 --
--- Of two statements of one instant the refusal counts.
+-- Of two statements of one instant the refusal counts. A permission may hold from `starts_at` to
+-- `ends_at` only: whether it holds today is asked when a message leaves.
 
 with
 
@@ -14,6 +15,8 @@ said as (
         purpose,
         allowed,
         since,
+        starts_at,
+        ends_at,
         how,
         source,
         row_number() over (
@@ -37,6 +40,8 @@ final as (
         purpose,
         allowed,
         since,
+        starts_at,
+        ends_at,
         how,
         source
     from said

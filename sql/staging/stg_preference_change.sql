@@ -18,6 +18,8 @@ final as (
         raw.purpose,
         raw.allowed,
         raw.since,
+        raw.starts_at,
+        raw.ends_at,
         coalesce(raw.how, '') as how
     from raw_preference as raw
     inner join identity on raw.identifier = identity.identifier
