@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
@@ -36,15 +36,21 @@ _ORDER = (*POINTED_AT, "Patient")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An export that was asked for: from when it reaches, and where the server tells of it."""
+    """An export that was asked for: from when it reaches, and where the server tells of it.
+
+    `gone_since` is from when deletions are yet to be told: a whole export tells none.
+    """
 
     key: str
     since: str | None
     address: str | None
+    gone_since: str | None = None
 
     def cursor(self) -> Cursor:
         """What is remembered of it."""
         said = {"key": self.key, "since": self.since, "job": self.address}
+        if self.gone_since:
+            said["gone_since"] = self.gone_since
         return Cursor(json.dumps(said, sort_keys=True))
 
 
@@ -62,6 +68,12 @@ class Bulk:
     def slices(self, cursors: Mapping[str, str]) -> Iterator[Slice]:
         """Asking for an export, unless one is under way, and reading it."""
         self._job = self._remembered(cursors.get(_CURSOR))
+        yield from self._export()
+        if self._job.gone_since:
+            self._job = Job(self._key, self._job.gone_since, None)
+            yield from self._export()
+
+    def _export(self) -> Iterator[Slice]:
         if self._job.address is None or not self._is_known(self._job.address):
             yield Slice("export asked for", (), _CURSOR, self._start)
         yield Slice("export", ROWS, _CURSOR, self._read, after_commit=self._forget)
@@ -69,8 +81,11 @@ class Bulk:
     def _remembered(self, cursor: str | None) -> Job:
         with suppress(ValueError, TypeError):
             said = json.loads(cursor or "")
+            gone_since = said.get("gone_since")
             if said["key"] == self._key:
-                return Job(self._key, said["since"], said["job"])
+                return Job(self._key, said["since"], said["job"], gone_since)
+            # All is exported anew, and then once more what changed since, deletions with it.
+            return Job(self._key, None, None, said["since"] or gone_since)
         return Job(self._key, None, None)
 
     def _is_known(self, address: str) -> bool:
@@ -98,7 +113,7 @@ class Bulk:
             address = self._ask(asked | {"_elements": _elements(kinds)})
         except SourceChanged:
             address = self._ask(asked)  # a server that can only export whole resources
-        self._job = Job(self._key, self._job.since, address)
+        self._job = replace(self._job, address=address)
         yield self._job.cursor()
 
     def _ask(self, asked: Mapping[str, str]) -> str:
@@ -122,7 +137,7 @@ class Bulk:
                 yield from self._rows(manifest, file)
         for file in _files(manifest, "deleted"):
             yield from self._deleted(manifest, file, datetime.fromisoformat(reached))
-        yield Job(self._key, reached, None).cursor()
+        yield Job(self._key, self._job.gone_since or reached, None).cursor()
 
     def _rows(self, manifest: Mapping[str, Any], file: Mapping[str, Any]) -> Iterator[Item]:
         kind, number = str(file["type"]), 1

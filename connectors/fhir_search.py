@@ -34,7 +34,11 @@ class Search:
         until = now - SETTLING
         for kind in self._reading.kinds:
             key, _, reached = cursors.get(f"search:{kind}", "").partition(" ")
-            known = datetime.fromisoformat(reached) if key == self._reading.key else None
+            before = datetime.fromisoformat(reached) if reached else None
+            # All is read anew where it would make other rows. What was deleted is not there to be
+            # read, so that is still asked for from where we were.
+            known = before if key == self._reading.key else None
+            gone_since = before - OVERLAP if before else None
             since = known - OVERLAP if known else first
             # A patient who has not changed for years may come tomorrow.
             lower = None if kind == "Patient" and known is None else since
@@ -44,12 +48,13 @@ class Search:
                     name=f"{kind} until {upper:%Y-%m-%d %H:%M}",
                     rows=rows_of(kind),
                     cursor_key=f"search:{kind}",
-                    read=partial(self._read, kind, lower, upper, known is not None),
+                    read=partial(self._read, kind, lower, upper, gone_since),
                 )
                 since = lower = upper
+                gone_since = upper if known else None
 
     def _read(
-        self, kind: str, since: datetime | None, until: datetime, later: bool
+        self, kind: str, since: datetime | None, until: datetime, gone_since: datetime | None
     ) -> Iterator[Item]:
         rejected: dict[tuple[int, str], Rejected] = {}
         # A record that changes while pages are read leaves the stretch, and may push another over
@@ -70,8 +75,8 @@ class Search:
                     "Nothing of them was loaded; the next refresh asks again."
                 )
         yield from rejected.values()
-        if later and since is not None and kind in self._histories:
-            yield from self._deletions(kind, since)
+        if gone_since is not None and kind in self._histories:
+            yield from self._deletions(kind, gone_since)
         yield Cursor(f"{self._reading.key} {until.isoformat()}")
 
     def _pages(

@@ -225,6 +225,22 @@ def test_what_was_deleted_or_a_mistake_is_withdrawn(server, mode):
     assert (blank.email, blank.birth_year) == (None, None)
 
 
+@both
+def test_what_was_deleted_is_told_where_everything_is_read_anew(server, mode):
+    _, _, cursors = load(source(server, mode))
+    change(server, "Appointment", "a0")
+    server.delete("Appointment", "a1")
+    if mode == "bulk":  # the export that was asked for is gone on with
+        moved = source(server, mode, timezone="Europe/Berlin")
+        _, _, cursors = load(moved, cursors, until="export asked for")
+    rows, _, cursors = load(source(server, mode, timezone="Europe/Berlin"), cursors)
+    assert len(rows[Person]) >= 4
+    assert ("appointment", "a1") in {(row.table_name, row.record_id) for row in rows[Withdrawn]}
+    assert "gone_since" not in f"{cursors}"
+    rows, _, _ = load(source(server, mode, timezone="Europe/Berlin"), cursors)
+    assert rows[Person] == []
+
+
 # --- search --------------------------------------------------------------------------------------
 
 
