@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from connectors.contract import Call
+from connectors.contract import Call, Touchpoint
 from connectors.shapes import BadValue
 from connectors.source import Rejected
 
@@ -139,5 +139,12 @@ def as_json(times: Mapping[str, datetime]) -> str | None:
 
 
 def no_call(call_id: str, at: datetime, updated_at: datetime) -> Call:
-    """In place of a call that was deleted: of nobody, and, as spam does, it counts nowhere."""
+    """In place of a call that is gone, or is none any more: of nobody, and, as spam does, it counts
+    nowhere.
+    """
     return Call(call_id, at, seconds=0, answered=False, updated_at=updated_at, outcome="spam")
+
+
+def no_touch(touch_id: str, at: datetime, updated_at: datetime) -> Touchpoint:
+    """In place of a touch that is gone, or none any more: the contract takes no row away."""
+    return Touchpoint(touch_id=touch_id, at=at, kind="impression", updated_at=updated_at)

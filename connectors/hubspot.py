@@ -52,14 +52,13 @@ EVENTS_SLICE = timedelta(days=7)
 # The part, its row and its cursor.
 ARCHIVED: tuple[tuple[str, type[Row], str], ...] = (
     ("contacts", Contact, "archived"), ("deals", Deal, "archived:deals"),
+    ("calls", Call, "archived:calls"), ("emails", Touchpoint, "archived:emails"),
+    ("meetings", Touchpoint, "archived:meetings"),
 )  # fmt: skip
 MODIFIED = {"contacts": "lastmodifieddate"}  # the others: hs_lastmodifieddate
 LOADED: dict[str, tuple[type[Row], ...]] = {
     "contacts": (Contact, Touchpoint, Link, Preference), "deals": (Deal,), "calls": (Call,),
     "emails": (Touchpoint,), "meetings": (Touchpoint,), "email_events": ROWS,
-}  # fmt: skip
-KEYS = {  # what a record's number follows in its row's key
-    "calls": "hubspot-call-", "emails": "hubspot-email-", "meetings": "hubspot-meeting-",
 }  # fmt: skip
 ACTIVITIES: dict[str, tuple[tuple[str, ...], Callable[[Any, str | None], Row | None]]] = {
     "calls": (engagements.CALL_PROPERTIES, engagements.call),
@@ -203,7 +202,9 @@ class Portal:
         yield Cursor(until.isoformat())
 
     def _archived(self, part: str, since: datetime, until: datetime) -> Iterator[Item]:
-        """What somebody put away: contacts are no leads any more, deals no business."""
+        """What somebody put away: contacts are no leads any more, deals no business, the rest no
+        touches.
+        """
         place = 0
         for page in self._api.archived(part, self._properties(part)):
             for said in page:
@@ -221,6 +222,8 @@ class Portal:
         if part == "deals":
             made = needed(said["properties"], "createdate")
             return [Deal(str(said["id"]), created_at=made, updated_at=at, stage="deleted")]
+        if part in ACTIVITIES:
+            return [engagements.gone(part, said, at)]
         row = contact(said, (), self._names)
         return [replace(row, updated_at=max(at, row.updated_at), deleted=True)]
 
@@ -241,7 +244,11 @@ class Portal:
             yield from make()
         except BadValue as bad:
             table = "preference" if part == "lists" else LOADED[part][0].spec.table
-            own = f"{KEYS.get(part, '')}{said.get('id')}" if isinstance(said, dict) else None
+            own = (
+                f"{engagements.KEYS.get(part, '')}{said.get('id')}"
+                if isinstance(said, dict)
+                else None
+            )
             yield Rejected(f"HubSpot {part}", number, bad.column, bad.shape, bad.reason, table, own)
 
     def _records(

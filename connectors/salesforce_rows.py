@@ -20,6 +20,7 @@ from connectors.crm_fields import (
     lower,
     needed,
     no_call,
+    no_touch,
     text,
 )
 
@@ -86,7 +87,7 @@ def _person(
     clicked = text(of, names.click_id) if came else None
     if _gone(of):
         gone = Contact(contact_id=number, created_at=since, updated_at=updated, deleted=True)
-        return [gone, _nobody(touch_id, created, updated)] if clicked else [gone]
+        return [gone, no_touch(touch_id, created, updated)] if clicked else [gone]
     source = text(of, names.utm_source) or ("google" if clicked else None)
     origin = text(of, "LeadSource")
     row = Contact(
@@ -210,7 +211,7 @@ def member(of: Record, kinds: Mapping[str, str]) -> Touchpoint:
     touch_id, at = f"salesforce-member-{of['Id']}", _reached(of)
     updated = needed(of, "SystemModstamp")
     if _gone(of):
-        return _nobody(touch_id, at, updated)
+        return no_touch(touch_id, at, updated)
     type_ = lower(text(of, "Campaign.Type")) or ""
     kind = kinds.get(type_) or CAMPAIGN_KINDS.get(type_, OTHER_KIND)
     if not flag(of, "HasResponded") and kind not in SENT_KINDS:
@@ -241,15 +242,18 @@ def _reached(of: Record) -> datetime:
 
 
 def call(of: Record, *, undirected: bool) -> list[Row]:
-    """A call that came in and was logged; calls that staff made are not marketing."""
+    """A call that came in and was logged; calls that staff made are not marketing.
+
+    One that was changed may have come in before: as it is now it takes the place of that.
+    """
     number, at = f"salesforce-task-{of['Id']}", needed(of, "CreatedDate")
     updated = needed(of, "SystemModstamp")
     direction = lower(text(of, "CallType"))
     wanted = direction == "inbound" or (undirected and direction is None)
-    if not wanted or not flag(of, "IsClosed"):
-        return []
     if _gone(of):
         return [no_call(number, at, updated)]
+    if not wanted or not flag(of, "IsClosed"):
+        return [no_call(number, at, updated)] if updated > at else []
     length = amount(of, "CallDurationInSeconds")
     row = Call(
         call_id=number,
@@ -271,10 +275,12 @@ def meeting(of: Record) -> list[Row]:
     at = instant(of, "StartDateTime") or instant(of, "ActivityDate") or needed(of, "CreatedDate")
     updated = needed(of, "SystemModstamp")
     if _gone(of):
-        return [_nobody(number, at, updated)]
+        return [no_touch(number, at, updated)]
     who = text(of, "WhoId")
     if who is None or flag(of, "IsChild"):
-        return []
+        # It may have been somebody's before it was changed.
+        changed = updated > needed(of, "CreatedDate")
+        return [no_touch(number, at, updated)] if changed else []
     row = Touchpoint(
         touch_id=number,
         at=at,
@@ -290,8 +296,3 @@ def meeting(of: Record) -> list[Row]:
 def _gone(of: Record) -> bool:
     """Deleted, and not because it was merged into another record."""
     return flag(of, "IsDeleted") and text(of, "MasterRecordId") is None
-
-
-def _nobody(touch_id: str, at: datetime, updated_at: datetime) -> Touchpoint:
-    """In place of a touch that was deleted: the contract cannot take a row away."""
-    return Touchpoint(touch_id=touch_id, at=at, kind="impression", updated_at=updated_at)

@@ -98,6 +98,31 @@ def test_other_activities_are_none(server, kind, changes):
     assert of(Touchpoint, read(server, load=[kind])) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "changes", "row"),
+    [
+        ("calls", {"hs_call_direction": "OUTBOUND"}, Call),
+        ("emails", {"hs_email_direction": "EMAIL"}, Touchpoint),
+        ("meetings", {"hs_meeting_outcome": "CANCELED"}, Touchpoint),
+    ],
+)
+@pytest.mark.parametrize("how", ["archived", "changed"])
+def test_what_is_put_away_or_none_any_more_is_of_nobody(server, kind, changes, row, how):
+    """It takes the place of what was loaded: the same key, changed later, and it counts nowhere."""
+    (loaded,) = of(row, read(server, load=[kind]))
+    later = AT + timedelta(hours=2)
+    (only,) = server.objects[kind].values()
+    if how == "archived":
+        only |= {"archived": True, "archivedAt": later.isoformat()}
+    else:
+        only["properties"] |= changes | {"hs_lastmodifieddate": later.isoformat()}
+    (gone,) = of(row, read(server, load=[kind]))
+    name = row.spec.key[0]
+    assert getattr(gone, name) == getattr(loaded, name)
+    assert (gone.updated_at, gone.phone, gone.crm_id) == (later, None, None)
+    assert (gone.outcome if kind == "calls" else gone.kind) in ("spam", "impression")
+
+
 def test_no_words_of_anybody_are_asked_for(server):
     items = read(server, load=["calls", "emails", "meetings"])
     asked = {name for r in server.asked("/search") for name in r.json()["properties"]}
@@ -334,7 +359,7 @@ def test_a_broken_value_keeps_one_activity_out(server, part, spoil, column, tabl
     items = read(server, load=[part])
     (rejected,) = of(Rejected, items)
     assert (rejected.row_number, rejected.column, rejected.table) == (2, column, table)
-    assert len(items) == 3
+    assert len(items) == 4  # with what was archived
 
 
 def test_a_broken_event_is_kept_out_without_its_values(server):

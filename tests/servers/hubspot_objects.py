@@ -98,6 +98,7 @@ def activity(at: datetime, contacts: tuple[str, ...] = (), **properties: str) ->
         "history": {},
         "properties": {
             "hs_timestamp": stamp(at),
+            "hs_createdate": stamp(at),
             "hs_lastmodifieddate": stamp(at),
             "hs_body_preview": "Jane asked about her knee",
             **properties,
