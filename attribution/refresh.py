@@ -147,6 +147,7 @@ class _Run:
                 building.close()
                 warehouse.publish(home, building.number)
                 self.ledger.published(building.number, self.steps.run_id, checksums, "refresh")
+            self.loads.published()
             forgetting.finish(self.settings, building.number)
         except BaseException as error:
             if spoils(error) and _published(home) != building.number:

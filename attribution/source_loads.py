@@ -1,7 +1,8 @@
 """The loads of a refresh: every source by itself, so that one that fails stops no other."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -58,6 +59,7 @@ class SourceLoads:
         self.same_names = same_names(settings.home.folder)
         self.loaded: dict[str, int] = {}
         self.rejected: dict[str, int] = {}
+        self._after_publish: list[Callable[[], None]] = []
 
     def load_all(
         self,
@@ -145,6 +147,8 @@ class SourceLoads:
                     problems.append(without_secrets(str(error), source))
                     self._note_slice(source, piece.name, "failed", 0, 0, problems[-1])
                 else:
+                    if piece.after_publish is not None:
+                        self._after_publish.append(piece.after_publish)
                     self.ledger.restated(self.run_id, source.name, loaded.restated)
                     note.rows += loaded.rows
                     rejected += loaded.rejected - loaded.left_out
@@ -179,6 +183,15 @@ class SourceLoads:
         if self.window is None:
             return opened.slices(before)
         return within(opened.slices(rewound(before, self.window)), self.window)
+
+    def published(self) -> None:
+        """Tell sources that wait for it that what they gave is safe.
+
+        What they do not hear they give again, so that none of it may fail a refresh that is done.
+        """
+        for tell in self._after_publish:
+            with suppress(Exception):
+                tell()
 
     def note_days(self, building: warehouse.Building) -> None:
         """Note how many rows of each of the last days there are of each source."""

@@ -139,6 +139,9 @@ class Slice:
     merged, not replaced: what was rejected of them before is rejected anew or not at all.
     `account`, where given, is whose rows these are, in a source that reads
     several accounts; cursors stay the source's own, so `cursor_key` names the account too.
+    `after_publish`, where given, is done once the generation that holds the rows is published:
+    until then a failure may throw away what was committed, so a source that tells things only once
+    is not told before that they arrived.
     """
 
     name: str
@@ -149,6 +152,7 @@ class Slice:
     after_commit: Callable[[], None] = field(default=lambda: None)
     account: str | None = None
     asked: Window | None = None
+    after_publish: Callable[[], None] | None = None
 
 
 class Source(Protocol):

@@ -1,8 +1,8 @@
 """Zendesk Sell (once Base): leads, contacts, deals and calls that came in, for those who leave it.
 
 Where the plan has the Sync API, Sell keeps a queue of what a device has not seen yet; what was
-committed is acknowledged afterwards, so after a crash it comes again and nothing is lost. Else
-resources are listed, what changed last first.
+committed is acknowledged once it is published, so after a failure it comes again and nothing is
+lost. Else resources are listed, what changed last first.
 
 The device's number is made with the first load and kept as the cursor: whoever begins with an
 empty warehouse is a new device, and is sent everything.
@@ -13,6 +13,7 @@ Sell's answers name people, so they are not kept as fetched.
 import re
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 
@@ -45,7 +46,7 @@ LAST_DAY = "31 August 2027"
 RESTATED_DAYS = 0
 LAG = timedelta(minutes=5)
 OVERLAP = timedelta(minutes=10)
-# What is taken out of the queue before it is committed and acknowledged.
+# What is taken out of the queue before it is committed.
 AT_ONCE = 20_000
 # Pages of the queue that hold nothing; its end is told otherwise.
 MOST_EMPTY = 20
@@ -101,7 +102,6 @@ class Account:
         self._device = device
         self._sync = sync
         self._session = ""  # of the Sync API, while its queue holds something
-        self._keys: list[str] = []  # of what was taken out of the queue and not acknowledged
         self._kept = False
 
     def slices(self, cursors: Mapping[str, str]) -> Iterator[Slice]:
@@ -117,12 +117,14 @@ class Account:
         while self._session:
             number += 1
             self._kept = False
+            keys: list[str] = []  # to acknowledge what was taken out of the queue by
             yield Slice(
                 name=f"queue, part {number}",
                 rows=(Contact, Deal, Call, Link),
                 cursor_key="sync",
-                read=partial(self._read_queue, device),
-                after_commit=partial(self._acknowledge, device),
+                read=partial(self._read_queue, device, keys),
+                after_commit=self._keep,
+                after_publish=partial(self._acknowledge, device, keys),
             )
             if not self._kept:
                 return  # what follows would come out of the queue and not be kept either
@@ -148,11 +150,12 @@ class Account:
             pipelines={n: str(of["name"]) for n, of in by_number("pipelines").items()},
         )
 
-    def _read_queue(self, device: str) -> Iterator[Item]:
-        if self._keys:
+    def _read_queue(self, device: str, keys: list[str]) -> Iterator[Item]:
+        if keys:
             # Read again: what was taken out of that session's queue comes only in another.
             self._session = self._api.start(device) or ""
-        self._keys, taken, empty = [], 0, 0
+        keys.clear()
+        taken = empty = 0
         while self._session and taken < AT_ONCE:
             told = self._api.next_told(device, self._session)
             if told is None:
@@ -166,7 +169,7 @@ class Account:
                 taken += 1
                 yield from self._item(one.kind, self._whole(one), taken, deleted=one.deleted)
                 if one.key:
-                    self._keys.append(one.key)
+                    keys.append(one.key)
         yield Cursor(device)
 
     def _whole(self, one: Told) -> Record | None:
@@ -175,12 +178,13 @@ class Account:
             return one.record
         return self._api.one(one.kind, str(one.record["id"]))
 
-    def _acknowledge(self, device: str) -> None:
-        try:
-            self._api.acknowledge(device, self._keys)
-        except SourceError:
-            return  # it is committed; unacknowledged it comes again, which changes nothing
-        self._keys, self._kept = [], True
+    def _keep(self) -> None:
+        self._kept = True
+
+    def _acknowledge(self, device: str, keys: list[str]) -> None:
+        # It is published; unacknowledged it comes again, which changes nothing.
+        with suppress(SourceError):
+            self._api.acknowledge(device, keys)
 
     def _listing(self, resource: str, cursor: str | None) -> Slice:
         since = datetime.combine(self._context.first_day, datetime.min.time(), UTC)

@@ -248,6 +248,25 @@ def bad_rules(home):
     )
 
 
+def test_a_source_hears_that_its_rows_arrived_once_they_are_published(home, few_published):
+    """Not before: a model may fail after the loads, and what was committed be thrown away."""
+    heard = []
+
+    def hear():
+        heard.append(warehouse.current_generation(home))
+        raise OSError  # it hears it another time; the refresh is done
+
+    SCRIPTS["ads"] = slices(replace(ads("20"), after_publish=hear))
+    bad_rules(home)
+    with pytest.raises(TransformError):
+        run(home)
+    assert heard == []
+    (home.folder / "channel_rules.csv").unlink()
+    assert run(home).failed == {}
+    assert heard == [warehouse.current_generation(home)]
+    assert heard[0] > 1
+
+
 def test_a_failing_check_keeps_the_old_generation(home, few_published):
     SCRIPTS["ads"] = slices(ads("20"))
     bad_rules(home)
