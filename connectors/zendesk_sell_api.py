@@ -16,6 +16,7 @@ from connectors.rest import Answer, Rest
 ADDRESS = "https://api.getbase.com"
 PAGE = 100
 ACKNOWLEDGED_AT_ONCE = 100
+MOST_SHIFTS = 20  # of one list, while it is read
 DEVICE = "X-Basecrm-Device-UUID"
 
 Record = Mapping[str, Any]
@@ -29,6 +30,17 @@ class Told:
     record: Record
     deleted: bool
     key: str  # to acknowledge it by
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A page that was read: where it is, how long, and its first and last record."""
+
+    path: str
+    asked: dict[str, str] | None
+    size: int
+    first: object
+    last: object
 
 
 class Sell:
@@ -61,25 +73,49 @@ class Sell:
         return self._rest.ask("GET", f"v2/{kind}s/{number}", expected=(200, 404), read=found)
 
     def listed(self, resource: str, **params: str) -> Iterator[Record]:
-        """Every record of a resource, to the last page."""
+        """Every record of a resource, to the last page.
+
+        Pages are numbered, so where a record is deleted meanwhile the first of the next page moves
+        to one that was read. Therefore the last of each page is looked at again once the next is
+        there; where it is another, its page is read again, and what is on it may come twice.
+        """
         path = f"v2/{resource}"
         asked: dict[str, str] | None = {"per_page": str(PAGE), "page": "1"} | params
-        first: object = None
+        before: _Page | None = None
+        place = shifts = 0  # of the last record that was read; how often pages had shifted
         while True:
             page, following = self._rest.ask("GET", path, params=asked, read=_page)
-            if page and page[0].get("id") == first and first is not None:
+            if before and page and page[0].get("id") == before.first:
                 raise SourceUnreachable(
                     f"Zendesk Sell gave a page of {resource} twice; refresh again later."
                 )
-            first = page[0].get("id") if page else None
+            if before and self._at(resource, place, params) != before.last:
+                shifts += 1
+                if shifts > MOST_SHIFTS:
+                    raise SourceUnreachable(
+                        f"Zendesk Sell's {resource} change faster than they are read; refresh "
+                        "again later."
+                    )
+                path, asked, place, before = before.path, before.asked, place - before.size, None
+                continue
             yield from page
+            if not page:
+                return
+            before = _Page(path, asked, len(page), page[0].get("id"), page[-1].get("id"))
+            place += len(page)
             if following:
                 # Whole addresses of Sell's: ours may be another (a proxy), so only the rest counts.
                 path, asked = following, None
             elif len(page) < PAGE or asked is None:
                 return
             else:
-                asked["page"] = str(int(asked["page"]) + 1)
+                asked = asked | {"page": str(int(asked["page"]) + 1)}
+
+    def _at(self, resource: str, place: int, params: Mapping[str, str]) -> object:
+        """The id of the record that is now at a place of a list."""
+        asked = {**params, "per_page": "1", "page": str(place)}
+        page, _ = self._rest.ask("GET", f"v2/{resource}", params=asked, read=_page)
+        return page[0].get("id") if page else None
 
     def start(self, device: str) -> str | None:
         """A session of the Sync API: "" if nothing is new, None if the plan has no such API."""

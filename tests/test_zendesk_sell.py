@@ -20,7 +20,7 @@ from servers.loopback import (
 )
 from servers.zendesk_sell import OWN_FIELDS, SellServer, at, refusal, sample
 
-from connectors import zendesk_sell
+from connectors import zendesk_sell, zendesk_sell_api
 from connectors.contract import Call, Contact, Deal, Link
 from connectors.errors import (
     SourceBusy,
@@ -337,6 +337,38 @@ def test_a_list_that_repeats_a_page_is_noticed(server):
     server.fail(as_json(page), as_json(page), on="v2/leads")
     with pytest.raises(SourceUnreachable, match="page of leads twice"):
         rows(server)
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("gone", [1, 3])
+@pytest.mark.parametrize("count", [101, 250])
+def test_a_record_that_is_deleted_while_pages_are_read_hides_no_other(server, links, gone, count):
+    server.plan_has_sync, server.links = False, links
+    lead = server.resources["leads"].pop(1)
+    for n in range(count):
+        server.put("leads", {**lead, "id": 1000 + n})
+    piece = next(p for p in source(server).slices({}) if p.cursor_key == "leads")
+    reading = piece.read()
+    found = [next(reading) for _ in range(100)]
+    for n in range(gone):
+        server.delete("leads", 1000 + n)
+    found += reading
+    assert {c.contact_id for c in of(Contact, found)} == {f"lead-{1000 + n}" for n in range(count)}
+
+
+def test_a_list_that_shrinks_all_the_time_is_given_up(server, monkeypatch):
+    monkeypatch.setattr(zendesk_sell_api, "MOST_SHIFTS", 2)
+    server.plan_has_sync = False
+    lead = server.resources["leads"].pop(1)
+    server.put("leads", *({**lead, "id": n} for n in range(1000, 1500)))
+    piece = next(p for p in source(server).slices({}) if p.cursor_key == "leads")
+
+    def shrink():
+        for _ in piece.read():
+            server.delete("leads", min(server.resources["leads"]))
+
+    with pytest.raises(SourceUnreachable, match="change faster than they are read"):
+        shrink()
 
 
 def test_the_sync_api_can_be_left_alone(server):
