@@ -64,8 +64,17 @@ def verdicts_sql(purpose: str, settings: Outreach, *, third_party: bool, now: da
     return f"""
 with
 opt_in as (select * from (values {asked or "('')"}) as channels (channel)),
--- As in stg_preference, but of what holds now: a permission that has ended, or is yet to begin,
--- must not stand before a refusal.
+-- What holds now: a permission that was withdrawn, has ended, or is yet to begin, must not stand
+-- before a refusal.
+standing as (
+    select raw.* from raw_preference as raw
+    left join raw_withdrawn as withdrawn
+        on raw.source = withdrawn.source and raw.account = withdrawn.account
+            and withdrawn.table_name = 'preference' and raw.preference_id = withdrawn.record_id
+            and coalesce(raw.updated_at, raw.since) <= withdrawn.withdrawn_at
+    where {holds} and (withdrawn.record_id is null or not raw.allowed)
+),
+-- The last word of each person, as in stg_preference.
 preferences as (
     select
         identity.person_id,
@@ -74,13 +83,8 @@ preferences as (
         raw.allowed,
         raw.since,
         coalesce(raw.how, '') as how
-    from raw_preference as raw
+    from standing as raw
     inner join identity on raw.identifier = identity.identifier
-    left join raw_withdrawn as withdrawn
-        on raw.source = withdrawn.source and raw.account = withdrawn.account
-            and withdrawn.table_name = 'preference' and raw.preference_id = withdrawn.record_id
-            and coalesce(raw.updated_at, raw.since) <= withdrawn.withdrawn_at
-    where {holds} and (withdrawn.record_id is null or not raw.allowed)
     qualify row_number() over (
         partition by identity.person_id, lower(trim(raw.channel)), raw.purpose
         order by raw.since desc, raw.allowed, raw.source, raw.account, raw.preference_id
@@ -123,10 +127,10 @@ persons as (
 ),
 spoken as (
     select email as identifier, channel, purpose, allowed, since, coalesce(how, '') as how
-    from raw_preference as raw where email is not null and {holds}
+    from standing where email is not null
     union all
     select phone, channel, purpose, allowed, since, coalesce(how, '')
-    from raw_preference as raw where phone is not null and {holds}
+    from standing where phone is not null
 ),
 of_address as (
     select identifier, lower(trim(channel)) as channel, allowed, since from spoken

@@ -177,3 +177,22 @@ def test_a_permission_is_none_before_it_begins_and_none_after_its_end(store):
         if not refused(store, one, stopped, sql):
             sent.append(day)
     assert sent == [2, 3]
+
+
+@pytest.mark.parametrize("of_person", [True, False])
+def test_a_permission_that_was_withdrawn_lifts_no_refusal(store, of_person):
+    """Neither a person's nor that of an address, which a family may share."""
+    one = pa.table({"person_id": [1], "channel": ["email"], "identifier": ["x"]})
+    rules = replace(Outreach(), consent={"marketing": {"email": OPT_OUT}})
+    no = ("stop", "email", "marketing", False, "", of_person, 0, None, None)
+    yes = ("preference", "email", "marketing", True, "consent", of_person, 1, None, None)
+    stopped = fill(store, [no, yes])
+    sql = verdicts_sql("marketing", rules, third_party=False, now=START + timedelta(days=TODAY))
+    assert not refused(store, one, stopped, sql)
+    store.execute(
+        "insert into raw_withdrawn values ('s', 'a', 'preference', '1', ?)",
+        [START + timedelta(days=2)],
+    )
+    found = refused(store, one, stopped, sql)
+    store.execute("delete from raw_withdrawn")
+    assert found
