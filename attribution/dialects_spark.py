@@ -55,6 +55,17 @@ def _instant(node: exp.Expression) -> exp.Expression:
     return _formula("timestamp_seconds(a)", a=node.this)
 
 
+def _midnight(node: exp.Expression) -> exp.Expression:
+    """A clock's time somewhere as the instant it is; SQLGlot only turns instants into clocks'.
+
+    Told by the cast that says it is a clock's: each file has it, see tests/test_sql_dialects.py.
+    """
+    clock = node.this
+    if not isinstance(clock, exp.Cast) or clock.to.this is not exp.DataType.Type.TIMESTAMPNTZ:
+        return node
+    return _formula("to_utc_timestamp(a, z)", a=clock, z=node.args["zone"])
+
+
 def _percentile(node: exp.Expression) -> exp.Expression:
     """Percentiles between two values, where SQLGlot takes an approximation that is one of them."""
     if not isinstance(node.this, exp.PercentileCont):
@@ -80,6 +91,7 @@ FORMULAS: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]]
     exp.Round: _rounded,
     exp.DateDiff: _apart,
     exp.Extract: _since_1970,
+    exp.AtTimeZone: _midnight,
     exp.UnixToTime: _instant,
     exp.WithinGroup: _percentile,
 }

@@ -56,6 +56,12 @@ def test_patients_who_are_too_few_to_be_told_are_called_so(tmp_path: Path):
             "The number of new patients is not reported yet, and $300",
         ),
         ({"collected": (None, 9.0)}, True, "before, and the money collected is of too few people"),
+        ({"spend": (None, None)}, False, "20 new patients came, 100.0% more than in the period"),
+        (
+            {"spend": (None, None), "new_patients": (20.0, None), "collected": (300.0, None)},
+            False,
+            "20 new patients came and $300 was collected.",
+        ),
     ],
 )
 def test_growth_says_what_is_not_told(changed, protected, said):
@@ -82,6 +88,7 @@ def test_growth_without_a_period_before_says_so():
             "A new patient cost $5.00 of media, 50.0% less than in the period before; each",
         ),
         ({"spend": (0.0, 0.0), "blended_cac": (None, None)}, True, "There was no spend, so"),
+        ({"spend": (None, None), "blended_cac": (None, None)}, False, "Spend is not reported yet,"),
         ({"new_patients": (None, 9.0), "blended_cac": (None, 9.0)}, True, f"{UNTOLD}, so what one"),
         ({"new_patients": (0.0, 9.0), "blended_cac": (None, 9.0)}, False, "Nobody new came, so"),
         ({"blended_roas": (None, 2.0)}, True, "; the money collected is of too few people to be"),

@@ -1,5 +1,6 @@
 """What a message's events add up to, and what a person said last about being reached."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import permutations
@@ -11,7 +12,7 @@ from attribution.transform import build, run_checks
 from connectors.contract import MessageEvent, Preference, Withdrawn
 
 NOON = at("2024-05-15 12:00")
-MINUTE = timedelta(minutes=1)
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
 FOLDED = made_of(("stg_message", "stg_preference"))
@@ -235,3 +236,18 @@ def test_where_no_delivery_is_told_what_did_not_bounce_arrived(warehouse, more, 
         "select has_arrived from stg_message where flow = 'tips' order by message_id"
     )
     assert [row[0] for row in rows] == [*arrived, False]
+
+
+@pytest.mark.parametrize(
+    ("held", "allowed"),
+    [
+        ({}, True),
+        ({"starts_at": NOON, "ends_at": NOON + 36500 * DAY}, True),
+        ({"ends_at": NOON + DAY}, False),
+        ({"starts_at": NOON + 36500 * DAY}, False),
+    ],
+)
+def test_a_permission_that_does_not_hold_today_takes_no_refusal_back(warehouse, held, allowed):
+    given = preference("2", "ann", NOON + MINUTE, allowed=True)
+    warehouse.build(preference("1", "ann", NOON, allowed=False), replace(given, **held))
+    assert warehouse.rows("select allowed from stg_preference") == [(allowed,)]

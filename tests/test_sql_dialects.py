@@ -65,6 +65,19 @@ def test_grain_is_made_of_its_columns():
         assert "*" in columns or set(model.grain) <= columns, name
 
 
+def test_whether_a_clock_or_an_instant_is_turned_into_the_other_is_told_by_a_cast():
+    """Spark has two words for it, and a column does not say which of them is meant."""
+    for name in FILES:
+        for node in parsed(name).find_all(exp.AtTimeZone):
+            said = {cast.to.this for cast in (node.this, node.parent) if isinstance(cast, exp.Cast)}
+            one_of = {exp.DataType.Type.TIMESTAMPNTZ, exp.DataType.Type.DATE}
+            assert len(said & one_of) == 1, f"{name}: {node.sql()}"
+    midnight = "select cast(day as timestamp) at time zone zone as begins from days"
+    assert "TO_UTC_TIMESTAMP" in written_for("spark", midnight).upper()
+    day = "select cast(at at time zone zone as date) as day from events"
+    assert "FROM_UTC_TIMESTAMP" in written_for("spark", day).upper()
+
+
 def test_no_lists_structs_or_macros():
     for name in FILES:
         tree = parsed(name)

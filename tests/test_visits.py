@@ -145,3 +145,16 @@ def test_only_a_touch_that_counts_tells_the_first_touch_of_the_crm_again(warehou
     )
     assert warehouse.rows("select count(*) from int_contact_touches") == [(touches,)]
     assert warehouse.rows("select count(*) from int_touches") == [(1,)]
+
+
+def test_what_is_left_of_a_record_that_was_taken_back_asks_for_no_rule(warehouse):
+    """A CRM's call or mail that is none any more is of nobody, and shown to nobody."""
+    nobody = {"kind": "impression", "utm_source": None, "utm_medium": None}
+    warehouse.build(
+        touch("t", None, NOON, **nobody),
+        touch("u", "ann", NOON, "sign/wall", kind="impression"),
+        touch("v", None, NOON, "bus/wall"),
+    )
+    assert warehouse.rows(
+        "select kind, utm_source from int_combinations where origin = 'touchpoint' order by 2"
+    ) == [("session", "bus"), ("impression", "sign")]

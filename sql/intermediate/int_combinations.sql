@@ -1,10 +1,11 @@
 -- Each combination of kind, source, medium and campaign that was ever seen, and how often.
 -- grain: origin, kind, utm_source, utm_medium, utm_campaign, campaign_id
 -- inputs: stg_touchpoint, stg_call, stg_contact, stg_message, stg_ad_spend, stg_web_sessions,
---   stg_claimed_conversions, stg_key_events, setting_report
+--   stg_claimed_conversions, stg_key_events, setting_report, setting_uncounted
 --
 -- Rules are matched on these few combinations, never on millions of rows. Spend is of the report's
--- currency: amounts of several are no sum.
+-- currency: amounts of several are no sum. What is not counted and of nobody, as what is left of a
+-- call that its CRM took back, is none of them.
 
 with
 
@@ -12,13 +13,15 @@ instants as (
 
     select
         'touchpoint' as origin,
-        kind,
-        utm_source,
-        utm_medium,
-        utm_campaign,
-        campaign_id,
-        touched_at as seen_at
+        stg_touchpoint.kind,
+        stg_touchpoint.utm_source,
+        stg_touchpoint.utm_medium,
+        stg_touchpoint.utm_campaign,
+        stg_touchpoint.campaign_id,
+        stg_touchpoint.touched_at as seen_at
     from stg_touchpoint
+    left join setting_uncounted on stg_touchpoint.kind = setting_uncounted.kind
+    where setting_uncounted.kind is null or stg_touchpoint.person_id is not null
     union all
     select
         'call' as origin,

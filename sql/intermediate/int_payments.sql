@@ -58,9 +58,7 @@ days as (
         stg_payment.posted_at,
         stg_payment.currency,
         stg_payment.amount_micros,
-        cast(
-            cast(stg_payment.posted_at at time zone setting_report.timezone as date) as timestamp
-        ) as day,
+        cast(stg_payment.posted_at at time zone setting_report.timezone as date) as day,
         setting_report.timezone
     from stg_payment
     cross join setting_report
@@ -79,8 +77,8 @@ payments as (
         posted_at,
         currency,
         amount_micros,
-        day at time zone timezone as day_begins,
-        (day + interval '1' day) at time zone timezone as day_ends
+        cast(day as timestamp) at time zone timezone as day_begins,
+        cast(day + interval '1' day as timestamp) at time zone timezone as day_ends
     from days
 
 ),

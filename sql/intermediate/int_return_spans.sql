@@ -18,9 +18,9 @@ with
 days as (
 
     select
-        cast(last_day + interval '1' day as timestamp) as last_at,
-        cast(last_day - interval '59' day as timestamp) as known_at,
-        cast(last_day - interval '729' day as timestamp) as first_at
+        last_day + interval '1' day as last_at,
+        last_day - interval '59' day as known_at,
+        last_day - interval '729' day as first_at
     from int_reach
 
 ),
@@ -28,9 +28,9 @@ days as (
 edges as (
 
     select
-        days.last_at at time zone setting_report.timezone as last_at,
-        days.known_at at time zone setting_report.timezone as known_at,
-        days.first_at at time zone setting_report.timezone as first_at,
+        cast(days.last_at as timestamp) at time zone setting_report.timezone as last_at,
+        cast(days.known_at as timestamp) at time zone setting_report.timezone as known_at,
+        cast(days.first_at as timestamp) at time zone setting_report.timezone as first_at,
         setting_report.currency
     from days
     cross join setting_report

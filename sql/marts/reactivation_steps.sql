@@ -89,8 +89,6 @@ spoken as (
         ruled.flow,
         ruled.assigned_at,
         said_then.allowed,
-        coalesce(ruled.assigned_at >= said_then.starts_at, true)
-        and coalesce(ruled.assigned_at < said_then.ends_at, true) as held,
         row_number() over (
             partition by ruled.person_id, ruled.flow, ruled.assigned_at, said_then.channel
             order by said_then.since desc, case when said_then.allowed then 1 else 0 end asc
@@ -100,7 +98,16 @@ spoken as (
         on
             ruled.person_id = said_then.person_id
             and ruled.assigned_at >= said_then.since
-    where ruled.arm = 'none' and said_then.purpose = 'marketing'
+    where
+        ruled.arm = 'none'
+        and said_then.purpose = 'marketing'
+        and (
+            not said_then.allowed
+            or (
+                coalesce(ruled.assigned_at >= said_then.starts_at, true)
+                and coalesce(ruled.assigned_at < said_then.ends_at, true)
+            )
+        )
 
 ),
 
@@ -112,7 +119,7 @@ said as (
         assigned_at,
         max(case when allowed then 1 else 0 end) as allowed
     from spoken
-    where place = 1 and held
+    where place = 1
     group by 1, 2, 3
 
 ),

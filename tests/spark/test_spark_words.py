@@ -36,6 +36,8 @@ QUESTIONS = {
     "seconds since 1970": "cast(extract(epoch from timestamp '2026-03-01 00:00:00.25') as double)",
     "the day somewhere else": "cast(cast(cast(timestamp '2026-03-01 03:00:00' at time zone 'UTC'"
     " as timestamp with time zone) at time zone 'America/Chicago' as date) as varchar)",
+    "midnight somewhere else": "cast(extract(epoch from cast(date '2026-03-09' as timestamp)"
+    " at time zone 'America/Chicago') as double)",
     "an instant of seconds": "cast(to_timestamp(86400) at time zone 'UTC' as varchar)",
     "weeks begin on Monday": "cast(cast(date_trunc('week', date '2026-03-01') as date) as varchar)",
     "a day further on": "cast(cast(date '2026-02-28' + interval '1' day as date) as varchar)",

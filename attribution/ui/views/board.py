@@ -85,8 +85,11 @@ def growth(known: dict[str, Metric], currency: str, *, protected: bool = False) 
     paid = f"{formats.money(money.value, currency)} was collected"
     if money.value is None:
         paid = f"the money collected is {_UNTOLD[protected]}"
-    if known["spend"].before is None:  # of spend all weeks are known
+    spend = known["spend"]
+    if spend.value is not None and spend.before is None:  # its weeks are known, but for late ones
         return f"{now} and {paid}; there is no equally long period before to compare with."
+    if spend.value is None and people.before is None and money.before is None:
+        return f"{now} and {paid}."
     if people.value is not None:
         now += f", {changed(people)},"
     if money.value is not None:
@@ -109,6 +112,8 @@ def price(known: dict[str, Metric], currency: str, *, protected: bool = False) -
 
 def _no_price(known: dict[str, Metric], *, protected: bool) -> str:
     people = known["new_patients"].value
+    if known["spend"].value is None:
+        return "Spend is not reported yet, so what a new patient cost is not known."
     if not known["spend"].value:
         return "There was no spend, so a new patient has no price."
     if people is None:
