@@ -66,15 +66,15 @@ def point(
     if not seen.any():
         return None
     spent, count = (
-        sum((_at(frame, part) * weight for part, weight in inside), np.zeros(len(weeks)))
+        sum((_at(frame, [part]) * weight for part, weight in inside), np.zeros(len(weeks)))
         for frame in (money, counted)
     )
-    usual = sum((_at(money, part) for part, _ in inside), np.zeros(len(weeks)))
+    usual = _at(money, parts)
     if spent.sum() < OFF * usual.mean() * seen.sum():
         before = np.flatnonzero((usual >= OFF * usual.mean()) & (np.cumsum(seen) == 0))
         before = before[-int(np.ceil(seen.sum())) :]
         during = float(count.sum()) + increment
-        count = sum((_at(counted, part) for part, _ in inside), np.zeros(len(weeks)))
+        count = _at(counted, parts)
         if not len(before) or during <= 0:
             return None
         scale = float(count[before].sum()) / during
@@ -108,12 +108,18 @@ def _weeks(part: Any, weeks: pd.DatetimeIndex) -> Floats:
     return found
 
 
-def _at(frame: pd.DataFrame, part: Any) -> Floats:
-    """A course of weeks, of the places of one row of a test; an empty name means all."""
-    chosen = np.ones(frame.shape[1], dtype=bool)
-    for name in _PLACE:
-        if part[name]:
-            chosen &= frame.columns.get_level_values(name) == part[name]
+def _at(frame: pd.DataFrame, parts: Sequence[Any]) -> Floats:
+    """A course of weeks, of the places of some rows of a test; an empty name means all.
+
+    A switchback has a row for each place and block that is off: every place counts once.
+    """
+    chosen = np.zeros(frame.shape[1], dtype=bool)
+    for part in parts:
+        mine = np.ones(frame.shape[1], dtype=bool)
+        for name in _PLACE:
+            if part[name]:
+                mine &= frame.columns.get_level_values(name) == part[name]
+        chosen |= mine
     found: Floats = frame.loc[:, chosen].sum(axis=1).to_numpy("float64")
     return found
 

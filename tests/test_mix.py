@@ -254,6 +254,22 @@ class TestPointsOfCurves:
         assert (money, brought) == pytest.approx((400, 48))
         assert error == pytest.approx(np.hypot(6, 0.1 * 24) / 0.5)
 
+    def test_a_switchback_counts_each_place_once_however_many_blocks_are_off(self):
+        """By hand: off in two blocks of two weeks, 16 of 80 missed; a fifth of 20 a week is 4."""
+        weeks = pd.date_range("2026-01-05", periods=10, freq="7D")
+        off = np.isin(np.arange(10), (4, 5, 8, 9))
+        money, counted = (
+            pd.DataFrame(course[:, None], weeks, self.PLACES[:1])
+            for course in (np.where(off, 0.0, 100.0), np.where(off, 16.0, 20.0))
+        )
+        blocks = [
+            self.part(increment="16", standard_error="4"),
+            self.part(
+                first_day="2026-03-02", last_day="2026-03-15", increment="16", standard_error="4"
+            ),
+        ]
+        assert point(blocks, money, counted, weeks) == pytest.approx((100, 4, 1))
+
     def test_outside_the_weeks_nothing_is_told(self):
         late = self.part(first_day="2027-02-01", last_day="2027-02-07")
         assert point([late], self.frame(100, 300), self.frame(10, 10), self.WEEKS) is None
