@@ -290,6 +290,21 @@ class TestFit:
         assert len(calls) == asked
         assert (found.chosen, found.behind) == (("prophet", ()) if good else ("ets", ("prophet",)))
 
+    @pytest.mark.parametrize("fails", [91, 87])
+    def test_a_model_that_fails_from_one_origin_alone_is_left_out_alone(self, monkeypatch, fails):
+        def told(past, horizon):
+            if len(past.values) == fails:
+                raise RuntimeError
+            return np.full(horizon, past.values[-1])
+
+        monkeypatch.setitem(foretold.__globals__["_MODELS"], "prophet", told)
+        names = ("seasonal_naive", "ets", "prophet")
+        values = [100.0 + week % 3 for week in range(104)]
+        found = fit(Task(made_up.series(KEY, values), Known({}), 13, names))
+        without = fit(Task(made_up.series(KEY, values), Known({}), 13, names[:2]))
+        assert (found.chosen, found.wape) == (without.chosen, without.wape)
+        assert (found.failed, found.behind) == ({"prophet": "RuntimeError"}, ())
+
     def test_a_fit_reads_back_as_it_was_written(self):
         found = fit(Task(made_up.series(KEY, yearly(70)), Known({}), 13, PLAIN))
         assert Fit.read(found.written()) == found

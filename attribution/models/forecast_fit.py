@@ -120,7 +120,7 @@ def fit(task: Task) -> Fit:
     scaled = values / unit
     origins = origins_of(len(values), task.horizon)
     tests, failed = _tested(task, scaled, origins)
-    whole = [name for name in task.competing if all(name in said for said in tests.values())]
+    whole = _everywhere(task.competing, tests)
     wape = {name: _wape(scaled, tests, name) for name in whole}
     behind = tuple(
         name
@@ -165,11 +165,16 @@ def _tested(
         tests[origin], wrong = _ask(task, scaled[:origin], names, task.horizon)
         failed |= wrong
         if len(tests) == _LOOKED and len(origins) > _LOOKED:
-            errors = {name: _wape(scaled, tests, name) for name in tests[origin]}
+            errors = {name: _wape(scaled, tests, name) for name in _everywhere(names, tests)}
             quick = [error for name, error in errors.items() if name not in slow]
             if quick and min(quick) <= min(errors.values()) * (1 + _NEAR):
                 names = tuple(name for name in names if name not in slow)
     return tests, failed
+
+
+def _everywhere(names: Sequence[str], tests: Mapping[int, Mapping[str, Floats]]) -> list[str]:
+    """Those that failed from no origin: only they can be compared."""
+    return [name for name in names if all(name in said for said in tests.values())]
 
 
 def baseline(task: Task, reason: str) -> Fit:
