@@ -19,6 +19,7 @@ from attribution import audit, lift_results, queries
 from attribution.errors import BadInput, NotAllowed
 from attribution.ledger import Ledger, now
 from attribution.ledger_tables import LIFT_RESULT, LIFT_TEST, LIFT_WITHDRAWAL
+from attribution.lift_apart import prove_apart
 from attribution.lift_designs import proposed
 from attribution.lift_plans import Plan, Request
 from attribution.lift_results import Result
@@ -118,15 +119,8 @@ def keep(
 def _alone(home: Home, plan: Plan) -> None:
     """Two tests in the same places and weeks cannot be told apart."""
     for test in _every(home):
-        if test.state == "withdrawn" or not set(plan.treated) & {
-            *test.plan.treated, *test.plan.controls,
-        }:  # fmt: skip
-            continue
-        if test.plan.first_day <= plan.last_day and plan.first_day <= test.plan.last_day:
-            raise BadInput(
-                f"The test {test.name!r} is in the same markets until {test.plan.last_day}, and "
-                "neither could be told from the other. Begin after it, or call it off."
-            )
+        if test.state != "withdrawn":
+            prove_apart(plan, test.name, test.plan)
 
 
 def tests(home: Home, reader: Reader) -> list[Test]:

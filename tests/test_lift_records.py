@@ -83,6 +83,35 @@ def test_a_plan_is_registered_before_it_begins_and_stays_as_it_was(home, marts):
     lift_records.withdraw(home, ANA, "Free again", "tidied up")
 
 
+def test_markets_that_are_named_otherwise_meet_all_the_same(home):
+    """Harbor has cardiology in Harbor; a market that is dark tells nothing of what would be."""
+    dark = replace(REQUEST, by_line=False, chosen=(("Harbor", ""),), weeks=4)
+    lift_records.register(home, ANA, 1, "Harbor dark", dark)
+    lines = [
+        market for market in lift_queries.panel(
+            queries.marts(home, 1, protected=False), REQUEST.kind, by_line=True
+        ).markets if market[0] == "Harbor"
+    ]  # fmt: skip
+    within = replace(REQUEST, channel="paid_search", chosen=(lines[0],))
+    with pytest.raises(BadInput, match="in the same markets until"):
+        lift_records.register(home, ANA, 1, "A line there", within)
+    lift_records.withdraw(home, ANA, "Harbor dark", "tidied up")
+
+
+def test_a_market_that_is_treated_is_not_compared_with(home, marts):
+    markets = lift_queries.panel(marts, REQUEST.kind, by_line=True).markets
+    one, other = markets[0], markets[-1]
+    without = replace(REQUEST, chosen=(one,), left_out=(other,))
+    lift_records.register(home, ANA, 1, "One dark", without)
+    beside = replace(REQUEST, channel="paid_search", chosen=(other,))
+    with pytest.raises(BadInput, match=f"treats {'/'.join(one)} until .* Leave out these markets"):
+        lift_records.register(home, ANA, 1, "Other dark", beside)
+    apart = replace(beside, left_out=(one,))
+    assert lift_records.register(home, ANA, 1, "Other dark", apart).state == "planned"
+    for name in ("One dark", "Other dark"):
+        lift_records.withdraw(home, ANA, name, "tidied up")
+
+
 def test_only_analysts_see_or_change_tests(home):
     for act in (
         lambda: lift_records.tests(home, VERA),
