@@ -1,10 +1,60 @@
 """Lift tests that spoil each other: in the same markets, in the same weeks or those before."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
 
 from attribution.errors import BadInput
 from attribution.lift_plans import Plan, named
-from attribution.models.lift_panel import Market
+from attribution.models.lift_panel import Market, Panel
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Markets of a test, and the days on which they were not as usual because of it."""
+
+    markets: tuple[Market, ...]
+    first: date
+    last: date
+
+
+def busy_of(plan: Plan, called_off: date | None = None) -> Busy:
+    """What a test kept busy: after it, what was switched takes its wash-out to work as before."""
+    last = plan.last_day if called_off is None else min(plan.last_day, called_off)
+    return Busy(plan.treated, plan.first_day, last + timedelta(weeks=plan.washout))
+
+
+def usual_weeks(
+    told: Panel, markets: Iterable[Market], busy: Iterable[Busy], before: date
+) -> tuple[Panel, tuple[str, ...]]:
+    """A panel without weeks `before` a test in which its markets were in others, and a warning.
+
+    What is usual, and how far a test is off by chance, is told by the weeks that are left; raises
+    BadInput where none are.
+    """
+    own, day = list(markets), np.timedelta64(1, "D")
+    kept = np.ones(len(told.weeks), dtype=bool)
+    for each in busy:
+        if meeting(own, each.markets):
+            outside = told.weeks + 6 * day < np.datetime64(each.first, "D")
+            outside |= told.weeks > np.datetime64(each.last, "D")
+            kept &= outside | (told.weeks >= np.datetime64(before, "D"))
+    if kept.all():
+        return told, ()
+    left = Panel(told.markets, told.weeks[kept], told.counts[:, kept])
+    known = left.weeks[left.weeks < np.datetime64(before, "D")]
+    if not len(known):
+        raise BadInput(
+            "In every week that is known before this test its markets were in another one, so "
+            "nothing says what is usual there. Test other markets, or load older weeks."
+        )
+    said = (
+        f"{int((~kept).sum())} weeks before it are left out, since markets of this test were in "
+        f"another one then. What is usual is told by others, until {known[-1] + 6 * day}."
+    )
+    return left, (said,)
 
 
 def prove_apart(plan: Plan, name: str, other: Plan) -> None:

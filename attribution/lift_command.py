@@ -108,7 +108,7 @@ def _design(options: argparse.Namespace) -> int:
         later=options.later, block=options.block, pairs=options.pairs, wanted=options.wanted,
         seed=options.seed,
     )  # fmt: skip
-    made = proposed(marts, request)
+    made = proposed(marts, request, lift_records.busy(home))
     if options.save:
         lift_records.register(home, _reader(), generation, options.save, request)
     currency = queries.about(marts).currency

@@ -3,6 +3,7 @@
 The page and the command line ask here, so a plan is the same wherever it was made.
 """
 
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import lru_cache
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from attribution import lift_queries, mix_queries
 from attribution.errors import BadInput
+from attribution.lift_apart import Busy, usual_weeks
 from attribution.lift_plans import (
     COUNTED,
     Plan,
@@ -33,8 +35,11 @@ _HARDLY = 0.02
 
 
 @lru_cache(maxsize=16)
-def proposed(marts: Marts, request: Request) -> Proposal:
-    """The design that answers a request; raises BadInput where none can."""
+def proposed(marts: Marts, request: Request, busy: tuple[Busy, ...] = ()) -> Proposal:
+    """The design that answers a request; raises BadInput where none can.
+
+    `busy` is what other tests did: nothing is tried out on their weeks.
+    """
     if request.kind not in COUNTED:
         raise BadInput(f"A test counts one of {', '.join(COUNTED)}; it cannot count money.")
     if not (request.weeks >= 1 and request.washout >= 0 and 0 < request.wanted < 1):
@@ -53,11 +58,15 @@ def proposed(marts: Marts, request: Request) -> Proposal:
             f"No money goes into a channel {request.channel!r}. Choose from: {', '.join(channels)}."
         )
     told = _asked_of(lift_queries.panel(marts, request.kind, by_line=request.by_line), request)
+    said: tuple[str, ...] = ()
+    if told.markets:
+        request = replace(request, first_day=(first := _first(request, told)))
+        told, said = usual_weeks(told, told.markets, busy, first)
     spent = lift_queries.money(marts, request.channel, told)
     made = _switchback(told, spent, request) if request.design == "switchback" else None
     made = made or _markets(told, spent, request)
     return Proposal(
-        *made[:-1], _warnings(made[0], told, spent) + made[-1], _believed(marts, request)
+        *made[:-1], _warnings(made[0], told, spent) + made[-1] + said, _believed(marts, request)
     )
 
 
@@ -108,8 +117,8 @@ def _markets(told: Panel, spent: Money, request: Request) -> _Made:
     found = lift_design.tried(told, layout, request.seed)
     if found is None:
         raise BadInput(
-            f"{len(told.weeks)} weeks are too few to try a test of {request.weeks} out on. Plan a "
-            "shorter one, or wait until there are more."
+            f"{len(told.weeks)} weeks are too few to try a test of {request.weeks} out on; those "
+            "of other tests do not count. Plan a shorter one, or wait until there are more."
         )
     effects, powers = lift_design.power_curve(found.placebos, request.wanted)
     first = _first(request, told)
@@ -198,7 +207,7 @@ def _switchback(told: Panel, spent: Money, request: Request) -> _Made:
     if len(errors) == 0:
         raise BadInput(
             f"{len(course)} weeks are too few to try {len(blocks)} blocks of {request.block} out "
-            "on. Plan fewer or shorter ones."
+            "on; those of other tests do not count. Plan fewer or shorter ones."
         )
     least = switchback.detectable(errors, request.pairs)
     effects = np.linspace(0, max(1.6 * request.wanted, 1.3 * least), 41)

@@ -19,7 +19,7 @@ from attribution import audit, lift_results, queries
 from attribution.errors import BadInput, NotAllowed
 from attribution.ledger import Ledger, now
 from attribution.ledger_tables import LIFT_RESULT, LIFT_TEST, LIFT_WITHDRAWAL
-from attribution.lift_apart import prove_apart
+from attribution.lift_apart import Busy, busy_of, prove_apart
 from attribution.lift_designs import proposed
 from attribution.lift_plans import Plan, Request
 from attribution.lift_results import Result
@@ -38,7 +38,7 @@ _EVIDENCE = (
 class Test:
     """A test that was registered; `result` is what stands of it.
 
-    `why` says why it was called off, or why its result was last taken back.
+    `why` says why it was called off (on `called_off`), or why its result was last taken back.
     """
 
     number: int
@@ -52,6 +52,7 @@ class Test:
     result: Result | None = None
     recorded_at: str = ""
     why: str = ""
+    called_off: str = ""
 
     @property
     def ahead(self) -> bool:
@@ -86,7 +87,8 @@ def register(home: Home, reader: Reader, generation: int, name: str, request: Re
     name = " ".join(name.split())
     if not 0 < len(name) <= 80:
         raise BadInput("A test needs a name of 1 to 80 letters. Give it one, and save again.")
-    plan = proposed(queries.marts(home, generation, protected=False), request).plan
+    marts = queries.marts(home, generation, protected=False)
+    plan = proposed(marts, request, busy(home)).plan
     if plan.first_day <= datetime.now(UTC).date():
         raise BadInput(
             f"The test would have begun on {plan.first_day}. A plan is registered before its test "
@@ -123,6 +125,16 @@ def _alone(home: Home, plan: Plan) -> None:
             prove_apart(plan, test.name, test.plan)
 
 
+def busy(home: Home, apart_from: int = 0) -> tuple[Busy, ...]:
+    """Where and when tests, but for one, switched something; one called off, until then."""
+    found = []
+    for test in _every(home):
+        off = date.fromisoformat(test.called_off[:10]) if test.called_off else None
+        if test.number != apart_from and (off is None or off >= test.plan.first_day):
+            found.append(busy_of(test.plan, off))
+    return tuple(found)
+
+
 def tests(home: Home, reader: Reader) -> list[Test]:
     """Every test that was registered, oldest first; raises NotAllowed."""
     allowed(reader)
@@ -147,7 +159,7 @@ def result_of(home: Home, reader: Reader, generation: int, name: str) -> Result:
     if test.state == "withdrawn":
         raise BadInput(f"The test {test.name!r} was withdrawn: {test.why}")
     marts = queries.marts(home, generation, protected=False)
-    return lift_results.analysed(marts, test.plan)
+    return lift_results.analysed(marts, test.plan, busy(home, apart_from=test.number))
 
 
 def record(home: Home, reader: Reader, generation: int, name: str) -> Test:
@@ -216,7 +228,7 @@ def _every(home: Home) -> Iterator[Test]:
         registered = books.rows(LIFT_TEST)
         standing = _standing(books) if registered else {}
         gone = books.rows(LIFT_WITHDRAWAL) if registered else []
-    called_off = {row["test"] for row in gone if row["result"] is None}
+    called_off = {row["test"]: row["at"] for row in gone if row["result"] is None}
     why = {row["test"]: row["why"] for row in gone}
     today = datetime.now(UTC).date()
     for row in registered:
@@ -232,7 +244,7 @@ def _every(home: Home) -> Iterator[Test]:
             row["digest"], _state(plan, today), why=why.get(row["number"], ""),
         )  # fmt: skip
         if row["number"] in called_off:
-            test = replace(test, state="withdrawn")
+            test = replace(test, state="withdrawn", called_off=called_off[row["number"]])
         elif kept is not None:
             test = replace(
                 test, state="recorded", result=_result(kept["result"]), recorded_at=kept["at"]

@@ -1,6 +1,6 @@
 """What finished lift tests brought, by the plan that was registered before they began."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from math import sqrt
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from attribution import lift_queries
 from attribution.errors import BadInput
+from attribution.lift_apart import Busy, usual_weeks
 from attribution.lift_plans import Plan, named, told_course
 from attribution.lift_queries import Money
 from attribution.models import switchback
@@ -70,8 +71,11 @@ class Result:
         return self.low > 0 or self.high < 0
 
 
-def analysed(marts: Marts, plan: Plan) -> Result:
-    """What a test that has ended brought; raises BadInput while it runs."""
+def analysed(marts: Marts, plan: Plan, busy: tuple[Busy, ...] = ()) -> Result:
+    """What a test that has ended brought; raises BadInput while it runs.
+
+    `busy` is what other tests did: their weeks do not tell what is usual.
+    """
     told = lift_queries.panel(marts, plan.kind, by_line=plan.by_line)
     for market in (*plan.treated, *plan.controls):
         if market not in told.markets:
@@ -85,7 +89,10 @@ def analysed(marts: Marts, plan: Plan) -> Result:
             f"The test counts until {plan.last_day}, and the data reach {known}. Analyse it after "
             "the refresh that loads its last week."
         )
-    return told_by(told, lift_queries.money(marts, plan.channel, told), plan)
+    markets = (*plan.treated, *plan.controls)
+    told, said = usual_weeks(told, markets, busy, plan.first_day)
+    found = told_by(told, lift_queries.money(marts, plan.channel, told), plan)
+    return replace(found, warnings=(*found.warnings, *said))
 
 
 def told_by(told: Panel, spent: Money, plan: Plan) -> Result:

@@ -1,6 +1,7 @@
 """Lift tests: effects worked by hand, laws, intervals that hold, designs, and evidence."""
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from math import sqrt
 
 import numpy as np
@@ -15,7 +16,9 @@ from attribution.demo.geo_test import DEMO, PLACE, first_day, geo_truth
 from attribution.demo.market import LOCATIONS, weekly_spend
 from attribution.demo.worlds import world
 from attribution.errors import BadInput
+from attribution.lift_apart import Busy, busy_of, usual_weeks
 from attribution.lift_designs import plan_of
+from attribution.lift_plans import Plan
 from attribution.lift_queries import Money
 from attribution.lift_results import told_by
 from attribution.models import lift_design, person_holdout, switchback
@@ -55,6 +58,40 @@ def test_starts_at_different_times_do_not_spoil_each_other():
     for method in (POOLED, Method("synthetic", 26)):
         found = course_of(counts, layout, method)
         assert found.expected - found.counted == pytest.approx(truth, rel=1e-6)
+
+
+def test_weeks_of_an_earlier_test_do_not_tell_what_is_usual():
+    """Of 100 video and search bring 20 each: video is off for ten weeks, then search for ten."""
+    counts = np.full((3, 50), 100.0)
+    counts[0, 30:] = 80.0
+    weeks = np.datetime64("2025-12-29") + 7 * np.arange(50)
+    told = Panel((("a", ""), ("b", ""), ("c", "")), weeks.astype("datetime64[D]"), counts)
+    video = Plan(
+        "markets", "video", "lead", "off", False, (("a", ""),), (str(weeks[30]),),
+        (("b", ""), ("c", "")), 10, 0, (), 0, "pooled-8", 0.1, 0.1, 0.8, 0.0, 1,
+    )  # fmt: skip
+    search = replace(video, channel="paid_search", starts=(str(weeks[40]),))
+
+    def brought(panel: Panel) -> float:
+        paid = np.full(panel.counts.shape, 100.0)
+        paid[0, panel.at(str(weeks[40])) :] = 0.0
+        return told_by(panel, Money(paid, paid, 0.0, 1.0), search).increment
+
+    assert brought(told) == pytest.approx(0)
+    markets = (*search.treated, *search.controls)
+    usual, [said] = usual_weeks(told, markets, [busy_of(video)], search.first_day)
+    assert brought(usual) == pytest.approx(10 * 20)
+    assert "10 weeks before it are left out" in said
+    assert f"until {weeks[30] - 1}" in said
+    assert usual_weeks(told, markets[1:], [busy_of(video)], search.first_day) == (told, ())
+    days = [str(week) for week in weeks]
+    assert [usual.at(day) for day in (days[0], days[29], days[40], days[49])] == [0, 29, 30, 39]
+    # One that was called off after three weeks, with two that it takes to work as before.
+    short = busy_of(replace(video, washout=2), date.fromisoformat(days[33]) - timedelta(days=1))
+    assert len(usual_weeks(told, markets, [short], search.first_day)[0].weeks) == 45
+    whole = Busy(markets[:1], date(2020, 1, 6), search.first_day)
+    with pytest.raises(BadInput, match="nothing says what is usual there"):
+        usual_weeks(told, markets, [whole], search.first_day)
 
 
 def test_a_synthetic_control_finds_the_markets_that_go_along():

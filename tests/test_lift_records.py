@@ -158,6 +158,22 @@ def _seeded(home: Home) -> pd.DataFrame:
         return pd.read_sql(sa.text("select * from lift_tests"), connection)
 
 
+def test_weeks_of_other_tests_are_left_out_of_what_is_usual(home, marts, past, registered):
+    assert not any("left out" in each for each in analysed(marts, past).warnings)
+    earlier = replace(past, channel="paid_search", starts=("2026-06-01",) * len(past.treated))
+    lift_records.keep(home, "ana", 1, "Earlier", earlier, at="2026-05-20T08:00:00.000+00:00")
+    found = lift_records.result_of(home, ANA, 1, registered)
+    # Two weeks of wash-out, six that count, and two in which search works again.
+    assert "10 weeks before it are left out" in found.warnings[-1]
+    assert found.expected != analysed(marts, past).expected
+    number = lift_records.test_of(home, ANA, registered).number
+    assert lift_result.found_of(home, 1, past, lift_records.busy(home, number)) == found
+    made = proposed(marts, REQUEST, lift_records.busy(home))
+    assert "left out" in made.warnings[-1]
+    assert made.plan.first_day == SOON
+    lift_records.withdraw(home, ANA, "Earlier", "tidied up")
+
+
 def test_a_plan_that_was_changed_is_not_heard(home, registered):
     def change(text: str) -> None:
         with sqlite3.connect(home.ledger) as ledger:

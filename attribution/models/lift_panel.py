@@ -14,7 +14,10 @@ Weeks = NDArray[np.datetime64]
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What was counted in each market in each whole week (Mondays), oldest first."""
+    """What was counted in each market in each whole week (Mondays), oldest first.
+
+    Weeks in which markets were not as usual may be left out of those before a test.
+    """
 
     markets: tuple[Market, ...]
     weeks: Weeks
@@ -22,8 +25,10 @@ class Panel:
 
     def at(self, day: str) -> int:
         """The place of the week that a day lies in; it may lie before or after all weeks."""
-        apart = (np.datetime64(day, "D") - self.weeks[0]) / np.timedelta64(7, "D")
-        return int(np.floor(float(apart)))
+        moment = np.datetime64(day, "D")
+        nearest = max(int(np.searchsorted(self.weeks, moment, side="right")) - 1, 0)
+        apart = (moment - self.weeks[nearest]) / np.timedelta64(7, "D")
+        return nearest + int(np.floor(float(apart)))
 
     def places(self, markets: Sequence[Market]) -> Ints:
         """The rows of some markets."""

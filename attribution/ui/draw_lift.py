@@ -75,7 +75,10 @@ def _waiting(test: Test) -> None:
 
 def _finished(context: Context, test: Test) -> None:
     try:
-        found = test.result or lift_result.found_of(context.home, context.generation, test.plan)
+        found = test.result or lift_result.found_of(
+            context.home, context.generation, test.plan,
+            lift_records.busy(context.home, apart_from=test.number),
+        )  # fmt: skip
     except CaretraceError as error:
         st.info(formats.prose(str(error)), icon=":material/hourglass_empty:")
         return

@@ -4,8 +4,9 @@ from functools import lru_cache
 
 import pandas as pd
 
-from attribution import lift_designs, queries
+from attribution import lift_designs, lift_records, queries
 from attribution.errors import BadInput
+from attribution.lift_apart import Busy
 from attribution.lift_plans import Plan, Proposal, Request
 from attribution.metrics import definition
 from attribution.models.lift_beside import title_of
@@ -19,13 +20,18 @@ from attribution.ui.views.lift import COUNTS, place
 QUESTION = "What could this test tell?"
 
 
-@lru_cache(maxsize=16)
 def design(home: Home, generation: int, request: Request) -> View:
-    """The view of one design; built once for each request."""
+    """The view of one design, beside the tests that are registered."""
+    return _designed(home, generation, request, lift_records.busy(home))
+
+
+@lru_cache(maxsize=16)
+def _designed(home: Home, generation: int, request: Request, busy: tuple[Busy, ...]) -> View:
+    """The same; built once for each request."""
     marts = queries.marts(home, generation, protected=False)
     currency = queries.about(marts).currency
     try:
-        made = lift_designs.proposed(marts, request)
+        made = lift_designs.proposed(marts, request, busy)
     except BadInput as error:
         return View(QUESTION, currency=currency, empty=str(error))
     return View(

@@ -5,6 +5,7 @@ from functools import lru_cache
 import pandas as pd
 
 from attribution import queries
+from attribution.lift_apart import Busy
 from attribution.lift_plans import Plan
 from attribution.lift_records import Test
 from attribution.lift_results import Result, analysed
@@ -19,9 +20,9 @@ _BEFORE = 26  # weeks before the test that are drawn
 
 
 @lru_cache(maxsize=32)
-def found_of(home: Home, generation: int, plan: Plan) -> Result:
+def found_of(home: Home, generation: int, plan: Plan, busy: tuple[Busy, ...]) -> Result:
     """What a test that is not recorded yet brought; raises BadInput where it cannot be told."""
-    return analysed(queries.marts(home, generation, protected=False), plan)
+    return analysed(queries.marts(home, generation, protected=False), plan, busy)
 
 
 def result(test: Test, found: Result, currency: str) -> View:
