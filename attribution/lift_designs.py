@@ -270,6 +270,9 @@ def _unpaid(plan: Plan, told: Panel, spent: Money) -> list[str]:
     usual = float(spent.own[places, -_HALF_YEAR:].sum())
     if plan.action == "off" and usual < _HARDLY * spent.recent:
         return ["Hardly any of this channel's money is for the markets that are treated."]
+    if plan.action == "on" and usual > _HARDLY * spent.recent:
+        said = "The markets that are treated have money of this channel already. Such a test says "
+        return [said + "what more brings; models hear it only where there was next to none before."]
     return []
 
 

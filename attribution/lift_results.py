@@ -14,6 +14,7 @@ from attribution.lift_queries import Money
 from attribution.models import switchback
 from attribution.models.arm_lift import LEVEL
 from attribution.models.incremental_design import Floats
+from attribution.models.incremental_evidence import HALF, OFF
 from attribution.models.lift_beside import beside, why_no_cuped
 from attribution.models.lift_effect import course_of, method_of
 from attribution.models.lift_panel import Cohort, Layout, Market, Panel
@@ -22,9 +23,8 @@ from attribution.models.quantiles import normal, student_above
 from attribution.queries import Marts
 
 _BEFORE = 8  # weeks that say what was spent before
-# Of the usual money: above the first a channel was not quite off, above the second it was on; how
-# far other money may move.
-_STILL_ON, _ON, _MOVED = 0.1, 0.5, 0.3
+# Of the usual money: above it a channel was not quite off; how far other money may move.
+_STILL_ON, _MOVED = 0.1, 0.3
 _NORMAL = normal(0.5 + LEVEL / 2)
 
 
@@ -39,7 +39,7 @@ class Result:
     week's 90% interval as a part; `effects` are by week that counts. `placebos` are the results of
     the same test where nothing was done, as parts. `beside` are other ways to tell it. `money` was
     not spent (or spent) for the test. `parts` are the places and days that count.
-    `spoilt` says why the test is of nothing that was switched.
+    `spoilt` says why the test is no evidence of what the channel brings.
     """
 
     increment: float
@@ -184,7 +184,8 @@ def _looked(spent: Money, layout: Layout, plan: Plan) -> tuple[str, ...]:
     if plan.action == "off" and usual > 0 and during > _STILL_ON * usual:
         said.append(
             f"The channel was not off: the treated markets still had {during / usual:.0%} of its "
-            "usual money, so the test tells less than what it brings."
+            "usual money, so the test tells less than what it brings. Models hear it as what the "
+            "rest brings."
         )
     if usual == during == 0:
         said.append(
@@ -216,8 +217,11 @@ def _looked(spent: Money, layout: Layout, plan: Plan) -> tuple[str, ...]:
 
 
 def _spoilt(plan: Plan, usual: float, during: float) -> str:
-    """Why nothing was switched, by the money; "" where it was, or no money is known."""
-    if plan.action == "off" and usual > 0 and during > _ON * usual:
+    """Why it is of nothing that models hear, by the money; "" where they do, or none is known.
+
+    A channel that was not quite off is heard as far as it was (`incremental_evidence.while_on`).
+    """
+    if plan.action == "off" and usual > 0 and during > HALF * usual:
         return (
             f"The channel was on during the test, with {during / usual:.0%} of its usual money. "
             "This is no evidence of what it brings: call the test off."
@@ -226,6 +230,12 @@ def _spoilt(plan: Plan, usual: float, during: float) -> str:
         return (
             "The channel had no more money in the treated markets than before. This is no evidence "
             "of what it brings: call the test off."
+        )
+    if plan.action == "on" and usual > OFF * during:
+        return (
+            f"The channel had {usual / during:.0%} of this money in the treated markets before. So "
+            "the test says what more money brings, and is no evidence of all that the channel "
+            "brings."
         )
     return ""
 

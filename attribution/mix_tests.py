@@ -3,7 +3,8 @@
 A test saw some places for some weeks. What it measured is divided by its weeks and by the part of
 the channel's money that was spent there, so that it speaks of a week of the whole channel at the
 money of those weeks: a point of its response curve. A channel that was off is heard by the weeks
-right before, as the fast model hears it (`incremental_evidence.while_on`).
+right before, and from the money that was left to it, as the fast model hears it
+(`incremental_evidence.while_on`).
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,13 @@ import pandas as pd
 import sqlalchemy as sa
 
 from attribution.models.incremental_design import Floats
-from attribution.models.incremental_evidence import OFF, whole_tests
+from attribution.models.incremental_evidence import (
+    OFF,
+    is_off,
+    span_of_weeks,
+    weeks_before,
+    whole_tests,
+)
 from attribution.models.mix_weeks import BY_PLACE, MONEY
 from attribution.narrowing import MICROS
 from attribution.queries import SPEND, Marts, about
@@ -27,9 +34,10 @@ _DAYS = 7
 def points(at: Marts, tests: pd.DataFrame, kind: str, channels: Sequence[str]) -> pd.DataFrame:
     """A point of a curve for each test of `kind` on one of `channels`; COLUMNS, a week, in money.
 
-    `tests` are rows of lift_tests.csv. From nothing (`x`) to the money of a week (`delta_x`), the
-    channel brings `delta_y`, with a standard error of `sigma`. A test outside the weeks of spend,
-    or of a channel of which nothing was spent before it went off, says nothing here.
+    `tests` are rows of lift_tests.csv. With `delta_x` beside `x` (nothing, or what was left to it
+    while it was off) the channel brings `delta_y` more, with a standard error of `sigma`. A test
+    outside the weeks of spend, or of a channel of which nothing was spent before it went off, says
+    nothing here.
     """
     mine = tests[(tests["kind"] == kind) & tests["channel"].isin(list(channels))]
     if mine.empty:
@@ -50,15 +58,15 @@ def points(at: Marts, tests: pd.DataFrame, kind: str, channels: Sequence[str]) -
         own = _wide(spent[spent["channel"] == parts[0]["channel"]], weeks) / MICROS
         found = point(parts, own, counted, weeks)
         if found is not None:
-            money, brought, error = found
-            rows.append((str(parts[0]["channel"]), 0.0, money, brought * worth, error * worth))
+            left, money, brought, error = found
+            rows.append((str(parts[0]["channel"]), left, money, brought * worth, error * worth))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def point(
     parts: Sequence[Any], money: pd.DataFrame, counted: pd.DataFrame, weeks: pd.DatetimeIndex
-) -> tuple[float, float, float] | None:
-    """Money of a week, what it brings and the standard error, of one test."""
+) -> tuple[float, float, float, float] | None:
+    """Money of a week that was left, what came on top of it, what that brings, and its error."""
     increment = float(parts[0]["increment"])
     error = float(parts[0]["standard_error"])
     inside = [(part, _weeks(part, weeks)) for part in parts]
@@ -70,13 +78,14 @@ def point(
         for frame in (money, counted)
     )
     usual = _at(money, parts)
-    if spent.sum() < OFF * usual.mean() * seen.sum():
-        before = np.flatnonzero((usual >= OFF * usual.mean()) & (np.cumsum(seen) == 0))
-        before = before[-int(np.ceil(seen.sum())) :]
+    before = weeks_before(usual, seen, OFF * float(usual.mean()))
+    left = 0.0
+    if is_off(spent.sum() / seen.sum(), float(usual.mean()), usual[span_of_weeks(before)]):
         during = float(count.sum()) + increment
         count = _at(counted, parts)
         if not len(before) or during <= 0:
             return None
+        left = float(spent.sum() / seen.sum() / usual[before].mean())
         scale = float(count[before].sum()) / during
         increment, error = increment * scale, error * scale
         seen = np.zeros(len(weeks))
@@ -90,7 +99,8 @@ def point(
     if share < 1:
         error = float(np.hypot(error, BY_PLACE * increment))
     weekly = float(seen.sum()) * share
-    return float(whole.sum() / seen.sum()), increment / weekly, error / weekly
+    paid = float(whole.sum() / seen.sum())
+    return left * paid, (1 - left) * paid, increment / weekly, error / weekly
 
 
 def _part(some: Floats, whole: Floats) -> float:

@@ -294,12 +294,47 @@ def test_a_channel_that_was_off_is_heard_as_it_was_on():
     [heard] = while_on(Term(0, weight, 30.0, 12.0), pressure, counts)
     assert heard.increment == pytest.approx(25.0)
     assert heard.standard_error == pytest.approx(10.0)
-    assert heard.weight.tolist() == [[0, 1, 1, 0, 0, 0], [0] * 6]
+    assert heard.weight[0] == pytest.approx([0, 1, 1, 0, -100 / 120, -100 / 120])
+    assert not heard.weight[1].any()
     on = Term(1, weight[::-1], 30.0, 12.0)
     assert while_on(on, pressure, counts) == [on]
     never = np.array([[0.0] * 5 + [9.0], [1.0] * 6])
     weight[0, 5] = 0.0
     assert while_on(Term(0, weight, 30.0, 12.0), never, counts) == []
+
+
+@pytest.mark.parametrize("left", [0.0, 0.04, 0.06, 0.09, 0.3, 0.49, 0.5])
+def test_a_channel_that_was_not_quite_off_is_heard_as_far_as_it_was(left):
+    """A week brings 80, and 20 with all of the pressure: with 30% of it 6, so 14 are missing."""
+    pressure = np.array([[1.0] * 4 + [left] * 2])
+    counts = 80 + 20 * pressure
+    weight = np.array([[0.0] * 4 + [1.0] * 2])
+    [heard] = while_on(Term(0, weight, 40 * (1 - left), 5.0), pressure, counts)
+    assert (counts * heard.weight * 20 * pressure / counts).sum() == pytest.approx(heard.increment)
+    assert (heard.weight @ np.ones(6) < 2) == (left < 0.5)  # then both readings are the same
+
+
+def test_flights_and_places_that_are_lit_are_heard_whole():
+    """Pressure comes and goes; and what had none for a year before it is what a test brought."""
+    flights = np.array([[1.0, 0.0, 0.0, 0.0] * 10])
+    weight = np.zeros((1, 40))
+    weight[0, 32:] = 1.0
+    term = Term(0, weight, 5.0, 1.0)
+    assert while_on(term, flights, 0 * flights + 9) == [term]
+    lit = np.zeros((1, 100))
+    lit[0, :20], lit[0, 92:] = 3.0, 1.0
+    term = Term(0, (np.arange(100) >= 92)[None] * 1.0, 5.0, 1.0)
+    assert while_on(term, lit, 0 * lit + 9) == [term]
+
+
+def test_lines_where_a_channel_never_was_do_not_count_for_it():
+    """Off in the north, 10 of 100 are missing of the line that it had; the other counts 900."""
+    pressure = np.array([[1.0] * 4 + [0.0] * 2, [0.0] * 6])
+    counts = np.array([[50.0] * 4 + [45.0] * 2, [450.0] * 6])
+    weight = np.array([[0.0] * 4 + [1.0] * 2] * 2)
+    [heard] = while_on(Term(0, weight, 10.0, 5.0), pressure, counts)
+    assert heard.increment == pytest.approx(10.0)
+    assert not heard.weight[1].any()
 
 
 def test_places_of_one_test_are_one_term():

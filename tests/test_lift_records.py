@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from shell_fixture import app
 
-from attribution import audit, lift_queries, lift_records, queries, seeds
+from attribution import audit, lift_designs, lift_queries, lift_records, queries, seeds
 from attribution import settings as configuration
 from attribution.cli import main
 from attribution.demo import geo_plan
@@ -323,6 +323,16 @@ def test_money_says_whether_anything_was_switched(past):
     on = told_by(panel, Money(np.full(paid.shape, 100.0), others, 0.0, 1.0), plan)
     assert "was not off" in on.warnings[0]
     assert "call the test off" in on.spoilt
+    lit = replace(plan, action="on")
+    twice = np.full(paid.shape, 100.0)
+    for market, start in starts.items():
+        twice[market, start:] = 200.0
+    more = told_by(panel, Money(twice, others, 0.0, 1.0), lit)
+    assert "had 50% of this money in the treated markets before" in more.spoilt
+    [planned] = lift_designs._unpaid(lit, panel, Money(twice, others, 0.0, 5_000.0))
+    assert "have money of this channel already" in planned
+    assert lift_designs._unpaid(lit, panel, Money(0 * twice, others, 0.0, 5_000.0)) == []
+    assert not told_by(panel, Money(twice * (twice > 100), others, 0.0, 1.0), lit).spoilt
     unknown = told_by(panel, Money(0 * paid, others, 0.0, 1.0), plan)
     assert "nobody can see" in unknown.warnings[0]
     assert not unknown.spoilt

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from attribution import mix_bayes, queries
 from attribution.errors import BadInput
 from attribution.mix_tests import point, points
-from attribution.models import mix
-from attribution.models.incremental_design import carried
+from attribution.models import mix, mix_weeks
+from attribution.models.incremental_design import carried, cells_of, media_of
+from attribution.models.incremental_evidence import terms_of
 from attribution.models.mix_design import HALVES, KEPT, Experiment, courses_of
 from attribution.models.mix_weeks import FEWEST_WEEKS, WARM_UP, lent
 from attribution.models.response import Curves
@@ -190,6 +191,34 @@ def test_money_is_counted_in_money_and_draws_come_in_any_order(drawn):
     pd.testing.assert_frame_equal(mix.mix_draws(*shuffled), drawn)
 
 
+@pytest.mark.parametrize("left", [0, 9, 30])
+def test_what_was_left_to_a_channel_in_its_test_is_taken_off_what_it_brought(left):
+    """A tenth of the money is brought: of 100 a week in the north 10, of 30 there 3, so 7 miss."""
+    days = pd.date_range("2025-01-06", periods=20, freq="7D")
+    paid = {"north": np.where(np.arange(20) < 16, 100, left), "south": np.full(20, 300)}
+    rows = [
+        {"location": place, "week": day, "conversions": 20 + money / 10, "value_micros": 0,
+         "spend_micros": int(money * 1e6), "impressions": 0, "clicks": 0, "messages": 0}
+        for place, course in paid.items() for day, money in zip(days, course, strict=True)
+    ]  # fmt: skip
+    conversions = pd.DataFrame(rows).assign(kind="kept", service_line="dental", currency="")
+    media = pd.DataFrame(rows).assign(
+        channel="video", campaign="v", service_line="unassigned", currency="USD"
+    )
+    test = {
+        "channel": "video", "kind": "kept", "location": "north", "first_day": "2025-04-28",
+        "last_day": "2025-05-25", "increment": 4 * (100 - left) / 10, "standard_error": 5.0,
+    }  # fmt: skip
+    cells = cells_of(conversions, media)
+    pressing = media_of(media, cells)
+    holdouts = pd.DataFrame(columns=["kind", "channel"])
+    terms = terms_of("kept", cells, pressing, holdouts, pd.DataFrame([test]), conversions)
+    [heard] = mix_weeks.tests_of(terms, pressing, cells, 1.0)
+    brought = (paid["north"] + paid["south"]) / 10
+    assert heard.weight @ brought == pytest.approx(heard.increment)
+    assert heard.increment == pytest.approx(4 * (100 - left) / 10)
+
+
 def test_money_of_another_currency_has_no_curve_in_money():
     first = mix.mix_draws(*frames(currency="EUR", kinds=("kept",)))
     assert first[["half", "spend", "today"]].isna().all(axis=None)
@@ -234,24 +263,24 @@ class TestPointsOfCurves:
 
     def test_a_place_stands_for_the_channel_by_its_part_of_the_money(self):
         """By hand: two weeks at a quarter of 400, so 12 there are 24 a week of all."""
-        money, brought, error = point(
+        left, money, brought, error = point(
             [self.part()], self.frame(100, 300), self.frame(10, 10), self.WEEKS
         )
-        assert (money, brought) == pytest.approx((400, 24))
+        assert (left, money, brought) == pytest.approx((0, 400, 24))
         assert error == pytest.approx(np.hypot(3, 0.1 * 12) / 0.5)
 
     def test_everywhere_is_taken_as_it_is(self):
         found = point(
             [self.part(location="")], self.frame(100, 300), self.frame(10, 10), self.WEEKS
         )
-        assert found == pytest.approx((400, 6, 1.5))
+        assert found == pytest.approx((0, 400, 6, 1.5))
 
     def test_a_channel_that_was_off_is_heard_by_the_weeks_before(self):
         """By hand: off for two weeks, 12 of 8 + 12 missed; before, 24 of 40 were by it."""
         off = [100, 100, 100, 100, 0, 0, 100, 100]
         counted = self.frame([20, 20, 20, 20, 4, 4, 20, 20], 20)
-        money, brought, error = point([self.part()], self.frame(off, 300), counted, self.WEEKS)
-        assert (money, brought) == pytest.approx((400, 48))
+        left, *told, error = point([self.part()], self.frame(off, 300), counted, self.WEEKS)
+        assert (left, *told) == pytest.approx((0, 400, 48))
         assert error == pytest.approx(np.hypot(6, 0.1 * 24) / 0.5)
 
     def test_a_switchback_counts_each_place_once_however_many_blocks_are_off(self):
@@ -268,7 +297,15 @@ class TestPointsOfCurves:
                 first_day="2026-03-02", last_day="2026-03-15", increment="16", standard_error="4"
             ),
         ]
-        assert point(blocks, money, counted, weeks) == pytest.approx((100, 4, 1))
+        assert point(blocks, money, counted, weeks) == pytest.approx((0, 100, 4, 1))
+
+    def test_a_channel_that_was_not_quite_off_is_a_point_from_what_was_left(self):
+        """By hand: 100 bring 10 of 20, 30 bring 3: 14 missed in two weeks, at a quarter of 400."""
+        off = [100, 100, 100, 100, 30, 30, 100, 100]
+        counted = self.frame([20, 20, 20, 20, 13, 13, 20, 20], 20)
+        part = self.part(increment="14")
+        found = point([part], self.frame(off, 300), counted, self.WEEKS)
+        assert found[:3] == pytest.approx((120, 280, 28))
 
     def test_outside_the_weeks_nothing_is_told(self):
         late = self.part(first_day="2027-02-01", last_day="2027-02-07")

@@ -11,11 +11,21 @@ import numpy as np
 import pandas as pd
 
 from attribution.errors import BadInput
-from attribution.models.incremental_design import UNASSIGNED, WEEK, Cells, Floats, Media, counts_of
+from attribution.models.incremental_design import (
+    UNASSIGNED,
+    WEEK,
+    Cells,
+    Floats,
+    Ints,
+    Media,
+    counts_of,
+)
 from attribution.models.incremental_fit import Term
 
 _FEWEST = 20  # people in an arm
-OFF = 0.05  # of a channel's usual pressure: below it the channel was off while it was tested
+OFF = 0.05  # of a channel's usual pressure: below it the channel was off
+HALF = 0.5  # of its pressure before a test: below it the test is of what was missing
+_NEAR = 26  # weeks before a test, beside as many as its own: what was on earlier is not usual
 # What visits lead to comes later, so it is told from the visits that the campaign brought.
 FOLLOWS_A_VISIT = frozenset(("booked", "kept", "collected"))
 
@@ -72,30 +82,53 @@ def _weeks_of(cells: Cells, row: Mapping[str, Any]) -> Floats:
 
 
 def while_on(term: Term, pressure: Floats, counts: Floats) -> list[Term]:
-    """The same test as one of weeks in which the channel was on; itself where it was.
+    """A test of a channel that was off, by what it brings while it is on; itself where it was on.
 
-    A channel that was off brought nothing in the weeks of its test, which says nothing of it: what
-    was missing is what it brings when it is on. So the test is heard as the share of conversions
-    that the channel brought in as many weeks right before, in the same cells. None where there are
-    no such weeks, or nothing was counted.
+    What was missing is what the channel usually brings, less what it still brought in the weeks of
+    the test. So the term is the share of conversions that it brought in as many weeks right before,
+    in the same cells, less the share that it brought in the test. With half of its pressure or more
+    it was on, and the test is of all that it brought. None where there are no weeks before, or
+    nothing was counted.
     """
     tested = term.weight.any(axis=1)
     usual = float(pressure[tested].mean())
     during = float((pressure * term.weight).sum() / term.weight.sum())
-    if usual <= 0 or during >= OFF * usual:
-        return [term]
-    weight = np.zeros_like(term.weight)
+    weight, around = np.zeros_like(term.weight), np.zeros_like(term.weight)
     for cell in np.flatnonzero(tested):
-        seen = term.weight[cell]
-        on = np.flatnonzero(pressure[cell] >= OFF * usual)
-        last = on[on < np.flatnonzero(seen)[0]][-int(np.ceil(seen.sum())) :]
+        last = weeks_before(pressure[cell], term.weight[cell], OFF * usual)
         weight[cell, last] = 1.0
-    counted, before = float((counts * term.weight).sum()), float((counts * weight).sum())
+        around[cell, span_of_weeks(last)] = 1.0
+    if not is_off(during, usual, pressure[around > 0]):
+        return [term]
+    # Where it never was on it brought nothing, with the test or without it.
+    seen = np.where(weight.any(axis=1, keepdims=True), term.weight, 0.0)
+    counted, before = float((counts * seen).sum()), float((counts * weight).sum())
     if counted + term.increment <= 0 or before <= 0:
         return []
     scale = before / (counted + term.increment)
     error = term.standard_error * scale
-    return [Term(term.channel, weight, term.increment * scale, error)]
+    return [Term(term.channel, weight - scale * seen, term.increment * scale, error)]
+
+
+def weeks_before(pressure: Floats, seen: Floats, least: float) -> Ints:
+    """As many weeks before those of a test as it saw, in which a channel pressed so much."""
+    first, many = int(np.flatnonzero(seen)[0]), int(np.ceil(seen.sum()))
+    near = slice(max(first - many - _NEAR, 0), first)
+    return near.start + np.flatnonzero(pressure[near] >= max(least, 1e-12))[-many:]
+
+
+def span_of_weeks(weeks: Ints) -> slice:
+    """All weeks from the first of some to the last: what was pressed in flights is their mean."""
+    return slice(int(weeks[0]), int(weeks[-1]) + 1) if len(weeks) else slice(0, 0)
+
+
+def is_off(during: float, usual: float, before: Floats) -> bool:
+    """Whether a channel was off during a test, by its pressure then and in weeks before it.
+
+    Where a share of pressure brings the same share of conversions, half of it is missing as much as
+    it still brings: there both readings of a test say the same.
+    """
+    return during < (HALF * float(before.mean()) if before.size else OFF * usual)
 
 
 def prove_tests(conversions: pd.DataFrame, media: pd.DataFrame, tests: pd.DataFrame) -> None:

@@ -116,7 +116,7 @@ def tests_of(
         share = (term.weight * money).sum(axis=0) / np.where(whole > 0, whole, 1.0)
         weight = np.where(whole > 0, share, by_heads)
         error = term.standard_error
-        if not (term.weight[:, term.weight.any(axis=0)] > 0).all():
+        if not (term.weight[:, term.weight.any(axis=0)] != 0).all():
             error = float(np.hypot(error, BY_PLACE * term.increment))
         found.append(
             Experiment(term.channel, weight, worth * term.increment, worth * error, term.by_person)
