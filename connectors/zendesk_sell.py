@@ -198,8 +198,8 @@ class Account:
         )
 
     def _read_listing(self, resource: str, since: datetime) -> Iterator[Item]:
-        """What changed last comes first: a record that changes meanwhile shifts others towards us,
-        so that one may come twice but none is passed over.
+        """What changed last comes first: a record that changes meanwhile goes there, and is told by
+        the next load.
         """
         order = {"sort_by": "updated_at:desc"} if resource in SORTED else {}
         newest_first = resource in SORTED or resource == "lead_conversions"

@@ -4,10 +4,10 @@ Without a `User-Agent` Sell refuses every request, and its 429 says no time. Wha
 by type, with the record inside `data`.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from connectors.errors import SourceUnreachable
 from connectors.patience import Patience
@@ -16,7 +16,8 @@ from connectors.rest import Answer, Rest
 ADDRESS = "https://api.getbase.com"
 PAGE = 100
 ACKNOWLEDGED_AT_ONCE = 100
-MOST_SHIFTS = 20  # of one list, while it is read
+OVERLAP = 10  # so many records may be deleted between two pages before one is read again
+MOST_IDLE = 20  # pages in a row that lead no further in a list
 DEVICE = "X-Basecrm-Device-UUID"
 
 Record = Mapping[str, Any]
@@ -30,17 +31,6 @@ class Told:
     record: Record
     deleted: bool
     key: str  # to acknowledge it by
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """A page that was read: where it is, how long, and its first and last record."""
-
-    path: str
-    asked: dict[str, str] | None
-    size: int
-    first: object
-    last: object
 
 
 class Sell:
@@ -73,49 +63,45 @@ class Sell:
         return self._rest.ask("GET", f"v2/{kind}s/{number}", expected=(200, 404), read=found)
 
     def listed(self, resource: str, **params: str) -> Iterator[Record]:
-        """Every record of a resource, to the last page.
+        """Every record of a resource, to the last page; none twice.
 
-        Pages are numbered, so where a record is deleted meanwhile the first of the next page moves
-        to one that was read. Therefore the last of each page is looked at again once the next is
-        there; where it is another, its page is read again, and what is on it may come twice.
+        Pages are numbered. A record that changes goes to the front where the last change comes
+        first, and the others move back: they come again. One that is deleted lets the others move
+        forward, on to pages that were read. So each page begins a few records before the end of
+        the last: where it holds none that was read, others were passed over, and we go back.
         """
-        path = f"v2/{resource}"
-        asked: dict[str, str] | None = {"per_page": str(PAGE), "page": "1"} | params
-        before: _Page | None = None
-        place = shifts = 0  # of the last record that was read; how often pages had shifted
+        place = idle = 0  # how far the list was read; pages in a row that lead no further
+        linked = False  # whether a page tells of the next
+        first: object = None  # of the page before
+        seen: set[object] = set()
         while True:
-            page, following = self._rest.ask("GET", path, params=asked, read=_page)
-            if before and page and page[0].get("id") == before.first:
+            size, number = _page_over(place)
+            asked = {**params, "per_page": str(size), "page": str(number)}
+            page, following = self._rest.ask("GET", f"v2/{resource}", params=asked, read=_page)
+            if page and page[0]["id"] == first:
                 raise SourceUnreachable(
                     f"Zendesk Sell gave a page of {resource} twice; refresh again later."
                 )
-            if before and self._at(resource, place, params) != before.last:
-                shifts += 1
-                if shifts > MOST_SHIFTS:
-                    raise SourceUnreachable(
-                        f"Zendesk Sell's {resource} change faster than they are read; refresh "
-                        "again later."
-                    )
-                path, asked, place, before = before.path, before.asked, place - before.size, None
+            new = [record for record in page if record["id"] not in seen]
+            passed_over = place > 0 and len(new) == len(page)
+            if 0 < len(new) < len(page):
+                idle = 0
+            elif place:
+                idle += 1
+            if idle > MOST_IDLE:
+                raise SourceUnreachable(
+                    f"Zendesk Sell's {resource} change faster than they are read; refresh again "
+                    "later."
+                )
+            if passed_over:
+                place, first = max(0, place - PAGE), None
                 continue
-            yield from page
-            if not page:
+            yield from new
+            linked = linked or following
+            if not page or not (following or (len(page) == size and not linked)):
                 return
-            before = _Page(path, asked, len(page), page[0].get("id"), page[-1].get("id"))
-            place += len(page)
-            if following:
-                # Whole addresses of Sell's: ours may be another (a proxy), so only the rest counts.
-                path, asked = following, None
-            elif len(page) < PAGE or asked is None:
-                return
-            else:
-                asked = asked | {"page": str(int(asked["page"]) + 1)}
-
-    def _at(self, resource: str, place: int, params: Mapping[str, str]) -> object:
-        """The id of the record that is now at a place of a list."""
-        asked = {**params, "per_page": "1", "page": str(place)}
-        page, _ = self._rest.ask("GET", f"v2/{resource}", params=asked, read=_page)
-        return page[0].get("id") if page else None
+            seen.update(record["id"] for record in new)
+            place, first = size * number, page[0]["id"]
 
     def start(self, device: str) -> str | None:
         """A session of the Sync API: "" if nothing is new, None if the plan has no such API."""
@@ -160,12 +146,23 @@ def _data(answer: Answer) -> Record:
     return said
 
 
-def _page(answer: Answer) -> tuple[list[Record], str]:
+def _page_over(place: int) -> tuple[int, int]:
+    """Size and number of the page that begins `OVERLAP` before a place, or just before, and of
+    such pages ends last: pages are numbered by their size, so another size begins elsewhere.
+    """
+    begin = max(0, place - OVERLAP)
+    sizes = range(PAGE // 2, PAGE + 1)
+    return max(((size, begin // size + 1) for size in sizes), key=math.prod)
+
+
+def _page(answer: Answer) -> tuple[list[Record], bool]:
+    """The records of a page, and whether it names a next one."""
     said = answer.object()
     items: list[Record] = [item["data"] for item in _items(said)]
+    if any("id" not in record for record in items):
+        raise ValueError
     links = (said.get("meta") or {}).get("links") or {}
-    parts = urlsplit(str(links.get("next_page") or ""))
-    return items, f"{parts.path}?{parts.query}" if parts.path else ""
+    return items, bool(links.get("next_page"))
 
 
 def _told(answer: Answer) -> list[Told] | None:

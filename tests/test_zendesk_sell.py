@@ -356,19 +356,58 @@ def test_a_record_that_is_deleted_while_pages_are_read_hides_no_other(server, li
     assert {c.contact_id for c in of(Contact, found)} == {f"lead-{1000 + n}" for n in range(count)}
 
 
-def test_a_list_that_shrinks_all_the_time_is_given_up(server, monkeypatch):
-    monkeypatch.setattr(zendesk_sell_api, "MOST_SHIFTS", 2)
+@pytest.mark.parametrize("links", [True, False])
+def test_records_that_change_while_pages_are_read_stop_nothing(server, links):
+    """A change at every record that is read, of one that was read or is yet to come."""
+    server.plan_has_sync, server.links = False, links
+    lead = server.resources["leads"].pop(1)
+    for n in range(1000, 4000):
+        server.put("leads", {**lead, "id": n, "updated_at": at(days(5) - timedelta(seconds=n))})
+    piece = next(p for p in source(server).slices({}) if p.cursor_key == "leads")
+    found, changed = [], set()
+    for number, item in enumerate(piece.read()):
+        found.append(item)
+        if number % 2 == 0 or number % 300 < 100:  # now and then a page's worth at once
+            changed.add(n := 1000 + number * 7919 % 3000)
+            server.put("leads", {"id": n, "updated_at": at(NOON + timedelta(seconds=number))})
+    told = [c.contact_id for c in of(Contact, found)]
+    assert len(told) == len(set(told))
+    # What changed before it was read went to the front, and is told by the next load.
+    assert {f"lead-{n}" for n in range(1000, 4000)} - set(told) <= {f"lead-{n}" for n in changed}
+    assert len(server.asked("v2/leads")) < 80
+
+
+def test_a_list_that_is_left_alone_takes_few_more_requests_than_it_has_pages(server):
+    server.plan_has_sync = False
+    lead = server.resources["leads"].pop(1)
+    server.put("leads", *({**lead, "id": n} for n in range(1000, 6000)))
+    assert len(of(Contact, rows(server))) == 5001
+    assert len(server.asked("v2/leads")) < 1.3 * 50
+
+
+def test_a_list_that_shrinks_all_the_time_is_read_all_the_same(server):
     server.plan_has_sync = False
     lead = server.resources["leads"].pop(1)
     server.put("leads", *({**lead, "id": n} for n in range(1000, 1500)))
     piece = next(p for p in source(server).slices({}) if p.cursor_key == "leads")
+    found, deleted = [], set()
+    for item in piece.read():
+        found.append(item)
+        if server.resources["leads"]:
+            deleted.add(n := min(server.resources["leads"]))
+            server.delete("leads", n)
+    told = {c.contact_id for c in of(Contact, found)}
+    assert {f"lead-{n}" for n in range(1000, 1500)} - told <= {f"lead-{n}" for n in deleted}
 
-    def shrink():
-        for _ in piece.read():
-            server.delete("leads", min(server.resources["leads"]))
 
+def test_a_list_of_other_records_at_each_page_is_given_up(server, monkeypatch):
+    monkeypatch.setattr(zendesk_sell_api, "MOST_IDLE", 2)
+    server.plan_has_sync = server.links = False
+    lead = server.resources["leads"][1]
+    others = [[{"data": {**lead, "id": 1000 * p + n}} for n in range(100)] for p in range(6)]
+    server.fail(*(as_json({"items": page, "meta": {}}) for page in others), on="v2/leads")
     with pytest.raises(SourceUnreachable, match="change faster than they are read"):
-        shrink()
+        rows(server)
 
 
 def test_the_sync_api_can_be_left_alone(server):
