@@ -41,13 +41,29 @@ def leave_one_a_key(connection: Connection, row: type[Row]) -> int:
         f"select count(*), count(distinct hash({key})) from {stage}"
     ).one()
     if rows > keys:
-        order = f'"{row.spec.newer}" desc nulls last, ' if row.spec.newer else ""
         connection.exec_driver_sql(
             f"delete from {stage} where arrival in (select arrival from (select arrival, "
-            f"row_number() over (partition by {key} order by {order}arrival desc) as place "
-            f"from {stage}) as placed where place > 1)"
+            f"row_number() over (partition by {key} order by newness desc nulls last, arrival desc"
+            f") as place from (select *, {_newness(row)} as newness from {stage}) as dated"
+            ") as placed where place > 1)"
         )
     return int(keys)
+
+
+def _newness(row: type[Row]) -> str:
+    """SQL by which staged rows of one key are ordered, those of equal newness by arrival."""
+    newer, permits = row.spec.newer, row.spec.permits
+    if permits is None or newer is None:
+        return f'"{newer}"' if newer else "0"
+    # As if they were merged one by one: the first refusal after which nothing of later was said.
+    permitted, since = permits
+    each = f"partition by {listed(row.spec.key)}"
+    return (
+        f'case when count("{newer}") over ({each}) = count(*) over ({each}) then "{newer}" '
+        f'when not "{permitted}" and coalesce("{since}" > max("{since}") over ({each} '
+        f'order by arrival rows between 1 following and unbounded following), true) then "{since}" '
+        "end"
+    )
 
 
 def has_rows(connection: Connection, row: type[Row], owner: Owner) -> bool:
@@ -78,13 +94,13 @@ def merge(
     same = " and ".join(
         f'old."{name}" = new."{name}"' for name in ("source", "account", *row.spec.key)
     )
-    newer = row.spec.newer
+    newer, permits = row.spec.newer, row.spec.permits
     # A row without its order column is taken as news: it arrived later.
-    wins = (
-        f' and (old."{newer}" is null or new."{newer}" is null or new."{newer}" >= old."{newer}")'
-        if newer
-        else ""
-    )
+    unknown = f'(old."{newer}" is null or new."{newer}" is null)'
+    if permits:
+        permitted, since = permits
+        unknown += f' and (old."{permitted}" or new."{since}" >= old."{since}")'
+    wins = f' and ({unknown} or new."{newer}" >= old."{newer}")' if newer else ""
     settable = [*(n for n in names if n not in row.spec.key), "run_id", "loaded_at"]
     every = ["source", "account", *names, "run_id", "loaded_at"]
     connection.exec_driver_sql(

@@ -152,7 +152,7 @@ def test_without_a_stamp_the_later_arrival_stays(store):
 
 # Rows that tell when something was: of one key, on some day, as changed on some other.
 DATED = {
-    Preference: lambda **told: Preference("k", "any", "marketing", False, told.pop("at"), **told),
+    Preference: lambda **told: Preference("k", "any", "marketing", True, told.pop("at"), **told),
     Touchpoint: lambda **told: Touchpoint(touch_id="k", kind="event", **told),
     Link: lambda **told: Link(link_id="k", kind="merged", **told),
     Feedback: lambda **told: Feedback("k", told.pop("at"), "nps", 9, 10, **told),
@@ -178,7 +178,7 @@ def test_rows_are_ordered_by_when_they_were_changed_never_by_what_they_tell_of()
 @dated
 @pytest.mark.parametrize("changed", [(31, 40), (None, None)], ids=["told when", "not told"])
 def test_a_correction_may_tell_of_an_earlier_day(store, kind, changed):
-    """As a permission of April that is refused in May, as of March."""
+    """As a permission of April of which May says that it is of March."""
     for together in (False, True):
         rows = [told(kind, day, when) for day, when in zip((31, 20), changed, strict=True)]
         for some in [rows] if together else [[row] for row in rows]:

@@ -44,8 +44,10 @@ class Spec:
     said) or `keyset` (of two rows with one key, the one with the later `newer` column wins, or
     the one that arrived later where there is no such column or it is empty). `newer` is when the
     source changed the record, never when what it tells of happened: a correction may say that it
-    happened earlier. `day` is the column that windows are cut on; keyset rows may have one too,
-    for sources that tell whole days anew.
+    happened earlier. `permits` names the columns that say whether a row permits something, and
+    since when: where it is not known which of two was changed last, a refusal gives way to nothing
+    that was said earlier. `day` is the column that windows are cut on; keyset rows may have one
+    too, for sources that tell whole days anew.
     """
 
     table: str
@@ -53,6 +55,7 @@ class Spec:
     load: Literal["window", "keyset"] = "keyset"
     day: str | None = None
     newer: str | None = None
+    permits: tuple[str, str] | None = None
 
 
 class Row:

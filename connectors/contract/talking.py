@@ -123,7 +123,7 @@ class MessageEvent(Row):
 class Preference(Row):
     """Whether a person may be reached by a channel for a purpose, and how they said so."""
 
-    spec = Spec("preference", ("preference_id",), newer="updated_at")
+    spec = Spec("preference", ("preference_id",), newer="updated_at", permits=("allowed", "since"))
 
     preference_id: RecordId
     channel: str
