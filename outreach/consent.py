@@ -12,6 +12,7 @@ refusal counts whenever it is said.
 from datetime import UTC, datetime
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from attribution.outreach_settings import CHANNELS, OPT_IN, Outreach
@@ -64,10 +65,19 @@ def verdicts_sql(purpose: str, settings: Outreach, *, third_party: bool, now: da
     return f"""
 with
 opt_in as (select * from (values {asked or "('')"}) as channels (channel)),
+-- A generation of before an upgrade lacks columns that the contract gained since: nothing is told.
+told as (
+    select * from raw_preference
+    union all by name
+    select
+        null::timestamptz as updated_at, null::timestamptz as starts_at,
+        null::timestamptz as ends_at
+    where false
+),
 -- What holds now: a permission that was withdrawn, has ended, or is yet to begin, must not stand
 -- before a refusal.
 standing as (
-    select raw.* from raw_preference as raw
+    select raw.* from told as raw
     left join raw_withdrawn as withdrawn
         on raw.source = withdrawn.source and raw.account = withdrawn.account
             and withdrawn.table_name = 'preference' and raw.preference_id = withdrawn.record_id
@@ -217,10 +227,22 @@ def _means() -> str:
     )
 
 
+def with_withdrawn(driver: Any) -> None:
+    """Let a generation of before anything could be withdrawn have an empty list of it."""
+    try:
+        driver.execute("select 1 from raw_withdrawn limit 0")
+    except duckdb.CatalogException:
+        driver.execute(
+            "create temp table raw_withdrawn (source text, account text, table_name text, "
+            "record_id text, withdrawn_at timestamptz)"
+        )
+
+
 def refused(
     driver: Any, candidates: pa.Table, stopped: pa.Table, sql: str
 ) -> dict[tuple[int, str, str], str]:
     """The reason of each candidate who may not be sent to: at the moment of asking."""
+    with_withdrawn(driver)
     driver.register("candidates", candidates)
     driver.register("stopped", stopped)
     try:

@@ -75,6 +75,7 @@ def plan(
         made = Plan(flow, generation, at)
         _lend(driver, flow, settings, contacts, outbox, at)
         driver.execute(_CANDIDATES)
+        consent.with_withdrawn(driver)
         driver.execute(
             "create or replace temp table verdicts as "
             + consent.verdicts_sql(
