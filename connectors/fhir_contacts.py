@@ -75,9 +75,11 @@ def consent(given: Element, links: Links, rules: Rules) -> Iterator[Row]:
                 yield nothing[record]
             continue
         permits, start, end = said[purpose].permits, said[purpose].start, said[purpose].end
-        if permits and end is not None and end <= rules.now:
+        # Where nothing says when it was changed, the same consent with a later end could never come
+        # back: then it ends by the clock, as one does that ends after it was read.
+        if permits and changed is not None and end is not None and end <= rules.now:
             # Whenever it was changed: what was loaded of it before may have begun after that.
-            yield Withdrawn("preference", record, max(end, changed or end), "ended")
+            yield Withdrawn("preference", record, max(end, changed), "ended")
             continue
         at = _since(given, rules) or (_UNKNOWN if permits else rules.now)
         yield Preference(

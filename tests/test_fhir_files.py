@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from raw_store import raw_store
 
 from connectors import fhir_files
 from connectors.columns import to_table
@@ -292,6 +293,16 @@ def test_a_permission_without_a_date_outweighs_no_refusal_and_a_refusal_every_pe
     assert [own for own, row in rows.items() if not row.allowed] == ["no"]
 
 
+def permitted(**provision):
+    words = {"coding": [{"code": "59284-0"}]}
+    return {
+        "resourceType": "Consent", "id": "c", "status": "active", "dateTime": "2026-01-05",
+        "patient": {"reference": "Patient/a1"},
+        "scope": words, "category": [words], "policyRule": words,
+        "provision": {"type": "permit", "purpose": [{"code": "HMARKT"}], **provision},
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("provision", "expected"),
     [
@@ -313,13 +324,7 @@ def test_a_permission_without_a_date_outweighs_no_refusal_and_a_refusal_every_pe
 )
 def test_a_permission_is_one_within_its_period(tmp_path, provision, expected):
     """R4: `Consent.provision.period` is the time for which the provision holds."""
-    words = {"coding": [{"code": "59284-0"}]}
-    given = {
-        "resourceType": "Consent", "id": "c", "status": "active", "dateTime": "2026-01-05",
-        "patient": {"reference": "Patient/a1"}, "meta": {"lastUpdated": "2026-01-06T00:00:00Z"},
-        "scope": words, "category": [words], "policyRule": words,
-        "provision": {"type": "permit", "purpose": [{"code": "HMARKT"}], **provision},
-    }  # fmt: skip
+    given = permitted(**provision) | {"meta": {"lastUpdated": "2026-01-06T00:00:00Z"}}
     ndjson(tmp_path, "a.ndjson", PATIENT, given)
     rows, rejected, _ = load(source(tmp_path))
     assert rejected == []
@@ -335,6 +340,21 @@ def test_a_permission_is_one_within_its_period(tmp_path, provision, expected):
     ndjson(tmp_path, "a.ndjson", PATIENT, given)
     (refusal,) = load(source(tmp_path))[0][Preference]
     assert (refusal.allowed, refusal.starts_at, refusal.ends_at) == (False, None, None)
+
+
+def test_a_consent_that_was_renewed_counts_again_though_nothing_says_when_it_changed(tmp_path):
+    with raw_store() as store:
+        store.ask("insert into identity select 'a1', 1")
+        found = []
+        for name, end in (("a", "2026-06-30"), ("b", "2027-06-30"), ("c", "2026-09-30")):
+            ndjson(tmp_path, f"{name}.ndjson", PATIENT, permitted(period={"end": end}))
+            store.refresh(source(tmp_path))
+            store.ask(
+                "update identity set identifier = (select min(identifier) from raw_preference)"
+            )
+            store.stage("stg_preference_change")
+            found += store.ask("select allowed, cast(ends_at as date) from stg_preference_change")
+    assert found == [(True, date(2026, 7, 1)), (True, date(2027, 7, 1)), (True, date(2026, 10, 1))]
 
 
 def test_a_line_that_is_no_json_is_rejected(tmp_path):
