@@ -4,7 +4,7 @@ Each is one SELECT with `person_id`, `occasion` and whatever its templates say. 
 with everything but the data switched off; no row of it leaves this package but into the outbox.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -119,6 +119,25 @@ def ask(driver: Any, flow: Flow, settings: Outreach, now: datetime) -> dict[str,
             "would be written to twice. Give it one row for each person and occasion."
         )
     return columns
+
+
+def people_by_now(driver: Any, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Messages with the person whom their record means in this store.
+
+    They were planned by another: a refresh since may have joined two people into one.
+    """
+    owners = pa.table({"owner": pa.array([row["owner"] for row in rows], pa.string())})
+    driver.register("owners", owners)
+    try:
+        meant = dict(
+            driver.execute(
+                "select owners.owner, identity.person_id from owners "
+                "inner join identity on owners.owner = identity.identifier"
+            ).fetchall()
+        )
+    finally:
+        driver.unregister("owners")
+    return [row | {"person_id": meant.get(row["owner"], row["person_id"])} for row in rows]
 
 
 def demo_now(driver: Any) -> datetime:

@@ -22,7 +22,7 @@ from attribution.holding import sends_held
 from attribution.outreach_settings import Outreach
 from attribution.paths import Home
 from outreach import consent, marks
-from outreach.audience import Published
+from outreach.audience import Published, people_by_now
 from outreach.caps import capped
 from outreach.doubts import Settled, after_a_kill, doubtful, settle
 from outreach.flow import Flow
@@ -201,6 +201,7 @@ class _Sending:
     def _willing(self, ask: Published, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Those who may still be written to; others are refused, until they are planned anew."""
         self._seen = (self._outbox.written(), ask.number())
+        rows = people_by_now(ask.driver(), rows)
         refusals = self._refusals(ask, rows)
         reasons = {row["key"]: refusals[_who(row)] for row in rows if _who(row) in refusals}
         left = [row for row in rows if row["key"] not in reasons]

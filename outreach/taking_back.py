@@ -22,6 +22,7 @@ from attribution.outreach_ways import HANDED_ON
 from attribution.paths import Home
 from attribution.settings import load
 from outreach import consent
+from outreach.audience import people_by_now
 from outreach.flow import Flow, flows
 from outreach.letters import revealed
 from outreach.opening import only_here, recalls
@@ -122,20 +123,9 @@ def _refused(
     """
     purpose = flow.purpose if flow else "marketing"
     third_party = flow.paid_by_third_party if flow else False
-    owners = pa.table({"owner": pa.array([row["owner"] for row in rows], pa.string())})
-    driver.register("owners", owners)
-    try:
-        meant = dict(
-            driver.execute(
-                "select owners.owner, identity.person_id from owners "
-                "inner join identity on owners.owner = identity.identifier"
-            ).fetchall()
-        )
-    finally:
-        driver.unregister("owners")
     who = {
-        row["key"]: (meant.get(row["owner"], row["person_id"]), row["channel"], row["identifier"])
-        for row in rows
+        row["key"]: (row["person_id"], row["channel"], row["identifier"])
+        for row in people_by_now(driver, rows)
     }
     candidates = pa.table(
         {

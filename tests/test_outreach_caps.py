@@ -8,6 +8,7 @@ from outreach_fixture import ADMIN, CONFIG, MAIL_ONLY, NOW, add_flow, event, pat
 from attribution.contacts import Contacts
 from attribution.outreach_settings import outreach_settings
 from attribution.paths import Home
+from connectors.contract import Link, Row
 from outreach import handoff
 from outreach.approval import approve
 from outreach.flow import flow
@@ -96,3 +97,39 @@ def test_of_several_to_one_person_as_many_leave_as_are_allowed(clinic):
             "at, way, mark, receipt from message where flow = 'second'"
         )
     assert sent(clinic, "second", NOW).states == {"sent": PEOPLE, "refused": PEOPLE}
+
+
+BOTH = [row for name in "AB" for row in patient(name, email=f"{name.lower()}@example.org")]
+NO_NEED_TO_ASK = CONFIG + '[outreach.consent]\nmarketing = { email = "opt_out" }\n'
+
+
+@pytest.fixture
+def two(tmp_path) -> Home:
+    """Two records that nobody knows to be one person's; two flows wait for both."""
+    home = publish(Home(tmp_path / "home"), BOTH, NO_NEED_TO_ASK)
+    for name, at in (("first", NOW - 1.5 * DAY), ("second", NOW)):
+        add_flow(home, name, text=MAIL_ONLY)
+        assert planned(home, name, at) == 2
+    return home
+
+
+def join(home: Home, *more: Row) -> None:
+    """A refresh that learns that both are one."""
+    link = Link("l", NOW, "merged", patient_id="A", other_patient_id="B")
+    publish(home, [*BOTH, link, *more], NO_NEED_TO_ASK)
+
+
+def test_whoever_was_joined_to_another_since_is_counted_as_who_they_are_by_now(two):
+    assert sent(two, "first", NOW).states == {"sent": 2}
+    join(two)
+    assert sent(two, "second", NOW + DAY / 144).states == {"refused": 2}
+    with Outbox(two) as outbox:
+        assert outbox.reasons("second") == [("refused", "capped", 2)]
+
+
+@pytest.mark.parametrize("who", ["A", "B"])
+def test_whoever_was_joined_since_to_somebody_who_refused_is_not_written_to(two, who):
+    join(two, wish(who, "email", allowed=False, days=1))
+    assert sent(two, "second", NOW).states == {"refused": 2}
+    with Outbox(two) as outbox:
+        assert outbox.reasons("second") == [("refused", "opted_out", 2)]
