@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -13,6 +14,7 @@ from attribution.erasing import erase
 from attribution.loading import Loaded, Loader
 from attribution.privacy import Door
 from attribution.raw import cursors, ensure_raw_tables
+from attribution.retention import Retention, counts, purge
 from attribution.tombstones import Forgotten
 from connectors.source import Source
 
@@ -49,6 +51,14 @@ class RawStore:
         """Take away every row that carries one of these hashes."""
         with self._engine.begin() as connection:
             erase(connection, Forgotten(people, ()))
+
+    def purge(self, kept: Retention, today: date) -> dict[str, int]:
+        """Take away what is past its time, and only what was said to be."""
+        with self._engine.begin() as connection:
+            told = counts(connection, kept, today)
+            assert purge(connection, kept, today) == told
+            assert purge(connection, kept, today) == {}
+        return told
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         with self._engine.begin() as connection:

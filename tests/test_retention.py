@@ -1,14 +1,29 @@
 """How long what is kept: periods, and settings that cannot be."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from raw_store import raw_store
+from servers.scripted import Scripted, slice_of, slices
 
 from attribution.retention import DATED, KINDS, Period, retention
-from connectors.contract import BY_TABLE, contract_fields
+from connectors.contract import (
+    BY_TABLE,
+    Appointment,
+    Message,
+    MessageEvent,
+    Payment,
+    Preference,
+    Withdrawn,
+    contract_fields,
+)
+from connectors.source import Cursor
 
+TODAY = date(2026, 6, 1)
+OLD, NEW = datetime(2025, 1, 1, 12, tzinfo=UTC), datetime(2026, 5, 1, 12, tzinfo=UTC)
 DAYS = st.dates(date(1900, 1, 1), date(2200, 12, 31))
 
 
@@ -66,3 +81,68 @@ def test_every_dated_table_has_its_day_and_is_of_the_contract():
         kinds = {spec.name: spec.kind for spec in contract_fields(BY_TABLE[table])}
         assert kinds[column] in ("day", "instant")
     assert len(set(KINDS)) == len(KINDS)
+
+
+def loaded(store, *rows):
+    store.refresh(Scripted(None, slices(slice_of(*rows, Cursor("1")))))
+
+
+def left(store, table, column):
+    return [row[0] for row in store.ask(f"select {column} from raw_{table} order by 1")]
+
+
+def test_what_was_withdrawn_stays_withdrawn_as_long_as_it_is_there():
+    """Else a permission, a visit or a payment that was taken back would count again."""
+    visit = Appointment("a", "P", NEW, NEW, "booked", updated_at=OLD)
+    old, new = (
+        Payment(n, at, "USD", Decimal(1), updated_at=OLD) for n, at in (("old", OLD), ("new", NEW))
+    )
+    wish = Preference("w", "email", "marketing", True, OLD, "consent", email="ann@example.org")
+    gone = [
+        Withdrawn(table, number, OLD, "deleted")
+        for table, number in (("appointment", "a"), ("payment", "old"), ("payment", "new"),
+                              ("payment", "never told"), ("preference", "w"),
+                              ("preference", "never told"))
+    ]  # fmt: skip
+    with raw_store() as store:
+        loaded(store, visit, old, new, wish, *gone)
+        assert store.purge(retention({"withdrawn": "1 year"}), TODAY) == {"withdrawn": 1}
+        assert left(store, "withdrawn", "table_name") == [
+            "appointment", "payment", "payment", "preference", "preference",
+        ]  # fmt: skip
+        both = retention({"withdrawn": "1 year", "payment": "1 year"})
+        assert store.purge(both, TODAY) == {"withdrawn": 1, "payment": 1}
+        assert left(store, "withdrawn", "table_name") == [
+            "appointment", "payment", "preference", "preference",
+        ]  # fmt: skip
+
+
+def test_a_message_that_was_refused_or_bounced_outlives_its_time():
+    """Consent reads there who may not be written to, and where something arrived again."""
+    ann, bob = "ann@example.org", "bob@example.org"
+
+    def message(number, **more):
+        return Message(number, "news", OLD, "email", **{"email": ann, **more})
+
+    def event(number, what, **more):
+        return MessageEvent(number, number, OLD, what, "email", "news", **{"email": ann, **more})
+
+    with raw_store() as store:
+        loaded(
+            store,
+            message("arrived", delivered_at=OLD),
+            message("bounced", email=bob, bounced_at=OLD),
+            message("refused", unsubscribed_at=OLD),
+            message("mended", email=bob, delivered_at=OLD),
+            *(event(what, what) for what in ("sent", "delivered", "unsubscribed", "complained")),
+            event("bounced", "bounced", email=None, phone="+1 503 555 0142"),
+            event("mended", "delivered", email=bob),
+        )
+        kept = retention({"message": "1 year", "message_event": "1 year"})
+        assert store.purge(kept, TODAY) == {"message": 1, "message_event": 2}
+        numbers = "case when delivered_at is not null then 'mended' when bounced_at is not null "
+        numbers += "then 'bounced' else 'refused' end"
+        assert left(store, "message", numbers) == ["bounced", "mended", "refused"]
+        assert left(store, "message_event", "event") == [
+            "bounced", "complained", "delivered", "unsubscribed",
+        ]  # fmt: skip
