@@ -213,10 +213,17 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _rollback(_options: argparse.Namespace) -> int:
+    from attribution.holding import WENT_BACK, sends_held
     from attribution.refresh import rollback
 
-    number = rollback(home_folder())
+    home = home_folder()
+    number = rollback(home)
     say(f"Generation {number} is published again.")
+    if WENT_BACK in (sends_held(home) or ""):
+        say(
+            "Sends are held: refusals that came since may be missing in it. Say `caretrace "
+            "release` after the next `caretrace refresh`."
+        )
     return 0
 
 

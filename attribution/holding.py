@@ -10,6 +10,10 @@ from attribution.ledger import Ledger
 from attribution.paths import Home
 
 LONGEST = 200  # characters of a reason
+WENT_BACK = (
+    "An earlier generation is shown again, which may lack refusals that came since. Refresh, then "
+    "release."
+)
 
 
 def sends_held(home: Home) -> str | None:
@@ -36,6 +40,19 @@ def hold(home: Home, actor: str, reason: str) -> None:
     audit.record(home, actor, audit.SENDS_HELD, "sends", reason=words)
     with Ledger(home) as ledger:
         ledger.set_flag("sends_held", words)
+
+
+def hold_for_rollback(home: Home, actor: str) -> None:
+    """Hold sends before an earlier generation is published: consent is asked of what it knows.
+
+    What somebody said of a hold that stands is kept. Where outreach keeps nothing, nobody is
+    written to, and nothing is held.
+    """
+    if not home.outreach.is_file() and not home.contacts.is_file():
+        return
+    said = sends_held(home) or ""
+    if WENT_BACK not in said:
+        hold(home, actor, f"{said[: LONGEST - len(WENT_BACK) - 1]} {WENT_BACK}")
 
 
 def release(home: Home, actor: str) -> bool:

@@ -16,6 +16,8 @@ from attribution import (
     deletions,
     forecasting,
     forgetting,
+    generations,
+    holding,
     identity,
     seeds,
     sql_models,
@@ -227,15 +229,21 @@ def _published(home: Home) -> int | None:
 
 
 def rollback(home: Home, actor: str | None = None) -> int:
-    """Point pages at the generation before the published one, and write down who did."""
+    """Point pages at the generation before the published one, and write down who did.
+
+    Sends are held first: what refused since then is in the generation that is left behind.
+    """
     if not home.folder.is_dir():
         raise StorageError(
             f"There is no folder {home.folder}, so nothing was ever published there. Set "
             "CARETRACE_HOME to the home folder of your installation."
         )
     writable(home)
+    actor = actor or audit.operator()
     with only_one(home), warehouse.alone(home), Ledger(home) as ledger:
+        generations.before_present(home)  # raises where there is none, before anything is held
+        holding.hold_for_rollback(home, actor)
         number = warehouse.rollback(home)
         ledger.published(number, None, {}, "rollback")
-    audit.record(home, actor or audit.operator(), audit.ROLLED_BACK, f"generation {number}")
+    audit.record(home, actor, audit.ROLLED_BACK, f"generation {number}")
     return number

@@ -165,6 +165,8 @@ class _Sending:
         # What was settled a moment ago may leave at once.
         until = max(self._clock(), datetime.now(UTC)).astimezone(UTC)
         while True:
+            # Before the hold is asked for: a rollback holds sends before it publishes.
+            self._seen = (self._outbox.written(), ask.number())
             if (reason := sends_held(self._home)) is not None:
                 raise CannotSend(f"Sends are held: {reason} `caretrace release` lets them go out.")
             if self._clock().astimezone(self._zone).date() > flow.ends:
@@ -200,7 +202,6 @@ class _Sending:
 
     def _willing(self, ask: Published, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Those who may still be written to; others are refused, until they are planned anew."""
-        self._seen = (self._outbox.written(), ask.number())
         rows = people_by_now(ask.driver(), rows)
         refusals = self._refusals(ask, rows)
         reasons = {row["key"]: refusals[_who(row)] for row in rows if _who(row) in refusals}

@@ -162,6 +162,16 @@ def test_status_names_the_generation_that_is_served(home, say, published):
     assert "Generation 8, published at an unknown time." in say("status")[1]
 
 
+def test_going_back_says_that_sends_are_held_where_outreach_is_in_use(home, say, published):
+    SCRIPTS["ads"] = slices(ads("20"))
+    say("refresh")
+    home.outreach.touch()
+    code, out, _ = say("rollback")
+    assert code == 0
+    assert out.startswith("Generation 1 is published again.\nSends are held: ")
+    assert "`caretrace release` after the next `caretrace refresh`" in out
+
+
 def test_what_is_empty_or_unknown_is_said(home, say, published, tmp_path):
     code, out, _ = say("audit", "show")
     assert (code, out[:27]) == (0, "The audit log is empty: nob")

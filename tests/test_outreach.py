@@ -29,12 +29,13 @@ from attribution import audit, forgetting, whom_to_forget
 from attribution import settings as configuration
 from attribution.cli import main
 from attribution.contacts import Address, Contacts, forget
-from attribution.errors import BadInput, Busy, NotAllowed, SettingsError
-from attribution.holding import hold, release
+from attribution.errors import BadInput, Busy, NotAllowed, SettingsError, StorageError
+from attribution.holding import WENT_BACK, hold, hold_for_rollback, release, sends_held
 from attribution.keys import Keyring, keyring
 from attribution.outreach_settings import outreach_settings
 from attribution.paths import Home
 from attribution.privacy import Door, load_key
+from attribution.refresh import rollback
 from attribution.roles import Reader
 from connectors.contract import Appointment, Person
 from outreach import handoff
@@ -295,6 +296,52 @@ def test_nothing_leaves_while_sends_are_held(clinic, boxes):
     assert not list(handoff.folder(clinic).glob("*.csv"))
     release(clinic, "ada")
     assert send(clinic, one, settings, contacts, outbox, now=NOW).states == {"sent": 2}
+
+
+@pytest.fixture
+def gone_back(tmp_path):
+    """Somebody agreed in the first generation, and refused in the second; an outbox beside them."""
+    yes = [*patient("ann", email="ann@example.org"), wish("ann", "email", allowed=True, days=30)]
+    home = publish(Home(tmp_path / "home"), yes)
+    add_flow(home)
+    settings = outreach_settings(home)
+    with Contacts(home) as contacts, Outbox(home) as outbox:
+        one = flow(home, "test")
+        keep(plan(home, one, settings, contacts, outbox, now=NOW), outbox, home)
+        approve(home, ADMIN, one, settings, outbox, NOW.date())
+        publish(home, [*yes, wish("ann", "email", allowed=False, days=2)])
+        yield home, lambda: send(home, one, settings, contacts, outbox, now=NOW)
+
+
+def test_a_rollback_holds_sends_as_refusals_may_be_missing(gone_back):
+    home, again = gone_back
+    assert rollback(home) == 1
+    held = again()
+    assert held.states == {"approved": 1}
+    assert held.stopped.startswith(f"Sends are held: {WENT_BACK}")
+    release(home, "ada")
+    with pytest.raises(StorageError, match="no earlier generation"):
+        rollback(home)
+    assert sends_held(home) is None
+    hold(home, "ada", "Prices are checked.")
+    hold_for_rollback(home, "ada")
+    assert sends_held(home) == f"Prices are checked. {WENT_BACK}"
+
+
+def test_a_rollback_amid_a_sending_lets_nothing_of_the_earlier_one_out(gone_back, monkeypatch):
+    home, again = gone_back
+    seen = []
+
+    def then_goes_back(_home):
+        seen.append(sends_held(home))
+        if len(seen) == 1:
+            rollback(home)
+        return seen[-1]
+
+    monkeypatch.setattr("outreach.sending.sends_held", then_goes_back)
+    ended = again()
+    assert ended.states == {"approved": 1}
+    assert ended.stopped.startswith(f"Sends are held: {WENT_BACK}")
 
 
 def test_who_refuses_between_plan_and_sending_is_refused(clinic, boxes):

@@ -129,7 +129,8 @@ def _roll_back(context: Context, *, running: bool) -> None:
             return
         st.caption(
             f"Shows generation {before} again in the place of {context.generation}, to everybody "
-            "and at once. The next refresh makes a new one."
+            "and at once. Where outreach is in use sends are held, as refusals that came since may "
+            "be missing; release them after the next refresh, which makes a new one."
         )
         sure = st.checkbox("Yes, show the earlier numbers", key="sure")
         if st.button("Go back", type="primary", key="roll_back", disabled=not sure):
