@@ -285,6 +285,26 @@ def test_a_number_of_two_people_is_asked_back(home, capsys):
     assert "Would be forgotten: person 77." in capsys.readouterr().out
 
 
+def test_a_number_that_was_forgotten_in_one_system_may_be_somebody_of_another(home, capsys):
+    """They ask as well, and must not be told that it was done."""
+    assert forget(home, "patient P0001", "--confirm") == 0
+    home.config.write_text(
+        home.config.read_text() + 'patient_namespace = "older_record"\n', encoding="utf-8"
+    )
+    ring = keyring(home)
+    other = Door(ring.hashing[0], patient_namespace="older_record").hash("patient_id", "P0001")
+    path = home.generation(warehouse.current_generation(home)) / "private.duckdb"
+    with duckdb.connect(str(path)) as database:
+        database.execute("insert into identity values (?, 77)", [other])
+    capsys.readouterr()
+    assert forget(home, "patient P0001", "--confirm") == 2
+    assert "is a number in several systems" in capsys.readouterr().err
+    assert forget(home, "patient:older_record P0001") == 0
+    assert "Would be forgotten: person 77." in capsys.readouterr().out
+    assert forget(home, "patient:emr P0001") == 0
+    assert capsys.readouterr().out == "Forgotten before: 1 of the lines.\n"
+
+
 def test_what_is_past_its_time_goes_and_the_rest_stays(home, first, capsys):
     [(oldest,)] = clinic.ask(first, "select cast(min(posted_at) as date) from raw_payment")
     since = oldest + timedelta(days=2)
