@@ -32,7 +32,8 @@ def add_commands(commands: "argparse._SubParsersAction[Any]") -> None:
     restore.add_argument(
         "--forgotten",
         type=Path,
-        help="a later backup, home folder or vault: who was forgotten there is forgotten here too",
+        help="a later backup, home folder or vault: who was forgotten there is forgotten here too, "
+        "and who refused there is left alone",
     )
     restore.set_defaults(run=_restore)
 

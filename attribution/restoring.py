@@ -1,9 +1,10 @@
 """Restoring: a backup goes into an empty home folder, whole and checked, or not at all.
 
 Everything is checked against the list of the backup before anything is written, and again as it is
-copied. The copy stands under another name until it is durable. Two things are wrong in any old
-backup and are put right: sends are held, since what was sent since then would be sent again; and
-people who were forgotten since then are in it, until their tombstones are applied.
+copied. The copy stands under another name until it is durable. Three things are wrong in any old
+backup and are put right: sends are held, since what was sent since then would be sent again; people
+who were forgotten since then are in it, until their tombstones are applied; and refusals that
+outreach heard itself since then are not, until those of a later outbox are taken over.
 """
 
 import json
@@ -26,6 +27,9 @@ from attribution.local_time import local
 from attribution.paths import Home
 from attribution.tombstones import PERSON, bury, forgotten
 from attribution.vault import open_vault
+from outreach.carrying import carry_over
+
+_HEARD = "`outreach stop`, links to unsubscribe, answers to a sending"
 
 
 def check(backup: Path) -> Made:
@@ -53,8 +57,9 @@ def restore(backup: Path, home: Home, forgotten_since: Path | None = None) -> It
     """Put a backup into an empty home folder; yields what a person must know.
 
     `forgotten_since` is a later backup or home folder, or a vault of either: who was forgotten
-    there is forgotten here too, and the next refresh takes away what is left of them. The outer key
-    must be at hand: in the environment, in the home folder as its only file, or in the backup.
+    there is forgotten here too, and the next refresh takes away what is left of them. Refusals of
+    the outbox that lies there are taken over. The outer key must be at hand: in the environment, in
+    the home folder as its only file, or in the backup.
     """
     made = check(backup)
     kept = _kept(home)
@@ -66,6 +71,7 @@ def restore(backup: Path, home: Home, forgotten_since: Path | None = None) -> It
             _copy(backup, part, kept)
             _opened(fresh, home)
             buried = _bury(fresh, forgotten_since) if forgotten_since else 0
+            refusals = _refusals(fresh, forgotten_since) if forgotten_since else None
             reason = (
                 f"Restored from a backup of {made.made_at}: what was sent since then is not known "
                 "here."
@@ -91,10 +97,18 @@ def restore(backup: Path, home: Home, forgotten_since: Path | None = None) -> It
     )
     if forgotten_since is None:
         yield (
-            "People who were forgotten after that backup are in it again. Forget them again, or "
-            "restore with --forgotten and a later backup or vault."
+            "People who were forgotten after that backup are in it again, and refusals that only "
+            f"outreach heard since then are lost: {_HEARD}. Forget and stop them again, or restore "
+            "with --forgotten and a later backup or home folder."
         )
-    elif buried:
+        return
+    yield (
+        f"There was no outbox beside {forgotten_since}: refusals that only outreach heard since "
+        f"that backup are lost ({_HEARD}). Stop them again before you release sends."
+        if refusals is None
+        else f"{refusals:,} refusals that only outreach heard since then were taken over."
+    )
+    if buried:
         yield (
             f"{buried:,} people were forgotten since then. `caretrace refresh` takes away what is "
             "left of them: run it before anybody looks at pages."
@@ -200,6 +214,12 @@ def _bury(home: Home, later: Path) -> int:
         theirs = {int(m["person_id"]) for m in mapped if m["identifier"].hex() in people}
         bury(mine, f"restored-{token_hex(4)}", people, records, theirs)
     return len(theirs)
+
+
+def _refusals(home: Home, later: Path) -> int | None:
+    """Take over what a later outbox knows of refusals; how many are new, None without one."""
+    outbox = Home(later if later.is_dir() else later.parent).outreach
+    return carry_over(home, outbox) if outbox.is_file() else None
 
 
 def _sync_all(folder: Path) -> None:

@@ -22,6 +22,8 @@ from attribution.paths import Home
 from attribution.refresh import refresh
 from attribution.tombstones import forgotten
 from attribution.warehouse import current_generation
+from outreach.carrying import carry_over
+from outreach.outbox import Outbox, Stop
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +227,61 @@ def test_who_was_forgotten_since_then_is_forgotten_again(whole, tmp_path):
     with open_vault(back) as mine, open_vault(later) as theirs:
         ours, wanted = forgotten(mine), forgotten(theirs)
     assert (ours.people, ours.pending) == (wanted.people, False)
+
+
+def test_who_refused_since_then_is_left_alone_and_what_was_taken_back_does_not_leave(
+    whole, tmp_path
+):
+    """No source tells again what only outreach heard."""
+    now = Home(tmp_path / "now")
+    shutil.copytree(whole[0].folder, now.folder)
+    with Outbox(now) as outbox:
+        outbox.approve("mail", "v1", "ann")
+        outbox.approve("mail", "v2", "ann")
+        outbox.release("mail", "v1")
+        assert outbox.counts("mail") == {"approved": 1}
+    backup.backup(now, tmp_path / "kept")
+    with Outbox(now) as outbox:
+        outbox.withdraw("mail")
+        outbox.approve("mail", "v2", "ann")
+        outbox.stop([Stop("ab" * 16, "sms", person_id=1), Stop(None, "sms", person_id=2)])
+    back = key_in(whole, tmp_path / "back")
+    said = list(restoring.restore(tmp_path / "kept", back, now.folder))
+    assert said[-1] == "1 refusals that only outreach heard since then were taken over."
+    with Outbox(back) as outbox:
+        assert outbox.approvals("mail") == ["v2"]
+        assert outbox.counts("mail") == {"planned": 1}
+        heard = outbox.rows("select identifier, person_id, channel from stop order by channel")
+    mail = custody.door(back).hash("email", CANARY_EMAIL)
+    assert [(row["identifier"], row["person_id"]) for row in heard] == [
+        (mail, None), ("ab" * 16, None),
+    ]  # fmt: skip
+
+
+def test_refusals_follow_a_key_that_took_over_and_are_told_where_they_are_lost(whole, tmp_path):
+    home, kept, _ = whole
+    alone = tmp_path / "vault.sqlite"
+    shutil.copy(kept / "vault.sqlite", alone)
+    said = list(restoring.restore(kept, key_in(whole, tmp_path / "one"), alone))
+    assert "refusals that only outreach heard since that backup are lost" in said[-1]
+    said = list(restoring.restore(kept, key_in(whole, tmp_path / "two")))
+    assert "refusals that only outreach heard since then are lost" in said[-1]
+    # An outbox is brought up to another key when it is next opened, which may be later than that.
+    now, back = (Home(tmp_path / name) for name in ("now", "back"))
+    shutil.copytree(home.folder, now.folder)
+    with custody.few_models(("spend", "links")):
+        custody.rotate(now, rehash=True)
+    behind = shutil.copytree(home.folder, tmp_path / "behind")
+    with Outbox(Home(behind)) as outbox:
+        outbox.stop([Stop(custody.door(home).hash("email", "p1@example.org"), "email")])
+    backup.backup(now, tmp_path / "rehashed", with_key=True)
+    list(restoring.restore(tmp_path / "rehashed", back))
+    assert carry_over(back, behind / "outreach.sqlite") == 1
+    with Outbox(back) as outbox:
+        stopped = outbox.stopped()["identifier"].to_pylist()
+    assert custody.door(back).hash("email", "p1@example.org") in stopped
+    with pytest.raises(BadInput, match="Keys were rehashed"):
+        carry_over(Home(behind), back.outreach)
 
 
 def naming(home):
