@@ -199,9 +199,17 @@ class Contacts:
 
     def forget(self, owners: Iterable[str]) -> int:
         """Take out all that is kept under these records' hashes; how much that was."""
+        return self._taken_out("owner = ?", ((owner,) for owner in owners))
+
+    def drop(self, records: Iterable[tuple[str, str]], of: str) -> int:
+        """Take out what some sources said of some records (hash, source); how much that was."""
+        rows = ((owner, source, of) for owner, source in records)
+        return self._taken_out("owner = ? and source = ? and of = ?", rows)
+
+    def _taken_out(self, where: str, rows: Iterable[tuple[str, ...]]) -> int:
         with self._lock, self._connection as connection:
             before = connection.total_changes
-            connection.executemany("delete from address where owner = ?", [(o,) for o in owners])
+            connection.executemany(f"delete from address where {where}", rows)  # noqa: S608
             gone = connection.total_changes - before
         # Pages of before lie in the log until it is written over.
         with self._lock:

@@ -22,6 +22,7 @@ from attribution.retention import PAYLOADS, RUNS, Retention
 from attribution.settings import Settings
 from attribution.tombstones import Forgotten, bury_records, forgotten
 from attribution.vault import open_vault
+from outreach.aging import drop_addresses
 from outreach.forgetting import forget as forget_messages
 
 _MARK = "to_rewrite"
@@ -76,6 +77,8 @@ def delete(
             if buried.pending:
                 # Now: what outreach sent them would be told to the warehouse again in a moment.
                 forget_messages(home, buried.numbers, buried.people)
+            if kept.since("contact", today) is not None:
+                drop_addresses(connection, home)
             if past or gone:
                 _mark(connection)
             marked = _marked(connection)

@@ -14,9 +14,11 @@ from attribution.loading import Loader
 from attribution.paths import Home
 from attribution.privacy import Door
 from attribution.raw import ensure_raw_tables
+from attribution.retention import purge, retention
 from connectors.contract import Contact, Person
 from connectors.errors import SourceUnreachable
 from connectors.source import Slice
+from outreach.aging import drop_addresses
 
 DOOR = Door(b"k" * 32)
 OLD, NEW = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
@@ -100,6 +102,25 @@ def test_an_older_row_does_not_bring_back_who_died_or_was_taken_out(clinic):
     clinic.load(Contact(updated_at=NEW, deleted=True, **lead))
     clinic.load(Contact(updated_at=OLD, **lead))
     assert clinic.phone("crm_id") is None
+
+
+def test_addresses_go_with_the_last_row_of_their_contact(clinic, home):
+    """Those of one source alone: another may know them under the same number."""
+    lead = {"contact_id": "P", "created_at": OLD, "phone": X}
+    clinic.load(patient(OLD, Y), Contact(updated_at=OLD, **lead))
+    other = Loader(clinic.engine, Lock(), DOOR, "crm", "1", "run", contacts=clinic.contacts)
+    other.load(slice_of(Contact(updated_at=NEW, **lead)))
+    kept = retention({"contact": "1 year"})
+    for today, gone in ((OLD.date(), 0), (NEW.date(), 2), (NEW.date(), 0)):
+        with clinic.engine.begin() as connection:
+            purge(connection, kept, today)
+            assert drop_addresses(connection, home) == gone
+    owners = (DOOR.hash("crm_id", "P"), DOOR.hash("patient_id", "P"))
+    places = [(str(owners[0]), "crm"), (str(owners[1]), "emr")]
+    found = clinic.contacts.reveal(
+        Address(owner, "phone", source) for owner, source in [*places, (places[0][0], "emr")]
+    )
+    assert [(one.owner, one.source) for one in found] == places
 
 
 def test_what_was_read_and_not_loaded_leaves_no_address(clinic, monkeypatch):

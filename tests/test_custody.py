@@ -8,7 +8,7 @@ import shutil
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 
 import custody_fixture as clinic
@@ -18,6 +18,7 @@ from powerloss.keeping import write_to
 from servers.clinic import CANARY_EMAIL, CANARY_MRN
 
 from attribution import audit, cli, rotation, settings, warehouse
+from attribution.contacts import Contacts
 from attribution.errors import BadInput, Busy
 from attribution.identity import open_vault
 from attribution.keys import keyring
@@ -27,6 +28,8 @@ from attribution.patient import RECORD, System, hashed
 from attribution.privacy import Door
 from attribution.tombstones import forgotten
 from attribution.whom_to_forget import naming_payloads
+from connectors.columns import to_table
+from connectors.contract import Contact
 from outreach.outbox import Outbox, only_sender
 
 
@@ -330,3 +333,34 @@ def test_what_is_past_its_time_goes_and_the_rest_stays(home, first, capsys):
         steps = ledger.steps(ledger.runs()["run_id"].iloc[0]).set_index("name")
     assert steps.loc["deletions", "message"] == f"Past their time: {old} of payment, 2 of payloads."
     assert steps.loc["deletions", "rows_done"] == old + 2
+
+
+def test_what_outreach_keeps_follows_retention(home):
+    """Addresses go with their contact, and what was sent is not told anew each time."""
+    clinic.with_outreach(home)
+    old = datetime(2020, 1, 1, tzinfo=UTC)
+    table = to_table(Contact, [Contact("gone", old, old, email="gone@example.org")])
+    with Contacts(home) as contacts, Outbox(home) as outbox:
+        hashed = clinic.door(home).pseudonymise(Contact, table)
+        contacts.keep("crm", Contact, table, hashed, "US")
+        with outbox.transaction() as connection:
+            connection.execute("update message set state = 'sent', at = ?", (old.isoformat(),))
+    clinic.load(home)
+    assert rows(home, "raw_message where source = 'caretrace_outreach'") == 1
+    home.config.write_text(
+        f'{home.config.read_text()}\n[retention]\ncontact = "1 year"\nmessage = "2 years"\n'
+    )
+    said = []
+    for _twice in range(2):
+        clinic.load(home)
+        with Ledger(home) as ledger:
+            steps = ledger.steps(ledger.runs()["run_id"].iloc[0]).set_index("name")
+        said.append(steps.loc["deletions", "message"])
+        assert rows(home, "raw_message where source = 'caretrace_outreach'") == 0
+    assert "1 of message" in said[0]
+    assert "of message" not in said[1]
+    with Contacts(home) as contacts, Outbox(home) as outbox:
+        assert set(contacts.places(["email", "record"])["of"].to_pylist()) == {"patient"}
+        # So that nobody is written to twice, or against their will.
+        assert len(outbox.rows("select key from message")) == 1
+        assert len(outbox.stopped()) == 1
