@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from attribution.models.incremental_design import Floats
 from attribution.models.incremental_evidence import (
     OFF,
+    fell,
     is_off,
     span_of_weeks,
     weeks_before,
@@ -80,7 +81,10 @@ def point(
     usual = _at(money, parts)
     before = weeks_before(usual, seen, OFF * float(usual.mean()))
     left = 0.0
-    if is_off(spent.sum() / seen.sum(), float(usual.mean()), usual[span_of_weeks(before)]):
+    around = np.zeros(len(weeks))
+    around[span_of_weeks(before)] = 1.0
+    then = fell(money.sum(axis=1).to_numpy() - usual, seen, around)
+    if is_off(spent.sum() / seen.sum(), float(usual.mean()), then * usual[around > 0]):
         during = float(count.sum()) + increment
         count = _at(counted, parts)
         if not len(before) or during <= 0:

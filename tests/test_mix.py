@@ -307,6 +307,12 @@ class TestPointsOfCurves:
         found = point([part], self.frame(off, 300), counted, self.WEEKS)
         assert found[:3] == pytest.approx((120, 280, 28))
 
+    def test_a_budget_that_was_cut_everywhere_is_no_test_of_what_is_missing(self):
+        cut = np.array([100, 100, 100, 100, 30, 30, 100, 100])
+        found = point([self.part()], self.frame(cut, 3 * cut), self.frame(10, 10), self.WEEKS)
+        assert found is not None
+        assert found[:3] == pytest.approx((0, 120, 24))
+
     def test_outside_the_weeks_nothing_is_told(self):
         late = self.part(first_day="2027-02-01", last_day="2027-02-07")
         assert point([late], self.frame(100, 300), self.frame(10, 10), self.WEEKS) is None

@@ -86,9 +86,9 @@ def while_on(term: Term, pressure: Floats, counts: Floats) -> list[Term]:
 
     What was missing is what the channel usually brings, less what it still brought in the weeks of
     the test. So the term is the share of conversions that it brought in as many weeks right before,
-    in the same cells, less the share that it brought in the test. With half of its pressure or more
-    it was on, and the test is of all that it brought. None where there are no weeks before, or
-    nothing was counted.
+    in the same cells, less the share that it brought in the test. With half of its pressure or
+    more, or where it fell as far elsewhere, it was on, and the test is of all that it brought. None
+    where there are no weeks before, or nothing was counted.
     """
     tested = term.weight.any(axis=1)
     usual = float(pressure[tested].mean())
@@ -98,7 +98,8 @@ def while_on(term: Term, pressure: Floats, counts: Floats) -> list[Term]:
         last = weeks_before(pressure[cell], term.weight[cell], OFF * usual)
         weight[cell, last] = 1.0
         around[cell, span_of_weeks(last)] = 1.0
-    if not is_off(during, usual, pressure[around > 0]):
+    left = fell(pressure[~tested].sum(axis=0), term.weight.max(axis=0), around.max(axis=0))
+    if not is_off(during, usual, left * pressure[around > 0]):
         return [term]
     # Where it never was on it brought nothing, with the test or without it.
     seen = np.where(weight.any(axis=1, keepdims=True), term.weight, 0.0)
@@ -122,13 +123,23 @@ def span_of_weeks(weeks: Ints) -> slice:
     return slice(int(weeks[0]), int(weeks[-1]) + 1) if len(weeks) else slice(0, 0)
 
 
+def fell(elsewhere: Floats, seen: Floats, before: Floats) -> float:
+    """To which part a channel's pressure went where it was not tested; 1 where it did not fall.
+
+    A budget that was cut everywhere is no test. The last two say which part of each week is meant.
+    """
+    usual = float(elsewhere @ before / max(before.sum(), 1e-12))
+    then = float(elsewhere @ seen / seen.sum())
+    return min(then / usual, 1.0) if usual > 0 else 1.0
+
+
 def is_off(during: float, usual: float, before: Floats) -> bool:
-    """Whether a channel was off during a test, by its pressure then and in weeks before it.
+    """Whether a channel was off during a test, by its pressure then, usually and in weeks before.
 
     Where a share of pressure brings the same share of conversions, half of it is missing as much as
     it still brings: there both readings of a test say the same.
     """
-    return during < (HALF * float(before.mean()) if before.size else OFF * usual)
+    return during < max(HALF * float(before.mean()) if before.size else 0.0, OFF * usual)
 
 
 def prove_tests(conversions: pd.DataFrame, media: pd.DataFrame, tests: pd.DataFrame) -> None:
