@@ -195,15 +195,16 @@ class Sender:
         if ended:
             self._fail(send, str(told_of.get("owner", "")), ended, now)
             return
-        self._books.move(send.key, "sent", now, of=("sending",))
+        # First what others hear of: whoever dies in between comes here again.
         self._books.close_incident(f"held {send.name}", now)
         self._books.close_incident(f"failed {send.name}", now)
+        self._books.move(send.key, "sent", now, of=("sending",))
 
     def _fail(self, send: Send, owner: str, reason: str, now: datetime) -> None:
-        self._books.move(send.key, "failed", now, reason=reason)
         self._books.close_incident(f"held {send.name}", now, silent=True)
         sentence = f"{_of(send)} failed: {reason}"
         self._books.open_incident(f"failed {send.name}", sentence, now, owner)
+        self._books.move(send.key, "failed", now, reason=reason)
 
 
 def send_key(name: str, due: datetime, zone: ZoneInfo) -> str:

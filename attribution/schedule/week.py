@@ -63,6 +63,8 @@ class Runner:
     def _work(self, books: Books, planned: Planned, told: Alerts, mail: Mail) -> None:
         if planned.week.refresh:
             self._refresh_if_due(books, planned.week)
+        else:
+            _refreshed(books, self._clock(), silent=True)  # something else does it now
         now = self._clock()
         watch_sources(books, now)
         plans = every_plan(books, planned, now)
@@ -82,15 +84,14 @@ class Runner:
         now = self._clock()
         slot = week.slots.last(now)
         if books.brought(slot):
-            books.close_incident("refresh", now)
+            _refreshed(books, now)
             return
         beats = books.beats()
         tried_at, tried = beats.get("refresh", (now, ""))
         tries = int(tried.partition(" ")[2]) if tried.startswith(stamp(slot)) else 0
         if tries and (not week.retry_minutes or now < tried_at + week.wait(tries)):
             return
-        late = bool(beats) and not tries and now - slot > MISSED_AFTER
-        if late:
+        if beats and not tries and now - slot > MISSED_AFTER:
             sentence = f"The refresh of {slot:%-d %B %Y, %H:%M} UTC did not run when it was due."
             books.open_incident("schedule", sentence, now)
         # Before it begins, so that one which takes this process with it is not begun at once again.
@@ -101,8 +102,6 @@ class Runner:
             books.unbeat("refresh")
             raise
         self._note(books, code, now)
-        if late and code in (0, 1):
-            books.close_incident("schedule", self._clock())
 
     def _note(self, books: Books, code: int, began: datetime) -> None:
         now = self._clock()
@@ -110,7 +109,7 @@ class Runner:
             # Somebody runs one by hand: what it brings is looked at when it is through.
             self._say("Another refresh is running; the schedule waits for it.")
         elif code in (0, 1):
-            books.close_incident("refresh", now)
+            _refreshed(books, now)
         else:
             how = f"was killed (signal {-code})" if code < 0 else "failed"
             sentence = (
@@ -118,6 +117,12 @@ class Runner:
                 "still stands; `caretrace status` says why."
             )
             books.open_incident("refresh", sentence, now)
+
+
+def _refreshed(books: Books, now: datetime, *, silent: bool = False) -> None:
+    """Close what was wrong with the week's refresh, whichever try or person brought it."""
+    for subject in ("refresh", "schedule"):
+        books.close_incident(subject, now, silent=silent)
 
 
 def every_plan(

@@ -1,0 +1,95 @@
+"""What is wrong with the schedule: whoever must know is told, once, until it is well again."""
+
+from datetime import UTC, datetime, timedelta
+
+import lived_weeks as weeks
+import pytest
+
+from attribution.schedule.books import Books
+from attribution.schedule.delivery import Deliveries, Mail
+from attribution.schedule.plans import planned
+from attribution.schedule.sending import Sender
+from attribution.schedule.week import every_plan
+
+NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
+FILED = '[reports.board]\nreport = "channels"\nformat = "csv"\nfolder = "."\n'
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+@pytest.fixture
+def lived(home):
+    """A home whose refreshes go as `fates` says, one after the other, and then well."""
+    faults = weeks.Faults(0, 0, weeks.AUTUMN)
+    fates: list[str] = []
+    faults.fate = lambda: fates.pop(0) if fates else "well"
+    with weeks.SmtpServer() as server:
+        lived = weeks.Weeks(home, server, faults)
+        lived.fates = fates
+        yield lived
+
+
+def incidents(home, subject):
+    with weeks.Books(home) as books:
+        return [one for one in books.incidents() if one["subject"] == subject]
+
+
+def by_hand(lived):
+    """The refresh of the schedule that finds another one at work, which then brings all."""
+    lived.refreshing("well", set(), 0)
+    return 75
+
+
+@pytest.mark.parametrize("first", ["full", "killed", "busy"])
+def test_a_refresh_that_was_missed_is_over_whichever_try_brought_it(lived, first, monkeypatch):
+    lived.at([weeks.AUTUMN])
+    lived.fates.append(first)
+    with monkeypatch.context() as patch:
+        if first == "busy":
+            patch.setattr(lived, "_refresh", lambda: by_hand(lived))
+        lived.at([weeks.AUTUMN + 9 * DAY])
+        assert [one["closed_at"] for one in incidents(lived.home, "schedule")] == [None]
+    lived.at([weeks.AUTUMN + 9 * DAY + HOUR])
+    assert None not in [one["closed_at"] for one in incidents(lived.home, "schedule")]
+    # The next one that is missed is told of again.
+    lived.at([weeks.AUTUMN + 23 * DAY])
+    assert len(incidents(lived.home, "schedule")) == 2
+    with weeks.Books(lived.home) as books:
+        assert books.incidents(opened=True) == []
+
+
+def test_what_was_wrong_with_refreshes_ends_where_something_else_does_them(lived):
+    lived.at([weeks.AUTUMN])
+    lived.fates.append("full")
+    lived.at([weeks.AUTUMN + 9 * DAY])
+    with weeks.Books(lived.home) as books:
+        assert {one["subject"] for one in books.incidents(opened=True)} >= {"refresh", "schedule"}
+    lived.config = "[schedule]\nrefresh = false\n"
+    settings = weeks.CONFIG.partition("[outreach.smtp]")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weeks, "CONFIG", "".join(settings[1:]))
+        lived.at([weeks.AUTUMN + 9 * DAY + HOUR])
+    with weeks.Books(lived.home) as books:
+        left = {one["subject"] for one in books.incidents(opened=True)}
+    assert not left & {"refresh", "schedule"}
+
+
+def look(home, books, now=NOW):
+    """What the schedule does with reports at one moment; nothing is published."""
+    told = planned(home)
+    deliveries = Deliveries(home, Mail(home, demo=True))
+    Sender(home, told.week, every_plan(books, told, now), books, deliveries).look(now)
+
+
+def test_a_report_that_fails_as_the_process_dies_is_told_of(home, monkeypatch):
+    home.config.write_text(FILED)
+    with Books(home) as books:
+        every_plan(books, planned(home), NOW)
+        books.due("board/2026-11-23", "board", NOW - 9 * DAY, NOW)
+        with monkeypatch.context() as patch:
+            patch.setattr(books, "move", lambda *_, **__: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                look(home, books)
+        assert [one["subject"] for one in books.incidents(opened=True)] == ["failed board"]
+        look(home, books)
+        assert books.send("board/2026-11-23").state == "failed"
+        assert len(books.incidents()) == 1
