@@ -118,6 +118,24 @@ def outreach_settings(home: Home) -> Outreach:
     return Outreach(**told)
 
 
+def mail_server(home: Home) -> Outreach:
+    """The mail server alone: reports and alerts go by it whatever else of outreach is wrong.
+
+    Raises SettingsError with every problem of `[outreach.smtp]`.
+    """
+    document, stored = documents(home)
+    problems: list[str] = []
+    table, secrets = (each.get("outreach") for each in (document, stored))
+    smtp = None
+    if isinstance(table, dict) and "smtp" in table:
+        secrets = secrets if isinstance(secrets, dict) else {}
+        smtp = read_way(home, "smtp", table["smtp"], secrets, problems)
+    if problems:
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        raise SettingsError(f"{home.config} needs attention:\n{lines}")
+    return Outreach(smtp=smtp)
+
+
 def clock(text: str) -> time | None:
     """A time of day from `21:00`; None where it is none."""
     if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):

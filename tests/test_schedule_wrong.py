@@ -1,10 +1,15 @@
 """What is wrong with the schedule: whoever must know is told, once, until it is well again."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import lived_weeks as weeks
 import pytest
+from servers.smtp import SmtpServer
 
+from attribution.errors import StorageError
+from attribution.schedule import alerts, running
+from attribution.schedule.alerts import Alerts, Teller
 from attribution.schedule.books import Books
 from attribution.schedule.delivery import Deliveries, Mail
 from attribution.schedule.plans import planned
@@ -93,3 +98,87 @@ def test_a_report_that_fails_as_the_process_dies_is_told_of(home, monkeypatch):
         look(home, books)
         assert books.send("board/2026-11-23").state == "failed"
         assert len(books.incidents()) == 1
+
+
+SMTP = """
+[outreach.smtp]
+host = "127.0.0.1"
+port = {port}
+security = "none"
+sender = "Harbor <reports@harbor.example>"
+"""
+
+
+def told(home):
+    """Who was told of the newest incident."""
+    with Books(home) as books:
+        return json.loads(books.incidents()[0]["told"])
+
+
+def tell(home, settings, now=NOW):
+    with Books(home) as books:
+        books.open_incident("refresh", "It failed.", now)
+        mail = Mail(home, demo=True)
+        Teller(settings, books, mail).tell(now)
+        mail.close()
+
+
+def test_a_mistake_under_outreach_mutes_no_alert(home):
+    with SmtpServer() as server:
+        home.config.write_text(f"[outreach]\nper_day = 0\n{SMTP.format(port=server.port)}")
+        tell(home, Alerts(("ops@harbor.example",)))
+        assert told(home) == ["ops@harbor.example"]
+
+
+def test_one_who_cannot_be_told_keeps_no_other_from_being_told(home, monkeypatch):
+    class Opened:
+        def notify(self, **_):
+            return True
+
+    home.config.write_text(SMTP.format(port=0).replace("sender", "from"))
+    monkeypatch.setattr(alerts, "channel", lambda url, _place: Opened() if url == "b" else 1 / 0)
+    # The mail server cannot be read, the first address trips its library.
+    tell(home, Alerts(("ops@harbor.example",), ("a", "b")))
+    assert told(home) == ["url 2"]
+
+
+def test_who_was_told_is_written_down_before_the_next_is_told(home, monkeypatch):
+    class Gone(BaseException):
+        pass
+
+    class Opened:
+        def notify(self, **_):
+            return True
+
+    def channel(url, _place):
+        if url == "b":
+            raise Gone
+        return Opened()
+
+    home.config.write_text("")
+    monkeypatch.setattr(alerts, "channel", channel)
+    with pytest.raises(Gone):
+        tell(home, Alerts((), ("a", "b")))
+    assert told(home) == ["url 1"]
+
+
+def test_the_schedule_says_what_it_tripped_over(home, monkeypatch):
+    home.config.write_text("[schedule]\nrefresh = false\n")
+    said: list[str] = []
+
+    class Trips:
+        def tick(self):
+            stop[0].set()
+            raise StorageError("caretrace.toml, [outreach] per_day")
+
+    stop = []
+
+    class Stop(running._Stop):
+        def __init__(self):
+            super().__init__()
+            stop.append(self)
+
+    monkeypatch.setattr(running, "_Stop", Stop)
+    monkeypatch.setattr(running, "_runner", lambda *_: Trips())
+    running.forever(home, said.append)
+    assert any("caretrace.toml, [outreach] per_day" in sentence for sentence in said)

@@ -8,6 +8,7 @@ sources and times, never a number of a report and nothing of a person.
 import json
 import logging
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -20,7 +21,6 @@ from attribution.schedule.books import Books
 from attribution.schedule.delivery import Mail
 from attribution.schedule.letter import alert_letter
 from attribution.told_settings import documents
-from outreach.ways import CannotSend
 
 VARIABLE = "CARETRACE_ALERTS_URLS"
 _TOLD_WITHIN = timedelta(days=7)  # nobody wants to hear of it later
@@ -131,9 +131,8 @@ class Teller:
             whom = self._whom(one["owner"])
             told = set(json.loads(one["told"]))
             title = f"caretrace: {title_of(one['subject'])}"
-            new = self._each(whom - told, title, one["sentence"], now)
-            told |= new
-            if new:
+            for each in self._each(whom - told, title, one["sentence"], now):
+                told.add(each)
                 self._books.note_told(one["number"], "told", told)
             again = json.loads(one["closed_told"])
             if one["closed_at"] is None or again is None:
@@ -142,15 +141,17 @@ class Teller:
             over = f"caretrace: over: {title_of(one['subject'])}"
             text = f"This is over: {one['sentence']}"
             # Only those who heard of the trouble want to hear that it is over.
-            if new := self._each(told & whom - knows, over, text, now):
-                self._books.note_told(one["number"], "closed_told", knows | new)
+            for each in self._each(told & whom - knows, over, text, now):
+                knows.add(each)
+                self._books.note_told(one["number"], "closed_told", knows)
 
     def _whom(self, owner: str) -> set[str]:
         people = {*self._settings.to, *([owner] if owner else [])}
         return people | {f"url {place}" for place in range(1, len(self._settings.urls) + 1)}
 
-    def _each(self, whom: set[str], title: str, text: str, now: datetime) -> set[str]:
-        return {one for one in sorted(whom) if self._one(one, title, text, now)}
+    def _each(self, whom: set[str], title: str, text: str, now: datetime) -> Iterator[str]:
+        """Tell them one by one; yields each who was told, to be written down before the next."""
+        return (one for one in sorted(whom) if self._one(one, title, text, now))
 
     def _one(self, whom: str, title: str, text: str, now: datetime) -> bool:
         """Tell one; whether they were told. One that does not answer is left alone for now."""
@@ -166,7 +167,8 @@ class Teller:
                 letter = alert_letter(self._mail.smtp, whom, title, text, now)
                 # One that is in doubt counts as told: it is better than twice.
                 done = self._mail.post(whom, letter).state in ("sent", "in_doubt")
-        except (CannotSend, BadInput):
+        except Exception:
+            # Whatever one way trips over must not keep the others from being told.
             done = False
         if not done:
             self._dead.add(whom)

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from attribution import audit
-from attribution.errors import BadInput, CaretraceError
-from attribution.outreach_settings import Outreach, outreach_settings
+from attribution.errors import BadInput, CaretraceError, SettingsError
+from attribution.outreach_settings import Outreach, mail_server
 from attribution.outreach_ways import Smtp
 from attribution.paths import Home
 from attribution.schedule.books import Books
@@ -31,9 +31,12 @@ class Mail:
 
     @property
     def smtp(self) -> Smtp:
-        """What is told of the server; raises CannotSend where nothing is."""
+        """What is told of the server; raises CannotSend where nothing is, or something wrong."""
         if self._told is None:
-            self._told = outreach_settings(self._home)
+            try:
+                self._told = mail_server(self._home)
+            except SettingsError as error:
+                raise CannotSend(" ".join(str(error).split())) from None
         if self._told.smtp is None:
             raise CannotSend("There is no [outreach.smtp] table, so no e-mail can be sent.")
         return self._told.smtp

@@ -21,7 +21,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from attribution.at_rest import lock_file, owner_only
-from attribution.errors import Busy, SettingsError
+from attribution.errors import Busy, SettingsError, told
 from attribution.paths import Home
 from attribution.schedule.plans import planned
 from attribution.schedule.week import Runner, Say, Stopped
@@ -86,9 +86,9 @@ class Moments(BaseTrigger):  # type: ignore[misc]
         """The next moment; the settings are read anew each time."""
         due = [now + EVERY]
         with suppress(SettingsError):
-            told = planned(self._home)
-            due.append(told.week.slots.next(now))
-            due += [plan.slots(told.week.zone).next(now) for plan in told.plans]
+            every = planned(self._home)
+            due.append(every.week.slots.next(now))
+            due += [plan.slots(every.week.zone).next(now) for plan in every.plans]
         return min(due)
 
 
@@ -118,12 +118,12 @@ def forever(home: Home, say: Say) -> None:
                 return
             except Exception as error:
                 # What went wrong this time may be right the next: a full disk, a locked ledger.
-                say(f"The schedule tripped over {type(error).__name__} and goes on.")
+                say(f"The schedule tripped over something and goes on. {told(error)}")
 
         scheduler.add_job(tick, Moments(home), next_run_time=datetime.now(UTC))
         scheduler.start()
-        told = planned(home)
-        say(f"The next refresh is due on {told.week.slots.words} ({told.week.timezone}).")
+        week = planned(home).week
+        say(f"The next refresh is due on {week.slots.words} ({week.timezone}).")
         stop.wait()
         child.end()
         scheduler.shutdown(wait=True)
