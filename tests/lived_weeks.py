@@ -24,10 +24,11 @@ from attribution.reports.catalog import Rendered
 from attribution.schedule import sending
 from attribution.schedule.books import Books
 from attribution.schedule.incidents import Incidents
+from attribution.schedule.known import every_plan
 from attribution.schedule.letter import mail_key
 from attribution.schedule.plans import planned
 from attribution.schedule.tables import ENDED
-from attribution.schedule.week import Runner, every_plan
+from attribution.schedule.week import Runner
 
 CONFIG = """
 [schedule]

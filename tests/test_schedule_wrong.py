@@ -12,9 +12,11 @@ from attribution.schedule import alerts, running
 from attribution.schedule.alerts import Alerts, Teller
 from attribution.schedule.books import Books
 from attribution.schedule.delivery import Deliveries, Mail
+from attribution.schedule.known import every_plan, forget_unplanned, watch_plans
 from attribution.schedule.plans import planned
+from attribution.schedule.probing import probes
 from attribution.schedule.sending import Sender
-from attribution.schedule.week import every_plan
+from attribution.settings import load
 
 NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
 FILED = '[reports.board]\nreport = "channels"\nformat = "csv"\nfolder = "."\n'
@@ -182,3 +184,55 @@ def test_the_schedule_says_what_it_tripped_over(home, monkeypatch):
     monkeypatch.setattr(running, "_runner", lambda *_: Trips())
     running.forever(home, said.append)
     assert any("caretrace.toml, [outreach] per_day" in sentence for sentence in said)
+
+
+def test_a_folder_that_is_away_stops_nothing_else_and_is_named(home, tmp_path):
+    folder = tmp_path / "share"
+    home.config.write_text(FILED.replace('"."', f'"{folder}"'))
+    load(home)  # a refresh does
+    assert ("report board", False, f"its folder {folder} is no folder that is there.") in [
+        *probes(home)
+    ]
+    key = "board/2026-11-23"
+    for each in (key, "board/2026-11-30"):
+        file = home.folder / "reports" / each / "board.csv"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"board")
+    with Books(home) as books:
+        books.due(key, "board", NOW, NOW)
+        made = {"file_name": "board.csv", "told": json.dumps({"deadline_hours": 48})}
+        books.begin(key, [("folder", str(folder))], NOW, **made)
+        look(home, books)
+        (waits,) = books.deliveries(key)
+        assert (waits.state, waits.reason) == ("waiting", f"{folder}: No such file or directory")
+        folder.mkdir()
+        look(home, books, NOW + HOUR)
+        assert books.send(key).state == "sent"
+        # Away for longer than anybody waits, the alert names it.
+        books.due("board/2026-11-30", "board", NOW, NOW)
+        books.begin("board/2026-11-30", [("folder", str(tmp_path / "no"))], NOW, **made)
+        look(home, books)
+        look(home, books, NOW + 3 * DAY)
+        assert f"{tmp_path / 'no'}: " in books.incidents()[0]["sentence"]
+
+
+def test_a_plan_of_the_page_that_cannot_be_read_is_told_and_drops_nothing(home):
+    home.config.write_text("")
+    good = {"report": "channels", "folder": ".", "owner": "ann@harbor.example"}
+    with Books(home) as books:
+        books.keep_plan("board", good | {"report": "of old"}, "Ada", NOW)
+        books.due("board/2026-11-23", "board", NOW, NOW)
+        books.open_incident("held board", "It is late.", NOW)
+        look(home, books)
+        watch_plans(books, planned(home), NOW)
+        forget_unplanned(books, every_plan(books, planned(home), NOW), NOW)
+        send = books.send("board/2026-11-23")
+        assert (send.state, send.reason[:40]) == (
+            "held",
+            "Its plan cannot be read: report must be ",
+        )
+        opened = {one["subject"]: one["owner"] for one in books.incidents(opened=True)}
+        assert opened == {"held board": "", "plan board": "ann@harbor.example"}
+        books.keep_plan("board", good, "Ada", NOW)
+        watch_plans(books, planned(home), NOW)
+        assert [one["subject"] for one in books.incidents(opened=True)] == ["held board"]

@@ -26,12 +26,12 @@ from attribution.schedule.alerts import Alerts, Teller, channel
 from attribution.schedule.books import Books
 from attribution.schedule.checking import wrong_with
 from attribution.schedule.delivery import Deliveries, Mail
+from attribution.schedule.known import forget_unplanned
 from attribution.schedule.managing import Manager
 from attribution.schedule.plans import planned
 from attribution.schedule.probing import probes
 from attribution.schedule.pruning import prune
 from attribution.schedule.sending import Sender, file_of, only_sender
-from attribution.schedule.week import forget_unplanned
 
 NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
 ADMIN = Reader("Ada", frozenset({"admin"}))
@@ -216,7 +216,7 @@ def test_a_mailbox_that_is_not_there_fails_one_and_not_the_other(server, manager
 def test_a_report_goes_into_a_folder(home, server, manager, tmp_path):
     folder = tmp_path / "board room"
     folder.mkdir()
-    with pytest.raises(BadInput, match="Folder is no folder"):
+    with pytest.raises(BadInput, match=r"Folder .*/no is no folder"):
         manager.save("files", TABLE | {"recipients": [], "folder": str(folder / "no")})
     manager.save("files", TABLE | {"recipients": [], "folder": str(folder), "format": "xlsx"})
     sent = manager.send_now("files")

@@ -103,7 +103,9 @@ class Deliveries:
             self._unreachable = str(error)
             books.open_incident("mail", str(error), now)
             _later(books, one, "the mail server cannot be used", now, of="waiting")
-        except (CaretraceError, OSError) as error:
+        except OSError as error:
+            _later(books, one, _words(error), now, of="waiting")
+        except CaretraceError as error:
             _later(books, one, f"{type(error).__name__} on this computer", now, of="waiting")
 
     def _write_down(self, send: Send, one: Delivery) -> None:
@@ -156,6 +158,12 @@ class Deliveries:
             return  # it stays in doubt
 
 
+def _words(error: OSError) -> str:
+    """The system's own words, and what it speaks of."""
+    said = error.strerror or type(error).__name__
+    return f"{error.filename}: {said}" if error.filename else f"{said} on this computer"
+
+
 def _later(books: Books, one: Delivery, reason: str, now: datetime, *, of: str) -> None:
     """Try again after a while that grows with the tries."""
     tries = one.tries + 1
@@ -193,8 +201,12 @@ def _put(folder: Path, send: Send, content: bytes) -> None:
         (f"{stem}.manifest.json", manifest_bytes(send.manifest)),
     ):
         partial = folder / f".{name}.tmp"
-        with partial.open("wb") as file:
-            file.write(what)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(folder / name)
+        try:
+            with partial.open("wb") as file:
+                file.write(what)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(folder / name)
+        except OSError as error:
+            # Of the folder, which somebody knows, and not of a name that nobody gave.
+            raise OSError(error.errno, error.strerror, str(folder)) from None

@@ -18,13 +18,12 @@ from attribution.roles import EXPORT, Reader
 from attribution.schedule import plans as planning
 from attribution.schedule.books import Books
 from attribution.schedule.delivery import Deliveries, Mail
+from attribution.schedule.known import Known, every_plan
 from attribution.schedule.plans import Plan, checked
 from attribution.schedule.sending import RECIPIENT, Sender, file_of, only_sender
 from attribution.schedule.tables import Send
-from attribution.schedule.week import every_plan
 
 NOT_YOURS = "Reports are sent and managed by readers who have the role admin."
-Known = dict[str, tuple[Plan, datetime, str]]
 
 
 class Manager:

@@ -110,7 +110,7 @@ def planned(home: Home) -> Planned:
     plans = tuple(
         plan
         for name, table in tables.items()
-        if (plan := plan_of(home, name, table, problems, from_file=True)) is not None
+        if (plan := plan_of(name, table, problems, from_file=True)) is not None
     )
     smtp = isinstance(outreach := document.get("outreach"), dict) and "smtp" in outreach
     problems += [
@@ -124,9 +124,7 @@ def planned(home: Home) -> Planned:
     return Planned(week, plans, document.get("demo") is True)
 
 
-def plan_of(
-    home: Home, name: str, table: Any, problems: list[str], *, from_file: bool = False
-) -> Plan | None:
+def plan_of(name: str, table: Any, problems: list[str], *, from_file: bool = False) -> Plan | None:
     """One plan, checked; what is wrong goes into `problems`."""
     where = f"[reports.{name}]"
     if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
@@ -137,7 +135,7 @@ def plan_of(
         mine += [f"{where} {each} is not a setting" for each in sorted(_OURS & table.keys())]
         table = {key: value for key, value in table.items() if key not in _OURS}
     plan = Plan(name=name, from_file=from_file, **typed(Plan, where, table, mine))
-    mine += [f"{where} {problem}" for problem in _wrong(home, plan)]
+    mine += [f"{where} {problem}" for problem in _wrong(plan)]
     problems += mine
     return None if mine else plan
 
@@ -146,13 +144,16 @@ def checked(home: Home, name: str, table: Mapping[str, Any]) -> Plan:
     """A plan that somebody made on a page; raises BadInput with the first problem."""
     problems: list[str] = []
     listed = {key: [*value] if isinstance(value, tuple) else value for key, value in table.items()}
-    plan = plan_of(home, name, listed, problems)
-    if plan is None:
-        raise BadInput(f"{problems[0].removeprefix(f'[reports.{name}] ').capitalize()}.")
+    plan = plan_of(name, listed, problems)
+    if plan is not None:
+        problems += away(home, plan)
+    if plan is None or problems:
+        said = problems[0].removeprefix(f"[reports.{name}] ")
+        raise BadInput(f"{said[:1].upper()}{said[1:]}.")
     return plan
 
 
-def _wrong(home: Home, plan: Plan) -> list[str]:
+def _wrong(plan: Plan) -> list[str]:
     """What is wrong with a plan whose settings have the right kinds."""
     found: list[str] = []
     if plan.report not in REPORTS:
@@ -171,8 +172,6 @@ def _wrong(home: Home, plan: Plan) -> list[str]:
     if len(set(map(str.lower, plan.recipients))) < len(plan.recipients):
         found.append("recipients names somebody twice")
     found += _addresses("owner", (plan.owner,) if plan.owner else ())
-    if plan.folder and not folder_of(home, plan).is_dir():
-        found.append("folder is no folder that is there")
     if plan.day not in DAYS and not (plan.day.isdigit() and 1 <= int(plan.day) <= 28):
         found.append("day must be a day such as 'monday', or '1' to '28' of every month")
     if clock(plan.time) is None:
@@ -188,6 +187,16 @@ def _wrong(home: Home, plan: Plan) -> list[str]:
 def folder_of(home: Home, plan: Plan) -> Path:
     """The folder that a plan's files are put into; one that is not absolute is of the home."""
     return home.folder / Path(plan.folder).expanduser()
+
+
+def away(home: Home, plan: Plan) -> list[str]:
+    """What is wrong with the folder of a plan now.
+
+    No mistake of the settings: it may be there again when it is needed, and nothing else waits.
+    """
+    if not plan.folder or folder_of(home, plan).is_dir():
+        return []
+    return [f"folder {plan.folder} is no folder that is there"]
 
 
 def _addresses(name: str, given: tuple[str, ...]) -> list[str]:

@@ -6,7 +6,8 @@ from attribution.errors import CaretraceError
 from attribution.paths import Home
 from attribution.schedule.alerts import alerts, channel
 from attribution.schedule.delivery import Mail
-from attribution.schedule.plans import planned
+from attribution.schedule.known import plans_of
+from attribution.schedule.plans import away, planned
 
 
 def probes(home: Home) -> Iterator[tuple[str, bool, str]]:
@@ -18,6 +19,8 @@ def probes(home: Home) -> Iterator[tuple[str, bool, str]]:
         return
     if told.plans:
         yield "reports", True, f"{len(told.plans)} are planned in {home.config.name}."
+    for plan in plans_of(home, told):
+        yield from ((f"report {plan.name}", False, f"its {said}.") for said in away(home, plan))
     if any(plan.recipients for plan in told.plans) or whom.to:
         yield "reports by e-mail", *_mail(home, demo=told.demo)
     for place, url in enumerate(whom.urls, start=1):

@@ -25,6 +25,7 @@ from attribution.schedule.checking import wrong_with
 from attribution.schedule.delivery import Deliveries
 from attribution.schedule.facts import facts
 from attribution.schedule.gate import Facts, judge
+from attribution.schedule.known import unread_plans
 from attribution.schedule.plans import Plan, Week, folder_of
 from attribution.schedule.tables import Send
 
@@ -118,6 +119,9 @@ class Sender:
             self._skip(send.key, newest.due, now)
             return
         if send.name not in self._plans:
+            if wrong := unread_plans(self._books).get(send.name):
+                self._books.move(send.key, "held", now, of=("held",), reason=wrong)
+                return
             reason = "Nobody plans it any more."
             self._books.move(send.key, "skipped", now, of=("held",), reason=reason)
             self._books.close_incident(f"held {send.name}", now)

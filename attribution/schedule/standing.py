@@ -15,9 +15,10 @@ from attribution.paths import Home
 from attribution.schedule.books import Books
 from attribution.schedule.facts import facts
 from attribution.schedule.gate import late_sources
+from attribution.schedule.known import known_plans
 from attribution.schedule.plans import Plan, Planned, planned
 from attribution.schedule.tables import stamp
-from attribution.schedule.week import MISSED_AFTER, known_plans
+from attribution.schedule.week import MISSED_AFTER
 
 # It looks every five minutes, one that cron starts every ten: three that were missed are no chance.
 QUIET = timedelta(minutes=30)

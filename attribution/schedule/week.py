@@ -4,7 +4,7 @@ It looks at the books and at nothing else, so it does not matter who else did so
 was asked last, or what was cut off in between.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from attribution.errors import Busy, SettingsError
@@ -13,7 +13,8 @@ from attribution.schedule import plans as planning
 from attribution.schedule.alerts import Alerts, Teller, alerts
 from attribution.schedule.books import Books
 from attribution.schedule.delivery import Deliveries, Mail
-from attribution.schedule.plans import Plan, Planned, Week
+from attribution.schedule.known import every_plan, forget_unplanned, watch_plans
+from attribution.schedule.plans import Planned, Week
 from attribution.schedule.pruning import prune
 from attribution.schedule.sending import Sender, only_sender
 from attribution.schedule.tables import stamp
@@ -68,6 +69,7 @@ class Runner:
         now = self._clock()
         watch_sources(books, now)
         plans = every_plan(books, planned, now)
+        watch_plans(books, planned, now)
         forget_unplanned(books, plans, now)
         deliveries = Deliveries(self._home, mail)
         sender = self._sender(self._home, planned.week, plans, books, deliveries)
@@ -123,37 +125,6 @@ def _refreshed(books: Books, now: datetime, *, silent: bool = False) -> None:
     """Close what was wrong with the week's refresh, whichever try or person brought it."""
     for subject in ("refresh", "schedule"):
         books.close_incident(subject, now, silent=silent)
-
-
-def every_plan(
-    books: Books, planned: Planned, now: datetime
-) -> dict[str, tuple[Plan, datetime, str]]:
-    """Each plan of the configuration and of the page, since when it is known, and who holds it."""
-    for plan in planned.plans:
-        books.note_plan(plan.name, now)
-    return known_plans(books, planned)
-
-
-def known_plans(books: Books, planned: Planned) -> dict[str, tuple[Plan, datetime, str]]:
-    """Those that were noted before, as `every_plan`; nothing is written."""
-    mine = {plan.name: plan for plan in planned.plans}
-    found = {}
-    for row in books.plans():
-        plan: Plan | None = mine.get(row["name"])
-        if plan is None and row["told"] is not None:
-            plan = planning.plan_of(books.home_folder, row["name"], row["told"], [])
-        if plan is not None:
-            found[row["name"]] = (plan, datetime.fromisoformat(row["since"]), row["held_by"])
-    return found
-
-
-def forget_unplanned(books: Books, plans: Collection[str], now: datetime) -> None:
-    """Close the incidents of reports that nobody plans any more: nothing would ever end them."""
-    being_sent = {send.name for send in books.open_sends()}
-    for one in books.incidents(opened=True):
-        kind, _, name = one["subject"].partition(" ")
-        if kind in ("held", "failed") and name not in plans and name not in being_sent:
-            books.close_incident(one["subject"], now, silent=True)
 
 
 def watch_sources(books: Books, now: datetime) -> None:
