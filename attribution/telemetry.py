@@ -125,8 +125,7 @@ class _Measures:
         stands = standing(self._home, self._now)
         if stands is None or stands.life == "never ran":
             return
-        alive = stands.life in ("runs", "looks now and then")
-        self._set("schedule_alive", "1 where the schedule does its work, else 0.", alive)
+        self._set("schedule_alive", "1 where the schedule does its work, else 0.", stands.alive)
         self._set(
             "schedule_missed", "1 where the week's refresh was due and not begun.", stands.missed
         )

@@ -7,6 +7,7 @@ import lived_weeks as weeks
 import pytest
 from servers.smtp import SmtpServer
 
+from attribution.cli import main
 from attribution.errors import StorageError
 from attribution.schedule import alerts, running
 from attribution.schedule.alerts import Alerts, Teller
@@ -236,3 +237,44 @@ def test_a_plan_of_the_page_that_cannot_be_read_is_told_and_drops_nothing(home):
         books.keep_plan("board", good, "Ada", NOW)
         watch_plans(books, planned(home), NOW)
         assert [one["subject"] for one in books.incidents(opened=True)] == ["held board"]
+
+
+def test_a_mistake_of_the_settings_is_told_until_it_is_mended(lived):
+    lived.at([weeks.AUTUMN])
+    told_before = len(lived.server.taken)
+    right = weeks.CONFIG
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weeks, "CONFIG", right.replace('"sunday"', '"sonntag"'))
+        lived.at([weeks.AUTUMN + DAY, weeks.AUTUMN + DAY + HOUR])
+    (one,) = incidents(lived.home, "settings")
+    assert "[schedule] day must be one of" in one["sentence"]
+    assert json.loads(one["told"]) == ["ops@harbor.example"]
+    assert len(lived.server.taken) == told_before + 1
+    lived.at([weeks.AUTUMN + DAY + 2 * HOUR])
+    assert incidents(lived.home, "settings")[0]["closed_at"] is not None
+    subjects = [message["Subject"] for message in lived.server.messages()]
+    assert subjects.count("caretrace: the settings have a mistake") == 1
+    assert subjects.count("caretrace: over: the settings have a mistake") == 1
+
+
+def test_a_mistake_that_nothing_starts_with_is_told_where_a_schedule_was_in_use(home, monkeypatch):
+    home.config.write_text("[sources.ads]\nkind = 'nothing'\n")
+    assert main(["schedule", "--once"]) == 2
+    assert incidents(home, "settings") == []
+    with Books(home) as books:
+        books.beat("looked", NOW)
+    heard = []
+
+    class Opened:
+        def notify(self, *, title, body):
+            heard.append((title, body))
+            return True
+
+    monkeypatch.setenv(alerts.VARIABLE, "jsons://hooks.example/a")
+    monkeypatch.setattr(alerts, "channel", lambda *_: Opened())
+    home.config.write_text("[sources")
+    assert main(["schedule", "--once"]) == 2
+    assert main(["schedule", "--once"]) == 2
+    ((title, body),) = heard
+    assert title == "caretrace: the settings have a mistake"
+    assert "caretrace.toml is not valid TOML" in body

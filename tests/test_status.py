@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from attribution import refresh_words, status
+from attribution import refresh_words, status, telemetry
 from attribution.cli import main
 from attribution.ledger import Ledger
 from attribution.paths import Home
@@ -149,6 +149,28 @@ def test_the_same_is_told_to_programs(clinic, monkeypatch, capsys):
     pages = [*status.sentences(replace(found, pages_only=True), NOW)]
     assert "Pulled from DuckDB, in the home folder; this host only serves pages." in pages
     assert not [each for each in pages if each.startswith("Schedule")]
-    # Settings that cannot be read are told by those who use them.
+    # Where none ever ran, mistakes are told by those who use the settings.
     clinic.config.write_text("[schedule]\nday = 'sonntag'\n")
     assert status.look(clinic, NOW).schedule is None
+
+
+def test_a_mistake_of_the_settings_is_named_where_a_schedule_was_in_use(
+    clinic, monkeypatch, capsys
+):
+    with Books(clinic) as books:
+        books.beat("looked", NOW)
+    with Ledger(clinic) as ledger:
+        ledger.source_done("crm", "scripted", "crm", 1, None)
+    assert "caretrace_schedule_alive 1.0" in telemetry.measured(clinic, NOW).decode()
+    clinic.config.write_text(f"{CONFIG}[schedule]\nday = 'sonntag'\n")
+    found = stands(clinic)
+    assert (found.life, found.alive, found.well) == ("looks now and then", False, False)
+    (wrong,) = found.wrong
+    assert "Nothing is refreshed or sent" in wrong
+    assert "[schedule] day must be one of" in wrong
+    assert "caretrace_schedule_alive 0.0" in telemetry.measured(clinic, NOW).decode()
+    monkeypatch.setenv("CARETRACE_HOME", str(clinic.folder))
+    assert main(["status"]) == 1
+    assert "[schedule] day must be one of" in capsys.readouterr().out
+    clinic.config.unlink()
+    assert "cannot be read" in stands(clinic).wrong[0]

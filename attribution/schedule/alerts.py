@@ -55,11 +55,23 @@ def alerts(home: Home) -> Alerts:
         for place, address in enumerate(told.to, start=1)
         if not ADDRESS.fullmatch(address)
     ]
-    urls = tuple(os.environ.get(VARIABLE, "").split()) or _stored(stored, problems)
+    urls = _of_environment() or _stored(stored, problems)
     if problems:
         lines = "\n".join(f"  - {problem}" for problem in problems)
         raise SettingsError(f"{home.config} needs attention:\n{lines}")
     return Alerts(told.to, urls)
+
+
+def still_told(home: Home) -> Alerts:
+    """Who is told where settings have a mistake: as `alerts`, or at least the environment's."""
+    try:
+        return alerts(home)
+    except SettingsError:
+        return Alerts(urls=_of_environment())
+
+
+def _of_environment() -> tuple[str, ...]:
+    return tuple(os.environ.get(VARIABLE, "").split())
 
 
 def _stored(secrets: dict[str, Any], problems: list[str]) -> tuple[str, ...]:
@@ -113,6 +125,7 @@ def title_of(subject: str) -> str:
         "source": f"source {name} could not be read",
         "refresh": "the refresh failed",
         "schedule": "a refresh was missed",
+        "settings": "the settings have a mistake",
         "mail": "the mail server cannot be used",
     }.get(kind, subject)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from attribution import audit
 from attribution import settings as configuration
-from attribution.errors import BadInput
+from attribution.errors import BadInput, SettingsError
 from attribution.local_time import local
 from attribution.paths import Home
 from attribution.roles import ROLES, Reader
@@ -58,7 +58,11 @@ def _schedule(options: argparse.Namespace) -> int:
         return 0
     from attribution.schedule import running
 
-    configuration.load(home)  # every mistake is said now, and not on Monday
+    try:
+        configuration.load(home)  # every mistake is said now, and not on Monday
+    except SettingsError as error:
+        running.mistaken(home, error)  # nobody reads what cron is told
+        raise
     if options.once:
         return 0 if running.once(home, say) else 1
     running.forever(home, say)

@@ -21,10 +21,11 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 from attribution.at_rest import lock_file, owner_only
-from attribution.errors import Busy, SettingsError, told
+from attribution.errors import Busy, CaretraceError, SettingsError, told
 from attribution.paths import Home
+from attribution.schedule.books import Books
 from attribution.schedule.plans import planned
-from attribution.schedule.week import Runner, Say, Stopped
+from attribution.schedule.week import Runner, Say, Stopped, tell_mistake
 
 EVERY = timedelta(minutes=5)  # a held report leaves at most so long after it may
 _REFRESH = (sys.executable, "-m", "attribution.cli", "refresh")
@@ -128,6 +129,13 @@ def forever(home: Home, say: Say) -> None:
         child.end()
         scheduler.shutdown(wait=True)
         say("The schedule has stopped.")
+
+
+def mistaken(home: Home, error: SettingsError) -> None:
+    """Tell of a mistake of the settings that nothing starts with, where a schedule was in use."""
+    with suppress(CaretraceError), only_schedule(home), owner_only(), Books(home) as books:
+        if "looked" in books.beats():
+            tell_mistake(books, error, datetime.now(UTC))
 
 
 def _runner(home: Home, child: Child, say: Say) -> Runner:

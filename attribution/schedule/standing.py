@@ -18,7 +18,7 @@ from attribution.schedule.gate import late_sources
 from attribution.schedule.known import known_plans
 from attribution.schedule.plans import Plan, Planned, planned
 from attribution.schedule.tables import stamp
-from attribution.schedule.week import MISSED_AFTER
+from attribution.schedule.week import MISSED_AFTER, mistake_of
 
 # It looks every five minutes, one that cron starts every ten: three that were missed are no chance.
 QUIET = timedelta(minutes=30)
@@ -46,7 +46,8 @@ class Standing:
 
     `tries` are the refreshes that were begun for the week whose refresh was due at `last_due`;
     `missed` says that it did not run though the schedule was in use. `late` are the sources that it
-    has not read since. `wrong` are the sentences of incidents that are open.
+    has not read since. `wrong` are the sentences of incidents that are open; `mistake` is that of
+    the settings, with which nothing runs, and is the first of them.
     """
 
     life: Life
@@ -59,6 +60,12 @@ class Standing:
     late: tuple[str, ...]
     reports: tuple[Report, ...]
     wrong: tuple[str, ...]
+    mistake: str = ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it does its work."""
+        return self.life in ("runs", "looks now and then") and not self.mistake
 
     @property
     def well(self) -> bool:
@@ -80,22 +87,35 @@ class Standing:
 def standing(home: Home, now: datetime) -> Standing | None:
     """How the schedule of a home folder stands; None where nothing can be said of it.
 
-    That is where it was made by a version without one, or its settings cannot be read: those who
-    use them say what is wrong.
+    That is where it was made by a version without one, or its settings have a mistake and it never
+    ran: those who use them say what is wrong.
     """
-    try:
-        told = planned(home)
-    except SettingsError:
-        return None
     with Books(home) as books:
         if not books.kept():
             return None
-        return _standing(home, books, told, now)
+        try:
+            return _standing(home, books, planned(home), now)
+        except SettingsError as error:
+            return _mistaken(home, books, mistake_of(error), now)
+
+
+def _mistaken(home: Home, books: Books, mistake: str, now: datetime) -> Standing | None:
+    looked = _looked_at(books)
+    life = _life(home, looked, now, running=facts(home, books).running)
+    if life == "never ran":
+        return None
+    opened = (one for one in books.incidents(opened=True) if one["subject"] != "settings")
+    wrong = (mistake, *(str(one["sentence"]) for one in opened))
+    at = stamp(looked) if looked else ""
+    return Standing(life, at, "", "", 0, False, (), (), (), wrong, mistake)
+
+
+def _looked_at(books: Books) -> datetime | None:
+    return books.beats().get("looked", (None, ""))[0]
 
 
 def _standing(home: Home, books: Books, told: Planned, now: datetime) -> Standing:
-    beats = books.beats()
-    looked = beats["looked"][0] if "looked" in beats else None
+    beats, looked = books.beats(), _looked_at(books)
     published = facts(home, books)
     slots = told.week.slots
     last = slots.last(now)

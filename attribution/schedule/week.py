@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from attribution.errors import Busy, SettingsError
 from attribution.paths import Home
 from attribution.schedule import plans as planning
-from attribution.schedule.alerts import Alerts, Teller, alerts
+from attribution.schedule.alerts import Alerts, Teller, alerts, still_told
 from attribution.schedule.books import Books
 from attribution.schedule.delivery import Deliveries, Mail
 from attribution.schedule.known import every_plan, forget_unplanned, watch_plans
@@ -51,9 +51,11 @@ class Runner:
             try:
                 planned, told = planning.planned(self._home), alerts(self._home)
             except SettingsError as error:
-                # The settings are being changed, or were changed for the worse: others go on.
+                # The settings are being changed, or were changed for the worse.
                 self._say(str(error))
+                tell_mistake(books, error, self._clock())
                 return False
+            books.close_incident("settings", self._clock())
             mail = Mail(self._home, demo=planned.demo)
             try:
                 self._work(books, planned, told, mail)
@@ -119,6 +121,22 @@ class Runner:
                 "still stands; `caretrace status` says why."
             )
             books.open_incident("refresh", sentence, now)
+
+
+def mistake_of(error: SettingsError) -> str:
+    """What a mistake of the settings means for the schedule, in one line."""
+    return f"Nothing is refreshed or sent by itself: {' '.join(str(error).split())}"
+
+
+def tell_mistake(books: Books, error: SettingsError, now: datetime) -> None:
+    """Open an incident for a mistake of the settings, and tell whom they still name."""
+    books.open_incident("settings", mistake_of(error), now)
+    mail = Mail(books.home_folder, demo=planning.is_demo(books.home_folder))
+    try:
+        Teller(still_told(books.home_folder), books, mail).tell(now)
+    finally:
+        mail.close()
+    books.beat("looked", now)
 
 
 def _refreshed(books: Books, now: datetime, *, silent: bool = False) -> None:
