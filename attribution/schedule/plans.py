@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,12 +10,15 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from attribution.errors import BadInput, SettingsError
+from attribution.metrics import KINDS
+from attribution.models import MODELS
 from attribution.outreach_settings import clock
 from attribution.outreach_ways import ADDRESS, typed
 from attribution.paths import Home
 from attribution.reports.catalog import REPORTS
 from attribution.schedule.slots import DAYS, Slots
-from attribution.told_settings import documents
+from attribution.told_settings import documents, nearest
+from attribution.ui.scope import PERIODS
 
 FILTERS = ("period", "from", "to", "kind", "model")
 _OURS = frozenset({"name", "from_file"})  # what a plan has beside its table
@@ -113,6 +116,10 @@ def planned(home: Home) -> Planned:
         for name, table in tables.items()
         if (plan := plan_of(name, table, problems, from_file=True)) is not None
     )
+    sources = document.get("sources", {})
+    problems += [
+        f"[reports.{plan.name}] {one}" for plan in plans for one in _unknown(plan, sources)
+    ]
     smtp = isinstance(outreach := document.get("outreach"), dict) and "smtp" in outreach
     problems += [
         f"[reports.{plan.name}] recipients need a mail server: add a table [outreach.smtp]"
@@ -155,10 +162,10 @@ def checked(home: Home, name: str, table: Mapping[str, Any]) -> Plan:
     listed = {key: [*value] if isinstance(value, tuple) else value for key, value in table.items()}
     plan = plan_of(name, listed, problems)
     if plan is not None:
-        problems += away(home, plan)
+        problems += _unknown(plan, documents(home)[0].get("sources", {})) + away(home, plan)
     if plan is None or problems:
         said = problems[0].removeprefix(f"[reports.{name}] ")
-        raise BadInput(f"{said[:1].upper()}{said[1:]}.")
+        raise BadInput(f"{said[:1].upper()}{said[1:]}{'' if said.endswith('?') else '.'}")
     return plan
 
 
@@ -166,15 +173,16 @@ def _wrong(plan: Plan) -> list[str]:
     """What is wrong with a plan whose settings have the right kinds."""
     found: list[str] = []
     if plan.report not in REPORTS:
-        return [f"report must be one of {', '.join(REPORTS)}"]
+        return [_one_of("report", plan.report, REPORTS)]
     which = REPORTS[plan.report]
     if plan.format not in which.formats:
-        found.append(f"format must be one of {', '.join(which.formats)}")
-    unheard = sorted(plan.filters.keys() - (set(which.filters) & set(FILTERS)))
-    found += [f"filters.{name} is no filter of this report" for name in unheard]
-    texts = (str, date)
-    if any(not isinstance(value, texts) for value in plan.filters.values()):
-        found.append("filters must be texts or days")
+        found.append(_one_of("format", plan.format, which.formats))
+    heard = set(which.filters) & set(FILTERS)
+    found += [
+        f"filters.{name} is no filter of this report{nearest(name, heard)}"
+        for name in sorted(plan.filters.keys() - heard)
+    ]
+    found += _filtered(plan.filters)
     if not plan.recipients and not plan.folder:
         found.append("recipients or folder must say where it goes")
     found += _addresses("recipients", plan.recipients)
@@ -191,6 +199,46 @@ def _wrong(plan: Plan) -> list[str]:
     if any(type(age) not in (int, float) or age <= 0 for age in ages):
         found.append("max_age_days must give days for each source, as surveys = 31")
     return found
+
+
+def _filtered(filters: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the values of filters: a report would take its defaults instead."""
+    found = [
+        _one_of(f"filters.{name}", filters[name], known)
+        for name, known in (("period", PERIODS), ("kind", KINDS), ("model", MODELS))
+        if name in filters and filters[name] not in list(known)
+    ]
+    for name in ("from", "to"):
+        if name in filters and not _is_day(filters[name]):
+            found.append(f"filters.{name} must be a day such as '2026-01-05'")
+        elif name in filters and filters.get("period") != "custom":
+            found.append(f"filters.{name} needs period = 'custom' beside it")
+    return found
+
+
+def _is_day(value: object) -> bool:
+    if not isinstance(value, str):
+        return type(value) is date  # a time of day is none
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _one_of(name: str, value: object, known: Iterable[str]) -> str:
+    every = list(known)
+    return f"{name} must be one of {', '.join(every)}{nearest(str(value), every)}"
+
+
+def _unknown(plan: Plan, sources: Any) -> list[str]:
+    """The sources that a plan names and the settings do not; they may tell of none at all."""
+    if not isinstance(sources, dict) or not sources:
+        return []
+    return [
+        f"max_age_days.{name} is no source{nearest(name, sources)}"
+        for name in sorted(plan.max_age_days.keys() - sources.keys())
+    ]
 
 
 def folder_of(home: Home, plan: Plan) -> Path:

@@ -1,0 +1,57 @@
+"""Plans of reports: what may stand in one, and what becomes of it when it is changed."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from attribution.errors import BadInput, SettingsError
+from attribution.roles import Reader
+from attribution.schedule.managing import Manager
+from attribution.schedule.plans import planned
+
+NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)  # a Friday
+ADMIN = Reader("Ada", frozenset({"admin"}))
+TABLE = {"report": "channels", "format": "csv", "folder": "."}
+CONFIG = '[reports.board]\nreport = "channels"\nfolder = "."\n'
+
+
+@pytest.fixture
+def manager(home):
+    home.config.write_text("")
+    return Manager(home, ADMIN, lambda: NOW)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ('filters = { period = "8w" }', "filters.period must be one of 4w, 13w"),
+        ('filters = { model = "markow" }', "did you mean markov?"),
+        ('filters = { kind = "bookd" }', "did you mean booked?"),
+        ('filters = { perod = "13w" }', "filters.perod is no filter of this report; did you mean"),
+        ("filters = { from = 2026-01-05 }", "filters.from needs period = 'custom'"),
+        ('filters = { period = "4w", to = 2026-01-05 }', "filters.to needs period = 'custom'"),
+        ('filters = { period = "custom", to = "Monday" }', "filters.to must be a day"),
+        ('filters = { period = "custom", to = 2026-01-05T07:00:00 }', "filters.to must be a day"),
+        (
+            "max_age_days = { survey = 31 }",
+            "max_age_days.survey is no source; did you mean surveys",
+        ),
+    ],
+)
+def test_a_value_that_a_report_would_not_hear_is_refused(home, setting, said):
+    sources = "[sources.surveys]\nkind = 'files'\n"
+    home.config.write_text(f"{CONFIG}{setting}\n{sources}")
+    with pytest.raises(SettingsError) as refused:
+        planned(home)
+    assert said in str(refused.value)
+    right = (
+        'filters = { period = "custom", from = 2026-01-05, to = "2026-03-29", model = "markov" }'
+    )
+    home.config.write_text(f"{CONFIG}{right}\nmax_age_days = {{ surveys = 31 }}\n{sources}")
+    assert planned(home).plans[0].filters["model"] == "markov"
+
+
+def test_a_value_that_a_report_would_not_hear_is_refused_on_the_page(manager):
+    with pytest.raises(BadInput, match=r"^Filters\.model must be .*; did you mean markov\?$"):
+        manager.save("board", TABLE | {"filters": {"model": "markow"}})
+    assert manager.known() == {}
