@@ -1,13 +1,17 @@
 """Plans of reports: what may stand in one, and what becomes of it when it is changed."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from attribution.errors import BadInput, SettingsError
 from attribution.roles import Reader
+from attribution.schedule.books import Books
+from attribution.schedule.delivery import Deliveries, Mail
+from attribution.schedule.known import every_plan
 from attribution.schedule.managing import Manager
 from attribution.schedule.plans import planned
+from attribution.schedule.sending import Sender
 
 NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)  # a Friday
 ADMIN = Reader("Ada", frozenset({"admin"}))
@@ -55,3 +59,47 @@ def test_a_value_that_a_report_would_not_hear_is_refused_on_the_page(manager):
     with pytest.raises(BadInput, match=r"^Filters\.model must be .*; did you mean markov\?$"):
         manager.save("board", TABLE | {"filters": {"model": "markow"}})
     assert manager.known() == {}
+
+
+def due(home, now):
+    """What a look at a moment finds due, of all that was ever."""
+    told = planned(home)
+    with Books(home) as books:
+        plans = every_plan(books, told, now)
+        deliveries = Deliveries(home, Mail(home, demo=True))
+        Sender(home, told.week, plans, books, deliveries).look(now)
+        return sorted(books.history()["key"])
+
+
+WEEK, HOUR = timedelta(weeks=1), timedelta(hours=1)
+
+
+@pytest.mark.parametrize("change", ['day = "thursday"', 'day = "26"'])
+def test_a_plan_of_the_file_that_is_changed_is_due_from_then_on(home, change):
+    home.config.write_text(CONFIG)
+    assert due(home, NOW) == []
+    assert due(home, NOW + WEEK) == ["board/2026-11-30"]
+    home.config.write_text(f"{CONFIG}{change}\n")  # which was yesterday
+    assert due(home, NOW + WEEK + HOUR) == ["board/2026-11-30"]
+    assert due(home, NOW + 5 * WEEK)[-1] in ("board/2026-12-31", "board/2026-12-26")
+
+
+def test_a_plan_of_the_file_that_is_put_back_is_due_from_then_on(home):
+    home.config.write_text(CONFIG)
+    assert due(home, NOW) == []
+    home.config.write_text("")
+    assert due(home, NOW + HOUR) == []
+    home.config.write_text(CONFIG)
+    assert due(home, NOW + 4 * WEEK) == []
+    assert due(home, NOW + 5 * WEEK) == ["board/2026-12-28"]
+
+
+def test_a_plan_of_the_page_that_is_changed_is_due_from_then_on(home, manager):
+    manager.save("board", TABLE)
+    assert due(home, NOW + WEEK) == ["board/2026-11-30"]
+    later = Manager(home, ADMIN, lambda: NOW + WEEK + HOUR)
+    later.save("board", TABLE | {"format": "xlsx"})
+    assert later.known()["board"][1] == NOW  # other files, at the same times
+    later.save("board", TABLE | {"day": "thursday"})
+    assert due(home, NOW + WEEK + HOUR) == ["board/2026-11-30"]
+    assert due(home, NOW + 2 * WEEK) == ["board/2026-11-30", "board/2026-12-10"]

@@ -22,6 +22,7 @@ from attribution.schedule.tables import (
     OPEN,
     PLAN,
     SEND,
+    SLOTS,
     Delivery,
     Send,
     send_of,
@@ -39,6 +40,20 @@ class Books(Incidents):
         row = {"name": name, "since": stamp(now), "actor": "caretrace.toml"}
         with self._write() as connection:
             connection.execute(upsert(PLAN).values(row).on_conflict_do_nothing())
+
+    def slots(self) -> dict[str, str]:
+        """When each plan was due, in words of its settings, when that was last noted."""
+        return {row["name"]: row["slots"] for row in self._rows(select(SLOTS))}
+
+    def note_slots(self, name: str, slots: str, since: datetime | None) -> None:
+        """Remember when a plan is due now; where that is another time, nothing before `since`."""
+        row = {"slots": slots}
+        with self._write() as connection:
+            statement = upsert(SLOTS).values(name=name, **row)
+            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
+            if since is not None:
+                moved = update(PLAN).where(PLAN.c.name == name).values(since=stamp(since))
+                connection.execute(moved)
 
     def keep_plan(self, name: str, told: Mapping[str, Any], actor: str, now: datetime) -> None:
         """Keep a plan that somebody made or changed on the page."""

@@ -11,10 +11,20 @@ Known = dict[str, tuple[Plan, datetime, str]]
 
 
 def every_plan(books: Books, planned: Planned, now: datetime) -> Known:
-    """Each plan of the configuration and of the page, since when it is known, and who holds it."""
+    """Each plan of the configuration and of the page, since when it is known, and who holds it.
+
+    One that is due at other times than before, or is there again, is known since now.
+    """
     for plan in planned.plans:
         books.note_plan(plan.name, now)
-    return known_plans(books, planned)
+    found, before = known_plans(books, planned), books.slots()
+    zone = planned.week.timezone
+    due = {name: f"{plan.day} {plan.time} {zone}" for name, (plan, *_) in found.items()}
+    gone = dict.fromkeys(before.keys() - due.keys() - unread_plans(books).keys(), "")
+    changed = {name: slots for name, slots in (due | gone).items() if before.get(name) != slots}
+    for name, slots in changed.items():
+        books.note_slots(name, slots, now if name in before else None)
+    return known_plans(books, planned) if changed else found
 
 
 def known_plans(books: Books, planned: Planned) -> Known:

@@ -67,6 +67,7 @@ class Manager:
         self._record(name, "saved", plan)
         with Books(self._home) as books:
             books.keep_plan(name, plan.told(), self._reader.name, self._clock())
+            every_plan(books, planning.planned(self._home), self._clock())
         return plan
 
     def remove(self, name: str) -> None:

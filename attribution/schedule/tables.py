@@ -21,6 +21,12 @@ PLAN = Table(  # those made on the page; those of the configuration are noted by
     *texts("actor"),
     Column("held_by", Text, nullable=False, default=""),
 )
+SLOTS = Table(  # when each plan was due when it was last looked at; "": nobody planned it
+    "report_slots",
+    METADATA,
+    *keys("name"),
+    *texts("slots"),
+)
 SEND = Table(
     "report_send",
     METADATA,
