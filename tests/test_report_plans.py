@@ -98,8 +98,17 @@ def test_a_plan_of_the_page_that_is_changed_is_due_from_then_on(home, manager):
     manager.save("board", TABLE)
     assert due(home, NOW + WEEK) == ["board/2026-11-30"]
     later = Manager(home, ADMIN, lambda: NOW + WEEK + HOUR)
-    later.save("board", TABLE | {"format": "xlsx"})
+    later.save("board", TABLE | {"format": "xlsx"}, change=True)
     assert later.known()["board"][1] == NOW  # other files, at the same times
-    later.save("board", TABLE | {"day": "thursday"})
+    later.save("board", TABLE | {"day": "thursday"}, change=True)
     assert due(home, NOW + WEEK + HOUR) == ["board/2026-11-30"]
     assert due(home, NOW + 2 * WEEK) == ["board/2026-11-30", "board/2026-12-10"]
+
+
+def test_a_new_plan_takes_no_name_of_another(manager):
+    manager.save("board", TABLE)
+    with pytest.raises(BadInput, match="There is a report board already"):
+        manager.save("board", TABLE | {"format": "xlsx"})
+    assert manager.known()["board"][0].format == "csv"
+    manager.save("board", TABLE | {"format": "xlsx"}, change=True)
+    assert manager.known()["board"][0].format == "xlsx"

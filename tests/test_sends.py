@@ -365,7 +365,7 @@ def test_a_preview_is_of_the_plan_and_the_data_as_they_are_now(published, home, 
     assert shown()
     at.run()
     assert shown()
-    Manager(home, ADMIN, lambda: NOW).save("board", TABLE | {"format": "xlsx"})
+    Manager(home, ADMIN, lambda: NOW).save("board", TABLE | {"format": "xlsx"}, change=True)
     at.run()
     assert not shown()
     at.button(key="report_look").click().run()

@@ -60,10 +60,15 @@ class Manager:
             at = books.beats().get("looked")
         return at[0] if at else None
 
-    def save(self, name: str, table: Mapping[str, Any]) -> Plan:
-        """Add a plan, or change one that was made here."""
+    def save(self, name: str, table: Mapping[str, Any], *, change: bool = False) -> Plan:
+        """Add a plan, or with `change` change one that was made here."""
         plan = checked(self._home, name, table)
         self._not_of_file(name)
+        if not change and name in self.known():
+            raise BadInput(
+                f"There is a report {name} already. Choose it to change it, or give this one "
+                "another name."
+            )
         self._record(name, "saved", plan)
         with Books(self._home) as books:
             books.keep_plan(name, plan.told(), self._reader.name, self._clock())

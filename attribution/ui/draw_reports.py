@@ -144,11 +144,11 @@ def form(mine: Manager, known: Known) -> None:
         with st.form(f"report_plan_{old}", border=False):
             table, name = _fields(plan, which.name, old)
             if st.form_submit_button("Save", type="primary", icon=":material/save:"):
-                _try(lambda: _save(mine, name, table))
+                _try(lambda: _save(mine, name, table, change=bool(old)))
 
 
-def _save(mine: Manager, name: str, table: Mapping[str, Any]) -> None:
-    mine.save(name, table)
+def _save(mine: Manager, name: str, table: Mapping[str, Any], *, change: bool) -> None:
+    mine.save(name, table, change=change)
     st.session_state[_SAID] = f"{name} is planned."
     st.rerun()
 
