@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from attribution.cli import main
 from attribution.errors import BadInput, SettingsError
 from attribution.roles import Reader
 from attribution.schedule.books import Books
@@ -112,3 +113,13 @@ def test_a_new_plan_takes_no_name_of_another(manager):
     assert manager.known()["board"][0].format == "csv"
     manager.save("board", TABLE | {"format": "xlsx"}, change=True)
     assert manager.known()["board"][0].format == "xlsx"
+
+
+def test_the_unit_may_write_the_folders_of_the_page_too(home, manager, tmp_path, capfd):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    home.config.write_text(CONFIG.replace('"."', f'"{tmp_path / "one"}"'))
+    manager.save("page", TABLE | {"folder": str(tmp_path / "two")})
+    assert main(["schedule", "--print", "systemd"]) == 0
+    paths = f'ReadWritePaths="{home.folder}" "{tmp_path / "one"}" "{tmp_path / "two"}"\n'
+    assert paths in capfd.readouterr().out

@@ -71,9 +71,10 @@ def _schedule(options: argparse.Namespace) -> int:
 
 def _folders(home: Home) -> list[Path]:
     """The folders that reports are put into, as far as they are outside of the home folder."""
+    from attribution.schedule.known import plans_of
     from attribution.schedule.plans import folder_of, planned
 
-    plans = planned(home).plans if home.config.is_file() else ()
+    plans = plans_of(home, planned(home)) if home.config.is_file() else ()
     found = dict.fromkeys(folder_of(home, plan).resolve() for plan in plans if plan.folder)
     return [path for path in found if not path.is_relative_to(home.folder)]
 

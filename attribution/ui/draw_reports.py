@@ -229,7 +229,8 @@ def _folder(plan: Plan, old: str | None) -> str:
         plan.folder,
         key=f"report_field_folder_{old}",
         placeholder="None",
-        help="On the computer that runs the schedule; instead of addresses, or beside them.",
+        help="On the computer that runs the schedule; instead of addresses, or beside them. Where "
+        "systemd runs it, print its unit again: it may write no folder that it does not name.",
     )
 
 
