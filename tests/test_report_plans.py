@@ -121,5 +121,6 @@ def test_the_unit_may_write_the_folders_of_the_page_too(home, manager, tmp_path,
     home.config.write_text(CONFIG.replace('"."', f'"{tmp_path / "one"}"'))
     manager.save("page", TABLE | {"folder": str(tmp_path / "two")})
     assert main(["schedule", "--print", "systemd"]) == 0
-    paths = f'ReadWritePaths="{home.folder}" "{tmp_path / "one"}" "{tmp_path / "two"}"\n'
+    # One that is away does not keep it from starting.
+    paths = f'ReadWritePaths="{home.folder}" "-{tmp_path / "one"}" "-{tmp_path / "two"}"\n'
     assert paths in capfd.readouterr().out

@@ -16,7 +16,9 @@ def unit(home: Home, folders: Iterable[Path]) -> str:
 
     `folders` are those that reports are put into.
     """
-    paths = " ".join(f'"{_escaped(str(path))}"' for path in (home.folder, *folders))
+    # Without the minus sign a folder that is away would keep the schedule from starting.
+    named = (str(home.folder), *(f"-{folder}" for folder in folders))
+    paths = " ".join(f'"{_escaped(path)}"' for path in named)
     return f"""\
 # /etc/systemd/system/caretrace-schedule.service
 # sudo systemctl daemon-reload && sudo systemctl enable --now caretrace-schedule
