@@ -124,3 +124,11 @@ def test_the_unit_may_write_the_folders_of_the_page_too(home, manager, tmp_path,
     # One that is away does not keep it from starting.
     paths = f'ReadWritePaths="{home.folder}" "-{tmp_path / "one"}" "-{tmp_path / "two"}"\n'
     assert paths in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("to", [{"owner": "a@b.example"}, {"recipients": ["a@b.example"]}])
+def test_a_plan_of_the_page_that_mails_somebody_needs_a_mail_server(home, manager, to):
+    with pytest.raises(BadInput, match=r"needs? a mail server"):
+        manager.save("board", TABLE | to)
+    home.config.write_text('[outreach.smtp]\nhost = "127.0.0.1"\nsender = "x@b.example"\n')
+    assert manager.save("board", TABLE | to).name == "board"

@@ -17,6 +17,7 @@ from attribution.schedule.known import every_plan, forget_unplanned, watch_plans
 from attribution.schedule.plans import planned
 from attribution.schedule.probing import probes
 from attribution.schedule.sending import Sender
+from attribution.schedule.standing import standing
 from attribution.settings import load
 
 NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
@@ -278,3 +279,40 @@ def test_a_mistake_that_nothing_starts_with_is_told_where_a_schedule_was_in_use(
     ((title, body),) = heard
     assert title == "caretrace: the settings have a mistake"
     assert "caretrace.toml is not valid TOML" in body
+
+
+def test_an_alert_that_does_not_reach_somebody_is_shown_until_it_does(home, monkeypatch):
+    class Opened:
+        def notify(self, **_):
+            return taken[0]
+
+    taken = [False]
+    monkeypatch.setattr(alerts, "channel", lambda *_: Opened())
+    home.config.write_text("")
+    whom = Alerts(("ops@harbor.example",), ("jsons://hooks.example/canary",))
+    home.current.write_text("1")
+    with Books(home) as books:
+        books.beat("looked", NOW)
+    tell(home, whom)
+    found = standing(home, NOW)
+    assert not found.well
+    assert found.untold == (
+        "ops@harbor.example: There is no [outreach.smtp] table, so no e-mail can be sent; "
+        "CARETRACE_ALERTS_URLS 1: it did not take it"
+    )
+    assert any("Alerts did not reach ops@harbor.example" in one for one in found.sentences())
+    taken[0] = True
+    with SmtpServer() as server:
+        home.config.write_text(SMTP.format(port=server.port))
+        tell(home, whom, NOW + HOUR)
+    with Books(home) as books:
+        books.close_incident("refresh", NOW)
+    found = standing(home, NOW)
+    assert (found.untold, found.well) == ("", True)
+
+
+def test_the_doctor_says_where_an_owner_cannot_be_told(home):
+    home.config.write_text(f'{FILED}owner = "ann@harbor.example"\n')
+    assert [said for what, fine, said in probes(home) if what == "reports by e-mail"] == [
+        "There is no [outreach.smtp] table, so no e-mail can be sent."
+    ]

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from attribution.errors import BadInput, SettingsError
+from attribution.errors import told as told_of
 from attribution.outreach_ways import ADDRESS, typed
 from attribution.paths import Home
 from attribution.schedule.books import Books
@@ -23,6 +24,7 @@ from attribution.schedule.letter import alert_letter
 from attribution.told_settings import documents
 
 VARIABLE = "CARETRACE_ALERTS_URLS"
+UNTOLD = "untold"  # in the books: who could not be told when it was last tried
 _TOLD_WITHIN = timedelta(days=7)  # nobody wants to hear of it later
 
 
@@ -130,15 +132,34 @@ def title_of(subject: str) -> str:
     }.get(kind, subject)
 
 
+def _name(whom: str) -> str:
+    """Who is told, as a person says it: an address of a webhook is a secret."""
+    return f"{VARIABLE} {whom.removeprefix('url ')}" if whom.startswith("url ") else whom
+
+
 class Teller:
     """Tells of incidents, each to each once; what could not be told is told the next time."""
 
     def __init__(self, settings: Alerts, books: Books, mail: Mail) -> None:
         self._settings, self._books, self._mail = settings, books, mail
-        self._dead: set[str] = set()
+        self._dead: dict[str, str] = {}  # whoever cannot be told now, and why
 
     def tell(self, now: datetime) -> None:
-        """Tell whoever does not know yet of what opened and of what closed."""
+        """Tell whoever does not know yet of what opened and of what closed.
+
+        Who could not be told is in the books, for whoever looks.
+        """
+        self._tell(now)
+        failed = "; ".join(
+            f"{_name(one)}: {why.rstrip('.')}" for one, why in sorted(self._dead.items())
+        )
+        before = self._books.beats().get(UNTOLD, (now, ""))[1]
+        if failed and failed != before:
+            self._books.beat(UNTOLD, now, failed)
+        elif before and not failed:
+            self._books.unbeat(UNTOLD)
+
+    def _tell(self, now: datetime) -> None:
         for one in reversed(self._books.incidents()):
             if now - datetime.fromisoformat(one["closed_at"] or one["opened_at"]) > _TOLD_WITHIN:
                 continue
@@ -175,15 +196,16 @@ class Teller:
             if whom.startswith("url "):
                 place = int(whom.removeprefix("url "))
                 sent = channel(self._settings.urls[place - 1], place).notify(title=title, body=text)
-                done = bool(sent)
+                done, why = bool(sent), "it did not take it"
             else:
                 self._mail.ready()
                 letter = alert_letter(self._mail.smtp, whom, title, text, now)
+                fate = self._mail.post(whom, letter)
                 # One that is in doubt counts as told: it is better than twice.
-                done = self._mail.post(whom, letter).state in ("sent", "in_doubt")
-        except Exception:
+                done, why = fate.state in ("sent", "in_doubt"), fate.reason
+        except Exception as error:
             # Whatever one way trips over must not keep the others from being told.
-            done = False
+            done, why = False, told_of(error)
         if not done:
-            self._dead.add(whom)
+            self._dead[whom] = why
         return done

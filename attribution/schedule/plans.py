@@ -22,6 +22,7 @@ from attribution.ui.scope import PERIODS
 
 FILTERS = ("period", "from", "to", "kind", "model")
 _OURS = frozenset({"name", "from_file"})  # what a plan has beside its table
+_NO_SERVER = "a mail server: add a table [outreach.smtp]"
 _TIME = "must be a time such as '06:30'"
 
 
@@ -120,11 +121,10 @@ def planned(home: Home) -> Planned:
     problems += [
         f"[reports.{plan.name}] {one}" for plan in plans for one in _unknown(plan, sources)
     ]
-    smtp = isinstance(outreach := document.get("outreach"), dict) and "smtp" in outreach
     problems += [
-        f"[reports.{plan.name}] recipients need a mail server: add a table [outreach.smtp]"
+        f"[reports.{plan.name}] recipients need {_NO_SERVER}"
         for plan in plans
-        if plan.recipients and not smtp
+        if plan.recipients and not _has_server(document)
     ]
     if problems:
         lines = "\n".join(f"  - {problem}" for problem in problems)
@@ -162,7 +162,12 @@ def checked(home: Home, name: str, table: Mapping[str, Any]) -> Plan:
     listed = {key: [*value] if isinstance(value, tuple) else value for key, value in table.items()}
     plan = plan_of(name, listed, problems)
     if plan is not None:
-        problems += _unknown(plan, documents(home)[0].get("sources", {})) + away(home, plan)
+        document, _ = documents(home)
+        problems += _unknown(plan, document.get("sources", {})) + away(home, plan)
+        mailed = (("recipients need", plan.recipients), ("owner needs", plan.owner))
+        problems += [
+            f"{said} {_NO_SERVER}" for said, to in mailed if to and not _has_server(document)
+        ]
     if plan is None or problems:
         said = problems[0].removeprefix(f"[reports.{name}] ")
         raise BadInput(f"{said[:1].upper()}{said[1:]}{'' if said.endswith('?') else '.'}")
@@ -244,6 +249,10 @@ def _unknown(plan: Plan, sources: Any) -> list[str]:
 def folder_of(home: Home, plan: Plan) -> Path:
     """The folder that a plan's files are put into; one that is not absolute is of the home."""
     return home.folder / Path(plan.folder).expanduser()
+
+
+def _has_server(document: Mapping[str, Any]) -> bool:
+    return isinstance(outreach := document.get("outreach"), dict) and "smtp" in outreach
 
 
 def away(home: Home, plan: Plan) -> list[str]:

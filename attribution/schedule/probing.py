@@ -19,9 +19,10 @@ def probes(home: Home) -> Iterator[tuple[str, bool, str]]:
         return
     if told.plans:
         yield "reports", True, f"{len(told.plans)} are planned in {home.config.name}."
-    for plan in plans_of(home, told):
+    plans = plans_of(home, told)
+    for plan in plans:
         yield from ((f"report {plan.name}", False, f"its {said}.") for said in away(home, plan))
-    if any(plan.recipients for plan in told.plans) or whom.to:
+    if any(plan.recipients or plan.owner for plan in plans) or whom.to:
         yield "reports by e-mail", *_mail(home, demo=told.demo)
     for place, url in enumerate(whom.urls, start=1):
         try:
@@ -30,7 +31,7 @@ def probes(home: Home) -> Iterator[tuple[str, bool, str]]:
             yield f"alerts {place}", False, str(error)
         else:
             yield f"alerts {place}", True, "Apprise knows the address; nothing was sent to it."
-    if told.plans and not (whom.to or whom.urls or all(plan.owner for plan in told.plans)):
+    if plans and not (whom.to or whom.urls or all(plan.owner for plan in plans)):
         sentence = (
             "nobody is told when a report is held or fails: add [alerts] to = or an owner for each."
         )

@@ -12,6 +12,7 @@ from typing import Literal
 from attribution.errors import SettingsError
 from attribution.local_time import local
 from attribution.paths import Home
+from attribution.schedule.alerts import UNTOLD
 from attribution.schedule.books import Books
 from attribution.schedule.facts import facts
 from attribution.schedule.gate import late_sources
@@ -47,7 +48,8 @@ class Standing:
     `tries` are the refreshes that were begun for the week whose refresh was due at `last_due`;
     `missed` says that it did not run though the schedule was in use. `late` are the sources that it
     has not read since. `wrong` are the sentences of incidents that are open; `mistake` is that of
-    the settings, with which nothing runs, and is the first of them.
+    the settings, with which nothing runs, and is the first of them. `untold` says whom alerts do
+    not reach.
     """
 
     life: Life
@@ -61,6 +63,7 @@ class Standing:
     reports: tuple[Report, ...]
     wrong: tuple[str, ...]
     mistake: str = ""
+    untold: str = ""
 
     @property
     def alive(self) -> bool:
@@ -70,7 +73,8 @@ class Standing:
     @property
     def well(self) -> bool:
         """Whether nobody needs to do anything."""
-        return self.life not in ("hangs", "does not run") and not (self.missed or self.wrong)
+        trouble = self.missed or self.wrong or self.untold
+        return self.life not in ("hangs", "does not run") and not trouble
 
     def sentences(self) -> Iterator[str]:
         """The same to a person."""
@@ -82,6 +86,8 @@ class Standing:
         for report in self.reports:
             yield f"  Report {report.name}: {_became(report)}next on {local(report.next_due)}."
         yield from (f"  Wrong: {sentence}" for sentence in self.wrong)
+        if self.untold:
+            yield f"  Alerts did not reach {self.untold}."
 
 
 def standing(home: Home, now: datetime) -> Standing | None:
@@ -107,7 +113,12 @@ def _mistaken(home: Home, books: Books, mistake: str, now: datetime) -> Standing
     opened = (one for one in books.incidents(opened=True) if one["subject"] != "settings")
     wrong = (mistake, *(str(one["sentence"]) for one in opened))
     at = stamp(looked) if looked else ""
-    return Standing(life, at, "", "", 0, False, (), (), (), wrong, mistake)
+    untold = _untold(books)
+    return Standing(life, at, "", "", 0, False, (), (), (), wrong, mistake, untold)
+
+
+def _untold(books: Books) -> str:
+    return books.beats().get(UNTOLD, (None, ""))[1]
 
 
 def _looked_at(books: Books) -> datetime | None:
@@ -135,6 +146,7 @@ def _standing(home: Home, books: Books, told: Planned, now: datetime) -> Standin
         late,
         tuple(_reports(books, told, now)),
         tuple(str(one["sentence"]) for one in books.incidents(opened=True)),
+        untold=_untold(books),
     )
 
 
