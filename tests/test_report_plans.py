@@ -67,7 +67,7 @@ def due(home, now):
     told = planned(home)
     with Books(home) as books:
         plans = every_plan(books, told, now)
-        deliveries = Deliveries(home, Mail(home, demo=True))
+        deliveries = Deliveries(home, Mail(home, demo=True), told.week.zone)
         Sender(home, told.week, plans, books, deliveries).look(now)
         return sorted(books.history()["key"])
 

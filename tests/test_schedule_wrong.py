@@ -85,7 +85,7 @@ def test_what_was_wrong_with_refreshes_ends_where_something_else_does_them(lived
 def look(home, books, now=NOW):
     """What the schedule does with reports at one moment; nothing is published."""
     told = planned(home)
-    deliveries = Deliveries(home, Mail(home, demo=True))
+    deliveries = Deliveries(home, Mail(home, demo=True), told.week.zone)
     Sender(home, told.week, every_plan(books, told, now), books, deliveries).look(now)
 
 

@@ -203,6 +203,18 @@ def test_what_is_empty_or_does_not_add_up_does_not_leave(home, server, monkeypat
     assert [one["subject"] for one in manager.incidents()] == ["failed board"]
 
 
+def test_the_day_of_a_report_is_that_of_the_schedule(home, server, manager):
+    with home.config.open("a") as config:
+        config.write('[schedule]\ntimezone = "America/Los_Angeles"\n')
+    friday = datetime(2026, 11, 28, 2, tzinfo=UTC)  # 18:00 there
+    at_six = Manager(home, ADMIN, lambda: friday)
+    at_six.save("board", TABLE)
+    server.fail("550 5.1.1 no such mailbox", on="RCPT")
+    assert at_six.send_now("board").state == "failed"
+    assert [message["Subject"][-16:] for message in server.messages()] == ["27 November 2026"]
+    assert at_six.incidents()[0]["sentence"].startswith("Report board of 27 November 2026 failed")
+
+
 def test_a_mailbox_that_is_not_there_fails_one_and_not_the_other(server, manager):
     server.fail("550 5.1.1 no such mailbox", on="RCPT")
     manager.save("board", TABLE)
@@ -265,7 +277,7 @@ def test_whoever_holds_all_sends_holds_reports_too(home, manager, server):
     with Books(home) as books:
         books.due("board/x", "board", NOW, NOW)
         mail = Mail(home, demo=True)
-        Sender(home, week, {}, books, Deliveries(home, mail), render=told).look(NOW)
+        Sender(home, week, {}, books, Deliveries(home, mail, week.zone), render=told).look(NOW)
         assert books.send("board/x").reason == "All sends are held: An audit."
     assert server.taken == []
 

@@ -3,6 +3,7 @@
 import os
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from attribution import audit
 from attribution.errors import BadInput, CaretraceError, SettingsError
@@ -67,8 +68,9 @@ class Mail:
 class Deliveries:
     """The deliveries of sends, gone on with as far as that is possible now."""
 
-    def __init__(self, home: Home, mail: Mail) -> None:
-        self._home, self._mail = home, mail
+    def __init__(self, home: Home, mail: Mail, zone: ZoneInfo) -> None:
+        """`zone` is that of the schedule: its days stand in subjects."""
+        self._home, self._mail, self._zone = home, mail, zone
         self._unreachable = ""
 
     def go_on(self, books: Books, send: Send, now: datetime, *, over: bool) -> str | None:
@@ -130,9 +132,8 @@ class Deliveries:
             return
         self._mail.ready()
         books.close_incident("mail", now)
-        message = report_letter(
-            self._mail.smtp, send.key, one.place, (send.file_name, content), send.manifest, now
-        )
+        file, at = (send.file_name, content), now.astimezone(self._zone)
+        message = report_letter(self._mail.smtp, send.key, one.place, file, send.manifest, at)
         # Before the first byte leaves it is written down, durably, that it may have.
         if not books.deliver(one, "sending", now, of="waiting", tries=one.tries + 1):
             return

@@ -36,7 +36,8 @@ def report_letter(
 ) -> bytes:
     """A report and its manifest as one message to one address.
 
-    Its Message-ID is made of the send and the address: the same whenever it is made.
+    Its subject has the day of `at` in its own zone. Its Message-ID is made of the send and the
+    address: the same whenever it is made.
     """
     name, content = file
     late = "LATE DATA: " if manifest.get("banner") else ""

@@ -154,7 +154,7 @@ class Manager:
                     planned.week,
                     every_plan(books, planned, now),
                     books,
-                    Deliveries(self._home, mail),
+                    Deliveries(self._home, mail, planned.week.zone),
                 )
                 sender.only(key, now)
             finally:

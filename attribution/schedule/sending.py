@@ -145,7 +145,7 @@ class Sender:
         else:
             self._books.move(send.key, "held", now, of=("held",), reason=verdict.reason)
             if not known.running:  # what a refresh is about to bring is nobody's trouble
-                sentence = f"{_of(send)} is held: {verdict.reason}"
+                sentence = f"{self._of(send)} is held: {verdict.reason}"
                 self._books.open_incident(f"held {send.name}", sentence, now, plan.owner)
 
     def _make(self, plan: Plan, send: Send, generation: int, banner: str, now: datetime) -> str:
@@ -206,9 +206,12 @@ class Sender:
 
     def _fail(self, send: Send, owner: str, reason: str, now: datetime) -> None:
         self._books.close_incident(f"held {send.name}", now, silent=True)
-        sentence = f"{_of(send)} failed: {reason}"
+        sentence = f"{self._of(send)} failed: {reason}"
         self._books.open_incident(f"failed {send.name}", sentence, now, owner)
         self._books.move(send.key, "failed", now, reason=reason)
+
+    def _of(self, send: Send) -> str:
+        return f"Report {send.name} of {send.due.astimezone(self._week.zone):%-d %B %Y}"
 
 
 def send_key(name: str, due: datetime, zone: ZoneInfo) -> str:
@@ -224,7 +227,3 @@ def folder_of_send(home: Home, key: str) -> Path:
 def file_of(home: Home, key: str, file_name: str) -> Path:
     """Where the file of a send is kept."""
     return folder_of_send(home, key) / file_name
-
-
-def _of(send: Send) -> str:
-    return f"Report {send.name} of {send.due:%-d %B %Y}"

@@ -73,7 +73,7 @@ class Runner:
         plans = every_plan(books, planned, now)
         watch_plans(books, planned, now)
         forget_unplanned(books, plans, now)
-        deliveries = Deliveries(self._home, mail)
+        deliveries = Deliveries(self._home, mail, planned.week.zone)
         sender = self._sender(self._home, planned.week, plans, books, deliveries)
         try:
             with only_sender(self._home):
