@@ -316,3 +316,20 @@ def test_the_doctor_says_where_an_owner_cannot_be_told(home):
     assert [said for what, fine, said in probes(home) if what == "reports by e-mail"] == [
         "There is no [outreach.smtp] table, so no e-mail can be sent."
     ]
+
+
+def test_a_refresh_by_hand_is_no_try_of_the_week(lived):
+    """Also where there is only one: what it did not bring is brought after it."""
+    only_one = 'time = "02:30"\nretry_minutes = 0'
+    slot = weeks.AUTUMN + 7 * DAY + 1.5 * HOUR
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weeks, "CONFIG", weeks.CONFIG.replace('time = "02:30"', only_one, 1))
+        lived.at([weeks.AUTUMN])
+        with patch.context() as busy:
+            busy.setattr(lived, "_refresh", lambda: 75)
+            lived.at([slot, slot + 2 * HOUR])
+        assert not standing(lived.home, slot + 2 * HOUR).missed
+        before = lived.refreshes
+        lived.at([slot + 3 * HOUR])
+    assert lived.refreshes == before + 1
+    assert incidents(lived.home, "schedule") == []

@@ -131,7 +131,8 @@ def _standing(home: Home, books: Books, told: Planned, now: datetime) -> Standin
     slots = told.week.slots
     last = slots.last(now)
     tried = beats.get("refresh", (now, ""))[1]
-    tries = int(tried.partition(" ")[2]) if tried.startswith(stamp(last)) else 0
+    begun = tried.startswith(stamp(last))
+    tries = int(tried.partition(" ")[2]) if begun else 0
     # A week that was over before the schedule was first used has missed nothing.
     due = told.week.refresh and looked is not None
     late = late_sources(published, last, now, {}) if due else ()
@@ -141,7 +142,7 @@ def _standing(home: Home, books: Books, told: Planned, now: datetime) -> Standin
         stamp(slots.next(now)) if told.week.refresh else "",
         stamp(last) if told.week.refresh else "",
         tries,
-        due and bool(late) and not tries and now - last > MISSED_AFTER,
+        due and bool(late) and not begun and now - last > MISSED_AFTER,
         tuple(sorted(published.loaded)),
         late,
         tuple(_reports(books, told, now)),

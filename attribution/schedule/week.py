@@ -92,10 +92,11 @@ class Runner:
             return
         beats = books.beats()
         tried_at, tried = beats.get("refresh", (now, ""))
-        tries = int(tried.partition(" ")[2]) if tried.startswith(stamp(slot)) else 0
+        begun = tried.startswith(stamp(slot))
+        tries = int(tried.partition(" ")[2]) if begun else 0
         if tries and (not week.retry_minutes or now < tried_at + week.wait(tries)):
             return
-        if beats and not tries and now - slot > MISSED_AFTER:
+        if beats and not begun and now - slot > MISSED_AFTER:
             sentence = f"The refresh of {slot:%-d %B %Y, %H:%M} UTC did not run when it was due."
             books.open_incident("schedule", sentence, now)
         # Before it begins, so that one which takes this process with it is not begun at once again.
@@ -105,6 +106,8 @@ class Runner:
         except Stopped:
             books.unbeat("refresh")
             raise
+        if code == BUSY:  # that of somebody else is no try of the week's
+            books.beat("refresh", self._clock(), f"{stamp(slot)} {tries}")
         self._note(books, code, now)
 
     def _note(self, books: Books, code: int, began: datetime) -> None:
