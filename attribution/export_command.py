@@ -11,6 +11,7 @@ from attribution.terminal import day, home_folder, note, say
 
 _REPORTS = ("channels", "service-lines", "reactivation", "board")  # of the catalogue
 _MESSAGES = ("engagement", "education")  # reports of messages
+_OF_PATIENTS = ("age_band", "zip3", "lapse", "months_silent", "response", "condition")
 
 
 def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -62,6 +63,7 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def _export(options: argparse.Namespace) -> int:
     _check_out(options)
+    _check_patients(options)
     asked = {
         "model": options.model,
         "kind": options.kind,
@@ -153,8 +155,8 @@ def _in_common(options: argparse.Namespace) -> dict[str, list[str]]:
         raise BadInput(f"A cohort is of patients, of all data. Leave --{given[0]} out.")
     if options.format != "csv":
         raise BadInput("The cohort report is written as CSV. Leave --format out.")
-    names = ("service_line", "location", "age_band", "zip3", "lapse", "months_silent", "response")
-    return {name: getattr(options, name) for name in (*names, "condition")}
+    names = ("service_line", "location", *_OF_PATIENTS)
+    return {name: getattr(options, name) for name in names}
 
 
 def _check_whole(options: argparse.Namespace) -> None:
@@ -168,6 +170,14 @@ def _check_whole(options: argparse.Namespace) -> None:
         )
     if options.format != "csv":
         raise BadInput("The forecast report is written as CSV. Leave --format out.")
+
+
+def _check_patients(options: argparse.Namespace) -> None:
+    """What patients have in common narrows the cohort report: no other must be taken for less."""
+    if options.report == "cohorts":
+        return
+    if given := [name.replace("_", "-") for name in _OF_PATIENTS if getattr(options, name)]:
+        raise BadInput(f"Only the cohort report is of some patients. Leave --{given[0]} out.")
 
 
 def _check_out(options: argparse.Namespace) -> None:
