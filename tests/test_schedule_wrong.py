@@ -18,6 +18,7 @@ from attribution.schedule.plans import planned
 from attribution.schedule.probing import probes
 from attribution.schedule.sending import Sender
 from attribution.schedule.standing import standing
+from attribution.schedule.week import watch_mail
 from attribution.settings import load
 
 NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
@@ -333,3 +334,20 @@ def test_a_refresh_by_hand_is_no_try_of_the_week(lived):
         lived.at([slot + 3 * HOUR])
     assert lived.refreshes == before + 1
     assert incidents(lived.home, "schedule") == []
+
+
+def test_the_mail_server_is_well_again_though_nothing_is_to_be_mailed(home):
+    with Books(home) as books:
+        books.open_incident("mail", "It does not answer.", NOW)
+
+        def watched():
+            mail = Mail(home, demo=True)
+            watch_mail(books, mail, NOW)
+            mail.close()
+            return [one["closed_at"] is not None for one in incidents(home, "mail")]
+
+        home.config.write_text(SMTP.format(port=1))
+        assert watched() == [False]
+        with SmtpServer() as server:
+            home.config.write_text(SMTP.format(port=server.port))
+            assert watched() == [True]

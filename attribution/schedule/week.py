@@ -5,6 +5,7 @@ was asked last, or what was cut off in between.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from attribution.errors import Busy, SettingsError
@@ -18,6 +19,7 @@ from attribution.schedule.plans import Planned, Week
 from attribution.schedule.pruning import prune
 from attribution.schedule.sending import Sender, only_sender
 from attribution.schedule.tables import stamp
+from outreach.ways import CannotSend
 
 MISSED_AFTER = timedelta(hours=1)
 BUSY = Busy.exit_code
@@ -70,6 +72,7 @@ class Runner:
             _refreshed(books, self._clock(), silent=True)  # something else does it now
         now = self._clock()
         watch_sources(books, now)
+        watch_mail(books, mail, now)
         plans = every_plan(books, planned, now)
         watch_plans(books, planned, now)
         forget_unplanned(books, plans, now)
@@ -146,6 +149,14 @@ def _refreshed(books: Books, now: datetime, *, silent: bool = False) -> None:
     """Close what was wrong with the week's refresh, whichever try or person brought it."""
     for subject in ("refresh", "schedule"):
         books.close_incident(subject, now, silent=silent)
+
+
+def watch_mail(books: Books, mail: Mail, now: datetime) -> None:
+    """Close the incident of the mail server where it takes us again, whatever is to be mailed."""
+    if any(one["subject"] == "mail" for one in books.incidents(opened=True)):
+        with suppress(CannotSend):
+            mail.ready()
+            books.close_incident("mail", now)
 
 
 def watch_sources(books: Books, now: datetime) -> None:
