@@ -335,13 +335,6 @@ def test_the_command_line_writes_what_the_page_shows_and_writes_it_down(
     assert "60-74" in entry["detail"]
 
 
-@pytest.mark.parametrize("report", ["channels", "journeys", "experience", "forecast", "education"])
-@pytest.mark.parametrize("option", ["zip3", "age-band", "lapse", "months-silent", "condition"])
-def test_no_other_report_is_narrowed_by_what_patients_have_in_common(report, option, capfd):
-    assert cli.main(["export", report, f"--{option}", "600"]) == 2
-    assert f"Leave --{option} out" in capfd.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("given_", "said"),
     [

@@ -263,3 +263,10 @@ def test_a_report_does_not_fail_over_the_settings(tmp_path):
     ):
         home.config.write_text(said)
         assert organisation(home) == told
+
+
+@pytest.mark.parametrize("report", ["channels", "journeys", "experience", "forecast", "education"])
+@pytest.mark.parametrize("option", ["zip3", "age-band", "lapse", "months-silent", "condition"])
+def test_no_other_report_is_narrowed_by_what_patients_have_in_common(report, option, capfd):
+    assert main(["export", report, f"--{option}", "600"]) == 2
+    assert f"Leave --{option} out" in capfd.readouterr().err

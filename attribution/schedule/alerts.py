@@ -1,8 +1,8 @@
 """Alerts: one message when something goes wrong, and one when it is well again.
 
 To the owner of a report and whoever `[alerts]` names, by our own mail server; and to webhooks and
-whatever else Apprise knows, whose addresses are secrets. An alert holds names of reports and
-sources and times, never a number of a report and nothing of a person.
+whatever else Apprise knows, whose addresses are secrets. An alert holds names of reports,
+sources and settings and times, never a number of a report and nothing of a person.
 """
 
 import json
