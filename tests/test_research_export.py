@@ -309,6 +309,69 @@ def test_the_difference_of_two_exports_tells_of_nobody(seed, came, went, narrowe
         assert all(size >= 11 or gone for size in sizes.value_counts())
 
 
+def cells_told(made):
+    """How many people were in the same exports, of those and no others, in each group of all."""
+    levels = [levels_of(chosen) for chosen in made]
+    newest = made[-1].coded
+    common = [max(each[h.name] for each in levels) for h in newest.hierarchies]
+    frame = pd.DataFrame(
+        {
+            h.name: np.array(h.labels[level])[leaves]
+            for h, level, leaves in zip(newest.hierarchies, common, newest.leaves.T, strict=True)
+        }
+    )
+    for number, chosen in enumerate(made):
+        frame[f"in {number}"] = np.isin(newest.tags, chosen.coded.tags[chosen.kept])
+    inside = frame[[f"in {number}" for number in range(len(made))]]
+    return frame[inside.any(axis=1)].groupby(list(frame.columns)).size()
+
+
+PLACES = [{"locations": ("North",)}, {"locations": ("South",)}, {}]
+SEXES = [{"sexes": ("female",)}, {"sexes": ("male",)}, {}]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (0, 2, 1)], ids=str)
+@pytest.mark.parametrize("cohorts", [PLACES, SEXES], ids=["places", "sexes"])
+def test_all_less_two_parts_of_it_tells_of_nobody(cohorts, order):
+    """Three people are of a third place, or of no sex: what is left of everybody."""
+    frame = made_up.people(1500).assign(zip3="601", visits=1, treatment="")
+    frame["location"] = np.where(frame.index % 2, "North", "South")
+    frame.loc[20:22, ["location", "sex", "service_line"]] = ["Z", "", "dental"]
+    made, before = [], []
+    for number, name in zip(order, "abc", strict=True):
+        table = made_up.as_table(frame)
+        inside = members(table, Cohort(**cohorts[number]))
+        numbers = coded(table, inside, k=11, l=2)
+        try:
+            chosen, _ = choose_beside(numbers, inside, RULES, before, dropped=("sex", "age"))
+        except BadInput as refused:  # which tells nothing
+            assert any(f"{each.export} of {each.day}" in str(refused) for each in before)  # noqa: PT017
+            break
+        made.append(chosen)
+        before.append(registered(chosen, name))
+    assert len(made) > 1
+    assert cells_told(made).min() >= 11
+
+
+def test_what_two_parts_share_is_enough_people():
+    """Both and their union give back those who are in both."""
+    frame = made_up.people(1500).assign(zip3="601", visits=1, service_line="dental", sex="female")
+    frame["location"] = "North"
+    frame.loc[frame.index % 2 == 0, "sex"] = "male"
+    frame.loc[frame.index % 4 == 0, "location"] = "South"
+    frame.loc[[21, 23, 25], "location"] = "South"
+    made, before, held = [], [], 0
+    for cohort in (Cohort(locations=("South",)), Cohort(sexes=("female",))):
+        table = made_up.as_table(frame)
+        inside = members(table, cohort)
+        numbers = coded(table, inside, k=11, l=2)
+        chosen, held = choose_beside(numbers, inside, RULES, before, dropped=("sex", "age"))
+        made.append(chosen)
+        before.append(registered(chosen))
+    assert held == 3
+    assert cells_told(made).min() >= 11
+
+
 def test_the_same_export_again_is_the_same_people_under_new_ids(home, export):
     again = export_research(home, 1, PERMIT, Request(REASON))
     one, two = (read_csv(each.files[files.CSV]) for each in (export, again))
@@ -369,6 +432,18 @@ def test_who_is_forgotten_leaves_the_registry_and_the_others_stay_protected(tmp_
     assert audit.entries(home)["action"].tolist() == [
         audit.RESEARCH_EXPORTED, audit.RESEARCH_FORGOTTEN, audit.RESEARCH_EXPORTED,
     ]  # fmt: skip
+
+
+def test_who_is_forgotten_has_one_number_in_all_exports(tmp_path):
+    frame = made_up.people(1500)
+    home = made_up.make_home(tmp_path / "home", frame)
+    for _ in range(2):
+        export_research(home, 1, PERMIT, Request(REASON))
+    was = registry.earlier(home)
+    assert registry.forget_people(home, "ann", was[0].tags[:3]) == 2
+    new = [set(after.tags) - set(was[0].tags) for after in registry.earlier(home)]
+    assert new[0] == new[1]
+    assert len(new[0]) == 3
 
 
 # What is read of people

@@ -1,9 +1,10 @@
-"""What two exports give away together, and how that is kept from happening.
+"""What a new export gives away beside those of before, and how that is kept from happening.
 
 Subtracting: where two tables can be told in the same groups, the rows of one less those of the
 other are the people who are in only one. If those are fewer than k in a group, or all of one
 condition, the difference says what they have. People who were added are held back until there are
-enough of them; where too few were taken out, others of their group are held back with them.
+enough of them; where too few were taken out, others of their group are held back with them. More
+than two are added and subtracted in `attribution.research.unions`.
 
 Joining: rows of two tables can be matched by their other columns, although their ids differ. If one
 table has fine ages and the other fine years, a matched row has both. So of two exports that share
@@ -21,7 +22,10 @@ from attribution.research.lattice import Whole, class_keys, numbered
 from attribution.research.registry import Earlier
 from attribution.research.release import Chosen, choose
 from attribution.research.rules import Rules
+from attribution.research.telling import among, first_of, telling, told_keys
+from attribution.research.unions import hold_beside_all
 
+_NAMED = 3  # exports that a refusal names
 _ROUNDS = 30  # each makes something coarser or leaves somebody out, so it ends
 
 
@@ -40,13 +44,13 @@ def choose_beside(
     """
     held = np.zeros(len(inside), dtype=bool)
     at_least: dict[str, int] = {}
-    beside = [(export, _among(coded.tags, export.tags)) for export in before]
+    beside = [(export, among(coded.tags, export.tags)) for export in before]
     for _round in range(_ROUNDS):
         try:
             chosen = choose(coded, inside, rules, keep, dropped, held, at_least)
         except BadInput as error:
             if held.any() or at_least:
-                raise BadInput(_beside_refused(before)) from error
+                raise BadInput(_beside_refused(beside, inside)) from error
             raise
         # Nobody in both: neither can be subtracted from the other.
         shared = [(export, was) for export, was in beside if (was & chosen.kept).any()]
@@ -56,13 +60,13 @@ def choose_beside(
                 at_least = _coarser(at_least, export.levels)
         if not all(own[name] >= level for name, level in at_least.items()):
             continue
-        back = np.zeros(len(inside), dtype=bool)
+        back = hold_beside_all(chosen, before, rules)
         for export, was in shared:
             back |= _to_hold(chosen, export, was, rules)
         if not back.any():
             return chosen, int((held & inside).sum())
         held |= back
-    raise BadInput(_beside_refused(before))
+    raise BadInput(_beside_refused(beside, inside))
 
 
 def levels_of(chosen: Chosen) -> dict[str, int]:
@@ -90,66 +94,19 @@ def _to_hold(chosen: Chosen, export: Earlier, was: Flags, rules: Rules) -> Flags
     hold = added & (bad[groups] | (int(added.sum()) < rules.k))
     gone = _gone(chosen, export, common, names)
     short = telling(groups, was & ~chosen.kept, gone, chosen, rules)
-    return hold | _first(groups, chosen.kept & was & short[groups], coded.tags, rules.k)
+    return hold | first_of(groups, chosen.kept & was & short[groups], coded.tags, rules.k)
 
 
 def _gone(chosen: Chosen, export: Earlier, common: Sequence[int], names: Whole) -> Whole:
     """Of each group, how many people of the export are no longer known: deleted, or merged."""
-    known = _among(export.tags, np.sort(chosen.coded.tags))
+    known = among(export.tags, np.sort(chosen.coded.tags))
+    keys = told_keys(export, chosen.coded.hierarchies, common)
     number = {int(key): place for place, key in enumerate(names)}
     found = np.zeros(len(names), dtype=np.int64)
     for place, people in zip(*np.unique(export.places[~known], return_counts=True), strict=True):
-        key: int | None = 0
-        for told, hierarchy, level in zip(
-            export.classes[place], chosen.coded.hierarchies, common, strict=True
-        ):
-            finer = hierarchy.labels[export.levels[hierarchy.name]]
-            groups = hierarchy.groups(level)
-            # What nobody has any more is a class that went whole.
-            leaf = finer.index(told) if told in finer else None
-            if key is not None:
-                key = None if leaf is None else key * (int(groups.max()) + 1) + int(groups[leaf])
-        if key in number:
+        # What nobody has any more is a class that went whole.
+        if (key := int(keys[place])) in number:
             found[number[key]] += people
-    return found
-
-
-def _first(groups: Whole, people: Flags, tags: Whole, most: int) -> Flags:
-    """Of each group the first `most` people by their tags: the same ones each time."""
-    rows = np.flatnonzero(people)
-    rows = rows[np.lexsort((tags[rows], groups[rows]))]
-    begins = np.diff(groups[rows], prepend=-1) != 0
-    starts = np.maximum.accumulate(np.where(begins, np.arange(len(rows)), 0))
-    chosen = np.zeros(len(people), dtype=bool)
-    chosen[rows[np.arange(len(rows)) - starts < most]] = True
-    return chosen
-
-
-def telling(groups: Whole, people: Flags, more: Whole, chosen: Chosen, rules: Rules) -> Flags:
-    """Of each group, whether the people in it say what they have: too few, or all of a kind.
-
-    `more` counts people of each group of whom nothing else is known.
-    """
-    number = len(more)
-    own = groups[people]
-    known = np.bincount(own, minlength=number)
-    sizes = known + more
-    bad: Flags = (sizes > 0) & (sizes < rules.k)
-    for name in chosen.sensitive:
-        width = len(chosen.coded.names[name])
-        cells = np.bincount(
-            own * width + chosen.coded.codes[name][people], minlength=number * width
-        )
-        bad |= (known > 0) & ((cells.reshape(number, width) > 0).sum(axis=1) < rules.l)
-    return bad
-
-
-def _among(tags: Whole, known: Whole) -> Flags:
-    """Which tags are among the known ones, which are in order."""
-    if not len(known):
-        return np.zeros(len(tags), dtype=bool)
-    place = np.minimum(np.searchsorted(known, tags), len(known) - 1)
-    found: Flags = known[place] == tags
     return found
 
 
@@ -157,10 +114,16 @@ def _coarser(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]
     return {name: max(level, one.get(name, 0)) for name, level in other.items()}
 
 
-def _beside_refused(before: Sequence[Earlier]) -> str:
-    days = sorted({export.day for export in before})
+def _beside_refused(beside: Sequence[tuple[Earlier, Flags]], inside: Flags) -> str:
+    # One of the same people; where none is, they are what others leave of the whole.
+    meant = [export for export, was in beside if (was & inside).any()]
+    meant = meant or [export for export, _was in beside]
+    named = [f"{export.export} of {export.day}" for export in meant[-_NAMED:]]
+    if len(meant) > _NAMED:
+        named.insert(0, f"{len(meant) - _NAMED:,} before it")
     return (
-        f"Beside what was exported before ({days[0]} to {days[-1]}) this export would single "
-        "people out, and leaving them out or coarsening it takes more than the rules allow. Export "
-        "the same cohort as then, or wait until more people have come."
+        f"Beside what was exported before ({', '.join(named)}) this export would single people "
+        "out: one subtracted from the other, or all added and subtracted, leave a few. Leaving "
+        "them out or coarsening it takes more than the rules allow. Export the same cohort as "
+        "then, one that shares nobody with these, or wait until more people have come."
     )

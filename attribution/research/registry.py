@@ -108,19 +108,20 @@ def note_members(
 def forget_people(home: Home, actor: str, forgotten: Whole) -> int:
     """Put numbers drawn by lot in the place of some people's; in how many exports they were.
 
-    The log has the new hash before the file changes, and files under a hash of before still count:
+    One number each for all exports: in which ones somebody was together is what is compared. The
+    log has the new hash before the file changes, and files under a hash of before still count:
     killed in between, it is done again.
     """
     if not home.research.is_dir():
         return 0
     found = 0
+    lots = {int(number): secrets.randbelow(1 << 63) for number in forgotten}
     for export in earlier(home):
         theirs = np.isin(export.tags, forgotten)
         if not theirs.any():
             continue
-        drawn = [secrets.randbelow(1 << 63) for _ in range(int(theirs.sum()))]
         tags = export.tags.copy()
-        tags[theirs] = drawn
+        tags[theirs] = [lots[int(number)] for number in tags[theirs]]
         content = _content(tags, export.places, export.classes)
         audit.record(
             home,
