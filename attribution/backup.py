@@ -2,10 +2,10 @@
 
 Nothing is stopped for it. The published generation and the payloads are files that are never
 changed; the SQLite stores are copied by SQLite itself, each at one instant. If a refresh publishes,
-a person is forgotten or keys change meanwhile, the copy is begun anew, so that its parts belong
-together. It is made beside its target under another name, made durable, and only then given its
-name: what bears the name is whole. The list in it (`manifest.json`) has the size and SHA-256
-(FIPS 180-4) of every file, and of itself.
+a person is forgotten, research is exported or keys change meanwhile, the copy is begun anew, so
+that its parts belong together. It is made beside its target under another name, made durable, and
+only then given its name: what bears the name is whole. The list in it (`manifest.json`) has the
+size and SHA-256 (FIPS 180-4) of every file, and of itself.
 
 Sealed payloads stay sealed, and neither the outer key nor the secrets file is in a backup unless
 somebody asks. The databases hold keyed hashes and are not encrypted: a backup belongs on an
@@ -90,8 +90,8 @@ def backup(home: Home, target: Path, *, with_key: bool = False) -> Made:
                 ledger.set_flag(LAST, f"{made.made_at} {made.generation}")
             return made
     raise StorageError(
-        "A refresh, a deletion or a change of keys finished each time while the backup was made. "
-        "Try again when nothing runs; nothing was left behind."
+        "A refresh, a deletion, a research export or a change of keys finished each time while the "
+        "backup was made. Try again when nothing runs; nothing was left behind."
     )
 
 
@@ -161,7 +161,7 @@ def _copied(home: Home, into: Path, *, with_key: bool) -> Made:
 
 
 def _moment(home: Home) -> tuple[object, ...]:
-    """What tells that a refresh published, somebody was forgotten, or keys changed."""
+    """What tells that a refresh published, somebody was forgotten, research left, keys changed."""
     forgotten: list[Any] = []
     if home.vault.is_file():
         with closing(_reading(home.vault)) as vault:
@@ -171,7 +171,13 @@ def _moment(home: Home) -> tuple[object, ...]:
                     "select case_id, erased_at from forgotten_case"
                 ).fetchall()
     ring = home.keyring.read_bytes() if home.keyring.is_file() else b""
-    return current_generation(home), ring, tuple(sorted(map(str, forgotten)))
+    # The log, copied last, must know of no export whose file was not there yet.
+    research = sorted(
+        (path.name, path.stat().st_size)
+        for path in home.research.glob("*")
+        if not path.name.endswith(_LEFT_SUFFIXES)
+    )
+    return current_generation(home), ring, tuple(sorted(map(str, forgotten))), tuple(research)
 
 
 def _files(home: Home, *, with_key: bool) -> Iterator[Path]:

@@ -10,6 +10,7 @@ from contextlib import closing
 import custody_fixture as custody
 import duckdb
 import pytest
+import research_fixture as made_up
 from servers.clinic import CANARY_EMAIL, CANARY_MRN
 
 from attribution import audit, backup, forgetting, restoring, settings, whom_to_forget
@@ -19,7 +20,10 @@ from attribution.holding import release, sends_held
 from attribution.identity import open_vault
 from attribution.keys import KEY_VARIABLE
 from attribution.paths import Home
+from attribution.people import Permit
 from attribution.refresh import refresh
+from attribution.research import registry
+from attribution.research.export import Request, export_research
 from attribution.tombstones import forgotten
 from attribution.warehouse import current_generation
 from outreach.carrying import carry_over
@@ -209,6 +213,22 @@ def test_a_publication_meanwhile_begins_the_copy_anew(whole, tmp_path, monkeypat
     assert len(seen) == 4
     assert restoring.check(tmp_path / "kept").files == whole[2].files
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_research_export_meanwhile_is_in_it_with_who_was_in_it(tmp_path, monkeypatch):
+    """A log that knows of an export whose people are missing would let nothing leave any more."""
+    home = made_up.make_home(tmp_path / "home", made_up.people(300))
+    copy_store, request = backup._copy_store, Request("a study of what tests need")
+
+    def exports_once(path, to):
+        if not registry.earlier(home):
+            export_research(home, 1, Permit("a test", "Ada"), request)
+        copy_store(path, to)
+
+    monkeypatch.setattr(backup, "_copy_store", exports_once)
+    backup.backup(home, tmp_path / "kept")
+    [kept] = registry.earlier(Home(tmp_path / "kept"))
+    assert kept.export == registry.earlier(home)[0].export
 
 
 def test_who_was_forgotten_since_then_is_forgotten_again(whole, tmp_path):
