@@ -34,6 +34,18 @@ def records(connection: Connection) -> list[Record]:
     return [(str(target), str(record)) for target, record in rows]
 
 
+def identifiers(connection: Connection) -> list[str]:
+    """The identifiers of people on the rows that are meant, and so those that others have too."""
+    found = " union ".join(
+        f'select "{spec.name}" as identifier from raw_{row.spec.table} '
+        f'where "{spec.name}" is not null and ({_theirs(row)})'
+        for row in _rows()
+        for spec in stored_fields(row)
+        if spec.identifier in THEIRS
+    )
+    return [str(hashed) for (hashed,) in connection.exec_driver_sql(found)]
+
+
 def counts(connection: Connection) -> dict[str, int]:
     """How many rows of each raw table are meant; tables without any are left out."""
     found = {

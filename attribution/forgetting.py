@@ -17,7 +17,7 @@ from attribution.lock import only_one
 from attribution.paths import Home
 from attribution.payloads import Payloads
 from attribution.settings import Settings
-from attribution.tombstones import Forgotten, bury, erased, forgotten
+from attribution.tombstones import SHARED, Forgotten, bury, erased, forgotten
 from attribution.vault import open_vault
 from attribution.whom_to_forget import Asked, Found, find, naming_payloads
 from outreach.forgetting import forget as forget_messages
@@ -48,7 +48,8 @@ def forget(
                 home, audit.operator(), audit.FORGOTTEN, "a person", person=person, reason=reason
             )
         with open_vault(home) as vault:
-            bury(vault, secrets.token_hex(8), found.identifiers, found.records, found.people)
+            out = (*found.records, *((SHARED, each) for each in found.shared))
+            bury(vault, secrets.token_hex(8), found.identifiers, out, found.people)
         silence(home)
     return found
 

@@ -27,6 +27,7 @@ from attribution.identity_numbers import moved, number_people
 from attribution.privacy import STRENGTH
 from attribution.raw import lent
 from attribution.settings import IdentitySettings
+from attribution.tombstones import forgotten
 from attribution.vault import Map, Vault, open_vault
 
 __all__ = ["Resolved", "Vault", "number_people", "open_vault", "resolve"]
@@ -34,6 +35,7 @@ __all__ = ["Resolved", "Vault", "number_people", "open_vault", "resolve"]
 # Identifiers that are joined in memory where the setting says neither: what 4 GiB hold, with the
 # engine beside them (docs/identity.md).
 FIT_IN_MEMORY = 10_000_000
+FORGOTTEN = "forgotten"  # why an identifier joins nobody: one of those who shared it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +59,23 @@ def resolve(
     """Write table `identity` (identifier, person_id) for all identifiers in the raw tables.
 
     The order in which rows arrived makes no difference. Identifiers that are shared by too many
-    people are left out, so that a row known only by one of them belongs to nobody.
+    people are left out, so that a row known only by one of them belongs to nobody; those of which
+    one of the people was forgotten stay so, or their rows would be the others' from then on.
     """
     ensure_identity_tables(connection)
-    size = make_nodes(connection, namespaces or {})
+    size = make_nodes(connection, namespaces or {}, forgotten(vault).shared)
     fits = size <= FIT_IN_MEMORY
     in_memory = fits if settings.joined == "auto" else settings.joined == "memory"
     changes = (_in_memory if in_memory else _on_engine)(connection, vault, run_id, settings)
     write_changes(connection, vault.changes(), run_id)
+    apart = _write_apart(connection)
     identifiers, people = connection.exec_driver_sql(
         "select count(*), count(distinct person_id) from identity"
     ).one()
     return Resolved(
         identifiers=identifiers,
         people=people,
-        shared=size - identifiers,
+        shared=size - identifiers + apart,
         merges=int((changes["kind"] == "merge").sum()),
         splits=int((changes["kind"] == "split").sum()),
     )
@@ -153,3 +157,14 @@ def _write_shared(connection: Connection, refused: str) -> None:
         f"from {refused} as refused "
         f"inner join ({known_by()}) as found on refused.identifier = found.identifier"
     )
+
+
+def _write_apart(connection: Connection) -> int:
+    """Which identifiers join nobody any more, as somebody who shared them was forgotten."""
+    connection.exec_driver_sql(
+        f"insert into identity_shared select distinct source, identifier, kind, '{FORGOTTEN}' "
+        f"from ({known_by()}) as found where identifier in (select identifier from kept_apart)"
+    )
+    connection.exec_driver_sql("drop table kept_apart")
+    counted = f"select count(distinct identifier) from identity_shared where reason = '{FORGOTTEN}'"
+    return int(connection.exec_driver_sql(counted).scalar_one())

@@ -1,7 +1,7 @@
 """Which identifiers there are, and which share a row: read from the raw tables."""
 
 from binascii import hexlify
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,8 +88,9 @@ def _columns() -> Iterator[tuple[type[Row], str, int]]:
 def known_by() -> str:
     """SQL for every identifier with the source that knows it, as often as it says so."""
     return " union all ".join(
-        f"select source, {name} as identifier from raw_{row.spec.table} where {name} is not null"
-        for row, name, _ in _columns()
+        f"select source, {name} as identifier, '{STRENGTH[strength]}' as kind "
+        f"from raw_{row.spec.table} where {name} is not null"
+        for row, name, strength in _columns()
     )
 
 
@@ -134,9 +135,13 @@ def born() -> str:
     )
 
 
-def make_nodes(connection: Connection, namespaces: Mapping[str, Namespaces]) -> int:
+def make_nodes(
+    connection: Connection, namespaces: Mapping[str, Namespaces], apart: Sequence[str] = ()
+) -> int:
     """Write every identifier of the raw tables once into `node`; how many there are.
 
+    Those that are kept `apart` are not among them, and so join nobody: `kept_apart` (identifier,
+    no_high, no_low) has them.
     Table `node`: code (its place in the order of identifiers), high, low, strength, namespace.
     """
     # The hash says the kind and the namespace, so every source of a number has the same of both.
@@ -145,6 +150,11 @@ def make_nodes(connection: Connection, namespaces: Mapping[str, Namespaces]) -> 
         f"from raw_{row.spec.table} where {name} is not null"
         for row, name, strength in _columns()
     )
+    with lent(connection, pa.table({"identifier": pa.array(apart, pa.string())})) as given:
+        connection.exec_driver_sql(
+            "create or replace temp table kept_apart as "
+            f"select identifier, {halves('identifier', 'no_high', 'no_low')} from {given}"
+        )
     with lent(connection, _numbered(namespaces)) as lists:
         connection.exec_driver_sql(
             "create or replace temp table node as "
@@ -154,7 +164,9 @@ def make_nodes(connection: Connection, namespaces: Mapping[str, Namespaces]) -> 
             ") as smallint) as namespace from ("
             "select high, low, min(strength) as strength, min(source) as source "
             f"from ({every}) as every group by high, low) as found "
-            f"left join {lists} as named on found.source = named.source"
+            f"left join {lists} as named on found.source = named.source "
+            "left join kept_apart on found.high = no_high and found.low = no_low "
+            "where no_high is null"
         )
     return int(connection.exec_driver_sql("select count(*) from node").scalar_one())
 

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from attribution.vault import CASE, FORGOTTEN, Map, Vault
 
 PERSON = "person"
+SHARED = "shared"  # an identifier that somebody shared with others: it keeps nobody out
 Record = tuple[str, str]  # what kind of record, and the hash of its number
 _AT_ONCE = 400  # rows of one statement
 
@@ -26,13 +27,15 @@ class Forgotten:
     """All that is kept out: hashes of people's identifiers, and of records that were theirs.
 
     `pending` is whether something of them may still be stored; `numbers` are those of the people
-    of whom it may be.
+    of whom it may be. `shared` are hashes that were others' too: their rows are not kept out, and
+    nobody is joined by them any more, or what one of several left behind would be the others'.
     """
 
     people: tuple[str, ...] = ()
     records: tuple[Record, ...] = ()
     pending: bool = False
     numbers: tuple[int, ...] = ()
+    shared: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.people or self.records)
@@ -45,9 +48,10 @@ def forgotten(vault: Vault) -> Forgotten:
         unfinished = select(CASE.c.people).where(CASE.c.erased_at.is_(None))
         waiting = connection.execute(unfinished).scalars().all()
     people = tuple(sorted(hashed for target, hashed in rows if target == PERSON))
-    records = tuple(sorted((t, hashed) for t, hashed in rows if t != PERSON))
+    shared = tuple(sorted(hashed for target, hashed in rows if target == SHARED))
+    records = tuple(sorted((t, hashed) for t, hashed in rows if t not in (PERSON, SHARED)))
     numbers = sorted({int(number) for said in waiting for number in json.loads(said)})
-    return Forgotten(people, records, bool(waiting), tuple(numbers))
+    return Forgotten(people, records, bool(waiting), tuple(numbers), shared)
 
 
 def bury(
@@ -60,7 +64,7 @@ def bury(
     """Keep people out from now on, and take them out of the map: all or nothing.
 
     `numbers` are the people's; identifiers of theirs that others have too by now are taken out of
-    the map and not kept out.
+    the map and not kept out: they come with `records`, of the kind `SHARED`.
     """
     known = vault.read()
     with vault.changing() as connection:

@@ -48,6 +48,7 @@ class Found:
     people: tuple[int, ...]
     identifiers: tuple[str, ...] = field(repr=False)
     records: tuple[Record, ...] = field(repr=False)
+    shared: tuple[str, ...] = field(default=(), repr=False)  # theirs and others'
     already: int = 0  # lines about people who were forgotten before
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -89,16 +90,19 @@ def find(settings: Settings, lines: Sequence[Asked]) -> Found:
             people, already = _people(private, settings, ring, lines, forgotten(vault))
             every = _former(people, vault.changes())
             mapped = vault.identifiers(every)
-            own = sorted({*_own(private, every), *_not_shared(private, mapped)})
+            shared = _shared(private, mapped)
+            own = sorted({*_own(private, every), *mapped} - shared)
             erasing.spread(private, own, ())
             counts = {f"raw_{t}": n for t, n in erasing.counts(private).items()}
             records = tuple(erasing.records(private))
+            shared |= _shared(private, erasing.identifiers(private))
     finally:
         engine.dispose()
     counts |= {"vault": len(mapped)} | _elsewhere(home, generation, every)
     counts["payloads"] = len(naming_payloads(settings, ring, frozenset(own))) if own else 0
     counts = {place: number for place, number in counts.items() if number}
-    return Found(tuple(sorted(every)), tuple(own), records, already, counts)
+    found = tuple(sorted(every)), tuple(own), records, tuple(sorted(shared))
+    return Found(*found, already, counts)
 
 
 def naming_payloads(settings: Settings, ring: Keyring, people: frozenset[str]) -> list[Path]:
@@ -180,11 +184,10 @@ def _own(private: Connection, people: Iterable[int]) -> list[str]:
     return _column(private, "select identifier from identity where person_id", people)
 
 
-def _not_shared(private: Connection, identifiers: Iterable[str]) -> set[str]:
-    """Without those that by now are others' too: their rows must not be kept out."""
-    among = set(identifiers)
+def _shared(private: Connection, identifiers: Iterable[str]) -> set[str]:
+    """Those that are others' too: their rows must not be kept out."""
     shared = "select identifier from identity_shared where identifier"
-    return among - set(_column(private, shared, among))
+    return set(_column(private, shared, set(identifiers)))
 
 
 def _column(connection: Connection, sql: str, among: Iterable[object]) -> list[Any]:

@@ -27,7 +27,7 @@ from attribution.privacy import Door
 from attribution.refresh import refresh
 from connectors import SOURCES
 from connectors.columns import to_table
-from connectors.contract import Person
+from connectors.contract import Person, Row
 from connectors.source import Cursor
 from outreach.outbox import Outbox, Stop
 
@@ -45,9 +45,9 @@ def ready(models: tuple[str, ...]) -> None:
     systems()
 
 
-def systems(count: int = 6) -> None:
-    """What the systems say of so many people."""
-    clinic(emr=slices(slice_of(*people(count), ORPHAN, Cursor("1"), name="records")))
+def systems(count: int = 6, *more: Row) -> None:
+    """What the systems say of so many people, and more rows."""
+    clinic(emr=slices(slice_of(*people(count), ORPHAN, *more, Cursor("1"), name="records")))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import custody_fixture as clinic
 import duckdb
 import pytest
 from powerloss.keeping import write_to
-from servers.clinic import CANARY_EMAIL, CANARY_MRN
+from servers.clinic import CANARY_EMAIL, CANARY_MRN, CANARY_PHONE, at
 
 from attribution import audit, cli, rotation, settings, warehouse
 from attribution.contacts import Contacts
@@ -29,7 +29,7 @@ from attribution.privacy import Door
 from attribution.tombstones import forgotten
 from attribution.whom_to_forget import naming_payloads
 from connectors.columns import to_table
-from connectors.contract import Contact
+from connectors.contract import Call, Contact, Person
 from outreach.outbox import Outbox, only_sender
 
 
@@ -238,6 +238,39 @@ def test_a_person_is_forgotten_everywhere_and_stays_so(home, first, capsys):
     for each in (*theirs, CANARY_EMAIL, CANARY_MRN):
         assert each.encode() not in stored
     assert set(read(home)) == {"days.json.zst.enc", "late.csv.zst.enc"}
+
+
+def test_calls_from_a_line_of_two_are_nobodys_when_one_is_forgotten(home):
+    line = clinic.door(home).hash("phone", CANARY_PHONE)
+    other = clinic.door(home).hash("patient_id", "P-OTHER")
+    clinic.systems(
+        6,
+        Person("P-OTHER", phone=CANARY_PHONE),
+        Call("k1", at(0), 60, True, phone=CANARY_PHONE),
+    )
+    clinic.load(home)
+    told = clinic.ask(
+        home, f"select distinct reason from identity_shared where '{line}' = identifier"
+    )
+    assert told == [("patients",)]
+    for reads_again in (False, True):
+        if reads_again:
+            clinic.load(home)
+        else:
+            clinic.forget(home)
+        assert rows(home, f"identity where identifier = '{line}'") == 0
+        assert rows(home, f"identity where identifier = '{other}'") == 1
+        assert rows(home, f"raw_person where phone = '{line}' and patient_id = '{other}'") == 1
+        assert rows(home, f"raw_call where phone = '{line}'") == 1
+    # Hashed anew it is as before; and when the other is forgotten too it keeps nobody out.
+    clinic.rotate(home, rehash=True)
+    line = clinic.door(home).hash("phone", CANARY_PHONE)
+    assert rows(home, f"identity where identifier = '{line}'") == 0
+    clinic.forget(home, "patient P-OTHER")
+    with open_vault(home) as vault:
+        kept = forgotten(vault)
+    assert kept.shared == (line,)
+    assert line not in kept.people
 
 
 def test_a_payload_of_a_source_that_is_configured_no_more_is_found(home):

@@ -15,9 +15,11 @@ from test_identity import DOOR
 
 from attribution.engine_sql import written_for
 from attribution.engines.postgresql_server import engine_for
+from attribution.identity import FORGOTTEN
 from attribution.identity_joining import REASONS
 from attribution.paths import Home
 from attribution.settings import IdentitySettings
+from attribution.tombstones import SHARED, bury
 from attribution.vault import open_vault
 
 
@@ -78,18 +80,25 @@ def test_people_are_joined_as_in_memory(server, tmp_path):
     """Every reason to join nobody, merges, splits, and a number that is another's already."""
     joining = Both(tmp_path, ways=("memory",))
     engine = engine_for(server.engine.url)
-    for run, told, source, door in (("one", HARD, "emr", DOOR), ("two", AFTER, "second", OTHER)):
+    weeks = (("one", HARD, "emr", DOOR), ("two", AFTER, "second", OTHER), ("three", [], "", DOOR))
+    every = []
+    for run, told, source, door in weeks:
         joining.store.forget("link")
         joining.store.add(*rows(told), source=source, door=door)
-        (memory,) = joining.outcomes(run)
+        if run == "three":  # somebody who shared one with others is forgotten
+            (_, shared, *_), *_ = every[-1][1]["shared"]
+            for folder in (tmp_path, tmp_path / "memory"):
+                with open_vault(Home(folder)) as vault:
+                    bury(vault, "case", [], [(SHARED, shared)], [])
+        every += joining.outcomes(run)
         with engine.begin() as connection, open_vault(Home(tmp_path)) as vault:
             carry_all(joining.store.engine, connection)
             limits = IdentitySettings(joined="engine")
-            assert outcome(connection, vault, run, limits) == memory
+            assert outcome(connection, vault, run, limits) == every[-1]
     engine.dispose()
     joining.store.close()
-    found, written = memory
-    assert {reason for *_, reason in written["shared"]} == set(REASONS[1:])
+    _, (found, _), (_, written) = every
+    assert {reason for *_, reason in written["shared"]} == {*REASONS[1:], FORGOTTEN}
     assert min(found.merges, found.splits) > 0
     high, _, person = written["vault"]
     assert set(person) - {half >> 4 for half in high}

@@ -20,6 +20,7 @@ from attribution.paths import Home
 from attribution.privacy import STRENGTH, Door
 from attribution.raw import ensure_raw_tables
 from attribution.settings import IdentitySettings
+from attribution.tombstones import SHARED, bury
 from attribution.vault import Vault, open_vault
 from connectors.contract import Call, Link, Person, Touchpoint, contract_fields
 
@@ -323,6 +324,25 @@ def test_what_is_forgotten_comes_back_as_itself(registry):
     registry.add(contact("c1", email=mail(1)))
     registry.resolve()
     assert registry.people() == before
+
+
+def test_what_somebody_forgotten_shared_joins_nobody_any_more(registry):
+    """Else the calls from a line of two would all be those of the one who is left."""
+    family = "503-555-0142"
+    registry.add(*(Person(f"P{n}", phone=family) for n in range(2)))
+    registry.add(Call("k", at(0), 5, True, phone=family), source="calls")
+    registry.resolve()
+    before = registry.shared()
+    bury(registry.vault, "case", [], [(SHARED, DOOR.hash("phone", family))], [])
+    with registry.engine.begin() as connection:
+        gone = DOOR.hash("patient_id", "P0")
+        connection.exec_driver_sql(f"delete from raw_person where patient_id = '{gone}'")
+    for joined in ("memory", "engine"):
+        registry.limits = IdentitySettings(joined=joined)
+        found = registry.resolve()
+        assert (found.people, found.identifiers, found.shared) == (1, 1, 1)
+        assert person(registry, "phone", family) is None
+        assert registry.shared() == before
 
 
 def test_sixty_bits_are_not_rounded():

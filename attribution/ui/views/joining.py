@@ -25,6 +25,7 @@ _REASONS = {
     "emails": "Of people with different e-mail addresses",
     "names": "Of people with different first names",
     "chain": "One of a chain that would join several",
+    "forgotten": "Shared with somebody who was forgotten",
 }
 
 
