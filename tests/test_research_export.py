@@ -670,6 +670,24 @@ def test_dates_are_shifted_only_under_a_determination_in_force(tmp_path):
         export_research(home, 1, PERMIT, Request(REASON, "expert"))
 
 
+def test_dates_stay_shifted_as_they_were_when_the_determination_is_renewed(tmp_path):
+    """Whoever has two shifts of one day, each drawn for itself, knows more of the true one."""
+    frame = made_up.people(1500).assign(zip3="601")
+    home = made_up.make_home(tmp_path / "home", frame)
+    asked = Request(REASON, "expert", dropped=("sex", "age", "visits"))
+    told, first = [], home.config.read_text(encoding="utf-8")
+    for config in (first, first.replace("on = 2020", "on = 2021")):
+        home.config.write_text(config, encoding="utf-8")
+        made = export_research(home, 1, PERMIT, asked)
+        rows = read_csv(made.files[files.CSV]).drop(columns="row_id")
+        assert (rows["first_visit_on"] != "").any()
+        told.append(rows.value_counts().to_dict())
+    assert told[0] == told[1]
+    home.config.write_text(first.replace("= 182", "= 364"), encoding="utf-8")
+    with pytest.raises(BadInput, match="max_shift_days = 182"):
+        export_research(home, 1, PERMIT, asked)
+
+
 @pytest.mark.parametrize(
     ("said", "problem"),
     [

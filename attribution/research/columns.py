@@ -115,7 +115,7 @@ COLUMNS = (
     Column(
         "first_visit_on", "date", "Day of the first kept visit, shifted.",
         "medical record: appointments, encounters",
-        "Shifted by whole weeks drawn for each person under the determination's key; empty where "
+        "Shifted by whole weeks drawn once for each person under a key; empty where "
         "fewer than k people could be meant.", profiles=("expert",),
     ),
 )  # fmt: skip

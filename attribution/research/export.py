@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -18,6 +18,7 @@ from attribution.research.columns import Profile
 from attribution.research.differences import choose_beside, levels_of
 from attribution.research.lattice import Whole, class_keys, numbered
 from attribution.research.reading import read
+from attribution.research.registry import Drawn, Earlier
 from attribution.research.release import Chosen, Release, released
 from attribution.research.rules import Determination, Rules, research_rules
 
@@ -86,7 +87,8 @@ def _noted(
 ) -> Export:
     """The export, once it is in the registry and the log."""
     before = registry.earlier(home)
-    table = read(home, generation, permit, determination)
+    drawn = None if determination is None else _drawn(before, determination)
+    table = read(home, generation, permit, drawn)
     if not len(table):
         raise BadInput(EMPTY)
     inside = members(table, request.cohort)
@@ -110,11 +112,34 @@ def _noted(
             sha256=files.hashes(made.files),
             members_sha256=noted,
             key=registry.key_mark(home),
+            **({"drawn": asdict(drawn)} if drawn else {}),
         )
     except StorageError:
         registry.forget_members(home, made.export)
         raise
     return made
+
+
+def _drawn(before: Sequence[Earlier], determination: Determination) -> Drawn:
+    """How dates are shifted: once for each person, whichever determination it is under.
+
+    Two shifts of one day, each drawn for itself, leave fewer days that it can be: none but one,
+    where they are farthest apart.
+    """
+    for export in before:
+        if (drawn := export.drawn) is None:
+            continue
+        if drawn.weeks != determination.weeks:
+            days = drawn.weeks * 7
+            raise BadInput(
+                f"The dates of the export {export.export} of {export.day} were shifted by at most "
+                f"{days} days, and a second shift of the same days would narrow down the true "
+                f"ones. Have a determination with max_shift_days = {days}, or use the profile "
+                "safe-harbor."
+            )
+        return drawn
+    purpose = f"dates by {determination.by} on {determination.on}"
+    return Drawn(purpose, determination.weeks)
 
 
 def _made(

@@ -17,7 +17,7 @@ _CODES = (
 )
 _DATES: dict[Profile, str] = {
     "safe-harbor": "Years only; intervals as bands.",
-    "expert": "One day a person, shifted by whole weeks under a determination's key: this is not "
+    "expert": "One day a person, shifted by whole weeks under a determination: this is not "
     "Safe Harbor but 45 CFR 164.514(b)(1). Intervals as bands.",
 }
 

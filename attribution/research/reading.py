@@ -10,8 +10,7 @@ from attribution.paths import Home
 from attribution.people import Permit, people
 from attribution.raw import fetch
 from attribution.research.lattice import Whole
-from attribution.research.registry import registry_key
-from attribution.research.rules import Determination
+from attribution.research.registry import Drawn, registry_key
 
 # What is read: nothing of a person but this, and nothing that says who they are.
 READ = (
@@ -24,24 +23,20 @@ _QUERY = f"select person_id, {', '.join(READ)} from research_people"
 _BYTES = 8
 
 
-def read(
-    home: Home, generation: int, permit: Permit, determination: Determination | None = None
-) -> pa.Table:
+def read(home: Home, generation: int, permit: Permit, drawn: Drawn | None = None) -> pa.Table:
     """Everybody of the table `research_people`, in no order.
 
-    Columns: `READ`, `tag` (stands for the person in the registry of exports) and, under a
-    determination, `shift_weeks`, as likely each number from one end to the other.
+    Columns: `READ`, `tag` (stands for the person in the registry of exports) and, where dates are
+    shifted, `shift_weeks`, as likely each number from one end to the other.
     """
     with people(home, generation, permit).connect() as connection:
         table = fetch(connection, _QUERY)
     numbers = table["person_id"].to_numpy()
     table = table.drop_columns(["person_id"])
     table = table.append_column("tag", pa.array(tags(home, numbers)))
-    if determination is not None:
-        weeks = determination.weeks
-        purpose = f"dates by {determination.by} on {determination.on}"
-        drawn = _keyed(home, purpose, numbers) % (2 * weeks + 1) - weeks
-        table = table.append_column("shift_weeks", pa.array(drawn))
+    if drawn is not None:
+        weeks = _keyed(home, drawn.purpose, numbers) % (2 * drawn.weeks + 1) - drawn.weeks
+        table = table.append_column("shift_weeks", pa.array(weeks))
     return table
 
 

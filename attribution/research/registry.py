@@ -29,11 +29,20 @@ from attribution.research.lattice import Whole
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """How a person's dates are shifted: what the draw is for, and how many weeks it may come to."""
+
+    purpose: str
+    weeks: int
+
+
+@dataclass(frozen=True, slots=True)
 class Earlier:
     """One export of before: its id, its day and its levels, and who was in it.
 
     `tags` are in order; `places` has for each the place of their class in `classes`, which are the
-    values of the quasi-identifiers as they were told.
+    values of the quasi-identifiers as they were told. `drawn` says how its dates were shifted, if
+    they were.
     """
 
     export: str
@@ -42,6 +51,7 @@ class Earlier:
     tags: Whole
     places: Whole
     classes: tuple[tuple[str, ...], ...]
+    drawn: Drawn | None = None
 
 
 def earlier(home: Home) -> list[Earlier]:
@@ -61,7 +71,8 @@ def earlier(home: Home) -> list[Earlier]:
             )
         members = _members(home, str(detail["export"]), _known(entries, str(detail["export"])))
         levels = {str(name): int(level) for name, level in detail["levels"].items()}
-        found.append(Earlier(str(detail["export"]), str(entry["at"])[:10], levels, *members))
+        drawn = Drawn(**detail["drawn"]) if "drawn" in detail else None
+        found.append(Earlier(str(detail["export"]), str(entry["at"])[:10], levels, *members, drawn))
     return found
 
 
