@@ -9,14 +9,20 @@ them only joins whole cells of the one before:
 
 What is left of a cell without those who have a condition is nobody or enough people too. By
 condition viewers are told how many there are, and no more.
+
+What was told last stays until enough people have changed, in each mart at a time of its own. So how
+many there are and what their journeys came to, which stand on one page, are told of a cell only
+where the two differ by nobody or by enough people.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from attribution.group_queries import DIMENSIONS, OF_JOURNEYS
-from attribution.small_cells import OTHER, Cube, Label, finest, protected
+from attribution.small_cells import LEAST, OTHER, Cube, Label, finest, protected
 
 GROUPS = Cube("patient_groups", keys=DIMENSIONS, counts=("people",), by=("condition",))
 CONDITIONS = Cube(
@@ -72,6 +78,8 @@ def told(marts: Frames, before: Frames | None = None) -> list[tuple[Cube, pd.Dat
         _decided(_on(every, numbers, DIMENSIONS)),
         _decided(before["patient_numbers"]) if before else None,
     )
+    if before and old_groups is not None:
+        every, known = _beside(every, old_groups, known, _decided(before["patient_numbers"]))
     ways = protected(
         JOURNEYS,
         _whole_cells(_on(known, journeys, OF_JOURNEYS)),
@@ -84,6 +92,38 @@ def told(marts: Frames, before: Frames | None = None) -> list[tuple[Cube, pd.Dat
         (NUMBERS, known),
         (JOURNEYS, ways),
     ]
+
+
+def _beside(
+    every: pd.DataFrame, old_every: pd.DataFrame, known: pd.DataFrame, old_known: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Groups and numbers, each cell as it is now or as it was told last.
+
+    Both tell how many people there are: they must not be a few apart. Cells keep their places from
+    release to release; those that are told for the first time stay untold where they would be.
+    """
+    keys = list(DIMENSIONS)
+    place = {tuple(map(str, row)): n for n, row in enumerate(known[keys].itertuples(index=False))}
+    cells = [finest(tuple(map(str, row)), place) for row in every[keys].itertuples(index=False)]
+    cell = np.array([-1 if label is None else place[label] for label in cells], dtype=np.int64)
+
+    def fine(groups: pd.DataFrame, numbers: pd.DataFrame) -> Any:
+        people = groups["people"].to_numpy()[cell >= 0]
+        sums = np.bincount(cell[cell >= 0], weights=people, minlength=len(known))
+        apart = np.abs(sums - numbers["people"].to_numpy())
+        return (apart == 0) | (apart >= LEAST)
+
+    if old_every.empty or old_known.empty:
+        return every, known[fine(every, known)].reset_index(drop=True)
+    both, groups = fine(every, known), fine(every, old_known)
+    numbers = ~both & ~groups & fine(old_every, known)
+    new_groups = np.append(both | groups, [True])[cell]  # the last for what is in no cell: -1
+    told_groups = every.where(pd.Series(new_groups), old_every[every.columns])
+    told_numbers = known.where(pd.Series(both | numbers), old_known[known.columns])
+    return (
+        told_groups.astype(every.dtypes.to_dict()),
+        told_numbers.astype(known.dtypes.to_dict()),
+    )
 
 
 def _decided(numbers: pd.DataFrame) -> pd.DataFrame:

@@ -307,6 +307,32 @@ def test_of_a_few_patients_viewers_are_told_nothing(count):
         assert rows.empty, cube.name
 
 
+def apart(told: dict[str, pd.DataFrame]) -> list[int]:
+    """Of each cell of numbers, how many people more or fewer its groups are told to have."""
+    numbers, groups = told["patient_numbers"], told["patient_groups"]
+    cells = {tuple(row): 0 for row in numbers[list(DIMENSIONS)].to_numpy()}
+    every = groups[groups["condition"] == ""]
+    for row, people in zip(every[list(DIMENSIONS)].to_numpy(), every["people"], strict=True):
+        if (cell := finest(tuple(row), cells)) is not None:
+            cells[cell] += people
+    return [abs(a - b) for a, b in zip(cells.values(), numbers["people"], strict=True)]
+
+
+@pytest.mark.parametrize("told_before", [True, False])
+def test_groups_and_numbers_are_never_a_few_people_apart(told_before):
+    """A group stays as it was where five have come; numbers, told long ago, would be of now."""
+    whole = patients.marts_of(patients.people(2000))
+    before = {cube.name: rows.copy() for cube, rows in viewer_patients.told(whole)}
+    assert set(apart(before)) == {0}
+    groups, numbers = before["patient_groups"], before["patient_numbers"]
+    groups.loc[groups["condition"].eq("").idxmax(), ["people", "everyone"]] -= 5
+    none = numbers.assign(**dict.fromkeys(numbers.select_dtypes("number"), 0))
+    before["patient_numbers"] = none if told_before else numbers.iloc[:0]
+    told = {cube.name: rows for cube, rows in viewer_patients.told(whole, before)}
+    assert len(told["patient_groups"]) == len(groups)
+    assert all(number == 0 or number >= 11 for number in apart(told))
+
+
 def test_a_few_more_people_do_not_show_in_the_next_release():
     crowd = patients.people(400, seed=1)
     first = {cube.name: rows for cube, rows in viewer_patients.told(patients.marts_of(crowd))}
