@@ -9,7 +9,6 @@ import gc
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 
 from attribution import (
@@ -192,9 +191,7 @@ class _Run:
         with self.steps.step("models") as note:
             with building.connect() as connection:
                 seeds.write(connection, self.settings)
-                today = datetime.now(UTC).date()
-                since = self.settings.retention.since("message", today)
-                outreach.tell(connection, self.settings.home, self.steps.run_id, since)
+                outreach.tell(connection, self.settings.home, self.steps.run_id)
             with building.modelling() as connection:
                 transform.build(
                     connection, first, on_step=lambda name: self.steps.say("models", name)

@@ -25,7 +25,7 @@ from attribution.keys import keyring
 from attribution.ledger import Ledger
 from attribution.local_time import local
 from attribution.paths import Home
-from attribution.tombstones import PERSON, bury, forgotten
+from attribution.tombstones import PERSON, SHARED, bury, forgotten
 from attribution.vault import open_vault
 from outreach.carrying import carry_over
 
@@ -208,6 +208,7 @@ def _bury(home: Home, later: Path) -> int:
             )
         people = {each for target, each in rows if target == PERSON} - set(known.people)
         records = {(t, each) for t, each in rows if t != PERSON} - set(known.records)
+        records -= {(SHARED, each) for each in known.shared}
         if not people and not records:
             return 0
         mapped = mine.numbers().to_pylist()

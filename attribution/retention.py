@@ -44,7 +44,9 @@ _BOUNCED = f"coalesce(email in ({_BOUNCES}), false) or coalesce(phone in ({_BOUN
 _STAYS: Mapping[str, str] = MappingProxyType(
     {
         "withdrawn": "table_name = 'preference'",
-        "message": "unsubscribed_at is not null or bounced_at is not null "
+        # What our own outreach told comes again from its outbox, and a lift needs all of it.
+        "message": "source = 'caretrace_outreach' "
+        "or unsubscribed_at is not null or bounced_at is not null "
         f"or (delivered_at is not null and ({_BOUNCED}))",
         "message_event": "event in ('unsubscribed', 'complained', 'bounced') "
         f"or (event = 'delivered' and ({_BOUNCED}))",

@@ -4,8 +4,6 @@ So our messages are touches, and our holdouts calibrate the incremental model, t
 models as everybody else's. Written anew at each refresh; identifiers are hashes already.
 """
 
-from datetime import date
-
 import pyarrow as pa
 from sqlalchemy import Connection
 
@@ -28,32 +26,30 @@ _SENT = pa.schema(
 _HELD = pa.schema([(name, _TEXT) for name in ("flow", "channel", "identifier", "at")])
 
 
-def tell(connection: Connection, home: Home, run_id: str, since: date | None = None) -> int:
+def tell(connection: Connection, home: Home, run_id: str) -> int:
     """Put what was sent and who was held out into `raw_message`; how many rows that are.
 
     A person has a row for each message that left, and one where they are held out of a flow. Whom
-    the frequency cap left out goes into `raw_capped`. What was before the first day that messages
-    are kept of is told no more; the outbox keeps it, so that nobody is written to twice.
+    the frequency cap left out goes into `raw_capped`. All of it is told, whatever its age: a lift
+    needs both arms from their first day, and those who are written to again and again stay.
     Who was handed to a CRM is treated, but has had no message yet: the CRM tells of that itself.
     """
     if not home.outreach.is_file():
         return 0
-    first = "" if since is None else since.isoformat()  # instants are in UTC, as text
     with Outbox(home) as outbox:
         sent = outbox.table(
             "select key, flow, channel, owner, identifier, at, case when way in "
             f"({', '.join('?' * len(HANDED_ON))}) then null else at end "
-            "from message where state = 'sent' and at >= ?",
-            (*HANDED_ON, first),
+            "from message where state = 'sent'",
+            HANDED_ON,
             _SENT,
         )
         held = outbox.table(
-            "select flow, channel, owner, assigned_at from assignment where arm = 'holdout' "
-            "and assigned_at >= ?",
-            (first,),
+            "select flow, channel, owner, assigned_at from assignment where arm = 'holdout'",
+            (),
             _HELD,
         )
-        capped = outbox.table("select flow, owner, at from capped where at >= ?", (first,), _CAPPED)
+        capped = outbox.table("select flow, owner, at from capped", (), _CAPPED)
     connection.exec_driver_sql("delete from raw_message where source = ?", (SOURCE,))
     connection.exec_driver_sql("delete from raw_capped")
     with lent(connection, sent) as name:

@@ -4,7 +4,7 @@ import csv
 import shutil
 import time
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -545,15 +545,6 @@ def test_what_we_sent_and_whom_we_held_out_is_told_to_the_warehouse(clinic, boxe
     assert opened.rows("select source, flow, identifier from raw_capped") == [
         ("caretrace_outreach", "half", "record")
     ]
-    # What is past its time is told no more; the outbox keeps it.
-    with outbox.transaction() as connection:
-        for table, column in (("message", "at"), ("assignment", "assigned_at"), ("capped", "at")):
-            connection.execute(f"update {table} set {column} = '2026-01-02T00:00:00.000+00:00'")
-    for since, left in ((date(2026, 1, 2), (2, 1)), (date(2026, 1, 3), (0, 0))):
-        assert tell(opened.connection, clinic, "run", since) == sum(left)
-        told = "select (select count(*) from raw_message), (select count(*) from raw_capped)"
-        assert opened.rows(told) == [left]
-    assert tell(opened.connection, clinic, "run") == 3
     # Whom another system was told of has had no message of ours.
     with outbox.transaction() as connection:
         connection.execute("update message set way = 'sell_task'")

@@ -1,5 +1,6 @@
 """Research exports: what leaves is coarse enough, by plain counting, and nothing else does."""
 
+import dataclasses
 import io
 import json
 import shutil
@@ -685,6 +686,22 @@ def test_dates_stay_shifted_as_they_were_when_the_determination_is_renewed(tmp_p
     assert told[0] == told[1]
     home.config.write_text(first.replace("= 182", "= 364"), encoding="utf-8")
     with pytest.raises(BadInput, match="max_shift_days = 182"):
+        export_research(home, 1, PERMIT, asked)
+
+
+def test_dates_whose_shift_was_not_written_down_are_shifted_by_the_determination_of_then_alone(
+    tmp_path, monkeypatch
+):
+    home = made_up.make_home(tmp_path / "home", made_up.people(1500).assign(zip3="601"))
+    asked = Request(REASON, "expert", dropped=("sex", "age", "visits"))
+    export_research(home, 1, PERMIT, asked)
+    [found] = registry.earlier(home)
+    before = dataclasses.replace(found, drawn=None, day="2020-06-01")
+    monkeypatch.setattr("attribution.research.registry.earlier", lambda _: [before])
+    assert export_research(home, 1, PERMIT, asked).export
+    renewed = home.config.read_text(encoding="utf-8").replace("on = 2020", "on = 2021")
+    home.config.write_text(renewed, encoding="utf-8")
+    with pytest.raises(BadInput, match="Put that determination's by, on and max_shift_days back"):
         export_research(home, 1, PERMIT, asked)
 
 

@@ -262,6 +262,7 @@ def test_a_mistake_of_the_settings_is_told_until_it_is_mended(lived):
 def test_a_mistake_that_nothing_starts_with_is_told_where_a_schedule_was_in_use(home, monkeypatch):
     home.config.write_text("[sources.ads]\nkind = 'nothing'\n")
     assert main(["schedule", "--once"]) == 2
+    assert not home.ledger.exists()  # where no schedule ever was, none is begun
     assert incidents(home, "settings") == []
     with Books(home) as books:
         books.beat("looked", NOW)

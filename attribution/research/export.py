@@ -128,6 +128,13 @@ def _drawn(before: Sequence[Earlier], determination: Determination) -> Drawn:
     """
     for export in before:
         if (drawn := export.drawn) is None:
+            if export.by_expert and str(determination.on) > export.day:
+                raise BadInput(
+                    f"The dates of the export {export.export} of {export.day} were shifted under "
+                    "an earlier determination, and a second shift of the same days would narrow "
+                    "down the true ones. Put that determination's by, on and max_shift_days back, "
+                    "or use the profile safe-harbor."
+                )
             continue
         if drawn.weeks != determination.weeks:
             days = drawn.weeks * 7

@@ -42,7 +42,7 @@ class Earlier:
 
     `tags` are in order; `places` has for each the place of their class in `classes`, which are the
     values of the quasi-identifiers as they were told. `drawn` says how its dates were shifted, if
-    they were.
+    they were and that was written down; `by_expert` whether it was by an expert's determination.
     """
 
     export: str
@@ -52,6 +52,7 @@ class Earlier:
     places: Whole
     classes: tuple[tuple[str, ...], ...]
     drawn: Drawn | None = None
+    by_expert: bool = False
 
 
 def earlier(home: Home) -> list[Earlier]:
@@ -72,7 +73,9 @@ def earlier(home: Home) -> list[Earlier]:
         members = _members(home, str(detail["export"]), _known(entries, str(detail["export"])))
         levels = {str(name): int(level) for name, level in detail["levels"].items()}
         drawn = Drawn(**detail["drawn"]) if "drawn" in detail else None
-        found.append(Earlier(str(detail["export"]), str(entry["at"])[:10], levels, *members, drawn))
+        by_expert = str(entry["subject"]).endswith("profile expert")
+        day = str(entry["at"])[:10]
+        found.append(Earlier(str(detail["export"]), day, levels, *members, drawn, by_expert))
     return found
 
 

@@ -133,7 +133,9 @@ def forever(home: Home, say: Say) -> None:
 
 def mistaken(home: Home, error: SettingsError) -> None:
     """Tell of a mistake of the settings that nothing starts with, where a schedule was in use."""
-    with suppress(CaretraceError), only_schedule(home), owner_only(), Books(home) as books:
+    if not home.ledger.is_file():
+        return  # no schedule was ever here, and a folder that is away is not to be made
+    with suppress(CaretraceError, OSError), only_schedule(home), owner_only(), Books(home) as books:
         if "looked" in books.beats():
             tell_mistake(books, error, datetime.now(UTC))
 
