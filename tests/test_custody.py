@@ -8,7 +8,7 @@ import shutil
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from io import StringIO
 
 import custody_fixture as clinic
@@ -18,7 +18,6 @@ from powerloss.keeping import write_to
 from servers.clinic import CANARY_EMAIL, CANARY_MRN, CANARY_PHONE, at
 
 from attribution import audit, cli, rotation, settings, warehouse
-from attribution.contacts import Contacts
 from attribution.errors import BadInput, Busy
 from attribution.identity import open_vault
 from attribution.keys import keyring
@@ -28,8 +27,7 @@ from attribution.patient import RECORD, System, hashed
 from attribution.privacy import Door
 from attribution.tombstones import forgotten
 from attribution.whom_to_forget import naming_payloads
-from connectors.columns import to_table
-from connectors.contract import Call, Contact, Person
+from connectors.contract import Call, Person
 from outreach.outbox import Outbox, only_sender
 
 
@@ -366,42 +364,3 @@ def test_what_is_past_its_time_goes_and_the_rest_stays(home, first, capsys):
         steps = ledger.steps(ledger.runs()["run_id"].iloc[0]).set_index("name")
     assert steps.loc["deletions", "message"] == f"Past their time: {old} of payment, 2 of payloads."
     assert steps.loc["deletions", "rows_done"] == old + 2
-
-
-def test_what_outreach_keeps_follows_retention(home):
-    """Addresses go with their contact, but of who is in a CRM by our hand; what we sent stays."""
-    clinic.with_outreach(home)
-    old = datetime(2020, 1, 1, tzinfo=UTC)
-    table = to_table(
-        Contact,
-        [Contact(name, old, old, email=f"{name}@example.org") for name in ("gone", "there")],
-    )
-    with Contacts(home) as contacts, Outbox(home) as outbox:
-        hashed = clinic.door(home).pseudonymise(Contact, table)
-        contacts.keep("crm", Contact, table, hashed, "US")
-        with outbox.transaction() as connection:
-            connection.execute(
-                "update message set state = 'sent', at = ?, way = 'hubspot_list', owner = ?",
-                (old.isoformat(), hashed.column("contact_id")[1].as_py()),
-            )
-    clinic.load(home)
-    assert rows(home, "raw_message where source = 'caretrace_outreach'") == 1
-    home.config.write_text(
-        f'{home.config.read_text()}\n[retention]\ncontact = "1 year"\nmessage = "2 years"\n'
-    )
-    said = []
-    for _twice in range(2):
-        clinic.load(home)
-        with Ledger(home) as ledger:
-            steps = ledger.steps(ledger.runs()["run_id"].iloc[0]).set_index("name")
-        said.append(steps.loc["deletions", "message"])
-        assert rows(home, "raw_message where source = 'caretrace_outreach'") == 1
-    assert not [each for each in said if "of message" in each]
-    with Contacts(home) as contacts, Outbox(home) as outbox:
-        places = contacts.places(["email", "record"]).to_pylist()
-        assert {p["owner"] for p in places if p["of"] == "contact"} == {
-            hashed.column("contact_id")[1].as_py()
-        }
-        # So that nobody is written to twice, or against their will.
-        assert len(outbox.rows("select key from message")) == 1
-        assert len(outbox.stopped()) == 1

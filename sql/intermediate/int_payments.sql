@@ -1,6 +1,6 @@
 -- Every payment with the visit it pays for, which is when it was decided.
 -- grain: source, account, payment_id
--- inputs: stg_payment, stg_appointment, stg_encounter, int_visits, int_visit_encounters,
+-- inputs: stg_payment, stg_appointment, stg_encounter, int_visits, int_visit_records,
 --   setting_report
 --
 -- The visit is found by the appointment's or the encounter's number, else it is the person's kept
@@ -32,17 +32,6 @@ encounters as (
         min(location) as location
     from stg_encounter
     group by encounter_id
-
-),
-
-by_appointment as (
-
-    select
-        appointment_id,
-        min(visit_id) as visit_id
-    from int_visits
-    where appointment_id is not null
-    group by appointment_id
 
 ),
 
@@ -113,8 +102,8 @@ found as (
         coalesce(records.service_line, encounters.service_line) as service_line,
         coalesce(records.location, encounters.location) as location,
         coalesce(
-            by_appointment.visit_id,
-            int_visit_encounters.visit_id,
+            booked.visit_id,
+            seen.visit_id,
             case
                 when records.record_id is null and encounters.record_id is null
                     then nearest.visit_id
@@ -123,9 +112,10 @@ found as (
     from payments
     left join records on payments.appointment_id = records.record_id
     left join encounters on payments.encounter_id = encounters.record_id
-    left join by_appointment on payments.appointment_id = by_appointment.appointment_id
-    left join int_visit_encounters
-        on payments.encounter_id = int_visit_encounters.encounter_id
+    left join int_visit_records as booked
+        on payments.appointment_id = booked.record_id and booked.record = 'appointment'
+    left join int_visit_records as seen
+        on payments.encounter_id = seen.record_id and seen.record = 'encounter'
     left join nearest
         on
             payments.source = nearest.source

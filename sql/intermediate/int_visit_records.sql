@@ -1,5 +1,5 @@
--- The kept visit that each encounter is, or is a part of.
--- grain: encounter_id
+-- The kept visit that an appointment became, and that each encounter is, or is a part of.
+-- grain: record, record_id
 -- inputs: int_visits, stg_encounter, setting_report
 --
 -- An encounter is part of the visit of its appointment, else of its person's first of that day.
@@ -70,7 +70,14 @@ found as (
 final as (
 
     select
-        encounter_id,
+        'appointment' as record,
+        appointment_id as record_id,
+        visit_id
+    from by_appointment
+    union all
+    select
+        'encounter' as record,
+        encounter_id as record_id,
         min(visit_id) as visit_id
     from found
     where visit_id is not null
