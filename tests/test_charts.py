@@ -108,3 +108,12 @@ def test_no_tick_says_plus_nought():
     spec = charts.intervals(["a"], [0.1], [-0.1], [0.2], ["a"])
     alias = spec["layout"]["xaxis"]["labelalias"]
     assert (alias["+0"], alias["+0 pts"]) == ("0", "0 pts")
+
+
+def test_a_line_is_broken_where_weeks_are_left_out():
+    weeks = ("2026-01-05", "2026-01-12", "2026-03-02", "2026-03-09")
+    told, counted = charts.against(weeks, (1, 2, 3, 4), (5, 6, 7, 8), 0.0, ())["data"]
+    assert counted["x"] == ["2026-01-05", "2026-01-12", "2026-01-19", "2026-03-02", "2026-03-09"]
+    assert counted["y"] == [1, 2, None, 3, 4]
+    assert told["y"] == [5, 6, None, 7, 8]
+    assert not counted.get("connectgaps")

@@ -1,6 +1,7 @@
 """Figures of lift tests: with and without, what a design can tell, and results by chance."""
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 
 import numpy as np
 
@@ -8,6 +9,20 @@ from attribution.ui.charts.base import GREY, INK, LAYOUT, Spec, colour, figure
 from attribution.ui.charts.weekly import week_ticks
 
 _BINS = 24
+WEEK = timedelta(days=7)
+
+
+def _course(weeks: Sequence[str], values: Sequence[float]) -> Spec:
+    """A line by week, which is broken where weeks are left out: nothing was told of those."""
+    x: list[str] = []
+    y: list[float | None] = []
+    for week, value in zip(weeks, values, strict=True):
+        if x and week > (missing := f"{date.fromisoformat(x[-1]) + WEEK}"):
+            x.append(missing)
+            y.append(None)
+        x.append(week)
+        y.append(value)
+    return {"x": x, "y": y}
 
 
 def against(
@@ -23,7 +38,7 @@ def against(
     `reach` is that of a week's interval, as a part. `without` may be empty.
     """
     traces: list[Spec] = []
-    line = {"type": "scatter", "mode": "lines", "x": list(weeks)}
+    line = {"type": "scatter", "mode": "lines"}
     if without:
         # Before the test nothing is in doubt.
         begins = next((at for at, week in enumerate(weeks) if spans and week >= spans[0][0]), 0)
@@ -41,7 +56,7 @@ def against(
             {
                 **line,
                 "name": names[1],
-                "y": list(without),
+                **_course(weeks, without),
                 "line": {"color": INK, "width": 1.5, "dash": "dash"},
                 "hovertemplate": "%{y:,.1f}",
             }
@@ -50,7 +65,7 @@ def against(
         {
             **line,
             "name": names[0],
-            "y": list(observed),
+            **_course(weeks, observed),
             "line": {"color": colour(1), "width": 2},
             "hovertemplate": "%{y:,.0f}",
         }
