@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from connectors.contract import Message, Preference, Row, Withdrawn
+from connectors.contract import Message, Preference, Row
 from connectors.fhir_element import Element, codes
 from connectors.fhir_links import Links
 from connectors.fhir_rules import PURPOSES, Rules, patient_of, updated, withdrawn
@@ -75,12 +75,6 @@ def consent(given: Element, links: Links, rules: Rules) -> Iterator[Row]:
                 yield nothing[record]
             continue
         permits, start, end = said[purpose].permits, said[purpose].start, said[purpose].end
-        # Where nothing says when it was changed, the same consent with a later end could never come
-        # back: then it ends by the clock, as one does that ends after it was read.
-        if permits and changed is not None and end is not None and end <= rules.now:
-            # Whenever it was changed: what was loaded of it before may have begun after that.
-            yield Withdrawn("preference", record, max(end, changed), "ended")
-            continue
         at = _since(given, rules) or (_UNKNOWN if permits else rules.now)
         yield Preference(
             preference_id=record,

@@ -20,7 +20,6 @@ from connectors.contract import (
     Person,
     Preference,
     Row,
-    Withdrawn,
 )
 from connectors.errors import SourceChanged, SourceMisconfigured
 from connectors.source import Context, Cursor, Rejected
@@ -308,9 +307,9 @@ def permitted(**provision):
     [
         ({"period": {"start": "2026-01-01", "end": "2026-11-30"}}, ("2026-01-01", "2026-12-01")),
         ({"period": {"end": "2026-11-24"}}, (None, "2026-11-25")),  # today, all of it
-        ({"period": {"end": "2026-11-23"}}, None),
+        ({"period": {"end": "2026-11-23"}}, (None, "2026-11-24")),  # ended, and kept with its end
         ({"period": {"end": "2026"}}, (None, "2027-01-01")),
-        ({"period": {"end": "2026-10"}}, None),
+        ({"period": {"end": "2026-10"}}, (None, "2026-11-01")),
         ({"period": {"start": "2027-03-01"}}, ("2027-03-01", None)),
         ({"period": {"start": "1800-01-01", "end": "9999-12-31"}}, (None, None)),
         (
@@ -333,21 +332,25 @@ def test_a_permission_is_one_within_its_period(tmp_path, provision, expected):
         for row in rows[Preference]
         if row.allowed and f"{row.since:%Y-%m-%d}" == "2026-01-05"
     ]
-    assert held == ([expected] if expected else [])
-    ended = [w.withdrawn_at for w in rows[Withdrawn] if w.record_id == "Consent/c/marketing"]
-    assert len(ended) == (expected is None)
+    assert held == [expected]
     given["provision"]["type"] = "deny"
     ndjson(tmp_path, "a.ndjson", PATIENT, given)
     (refusal,) = load(source(tmp_path))[0][Preference]
     assert (refusal.allowed, refusal.starts_at, refusal.ends_at) == (False, None, None)
 
 
-def test_a_consent_that_was_renewed_counts_again_though_nothing_says_when_it_changed(tmp_path):
+@pytest.mark.parametrize(
+    "changed",
+    # Of no known time; and changed before the first one ended, while it is read after that.
+    [[{}, {}, {}], [{"meta": {"lastUpdated": f"2026-06-2{day}T00:00:00Z"}} for day in range(3)]],
+)
+def test_a_consent_that_was_renewed_counts_again(tmp_path, changed):
     with raw_store() as store:
         store.ask("insert into identity select 'a1', 1")
         found = []
-        for name, end in (("a", "2026-06-30"), ("b", "2027-06-30"), ("c", "2026-09-30")):
-            ndjson(tmp_path, f"{name}.ndjson", PATIENT, permitted(period={"end": end}))
+        for number, end in enumerate(("2026-06-30", "2027-06-30", "2026-09-30")):
+            given = permitted(period={"end": end}) | changed[number]
+            ndjson(tmp_path, f"{number}.ndjson", PATIENT, given)
             store.refresh(source(tmp_path))
             store.ask(
                 "update identity set identifier = (select min(identifier) from raw_preference)"
