@@ -21,10 +21,11 @@ def written_for(engine: str, sql: str, *, ordered: bool = True) -> str:
     tree = sqlglot.parse_one(sql, read="duckdb")
     if not ordered and not tree.args.get("limit"):
         tree.set("order", None)
-    return _written(_NAMES.get(engine, engine), tree)
+    return written(_NAMES.get(engine, engine), tree)
 
 
-def _written(dialect: str, tree: exp.Expr) -> str:
+def written(dialect: str, tree: exp.Expr) -> str:
+    """A parsed query, which it changes, in the SQL of another engine."""
     _in_order(tree)
     # Said to DuckDB alone, which keeps the rows of whatever is read twice. Spark does not know the
     # words; PostgreSQL does, and is quicker where it decides for itself.
@@ -53,8 +54,8 @@ def spoken(engine: str, sql: str) -> tuple[str, ...]:
         first = (f"drop table if exists {'pg_temp.' if own else ''}{named.sql()}",)
     for hole in list(tree.find_all(exp.Placeholder)):
         hole.replace(exp.column(_HOLE, quoted=False))
-    written = _written(_NAMES.get(engine, engine), tree)
-    return (*first, written.replace("%", "%%").replace(_HOLE, "%s"))
+    said = written(_NAMES.get(engine, engine), tree)
+    return (*first, said.replace("%", "%%").replace(_HOLE, "%s"))
 
 
 _HOLE = "caretrace_value"

@@ -120,12 +120,14 @@ class Canaries:
 
 
 def plain(value: str) -> set[bytes]:
-    """A value as it may be written in the open: in either case, in an address, as digits only."""
+    """A value as it may be written in the open, in small letters: in an address, as digits only."""
     forms = {value, quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1]}
     if re.fullmatch(r"\+?1?[\d() -]{10,}", value):
         digits = re.sub(r"\D", "", value)[-10:]
         forms |= {digits, f"{digits[:3]}-{digits[3:6]}-{digits[6:]}"}
-    return {cased.encode() for form in forms for cased in (form, form.lower(), form.upper())}
+    # Of bytes only A to Z have small ones: those of other letters are sought in either case.
+    cased = (each for form in forms for each in (form, form.lower(), form.upper()))
+    return {each.encode().lower() for each in cased}
 
 
 def coded(value: str) -> Iterator[bytes]:
@@ -140,15 +142,17 @@ def coded(value: str) -> Iterator[bytes]:
 
 def found(values: Iterable[str], where: Iterable[Place]) -> list[tuple[str, str]]:
     """Which values are in which of some places."""
-    every = {value: (plain(value), [*plain(value), *coded(value)]) for value in values}
-    return sorted(
-        {
+    every = {value: (plain(value), list(coded(value))) for value in values}
+    hits: set[tuple[str, str]] = set()
+    for place in where:
+        small = place.content.lower()
+        hits |= {
             (place.name, value)
-            for place in where
-            for value, forms in every.items()
-            if any(form in place.content for form in forms[not place.large])
+            for value, (open_, otherwise) in every.items()
+            if any(form in small for form in open_)
+            or (not place.large and any(form in place.content for form in otherwise))
         }
-    )
+    return sorted(hits)
 
 
 def stored(home: Home) -> Iterator[Place]:

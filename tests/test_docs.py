@@ -34,11 +34,18 @@ def named(path: Path) -> str:
 
 
 def tracked() -> list[Path]:
+    """The files of the project; where git tells of none, all but what is made or hidden."""
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False, text=True
     )
-    names = [ROOT / name for name in listed.stdout.split("\0") if name]
-    return [path for path in names if path.is_file()]
+    names = [ROOT / name for name in listed.stdout.split("\0") if name] or [
+        path
+        for path in ROOT.rglob("*")
+        if not re.search(r"/(\.|__pycache__|build|dist|venv)", f"/{path.relative_to(ROOT)}")
+    ]
+    found = [path for path in names if path.is_file()]
+    assert len(found) > 500
+    return found
 
 
 def blocks(document: Path, language: str) -> list[str]:

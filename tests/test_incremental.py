@@ -448,9 +448,9 @@ def test_a_users_lift_test_is_heard_and_named(built):
     [(before, low, high, _)] = built.rows(asked)
     test = ["paid_search", "booked", "", "", "2025-01-06", "2025-10-12", "10", "4", "dark", ""]
     empty = built.frame("select * from lift_tests")
-    built.replace("lift_tests", pd.DataFrame([test], columns=empty.columns))
+    built.give("lift_tests", pd.DataFrame([test], columns=empty.columns))
     [(after, nearer, further, evidence)] = built.rebuild().rows(asked)
-    built.replace("lift_tests", empty)
+    built.give("lift_tests", empty)
     assert evidence == "panel and lift test"
     assert abs(after - 10) < 0.5 * abs(before - 10)
     assert further - nearer < high - low
@@ -459,8 +459,8 @@ def test_a_users_lift_test_is_heard_and_named(built):
 def test_a_lift_test_of_nowhere_stops_the_refresh(built):
     test = ["paid_search", "booked", "nroth", "", "2025-01-06", "2025-10-12", "10", "4", "", ""]
     empty = built.frame("select * from lift_tests")
-    built.replace("lift_tests", pd.DataFrame([test], columns=empty.columns))
+    built.give("lift_tests", pd.DataFrame([test], columns=empty.columns))
     with pytest.raises(BadInput, match=r"lift_tests\.csv.*'nroth'.*north, south"):
         built.rebuild().whole()
-    built.run("delete from lift_tests")
+    built.write("delete from lift_tests")
     built.rebuild()

@@ -59,6 +59,20 @@ def open_page(home: Home, monkeypatch: pytest.MonkeyPatch):
     return opened
 
 
+@pytest.fixture(scope="module")
+def looked_at() -> dict[str, AppTest]:
+    """Pages that were opened with all that the data hold, to look at and to leave as they are."""
+    return {}
+
+
+@pytest.fixture(params=FILES)
+def whole_page(request, open_page, looked_at) -> AppTest:
+    """Each page with all that the data hold."""
+    if request.param not in looked_at:
+        looked_at[request.param] = open_page(request.param, period="all")
+    return looked_at[request.param]
+
+
 def test_pages_live_one_folder_down():
     """A file right in pages/ can be run alone by Streamlit, without the shell."""
     assert not list(PAGES.glob("*.py"))
@@ -106,17 +120,15 @@ def test_a_page_without_the_shell_shows_nothing():
     assert not alone.dataframe
 
 
-@pytest.mark.parametrize("page", FILES)
-def test_every_page_opens_with_its_question_and_its_freshness(open_page, page):
-    at = open_page(page)
+def test_every_page_opens_with_its_question_and_its_freshness(whole_page):
+    at = whole_page
     assert at.title[0].value
     assert at.markdown[0].value.endswith("last refresh failed]") or "meta" in at.markdown[0].value
     assert any(each.value.startswith("#####") and "?" in each.value for each in at.markdown)
 
 
-@pytest.mark.parametrize("page", FILES)
-def test_names_from_data_are_never_markup(open_page, page):
-    at = open_page(page, period="all")
+def test_names_from_data_are_never_markup(whole_page):
+    at = whole_page
     for sink in (at.markdown, at.caption, at.info, at.warning, at.error):
         for each in sink:
             assert "![x](" not in each.value

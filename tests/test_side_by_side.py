@@ -78,4 +78,6 @@ def test_nothing_that_reads_a_failed_one_is_begun(some, data):
 
 
 def test_no_work_is_none():
-    side_by_side([], Worked(), lambda _name: None)
+    worked, heard = Worked(), []
+    side_by_side([], worked, heard.append)
+    assert heard == []

@@ -7,7 +7,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from attribution.dialects import written_for
+from attribution.dialects import written, written_for
 from attribution.models.credit import credit_sql
 from attribution.paths import SQL
 from attribution.sql_models import LAYERS, load_checks, load_models, read_model
@@ -33,7 +33,7 @@ def parsed(name: str) -> exp.Expression:
 @pytest.mark.parametrize("name", FILES)
 def test_it_transpiles_and_parses_again(name):
     for dialect in DIALECTS:
-        tree = sqlglot.parse_one(written_for(dialect, FILES[name].sql), read=dialect)
+        tree = sqlglot.parse_one(written(dialect, parsed(name).copy()), read=dialect)
         assert tree.find(exp.Select), dialect
         said = [cte.args.get("materialized") for cte in tree.find_all(exp.CTE)]
         assert set(said) <= {None}, dialect

@@ -74,7 +74,7 @@ def warehouse():
         appointment("zoe 0", "zoe", LAST - DAY, LAST),
         *(Person(who, email=f"{who}@example.org") for who in ("jon", "kim", "ned")),
     )
-    made.run(
+    made.write(
         "insert into identity select identifier || '@example.org', person_id from identity"
         " where identifier in ('jon', 'kim', 'ned')"
     )
@@ -82,7 +82,7 @@ def warehouse():
     for who, flow, days in (("ned", "spring_recall", 20), ("jon", "tips", 20),
                             ("jon", "spring_recall", 91)):  # fmt: skip
         when = SEEN + timedelta(days=365 + days)
-        made.run(
+        made.write(
             "insert into raw_capped values"
             f" ('caretrace_outreach', '{flow}', '{who}', '{when.isoformat()}')"
         )

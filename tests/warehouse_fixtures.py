@@ -97,8 +97,19 @@ class Warehouse:
         return self
 
     def set(self, settings: CreditSettings) -> None:
+        """Take other settings; what is asked for afterwards is to be built anew first."""
         for name, frame in setting_tables(settings).items():
-            self.replace(name, frame)
+            self.give(name, frame)
+
+    def give(self, name: str, table: pd.DataFrame) -> None:
+        """Make a seed of a frame; what is asked for afterwards is to be built anew first."""
+        self._due = []
+        self.replace(name, table)
+
+    def write(self, sql: str) -> None:
+        """Change what is loaded; what is asked for afterwards is to be built anew first."""
+        self._due = []
+        self.run(sql)
 
     def load(self, rows: Iterable[Row], source: str = "files", account: str = "main") -> None:
         """Load rows as the refresh does, and give every identifier its person."""

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from powerloss.replay import MODELS, Cut, Operation, cuts, read_log
@@ -50,16 +50,27 @@ def faults(
     count: int,
     *,
     synced: Callable[[Operation], bool] = lambda _operation: True,
-    seed: int = 20261124,
 ) -> dict[str, list[str]]:
     """What so many power cuts broke, by model."""
     found: dict[str, list[str]] = {model: [] for model in MODELS}
+    for model, problem in broken(operations, folder, count, synced):
+        found[model].append(problem)
+    return found
+
+
+def broken(
+    operations: list[Operation],
+    folder: Path,
+    count: int,
+    synced: Callable[[Operation], bool],
+    seed: int = 20261124,
+) -> Iterator[tuple[str, str]]:
+    """What power cuts broke, one after the other, with the model of the disk."""
     folder.mkdir()
     for number, cut in enumerate(cuts(operations, folder, count=count, seed=seed, synced=synced)):
         if problem := fault(cut, and_goes_on=number % 8 == 0):
-            found[cut.model].append(f"cut {number} at operation {cut.at}: {problem}")
+            yield cut.model, f"cut {number} at operation {cut.at}: {problem}"
         shutil.rmtree(cut.folder)
-    return found
 
 
 def fault(cut: Cut, *, and_goes_on: bool) -> str | None:
