@@ -32,10 +32,8 @@ def of_channels(view: View, about: Mapping[str, str]) -> Document:
         ),
         Section("Campaigns", view.tables["campaigns"], totals="All campaigns"),
     ]
-    if {"credit_low", "credit_high"} <= set(table.frame) and table.frame[
-        "credit_low"
-    ].notna().any():
-        sections[1:1] = [_sureness(table, view.currency)]
+    if len(sure := _sure(table)):
+        sections[1:1] = [_sureness(table, sure, view.currency)]
     if len(returns := view.tables.get("returns", _NOTHING).frame):
         sections[-1:-1] = [
             Section("Returns", view.tables["returns"], _side_by_side(returns, _worth(table)))
@@ -57,14 +55,21 @@ def _worth(table: Table) -> int:
     return int((table.frame["spend"] >= LEAST_SHARE * table.frame["spend"].sum()).sum())
 
 
-def _sureness(table: Table, currency: str) -> Section:
+def _sure(table: Table) -> pd.DataFrame:
+    """The channels of which it is known how sure their credit is; what has no channel is none."""
+    if not {"credit_low", "credit_high"} <= set(table.frame):
+        return table.frame.head(0)
+    frame = table.frame[~table.frame["channel"].isin(UNKNOWN)]
+    return frame.dropna(subset=["credit_low"])
+
+
+def _sureness(table: Table, sure: pd.DataFrame, currency: str) -> Section:
     shown = next(c for c in table.columns if c.name == "credit_low").title.partition(",")[0]
     kind = next(c for c in table.columns if c.title == shown)
     names = ("channel", kind.name, "credit_low", "credit_high")
     columns = tuple(c for c in table.columns if c.name in names)
     columns = tuple(sorted(columns, key=lambda c: names.index(c.name)))
-    frame = table.frame[~table.frame["channel"].isin(UNKNOWN)]
-    frame = frame.dropna(subset=["credit_low"]).sort_values(kind.name, ascending=False)
+    frame = sure.sort_values(kind.name, ascending=False)
     frame = frame[[c.name for c in columns]].reset_index(drop=True)
     first = frame.iloc[0]
     best, low, high = (_credited(float(first[name]), kind, currency) for name in names[1:])
