@@ -1,10 +1,15 @@
 """What reports are made of where a table has rows that are unlike the others."""
 
+import io
+from zipfile import ZipFile
+
 import pandas as pd
 import pytest
 from reports_fixture import ABOUT
 
 from attribution.reports.contents import of_channels
+from attribution.reports.document import Chart, Document, Section, drawn
+from attribution.reports.workbook import workbook
 from attribution.ui.view import Column, Figure, Table, View, measured
 
 NAN = float("nan")
@@ -34,3 +39,16 @@ def test_a_report_says_how_sure_it_is_only_where_a_channel_has_an_interval(low, 
     )
     document = of_channels(view, ABOUT)
     assert [section.name for section in document.sections] == sections
+
+
+@pytest.mark.parametrize(("paid", "names"), [(False, "abc"), (True, "")])
+def test_rows_without_spend_end_only_a_chart_of_what_is_paid_for(paid, names):
+    columns = (Column("line", "Line"), measured("spend"), measured("collected"))
+    rows = [("a", 0.0, 900.0), ("b", 50.0, 100.0), ("c", 40.0, 0.0)]
+    frame = pd.DataFrame(rows, columns=["line", "spend", "collected"])
+    chart = Chart("bars", "Money", "line", ("spend", "collected"), "", paid=paid)
+    section = Section("Lines", Table("Lines", columns, frame), chart)
+    assert drawn(section).frame["line"].tolist() == list(names)
+    with ZipFile(io.BytesIO(workbook(Document("x", "X", "Which?", ABOUT, (section,))))) as parts:
+        charts = [parts.read(each) for each in parts.namelist() if "charts/chart" in each]
+    assert [b"$A$2:$A$4" in each for each in charts] == [True] * (not paid)

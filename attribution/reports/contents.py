@@ -47,7 +47,7 @@ def _spend_and_money(table: Table, words: str) -> Chart | None:
     if not (table.frame["spend"] > 0).any():
         return None
     title = "Spend and money collected, channels with spend"
-    return Chart("bars", title, "channel", ("spend", "collected"), words, most=24)
+    return Chart("bars", title, "channel", ("spend", "collected"), words, most=24, paid=True)
 
 
 def _worth(table: Table) -> int:

@@ -32,6 +32,7 @@ class Chart:
     across: str = ""
     most: int = 14  # rows drawn, from the top
     marks: tuple[date, ...] = ()  # days on which something happened, numbered from 1 on a line
+    paid: bool = False  # of rows that are sorted by spend only those that have any
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +89,14 @@ def _is_defined(column: Column) -> bool:
 def drawn(section: Section) -> Table:
     """The rows of a section's table that its chart draws.
 
-    Of spend those from the top that have any; else those of which something is known, and of
-    intervals both ends.
+    Of what is `paid` for those from the top that have spend; else those of which something is
+    known, and of intervals both ends.
     """
     chart, frame = section.chart, section.table.frame
     if chart is None or chart.kind in ("lines", "heat"):
         return section.table
     known = frame[list(chart.values)].notna()
-    if "spend" in chart.values:
+    if chart.paid:
         frame = frame.head(int((frame["spend"] > 0).cummin().sum()))
     elif chart.kind == "intervals":
         frame = frame[known.all(axis=1)]

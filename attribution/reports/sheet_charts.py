@@ -83,7 +83,7 @@ def _below(sheet: Any, grid: Grid, height: float) -> int:
 def _leading(section: Section) -> int:
     """How many rows from the top on are drawn: a native chart draws rows that lie together."""
     chart = section.chart
-    if chart is not None and "spend" in chart.values:
+    if chart is not None and chart.paid:
         return len(drawn(section).frame)
     return len(section.table.frame)
 
