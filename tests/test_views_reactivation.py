@@ -74,11 +74,13 @@ def test_retained_counts_cohorts_that_are_old_enough(marts, tables):
     view = reactivation.build(marts, Scope(made_up.weeks()[0], LAST))
     frame = tables["reactivation"].query("arm == 'treated'")
     months = frame["cohort_month"]
-    old = frame[months <= LAST + timedelta(days=6 - 270)]
+    assigned = (pd.to_datetime(months) + pd.offsets.MonthEnd()).dt.date  # so late, some of them
+    old = frame[assigned <= LAST + timedelta(days=6 - 270)]
     last = view.tables["funnel"].frame.iloc[-1]
     assert last["people"] == old["retained"].sum() < frame["retained"].sum()
     assert last["of_previous"] == pytest.approx(old["retained"].sum() / old["kept"].sum())
-    first = min(months[months > LAST + timedelta(days=6 - 270)])
+    first = min(months[assigned > LAST + timedelta(days=6 - 270)])
+    assert first <= LAST + timedelta(days=6 - 270)  # its first people have had the time
     assert any(f"since {first:%B %Y} was retained" in note for note in view.notes)
 
 
@@ -87,6 +89,8 @@ def test_reactivation_says_which_cohorts_it_shows(marts, monkeypatch):
     view = reactivation.build(marts, RECENT)
     assert view.notes[0].startswith(said)
     assert view.figures["funnel"].alt.startswith(said)
+    # Who was assigned on 1 August has had 90 days, who was on the 31st has not.
+    assert any("Cohorts since August 2026 are still maturing" in note for note in view.notes)
     none = return_queries.reactivation(marts, RECENT, "USD").query("arm == 'none'")
     monkeypatch.setattr(return_queries, "reactivation", lambda *_: none)
     view = reactivation.build(marts, RECENT)

@@ -89,7 +89,7 @@ def lift(kept: int, people: int, held_kept: int, held: int) -> tuple[float, floa
 def _aged(cohorts: pd.DataFrame, about: About) -> pd.DataFrame:
     """Each cohort with `old`, whether it can have been retained, and no `retained` before that."""
     settled = _last_day(about) - KEPT_WITHIN - RETAINED_WITHIN
-    old = cohorts["cohort_month"].map(_day) <= settled
+    old = cohorts["cohort_month"].map(_last_of) <= settled
     retained = cohorts["retained"].astype("float64").where(old)
     return cohorts.assign(old=old.astype(bool), retained=retained)
 
@@ -338,7 +338,7 @@ def _maturing(cohorts: pd.DataFrame, about: About) -> tuple[str, ...]:
     """Which cohorts cannot have come to their end yet."""
     months = sorted({_day(month) for month in cohorts["cohort_month"]})
     settled = _last_day(about) - KEPT_WITHIN
-    young = [month for month in months if month > settled]
+    young = [month for month in months if _last_of(month) > settled]
     notes = []
     if young:
         notes.append(
@@ -357,6 +357,11 @@ def _maturing(cohorts: pd.DataFrame, about: About) -> tuple[str, ...]:
 
 def _day(value: object) -> date:
     return pd.Timestamp(value).date()  # type: ignore[arg-type]
+
+
+def _last_of(month: object) -> date:
+    """The last day of a cohort month: so late somebody may have been assigned."""
+    return (pd.Timestamp(month) + pd.offsets.MonthEnd()).date()  # type: ignore[arg-type]
 
 
 def _nothing(shown: str) -> str:
