@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from attribution.models.gain import brought
 from attribution.narrowing import MICROS
-from attribution.queries import CREDIT, Marts, Scope
+from attribution.queries import CREDIT, Marts, Scope, about
 
 # In the order in which they are reached; `reached` in the mart counts them from 1.
 STAGES = (
@@ -42,9 +42,10 @@ def steps(at: Marts, scope: Scope) -> pd.DataFrame:
 def gains(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     """Per campaign: what it brought against its holdout, and what the scope's model credits it.
 
-    Columns: campaign, channel, treated, held_out, brought, low, high, credited; money in whole
-    units. Brought within 180 days of the assignment, of cohorts of the scope's months; credited
-    from the first of these months on.
+    Columns: campaign, channel, treated, held_out, brought, low, high, credited, alone; money in
+    whole units. Brought within 180 days of the assignment, of cohorts of the scope's months;
+    credited from the first of these months on, whenever people were assigned. `alone` are campaigns
+    that assigned people in these months only: of the others the two are of different people.
     """
     mart = STEPS
     grain = [mart.c.campaign, mart.c.channel, mart.c.arm]
@@ -65,8 +66,27 @@ def gains(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     )
     found = brought(at.ask(statement).astype({"value": "float64", "squares": "float64"}))
     credit = _credited(at, scope, currency)
-    merged = found.merge(credit, on=["campaign", "channel"], how="left")
-    return merged.assign(credited=merged["credited"].astype("float64").fillna(0.0))
+    both = ["campaign", "channel"]
+    merged = found.merge(credit, on=both, how="left")
+    merged = merged.merge(_elsewhere(at, scope), on=both, how="left")
+    credited, alone = merged["credited"].astype("float64").fillna(0.0), merged["elsewhere"].isna()
+    return merged.assign(credited=credited, alone=alone).drop(columns="elsewhere")
+
+
+def _elsewhere(at: Marts, scope: Scope) -> pd.DataFrame:
+    """The campaigns that assigned people in other months too, of any service line and location."""
+    mart = STEPS
+    others = [mart.c.cohort_month < _first(scope)]
+    # A month of which only the last days of the data are has brought nothing yet.
+    if scope.until < about(at).last_week:
+        others.append(mart.c.cohort_month > scope.until)
+    statement = (
+        sa.select(mart.c.campaign, mart.c.channel, sa.func.count().label("elsewhere"))
+        .where(sa.or_(*others), mart.c.arm == "treated")
+        .group_by(mart.c.campaign, mart.c.channel)
+        .order_by(mart.c.campaign, mart.c.channel)
+    )
+    return at.ask(statement)
 
 
 def _credited(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import marts_fixture as made_up
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from warehouse_fixtures import Warehouse, appointment, at, message, payment
@@ -13,6 +14,7 @@ from warehouse_fixtures import Warehouse, appointment, at, message, payment
 from attribution import queries, return_queries, step_queries
 from attribution.models.gain import brought, together
 from attribution.step_queries import GROUPS, STAGES
+from attribution.ui import formats
 from attribution.ui.scope import scope_of
 from attribution.ui.views.way_back import (
     PROTECTED,
@@ -239,13 +241,33 @@ def test_an_interval_of_money_covers_the_truth():
 def test_one_sentence_says_whether_credit_and_holdout_agree(credited, words):
     gains = pd.DataFrame(
         {"campaign": ["a", "b"], "brought": [250.0, 250.0], "low": [150.0, 150.0],
-         "high": [350.0, 350.0], "credited": [credited / 2] * 2}
+         "high": [350.0, 350.0], "credited": [credited / 2] * 2, "alone": [True, True]}
     )  # fmt: skip
     told = disagreement(gains, "Last touch", "USD")
     assert words in told
     assert "$500" in told
     assert together(gains)[2] == pytest.approx(500 + 100 * np.sqrt(2))
     assert told.count(".") <= 4  # one sentence, whatever its amounts
+    more = pd.concat([gains, gains.assign(credited=9e6, alone=False)])
+    assert disagreement(more, "Last touch", "USD") == told.replace(
+        "these campaigns", "campaigns of these months alone"
+    )
+
+
+def test_a_campaign_that_goes_on_after_the_chosen_months_is_not_judged(marts, monkeypatch):
+    own, chosen = step_queries.STEPS, scope(marts, period="custom", to="2026-03-02")
+    short = sa.or_(own.c.campaign != "Knee follow-up", own.c.cohort_month <= chosen.until)
+    rows = sa.select(*own.c).where(short).subquery("reactivation_steps")
+    monkeypatch.setattr(step_queries, "STEPS", rows)
+    found = step_queries.gains(marts, chosen, "USD").set_index("campaign")
+    assert found["alone"].to_dict() == {name: name == "Knee follow-up" for name in found.index}
+    view = build(marts, chosen)
+    (knee,) = found[found["alone"]].to_dict("records")
+    assert f"credits {formats.money(knee['credited'], 'USD')} to campaigns of these" in view.remark
+    assert "of the one campaign" in view.figures["gains"].alt
+    assert "2 of 3 campaigns assigned people in other months too" in view.notes[-1]
+    # Nobody was assigned before the first of all weeks, nor after the last.
+    assert step_queries.gains(marts, scope(marts), "USD")["alone"].all()
 
 
 def test_credit_is_that_of_the_model_that_is_chosen(marts):

@@ -65,6 +65,7 @@ _IN_TURN = (
     "Contacted here, so the later stages may hold a few fewer than the numbers above."
 )
 _BROUGHT = "Brought: collected within 180 days of the assignment, treated less held out."
+_ASSIGNED = "Only of those of these months alone are credited and brought of the same people."
 _HELP = {"state": "What the lapse rules made of the silence when the patient was looked at."}
 MAX_ROWS = 14
 
@@ -103,6 +104,7 @@ def build(marts: Marts, scope: Scope) -> View:
             _CONSENTED,
             _IN_TURN,
             f"{_BROUGHT} Credited: by {MODELS[scope.model].title}, from the first month on.",
+            *_not_judged(gains),
         ),
         currency=currency,
     )
@@ -153,12 +155,16 @@ def drops(found: pd.DataFrame) -> Table:
 
 
 def disagreement(gains: pd.DataFrame, model: str, currency: str) -> str:
-    """Credit beside the holdouts in one sentence."""
-    total, low, high = together(gains)
-    credited = float(gains["credited"].sum())
+    """Credit beside the holdouts in one sentence, of campaigns of these months alone; or none."""
+    judged = gains[gains["alone"]]
+    if judged.empty:
+        return ""
+    total, low, high = together(judged)
+    credited = float(judged["credited"].sum())
     money = [formats.money(value, currency) for value in (credited, total, low, high)]
+    which = "these campaigns" if len(judged) == len(gains) else "campaigns of these months alone"
     said = (
-        f"{model} credits {money[0]} to these campaigns; against their holdouts they brought "
+        f"{model} credits {money[0]} to {which}; against their holdouts they brought "
         f"{money[1]} (95%: {money[2]} to {money[3]})"
     )
     if credited < low:
@@ -166,6 +172,20 @@ def disagreement(gains: pd.DataFrame, model: str, currency: str) -> str:
     if credited > high:
         return f"{said}, so credit tells too much: many would have come anyway."
     return f"{said}: the two agree as far as the holdouts can tell."
+
+
+def _not_judged(gains: pd.DataFrame) -> tuple[str, ...]:
+    """That of campaigns which go on in other months credit and holdout are of other people."""
+    others = len(gains) - int(gains["alone"].sum())
+    if not others:
+        return ()
+    which = f"{others} of {len(gains)} campaigns" if len(gains) > 1 else "The one campaign"
+    return (
+        (
+            f"{which} assigned people in other months too: credited is of all of them since the "
+            "first month here, brought is of these months only, so the two are not compared."
+        ),
+    )
 
 
 def _reached(found: pd.DataFrame) -> list[int]:
@@ -248,8 +268,10 @@ def _gains_table(gains: pd.DataFrame, scope: Scope) -> Table:
         measured("brought"),
         Column("low", "Low", "money", ends),
         Column("high", "High", "money", ends),
+        Column("assigned", "Assigned", "text", _ASSIGNED),
     )
-    return table_of("Credited and brought", columns, gains)
+    assigned = gains["alone"].map({True: "in these months only", False: "in other months too"})
+    return table_of("Credited and brought", columns, gains.assign(assigned=assigned))
 
 
 def _gains_figure(gains: pd.DataFrame, scope: Scope, currency: str) -> Figure:
@@ -258,11 +280,13 @@ def _gains_figure(gains: pd.DataFrame, scope: Scope, currency: str) -> Figure:
         f"<b>{formats.label(row['campaign'])}</b><br>"
         f"brought {formats.money(row['brought'], currency)} "
         f"({formats.money(row['low'], currency)} to {formats.money(row['high'], currency)})<br>"
-        f"credited {formats.money(row['credited'], currency)}<br>"
+        f"credited {formats.money(row['credited'], currency)}"
+        f"{'' if row['alone'] else ', of other months too'}<br>"
         f"{formats.count(row['treated'])} treated, {formats.count(row['held_out'])} held out"
         for row in records(drawn)
     ]
-    inside = int(((drawn["credited"] >= drawn["low"]) & (drawn["credited"] <= drawn["high"])).sum())
+    within = (drawn["credited"] >= drawn["low"]) & (drawn["credited"] <= drawn["high"])
+    judged = within[drawn["alone"]]
     return Figure(
         "Credited, and brought against holdout",
         charts.beside(
@@ -277,13 +301,15 @@ def _gains_figure(gains: pd.DataFrame, scope: Scope, currency: str) -> Figure:
             hovers,
             prefix=formats.symbol(currency),
         ),
-        _agree(inside, len(drawn)),
+        _agree(int(judged.sum()), len(judged)),
         f"{definition('brought').help} The diamond is what {_model(scope)} credits.",
         "gains",
     )
 
 
 def _agree(inside: int, campaigns: int) -> str:
+    if not campaigns:
+        return "No campaign is of these months alone, so none is compared with its credit."
     if campaigns == 1:
         lies = "lies within" if inside else "does not lie within"
         return f"The credit of the one campaign {lies} what its holdout shows."
