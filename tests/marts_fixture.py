@@ -4,6 +4,7 @@ import shutil
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import claims_fixture
 import credit_fixture
@@ -20,10 +21,12 @@ import paths_fixture
 import patients_fixture as made_up_patients
 import people_fixture as made_up_people
 import returns_fixture
+import sqlalchemy as sa
 from credit_fixture import MODELS
 from grids import grid
 
 from attribution.paths import Home
+from attribution.queries import Marts
 
 PAID = {
     "paid_search": ("Brand", "Hip and knee", "Find a doctor"),
@@ -146,6 +149,27 @@ def _tables() -> dict[str, pd.DataFrame]:
         **made_up_patients.tables(),
         **health_fixture.tables(weeks(), HOSTILE),
     }
+
+
+def unplaced(marts: Marts, tables: dict[str, pd.DataFrame], campaign: str) -> Any:
+    """The marts, with all spend of a campaign in no service line."""
+
+    class Asked:
+        protected = False
+
+        def ask(self, statement: sa.Executable) -> pd.DataFrame:
+            if "FROM spend" not in str(statement):
+                return marts.ask(statement)
+            moved = tables["spend"].copy()
+            moved.loc[moved["campaign"] == campaign, "service_line"] = "unassigned"
+            with duckdb.connect() as database:
+                database.register("spend", moved)
+                text = statement.compile(compile_kwargs={"literal_binds": True})
+                found = database.execute(str(text))
+                names = [name for name, *_ in found.description]
+                return pd.DataFrame(found.fetchall(), columns=names)
+
+    return Asked()
 
 
 def weeks() -> list[date]:

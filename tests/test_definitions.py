@@ -49,7 +49,7 @@ def test_no_sentence_or_formula_changes_in_silence():
         )
     one = METRICS["cac"]
     assert replace(one, formula="Spend ÷ leads.").fingerprint != one.fingerprint
-    assert replace(one, changes=("Leads count.",)).version == one.version + 1
+    assert replace(one, changes=(*one.changes, "Leads count.")).version == one.version + 1
 
 
 def test_a_page_that_is_named_reads_the_number():

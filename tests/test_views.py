@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
 
 import credit_fixture
-import duckdb
 import marts_fixture as made_up
 import pandas as pd
 import pytest
@@ -63,27 +61,6 @@ def within(frame: pd.DataFrame, scope: Scope) -> pd.DataFrame:
         if values:
             chosen = chosen[chosen[column].isin(values)]
     return chosen
-
-
-def unplaced(marts: Marts, tables: dict[str, pd.DataFrame], campaign: str) -> Any:
-    """The marts, with all spend of a campaign in no service line."""
-
-    class Asked:
-        protected = False
-
-        def ask(self, statement: sa.Executable) -> pd.DataFrame:
-            if "FROM spend" not in str(statement):
-                return marts.ask(statement)
-            moved = tables["spend"].copy()
-            moved.loc[moved["campaign"] == campaign, "service_line"] = "unassigned"
-            with duckdb.connect() as database:
-                database.register("spend", moved)
-                text = statement.compile(compile_kwargs={"literal_binds": True})
-                found = database.execute(str(text))
-                names = [name for name, *_ in found.description]
-                return pd.DataFrame(found.fetchall(), columns=names)
-
-    return Asked()
 
 
 def metric(view: View, name: str) -> float | None:
@@ -174,7 +151,7 @@ def test_service_lines_add_up_to_the_headline(marts):
 
 
 def test_spend_of_no_service_line_makes_no_line_look_better_unsaid(marts, tables):
-    table = overview.build(unplaced(marts, tables, "Brand"), RECENT).tables["service_lines"]
+    table = overview.build(made_up.unplaced(marts, tables, "Brand"), RECENT).tables["service_lines"]
     rows = table.frame.set_index("service_line")
     lost = rows.loc["Unassigned", "spend"]
     assert lost > 0
@@ -228,7 +205,7 @@ def test_a_channel_without_spend_has_no_return(marts):
 
 def test_ratios_count_only_campaigns_whose_spend_the_filter_places(marts, tables):
     line = replace(RECENT, service_lines=("cardiology",))
-    view = channels.build(unplaced(marts, tables, "Brand"), line)
+    view = channels.build(made_up.unplaced(marts, tables, "Brand"), line)
     rows = view.tables["campaigns"].frame.set_index(["channel", "campaign"])
     brand = rows.loc[("paid_search", "Brand")]
     assert brand[["spend", "cpl", "cac", "roas", "roi"]].isna().all()
@@ -438,10 +415,10 @@ def test_money_that_is_told_with_others_is_no_loss_to_viewers(home, monkeypatch,
         return rows[rows["channel"] != "video"]
 
     monkeypatch.setattr(amount_queries, "credit_by_model", without_video)
-    whole = pd.DataFrame({"channel": ["video"], "rated_spend": [100.0], "roi": [0.5]})
+    whole = pd.DataFrame({"channel": ["video"], "collected_spend": [100.0], "roi": [0.5]})
     marts = queries.Marts(home, 1, protected=protected)
     scope = scope_of(queries.about(marts), {}, service_lines=(), locations=())
-    beside = returns.table(marts, scope, "USD", whole)
+    beside = returns.table(marts, scope, "USD", whole, {})
     [found] = beside.frame["incremental_roi"]
     assert pd.isna(found) if protected else found == -1
     assert ("mix_roi" in beside.frame) is not protected

@@ -23,7 +23,8 @@ def _credited() -> tuple[Definition, ...]:
             "paid_roas",
             "Paid ROAS",
             "Return on the spend of channels with spend, under the chosen model.",
-            "Paid collected ÷ spend; undefined without spend.",
+            "Paid collected ÷ spend, of the weeks in which both are known; undefined without "
+            "spend.",
             "ratio",
         ),
     )

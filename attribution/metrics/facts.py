@@ -17,6 +17,11 @@ class Facts:
     date_basis: str
 
 
+_BOTH_KNOWN = (
+    "Where one of its numbers is late it counts the weeks in which both are known; it was of all "
+    "weeks."
+)
+
 # What was different, in words, each time a sentence or a formula was changed; oldest first.
 CHANGES: dict[str, tuple[str, ...]] = {
     "leads": ("Says which inquiries are counted: no chats or referrals. The number is as before.",),
@@ -25,6 +30,10 @@ CHANGES: dict[str, tuple[str, ...]] = {
     ),
     "engaged": ("No longer says that calls are counted, which they never were.",),
     "attributed": ("Of Collected it was the share of payments; it is the share of money.",),
+    **dict.fromkeys(
+        ("cpl", "cac", "roas", "roi", "paid_roas", "credited_roi", "incremental_roi"),
+        (_BOTH_KNOWN,),
+    ),
 }
 
 _OVERVIEW = ("overview", "channels")

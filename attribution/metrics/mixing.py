@@ -80,14 +80,14 @@ MIXING: tuple[Definition, ...] = (
         "credited_roi",
         "Credited",
         "Net return on spend by the chosen credit model, in the chosen weeks.",
-        "(Money credited − spend) ÷ spend.",
+        "(Money credited − spend) ÷ spend, of the weeks in which both are known.",
         "ratio",
     ),
     Definition(
         "incremental_roi",
         "Incremental",
         "Net return on spend by places and weeks: money that would not have come without it.",
-        "(Money brought − spend) ÷ spend, in the chosen weeks.",
+        "(Money brought − spend) ÷ spend, of the chosen weeks in which both are known.",
         "ratio",
     ),
     Definition(

@@ -47,7 +47,8 @@ class Grid:
         rows = table.frame.to_dict("records")
         names = self._columns.keys()
         self._ratios = {n for n, ratio in RATIOS.items() if {n, *ratio.parts} <= names}
-        # A row that sums campaigns with and without spend in the filter is no ratio of its cells.
+        # A row that sums campaigns with and without spend in the filter is no ratio of its cells,
+        # nor is one of numbers that are not known to the same week.
         self._exact = all(_agrees(name, row, blank=True) for row in rows for name in self._ratios)
         self._placed = self._exact and not (
             "spend" in self._columns and table.frame["spend"].isna().any()
@@ -118,7 +119,7 @@ class Grid:
             style = self._looks[column.name, True]
             if column.format == "text":
                 self._sheet.write_string(row, at, label if at == 0 else "", style)
-            elif column.name in self._ratios and not rated:
+            elif column.name in self._ratios and (not rated or self._unknown(column, chosen)):
                 self._sheet.write_blank(row, at, None, style)
             elif column.name in self._ratios:
                 value = RATIOS[column.name].value(sums)

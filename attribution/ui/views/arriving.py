@@ -1,5 +1,6 @@
 """What leads of the newest weeks still owe: patients and money that have yet to arrive."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
@@ -12,6 +13,10 @@ from attribution.queries import WEEK, Marts, Scope, about
 from attribution.ui import formats
 
 _JUDGED = {"new_patient": "CAC", MONEY: "ROAS"}
+_BOTH_KNOWN = (
+    "Not every number is known to the end of the period. CAC and ROAS, as every ratio, count the "
+    "weeks in which both of their numbers are."
+)
 
 
 def young_leads(marts: Marts, scope: Scope, *kinds: str) -> dict[str, pd.DataFrame]:
@@ -79,21 +84,27 @@ def unreported(marts: Marts, scope: Scope) -> dict[str, date]:
     return {name: day for name, day in ends.items() if day < scope.until}
 
 
+def known_to(scope: Scope, ends: Mapping[str, date], *names: str) -> date:
+    """The last week of a scope in which all these numbers are known; perhaps before its first."""
+    return min(ends.get(name, scope.until) for name in names)
+
+
 def unreported_note(
-    ends: dict[str, date], scope: Scope, *, protected: bool = False
+    ends: Mapping[str, date], scope: Scope, *, protected: bool = False
 ) -> tuple[str, ...]:
-    """A sentence for each number that stops early, so that nobody takes it for a fall."""
+    """A sentence for each number that stops early, so that nobody takes it for a fall.
+
+    And one on what that does to ratios.
+    """
+    if not ends:
+        return ()
+    said = "nothing after the week of {} is reported yet."
     if protected:  # whether it is late or of too few people is not told either
-        return tuple(
-            f"{definition(name).title}: what came after the week of {formats.day(day)} is of too "
-            "few people to be told, or not reported yet."
-            for name, day in ends.items()
-            if day >= scope.since
-        )
-    return tuple(
-        f"{definition(name).title}: nothing after the week of {formats.day(day)} is reported yet."
-        for name, day in ends.items()
-    )
+        ends = {name: day for name, day in ends.items() if day >= scope.since}
+        why = "of too few people to be told, or not reported yet"
+        said = f"what came after the week of {{}} is {why}."
+    each = (f"{definition(name).title}: {said.format(formats.day(d))}" for name, d in ends.items())
+    return (*each, _BOTH_KNOWN)
 
 
 def _owed(rows: pd.DataFrame, kind: str, last_week: date) -> str:

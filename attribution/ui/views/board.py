@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isclose
 
 from attribution import queries
 from attribution.metrics import ratio
@@ -163,8 +164,12 @@ def changed(metric: Metric) -> str:
 
 
 def _cost(row: dict[str, float], currency: str) -> str:
+    said = formats.ratio(row["roas"])
+    # Where the ratio counts less than the amounts, these would come to another.
+    if not isclose(row["roas"] * row["spend"], row["collected"], rel_tol=1e-9, abs_tol=1e-6):
+        return said
     spent, back = (formats.money(row[name], currency) for name in ("spend", "collected"))
-    return f"{back} for {spent} ({formats.ratio(row['roas'])})"
+    return f"{back} for {spent} ({said})"
 
 
 def _back(metric: Metric, currency: str) -> str:

@@ -24,7 +24,7 @@ def return_figure(whole: pd.DataFrame, currency: str, unsure: frozenset[str]) ->
 
     Of the channels in `unsure` too little is known to tell in words whether they pay.
     """
-    amounts = whole.assign(spend=whole["rated_spend"], collected=whole["rated_collected"])
+    amounts = whole.assign(spend=whole["collected_spend"], collected=whole["rated_collected"])
     drawn = amounts[(amounts["spend"] > 0) & (amounts["collected"] > 0)].head(MAX_BUBBLES)
     least = LEAST_SHARE * float(amounts["spend"].sum())
     biggest = float(drawn["conversions"].max()) if len(drawn) else 0

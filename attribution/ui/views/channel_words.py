@@ -1,5 +1,8 @@
 """What the page Channels says in words: what its numbers leave out, and what nobody can tell."""
 
+from collections.abc import Mapping
+from datetime import date
+
 import pandas as pd
 
 from attribution import credit_queries
@@ -26,8 +29,8 @@ def unsure_of(marts: Marts, scope: Scope, *kinds: str) -> frozenset[str]:
     return frozenset().union(*rest)
 
 
-def notes_on(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
-    """What holds of all numbers of the page under a scope."""
+def notes_on(marts: Marts, scope: Scope, about: About, ends: Mapping[str, date]) -> tuple[str, ...]:
+    """What holds of all numbers of the page under a scope; `ends` of those that stop early."""
     model = MODELS[scope.model]
     notes = [
         f"Credit model {model.title}: {model.help}",
@@ -42,9 +45,7 @@ def notes_on(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
     kinds.pop("lead", None)  # a lead is there as soon as it is asked for
     young = arriving.note(arriving.young_leads(marts, scope, *kinds), about.last_week)
     thin = arriving.thin_note(marts, scope, about.last_week, *kinds)
-    late = arriving.unreported_note(
-        arriving.unreported(marts, scope), scope, protected=marts.protected
-    )
+    late = arriving.unreported_note(ends, scope, protected=marts.protected)
     return (*notes, *young, *thin, *late, *other_currencies(marts, scope, about))
 
 

@@ -1,6 +1,8 @@
 """Channels: which channels and campaigns pay, under a chosen credit model?"""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from functools import lru_cache
 
 import pandas as pd
@@ -11,7 +13,7 @@ from attribution.paths import Home
 from attribution.queries import About, Marts, Scope
 from attribution.ui import formats
 from attribution.ui.view import Column, Metric, Table, View, measured, table_of
-from attribution.ui.views import channel_figures, channel_words, returns
+from attribution.ui.views import arriving, channel_figures, channel_words, returns
 from attribution.ui.views.notes import UNASSIGNED, counted_by, other_dates
 
 QUESTION = "Which channels and campaigns bring patients at a price that pays?"
@@ -22,7 +24,7 @@ SHOWN = (
 )
 MORE = ("sessions", "cpl")  # on demand, beside the ends of intervals
 ENDS = ("credit_low", "credit_high")
-RATED = ("spend", "leads", "new_patients", "collected")  # what ratios are made of
+RATED = ("leads", "new_patients", "collected")  # what ratios set spend against
 
 
 @lru_cache(maxsize=128)
@@ -38,7 +40,8 @@ def build(marts: Marts, scope: Scope) -> View:
     have come anyway (baseline) are rows.
     """
     about = queries.about(marts)
-    campaigns = _campaigns(marts, scope, about)
+    ends = arriving.unreported(marts, scope)
+    campaigns = _campaigns(marts, scope, about, ends)
     if campaigns.empty:
         span = formats.weeks(scope.since, scope.until, scope.weeks)
         hint = "Choose a longer period or fewer filters."
@@ -46,7 +49,7 @@ def build(marts: Marts, scope: Scope) -> View:
         return View(QUESTION, currency=about.currency, empty=empty)
     whole = _with_ends(marts, scope, about.currency, _with_ratios(_summed(campaigns, ["channel"])))
     parts = _with_ratios(campaigns)
-    beside = returns.table(marts, scope, about.currency, whole[whole["known"]])
+    beside = returns.table(marts, scope, about.currency, whole[whole["known"]], ends)
     return View(
         QUESTION,
         metrics=_metrics(whole, scope),
@@ -65,15 +68,21 @@ def build(marts: Marts, scope: Scope) -> View:
         warnings=channel_words.left_out(campaigns, scope, about),
         notes=(
             *channel_words.untold(marts, scope, whole, about),
-            *channel_words.notes_on(marts, scope, about),
+            *channel_words.notes_on(marts, scope, about, ends),
             *other_dates(marts, scope),
         ),
         currency=about.currency,
     )
 
 
-def _campaigns(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
+def _campaigns(marts: Marts, scope: Scope, about: About, ends: Mapping[str, date]) -> pd.DataFrame:
     """Every channel and campaign that spent, brought sessions or was credited."""
+    frame = _amounts(marts, scope, about)
+    return _rated(marts, scope, about, ends, frame).reset_index()
+
+
+def _amounts(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
+    """What each of them spent and brought in the weeks of a scope."""
     grain = ["channel", "campaign"]
     credit = amount_queries.credit_by_campaign(marts, scope, about.currency)
     amount = credit["conversions"].where(credit["kind"] != "collected", credit["value"])
@@ -97,7 +106,7 @@ def _campaigns(marts: Marts, scope: Scope, about: About) -> pd.DataFrame:
     frame = frame.astype("float64")
     frame[counted] = frame[counted].fillna(0)
     frame.index = frame.index.set_names(grain)
-    return _rated(marts, scope, about, _untracked(marts, scope, frame)).reset_index()
+    return _untracked(marts, scope, frame)
 
 
 def _untracked(marts: Marts, scope: Scope, frame: pd.DataFrame) -> pd.DataFrame:
@@ -128,15 +137,31 @@ def _spend(marts: Marts, scope: Scope, about: About) -> pd.Series:
     return amount_queries.spend_by_campaign(marts, scope, about.currency).set_index(grain)["spend"]
 
 
-def _rated(marts: Marts, scope: Scope, about: About, frame: pd.DataFrame) -> pd.DataFrame:
-    """Beside each amount, what of it a ratio may count.
+def _rated(
+    marts: Marts, scope: Scope, about: About, ends: Mapping[str, date], frame: pd.DataFrame
+) -> pd.DataFrame:
+    """Beside each amount, what of it and of spend their ratio may count.
 
-    Credit knows its service line and location, much spend does not. Under such a filter a ratio
-    would set credit against spend of nothing, so it counts campaigns with spend in the filter only.
+    Both count the weeks in which both are known: a source may end early (`ends`). Credit knows its
+    service line and location, much spend does not. Under such a filter a ratio would set credit
+    against spend of nothing, so it counts campaigns with spend in the filter only.
     """
+    narrowed = channel_words.narrowed(scope)
+    known = {scope.until: frame}
+    rated: dict[str, pd.Series] = {}
+    for name in RATED:
+        end = arriving.known_to(scope, ends, "spend", name)
+        if end not in known:
+            cut = _amounts(marts, replace(scope, until=end), about)
+            known[end] = cut.reindex(frame.index)
+        both = known[end][["spend", name]]
+        if narrowed:
+            both = both.where(both["spend"] > 0)
+        rated |= {f"rated_{name}": both[name], f"{name}_spend": both["spend"]}
+    paid = frame["collected"]
     unplaced = pd.Series(0.0, index=frame.index)
-    rated = frame[list(RATED)]
-    if channel_words.narrowed(scope):
+    if narrowed:
+        paid = paid.where(frame["spend"] > 0)
         wide = replace(
             scope,
             service_lines=tuple({*scope.service_lines, UNASSIGNED} if scope.service_lines else ()),
@@ -144,9 +169,9 @@ def _rated(marts: Marts, scope: Scope, about: About, frame: pd.DataFrame) -> pd.
         )
         every = _spend(marts, wide, about).reindex(frame.index, fill_value=0)
         unplaced = (every - frame["spend"]).round(6)
-        rated = rated.where(frame["spend"] > 0)
-        frame["spend"] = frame["spend"].mask((frame["spend"] <= 0) & (unplaced > 0))
-    return frame.assign(unplaced=unplaced).join(rated.add_prefix("rated_"))
+        unknown = (frame["spend"] <= 0) & (unplaced > 0)
+        frame = frame.assign(spend=frame["spend"].mask(unknown))
+    return frame.assign(unplaced=unplaced, paid_collected=paid, **rated)
 
 
 def _summed(frame: pd.DataFrame, grain: list[str]) -> pd.DataFrame:
@@ -155,13 +180,14 @@ def _summed(frame: pd.DataFrame, grain: list[str]) -> pd.DataFrame:
 
 
 def _with_ratios(frame: pd.DataFrame) -> pd.DataFrame:
-    spent = frame["rated_spend"].where(frame["rated_spend"] > 0)
+    spent = {name: frame[f"{name}_spend"].where(frame[f"{name}_spend"] > 0) for name in RATED}
     leads, people = frame["rated_leads"], frame["rated_new_patients"]
+    roas = frame["rated_collected"] / spent["collected"]
     frame = frame.assign(
-        cpl=spent / leads.where(leads > 0),
-        cac=spent / people.where(people > 0),
-        roas=frame["rated_collected"] / spent,
-        roi=(frame["rated_collected"] - spent) / spent,
+        cpl=spent["leads"] / leads.where(leads > 0),
+        cac=spent["new_patients"] / people.where(people > 0),
+        roas=roas,
+        roi=roas - 1,
     )
     known = ~frame["channel"].isin(UNKNOWN)
     order = ["known", "spend", "collected", "channel"]
@@ -208,15 +234,15 @@ def _metrics(whole: pd.DataFrame, scope: Scope) -> tuple[Metric, ...]:
     amount = whole["collected" if scope.kind == "collected" else "conversions"]
     every = float(amount.sum())
     known = float(amount[~whole["channel"].isin(UNKNOWN)].sum())
-    paid = whole[whole["rated_spend"] > 0]
-    spend = float(paid["rated_spend"].sum())
-    collected = float(paid["rated_collected"].sum())
+    paid, rated = whole[whole["spend"] > 0], whole[whole["collected_spend"] > 0]
     unknown = paid.empty and bool((whole["unplaced"] > 0).any())
     values = {
         "spend": None if unknown else float(whole["spend"].sum()),
         "attributed": ratio(known, every),
-        "paid_collected": None if unknown else collected,
-        "paid_roas": ratio(collected, spend),
+        "paid_collected": None if unknown else float(paid["paid_collected"].sum()),
+        "paid_roas": ratio(
+            float(rated["rated_collected"].sum()), float(rated["collected_spend"].sum())
+        ),
     }
     return tuple(
         Metric(name, each.title, value, None, each.format, each.help, each.better)

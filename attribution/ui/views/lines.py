@@ -28,10 +28,6 @@ _TOGETHER = (
     "Where a service line has too few people in four weeks, these are in Other, together, and so "
     "is their spend. A dash is a line that no four weeks have enough people for."
 )
-_LATE = (
-    "Not every number is known to the end of the period. CAC and ROAS, as every ratio, count the "
-    "weeks in which both of their numbers are."
-)
 
 
 def wide(seen: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -98,7 +94,6 @@ def table(marts: Marts, scope: Scope, about: About, ends: Mapping[str, date]) ->
     lost = float(frame.loc[frame["service_line"] == UNASSIGNED, "spend"].sum())
     notes = [
         _too_good(lost, float(frame["spend"].sum()), about.currency),
-        _LATE if ends else "",
         _TOGETHER if marts.protected else "",
     ]
     note = " ".join(filter(None, notes))

@@ -1,7 +1,8 @@
 """Returns side by side: credited, incremental, by the mix model; and what each channel rests on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from attribution.models import MODELS
 from attribution.queries import Marts, Scope
 from attribution.ui import formats
 from attribution.ui.view import Column, Table, measured
+from attribution.ui.views import arriving
 
 MONEY = "collected"
 EVIDENCE = (
@@ -39,18 +41,25 @@ def evidence_of(marts: Marts, channels: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def table(marts: Marts, scope: Scope, currency: str, whole: pd.DataFrame) -> Table:
-    """A row for each channel with spend; `whole` has channel, rated_spend and roi of the scope."""
-    paid = whole[whole["rated_spend"] > 0]
+def table(
+    marts: Marts, scope: Scope, currency: str, whole: pd.DataFrame, ends: Mapping[str, date]
+) -> Table:
+    """A row for each channel with spend; `whole` has channel, collected_spend and roi of the scope.
+
+    Money and spend are those of the weeks in which both are known: `ends` are the last weeks of
+    numbers that stop before the scope does.
+    """
+    paid = whole[whole["collected_spend"] > 0]
+    known = replace(scope, until=arriving.known_to(scope, ends, "spend", MONEY))
     names = [str(name) for name in paid["channel"]]
     evidence = evidence_of(marts, names)
-    spend = paid.set_index("channel")["rated_spend"]
+    spend = paid.set_index("channel")["collected_spend"]
     frame = pd.DataFrame(
         {
             "channel": names,
             "evidence": [evidence[name] for name in names],
             "credited_roi": paid["roi"].to_numpy("float64"),
-            "incremental_roi": (_incremental(marts, scope, currency, names) / spend - 1)
+            "incremental_roi": (_incremental(marts, known, currency, names) / spend - 1)
             .reindex(names)
             .to_numpy("float64"),
         }
@@ -81,7 +90,7 @@ def _shown(marts: Marts, scope: Scope, frame: pd.DataFrame) -> Table:
                 *((MIX_PROTECTED,) if marts.protected else disagreements(marts, frame)),
             ]
         ),
-        empty="No channel with spend matches these filters.",
+        empty="No channel with spend, in weeks of which money is known, matches these filters.",
     )
 
 
