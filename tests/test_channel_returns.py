@@ -90,6 +90,19 @@ def test_a_ratio_counts_the_weeks_in_which_both_of_its_numbers_are_known(
     assert any("as every ratio, count the weeks in which both" in note for note in view.notes)
 
 
+def test_incremental_returns_count_the_campaigns_whose_spend_the_filter_places(marts, tables):
+    """By Incremental, credited and incremental are one number; brand's money is in neither."""
+    asked = replace(LINE, model="incremental")
+    beside = rows(channels.build(made_up.unplaced(marts, tables, "Brand"), asked), "returns")
+    pd.testing.assert_series_equal(
+        beside["incremental_roi"], beside["credited_roi"], check_names=False
+    )
+    placed = rows(channels.build(marts, asked), "returns")
+    search = "paid_search"
+    assert beside.loc[search, "incremental_roi"] != placed.loc[search, "incremental_roi"]
+    assert beside["incremental_roi"].notna().sum() > 3
+
+
 def test_money_that_is_not_reported_at_all_gives_no_return_of_nought(marts, monkeypatch):
     late(monkeypatch, "collected", 13)
     view = channels.build(marts, RECENT)

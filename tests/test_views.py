@@ -408,17 +408,18 @@ def test_a_channel_keeps_its_colour():
 @pytest.mark.parametrize("protected", [True, False])
 def test_money_that_is_told_with_others_is_no_loss_to_viewers(home, monkeypatch, protected):
     """No row means nought to those who see all, and nothing known where small cells are folded."""
-    told = amount_queries.credit_by_model
+    told = amount_queries.credit_by_campaign
 
     def without_video(*asked):
         rows = told(*asked)
         return rows[rows["channel"] != "video"]
 
-    monkeypatch.setattr(amount_queries, "credit_by_model", without_video)
+    monkeypatch.setattr(amount_queries, "credit_by_campaign", without_video)
     whole = pd.DataFrame({"channel": ["video"], "collected_spend": [100.0], "roi": [0.5]})
     marts = queries.Marts(home, 1, protected=protected)
-    scope = scope_of(queries.about(marts), {}, service_lines=(), locations=())
-    beside = returns.table(marts, scope, "USD", whole, {})
+    about = queries.about(marts)
+    scope = scope_of(about, {}, service_lines=(), locations=())
+    beside = returns.table(marts, scope, about, whole, whole.assign(campaign=""), {})
     [found] = beside.frame["incremental_roi"]
     assert pd.isna(found) if protected else found == -1
     assert ("mix_roi" in beside.frame) is not protected

@@ -49,7 +49,7 @@ def build(marts: Marts, scope: Scope) -> View:
         return View(QUESTION, currency=about.currency, empty=empty)
     whole = _with_ends(marts, scope, about.currency, _with_ratios(_summed(campaigns, ["channel"])))
     parts = _with_ratios(campaigns)
-    beside = returns.table(marts, scope, about.currency, whole[whole["known"]], ends)
+    beside = returns.table(marts, scope, about, whole[whole["known"]], parts, ends)
     return View(
         QUESTION,
         metrics=_metrics(whole, scope),

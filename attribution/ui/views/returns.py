@@ -8,10 +8,10 @@ import pandas as pd
 
 from attribution import amount_queries, credit_queries, mix_queries
 from attribution.models import MODELS
-from attribution.queries import Marts, Scope
+from attribution.queries import About, Marts, Scope
 from attribution.ui import formats
 from attribution.ui.view import Column, Table, measured
-from attribution.ui.views import arriving
+from attribution.ui.views import arriving, channel_words
 
 MONEY = "collected"
 EVIDENCE = (
@@ -42,12 +42,17 @@ def evidence_of(marts: Marts, channels: Sequence[str]) -> dict[str, str]:
 
 
 def table(
-    marts: Marts, scope: Scope, currency: str, whole: pd.DataFrame, ends: Mapping[str, date]
+    marts: Marts,
+    scope: Scope,
+    about: About,
+    whole: pd.DataFrame,
+    parts: pd.DataFrame,
+    ends: Mapping[str, date],
 ) -> Table:
-    """A row for each channel with spend; `whole` has channel, collected_spend and roi of the scope.
+    """A row for each channel with spend: `whole` has channel, collected_spend and roi of the scope.
 
-    Money and spend are those of the weeks in which both are known: `ends` are the last weeks of
-    numbers that stop before the scope does.
+    `parts` has collected_spend of its campaigns. Money and spend are those of the weeks in which
+    both are known: `ends` are the last weeks of numbers that stop before the scope does.
     """
     paid = whole[whole["collected_spend"] > 0]
     known = replace(scope, until=arriving.known_to(scope, ends, "spend", MONEY))
@@ -59,7 +64,7 @@ def table(
             "channel": names,
             "evidence": [evidence[name] for name in names],
             "credited_roi": paid["roi"].to_numpy("float64"),
-            "incremental_roi": (_incremental(marts, known, currency, names) / spend - 1)
+            "incremental_roi": (_incremental(marts, known, about, names, parts) / spend - 1)
             .reindex(names)
             .to_numpy("float64"),
         }
@@ -94,16 +99,26 @@ def _shown(marts: Marts, scope: Scope, frame: pd.DataFrame) -> Table:
     )
 
 
-def _incremental(marts: Marts, scope: Scope, currency: str, names: Sequence[str]) -> pd.Series:
-    """Money that each channel brought by places and weeks; missing where that is not known."""
-    asked = replace(scope, kind=MONEY)
-    credit = amount_queries.credit_by_model(marts, asked, currency)
-    own = credit[credit["model"] == credit_queries.INCREMENTAL].set_index("channel")["value"]
+def _incremental(
+    marts: Marts, scope: Scope, about: About, names: Sequence[str], parts: pd.DataFrame
+) -> pd.Series:
+    """Money that each channel brought by places and weeks; missing where that is not known.
+
+    As all ratios under a filter that much spend does not know: of campaigns with spend in it.
+    """
+    asked = replace(scope, model=credit_queries.INCREMENTAL)
+    credit = amount_queries.credit_by_campaign(marts, asked, about.currency)
+    credit = credit[credit["kind"] == MONEY]
+    learned = not credit["channel"].isin(["baseline"]).all()
+    if channel_words.narrowed(scope):
+        grain = ["channel", "campaign"]
+        credit = credit.merge(parts.loc[parts["collected_spend"] > 0, grain], on=grain)
+    own = credit.groupby("channel")["value"].sum()
     inside = credit_queries.incremental_resting_on(marts, MONEY, credit_queries.INSIDE_BASELINE)
     brought = own.astype("float64").reindex(list(names))
     # Nothing is learned at all where all is Baseline; and where small cells are folded, what has
     # no row is not known to be nought.
-    if not marts.protected and len(own.drop("baseline", errors="ignore")):
+    if not marts.protected and learned:
         brought = brought.fillna(0.0)
     return brought.mask(brought.index.isin(inside))
 
