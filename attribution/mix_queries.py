@@ -24,7 +24,7 @@ CURVES = sa.table(
 )
 TESTED = ("weeks and lift test", "weeks and holdout")
 NOT_IDENTIFIED = "not identified"
-_YEAR = 52
+YEAR = 52  # weeks, the last that were fitted: what the model says of a channel is of these
 _OUTREACH = "outreach_%"
 
 
@@ -101,7 +101,7 @@ def line_shares(at: Marts, channels: tuple[str, ...]) -> pd.DataFrame:
     """
     mart = sa.table("conversions", *map(sa.column, ("kind", "service_line", "week", "conversions")))
     facts = about(at)
-    since = facts.last_week - pd.Timedelta(weeks=_YEAR - 1).to_pytimedelta()
+    since = facts.last_week - pd.Timedelta(weeks=YEAR - 1).to_pytimedelta()
     counted = at.ask(
         sa.select(mart.c.service_line, sa.func.sum(mart.c.conversions).label("n"))
         .where(mart.c.kind == "booked", mart.c.week >= since, mart.c.service_line != UNASSIGNED)

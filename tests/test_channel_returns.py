@@ -14,11 +14,13 @@ from attribution import queries
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.reports.channels import channel_report
+from attribution.reports.contents import of_channels
 from attribution.ui.view import View
 from attribution.ui.views import arriving, board, channels
 
 LAST = made_up.LAST_WEEK
 RECENT = Scope(LAST - timedelta(weeks=12), LAST)
+YEAR = Scope(LAST - timedelta(weeks=51), LAST)
 LINE = replace(RECENT, service_lines=("cardiology",))
 KEPT = ("cpl", "cac", "roas", "roi")
 ON = {"cpl": "leads", "cac": "new_patients", "roas": "collected", "roi": "collected"}
@@ -101,6 +103,32 @@ def test_incremental_returns_count_the_campaigns_whose_spend_the_filter_places(m
     search = "paid_search"
     assert beside.loc[search, "incremental_roi"] != placed.loc[search, "incremental_roi"]
     assert beside["incremental_roi"].notna().sum() > 3
+
+
+@pytest.mark.parametrize(
+    ("scope", "late_weeks", "compared"),
+    [
+        (YEAR, 0, True),
+        (YEAR, 2, False),
+        (RECENT, 0, False),
+        (replace(YEAR, until=LAST - timedelta(weeks=1)), 0, False),
+        (replace(YEAR, since=YEAR.since - timedelta(weeks=1)), 0, False),
+        (replace(YEAR, basis="touch"), 0, False),
+        (replace(YEAR, service_lines=("cardiology",)), 0, False),
+    ],
+)
+def test_what_is_credited_is_held_against_the_mix_model_in_its_own_weeks_only(
+    marts, monkeypatch, scope, late_weeks, compared
+):
+    if late_weeks:
+        late(monkeypatch, "collected", late_weeks)
+    view = channels.build(marts, scope)
+    table = view.tables["returns"]
+    assert ("outside what the mix model holds possible" in table.note) == compared
+    assert ("mix_roi" in table.frame) == (not scope.service_lines)
+    (section,) = (each for each in of_channels(view, ABOUT).sections if each.name == "Returns")
+    methods = "two" if scope.service_lines else "three"
+    assert section.chart.title == f"Net return by {methods} methods"
 
 
 def test_money_that_is_not_reported_at_all_gives_no_return_of_nought(marts, monkeypatch):

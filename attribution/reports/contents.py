@@ -101,7 +101,8 @@ def _side_by_side(returns: pd.DataFrame, drawn: int) -> Chart | None:
         words = f"The methods differ most on {widest}: there a lift test would tell most."
     else:
         words = "Only one method tells the return of each channel."
-    return Chart("dots", "Net return by three methods", "channel", names, words, most=drawn)
+    title = f"Net return by {'three' if len(names) > 2 else 'two'} methods"
+    return Chart("dots", title, "channel", names, words, most=drawn)
 
 
 def line_document(asked: Asked) -> Document:

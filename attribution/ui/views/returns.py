@@ -7,6 +7,7 @@ from datetime import date
 import pandas as pd
 
 from attribution import amount_queries, credit_queries, mix_queries
+from attribution.date_basis import OWN
 from attribution.models import MODELS
 from attribution.queries import About, Marts, Scope
 from attribution.ui import formats
@@ -20,6 +21,7 @@ EVIDENCE = (
     "touch at all, only its money by place and week."
 )
 MIX_PROTECTED = "What the mix model says is for readers who have the role analyst."
+MIX_WHOLE = "The mix model tells no service lines or locations apart."
 MATCHED, TRACKED, REPORTED, MODELLED = "matched", "tracked", "self-reported", "modelled"
 _BY_MACHINE = ("outreach_", "email", "sms", "call")
 _MOST_NAMED = 3
@@ -70,16 +72,19 @@ def table(
         }
     )
     if marts.protected:
-        return _shown(marts, scope, frame)
+        return _shown(scope, frame, MIX_PROTECTED)
+    if channel_words.narrowed(scope):
+        return _shown(scope, frame, *disagreements(marts, frame), MIX_WHOLE)
     mix = mix_queries.mix_channels(marts, MONEY).set_index("channel")
     mix = mix[["spend", "brought", "low", "high"]].astype("float64").reindex(names)
     cost = mix["spend"].where(mix["spend"] > 0)
     for name, amount in (("mix_roi", "brought"), ("mix_roi_low", "low"), ("mix_roi_high", "high")):
         frame[name] = (mix[amount] / cost - 1).to_numpy("float64")
-    return _shown(marts, scope, frame)
+    beyond = outside_mix(frame) if _of_its_year(scope, about, ends) else ""
+    return _shown(scope, frame, *disagreements(marts, frame, beyond))
 
 
-def _shown(marts: Marts, scope: Scope, frame: pd.DataFrame) -> Table:
+def _shown(scope: Scope, frame: pd.DataFrame, *said: str) -> Table:
     columns = (
         Column("channel", "Channel"),
         Column("evidence", "Evidence", "text", EVIDENCE),
@@ -90,10 +95,7 @@ def _shown(marts: Marts, scope: Scope, frame: pd.DataFrame) -> Table:
         columns,
         frame,
         note=" ".join(
-            [
-                f"Credited by {MODELS[scope.model].title}. 0.0x earns what it costs.",
-                *((MIX_PROTECTED,) if marts.protected else disagreements(marts, frame)),
-            ]
+            [f"Credited by {MODELS[scope.model].title}. 0.0x earns what it costs.", *said]
         ),
         empty="No channel with spend, in weeks of which money is known, matches these filters.",
     )
@@ -123,15 +125,34 @@ def _incremental(
     return brought.mask(brought.index.isin(inside))
 
 
-def disagreements(marts: Marts, rows: pd.DataFrame) -> tuple[str, ...]:
-    """Plain sentences on the channels of which the three say different things."""
+def _of_its_year(scope: Scope, about: About, ends: Mapping[str, date]) -> bool:
+    """Whether what is credited is of the weeks that the mix model speaks of, but for the newest.
+
+    That one it leaves out, since it may not be whole.
+    """
+    whole = not ends.keys() & {"spend", MONEY} and scope.basis == OWN
+    return whole and scope.weeks == mix_queries.YEAR and scope.until == about.last_week
+
+
+def outside_mix(rows: pd.DataFrame) -> str:
+    """The channels whose credit the mix model holds impossible, in a sentence; empty for none."""
+    credited = rows["credited_roi"]
+    outside = (credited < rows["mix_roi_low"]) | (credited > rows["mix_roi_high"])
+    beyond = rows.loc[credited.notna() & outside, "channel"]
+    said = "what is credited lies outside what the mix model holds possible."
+    return f"{_named(beyond)}: {said}" if len(beyond) else ""
+
+
+def disagreements(marts: Marts, rows: pd.DataFrame, beyond: str = "") -> tuple[str, ...]:
+    """Plain sentences on the channels of which the three say different things.
+
+    `beyond` is what is to be said of those whose credit the mix model holds impossible.
+    """
     vague = credit_queries.incremental_resting_on(marts, MONEY, credit_queries.NOT_IDENTIFIED)
     credited, brought = rows["credited_roi"], rows["incremental_roi"]
     known = credited.notna() & brought.notna() & ~rows["channel"].isin(vague)
     over = rows.loc[known & (credited >= 0) & (brought < 0), "channel"]
     under = rows.loc[known & (credited < 0) & (brought >= 0), "channel"]
-    outside = (credited < rows["mix_roi_low"]) | (credited > rows["mix_roi_high"])
-    beyond = rows.loc[credited.notna() & outside, "channel"]
     said = []
     if len(over):
         said.append(
@@ -143,10 +164,8 @@ def disagreements(marts: Marts, rows: pd.DataFrame) -> tuple[str, ...]:
             f"{_named(under)}: credited with less than it costs, yet places and weeks say that it "
             "brings more than its clicks show."
         )
-    if len(beyond):
-        said.append(
-            f"{_named(beyond)}: what is credited lies outside what the mix model holds possible."
-        )
+    if beyond:
+        said.append(beyond)
     if said:
         said.append("Where they disagree, a lift test decides; credit alone says who was there.")
     return tuple(said)
