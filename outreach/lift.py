@@ -13,7 +13,8 @@ from math import sqrt
 import numpy as np
 import numpy.typing as npt
 
-from attribution.models.arm_lift import peeking
+from attribution.models.arm_lift import least, of_one, peeking
+from attribution.models.gain import FEWEST
 from attribution.models.quantiles import student
 
 Floats = npt.NDArray[np.float64]
@@ -42,18 +43,21 @@ def lift(
     *,
     level: float = 0.9,
 ) -> Lift | None:
-    """The difference of two arms' means; None where an arm has fewer than two people.
+    """The difference of two arms' means; None where an arm has fewer than FEWEST people.
 
     Outcomes are one number a person; `before` is the same people's covariate from before they were
-    assigned. `level` is that of both intervals.
+    assigned. `level` is that of both intervals. No arm is surer than one person more or less would
+    make it, as in `arm_lift.difference`.
     """
-    if min(len(treated), len(held_out)) < 2:
+    if min(len(treated), len(held_out)) < FEWEST:
         return None
     one, other = treated, held_out
     if before_treated is not None and before_held_out is not None:
         one, other = cuped(treated, held_out, before_treated, before_held_out)
     effect = float(one.mean() - other.mean())
-    parts = one.var(ddof=1) / len(one), other.var(ddof=1) / len(other)
+    every = np.abs(np.concatenate([treated, held_out]))
+    one_more = of_one(float(every.sum()), float(every @ every))
+    parts = [least(float(a.var(ddof=1)), one_more, len(a)) / len(a) for a in (one, other)]
     error = sqrt(sum(parts))
     # Welch and Satterthwaite: few are held out, and arms vary differently.
     spread = sum(p * p / (len(a) - 1) for p, a in zip(parts, (one, other), strict=True))

@@ -232,16 +232,29 @@ def test_a_time_is_that_of_the_clock_on_the_wall_there(home: Home):
 
 
 def test_a_lift_by_hand():
-    """Treated 1, 2, 3 (mean 2, variance 1), held out 0, 1 (mean 0.5, variance 0.5)."""
-    found = lift(np.array([1.0, 2, 3]), np.array([0.0, 1]))
+    """Twenty each of 1, 2, 3 (mean 2, squares 40), twenty held out each of 0, 1 (0.5, 10)."""
+    found = lift(np.repeat([1.0, 2, 3], 20), np.repeat([0.0, 1], 20))
     assert found is not None
     assert found.effect == pytest.approx(1.5)
-    error = (1 / 3 + 0.25) ** 0.5
-    freedom = error**4 / ((1 / 3) ** 2 / 2 + 0.25**2)
-    assert freedom == pytest.approx(2.882, abs=1e-3)
-    assert found.high - found.effect == pytest.approx(error * 2.3922, rel=1e-3)
+    parts = 40 / 59 / 60, 10 / 39 / 40
+    error = sum(parts) ** 0.5
+    freedom = error**4 / (parts[0] ** 2 / 59 + parts[1] ** 2 / 39)
+    assert freedom == pytest.approx(97.5, abs=0.1)
+    assert found.high - found.effect == pytest.approx(error * 1.6606, rel=1e-3)
     assert found.anytime_low < found.low < found.effect < found.high < found.anytime_high
-    assert lift(np.array([1.0]), np.array([1.0, 2])) is None
+    assert lift(np.repeat([0.0, 1], 20), np.repeat([0.0, 1], 5)) is None  # ten say nothing
+
+
+def test_an_arm_in_which_nobody_did_it_is_not_sure_that_nobody_would():
+    """3% came of those treated and none of 30 held out: without any effect four in ten are so."""
+    treated, held = np.repeat([1.0, 0], [30, 970]), np.zeros(30)
+    found = lift(treated, held)
+    assert found is not None
+    assert found.effect == pytest.approx(0.03)
+    assert found.anytime_low < found.low < 0 < found.effect < found.high
+    paid = lift(250 * treated, 250 * held)
+    assert paid is not None
+    assert (paid.low, paid.high) == pytest.approx((250 * found.low, 250 * found.high))
 
 
 @given(seed=st.integers(0, 2**32 - 1), slope=st.floats(-3, 3), shift=st.floats(-5, 5))

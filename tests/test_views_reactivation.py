@@ -48,10 +48,20 @@ def test_lift_interval_agrees_with_scipy():
     effect = reactivation.lift(60, 400, 20, 300)
     assert effect is not None
     difference, low, high = effect
-    error = (0.15 * 0.85 / 400 + (1 / 15) * (14 / 15) / 300) ** 0.5
+    one, other = 61 / 402, 21 / 302
+    error = (one * (1 - one) / 402 + other * (1 - other) / 302) ** 0.5
     assert difference == pytest.approx(60 / 400 - 20 / 300)
-    assert (low, high) == pytest.approx(norm.interval(0.95, difference, error))
+    assert (low, high) == pytest.approx(norm.interval(0.95, one - other, error))
     assert reactivation.lift(1, 0, 0, 5) is None
+
+
+@pytest.mark.parametrize(("kept", "held_kept"), [(100, 0), (900, 3)])
+def test_a_holdout_of_three_who_did_alike_explains_nothing(kept, held_kept):
+    """None of three came, or all: of a hundred such holdouts many would look so by chance."""
+    effect = reactivation.lift(kept, 1000, held_kept, 3)
+    assert effect is not None
+    assert effect[0] == pytest.approx(kept / 1000 - held_kept / 3)
+    assert -1 <= effect[1] < 0 < effect[2] <= 1
 
 
 def test_funnel_counts_those_treated(marts, tables):

@@ -219,6 +219,10 @@ def test_money_brought_by_hand():
     held = (12_500 - 250**2 / 50) / 49 / 50
     assert row["high"] - row["brought"] == pytest.approx(196 * np.sqrt(treated + held), rel=1e-3)
     assert brought(arms(("treated", 9, 1.0, 1.0))).empty
+    # Thirty of a thousand paid 50, none of eleven held out: seven in ten such holdouts are so.
+    few = arms(("treated", 1000, 1500.0, 75_000.0), ("holdout", 11, 0.0, 0.0))
+    (row,) = brought(few).to_dict("records")
+    assert row["low"] < 0 < row["brought"] == pytest.approx(1500)
 
 
 def test_an_interval_of_money_covers_the_truth():

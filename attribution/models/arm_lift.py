@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from attribution.models.gain import FEWEST
 from attribution.models.quantiles import student
 
 # The size at which the interval for peeking is tightest; chosen before any data, as it must be.
@@ -58,10 +59,17 @@ class Difference:
     anytime_high: float
 
 
-def difference(treated: Sums, held_out: Sums, *, level: float = LEVEL) -> Difference | None:
-    """The adjusted difference of two arms; None where an arm has fewer than two people."""
+def difference(
+    treated: Sums, held_out: Sums, *, level: float = LEVEL, of_markets: bool = False
+) -> Difference | None:
+    """The adjusted difference of two arms; None where an arm has fewer than FEWEST people.
+
+    No arm is surer than one person more or less would make it: one in which nobody did what is
+    counted has no variance, and does not know that nobody would. `of_markets` is of arms of places,
+    each of which counts many: two are enough.
+    """
     arms = (treated, held_out)
-    if min(arm.people for arm in arms) < 2:
+    if min(arm.people for arm in arms) < (2 if of_markets else FEWEST):
         return None
     squares = [arm.centred() for arm in arms]
     across = sum(x for _y, x, _both in squares)
@@ -69,8 +77,9 @@ def difference(treated: Sums, held_out: Sums, *, level: float = LEVEL) -> Differ
     everyone = sum(arm.people for arm in arms)
     middle = sum(arm.x for arm in arms) / everyone
     one, other = (arm.mean - theta * (arm.x / arm.people - middle) for arm in arms)
+    one_more = 0.0 if of_markets else of_one(sum(a.y for a in arms), sum(a.yy for a in arms))
     parts = [
-        _unexplained(centred, theta) / (arm.people - 1) / arm.people
+        least(_unexplained(centred, theta) / (arm.people - 1), one_more, arm.people) / arm.people
         for arm, centred in zip(arms, squares, strict=True)
     ]
     error = sqrt(sum(parts))
@@ -88,6 +97,19 @@ def _unexplained(centred: tuple[float, float, float], theta: float) -> float:
     y, x, both = centred
     left = y - 2 * theta * both + theta * theta * x
     return left if left > 1e-13 * y else 0.0
+
+
+def of_one(brought: float, squares: float) -> float:
+    """What one person more who did it would bring, by the sum and squares of what people brought.
+
+    Of a share that is 1; of money what they paid, large payments weighing more.
+    """
+    return squares / brought if brought > 0 else 1.0
+
+
+def least(variance: float, one_more: float, people: int) -> float:
+    """The variance of an arm, or that of one in which a single person did it."""
+    return max(variance, one_more * one_more / people)
 
 
 def sums(row: Mapping[str, float], outcome: str) -> Sums:

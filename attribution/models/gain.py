@@ -28,7 +28,9 @@ def brought(arms: pd.DataFrame) -> pd.DataFrame:
     both = sides["treated"].join(sides["holdout"].add_suffix("_held"), how="inner")
     both = both[(both["people"] > 1) & (both["people_held"] >= FEWEST)].astype("float64")
     difference = both["value"] / both["people"] - both["value_held"] / both["people_held"]
-    variance = _of_mean(both, "") + _of_mean(both, "_held")
+    paid = both["value"] + both["value_held"]
+    one_more = ((both["squares"] + both["squares_held"]) / paid).where(paid > 0, 0.0)
+    variance = _of_mean(both, "", one_more) + _of_mean(both, "_held", one_more)
     found = both["people"] * difference
     reach = _Z * both["people"] * np.sqrt(variance)
     frame = pd.DataFrame(
@@ -50,8 +52,9 @@ def together(found: pd.DataFrame) -> tuple[float, float, float]:
     return total, total - reach, total + reach
 
 
-def _of_mean(both: pd.DataFrame, side: str) -> pd.Series:
+def _of_mean(both: pd.DataFrame, side: str, one_more: pd.Series) -> pd.Series:
+    """The variance of an arm's mean; no arm is surer than one in which a single person paid."""
     people = both[f"people{side}"]
     spread = (both[f"squares{side}"] - both[f"value{side}"] ** 2 / people) / (people - 1)
-    variance: pd.Series = spread.clip(lower=0) / people
+    variance: pd.Series = spread.clip(lower=one_more**2 / people) / people
     return variance

@@ -79,7 +79,7 @@ def cuped(counts: Floats, layout: Layout) -> tuple[float, float, float] | None:
     during = counts[:, begins : layout.end].mean(axis=1) / before
     ahead = counts[:, layout.start - length : layout.start].mean(axis=1) / before
     arms = [_sums(during[list(arm)], ahead[list(arm)]) for arm in (layout.treated, layout.controls)]
-    found = difference(*arms)
+    found = difference(*arms, of_markets=True)
     if found is None:
         return None
     size = float(before[list(layout.treated)].sum()) * length

@@ -77,13 +77,17 @@ def build(marts: Marts, scope: Scope) -> View:
 
 
 def lift(kept: int, people: int, held_kept: int, held: int) -> tuple[float, float, float] | None:
-    """The difference of two shares with its 95% interval; None where a group is empty."""
+    """The difference of two shares with its 95% interval; None where a group is empty.
+
+    The interval gives each group one person more who came and one who did not (Agresti and Caffo
+    2000): a group of few, of whom nobody came, is not sure that nobody would.
+    """
     if not people or not held:
         return None
-    share, held_share = kept / people, held_kept / held
-    error = sqrt(share * (1 - share) / people + held_share * (1 - held_share) / held)
-    difference = share - held_share
-    return difference, difference - NORMAL_95 * error, difference + NORMAL_95 * error
+    one, other = (kept + 1) / (people + 2), (held_kept + 1) / (held + 2)
+    reach = NORMAL_95 * sqrt(one * (1 - one) / (people + 2) + other * (1 - other) / (held + 2))
+    low, high = max(one - other - reach, -1.0), min(one - other + reach, 1.0)
+    return kept / people - held_kept / held, low, high
 
 
 def _aged(cohorts: pd.DataFrame, about: About) -> pd.DataFrame:
