@@ -241,10 +241,8 @@ def _stop(options: argparse.Namespace) -> int:
 def _results(options: argparse.Namespace) -> int:
     from outreach.results import results
 
-    with _opened() as (home, _settings, demo, _contacts, outbox):
-        for sentence in results(
-            home, options.flow, outbox, options.outcome, level=options.level, demo=demo
-        ):
+    with _opened() as (home, _settings, _demo, _contacts, outbox):
+        for sentence in results(home, options.flow, outbox, options.outcome, level=options.level):
             say(sentence)
     return 0
 

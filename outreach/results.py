@@ -1,11 +1,11 @@
 """Results: what a flow brought, person by person, from those who were assigned and then waited.
 
 Assignments of our own outbox count, and those that sources tell of flows of the same name. People
-whose time has not run out are left for later: half an outcome is none.
+whose time has not run out by the last day of visits, which may be long ago where the medical record
+is stale, are left for later: half an outcome is none.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -34,13 +34,12 @@ def results(
     outcome: str,
     *,
     level: float = 0.9,
-    demo: bool = False,
 ) -> Iterator[str]:
     """What there is to say of a flow's effect on one outcome, in sentences."""
     files = flows(home)
     known = files.get(name)
     days = known.outcome_days if known else DAYS
-    measured, waiting = outcomes(home, name, outbox, outcome, days=days, demo=demo)
+    measured, waiting = outcomes(home, name, outbox, outcome, days=days)
     if known is None and not waiting and not sum(map(len, measured)):
         raise BadInput(
             f"Nobody was ever assigned to {name!r}, and it is no flow. There are: "
@@ -59,7 +58,7 @@ def results(
 
 
 def outcomes(
-    home: Home, name: str, outbox: Outbox, outcome: str, *, days: int = DAYS, demo: bool = False
+    home: Home, name: str, outbox: Outbox, outcome: str, *, days: int = DAYS
 ) -> tuple[tuple[Floats, Floats, Floats, Floats], int]:
     """Outcome of the treated and the held out, the same of the year before, and who still waits."""
     if outcome not in OUTCOMES:
@@ -70,17 +69,12 @@ def outcomes(
         "select owner, arm, assigned_at from assignment where flow = ?", (name,), schema
     )
     with audience.private_store(home, audience.generation_of(home)) as driver:
-        at = audience.demo_now(driver) if demo else datetime.now(UTC)
         driver.register("ours", ours)
-        driver.execute(_ASSIGNED, {"flow": name})
+        driver.execute(_ASSIGNED, {"flow": name, "days": days})
         driver.unregister("ours")
-        waiting = driver.execute(
-            "select count(*) from assigned where assigned_at + $days * interval '1 day' > $at",
-            {"days": days, "at": at},
-        ).fetchone()[0]
+        waiting = driver.execute("select count(*) from assigned where not is_over").fetchone()[0]
         rows = driver.execute(
-            _MEASURED.format(after=_OUTCOME[outcome], before=_BEFORE[outcome]),
-            {"days": days, "at": at},
+            _MEASURED.format(after=_OUTCOME[outcome], before=_BEFORE[outcome]), {"days": days}
         ).fetchnumpy()
     return _arms(rows), int(waiting)
 
@@ -115,9 +109,22 @@ every as (
     union all
     select person_id, arm, assigned_at from stg_message
     where flow = $flow and person_id is not null
+),
+earliest as (
+    select person_id, arg_min(arm, assigned_at) as arm, min(assigned_at) as assigned_at
+    from every group by person_id
+),
+-- As int_reach has it, which the page goes by.
+visited as (
+    select max(cast(visited_at at time zone timezone as date)) as last_day
+    from int_visits cross join setting_report cross join setting_today
+    where cast(visited_at at time zone timezone as date) <= today
 )
-select person_id, arg_min(arm, assigned_at) as arm, min(assigned_at) as assigned_at
-from every group by person_id
+select earliest.*, coalesce(
+    visited.last_day >= cast(assigned_at at time zone timezone as date) + $days * interval '1 day',
+    false
+) as is_over
+from earliest cross join visited cross join setting_report
 """
 _VISITS = """
 select count(*) from int_visits
@@ -156,7 +163,7 @@ _BEFORE = {
 _MEASURED = """
 with
 ripe as (
-    select * from assigned where assigned_at + $days * interval '1 day' <= $at
+    select * from assigned where is_over
 ),
 measured as (
     select ripe.arm, {after} as after, {before} as before from ripe

@@ -30,15 +30,19 @@ def test_what_rules_do_not_know_costs_what_was_paid_in_the_currency_of_reports(w
     assert warehouse.rows("select sum(spend_micros) from int_combinations") == [(7_000_000,)]
 
 
-def test_what_a_flow_brought_is_in_the_currency_of_reports(warehouse):
+def test_what_a_flow_brought_within_days_that_are_known_is_in_the_currency_of_reports(warehouse):
     warehouse.build(
         message("m", "ann", "tips", NOON, sent_at=NOON),
         payment("p", "ann", NOON + DAY, "12"),
         payment("q", "ann", NOON + DAY, "30", currency="EUR"),
         payment("r", "ann", NOON - DAY, "50", currency="EUR"),
+        # Ads go on where visits are not loaded any more: of ben a third of the time is known.
+        message("n", "ben", "tips", NOON + 90 * DAY, sent_at=NOON + 90 * DAY),
+        ad("a", NOON + 200 * DAY, "5"),
         appointment("z", "eve", NOON, NOON + 120 * DAY),
     )
-    assert warehouse.rows("select cents, before_cents from int_flow_effects") == [(1_200, 0)]
+    asked = "select people, waiting, cents, before_cents from int_flow_effects"
+    assert warehouse.rows(asked) == [(1, 1, 1_200, 0)]
 
 
 def test_results_of_a_flow_are_too(tmp_path):
@@ -48,12 +52,16 @@ def test_results_of_a_flow_are_too(tmp_path):
             Message("m", "tips", ago(200), "email", patient_id="ann", sent_at=ago(200)),
             payment("p", "ann", ago(150), "12"),
             payment("q", "ann", ago(150), "30", currency="EUR"),
+            # By the clock ben's days are over, and of the last of them nothing is loaded.
+            Message("n", "tips", ago(150), "email", patient_id="ben", sent_at=ago(150)),
+            appointment("z", "eve", ago(110), ago(105)),
         ],
         CONFIG,
     )
     with Outbox(home) as outbox:
-        measured, _ = outcomes(home, "tips", outbox, "money")
+        measured, waiting = outcomes(home, "tips", outbox, "money")
     assert [list(arm) for arm in measured[:2]] == [[12.0], []]
+    assert waiting == 1
 
 
 def test_a_message_costs_what_campaigns_for_silent_patients_paid(tmp_path):

@@ -3,11 +3,11 @@
 -- inputs: stg_message, int_visits, stg_appointment, stg_payment, int_reach, setting_report
 --
 -- Everybody counts in the arm of their first assignment, whether a message reached them or not, if
--- their 90 days are over; `waiting` are those whose days are not. `booked` and `returned` are
--- people with a booking, with a kept visit. `kept`, `cents` and the sums of squares and products
--- are sums over people, of the days after and (`before_`) of the year before: they are all that a
--- difference of two arms, adjusted for the year before, and its interval need. Money is in
--- hundredths of the report's currency, as in the results of outreach.
+-- their 90 days are over by the last day of visits; `waiting` are those whose days are not.
+-- `booked` and `returned` are people with a booking, with a kept visit. `kept`, `cents` and the
+-- sums of squares and products are sums over people, of the days after and (`before_`) of the year
+-- before: they are all that a difference of two arms, adjusted for the year before, and its
+-- interval need. Money is in hundredths of the report's currency, as in the results of outreach.
 
 with
 
@@ -53,7 +53,7 @@ people as (
         assigned.assigned_at,
         case
             when
-                int_reach.last_day
+                int_reach.last_visit_day
                 >= cast(assigned.assigned_at at time zone setting_report.timezone as date)
                 + interval '90' day
                 then 1
