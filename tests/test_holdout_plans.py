@@ -2,6 +2,7 @@
 
 import sqlite3
 
+import duckdb
 import marts_fixture as made_up
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from attribution.errors import BadInput, NotAllowed
 from attribution.holdout_plans import Plan, planned, register, told
 from attribution.models.arm_lift import difference, sums
 from attribution.roles import Reader
+from attribution.ui.views import lift as page
 
 ANA, VERA = Reader("ana", frozenset({"analyst"})), Reader("vera", frozenset({"viewer"}))
 FLOW = "wellness_tips"
@@ -59,6 +61,19 @@ def test_until_all_people_are_counted_the_interval_holds_at_any_look(effects):
 def test_arms_of_other_sizes_than_planned_are_not_trusted(effects):
     assert told("a", "", "ana", plan(effects), effects).warning == ""
     assert "were planned" in told("a", "", "ana", plan(effects, share=0.45), effects).warning
+
+
+def test_the_page_tells_what_every_flow_added_that_holds_people_out(tmp_path):
+    """Tips, which viewers are told of too, and reactivation, which they see on its own page."""
+    home = made_up.make_home(tmp_path)
+    with duckdb.connect(str(home.generation(1) / "marts.duckdb")) as marts:
+        marts.execute(
+            "insert into flow_effects by name (select * replace ('recall' as flow, 'reactivation'"
+            f" as topic) from flow_effects where flow = '{FLOW}')"
+        )
+    told = page.lift(home, 1, (), protected=False).tables["holdouts"].frame
+    assert set(told["flow"]) == {FLOW, "recall"}
+    assert (told["people_held_out"] == 200).all()
 
 
 def test_a_plan_is_kept_before_its_flow_begins_and_never_changes(home, effects, capsys):

@@ -10,7 +10,7 @@ from attribution.lift_records import Test
 from attribution.paths import Home
 from attribution.ui import formats
 from attribution.ui.view import Column, Table, View, measured
-from attribution.ui.views.after_messages import told_lifts
+from attribution.ui.views.after_messages import lifts
 
 _END = (
     "{} end of the 90% interval: until all people of the plan are counted, of the one that holds "
@@ -64,7 +64,7 @@ def lift(
         tables={
             "tests": tests_table(tests),
             "registered": holdouts_table(holdouts),
-            "holdouts": told_lifts(engagement_queries.lifts(marts)),
+            "holdouts": lifts(engagement_queries.effects(marts, ())),
         },
         notes=(
             (
