@@ -3,13 +3,14 @@
 A flow of outreach holds people out by a keyed hash. A plan says beforehand which outcome counts,
 how many people it takes, and what lift is worth knowing; it is kept with its hash, as plans of
 tests on markets are. Until so many people were counted its lift is told by the interval that
-holds however often it is looked at; then by the narrower one that holds once.
+holds however often it is looked at; then by the narrower one that holds once, and what was told
+first stands: with more people at each refresh it would be looked at many times.
 """
 
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import sqrt
 from typing import Any, Literal
 
@@ -18,16 +19,19 @@ import sqlalchemy as sa
 
 from attribution import audit, engagement_queries, queries
 from attribution.errors import BadInput
-from attribution.ledger_tables import HOLDOUT_PLAN
+from attribution.ledger_tables import HOLDOUT_PLAN, HOLDOUT_RESULT
 from attribution.lift_records import Books, allowed
 from attribution.models.arm_lift import SHARES, difference, sums
 from attribution.models.person_holdout import people_needed
 from attribution.paths import Home
+from attribution.queries import Marts
 from attribution.roles import Reader
+from outreach.outbox import Outbox
 
 State = Literal["planned", "counting", "told"]
 _ODD = 3.3  # standard errors: of a thousand plans one drifts as far by chance
 _LONGEST = 80  # letters of a name
+_TOLD = ("counted", "lift", "low", "high", "warning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +81,16 @@ def planned(
 
 
 def register(home: Home, reader: Reader, generation: int, name: str, plan: Plan) -> Holdout:
-    """Keep a plan under a name before its flow writes to anybody; raises NotAllowed, BadInput."""
+    """Keep a plan under a name before its flow chooses anybody; raises NotAllowed, BadInput."""
     allowed(reader)
     name = " ".join(name.split())
     if not 0 < len(name) <= _LONGEST:
         raise BadInput(f"A holdout needs a name of 1 to {_LONGEST} letters. Give it one.")
     marts = queries.marts(home, generation, protected=False)
-    sent = engagement_queries.ENGAGEMENT
-    if not marts.ask(sa.select(sent.c.flow).where(sent.c.flow == plan.flow).limit(1)).empty:
+    if _begun(home, marts, plan.flow):
         raise BadInput(
-            f"The flow {plan.flow!r} has written to people already, and who has seen the first of "
-            "them could choose by it. Register a holdout before its flow begins."
+            f"The flow {plan.flow!r} has begun already, and who has seen the first of its people "
+            "could choose by them. Register a holdout before its flow begins."
         )
     with Books(home) as books:
         if name in {str(row["name"]) for row in books.rows(HOLDOUT_PLAN)}:
@@ -105,11 +108,25 @@ def register(home: Home, reader: Reader, generation: int, name: str, plan: Plan)
     return next(one for one in holdouts(home, reader, generation) if one.name == name)
 
 
+def _begun(home: Home, marts: Marts, flow: str) -> bool:
+    """Whether a flow has chosen people, as far as the data or our own outbox know.
+
+    A CRM tells late of messages that it was handed, and the outbox is told at the next refresh.
+    """
+    for mart in (engagement_queries.ENGAGEMENT, engagement_queries.EFFECTS):
+        if not marts.ask(sa.select(mart.c.flow).where(mart.c.flow == flow).limit(1)).empty:
+            return True
+    if not home.outreach.is_file():
+        return False
+    with Outbox(home) as outbox:
+        return outbox.begun(flow)
+
+
 def holdouts(home: Home, reader: Reader, generation: int) -> list[Holdout]:
     """Every registered holdout and what stands of it, oldest first; raises NotAllowed, BadInput."""
     allowed(reader)
     with Books(home) as books:
-        rows = books.rows(HOLDOUT_PLAN)
+        rows, first = books.rows(HOLDOUT_PLAN), _first(books)
     if not rows:
         return []
     marts = queries.marts(home, generation, protected=False)
@@ -122,8 +139,26 @@ def holdouts(home: Home, reader: Reader, generation: int) -> list[Holdout]:
                 "Restore the ledger from a backup."
             )
         plan = Plan(**json.loads(row["plan"]))
-        found.append(told(row["name"], row["at"], row["actor"], plan, effects))
+        one = told(row["name"], row["at"], row["actor"], plan, effects)
+        if one.state == "told" and row["number"] not in first and home.writable:
+            first = _keep(home, generation, row["number"], one)
+        if row["number"] in first:
+            one = replace(one, state="told", **first[row["number"]])
+        found.append(one)
     return found
+
+
+def _keep(home: Home, generation: int, plan: int, one: Holdout) -> dict[int, dict[str, Any]]:
+    """Write down what a plan came to, if nobody has; the first results of all plans."""
+    result = json.dumps({name: getattr(one, name) for name in _TOLD}, sort_keys=True)
+    with Books(home) as books:
+        books.add_first(HOLDOUT_RESULT, plan=plan, generation=generation, result=result)
+        return _first(books)
+
+
+def _first(books: Books) -> dict[int, dict[str, Any]]:
+    """What each plan that was counted to the end came to, by its number."""
+    return {row["plan"]: json.loads(row["result"]) for row in books.rows(HOLDOUT_RESULT)}
 
 
 def told(name: str, at: str, actor: str, plan: Plan, effects: pd.DataFrame) -> Holdout:

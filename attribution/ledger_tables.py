@@ -136,6 +136,16 @@ SAVED_VIEW = Table(
 LIFT_TEST = Table("lift_test", METADATA, *_plan())
 # Plans of holdouts of people; only added to.
 HOLDOUT_PLAN = Table("holdout_plan", METADATA, *_plan())
+# What each came to when it was counted to the end, as it was first told; only added to.
+HOLDOUT_RESULT = Table(
+    "holdout_result",
+    METADATA,
+    numbered(),
+    Column("plan", Integer, nullable=False, unique=True),
+    *texts("at"),
+    Column("generation", Integer, nullable=False),
+    *texts("result"),
+)
 # Of tests; both are only added to.
 LIFT_RESULT = Table(
     "lift_result",

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import pandas as pd
 from sqlalchemy import insert, inspect, select
+from sqlalchemy.dialects.sqlite import insert as upsert
 
 from attribution import audit, lift_results, queries
 from attribution.errors import BadInput, NotAllowed
@@ -74,6 +75,11 @@ class Books(Ledger):
     def add(self, table: Any, **values: object) -> None:
         with self._write() as connection:
             connection.execute(insert(table).values(**{"at": now(), **values}))
+
+    def add_first(self, table: Any, **values: object) -> None:
+        """Add a row unless there is one of the same: the first stands."""
+        with self._write() as connection:
+            connection.execute(upsert(table).values(at=now(), **values).on_conflict_do_nothing())
 
 
 def digest_of(plan: Plan) -> str:

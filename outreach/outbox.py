@@ -92,6 +92,11 @@ class Outbox(OutboxFile):
                 "insert or ignore into assignment values (?, ?, ?, ?, ?, ?, ?)", rows
             )
 
+    def begun(self, flow: str) -> bool:
+        """Whether anybody was ever chosen by a flow: written to, handed on or held out."""
+        found = self._connection.execute("select 1 from assignment where flow = ? limit 1", (flow,))
+        return found.fetchone() is not None
+
     def set_aside(self, flow: str, at: str, rows: Iterable[Sequence[object]]) -> None:
         """Remember whom a plan left out for the frequency cap; once a day for a person and flow.
 

@@ -1,6 +1,8 @@
 """Holdouts of people: registered before the first message, told by their plan, in two intervals."""
 
+import shutil
 import sqlite3
+from dataclasses import replace
 
 import duckdb
 import marts_fixture as made_up
@@ -14,6 +16,7 @@ from attribution.holdout_plans import Plan, planned, register, told
 from attribution.models.arm_lift import difference, sums
 from attribution.roles import Reader
 from attribution.ui.views import lift as page
+from outreach.outbox import Outbox
 
 ANA, VERA = Reader("ana", frozenset({"analyst"})), Reader("vera", frozenset({"viewer"}))
 FLOW = "wellness_tips"
@@ -63,17 +66,49 @@ def test_arms_of_other_sizes_than_planned_are_not_trusted(effects):
     assert "were planned" in told("a", "", "ana", plan(effects, share=0.45), effects).warning
 
 
-def test_the_page_tells_what_every_flow_added_that_holds_people_out(tmp_path):
-    """Tips, which viewers are told of too, and reactivation, which they see on its own page."""
+@pytest.fixture
+def grown(tmp_path):
+    """A home whose later generations know of the flow `spring`, the third of more who came."""
     home = made_up.make_home(tmp_path)
-    with duckdb.connect(str(home.generation(1) / "marts.duckdb")) as marts:
-        marts.execute(
-            "insert into flow_effects by name (select * replace ('recall' as flow, 'reactivation'"
-            f" as topic) from flow_effects where flow = '{FLOW}')"
-        )
-    told = page.lift(home, 1, (), protected=False).tables["holdouts"].frame
-    assert set(told["flow"]) == {FLOW, "recall"}
-    assert (told["people_held_out"] == 200).all()
+    for generation, more in ((2, 0), (3, 30)):
+        shutil.copytree(home.generation(1), home.generation(generation))
+        with duckdb.connect(str(home.generation(generation) / "marts.duckdb")) as marts:
+            marts.execute(
+                "insert into flow_effects by name (select * replace ('spring' as flow,"
+                f" 'reactivation' as topic, returned + {more} as returned)"
+                f" from flow_effects where flow = '{FLOW}')"
+            )
+    return home
+
+
+SPRING = planned("spring", "returned", share=0.25, base=0.1, wanted=0.5)
+
+
+def test_the_page_tells_what_every_flow_added_that_holds_people_out(grown):
+    """Tips, which viewers are told of too, and reactivation, which they see on its own page."""
+    shown = page.lift(grown, 2, (), protected=False).tables["holdouts"].frame
+    assert set(shown["flow"]) == {FLOW, "spring"}
+    assert (shown["people_held_out"] == 200).all()
+
+
+def test_a_flow_that_has_chosen_anybody_takes_no_plan(grown):
+    """Handed to a CRM that told of no message yet, or chosen since the last refresh."""
+    with pytest.raises(BadInput, match="has begun already"):
+        register(grown, ANA, 2, "Late", SPRING)
+    with Outbox(grown) as outbox:
+        outbox.assign([("autumn", 1, "i", "o", "holdout", "email", "2026-11-20T09:00:00+00:00")])
+    with pytest.raises(BadInput, match="has begun already"):
+        register(grown, ANA, 2, "Late", replace(SPRING, flow="autumn"))
+    assert register(grown, ANA, 2, "In time", replace(SPRING, flow="winter")).state == "planned"
+
+
+def test_what_was_told_first_of_a_plan_stands(grown):
+    assert register(grown, ANA, 1, "Spring", SPRING).state == "planned"
+    [first] = holdout_plans.holdouts(grown, ANA, 2)
+    assert (first.state, first.counted) == ("told", 800)
+    later = engagement_queries.effects(queries.marts(grown, 3, protected=False), ())
+    assert told("Spring", "", "ana", SPRING, later).lift != first.lift
+    assert holdout_plans.holdouts(grown, ANA, 3) == holdout_plans.holdouts(grown, ANA, 1) == [first]
 
 
 def test_a_plan_is_kept_before_its_flow_begins_and_never_changes(home, effects, capsys):
@@ -82,7 +117,7 @@ def test_a_plan_is_kept_before_its_flow_begins_and_never_changes(home, effects, 
         register(home, VERA, 1, "Recall", asked)
     with pytest.raises(NotAllowed):
         holdout_plans.holdouts(home, VERA, 1)
-    with pytest.raises(BadInput, match="has written to people already"):
+    with pytest.raises(BadInput, match="has begun already"):
         register(home, ANA, 1, "Late", plan(effects))
     kept = register(home, ANA, 1, " Recall  in spring ", asked)
     assert (kept.name, kept.state, kept.plan) == ("Recall in spring", "planned", asked)

@@ -126,7 +126,13 @@ def holdouts_table(holdouts: Sequence[Holdout]) -> Table:
         Column("flow", "Flow"),
         Column("counts", "Counts, within 90 days"),
         Column("state", "State"),
-        Column("counted", "People counted", "count", "In both arms, whose 90 days are over."),
+        Column(
+            "counted",
+            "People counted",
+            "count",
+            "In both arms, whose 90 days are over. Counted to the end, a holdout stays as it was "
+            "first told.",
+        ),
         Column("needed", "Needed", "count", "People in both arms that the plan takes."),
         Column(
             "wanted", "Looks for", "points", "The smallest worth knowing, as planned.", more=True
