@@ -7,13 +7,14 @@ refresh as a row of lift_tests.csv is.
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 import pandas as pd
-from sqlalchemy import insert, inspect, select
+from sqlalchemy import Connection, insert, inspect, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from attribution import audit, lift_results, queries
@@ -24,14 +25,16 @@ from attribution.lift_apart import Busy, busy_of, prove_apart
 from attribution.lift_designs import proposed
 from attribution.lift_plans import Plan, Request
 from attribution.lift_results import Result
+from attribution.models.incremental_evidence import uncovered
 from attribution.paths import Home
+from attribution.raw import fetch
 from attribution.roles import SMALL_CELLS, Reader
 
 State = Literal["planned", "running", "finished", "recorded", "withdrawn"]
 NOT_ALLOWED = "Lift tests are for readers who have the role analyst."
 _EVIDENCE = (
     *("channel", "kind", "location", "service_line", "first_day", "last_day"),
-    *("increment", "standard_error", "note", "test"),
+    *("increment", "standard_error", "note", "test", "recorded"),
 )
 
 
@@ -220,12 +223,35 @@ def evidence(home: Home) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_EVIDENCE), dtype="str")
 
 
+def unheard(connection: Connection) -> str:
+    """A sentence for each recorded test of what the data know no more, after models were built."""
+    tests = fetch(
+        connection,
+        "select location, first_day, last_day, test, true as is_recorded from lift_tests"
+        " where recorded <> ''",
+    ).to_pandas()
+    if tests.empty:
+        return ""
+    conversions, media = (
+        fetch(connection, "select distinct location from int_panel_conversions").to_pandas(),
+        fetch(connection, "select distinct location, week from int_panel_media").to_pandas(),
+    )
+    why: dict[str, str] = {}
+    for row, words in uncovered(conversions, media, tests):
+        why.setdefault(str(row["test"]).partition(" ")[2], words)
+    return " ".join(
+        f"The lift test {name!r} is heard no more: it {words}. Load what is missing, or take its "
+        f"result back with `caretrace lift withdraw {shlex.quote(name)} --why ...`."
+        for name, words in why.items()
+    )
+
+
 def _rows(test: Test, found: Result) -> Iterator[tuple[str, ...]]:
     for location, line, first, last in found.parts:
         yield (
             test.plan.channel, test.plan.kind, location, line, first, last,
             f"{found.increment:.4f}", f"{max(found.standard_error, 1e-3):.4f}",
-            f"recorded on {test.recorded_at[:10]}", f"{test.number} {test.name}",
+            f"recorded on {test.recorded_at[:10]}", f"{test.number} {test.name}", "yes",
         )  # fmt: skip
 
 

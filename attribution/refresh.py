@@ -185,6 +185,8 @@ class _Run:
             )
 
     def _build(self, building: warehouse.Building) -> dict[str, str]:
+        from attribution import lift_records  # SciPy's statistics: only a build needs them
+
         models = sql_models.load_models()
         later = sql_models.made_from(models, forecasting.TABLE)
         first = [model for model in models if model not in later]
@@ -196,6 +198,7 @@ class _Run:
                 transform.build(
                     connection, first, on_step=lambda name: self.steps.say("models", name)
                 )
+                note.message = lift_records.unheard(connection)
             note.rows = len(first)
         with self.steps.step("forecasts") as note:
             with building.connect() as connection:

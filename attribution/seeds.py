@@ -33,14 +33,22 @@ PATTERNS = {"kind", "utm_source", "utm_medium", "utm_campaign", "network", "acti
 
 def read(name: str, own: Path | None = None) -> pd.DataFrame:
     """A rule table as text; `own` is the user's file, which must have the shipped columns."""
-    shipped = _rows(SEEDS / f"{name}.csv")
-    if own is None or not own.is_file():
-        return shipped
+    found = _rows(SEEDS / f"{name}.csv")
+    if own is not None and own.is_file():
+        found = _edited(name, own, list(found.columns))
+    if name == "lift_tests":
+        # Those that were recorded are in the ledger, and in no file.
+        found = found.assign(recorded=pd.Series("", index=found.index, dtype="str"))
+    return found
+
+
+def _edited(name: str, own: Path, columns: list[str]) -> pd.DataFrame:
+    """The user's file in the place of the shipped one, proved."""
     edited = _rows(own)
     edited = edited.assign(
         **{column: "" for column in OPTIONAL.get(name, ()) if column not in edited.columns}
     )
-    missing = [column for column in shipped.columns if column not in edited.columns]
+    missing = [column for column in columns if column not in edited.columns]
     if missing:
         raise BadInput(f"{own} lacks the column {missing[0]!r}; the shipped {name}.csv has it.")
     if name == "lift_tests":
@@ -53,7 +61,7 @@ def read(name: str, own: Path | None = None) -> pd.DataFrame:
         _prove(own, edited)
     if name == "claim_rules":
         _prove_claims(own, edited)
-    return edited[list(shipped.columns)]
+    return edited[columns]
 
 
 def write(connection: Connection, settings: Settings) -> None:

@@ -446,7 +446,7 @@ def test_a_users_lift_test_is_heard_and_named(built):
         " where kind = 'booked' and channel = 'paid_search'"
     )
     [(before, low, high, _)] = built.rows(asked)
-    test = ["paid_search", "booked", "", "", "2025-01-06", "2025-10-12", "10", "4", "dark", ""]
+    test = ["paid_search", "booked", "", "", "2025-01-06", "2025-10-12", "10", "4", "dark", "", ""]
     empty = built.frame("select * from lift_tests")
     built.give("lift_tests", pd.DataFrame([test], columns=empty.columns))
     [(after, nearer, further, evidence)] = built.rebuild().rows(asked)
@@ -456,11 +456,16 @@ def test_a_users_lift_test_is_heard_and_named(built):
     assert further - nearer < high - low
 
 
-def test_a_lift_test_of_nowhere_stops_the_refresh(built):
-    test = ["paid_search", "booked", "nroth", "", "2025-01-06", "2025-10-12", "10", "4", "", ""]
+def test_a_lift_test_of_nowhere_stops_the_refresh_unless_it_was_recorded(built):
+    test = ["paid_search", "booked", "nroth", "", "2025-01-06", "2025-10-12", "10", "4", "", "", ""]
     empty = built.frame("select * from lift_tests")
     built.give("lift_tests", pd.DataFrame([test], columns=empty.columns))
     with pytest.raises(BadInput, match=r"lift_tests\.csv.*'nroth'.*north, south"):
         built.rebuild().whole()
+    # One that was recorded cannot be corrected: it is not heard, and stops nothing.
+    recorded = [*test[:-2], "3 dark", "yes"]
+    built.give("lift_tests", pd.DataFrame([recorded], columns=empty.columns))
+    asked = "select distinct lift_tests from int_incremental_draws where channel = 'paid_search'"
+    assert built.rebuild().rows(asked) == [(0,)]
     built.write("delete from lift_tests")
     built.rebuild()

@@ -17,7 +17,7 @@ from warehouse_fixtures import Warehouse, ad, appointment, at, message
 
 from attribution.errors import BadInput
 from attribution.models.incremental_design import Intensities, cells_of, media_of, spending_of
-from attribution.models.incremental_evidence import holdout_increments, prove_tests
+from attribution.models.incremental_evidence import covered, holdout_increments
 from attribution.models.incremental_shares import _left, _mean_shares, shares_of
 
 
@@ -157,11 +157,27 @@ TEST = {"channel": "video", "kind": "lead", "location": "north", "first_day": "2
 )
 def test_a_test_that_cannot_be_heard_is_refused(whole, changed, words):
     conversions, media, _ = whole
-    prove_tests(conversions, media, pd.DataFrame([TEST, TEST | {"location": ""}]))
+    right = pd.DataFrame([TEST, TEST | {"location": ""}])
+    assert covered(conversions, media, right).equals(right)
     wrong = pd.DataFrame([TEST | changed])
     with pytest.raises(BadInput, match=words):
-        prove_tests(conversions, media, wrong)
-    prove_tests(conversions.iloc[:0], media.iloc[:0], wrong)  # nothing to know it by
+        covered(conversions, media, wrong)
+    # Nothing to know it by.
+    assert covered(conversions.iloc[:0], media.iloc[:0], wrong).equals(wrong)
+    # A recorded test was right once, and cannot be corrected: it is left out, with all its places.
+    recorded = {"test": "3 Video dark", "is_recorded": True}
+    every = pd.DataFrame([TEST | {"test": "", "is_recorded": False}, TEST | recorded])
+    assert covered(conversions, media, every).equals(every)
+    gone = pd.concat([every, pd.DataFrame([TEST | changed | recorded])], ignore_index=True)
+    assert covered(conversions, media, gone).equals(every[:1])
+
+
+def test_a_recorded_test_of_which_the_first_weeks_are_purged_is_left_out(whole):
+    """It says what all of its days brought; a row of the file may reach back before the data."""
+    conversions, media, _ = whole
+    early = TEST | {"first_day": str(media["week"].min() - timedelta(days=1)), "test": "3 dark"}
+    both = pd.DataFrame([early | {"is_recorded": recorded} for recorded in (False, True)])
+    assert covered(conversions, media, both).equals(both[:1])
 
 
 def test_people_of_a_flow_without_a_holdout_are_counted():

@@ -158,6 +158,28 @@ def _seeded(home: Home) -> pd.DataFrame:
         return pd.read_sql(sa.text("select * from lift_tests"), connection)
 
 
+def test_a_recorded_test_that_the_data_do_not_cover_any_more_is_named():
+    """Of its first week nothing is left; rows of the file are refused, and need no word."""
+    tests = (
+        ("north", "2026-03-02", "2026-03-15", "1 Kept", "yes"),
+        ("north", "2026-02-23", "2026-03-15", "2 Video dark", "yes"),
+        ("north", "2026-02-23", "2026-03-15", "", ""),
+    )
+    columns = "location, first_day, last_day, test, recorded"
+    engine = sa.create_engine("duckdb:///:memory:")
+    with engine.connect() as connection:
+        for name, made in {
+            "int_panel_conversions": "select 'north' as location",
+            "int_panel_media": "select 'north' as location, date '2026-03-02' as week",
+            "lift_tests": f"from (values {', '.join(map(str, tests))}) as t ({columns})",
+        }.items():
+            connection.exec_driver_sql(f"create table {name} as {made}")
+        said = lift_records.unheard(connection)
+    assert said.count("is heard no more") == 1
+    assert "`caretrace lift withdraw 'Video dark' --why ...`" in said
+    assert "Kept" not in said
+
+
 def test_weeks_of_other_tests_are_left_out_of_what_is_usual(home, marts, past, registered):
     assert not any("left out" in each for each in analysed(marts, past).warnings)
     earlier = replace(past, channel="paid_search", starts=("2026-06-01",) * len(past.treated))

@@ -24,7 +24,7 @@ from attribution.models.incremental_design import (
     spending_of,
 )
 from attribution.models.incremental_draws import Fits, along, drawn, usual, walked
-from attribution.models.incremental_evidence import FOLLOWS_A_VISIT, prove_tests, terms_of
+from attribution.models.incremental_evidence import FOLLOWS_A_VISIT, covered, terms_of
 from attribution.models.incremental_fit import Panel, Prior, Term, fit
 from attribution.models.incremental_groups import Groups, courses_of, groups_of
 
@@ -137,7 +137,7 @@ def draws_of(
     them, and `report` has the one currency of reports. `known` is the part of the variance of what
     is believed beforehand that is gone; `holdouts` and `lift_tests` are what was heard.
     """
-    prove_tests(conversions, media, tests)
+    tests = covered(conversions, media, tests)
     if media.empty or conversions["conversions"].sum() < _FEWEST_CONVERSIONS:
         return _NOTHING.copy()
     conversions, media, journeys, holdouts, tests = (

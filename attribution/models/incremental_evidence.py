@@ -142,34 +142,48 @@ def is_off(during: float, usual: float, before: Floats) -> bool:
     return during < max(HALF * float(before.mean()) if before.size else 0.0, OFF * usual)
 
 
-def prove_tests(conversions: pd.DataFrame, media: pd.DataFrame, tests: pd.DataFrame) -> None:
-    """A test of a place or of days that the data do not know would never be heard: it is refused.
+def covered(conversions: pd.DataFrame, media: pd.DataFrame, tests: pd.DataFrame) -> pd.DataFrame:
+    """The tests of places and days that the data know.
 
-    Nothing is refused before there are places, or media, to know it by.
+    A row of lift_tests.csv of others would never be heard: it is refused. A test that was recorded
+    was of places and days that were known, and is left out, whole, when they are known no more.
+    """
+    gone = set()
+    for row, why in uncovered(conversions, media, tests):
+        if not row.get("is_recorded"):
+            test = f"lift_tests.csv: the test of {row['channel']} ({row['kind']})"
+            if row.get("test"):
+                test = f"lift_tests.csv: the test {str(row['test'])!r}"
+            raise BadInput(f"{test} {why}; correct it there, or load what is missing.")
+        gone.add(row["test"])
+    return tests[~(tests["is_recorded"] & tests["test"].isin(gone))] if gone else tests
+
+
+def uncovered(
+    conversions: pd.DataFrame, media: pd.DataFrame, tests: pd.DataFrame
+) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Rows of a place or of days that the data do not know, each with what is wrong with it.
+
+    None before there are places, or media, to know it by. What a recorded test brought is that of
+    all its days, so the first of them must be known too.
     """
     places = set(conversions["location"]) | set(media["location"])
     places -= {"", UNASSIGNED}
-    for row in tests.to_dict("records"):
+    for each in tests.to_dict("records"):
+        row: Mapping[str, Any] = {str(name): value for name, value in each.items()}
         location = str(row["location"])
-        test = f"lift_tests.csv: the test of {row['channel']} ({row['kind']})"
-        if row.get("test"):
-            test = f"Lift test {str(row['test'])!r}, of lift_tests.csv or recorded,"
         if places and location not in places | {"", UNASSIGNED}:
-            raise BadInput(
-                f"{test} is of the location {location!r}, which is none of "
-                f"{', '.join(sorted(places))}; correct it there."
-            )
-        if len(media):
+            known = ", ".join(sorted(places))
+            yield row, f"is of the location {location!r}, which is none of {known}"
+        elif len(media):
             first = np.datetime64(str(media["week"].min())[:10], "D")
             end = np.datetime64(str(media["week"].max())[:10], "D") + WEEK
             begins, ends = (
                 np.datetime64(str(row[name])[:10], "D") for name in ("first_day", "last_day")
             )
-            if ends < first or begins >= end:
-                raise BadInput(
-                    f"{test} from {begins} to {ends} lies outside the weeks of media, {first} to "
-                    f"{end - np.timedelta64(1, 'D')}; correct its days, or load those weeks."
-                )
+            if (begins if row.get("is_recorded") else ends) < first or begins >= end:
+                weeks = f"{first} to {end - np.timedelta64(1, 'D')}"
+                yield row, f"is of {begins} to {ends}, outside the weeks of media, {weeks}"
 
 
 def weeks_tested(

@@ -19,7 +19,7 @@ from attribution.models.incremental_design import (
     in_order,
     media_of,
 )
-from attribution.models.incremental_evidence import terms_of
+from attribution.models.incremental_evidence import covered, terms_of
 from attribution.models.mix_design import Courses, Experiment, courses_of, products_of
 from attribution.models.mix_draws import Drawn, Sampler, beliefs_of
 from attribution.models.mix_weeks import (
@@ -69,6 +69,7 @@ def mix_draws(
     """
     if media.empty or conversions.empty:
         return _NOTHING.copy()
+    tests = covered(conversions, media, tests)
     conversions, media, journeys, holdouts, tests = (
         in_order(frame) for frame in (conversions, media, journeys, holdouts, tests)
     )

@@ -3,6 +3,7 @@
 -- inputs: lift_tests
 --
 -- Rows of one `test` are parts of it: its places and days. Each says what the whole test found.
+-- `is_recorded` are results that the ledger has, and no file.
 
 with
 
@@ -30,7 +31,8 @@ final as (
         cast(trim(last_day) as date) as last_day,
         cast(trim(increment) as double) as increment,
         cast(trim(standard_error) as double) as standard_error,
-        trim(test) as test
+        trim(test) as test,
+        recorded <> '' as is_recorded
     from lift_tests
 
 )
