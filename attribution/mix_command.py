@@ -52,7 +52,9 @@ def add_commands(commands: "argparse._SubParsersAction[Any]") -> None:
         help="how many more kept visits a week a service line can take",
     )  # fmt: skip
     budget.add_argument("--careful", action="store_true", help="plan for the worst fifth of draws")
-    budget.add_argument("--margin", type=float, default=1.0, help="left of a unit collected (1.0)")
+    budget.add_argument(
+        "--margin", type=float, default=1.0, help="part left of money collected, as 0.4 (1.0)"
+    )
     budget.add_argument("--save", metavar="NAME", help="keep the plan as a scenario")
     budget.add_argument("--scenarios", action="store_true", help="write what was kept instead")
     budget.add_argument("--out", type=Path, help="the file to write (default: standard output)")

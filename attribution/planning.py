@@ -132,6 +132,11 @@ def _known(request: Request, found: Response) -> None:
             f"{request.change:g} is no share that a channel may move by: give more than 0 and at "
             "most 1, as 0.5 for half of today's money."
         )
+    if not 0 < request.margin <= 1:
+        raise BadInput(
+            f"{request.margin:g} is no part of money that is left: give more than 0 and at most 1, "
+            "as 0.4 for 40%."
+        )
     named = [*request.locked, *(name for name, _, _ in request.bounds)]
     for name in named:
         if name not in found.channels:

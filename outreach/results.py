@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from attribution.errors import BadInput
+from attribution.models.arm_lift import prove_level
 from attribution.paths import Home
 from outreach import audience
 from outreach.flow import flows
@@ -36,6 +37,7 @@ def results(
     level: float = 0.9,
 ) -> Iterator[str]:
     """What there is to say of a flow's effect on one outcome, in sentences."""
+    prove_level(level)
     files = flows(home)
     known = files.get(name)
     days = known.outcome_days if known else DAYS

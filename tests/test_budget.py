@@ -230,5 +230,8 @@ def test_the_command_writes_the_plan_of_the_page(home, tmp_path, monkeypatch, ca
     assert (last["action"], last["subject"]) == (audit.EXPORTED, "budget plan")
     assert main(["budget", "--bound", "video"]) == 2
     assert "is no bound" in capsys.readouterr().err
+    for margin in ("40", "-0.4"):
+        assert main(["budget", "--objective", "margin", f"--margin={margin}"]) == 2
+        assert f"{margin} is no part of money" in capsys.readouterr().err
     assert main(["mix", "--kind", "kept", "--out", str(out)]) == 0
     assert out.read_text(encoding="utf-8").startswith("channel,spend,brought,low,high,evidence")

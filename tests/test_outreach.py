@@ -573,6 +573,8 @@ def test_the_command_line_is_dry_until_told(clinic, boxes, monkeypatch, capsys):
     assert "2 addresses" in capsys.readouterr().out
     assert main(["outreach", "results", "recal"]) == 2
     assert "Nobody was ever assigned to 'recal'" in capsys.readouterr().err
+    assert main(["outreach", "results", "recall", "--level", "90"]) == 2
+    assert "90 is no level" in capsys.readouterr().err
 
 
 def test_settings_that_cannot_be_are_all_told_at_once(home: Home):

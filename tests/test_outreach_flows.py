@@ -290,3 +290,11 @@ def test_how_many_people_a_test_needs():
     assert people_needed(0.05, 0.02, 0.5) == pytest.approx(2 * 1738, rel=0.02)
     with pytest.raises(BadInput, match="between"):
         people_needed(0.9, 0.2, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("level", 95), ("level", 0.05), ("power", 80), ("power", 0)]
+)
+def test_a_level_or_power_is_a_share(name, value):
+    with pytest.raises(BadInput, match=f"{value} is no {name}"):
+        people_needed(0.05, 0.02, 0.5, **{name: value})

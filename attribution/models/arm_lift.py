@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from attribution.errors import BadInput
 from attribution.models.gain import FEWEST
 from attribution.models.quantiles import student
 
@@ -158,6 +159,19 @@ def _numbers(row: Mapping[Any, Any]) -> dict[str, float]:
 
 def _few(arm: Sums) -> bool:
     return arm.people < LEAST_IN_ARM or min(arm.y, arm.people - arm.y) < LEAST_EITHER_WAY
+
+
+def prove_level(level: float) -> None:
+    """Raise BadInput for what is no level of an interval, such as one in percent.
+
+    Below a half an interval holds less often than not, and one that holds at every look has no
+    width.
+    """
+    if not 0.5 <= level < 1:
+        raise BadInput(
+            f"{level:g} is no level of an interval: give 0.5 or more and less than 1, as 0.9 for "
+            "nine in ten."
+        )
 
 
 def peeking(people: int, level: float) -> float:

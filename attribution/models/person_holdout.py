@@ -10,7 +10,7 @@ from math import ceil
 from scipy.optimize import brentq
 
 from attribution.errors import BadInput
-from attribution.models.arm_lift import LEVEL, peeking
+from attribution.models.arm_lift import LEVEL, peeking, prove_level
 from attribution.models.quantiles import normal
 
 
@@ -31,6 +31,12 @@ def people_needed(
     if not (0 < base < 1 and 0 < base + added < 1 and added and 0 < share < 1 > explained >= 0):
         raise BadInput(
             "No test can be planned: shares must lie between 0 and 1, and the lift must not be 0."
+        )
+    prove_level(level)
+    if not 0 < power < 1:
+        raise BadInput(
+            f"{power:g} is no power of a test: give more than 0 and less than 1, as 0.8 for four "
+            "in five."
         )
     sure = normal(0.5 + level / 2)
     return ceil(_people(base, added, share, sure, power) * (1 - explained))
