@@ -50,7 +50,7 @@ def return_lift(campaigns: pd.DataFrame) -> pd.DataFrame:
 
 
 def _compared(tested: pd.DataFrame) -> tuple[Floats, Floats]:
-    """The difference of kept rates and its variance; half a person is added on each side.
+    """The difference of kept rates and its variance; a person is added on each side.
 
     So (Agresti and Caffo 2000) a group in which nobody came is not thought to be sure of it.
     """
