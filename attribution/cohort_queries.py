@@ -4,7 +4,15 @@ import pandas as pd
 import sqlalchemy as sa
 
 from attribution.narrowing import MICROS
-from attribution.queries import CONVERSIONS, CONVERSIONS_WEEKLY, SPEND, Marts, Scope, about
+from attribution.queries import (
+    CONVERSIONS,
+    CONVERSIONS_WEEKLY,
+    SPEND,
+    Marts,
+    Scope,
+    about,
+    reported_until,
+)
 
 MONEY = "collected"
 PAUSE = pd.Timedelta(weeks=4)  # spend silent for longer has been paused: no source is so late
@@ -79,18 +87,23 @@ def thin_lines(at: Marts, scope: Scope, kind_from: str) -> tuple[str, ...]:
 
 
 def reported_weeks(at: Marts) -> dict[str, pd.Timestamp]:
-    """The last week of which anything is known, by kind of conversion and of spend.
+    """The last week that is reported to its end, by kind of conversion and of spend.
 
     A source may end earlier than others: what it would have said of later weeks is not nought.
     Of spend, a silence longer than `PAUSE` is a paused budget, and has no row.
     """
+    facts = about(at)
     # Where small cells are folded, the others stand in the first week of their block.
     mart = CONVERSIONS_WEEKLY if at.protected else CONVERSIONS
     kind, week = mart.c.kind, mart.c.week
     seen = at.ask(sa.select(kind, sa.func.max(week).label("week")).group_by(kind))
     spent = at.ask(sa.select(sa.func.max(SPEND.c.week).label("week"))).assign(kind="spend")
     newest = pd.to_datetime(spent["week"])
-    spent = spent[newest >= pd.Timestamp(about(at).last_week) - PAUSE]
+    spent = spent[newest >= pd.Timestamp(facts.last_week) - PAUSE]
     known = pd.concat([seen, spent]).dropna(subset=["week"])
     pairs = zip(known["kind"], known["week"], strict=True)
-    return {str(name): pd.Timestamp(day) for name, day in pairs}
+    together = facts.weeks_together if at.protected else 1
+    return {
+        str(name): reported_until(pd.Timestamp(day), facts, together=together)
+        for name, day in pairs
+    }

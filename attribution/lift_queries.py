@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from attribution.models.incremental_design import UNASSIGNED, Floats
 from attribution.models.lift_panel import Market, Panel
 from attribution.narrowing import MICROS
-from attribution.queries import CONVERSIONS, SPEND, Marts, about
+from attribution.queries import CONVERSIONS, SPEND, Marts, about, reported_until
 
 _RECENT = 26  # weeks that say how a channel's money is spent
 _SMALLEST = 1.0  # a week, in the mean of the last year: below it a market tells nothing
@@ -58,7 +58,8 @@ def panel(at: Marts, kind: str, *, by_line: bool) -> Panel:
     # A kind was not reported before its first conversion; the first week is hardly ever whole.
     first = pd.Timestamp(wide.columns.min()) + pd.Timedelta(weeks=1)
     # Weeks that its source has not told yet are none in which nothing came.
-    weeks = weeks[(weeks >= first) & (weeks <= pd.Timestamp(wide.columns.max()))]
+    last = reported_until(pd.Timestamp(wide.columns.max()), facts)
+    weeks = weeks[(weeks >= first) & (weeks <= last)]
     wide = wide.reindex(columns=weeks).fillna(0.0)
     wide = wide[wide.iloc[:, -52:].mean(axis=1) >= _SMALLEST].sort_index()
     markets = tuple((str(location), str(name)) for location, name in wide.index)

@@ -147,6 +147,16 @@ def _spend_since(at: Marts) -> date:
     return date.min if pd.isna(first) else pd.Timestamp(first).date()
 
 
+def reported_until(newest: pd.Timestamp, known: About, *, together: int = 1) -> pd.Timestamp:
+    """The last week that a source with rows to the week `newest` has told to its end.
+
+    Where others go on, its own last week is hardly ever a whole one, nor is the last block where
+    so many weeks are told `together`. `int_reported.sql` says the same.
+    """
+    block = pd.Timedelta(weeks=together)
+    return newest if newest > pd.Timestamp(known.last_week) - block else newest - block
+
+
 def service_lines(at: Marts) -> tuple[str, ...]:
     """The service lines that any conversion, spend or silent patient belongs to."""
     return _values(at, "service_line")

@@ -66,7 +66,7 @@ def test_what_was_booked_is_counted_as_it_stood_so_many_weeks_before():
 
 def test_sql_counts_bookings_as_they_were_known_when_the_last_week_ended():
     """Ann is seen on 6 March and books again; Ben is new twice over until he was seen."""
-    warehouse = Warehouse(of=("int_reach", "conversions", "credit", "spend"))
+    warehouse = Warehouse(of=("int_reported", "conversions", "credit", "spend"))
     warehouse.build(
         appointment("a", "ann", at("2024-03-01 10:00"), at("2024-03-06 10:00")),
         appointment("b", "ann", at("2024-03-07 10:00"), at("2024-03-20 10:00"), status="booked"),

@@ -266,7 +266,7 @@ def test_money_is_counted_by_its_visit_and_by_the_latest_lead(warehouse):
     ]
     paid += [payment("refund", "p1", MONDAY + 30 * DAY, "-20")]
     paid += [payment("euros", "p2", MONDAY + 16 * DAY, "7", currency="EUR")]
-    warehouse.build(*people, *paid, until(5))
+    warehouse.build(*people, *paid, until(4))
     visits = [row for row in cells(warehouse, "kept", "collected") if row[1] == "2024-01-15"]
     assert [row[3:] for row in visits] == [(11, 0, 550_000_000), (11, 2, 530_000_000)]
     leads = [row for row in cells(warehouse, "lead", "collected") if row[1] == "2024-01-01"]
@@ -279,7 +279,8 @@ def test_a_source_that_ends_early_has_shown_nothing_since(warehouse):
     paid = [payment(f"{i}", f"p{i}", MONDAY + 16 * DAY, "50") for i in range(11)]
     warehouse.build(*crowd(11), *paid, until(5))
     ages = {kind: cells(warehouse, "lead", kind)[0][2] for kind in ("kept", "collected")}
-    assert ages == {"kept": 5, "collected": 2}
+    # What was paid in its last week, the third, may not be all of it.
+    assert ages == {"kept": 5, "collected": 1}
 
 
 def test_the_mart_says_what_is_still_to_come(warehouse):

@@ -63,7 +63,7 @@ def test_money_for_an_encounter_is_that_of_its_visit(warehouse, named):
         appointment("A", "ann", NOON - 7 * DAY, NOON, service_line="heart", location="north"),
         encounter("E", "ann", NOON + 7 * MINUTE, service_line="lab", **named),
         payment("p", "ann", NOON + 20 * DAY, "200", encounter_id="E"),
-        ad("c", NOON + 40 * DAY, "1"),  # so many weeks are over
+        ad("c", NOON + 25 * DAY, "1"),  # so many weeks are over
     )
     assert decided(warehouse) == [(NOON, "heart")]
     assert warehouse.rows(

@@ -1,6 +1,6 @@
 -- Each week's leads, bookings and visits, and how many weeks later they went on to the next stage.
 -- grain: kind_from, kind_to, service_line, week, lag_weeks
--- inputs: int_conversions, int_reach, stg_appointment, setting_credit, setting_report
+-- inputs: int_conversions, int_reach, int_reported, stg_appointment, setting_credit, setting_report
 --
 -- A lead is followed by its person to the first booking, kept visit and visit as a new patient, a
 -- booking to its own visit, and money to the visit it pays for and to the person's latest lead
@@ -41,22 +41,6 @@ pairs as (
         (froms.kind = 'lead' and tos.kind in ('booked', 'kept', 'new_patient', 'collected'))
         or (froms.kind = 'booked' and tos.kind = 'kept')
         or (froms.kind = 'kept' and tos.kind = 'collected')
-
-),
-
--- A source that ends earlier than others has not shown that nothing happened since.
-reach as (
-
-    select
-        int_conversions.kind as kind_to,
-        case
-            when max(int_conversions.week) < min(int_reach.last_week)
-                then max(int_conversions.week)
-            else min(int_reach.last_week)
-        end as last_week
-    from int_conversions
-    cross join int_reach
-    group by 1
 
 ),
 
@@ -272,11 +256,11 @@ cells as (
         entered.service_line,
         case when entered.entered >= 11 then entered.service_line else 'other' end as shown_as,
         entered.week,
-        cast(date_diff('day', entered.week, reach.last_week) / 7 as integer) as age_weeks,
+        cast(date_diff('day', entered.week, int_reported.last_week) / 7 as integer) as age_weeks,
         entered.entered
     from entered
     inner join pairs on entered.kind_from = pairs.kind_from
-    inner join reach on pairs.kind_to = reach.kind_to
+    inner join int_reported on pairs.kind_to = int_reported.kind
     cross join int_reach
     where entered.week <= int_reach.last_week
 

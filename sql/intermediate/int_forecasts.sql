@@ -1,13 +1,14 @@
 -- What weekly numbers will come to, and how well that was foretold before:
 --   `attribution/models/forecast_table.py`.
 -- grain: metric, dimension, member, model, week
--- inputs: conversions, credit, spend, stg_appointment, int_visits, setting_report, int_reach
+-- inputs: conversions, credit, spend, stg_appointment, int_visits, setting_report, int_reach,
+--   int_reported
 -- beside: promotions, capacity, planned_spend
 --
 -- SQL counts, Python solves, in worker processes of a refresh. Weeks begin with the first that
 -- has spend, as on the pages. Every number is counted in the week in which it happened, so a week
--- that is reported is final. Money is in micros of the report's currency. By channel, conversions
--- are those credited by the model that pages begin with.
+-- that is reported to its end is final, and later ones are not told. Money is in micros of the
+-- report's currency. By channel, conversions are those credited by the model that pages begin with.
 -- Rows with `weeks_ahead` say what was booked for a week so long before it (26: or longer), also
 -- for weeks to come, as it was known when the last week ended: all booked visits, and those of
 -- people who would be new patients, as far as could be known when they booked.
@@ -254,9 +255,10 @@ final as (
         cast(sum(parts.amount) as double) as value
     from parts
     cross join reach
+    left join int_reported on parts.metric = int_reported.kind
     where
         parts.weeks_ahead is not null
-        or parts.week between reach.first_week and reach.last_week
+        or parts.week between reach.first_week and int_reported.last_week
     group by 1, 2, 3, 4, 5
 
 )

@@ -98,7 +98,7 @@ def unreported_note(
     """
     if not ends:
         return ()
-    said = "nothing after the week of {} is reported yet."
+    said = "nothing after the week of {} is reported in full yet."
     if protected:  # whether it is late or of too few people is not told either
         ends = {name: day for name, day in ends.items() if day >= scope.since}
         why = "of too few people to be told, or not reported yet"

@@ -1,0 +1,40 @@
+-- The last week that each kind of conversion, and spend, is reported to its end.
+-- grain: kind
+-- inputs: int_conversions, int_costs, int_reach
+--
+-- A source that ends earlier than others has not shown that nothing happened since, and its last
+-- week is hardly ever a whole one: it ends a week earlier. Where small cells are folded,
+-- `reported_until` says the same of blocks of weeks (attribution/queries.py).
+
+with
+
+newest as (
+
+    select
+        kind,
+        max(week) as week
+    from int_conversions
+    group by 1
+    union all
+    select
+        'spend' as kind,
+        cast(date_trunc('week', max(day)) as date) as week
+    from int_costs
+
+),
+
+final as (
+
+    select
+        newest.kind,
+        case
+            when newest.week >= int_reach.last_week then int_reach.last_week
+            else cast(newest.week - interval '7' day as date)
+        end as last_week
+    from newest
+    cross join int_reach
+    where newest.week is not null
+
+)
+
+select * from final

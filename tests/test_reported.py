@@ -1,0 +1,78 @@
+"""Which weeks are reported to their end: of each kind of conversion, and of spend."""
+
+from datetime import date, timedelta
+
+import pandas as pd
+import pytest
+from warehouse_fixtures import Warehouse, ad, appointment, at, payment
+
+from attribution.paths import SQL
+from attribution.queries import About, reported_until
+
+SUNDAY = at("2024-06-30 12:00")  # to which visits reach
+DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
+
+
+@pytest.fixture(scope="module")
+def warehouse():
+    """Visits go on to a Sunday; payments are those of a file that ends on a Tuesday before."""
+    opened = Warehouse(of=("int_reported", "conversions", "credit", "spend"))
+    yield opened
+    opened.close()
+
+
+def build(warehouse, *, spent):
+    """The same rows, with money spent to a day."""
+    visits = [
+        appointment(f"v{week}", "ann", SUNDAY - week * WEEK - DAY, SUNDAY - week * WEEK)
+        for week in range(12)
+    ]
+    warehouse.build(
+        *visits,
+        *(payment(f"p{back}", "ann", SUNDAY - back * DAY, "30") for back in (40, 26, 20, 19)),
+        *(ad("c", day, "9") for day in (SUNDAY - 80 * DAY, spent)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("spent", "last"),
+    [
+        (SUNDAY, date(2024, 6, 24)),
+        (SUNDAY + 3 * DAY, date(2024, 6, 24)),
+        (SUNDAY - 4 * WEEK - DAY, date(2024, 5, 20)),
+    ],
+)
+def test_a_source_that_ends_early_ends_with_its_last_whole_week(warehouse, spent, last):
+    build(warehouse, spent=spent)
+    told = dict(warehouse.rows("select kind, last_week from int_reported"))
+    # Nothing was paid after Tuesday, 11 June: of that week two days are known.
+    assert told == {
+        **dict.fromkeys(("booked", "kept"), date(2024, 6, 24)),
+        "new_patient": date(2024, 4, 1),
+        "collected": date(2024, 6, 3),
+        "spend": last,
+    }
+
+
+@pytest.mark.parametrize(
+    ("newest", "together", "last"),
+    [
+        ("2024-06-24", 1, "2024-06-24"),
+        ("2024-06-17", 1, "2024-06-10"),
+        ("2024-06-03", 4, "2024-06-03"),  # the first week of the last block
+        ("2024-05-27", 4, "2024-04-29"),
+    ],
+)
+def test_a_block_of_weeks_that_ends_early_is_no_more_whole_than_a_week(newest, together, last):
+    known = About("USD", date(2024, 1, 1), date(2024, 6, 24), 0)
+    found = reported_until(pd.Timestamp(newest), known, together=together)
+    assert found == pd.Timestamp(last)
+
+
+def test_a_forecast_learns_from_no_week_of_which_a_part_is_reported(warehouse):
+    build(warehouse, spent=SUNDAY)
+    rows = warehouse.frame((SQL / "intermediate" / "int_forecasts.sql").read_text("utf-8"))
+    told = rows[rows["weeks_ahead"].isna()]
+    ends = pd.to_datetime(told["week"]).groupby(told["metric"]).max().dt.date.to_dict()
+    assert ends["collected"] == date(2024, 6, 3)
+    assert ends["kept"] == ends["spend"] == date(2024, 6, 24)
