@@ -133,7 +133,21 @@ def test_what_is_planned_is_no_data_of_days_to_come(warehouse):
     )
     assert warehouse.rows("select last_day from int_reach") == [(today.date(),)]
     [(last_week,)] = warehouse.rows("select last_week from int_reach")
-    assert timedelta(0) <= today.date() - last_week - timedelta(days=6) < timedelta(days=7)
+    assert timedelta(1) <= today.date() - last_week - timedelta(days=6) <= timedelta(7)
+
+
+def test_the_running_week_is_not_over_on_its_sunday():
+    """Whatever is dated today, a Saturday, a Sunday or a Monday, shows that yesterday is over."""
+    small = Warehouse(of=("int_reach",))
+    for today, last_week in (
+        (date(2024, 5, 18), date(2024, 5, 6)),
+        (date(2024, 5, 19), date(2024, 5, 6)),
+        (date(2024, 5, 20), date(2024, 5, 13)),
+    ):
+        small.replace("setting_today", pd.DataFrame({"today": [today]}))
+        small.build(ad("c", at(f"{today}"), "1"), appointment("A", "ann", IN_2023, IN_2023))
+        assert small.rows("select last_week, last_day from int_reach") == [(last_week, today)]
+    small.close()
 
 
 @pytest.mark.parametrize(("kind", "touches"), [("session", 0), ("email_open", 1)])

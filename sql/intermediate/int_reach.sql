@@ -3,8 +3,9 @@
 -- inputs: int_conversions, int_costs, int_visits, stg_web_sessions, setting_report, setting_today
 --
 -- Days to come are no data yet, though what is planned for them may be: the money of a flight is
--- spread over all its days when it is booked. `last_visit_day` is how far kept visits alone reach:
--- money is still spent where the medical record has not been loaded for weeks.
+-- spread over all its days when it is booked. Nor is today over: what is dated today shows that the
+-- data reach yesterday. `last_visit_day` is how far kept visits alone reach: money is still spent
+-- where the medical record has not been loaded for weeks.
 
 with
 
@@ -37,7 +38,13 @@ final as (
 
     select
         cast(date_trunc('week', min(days.day)) as date) as first_week,
-        cast(date_trunc('week', max(days.day) - interval '6' day) as date) as last_week,
+        cast(
+            date_trunc(
+                'week',
+                least(max(days.day), max(setting_today.today) - interval '1' day)
+                - interval '6' day
+            ) as date
+        ) as last_week,
         max(days.day) as last_day,
         max(case when days.is_visit then days.day end) as last_visit_day
     from days
