@@ -23,11 +23,13 @@ from attribution.models.forecast_candidates import CANDIDATES, EXTRA, MEANS, PRO
 from attribution.models.forecast_fit import Fit, Task, baseline, fit
 from attribution.models.forecast_planned import planned_of
 from attribution.models.forecast_series import MONEY, REST, Key, Series, chosen
+from attribution.models.forecast_stated import alike, unused
 from attribution.models.forecast_table import forecast_table, no_forecasts
 from attribution.raw import columns, fetch
 
 TABLE = "int_forecasts"  # the model that `Forecasting` solves
 MOST_WORKERS = 4  # each holds some 300 MB
+_NAMED = 3  # of what is not used, so many
 _KEPT = "select digest, kept from int_forecasts where kept is not null"
 
 
@@ -56,10 +58,15 @@ class Forecasting:
             return no_forecasts()
         tasks = self.tasks(rows, promotions, capacity, planned)
         fits = self._fits(tasks)
-        self.sentence = self._said(len(tasks))
+        keys = [task.series.key for task in tasks]
+        self.sentence = self._said(len(tasks)) + _not_used(
+            unused(keys, self.settings.targets, capacity) if tasks else []
+        )
+        stated = {alike(key): value for key, value in self.settings.targets.items()}
         targets = {
-            key: value * (1e6 if key.metric in MONEY else 1.0)
-            for key, value in self.settings.targets.items()
+            key: stated[alike(key)] * (1e6 if key.metric in MONEY else 1.0)
+            for key in keys
+            if alike(key) in stated
         }
         return forecast_table(tasks, fits, targets, agree=self.settings.agree)
 
@@ -125,6 +132,17 @@ class Forecasting:
                 f"without it, first {key.metric} of {key.dimension} {key.member}."
             )
         return said
+
+
+def _not_used(stated: Sequence[str]) -> str:
+    """A sentence on what users stated of series that are not forecast."""
+    if not stated:
+        return ""
+    more = f"; and {len(stated) - _NAMED} more" if len(stated) > _NAMED else ""
+    return (
+        f" Not used, as no such series is forecast: {'; '.join(stated[:_NAMED])}{more}. `members` "
+        "says how many parts are; capacity is of a service line or a location, not of both."
+    )
 
 
 def kept(connection: Connection) -> dict[str, str]:

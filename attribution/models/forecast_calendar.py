@@ -13,9 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from attribution.models.forecast_series import DIMENSIONS, REST, TOTAL, Floats, Key
+from attribution.models.forecast_stated import PLACED, SEEN, spelt
 
 CLOSED, PROMOTED, CAPACITY = "closed_days", "promotion", "capacity"
-SEEN = "kept"  # the number that capacity is of
 _OPEN_DAYS = 5
 Days = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -25,7 +25,8 @@ Flags = NDArray[np.bool_]
 class Known:
     """What is known of the weeks of one series: regressors by name, and the most there can be.
 
-    `planned` is money that budgets have for each week (`forecast_planned.py`), NaN without a plan;
+    `cap` is NaN in weeks for which nobody stated it; `planned` is money that budgets have for each
+    week (`forecast_planned.py`), NaN without a plan;
     `booked` what stood in the calendar of each week before it came (`forecast_booked.py`).
     """
 
@@ -69,7 +70,7 @@ def known_of(
         PROMOTED: _promoted(key, mondays, promotions, named),
     }
     cap = _cap(key, mondays, capacity)
-    if cap is not None:
+    if cap is not None and np.isfinite(cap).all():  # of weeks without it nothing can be learned
         regressors[CAPACITY] = cap / cap.mean()
     return Known(
         {name: tuple(map(float, values)) for name, values in regressors.items() if np.ptp(values)},
@@ -100,29 +101,33 @@ def meant(key: Key, dimension: str, member: str, named: Set[str]) -> bool:
 
     What is left is touched by whatever is not among the `named`.
     """
-    if not member or key.dimension != dimension:
+    name = spelt(member)
+    if not name or key.dimension != dimension:
         return True
-    return member not in named if key.member == REST else key.member == member
+    if key.member == REST:
+        return name not in {spelt(other) for other in named}
+    return spelt(key.member) == name
 
 
 def _cap(key: Key, mondays: Sequence[date], capacity: pd.DataFrame) -> Floats | None:
     """How many can be seen in each week: the whole house for totals, a member's own otherwise.
 
-    None where it is not known for every week.
+    NaN in weeks of which a day is not stated; None where none is.
     """
     if key.metric != SEEN or key.dimension == "channel":
         return None
-    own = {"service_line": "", "location": ""}
+    own = dict.fromkeys(PLACED, "")
     if key.dimension != TOTAL:
-        own[key.dimension] = key.member
+        own[key.dimension] = spelt(key.member)
     days = days_in(mondays)
-    cap, stated = np.zeros(len(days)), np.zeros(len(days), dtype=bool)
+    cap, stated = np.zeros(len(days)), np.zeros(days.shape, dtype=bool)
     for row in capacity.to_dict("records"):
-        if all(str(row[name]) == member for name, member in own.items()):
+        if all(spelt(str(row[name])) == member for name, member in own.items()):
             told = within(days, str(row["first_day"]), str(row["last_day"]))
             cap += told.mean(axis=1) * float(row["visits_per_week"])
-            stated |= told.any(axis=1)
-    return cap if len(stated) and bool(stated.all()) and bool(cap.all()) else None
+            stated |= told
+    whole = stated.all(axis=1)
+    return np.where(whole, cap, np.nan) if whole.any() else None
 
 
 def days_in(mondays: Sequence[date]) -> Days:

@@ -133,8 +133,8 @@ def prophet(past: Past, horizon: int) -> Floats:
     logging.getLogger("cmdstanpy").disabled = True
     length = len(past.values)
     cap = past.known.cap
-    # A curve that saturates needs a cap above what has been seen.
-    saturates = cap is not None and min(cap) > past.values.max()
+    # A curve that saturates needs a cap, in every week, above what has been seen.
+    saturates = cap is not None and bool((np.array(cap) > past.values.max()).all())
     model = Prophet(
         growth="logistic" if saturates else "linear",
         n_changepoints=_TURNS,

@@ -238,7 +238,8 @@ def _wape(values: Floats, tests: Mapping[int, Mapping[str, Floats]], name: str) 
 
 def _capped(task: Task, expected: Floats, length: int) -> Floats:
     cap = task.known.cap
-    return expected if cap is None else np.minimum(expected, cap[length : length + len(expected)])
+    # Not above what can be seen, in weeks for which that is stated.
+    return expected if cap is None else np.fmin(expected, cap[length : length + len(expected)])
 
 
 def _rounded(values: Sequence[float] | Floats) -> tuple[float, ...]:
