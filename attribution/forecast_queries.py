@@ -69,7 +69,7 @@ def forecast_errors(at: Marts, asked: Asked | None = None) -> pd.DataFrame:
 
 
 def unusual_weeks(at: Marts, scope: Scope) -> pd.DataFrame:
-    """Weeks of the scope outside the 95% band that the week before had for them.
+    """Weeks of the scope outside the 95% band that the weeks before the newest four had for them.
 
     Columns: metric, week, actual, low_95, high_95. Forecast are totals and single members; of a
     scope that is neither nothing is known.

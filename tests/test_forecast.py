@@ -382,7 +382,7 @@ class TestBands:
 
 
 class TestTable:
-    def test_an_unusual_week_is_outside_what_the_week_before_said(self):
+    def test_an_unusual_week_is_outside_what_the_weeks_before_said(self):
         weeks = made_up.marts(date(2026, 11, 16))["forecast"]
         odd = weeks[weeks["is_anomaly"] & (weeks["dimension"] == "total")]
         assert odd[["metric", "week"]].values.tolist() == [["booked", date(2026, 11, 16)]]

@@ -30,6 +30,12 @@ CHANGES: dict[str, tuple[str, ...]] = {
     ),
     "engaged": ("No longer says that calls are counted, which they never were.",),
     "attributed": ("Of Collected it was the share of payments; it is the share of money.",),
+    "expected": (
+        (
+            "No longer says that parts and total agree, which they do only where that is set, nor "
+            "that the smallest error decides: smoothing stays unless another is clearly better."
+        ),
+    ),
     **dict.fromkeys(
         ("cpl", "cac", "roas", "roi", "paid_roas", "credited_roi", "incremental_roi"),
         (_BOTH_KNOWN,),

@@ -6,8 +6,9 @@ FORECASTING: tuple[Definition, ...] = (
     Definition(
         "expected",
         "Expected",
-        "What the chosen model foretells of a week, parts and total made to agree.",
-        "The model with the smallest error on weeks that it had not seen.",
+        "What the chosen model foretells of a week; parts make up totals only where that is set.",
+        "Exponential smoothing, unless another model was clearly better on weeks it had not seen, "
+        "or what is booked was no worse.",
         "number",
         "neither",
     ),

@@ -2,8 +2,8 @@
 -- grain: metric, dimension, member, week
 -- inputs: int_forecasts
 --
--- `is_ahead` are weeks to come. Of the newest weeks before, `expected` is what would have been said
--- one week earlier; outside its 95% band a week `is_anomaly`. Money is in micros of the report's
+-- `is_ahead` are weeks to come. Of the four newest weeks before, `expected` is what the weeks before
+-- those four foretold; outside its 95% band a week `is_anomaly`. Money is in micros of the report's
 -- currency; targets are for a week. `adds_up` says that the parts of a dimension make up the total.
 
 with
