@@ -59,6 +59,40 @@ def test_the_target_and_the_unusual_week_are_in_the_figure(marts):
     assert {each.name for each in view.metrics} >= {"on_target", "wape"}
 
 
+def late(folder, last_week: str) -> queries.Marts:
+    """The marts of a home of which other sources go on to a later week."""
+    home = made_up.make_home(folder)
+    with duckdb.connect(str(home.generation(1) / "marts.duckdb")) as database:
+        database.execute("update about set value = ? where key = 'last_week'", [last_week])
+    return queries.Marts(home, 1, protected=False)
+
+
+def test_weeks_that_are_over_and_not_reported_are_in_no_sum_of_coming_ones(tmp_path):
+    """Three weeks are over that were foretold: ten of thirteen are still to come."""
+    marts = late(tmp_path, "2026-12-07")
+    view = page.build(marts, Asked())
+    weeks = made_up.tables()["forecast"]
+    own = weeks[weeks["metric"].eq("booked") & weeks["dimension"].eq("total") & weeks["is_ahead"]]
+    coming = own["expected"].iloc[3:]
+    cards = {each.name: each for each in view.metrics}
+    assert cards["next_4"].value == pytest.approx(coming.iloc[:4].sum())
+    assert cards["next_10"].value == pytest.approx(coming.sum())
+    assert cards["next_10"].help.endswith("Compared with the newest 10 weeks reported.")
+    assert cards["on_target"].value == pytest.approx(coming.sum() / 1_000)
+    assert len(view.tables["next"].frame) == 10
+    assert "The weeks of 23 Nov 2026 to 7 Dec 2026 are over" in " ".join(view.notes)
+    rows = page.report(marts).tables["report"].frame
+    ahead = rows[(rows["is_ahead"] == "yes") & (rows["metric"] == "booked")]
+    assert (ahead["is_over"] == "yes").sum() == 3 * ahead.groupby(["dimension", "member"]).ngroups
+
+
+def test_a_number_that_is_later_than_its_horizon_has_no_coming_week(tmp_path):
+    view = page.build(late(tmp_path, "2027-03-01"), Asked())
+    assert [each.name for each in view.metrics] == ["wape"]
+    assert view.tables["next"].frame.empty
+    assert "Raise `horizon`" in view.tables["next"].empty
+
+
 def test_the_choice_is_explained_with_the_error_of_each_model():
     errors = pd.DataFrame(
         {

@@ -40,6 +40,7 @@ def build(warehouse, *, spent):
         (SUNDAY, date(2024, 6, 24)),
         (SUNDAY + 3 * DAY, date(2024, 6, 24)),
         (SUNDAY - 4 * WEEK - DAY, date(2024, 5, 20)),
+        (SUNDAY - 5 * WEEK, date(2024, 6, 24)),  # paused
     ],
 )
 def test_a_source_that_ends_early_ends_with_its_last_whole_week(warehouse, spent, last):
@@ -76,3 +77,12 @@ def test_a_forecast_learns_from_no_week_of_which_a_part_is_reported(warehouse):
     ends = pd.to_datetime(told["week"]).groupby(told["metric"]).max().dt.date.to_dict()
     assert ends["collected"] == date(2024, 6, 3)
     assert ends["kept"] == ends["spend"] == date(2024, 6, 24)
+
+
+def test_of_spend_that_was_paused_weeks_of_nought_are_known(warehouse):
+    build(warehouse, spent=SUNDAY - 10 * WEEK)
+    rows = warehouse.frame((SQL / "intermediate" / "int_forecasts.sql").read_text("utf-8"))
+    whole = rows[rows["metric"].eq("spend") & rows["dimension"].eq("total")]
+    told = dict(zip(pd.to_datetime(whole["week"]).dt.date, whole["value"], strict=True))
+    assert told[date(2024, 4, 15)] == 9e6
+    assert told[date(2024, 6, 24)] == 0

@@ -12,9 +12,9 @@ NAME = "forecast report"
 def forecast_report(home: Home, generation: int, small_cells: str) -> bytes:
     """A row for each week of each series, past and to come, in plain numbers.
 
-    Columns: metric, dimension, member, week, model, is_ahead, actual, expected, low_50 to high_95,
-    target, is_anomaly, wape (the held-out error), currency, small_cells. Raises BadInput where
-    nothing is forecast.
+    Columns: metric, dimension, member, week, model, is_ahead (it is foretold), is_over (though it
+    may not be reported yet), actual, expected, low_50 to high_95, target, is_anomaly, wape (the
+    held-out error), currency, small_cells. Raises BadInput where nothing is forecast.
     """
     view = report(queries.marts(home, generation, protected=False))
     if view.empty:

@@ -241,6 +241,16 @@ parts as (
     where
         credit.model = 'position'
         and (credit.kind <> 'collected' or credit.currency = setting_report.currency)
+    union all
+    -- A number goes on to its last week, though nothing came in it.
+    select
+        kind as metric,
+        'total' as dimension,
+        '(all)' as member,
+        last_week as week,
+        cast(null as bigint) as weeks_ahead,
+        cast(0 as decimal(38, 12)) as amount
+    from int_reported
 
 ),
 

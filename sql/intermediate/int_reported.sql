@@ -3,8 +3,10 @@
 -- inputs: int_conversions, int_costs, int_reach
 --
 -- A source that ends earlier than others has not shown that nothing happened since, and its last
--- week is hardly ever a whole one: it ends a week earlier. Where small cells are folded,
--- `reported_until` says the same of blocks of weeks (attribution/queries.py).
+-- week is hardly ever a whole one: it ends a week earlier. Spend that is silent for more than four
+-- weeks has been paused, as no source is so late: that nothing was spent is known (as `PAUSE` of
+-- attribution/cohort_queries.py). Where small cells are folded, `reported_until` says the same of
+-- blocks of weeks (attribution/queries.py).
 
 with
 
@@ -29,6 +31,8 @@ final as (
         newest.kind,
         case
             when newest.week >= int_reach.last_week then int_reach.last_week
+            when newest.kind = 'spend' and newest.week < int_reach.last_week - interval '28' day
+                then int_reach.last_week
             else cast(newest.week - interval '7' day as date)
         end as last_week
     from newest

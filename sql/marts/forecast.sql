@@ -2,9 +2,10 @@
 -- grain: metric, dimension, member, week
 -- inputs: int_forecasts
 --
--- `is_ahead` are weeks to come. Of the four newest weeks before, `expected` is what the weeks before
--- those four foretold; outside its 95% band a week `is_anomaly`. Money is in micros of the report's
--- currency; targets are for a week. `adds_up` says that the parts of a dimension make up the total.
+-- `is_ahead` are weeks after those that are reported: of a late source some are over. Of the four
+-- newest weeks before, `expected` is what the weeks before those four foretold; outside its 95%
+-- band a week `is_anomaly`. Money is in micros of the report's currency; targets are for a week.
+-- `adds_up` says that the parts of a dimension make up the total.
 
 with
 

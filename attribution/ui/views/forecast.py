@@ -1,5 +1,6 @@
 """Forecast: will we reach what we aim for in the coming weeks?"""
 
+from datetime import date
 from functools import lru_cache
 
 import pandas as pd
@@ -27,6 +28,10 @@ PROTECTED = (
     "Forecasts are made from every week, service line and place, small ones too, so they are for "
     "readers with the role analyst. Overview has what viewers may see."
 )
+NO_WEEK = (
+    "All weeks that are foretold are over, as this number is reported so late. Raise `horizon` in "
+    "[forecast]."
+)
 SHOWN = 52  # weeks of the past in the figure
 MONTH = 4
 _RANGES = {
@@ -35,7 +40,10 @@ _RANGES = {
     "low_95": "wide_low",
     "high_95": "wide_high",
 }
-_REPORT = ("metric", "dimension", "member", "week", "model", "is_ahead", "actual", "expected")
+_REPORT = (
+    *("metric", "dimension", "member", "week", "model"),
+    *("is_ahead", "is_over", "actual", "expected"),
+)
 
 
 @lru_cache(maxsize=128)
@@ -46,32 +54,36 @@ def forecast(home: Home, generation: int, asked: Asked, *, protected: bool) -> V
 
 def build(marts: Marts, asked: Asked) -> View:
     """The page's view: what is expected, in which bands, by which model, and how it fared."""
-    currency = queries.about(marts).currency
+    facts = queries.about(marts)
+    currency = facts.currency
     weeks = forecast_weeks(marts, asked)
     if weeks.empty:
         return View(QUESTION, currency=currency, empty=_nothing(marts, asked))
     ahead = weeks[weeks["is_ahead"]].reset_index(drop=True)
     past = weeks[~weeks["is_ahead"]].reset_index(drop=True)
+    over = _over(ahead, facts.last_week)
+    coming = ahead[~over].reset_index(drop=True)
     errors = forecast_errors(marts, asked)
     has_parts = len(forecast_members(marts).get(asked.metric, {})) > 1
     return View(
         QUESTION,
-        metrics=_metrics(asked, past, ahead, errors),
+        metrics=_metrics(asked, past, coming, errors, late=bool(over.any())),
         figures={"fan": _fan(asked, past, ahead, errors, currency)},
         tables={
-            "next": _next(asked, ahead),
+            "next": _next(asked, coming),
             "models": _models(errors),
             "weeks": _course(asked, past, ahead),
         },
         remark=why(errors),
-        notes=_notes(asked, past, ahead, has_parts=has_parts),
+        notes=_notes(asked, past, ahead, over, has_parts=has_parts),
         currency=currency,
     )
 
 
 def report(marts: Marts) -> View:
     """Every series as one table, for files."""
-    currency = queries.about(marts).currency
+    facts = queries.about(marts)
+    currency = facts.currency
     weeks = forecast_weeks(marts)
     if weeks.empty:
         return View(QUESTION, currency=currency, empty=_nothing(marts, Asked()))
@@ -79,6 +91,7 @@ def report(marts: Marts) -> View:
     errors = errors[errors["is_chosen"].astype(bool)]
     keys = ["metric", "dimension", "member"]
     frame = weeks.merge(errors[[*keys, "wape"]], on=keys, how="left")
+    frame["is_over"] = _over(frame, facts.last_week).map({True: "yes", False: "no"})
     frame["is_ahead"] = frame["is_ahead"].map({True: "yes", False: "no"})
     frame["is_anomaly"] = frame["is_anomaly"].map({True: "yes", False: "no"})
     frame["week"] = frame["week"].map(lambda day: f"{pd.Timestamp(day):%Y-%m-%d}")
@@ -87,6 +100,11 @@ def report(marts: Marts) -> View:
     columns = tuple(Column(n, n, "number" if n in numbers else "text") for n in names)
     table = Table("Forecast", columns, frame[list(names)])
     return View(QUESTION, tables={"report": table}, currency=currency)
+
+
+def _over(frame: pd.DataFrame, last_week: date) -> "pd.Series[bool]":
+    """Which weeks are over, though a late source may not have told of them yet."""
+    return pd.to_datetime(frame["week"]) <= pd.Timestamp(last_week)
 
 
 def titled(asked: Asked) -> str:
@@ -99,27 +117,27 @@ def titled(asked: Asked) -> str:
 
 
 def _metrics(
-    asked: Asked, past: pd.DataFrame, ahead: pd.DataFrame, errors: pd.DataFrame
+    asked: Asked, past: pd.DataFrame, coming: pd.DataFrame, errors: pd.DataFrame, *, late: bool
 ) -> tuple[Metric, ...]:
     as_ = _format(asked)
     meaning = definition("expected")
     cards = []
-    for weeks in (MONTH, len(ahead)):
+    before = "newest {} weeks reported" if late else "{} weeks before"
+    for weeks in sorted({min(MONTH, len(coming)), len(coming)} - {0}):
         came = past["actual"].iloc[-weeks:]
         cards.append(
             Metric(
                 f"next_{weeks}",
-                f"Next {weeks} weeks",
-                float(ahead["expected"].iloc[:weeks].sum()),
+                f"Next {weeks} weeks" if weeks > 1 else "Next week",
+                float(coming["expected"].iloc[:weeks].sum()),
                 float(came.sum()) if len(came) == weeks else None,
                 as_,
-                f"{meaning.help} Compared with the {weeks} weeks before.",
+                f"{meaning.help} Compared with the {before.format(weeks)}.",
                 "neither" if asked.metric == "spend" else "up",
             )
         )
-    target = ahead["target"].iloc[0]
-    if pd.notna(target):
-        reach = ratio(float(ahead["expected"].sum()), float(ahead["target"].sum()))
+    if coming["target"].notna().any():
+        reach = ratio(float(coming["expected"].sum()), float(coming["target"].sum()))
         cards.append(_card("on_target", reach))
     chosen = errors.loc[errors["is_chosen"].astype(bool), "wape"]
     error = float(chosen.iloc[0]) if len(chosen) else None
@@ -166,16 +184,16 @@ def _fan(
     return Figure(title, spec, words, definition("expected").help, "weeks")
 
 
-def _next(asked: Asked, ahead: pd.DataFrame) -> Table:
+def _next(asked: Asked, coming: pd.DataFrame) -> Table:
     as_ = _format(asked)
-    frame = ahead.rename(columns=_RANGES)
-    aim = ["target"] if ahead["target"].notna().any() else []
+    frame = coming.rename(columns=_RANGES)
+    aim = ["target"] if coming["target"].notna().any() else []
     shown = ["expected", *aim, *_RANGES.values()]
     columns = [Column("week", "Week of", "day", "Monday of the week.")]
     for name in shown:
         meaning = definition(name)
         columns.append(Column(name, meaning.title, as_, meaning.help))
-    return Table("The next weeks", tuple(columns), frame[["week", *shown]])
+    return Table("The next weeks", tuple(columns), frame[["week", *shown]], empty=NO_WEEK)
 
 
 def _course(asked: Asked, past: pd.DataFrame, ahead: pd.DataFrame) -> Table:
@@ -224,10 +242,22 @@ def _remark(note: str) -> str:
 
 
 def _notes(
-    asked: Asked, past: pd.DataFrame, ahead: pd.DataFrame, *, has_parts: bool
+    asked: Asked,
+    past: pd.DataFrame,
+    ahead: pd.DataFrame,
+    over: "pd.Series[bool]",
+    *,
+    has_parts: bool,
 ) -> tuple[str, ...]:
     agree = bool(ahead["adds_up"].iloc[0])
     notes = [sums(asked, adds_up=agree, has_parts=has_parts)]
+    if over.any():
+        first, last = (formats.day(day) for day in ahead.loc[over, "week"].iloc[[0, -1]])
+        since = f"week of {first} is" if first == last else f"weeks of {first} to {last} are"
+        notes.append(
+            f"The {since} over, but not reported in full or not settled. What is expected of them "
+            "is drawn, and is in no sum of coming weeks."
+        )
     odd = past[past["is_anomaly"].astype(bool)]
     if len(odd):
         days = formats.several(formats.day(day) for day in odd["week"])
