@@ -127,18 +127,23 @@ def test_a_lift_test_makes_its_channel_surer(fits):
 def frames(
     weeks: int = WEEKS, currency: str = "USD", kinds: tuple[str, ...] = ("kept", "collected")
 ) -> list[pd.DataFrame]:
-    """The tables that a refresh hands over, of such a world; money in micros."""
+    """The tables that a refresh hands over, of such a world; money in micros.
+
+    Of what is collected the last six weeks are not reported.
+    """
     spend, counted, _ = world()
     days = [MONDAY + timedelta(weeks=at) for at in range(weeks)]
     place = {"service_line": "cardiology", "location": "North"}
     conversions = pd.concat(
         pd.DataFrame(
             {
-                "kind": kind, **place, "week": days, "conversions": counted[:weeks].astype(int),
-                "value_micros": (counted[:weeks] * 2e8).astype("int64"),
+                "kind": kind, **place, "week": days[:told],
+                "conversions": counted[:told].astype(int),
+                "value_micros": (counted[:told] * 2e8).astype("int64"),
             }
         )
         for kind in kinds
+        for told in [weeks - 6 * (kind == "collected")]
     )  # fmt: skip
     media = pd.concat(
         pd.DataFrame(
@@ -163,7 +168,8 @@ def frames(
         }
     )  # fmt: skip
     report = pd.DataFrame({"currency": ["USD"]})
-    return [conversions, media, journeys, holdouts, tests, report]
+    reported = pd.DataFrame({"kind": ["kept", "spend"], "last_week": [days[-2], days[-1]]})
+    return [conversions, media, journeys, holdouts, tests, report, reported]
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +186,13 @@ def test_a_refresh_gets_a_hundred_draws_of_each_kind_and_channel(drawn):
     assert first.loc[("kept", "paid_search"), "spend"] == pytest.approx(year, rel=1e-6)
     assert first.loc[("kept", "video"), "lift_tests"] == 1
     assert first.loc[("collected", "video"), "lift_tests"] == 0
+
+
+def test_today_is_the_last_quarter_whatever_is_counted(drawn):
+    today = drawn.groupby(["channel", "kind"])["today"].first()
+    spent = world()[0][:, -13:].mean(axis=1)
+    for channel, money in zip(("paid_search", "display", "video"), spent, strict=True):
+        assert today[channel].tolist() == pytest.approx([money, money], rel=1e-6)
 
 
 def test_money_is_counted_in_money_and_draws_come_in_any_order(drawn):

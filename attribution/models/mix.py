@@ -14,6 +14,7 @@ import pandas as pd
 from attribution.models.incremental import led_by_media
 from attribution.models.incremental_design import (
     Bools,
+    Cells,
     Floats,
     cells_of,
     in_order,
@@ -59,13 +60,15 @@ def mix_draws(
     holdouts: pd.DataFrame,
     tests: pd.DataFrame,
     report: pd.DataFrame,
+    reported: pd.DataFrame,
 ) -> pd.DataFrame:
     """A hundred draws of every kind's and channel's curve; COLUMNS.
 
     `conversions` has kind, service_line, location, week, conversions, value_micros; the other
-    frames are those of `incremental.draws_of`. `top` and `half` are of `response.Curves`, a week
-    in money of reports; `brought` and `spend` are of the last year, `today` is a week's money of
-    the last quarter, `least` and `most` are the ends of what a month's weeks were ever given.
+    frames are those of `incremental.draws_of`, and `reported` is `int_reported`. `top` and `half`
+    are of `response.Curves`, a week in money of reports; `brought` and `spend` are of the last year
+    that is fitted, `today` is a week's money of the last quarter, whatever is counted, `least` and
+    `most` are the ends of what a month's weeks were ever given.
     """
     if media.empty or conversions.empty:
         return _NOTHING.copy()
@@ -91,9 +94,10 @@ def mix_draws(
     inside = conversions[conversions["week"] >= media["week"].min()]
     parts = parts_of(list(counted), led_by_media(inside, journeys))
     heard = lent(heard, counted, parts)
+    now = _quarter(cells, reported)
     frames = []
     for kinds, seen in alike(counted):
-        frames += _fitted(kinds, seen, counted, weekly, heard, parts)
+        frames += _fitted(kinds, seen, counted, weekly, heard, parts, now)
     if not frames:
         return _NOTHING.copy()
     return pd.concat(frames, ignore_index=True).astype(COLUMNS)
@@ -161,6 +165,7 @@ def _fitted(
     weekly: Weekly,
     heard: dict[str, list[Experiment]],
     parts: Mapping[str, float],
+    now: Bools,
 ) -> list[pd.DataFrame]:
     course = np.stack([counted[kind] for kind in kinds])
     tests = [heard[kind] for kind in kinds]
@@ -197,7 +202,7 @@ def _fitted(
                         "half": (half[_INNER // 2 :: _INNER, at] * price[at]).round(6),
                         "brought": brought[:, at].round(6),
                         "spend": round(float(spent[year].sum()), 6),
-                        "today": round(float(spent[_last(seen, QUARTER)].mean()), 6),
+                        "today": round(float(spent[now].mean()), 6),
                         "least": round(float(month.min()), 6),
                         "most": round(float(month.max()), 6),
                         "known": round(float(known[at]), 6),
@@ -224,6 +229,13 @@ def _known(drawn: Drawn, size: Floats, part: float) -> Floats:
     before = (WIDER * part) ** 2 * ((beliefs.sd**2).mean(axis=0) + beliefs.centre.var(axis=0))
     known: Floats = np.clip(1 - drawn.coefficient.var(axis=0) / before, 0.0, 1.0)
     return known
+
+
+def _quarter(cells: Cells, reported: pd.DataFrame) -> Bools:
+    """The last 13 weeks of which all spend is known; what is counted may be known of fewer."""
+    spend = reported.loc[reported["kind"] == "spend", "last_week"]
+    last = spend.iloc[0] if len(spend) else cells.weeks[-1]  # messages alone have no such week
+    return _last(cells.weeks <= np.datetime64(last, "D"), QUARTER)
 
 
 def _last(seen: Bools, weeks: int) -> Bools:

@@ -2,13 +2,14 @@
 -- grain: kind, channel, draw
 -- inputs: int_panel_conversions, setting_report
 -- beside: int_panel_media, int_panel_journeys, int_panel_holdouts, int_lift_tests,
---   setting_report
+--   setting_report, int_reported
 --
 -- A week's conversions at a steady spend are `top * spend / (spend + half)`, in money of reports;
--- of `collected` they are money too. `brought` and `spend` are those of the last year, `today` is a
--- week's spend of the last quarter, `least` and `most` are the ends of a week's spend in any four
--- weeks. Fitted in `attribution/models/mix.py` from the rows below and the tables beside them.
--- Money is missing where a channel has none, or none in that currency.
+-- of `collected` they are money too. `brought` and `spend` are those of the last year that is
+-- fitted, `today` is a week's spend of the last quarter, whatever is counted, `least` and `most`
+-- are the ends of a week's spend in any four weeks. Fitted in `attribution/models/mix.py` from the
+-- rows below and the tables beside them. Money is missing where a channel has none, or none in that
+-- currency.
 
 with
 
