@@ -7,6 +7,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from attribution.models.incremental_design import UNASSIGNED, Floats
+from attribution.models.mix_weeks import fitted_weeks
 from attribution.models.response import Curves
 from attribution.narrowing import MICROS
 from attribution.queries import SPEND, Marts, about
@@ -134,7 +135,7 @@ def line_shares(at: Marts, channels: tuple[str, ...]) -> pd.DataFrame:
 def weekly(at: Marts, kind: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """A row a week: `week`, `counted` of the kind and the money of each channel; and the channels.
 
-    From the first week of spend to the last that is complete; in the currency of reports.
+    The weeks are those that the mix model fits of the kind; money is in the currency of reports.
     """
     facts = about(at)
     mart = sa.table(
@@ -154,14 +155,18 @@ def weekly(at: Marts, kind: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
         .where(SPEND.c.currency == facts.currency, SPEND.c.channel != "unmapped")
         .group_by(SPEND.c.week, SPEND.c.channel)
     )
-    weeks = pd.date_range(facts.first_week, facts.last_week, freq="7D")
+    course = counted.assign(week=pd.to_datetime(counted["week"])).set_index("week")["counted"]
+    last = pd.Timestamp(facts.last_week)
+    weeks = pd.date_range(facts.first_week, max([last, *course.index]), freq="7D")
+    course = course.astype("float64").reindex(weeks).fillna(0.0)
+    weeks = weeks[fitted_weeks(np.asarray(course, dtype="float64"))]
+    weeks = weeks[weeks <= last]
+    course = course[weeks]
     money = spent.assign(
         week=pd.to_datetime(spent["week"]), money=spent["money"].astype("float64") / MICROS
     ).pivot_table(index="week", columns="channel", values="money", aggfunc="sum")
     money = money.reindex(weeks).fillna(0.0)
     money = money.loc[:, money.sum() > 0]
-    course = counted.assign(week=pd.to_datetime(counted["week"])).set_index("week")["counted"]
-    course = course.astype("float64").reindex(weeks).fillna(0.0)
     if kind == "collected":
         course = course / MICROS
     frame = money.reset_index(names="week")

@@ -3,6 +3,7 @@
 import sys
 from datetime import date, timedelta
 
+import duckdb
 import marts_fixture as made_up
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribution import mix_bayes, queries
+from attribution import mix_bayes, mix_queries, queries
 from attribution.errors import BadInput
 from attribution.mix_tests import point, points
 from attribution.models import mix, mix_weeks
@@ -241,6 +242,22 @@ def test_money_of_another_currency_has_no_curve_in_money():
 def test_less_than_a_year_says_nothing():
     assert mix.mix_draws(*frames(weeks=FEWEST_WEEKS)).empty
     assert mix.mix_draws(*[frame.head(0) for frame in frames()[:-1]], frames()[-1]).empty
+
+
+def test_a_full_fit_reads_the_weeks_that_the_mix_model_fits(tmp_path):
+    """What is collected was connected late and is reported late; of kept visits all is known."""
+    home = made_up.make_home(tmp_path)
+    weeks = made_up.weeks()
+    with duckdb.connect(str(home.generation(1) / "marts.duckdb")) as database:
+        database.execute(
+            "delete from conversions where kind = 'collected' and week not between ? and ?",
+            [weeks[20], weeks[54]],
+        )
+    marts = queries.marts(home, 1, protected=False)
+    for kind, told in (("collected", weeks[21:54]), ("kept", weeks[WARM_UP:-1])):
+        frame, channels = mix_queries.weekly(marts, kind)
+        assert frame["week"].dt.date.tolist() == told
+        assert (frame[["counted", *channels]] > 0).all(axis=None)
 
 
 def test_a_full_fit_says_what_it_needs(monkeypatch):

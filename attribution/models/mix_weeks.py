@@ -81,15 +81,23 @@ def counted_of(conversions: pd.DataFrame, cells: Cells) -> dict[str, Floats]:
     return counted
 
 
+def fitted_weeks(course: Floats) -> slice:
+    """The weeks that a kind is fitted on: of those that it was reported over, whole ones.
+
+    The first and the last week are hardly ever whole, and before the first few weeks of media
+    nobody knows what was on.
+    """
+    span = span_of(course[None])
+    return slice(max(span.start + 1, WARM_UP), max(span.stop - 1, 0))
+
+
 def alike(counted: dict[str, Floats]) -> list[tuple[list[str], Bools]]:
     """Kinds that were reported over the same weeks, and these weeks: they are fitted together."""
     found: dict[tuple[int, int], list[str]] = {}
     for kind, course in counted.items():
-        span = span_of(course[None])
-        # The first and the last week are hardly ever whole ones.
-        first, end = max(span.start + 1, WARM_UP), span.stop - 1
-        if end - first >= FEWEST_WEEKS:
-            found.setdefault((first, end), []).append(kind)
+        span = fitted_weeks(course)
+        if span.stop - span.start >= FEWEST_WEEKS:
+            found.setdefault((span.start, span.stop), []).append(kind)
     weeks = len(next(iter(counted.values()))) if counted else 0
     at = np.arange(weeks)
     return [(kinds, (at >= first) & (at < end)) for (first, end), kinds in sorted(found.items())]
