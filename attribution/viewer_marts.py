@@ -29,7 +29,7 @@ from attribution.viewer_file import (
     write_cube,
 )
 
-VERSION = "2"  # of these rules; all blocks are told anew when it changes
+VERSION = "3"  # of these rules; all blocks are told anew when it changes
 
 # Nothing in these is counted of people: money spent, traffic, how models fared, differences of
 # shares of many, rows of sources.

@@ -11,8 +11,8 @@ What is left of a cell without those who have a condition is nobody or enough pe
 condition viewers are told how many there are, and no more.
 
 What was told last stays until enough people have changed, in each mart at a time of its own. So how
-many there are and what their journeys came to, which stand on one page, are told of a cell only
-where the two differ by nobody or by enough people.
+many there are, what their journeys came to and how they came, which stand on one page, are told of
+a cell only where they differ by nobody or by enough people.
 """
 
 from collections.abc import Mapping
@@ -21,8 +21,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from attribution import viewer_journeys
 from attribution.group_queries import DIMENSIONS, OF_JOURNEYS
-from attribution.small_cells import LEAST, OTHER, Cube, Label, finest, protected
+from attribution.small_cells import LEAST, Cube, Label, finest, protected
+from attribution.viewer_journeys import JOURNEYS, cell_of
 
 GROUPS = Cube("patient_groups", keys=DIMENSIONS, counts=("people",), by=("condition",))
 CONDITIONS = Cube(
@@ -43,14 +45,9 @@ NUMBERS = Cube(
         *(("people", part) for part in ("missers", "was_silent", "touched", "arrived", "answers")),
         *(("was_silent", "came_back"), ("answers", "promoters"), ("answers", "detractors")),
         ("answers", "decided"),  # what is left are the passives
+        ("touched", "arrived"),
     ),
     by=("condition",),
-)
-JOURNEYS = Cube(
-    "patient_journeys",
-    keys=(*OF_JOURNEYS, "item"),
-    counts=("people",),
-    by=("condition", "measure"),
 )
 # Viewers are told of conditions only how many have them, so no other mart is read by condition.
 ASKED = {
@@ -59,8 +56,8 @@ ASKED = {
     "patient_journeys": "where condition = ''",
 }
 MARTS = tuple(ASKED)
-_WHOLE = "(whole)"
 Frames = Mapping[str, pd.DataFrame]
+_Three = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]  # groups, numbers, journeys
 
 
 def told(marts: Frames, before: Frames | None = None) -> list[tuple[Cube, pd.DataFrame]]:
@@ -73,19 +70,15 @@ def told(marts: Frames, before: Frames | None = None) -> list[tuple[Cube, pd.Dat
     every = protected(GROUPS, groups, old_groups)
     numbers, _ = _apart(marts["patient_numbers"])
     journeys, _ = _apart(marts["patient_journeys"])
-    known = protected(
-        NUMBERS,
-        _decided(_on(every, numbers, DIMENSIONS)),
-        _decided(before["patient_numbers"]) if before else None,
-    )
-    if before and old_groups is not None:
-        every, known = _beside(every, old_groups, known, _decided(before["patient_numbers"]))
-    ways = protected(
-        JOURNEYS,
-        _whole_cells(_on(known, journeys, OF_JOURNEYS)),
-        _whole_cells(before["patient_journeys"]) if before else None,
-    )
-    ways = ways.replace(dict.fromkeys(OF_JOURNEYS, _WHOLE), OTHER)
+    old_numbers = _decided(before["patient_numbers"]) if before else None
+    known = protected(NUMBERS, _decided(_on(every, numbers, DIMENSIONS)), old_numbers)
+    if old_groups is not None and old_numbers is not None:
+        every, known = _beside(every, old_groups, known, old_numbers)
+    old_ways = before["patient_journeys"] if before else None
+    ways = viewer_journeys.folded(known, _on(known, journeys, OF_JOURNEYS), old_ways)
+    if old_groups is not None and old_numbers is not None and old_ways is not None:
+        old = (old_groups, old_numbers, old_ways)
+        every, known, ways = _with_ways((every, known, ways), old)
     having = protected(CONDITIONS, _with_everyone(_on(every, named, DIMENSIONS), every), old_named)
     return [
         (CONDITIONS, pd.concat([_as_everyone(every), having], ignore_index=True)),
@@ -102,10 +95,7 @@ def _beside(
     Both tell how many people there are: they must not be a few apart. Cells keep their places from
     release to release; those that are told for the first time stay untold where they would be.
     """
-    keys = list(DIMENSIONS)
-    place = {tuple(map(str, row)): n for n, row in enumerate(known[keys].itertuples(index=False))}
-    cells = [finest(tuple(map(str, row)), place) for row in every[keys].itertuples(index=False)]
-    cell = np.array([-1 if label is None else place[label] for label in cells], dtype=np.int64)
+    cell = _places(every, known)
 
     def fine(groups: pd.DataFrame, numbers: pd.DataFrame) -> Any:
         people = groups["people"].to_numpy()[cell >= 0]
@@ -118,12 +108,42 @@ def _beside(
     both, groups = fine(every, known), fine(every, old_known)
     numbers = ~both & ~groups & fine(old_every, known)
     new_groups = np.append(both | groups, [True])[cell]  # the last for what is in no cell: -1
-    told_groups = every.where(pd.Series(new_groups), old_every[every.columns])
-    told_numbers = known.where(pd.Series(both | numbers), old_known[known.columns])
-    return (
-        told_groups.astype(every.dtypes.to_dict()),
-        told_numbers.astype(known.dtypes.to_dict()),
-    )
+    return _or_last(every, new_groups, old_every), _or_last(known, both | numbers, old_known)
+
+
+def _with_ways(told_: _Three, old: _Three) -> _Three:
+    """Groups, numbers and journeys, where they are a few apart as they were told last.
+
+    First the journeys of a cell alone; where that will not do, all three, as they were told beside
+    one another before.
+    """
+    (every, known, ways), (old_every, old_known, old_ways) = told_, old
+    new, stays = (viewer_journeys.fine_cells(known, each) for each in (ways, old_ways))
+    was = cell_of(old_ways)
+    is_old = ~was.isin(new)
+    if old_every.empty or old_known.empty:
+        is_old &= was.isin(stays)
+    else:
+        cells = cell_of(known)
+        held = cells.isin(was) & ~cells.isin(new) & ~cells.isin(stays)
+        every_held = np.append(held, [False])[_places(every, known)]
+        every = _or_last(every, ~every_held, old_every)
+        known = _or_last(known, ~held, old_known)
+    rows = [ways[cell_of(ways).isin(new)], old_ways.loc[is_old, [*ways.columns]]]
+    return every, known, pd.concat(rows, ignore_index=True)
+
+
+def _places(every: pd.DataFrame, known: pd.DataFrame) -> Any:
+    """In which row of `known` each cell of `every` is; -1 for what is in none."""
+    keys = list(DIMENSIONS)
+    place = {tuple(map(str, row)): n for n, row in enumerate(known[keys].itertuples(index=False))}
+    cells = [finest(tuple(map(str, row)), place) for row in every[keys].itertuples(index=False)]
+    return np.array([-1 if label is None else place[label] for label in cells], dtype=np.int64)
+
+
+def _or_last(now: pd.DataFrame, new: Any, last: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `now` where `new`, else those that stood in their places last."""
+    return now.where(pd.Series(new), last[now.columns]).astype(now.dtypes.to_dict())
 
 
 def _decided(numbers: pd.DataFrame) -> pd.DataFrame:
@@ -167,14 +187,6 @@ def _told(names: list[str]) -> list[str]:
 
 def _numbers(frame: pd.DataFrame) -> list[str]:
     return [str(name) for name in frame.select_dtypes("number").columns]
-
-
-def _whole_cells(journeys: pd.DataFrame) -> pd.DataFrame:
-    """Journeys whose cells stay as they are: only channels and ways within one are folded.
-
-    What is called `OTHER` is folded on; a cell that is told has enough people not to be.
-    """
-    return journeys.replace(dict.fromkeys(OF_JOURNEYS, OTHER), _WHOLE)
 
 
 def _with_everyone(named: pd.DataFrame, every: pd.DataFrame) -> pd.DataFrame:

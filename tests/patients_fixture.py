@@ -20,7 +20,7 @@ _CHANNELS = ["", "paid_search", "email", "direct_mail", "video"]
 
 
 def people(count: int, seed: int = 3) -> pd.DataFrame:
-    """A row a person: the dimensions, what SUMS add up, two conditions and a first channel."""
+    """A row a person: the dimensions, what SUMS add up, two conditions, a first channel, a way."""
     random = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {name: random.choice(values, count, p=odds) for name, (values, odds) in _VALUES.items()}
@@ -37,6 +37,7 @@ def people(count: int, seed: int = 3) -> pd.DataFrame:
     frame["promoters"] = frame["answers"] * (random.random(count) < 0.5)
     frame["detractors"] = (frame["answers"] - frame["promoters"]) * random.integers(0, 2, count)
     frame["channel"] = random.choice(_CHANNELS, count, p=[0.3, 0.3, 0.2, 0.18, 0.02])
+    frame["way"] = frame["channel"]
     frame["touched"] = (frame["channel"] != "").astype("int64")
     frame["touches"] = frame["touched"] * (1 + random.poisson(3, count))
     frame["arrived"] = frame["touched"] * random.integers(0, 2, count)
@@ -60,8 +61,9 @@ def marts_of(crowd: pd.DataFrame) -> dict[str, pd.DataFrame]:
     groups = numbers[[*grain, "people"]].merge(every, on=list(DIMENSIONS))
     told = [
         members.assign(measure=measure, item=members["channel"])
-        for measure in ("first_channel", "last_channel", "way")
+        for measure in ("first_channel", "last_channel")
     ]
+    told.append(members.assign(measure="way", item=members["way"]))
     told.append(members.assign(measure="days", item=np.where(members["arrived"] > 0, "31-90", "")))
     by = ["condition", "measure", *OF_JOURNEYS, "item"]
     journeys = pd.concat(told).groupby(by, as_index=False)["people"].sum()
