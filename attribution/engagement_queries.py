@@ -18,7 +18,8 @@ TIRING = (
     *("opted_out_squared", "messages_responded", "messages_opted_out"),
 )
 FATIGUE = sa.table(
-    "fatigue", *map(sa.column, ("window_days", "channel", "had", "responders", *TIRING))
+    "fatigue",
+    *map(sa.column, ("window_days", "channel", "had", "most_people", "most_responders", *TIRING)),
 )
 BROUGHT = ("people", "waiting", "reached", "responded", "booked", "returned", "kept", "cents")
 _SUMS = (
@@ -60,17 +61,19 @@ def any_messages(at: Marts) -> bool:
 def fatigue(at: Marts) -> pd.DataFrame:
     """Delivered messages by how many their person had had, of the whole span.
 
-    Columns: window_days, channel, had, and sums over people. Where small cells are folded each
-    person counts with their first message of the row alone; opt-outs are missing.
+    Columns: window_days, channel, had, and sums over people. Where small cells are folded it is of
+    30 days, and each person counts once, with the message at which they had most; opt-outs are
+    missing.
     """
     mart = FATIGUE
     statement = sa.select(*mart.c).order_by(mart.c.window_days, mart.c.channel, mart.c.had)
     frame = at.ask(statement).astype(dict.fromkeys(TIRING, "float64"))
     if not at.protected:
         return frame
-    once = dict.fromkeys(("messages", "messages_squared"), frame["people"])
     answered = ("responded", "responded_squared", "messages_responded")
-    return frame.assign(**once, **dict.fromkeys(answered, frame["responders"].astype("float64")))
+    once = dict.fromkeys(("people", "messages", "messages_squared"), "most_people")
+    once |= dict.fromkeys(answered, "most_responders")
+    return frame.assign(**{name: frame[of].astype("float64") for name, of in once.items()})
 
 
 def effects(at: Marts, topics: Sequence[str] = TAUGHT) -> pd.DataFrame:

@@ -67,15 +67,16 @@ CUBES = (
         untold=("opened", "machine_opened", "clicked", "replied", "opted_out"),
     ),
     Cube(
+        # Of one window, in which each person is in one cell: had in 90 days is had in 30 and more.
         "fatigue",
-        keys=(),
-        counts=("people", "responders"),
-        parts=(("people", "responders"),),
-        by=("window_days", "channel", "had"),
-        # Messages beside people would say how many people had two.
+        keys=("channel", "had"),
+        counts=("most_people", "most_responders"),
+        parts=(("most_people", "most_responders"),),
+        by=("window_days",),
         untold=(
-            *("messages", "responded", "opted_out", "messages_squared", "responded_squared"),
-            *("opted_out_squared", "messages_responded", "messages_opted_out"),
+            *("people", "messages", "responded", "opted_out", "messages_squared"),
+            *("responded_squared", "opted_out_squared", "messages_responded"),
+            "messages_opted_out",
         ),
     ),
     Cube(
@@ -87,10 +88,11 @@ CUBES = (
         by=("kind", "month"),
     ),
 )
-# Of the messages that bring silent patients back `reactivation` tells already, and nothing twice.
+# Nothing is told twice: of the messages that bring silent patients back `reactivation` tells already.
 ASKED = {
     "engagement": "where weeks = 4 and topic <> 'reactivation' and week + interval '21' day <= ("
     "select cast(value as date) from main.about where key = 'last_week')",
+    "fatigue": "where window_days = 30 and most_people > 0",
 }
 # The tables, beside the marts, whose rows say by what rules all the others were counted.
 RULES = (

@@ -67,14 +67,14 @@ def _fatigue() -> pd.DataFrame:
                 responded, opted_out = base - 60 * at // 2, 3 + 2 * at
                 rows.append(
                     (
-                        window, channel, had, people, responded - 10, messages, responded,
-                        opted_out, messages + 300, responded + 30, opted_out, responded + 60,
-                        opted_out + 2,
+                        window, channel, had, people, people - 50, responded // 2, messages,
+                        responded, opted_out, messages + 300, responded + 30, opted_out,
+                        responded + 60, opted_out + 2,
                     )
                 )  # fmt: skip
     columns = (
-        *("window_days", "channel", "had", "people", "responders", "messages", "responded"),
-        *("opted_out", "messages_squared", "responded_squared", "opted_out_squared"),
+        *("window_days", "channel", "had", "people", "most_people", "most_responders", "messages"),
+        *("responded", "opted_out", "messages_squared", "responded_squared", "opted_out_squared"),
         *("messages_responded", "messages_opted_out"),
     )
     return pd.DataFrame(rows, columns=columns)

@@ -22,7 +22,7 @@ from attribution.models.arm_lift import Sums, difference, lifts_of
 from attribution.models.clustered import Messages, share
 from attribution.paths import PAGES, Home
 from attribution.queries import Marts, Scope
-from attribution.small_cells import Cube, is_safe, protected
+from attribution.small_cells import OTHER, Cube, is_safe, protected
 from attribution.ui import formats
 from attribution.ui.view import records
 from attribution.ui.views import after_messages, education, engagement
@@ -95,6 +95,13 @@ def test_tiring_counts_what_a_person_had_of_all_flows(warehouse):
     )
     # Of cat the message that bounced was had too, and only the second arrived.
     assert rows == [("1", 1, 1, 1, 0), ("2", 2, 2, 0, 1), ("3", 1, 1, 1, 0)]
+    once = warehouse.rows(
+        "select channel, had, most_people, most_responders from fatigue"
+        " where window_days = 30 order by channel, had"
+    )
+    # Each of three people in one row: ann had three at her last message, which she answered.
+    mails = [("email", "1", 0, 0), ("email", "2", 1, 0), ("email", "3", 1, 1)]
+    assert once == [*mails, ("sms", "1", 1, 1)]
     topics = "select distinct flow, topic from engagement order by flow"
     assert warehouse.rows(topics) == [("recall_2024", "reactivation"), ("tips", "tips")]
 
@@ -189,30 +196,49 @@ def test_a_part_without_keys_is_told_as_it_is_or_not_at_all(first, second):
         assert is_safe(now)
 
 
-def test_viewers_are_told_neither_of_few_nor_twice_of_the_same(tmp_path):
-    """Whole blocks that are over, without reactivation; opens and opt-outs of nobody."""
-    frame = made_up.tables()["engagement"].query("weeks == 4")
-    small = frame["flow"] == "doctor_video"
-    frame.loc[small, "responded"] = 3
+def told_to_viewers(name: str, frame: pd.DataFrame) -> tuple[Cube, pd.DataFrame]:
+    """What is written for viewers of a mart with the rows of `frame`."""
     engine = sa.create_engine("duckdb:///:memory:", poolclass=sa.pool.StaticPool)
     with engine.connect() as connection:
         raw = connection.connection.driver_connection
         raw.execute("attach ':memory:' as viewers")
         about = pd.DataFrame({"key": ["last_week"], "value": [str(LAST)]})
-        for name, table in (("engagement", frame), ("about", about)):
+        for each, table in ((name, frame), ("about", about)):
             raw.register("incoming", table)
-            raw.execute(f"create table main.{name} as from incoming")
+            raw.execute(f"create table main.{each} as from incoming")
             raw.unregister("incoming")
-        cube = next(each for each in viewer_marts.CUBES if each.name == "engagement")
+        cube = next(each for each in viewer_marts.CUBES if each.name == name)
         viewer_marts._cube(connection, cube, follows=False)
-        told = raw.sql("from viewers.engagement").df()
+        told = raw.sql(f"from viewers.{name}").df()
     engine.dispose()
+    assert is_safe(cube.counted(told).to_numpy().ravel())
+    assert told[[*cube.untold]].isna().all(axis=None)
+    return cube, told
+
+
+def test_viewers_are_told_neither_of_few_nor_twice_of_the_same():
+    """Whole blocks that are over, without reactivation; opens and opt-outs of nobody."""
+    frame = made_up.tables()["engagement"].query("weeks == 4")
+    small = frame["flow"] == "doctor_video"
+    frame.loc[small, "responded"] = 3
+    cube, told = told_to_viewers("engagement", frame)
     assert set(told["topic"]) == {"tips", "pollen"}
     assert pd.Timestamp(told["week"].max()).date() <= LAST - timedelta(weeks=3)
-    assert (
-        told[["opened", "machine_opened", "clicked", "replied", "opted_out"]].isna().all(axis=None)
-    )
-    assert is_safe(cube.counted(told).to_numpy().ravel())
+    assert {"opened", "machine_opened", "clicked", "replied", "opted_out"} == {*cube.untold}
+
+
+def test_of_messages_had_viewers_are_told_each_person_once():
+    """Whoever had six in 30 days had six in 90: of 45 and 40 such people five would be known."""
+    frame = made_up.tables()["fatigue"].copy()
+    many = frame["had"].eq("6+") & frame["channel"].eq("sms")
+    frame.loc[many, "people"] = frame.loc[many, "window_days"].map({30: 40, 90: 45})
+    frame.loc[many & frame["window_days"].eq(30), ["most_people", "most_responders"]] = 5
+    cube, told = told_to_viewers("fatigue", frame)
+    assert set(told["window_days"]) == {30}
+    assert {"people", "messages", "opted_out"} < {*cube.untold}
+    assert set(told.loc[told["channel"] == "sms", "had"]) == {"1", "2", "3", OTHER}
+    once = frame.loc[frame["window_days"] == 30, "most_people"]
+    assert told["most_people"].sum() == once.sum()
 
 
 @pytest.fixture(scope="module")

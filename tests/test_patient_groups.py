@@ -361,11 +361,13 @@ def alike(*channels: tuple[str, int]) -> pd.DataFrame:
     crowd[list(DIMENSIONS)] = [KNOWN[name][0] for name in DIMENSIONS]
     crowd[["missers", "was_silent", "came_back", "answers", "promoters", "detractors"]] = 0
     touched = (crowd["channel"] != "").astype("int64")
-    return crowd.assign(touched=touched, touches=touched, arrived=touched, asthma=False, eczema=False)
+    nothing = {"asthma": False, "eczema": False}
+    return crowd.assign(touched=touched, touches=touched, arrived=touched, **nothing)
 
 
 def told_of(crowd, before=None) -> dict[str, pd.DataFrame]:
-    return {cube.name: rows for cube, rows in viewer_patients.told(patients.marts_of(crowd), before)}
+    told = viewer_patients.told(patients.marts_of(crowd), before)
+    return {cube.name: rows for cube, rows in told}
 
 
 def test_days_and_ways_leave_nobody_alone_who_has_a_channel():

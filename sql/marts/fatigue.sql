@@ -3,10 +3,11 @@
 -- inputs: int_sent_messages, int_reach
 --
 -- Messages of all flows and of the whole span, but those of the last 14 days, which may still be
--- answered. A person is in the row of each number that they reached; `responders` are those who
--- answered the first message of theirs in the row. `messages_squared` and the others are sums over
--- people of products of their own counts: from them comes an interval that knows that messages of
--- one person are alike.
+-- answered. A person is in the row of each number that they reached, but in `most_people` of one
+-- row of a window alone: that of the message at which they had most, the first where several are;
+-- `most_responders` answered it. They are what small cells are folded from. `messages_squared`
+-- and the others are sums over people of products of their own counts: from them comes an interval
+-- that knows that messages of one person are alike.
 
 with
 
@@ -20,6 +21,8 @@ windows as (
         responded,
         opted_out,
         sent_at,
+        source,
+        account,
         message_id
     from int_sent_messages
     where delivered = 1
@@ -32,6 +35,8 @@ windows as (
         responded,
         opted_out,
         sent_at,
+        source,
+        account,
         message_id
     from int_sent_messages
     where delivered = 1
@@ -51,23 +56,18 @@ ranged as (
         windows.who,
         windows.responded,
         windows.opted_out,
-        windows.sent_at,
-        windows.message_id
+        row_number() over (
+            partition by windows.window_days, windows.who
+            order by
+                windows.had desc,
+                windows.sent_at asc,
+                windows.message_id asc,
+                windows.source asc,
+                windows.account asc
+        ) as place
     from windows
     cross join int_reach
     where windows.sent_at < int_reach.last_day - interval '14' day
-
-),
-
-ranked as (
-
-    select
-        ranged.*,
-        row_number() over (
-            partition by ranged.window_days, ranged.channel, ranged.had, ranged.who
-            order by ranged.sent_at, ranged.message_id
-        ) as place
-    from ranged
 
 ),
 
@@ -79,10 +79,11 @@ persons as (
         had,
         who,
         count(*) as messages,
-        cast(sum(case when place = 1 then responded else 0 end) as bigint) as answered_first,
+        max(case when place = 1 then 1 else 0 end) as had_most,
+        max(case when place = 1 then responded else 0 end) as answered_most,
         cast(sum(responded) as bigint) as responded,
         cast(sum(opted_out) as bigint) as opted_out
-    from ranked
+    from ranged
     group by window_days, channel, had, who
 
 ),
@@ -94,7 +95,8 @@ final as (
         channel,
         had,
         count(*) as people,
-        cast(sum(answered_first) as bigint) as responders,
+        cast(sum(had_most) as bigint) as most_people,
+        cast(sum(answered_most) as bigint) as most_responders,
         cast(sum(messages) as bigint) as messages,
         cast(sum(responded) as bigint) as responded,
         cast(sum(opted_out) as bigint) as opted_out,

@@ -80,7 +80,7 @@ def _figures(tables: dict[str, Table], *, folded: bool) -> dict[str, Figure]:
     if set(tables["wishes"].frame["channel_wish"]) <= {formats.title(OTHER)}:
         del figures["wishes"]  # all told together, there is nothing to compare
     tired = tables["fatigue"].frame
-    tired = tired[tired["window_days"] == _SHOWN_WINDOW]
+    tired = tired[(tired["window_days"] == _SHOWN_WINDOW) & tired["had"].isin(_HAD)]
     if len(tired):
         figures["responses"] = _tiring(tired, "response", "Answered, by messages had in 30 days")
         if not folded:
@@ -144,8 +144,8 @@ def _fatigue(rows: pd.DataFrame, *, folded: bool) -> Table:
         made.append(
             {
                 "window_days": int(row["window_days"]),
-                "channel": row["channel"],
-                "had": row["had"],
+                "channel": _said(row["channel"]),
+                "had": _said(row["had"]),
                 "messages": row["messages"],
                 "people": row["people"],
                 **_named("response", answered),
@@ -177,6 +177,10 @@ def _fatigue(rows: pd.DataFrame, *, folded: bool) -> Table:
         "from who gets few, so this shows a pattern, not what one message more would do.",
         "Too few people to tell.",
     )
+
+
+def _said(value: str) -> str:
+    return formats.title(value) if value == OTHER else value
 
 
 def _of(row: dict[str, float], what: str) -> Messages:
@@ -263,7 +267,8 @@ def _notes(span: str, sent: pd.DataFrame, *, folded: bool) -> tuple[str, ...]:
         elsewhere = (
             "Messages that bring back silent patients are told on the page Reactivation. Opens, "
             "clicks, replies and opt-outs are of few people at a time: readers with the role "
-            "analyst see them. By messages had, each person counts with one message."
+            "analyst see them. By messages had in 30 days, each person counts once: with the "
+            "message at which they had most."
         )
         return few, elsewhere
     programs = (
