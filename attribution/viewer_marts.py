@@ -88,9 +88,13 @@ CUBES = (
         by=("kind", "month"),
     ),
 )
-# Nothing is told twice: of the messages that bring silent patients back `reactivation` tells already.
+# Flows that ask for answers, by their name; as `experience` knows them.
+ASKS = "nps|survey|feedback|check_?in"
+# Nothing is told twice: of messages that bring silent patients back `reactivation` tells already,
+# and `experience` of those that ask for answers.
 ASKED = {
-    "engagement": "where weeks = 4 and topic <> 'reactivation' and week + interval '21' day <= ("
+    "engagement": "where weeks = 4 and topic <> 'reactivation'"
+    f" and not regexp_matches(lower(flow), '{ASKS}') and week + interval '21' day <= ("
     "select cast(value as date) from main.about where key = 'last_week')",
     "fatigue": "where window_days = 30 and most_people > 0",
 }

@@ -217,12 +217,16 @@ def told_to_viewers(name: str, frame: pd.DataFrame) -> tuple[Cube, pd.DataFrame]
 
 
 def test_viewers_are_told_neither_of_few_nor_twice_of_the_same():
-    """Whole blocks that are over, without reactivation; opens and opt-outs of nobody."""
+    """Whole blocks that are over, without what other pages tell; opens and opt-outs of nobody."""
     frame = made_up.tables()["engagement"].query("weeks == 4")
     small = frame["flow"] == "doctor_video"
     frame.loc[small, "responded"] = 3
-    cube, told = told_to_viewers("engagement", frame)
-    assert set(told["topic"]) == {"tips", "pollen"}
+    asking = frame[frame["flow"] == "wellness_tips"].assign(flow="Post_visit_NPS")
+    told_elsewhere = [asking, asking.assign(flow="checkin")]
+    cube, told = told_to_viewers("engagement", pd.concat([frame, *told_elsewhere]))
+    assert set(told["flow"]) == {"wellness_tips", "pollen_warning"}
+    asked = Path(__file__).parent.parent / "sql/marts/experience.sql"
+    assert f"'{viewer_marts.ASKS}'" in asked.read_text("utf-8")
     assert pd.Timestamp(told["week"].max()).date() <= LAST - timedelta(weeks=3)
     assert {"opened", "machine_opened", "clicked", "replied", "opted_out"} == {*cube.untold}
 

@@ -265,10 +265,10 @@ def _notes(span: str, sent: pd.DataFrame, *, folded: bool) -> tuple[str, ...]:
             "counts once for each flow, channel and four weeks."
         )
         elsewhere = (
-            "Messages that bring back silent patients are told on the page Reactivation. Opens, "
-            "clicks, replies and opt-outs are of few people at a time: readers with the role "
-            "analyst see them. By messages had in 30 days, each person counts once: with the "
-            "message at which they had most."
+            "Messages that bring back silent patients are told on the page Reactivation, those "
+            "that ask for answers on the page Experience. Opens, clicks, replies and opt-outs "
+            "are of few people at a time: readers with the role analyst see them. By messages "
+            "had in 30 days, each person counts once: with the message at which they had most."
         )
         return few, elsewhere
     programs = (
