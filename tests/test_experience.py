@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from datetime import timedelta
 
 import marts_fixture as made_up
@@ -22,6 +23,8 @@ from attribution.reports.about import SMALL_CELLS
 from attribution.reports.experience import experience_report
 from attribution.reports.export import export_experience
 from attribution.small_cells import is_safe, protected
+from attribution.ui import access, export, frame
+from attribution.ui.freshness import freshness
 from attribution.ui.scope import scope_of
 from attribution.ui.views.experience import PROTECTED, build, experience
 from attribution.ui.views.experience_reviews import sites_figure, sites_table
@@ -279,6 +282,22 @@ def test_page_export_and_command_line_tell_the_same(home, monkeypatch, tmp_path)
     assert {"months", "service_line", "location", "waits", "curve", "drivers", "sites"} <= {
         part for part, _, _ in told
     }
+
+
+def test_the_folded_file_of_the_page_is_of_the_lines_and_places_that_are_told(home):
+    line, place = "cardiology", "Harbor"
+    scope = replace(all_weeks(home), service_lines=(line,), locations=("Atlantis", place))
+    context = frame.Context(home, 1, scope, freshness(home), access.VISITOR)
+    narrowed, dropped = export.narrowed(context)
+    assert dropped == ("Atlantis",)
+    file = export._experience_report(replace(context, scope=narrowed), small=False)
+    asked = {"since": narrowed.since, "until": narrowed.until}
+    assert file == export_experience(home, **asked, service_lines=[line], locations=[place])
+    assert file != export_experience(home, **asked)
+    said = export._of_what_is_told(dropped, narrowed)
+    assert said == (
+        "Atlantis: of too few people to be told apart. The file is of Cardiology, Harbor."
+    )
 
 
 def test_the_report_refuses_what_it_cannot_tell(home, monkeypatch, capsys):

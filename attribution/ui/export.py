@@ -215,13 +215,17 @@ def experience(context: Context) -> None:
         return
     with st.popover("Export", icon=":material/download:", key="export"):
         small = small_cells()
-        context = context if small else replace(context, scope=_protected(context))
+        scope, dropped = (context.scope, ()) if small else narrowed(context)
         st.caption(
             "The numbers of this page under the chosen filters."
             if small
-            else "NPS, groups of a few told together, and reviews; waits and what goes with NPS "
-            "are in the file with small cells only."
+            else f"{formats.weeks(scope.since, scope.until, scope.weeks)}: NPS, groups of a few "
+            "told together, and reviews; waits and what goes with NPS are in the file with small "
+            "cells only."
         )
+        if dropped:
+            st.caption(_of_what_is_told(dropped, scope))
+        context = replace(context, scope=scope)
         button(
             context,
             "csv",
@@ -230,6 +234,33 @@ def experience(context: Context) -> None:
             small=small,
             name="experience",
         )
+
+
+def narrowed(context: Context) -> tuple[Scope, tuple[str, ...]]:
+    """The scope as folded marts that know lines and places answer it, and what these do not know.
+
+    Whole blocks of weeks, and those of the chosen lines and places that are told by name.
+    """
+    about, *known = filters.choices(context.home, context.generation, protected=True)
+    chosen = (context.scope.service_lines, context.scope.locations)
+    lines, places = (
+        tuple(each for each in values if each in told)
+        for values, told in zip(chosen, known, strict=True)
+    )
+    scope = protected_scope(context.scope, about)
+    dropped = tuple(each for values in chosen for each in values if each not in (*lines, *places))
+    return replace(scope, service_lines=lines, locations=places), dropped
+
+
+def _of_what_is_told(dropped: tuple[str, ...], scope: Scope) -> str:
+    few, lines, places = (
+        formats.several([formats.plain(formats.title(name)) for name in names])
+        for names in (dropped, scope.service_lines, scope.locations)
+    )
+    return (
+        f"{few}: of too few people to be told apart. The file is of "
+        f"{lines or 'all service lines'}, {places or 'all locations'}."
+    )
 
 
 def _experience_report(context: Context, small: bool) -> bytes:
