@@ -2,21 +2,24 @@
 
 import csv
 import io
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import marts_fixture as made_up
 import pandas as pd
 import patients_fixture as patients
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shell_fixture import app
 from warehouse_fixtures import Warehouse, appointment, at, encounter, message, payment, touch
 
 from attribution import audit, cli, group_queries, queries, seeds, viewer_patients
 from attribution.errors import BadInput
 from attribution.group_queries import DIMENSIONS, OF_JOURNEYS, SUMS, Group, group_of
-from attribution.paths import Home
+from attribution.paths import PAGES, Home
 from attribution.small_cells import LEAST, OTHER, finest
 from attribution.ui.views import patient_groups
 from attribution.ui.views.group_shares import shares_of
@@ -445,6 +448,27 @@ def test_the_command_line_writes_what_the_page_shows_and_writes_it_down(
     entry = audit.entries(home, 1).to_dict("records")[0]
     assert entry["subject"] == "cohort report"
     assert "60-74" in entry["detail"]
+
+
+def test_the_folded_file_is_refused_where_it_would_be_of_less_than_was_chosen(
+    home, tmp_path, monkeypatch
+):
+    copy = Home(shutil.copytree(home.folder, tmp_path / "home"))
+    with duckdb.connect(str(copy.generation(1) / "viewers.duckdb")) as database:
+        database.execute(f"update patient_groups set zip3 = '{OTHER}' where zip3 = 'elsewhere'")
+    monkeypatch.setenv("CARETRACE_HOME", str(copy.folder))
+    page = app()
+    page.query_params["zip3"] = ["Elsewhere"]
+    page.switch_page(str(PAGES / "retention" / "cohorts.py")).run()
+    assert not page.exception, page.exception
+    said = [each.value.replace("\\", "") for each in page.caption]
+    assert "There is no zip3 'elsewhere'. Choose from: 601." in said
+    assert not page.get("download_button")
+    page.toggle(key="export_small_cells").set_value(True).run()
+    assert page.get("download_button")
+    page.toggle(key="export_small_cells").set_value(False)
+    page.multiselect(key="zip3").set_value(["601"]).run()
+    assert page.get("download_button")
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,9 @@ from attribution.reports.forecast import forecast_report
 from attribution.reports.journeys import write_journeys
 from attribution.reports.messages import NAMES, VIEWS, message_report
 from attribution.reports.patient_groups import NAME as COHORT_REPORT
-from attribution.reports.patient_groups import cohort_report, filters_of
+from attribution.reports.patient_groups import checked, cohort_report, filters_of
 from attribution.ui.scope import scope_of
 from attribution.ui.views.experience import experience
-from attribution.ui.views.group_words import TITLES
 from attribution.ui.views.patient_groups import patient_groups
 
 # Whoever runs the command can read the files that it reads.
@@ -44,7 +43,7 @@ def export_cohorts(
     """
     generation = published(home, protected=not small_cells)
     known = group_queries.known_values(queries.marts(home, generation, protected=not small_cells))
-    asked = {name: some(TITLES[name].lower(), values, known[name]) for name, values in said.items()}
+    asked = checked(said, known)
     group = group_of(asked | {"condition": _only(asked["condition"])}, known)
     view = patient_groups(home, generation, group, None, protected=not small_cells)
     content, about = cohort_report(view, SMALL_CELLS[small_cells]), filters_of(group, None)

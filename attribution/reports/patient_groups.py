@@ -1,12 +1,14 @@
 """The cohort report: everything that the page Cohorts shows, a row for each number."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 
 from attribution.errors import BadInput
 from attribution.group_queries import Group
+from attribution.reports.asking import some
 from attribution.reports.channels import campaigns_csv
 from attribution.ui.view import View
+from attribution.ui.views.group_words import TITLES
 
 NAME = "cohort report"
 
@@ -21,6 +23,18 @@ def cohort_report(view: View, small_cells: str) -> bytes:
     if view.empty:
         raise BadInput(f"There is nothing to export. {view.empty}")
     return campaigns_csv(view.tables["report"], view.currency, small_cells)
+
+
+def checked(
+    said: Mapping[str, Sequence[str]], known: Mapping[str, Collection[str]]
+) -> dict[str, tuple[str, ...]]:
+    """What is asked of each dimension, as it is `known`; raises BadInput where a value is not."""
+    return {name: some(TITLES[name].lower(), values, known[name]) for name, values in said.items()}
+
+
+def said_of(group: Group) -> dict[str, tuple[str, ...]]:
+    """What a group asks of each dimension, its condition too."""
+    return group.wanted | ({"condition": (group.condition,)} if group.condition else {})
 
 
 def filters_of(group: Group, other: Group | None) -> Mapping[str, object]:

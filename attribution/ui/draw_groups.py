@@ -19,15 +19,16 @@ _KEYS = {"service_line": "line", "age_band": "age", "months_silent": "silent"}
 
 
 @lru_cache(maxsize=8)
-def _known(home: Home, generation: int, *, protected: bool) -> Mapping[str, tuple[str, ...]]:
+def known(home: Home, generation: int, *, protected: bool) -> Mapping[str, tuple[str, ...]]:
+    """What the groups of a generation can be narrowed to, by dimension."""
     return group_queries.known_values(queries.marts(home, generation, protected=protected))
 
 
 def chosen(context: Context) -> tuple[Group, Group | None]:
     """The cohort that the reader chooses, and the one beside it; None is everyone else."""
-    known = _known(context.home, context.generation, protected=context.protected)
+    values = known(context.home, context.generation, protected=context.protected)
     with st.container(border=True):
-        group = _group("Cohort", "", known)
+        group = _group("Cohort", "", values)
         against = st.segmented_control(
             "Compare with",
             _AGAINST,
@@ -36,7 +37,7 @@ def chosen(context: Context) -> tuple[Group, Group | None]:
             key="against",
             bind="query-params",
         )
-        other = _group(SECOND, "second_", known) if against == SECOND else None
+        other = _group(SECOND, "second_", values) if against == SECOND else None
     return group, other
 
 

@@ -8,7 +8,6 @@ from importlib.util import find_spec
 import streamlit as st
 
 from attribution import planning, queries
-from attribution.group_queries import Group
 from attribution.planning import Request
 from attribution.queries import Scope
 from attribution.reports.about import SMALL_CELLS
@@ -20,8 +19,6 @@ from attribution.reports.forecast import forecast_report
 from attribution.reports.messages import NAMES as MESSAGE_REPORTS
 from attribution.reports.messages import VIEWS as MESSAGE_VIEWS
 from attribution.reports.messages import message_report
-from attribution.reports.patient_groups import NAME as COHORT_REPORT
-from attribution.reports.patient_groups import cohort_report, filters_of
 from attribution.reports.plans import NAME as PLAN_REPORT
 from attribution.reports.plans import plan_report
 from attribution.reports.printed import MISSING
@@ -34,7 +31,6 @@ from attribution.ui.download import KINDS, Kind, button, may, small_cells
 from attribution.ui.frame import Context
 from attribution.ui.scope import protected_scope
 from attribution.ui.views.experience import experience as experience_view
-from attribution.ui.views.patient_groups import patient_groups as patient_groups_view
 from attribution.ui.views.reconcile import reconcile as reconcile_view
 
 
@@ -150,33 +146,6 @@ def rejects(context: Context) -> None:
         context, "csv", make, REJECTS_REPORT, small=False, filters={}, name="rejected-rows",
         prefix="Rejected rows as ", width="content",
     )  # fmt: skip
-
-
-def patient_groups(context: Context, group: Group, other: Group | None) -> None:
-    """Offer everything about a cohort and what it is compared with as CSV."""
-    if not may(context):
-        return
-    with st.popover("Export", icon=":material/download:", key="export"):
-        small = small_cells()
-        st.caption(
-            "The numbers of this page: the cohort and what it is compared with."
-            if small
-            else "The cohort and what it is compared with, groups of a few told together."
-        )
-        button(
-            context,
-            "csv",
-            partial(_cohort_report, context, group, other, small),
-            COHORT_REPORT,
-            small=small,
-            filters=filters_of(group, other),
-            name="cohorts",
-        )
-
-
-def _cohort_report(context: Context, group: Group, other: Group | None, small: bool) -> bytes:
-    view = patient_groups_view(context.home, context.generation, group, other, protected=not small)
-    return cohort_report(view, SMALL_CELLS[small])
 
 
 def messages(context: Context, page: str) -> None:

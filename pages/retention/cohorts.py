@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from attribution.ui import draw, draw_groups, export, frame
+from attribution.ui import draw, draw_groups, export_groups, frame
 from attribution.ui.views.patient_groups import patient_groups
 
 context = frame.context()
@@ -16,5 +16,5 @@ with st.grid(2, min_column_width=420, gap="small"):
         draw.figure(view, name)
 draw.table(view, "numbers")
 draw.tables(view, [name for name in draw_groups.TABLES if name in view.tables])
-export.patient_groups(context, group, other)
+export_groups.patient_groups(context, group, other)
 draw.notes(view)
