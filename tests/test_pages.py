@@ -1,7 +1,9 @@
 """Pages run through the shell, keep their filters in the address and trust nothing in it."""
 
+import ast
 import json
 import re
+from pathlib import Path
 
 import marts_fixture as made_up
 import pandas as pd
@@ -13,7 +15,8 @@ from attribution import audit, queries, saved_views, settings
 from attribution.errors import NotAllowed
 from attribution.paths import PAGES, SHELL, Home
 from attribution.roles import AS_ROLE
-from attribution.ui import access, draw_table, frame
+from attribution.ui import access, draw_table, frame, own_choices
+from attribution.ui.filters import KEYS
 from attribution.ui.views import reach
 
 FILES = {
@@ -325,6 +328,33 @@ def test_a_view_is_saved_opened_and_deleted_beside_every_page(open_page):
     at.selectbox(key="view_gone").select(view.number).run()
     at.button(key="view_delete").click().run()
     assert not saved_views.views(settings.home(), access.VISITOR)
+
+
+def test_a_view_keeps_what_is_chosen_on_the_page_itself(open_page, home):
+    chosen = {"lapse": ["Lapsed"], "age": ["60–74"], "place": ["Harbor"]}
+    at = open_page("cohorts", **chosen, patient="12345")
+    at.text_input(key="view_name").input("Lapsed 60+")
+    at.button(key="FormSubmitter:view_form-Save").click().run()
+    assert not at.exception
+    (view,) = saved_views.views(home, access.VISITOR)
+    saved_views.delete(home, access.VISITOR, view.number)
+    assert view.query == chosen
+    at = open_page(view.page, **view.query)
+    assert at.multiselect(key="lapse").value == ["lapsed"]
+    assert at.multiselect(key="age").value == ["60-74"]
+
+
+def test_every_choice_in_the_address_is_kept_in_views():
+    kept = {key for keys in own_choices.KEYS.values() for key in keys}
+    bound = set()
+    for path in Path(own_choices.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            words = {each.arg: each.value for each in getattr(node, "keywords", ())}
+            if isinstance(node, ast.Call) and "bind" in words:
+                bound.add(getattr(words["key"], "value", None))
+    assert bound - {None} <= kept
+    assert {"against", "plan_move", "lift_test"} < bound
+    assert not {*KEYS} & kept  # those of the filters at the side are written by themselves
 
 
 def test_the_day_that_counts_is_for_those_who_see_small_cells(open_page, monkeypatch):

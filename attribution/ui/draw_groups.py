@@ -15,7 +15,13 @@ from attribution.ui.views.patient_groups import OTHERS, SECOND
 # The tables of the page, in their order; of ways there is nothing else to see.
 TABLES = ("way", "service_line", "location", "zip3", "months_silent", "condition")
 _AGAINST = (OTHERS, SECOND)
-_KEYS = {"service_line": "line", "age_band": "age", "months_silent": "silent"}
+# Not the key of a filter at the side, which keeps codes in the address and no words.
+_KEYS = {
+    "service_line": "line",
+    "age_band": "age",
+    "location": "place",
+    "months_silent": "silent",
+}
 
 
 @lru_cache(maxsize=8)

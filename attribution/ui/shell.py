@@ -30,6 +30,7 @@ from attribution.roles import (
 from attribution.ui import access, draw, draw_saved, filters, frame, watch
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
+from attribution.ui.own_choices import own_choices
 
 HERE = Path(__file__).parent
 MARK = str(HERE / "mark.svg")
@@ -152,7 +153,8 @@ def main() -> None:
         scope = replace(scope, service_lines=(), locations=())
     if "basis" not in used:
         scope = replace(scope, basis=OWN)
-    draw_saved.menu(home, reader, name, filters.codes(used), partial(_page_of, menu, reader))
+    chosen = filters.codes(used) | own_choices(name)
+    draw_saved.menu(home, reader, name, chosen, partial(_page_of, menu, reader))
     _signed_in(reader)
     watch.until_it_ends(home, NEEDED.get(name, SEE))
     frame.enter(frame.Context(home, state.generation, scope, state, reader))
