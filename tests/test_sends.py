@@ -32,6 +32,7 @@ from attribution.schedule.plans import planned
 from attribution.schedule.probing import probes
 from attribution.schedule.pruning import prune
 from attribution.schedule.sending import Sender, file_of, only_sender
+from attribution.ui import access, draw_reports, frame
 
 NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
 ADMIN = Reader("Ada", frozenset({"admin"}))
@@ -145,6 +146,24 @@ def test_files_go_after_their_time_and_the_books_stay(home, server, manager):
     home.config.write_text(home.config.read_text() + "[schedule]\nkeep_files_days = -1\n")
     with pytest.raises(SettingsError, match="keep_files_days must be from 0"):
         planned(home)
+
+
+def test_who_takes_a_sent_file_away_is_written_down(home, server, manager):
+    manager.save("board", TABLE)
+    sent = manager.send_now("board")
+    context = frame.Context(home, 1, None, None, access.VISITOR)
+    take = draw_reports.handed(context, sent.key)
+    content = take()
+    entry = audit.entries(home).iloc[-1]
+    assert (entry["action"], entry["subject"]) == (audit.EXPORTED, "sent report board")
+    assert entry["actor"] == access.VISITOR.name
+    detail = json.loads(entry["detail"])
+    assert (detail["key"], detail["generation"]) == (sent.key, 1)
+    assert detail["sha256"] == sha256(content).hexdigest() == sent.sha256
+    home.config.write_text(home.config.read_text().replace("demo = true\n", ""))
+    with pytest.raises(NotAllowed):  # no simulated people, and nobody has signed in
+        take()
+    assert len(audit.entries(home)) == entry.name + 1
 
 
 def test_a_report_is_sent_with_its_manifest_to_each_once(published, home, server, manager):

@@ -5,6 +5,7 @@ Page and command line ask here. Roles are asked here too, and whatever is done i
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 import pandas as pd
@@ -176,6 +177,23 @@ class Manager:
                 f"keep_files_days of [schedule] says. Its SHA-256 was {send.sha256}."
             )
         return send, path.read_bytes()
+
+    def take(self, key: str) -> bytes:
+        """The file of a send, to be taken away; who does is written down. Raises as `sent`."""
+        send, content = self.sent(key)
+        audit.record(
+            self._home,
+            self._reader.name,
+            audit.EXPORTED,
+            f"sent report {send.name}",
+            key=send.key,
+            format=send.file_name.rpartition(".")[2],
+            generation=send.manifest.get("generation"),
+            filters=send.manifest.get("filters"),
+            small_cells=False,
+            sha256=sha256(content).hexdigest(),
+        )
+        return content
 
     def _one(self, name: str) -> Plan:
         known = self.known()

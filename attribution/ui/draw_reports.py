@@ -110,7 +110,7 @@ def history(context: Context, mine: Manager, view: View) -> None:
         st.markdown("**One file that was sent**")
         key = st.selectbox("Sent", list(made["key"]), key="report_sent", index=0)
         try:
-            send, content = mine.sent(str(key))
+            send, _ = mine.sent(str(key))
         except CaretraceError as error:
             st.caption(formats.prose(str(error)))
             return
@@ -118,10 +118,24 @@ def history(context: Context, mine: Manager, view: View) -> None:
         with st.container(horizontal=True, gap="small"):
             kind = send.file_name.rpartition(".")[2]
             st.download_button(
-                "File", content, send.file_name, draw_preview.MIME[kind], key="report_sent_file",
-                icon=":material/download:", on_click="ignore",
+                "File", handed(context, send.key), send.file_name, draw_preview.MIME[kind],
+                key="report_sent_file", icon=":material/download:", on_click="ignore",
             )  # fmt: skip
             draw_preview.manifest(send.manifest, "report_sent_manifest")
+
+
+def handed(context: Context, key: str) -> Callable[[], bytes]:
+    """What hands the file of a send over, and writes down who took it away."""
+    # As `download.audited`: the file is read on another thread, where there is no session.
+    session = access.token(context.home)
+    access.exporter(context.home, session)
+
+    def read() -> bytes:
+        # Again: a button stays on an open page when the role or the session is gone.
+        reader = access.exporter(context.home, session)
+        return Manager(context.home, reader, lambda: datetime.now(UTC)).take(key)
+
+    return read
 
 
 def form(mine: Manager, known: Known) -> None:
