@@ -94,6 +94,18 @@ def test_retained_counts_cohorts_that_are_old_enough(marts, tables):
     assert any(f"since {first:%B %Y} was retained" in note for note in view.notes)
 
 
+def test_viewers_are_not_told_that_it_is_too_early_for_what_they_are_never_told(home, marts):
+    span = Scope(made_up.weeks()[0], LAST)
+    view = reactivation.build(queries.Marts(home, 1, protected=True), span)
+    stages = view.tables["funnel"].frame["stage"].tolist()
+    assert stages == reactivation.build(marts, span).tables["funnel"].frame["stage"].tolist()[:-1]
+    assert view.figures["funnel"].title == "From silent to kept"
+    assert "too early" not in view.figures["funnel"].spec["data"][0]["text"]
+    assert not any("too early" in note for note in view.notes)
+    assert any("who have the role analyst" in note for note in view.notes)
+    assert "retained" not in {column.name for column in view.tables["campaigns"].columns}
+
+
 def test_reactivation_says_which_cohorts_it_shows(marts, monkeypatch):
     said = "Cohorts of August to November 2026"
     view = reactivation.build(marts, RECENT)

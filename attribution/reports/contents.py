@@ -168,7 +168,7 @@ def return_document(asked: Asked) -> Document:
         sections.append(Section("Nobody contacted", view.tables["untouched"]))
     if "funnel" in view.tables:
         words = view.figures["funnel"].alt
-        chart = Chart("bars", "From silent to retained", "stage", ("people",), words)
+        chart = Chart("bars", view.figures["funnel"].title, "stage", ("people",), words)
         sections.append(Section("Funnel", view.tables["funnel"], chart))
         sections.append(Section("Campaigns", view.tables["campaigns"], _lift(view)))
     if "rates" in view.figures:

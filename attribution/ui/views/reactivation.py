@@ -46,6 +46,8 @@ def build(marts: Marts, scope: Scope) -> View:
     """The page's view: the funnel of those treated, and each group against its holdout."""
     about = queries.about(marts)
     cohorts = _worded(_aged(return_queries.reactivation(marts, scope, about.currency), about))
+    if marts.protected:  # who is retained comes late, and few at a time
+        cohorts = cohorts.drop(columns="retained")
     shown = f"Cohorts of {formats.months(scope.since, scope.until)}"
     treated = cohorts[cohorts["arm"] == "treated"]
     if not cohorts["silent"].any():
@@ -111,13 +113,17 @@ def _last_day(about: About) -> date:
     return about.last_week + timedelta(days=6)
 
 
+def _stages(told: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(stage for stage in STAGES if stage in told)
+
+
 def _stage(name: str) -> str:
     return definition(_TITLES.get(name, name)).title
 
 
 def _against_holdout(cohorts: pd.DataFrame, grain: list[str]) -> pd.DataFrame:
     """Treated people of each group with the holdout of the same group beside them."""
-    numbers = [*STAGES, "value"]
+    numbers = [*_stages(cohorts), "value"]
     arms = cohorts.groupby(["arm", *grain], as_index=False)[numbers].sum(min_count=1)
     treated = arms[arms["arm"] == "treated"].drop(columns="arm")
     held = arms[arms["arm"] == "holdout"][[*grain, "silent", "kept"]]
@@ -146,7 +152,7 @@ def _table(title: str, cohorts: pd.DataFrame, grain: list[str]) -> Table:
         frame = frame.assign(order=order).sort_values([*others, "order"])
     else:
         frame = frame.sort_values(["silent", *grain], ascending=[False, *(True for _ in grain)])
-    columns = (*(_named(name) for name in grain), *_columns())
+    columns = (*(_named(name) for name in grain), *(c for c in _columns() if c.name in frame))
     return Table(title, columns, frame[[c.name for c in columns]].reset_index(drop=True))
 
 
@@ -209,18 +215,20 @@ def _metrics(cohorts: pd.DataFrame) -> tuple[Metric, ...]:
 
 
 def _funnel_table(treated: pd.DataFrame) -> Table:
-    counts: list[float | None] = [float(treated[stage].sum()) for stage in STAGES]
-    # A share of who could be retained by now: of the kept visits in cohorts old enough.
-    old = treated[treated["old"]]
-    kept_again = old["retained"].sum(min_count=1)
-    counts[-1] = None if pd.isna(kept_again) else float(kept_again)
+    stages = _stages(treated)
+    counts: list[float | None] = [float(treated[stage].sum()) for stage in stages]
     steps = [None, *(ratio(after, first) for first, after in pairwise(counts))]
     shares = [ratio(count, counts[0]) for count in counts]
-    steps[-1] = ratio(counts[-1], float(old["kept"].sum()))
-    shares[-1] = ratio(counts[-1], float(old["silent"].sum()))
+    if "retained" in stages:
+        # A share of who could be retained by now: of the kept visits in cohorts old enough.
+        old = treated[treated["old"]]
+        kept_again = old["retained"].sum(min_count=1)
+        counts[-1] = None if pd.isna(kept_again) else float(kept_again)
+        steps[-1] = ratio(counts[-1], float(old["kept"].sum()))
+        shares[-1] = ratio(counts[-1], float(old["silent"].sum()))
     frame = pd.DataFrame(
         {
-            "stage": [_stage(stage) for stage in STAGES],
+            "stage": [_stage(stage) for stage in stages],
             "people": counts,
             "of_previous": steps,
             "of_silent": shares,
@@ -238,15 +246,15 @@ def _funnel_table(treated: pd.DataFrame) -> Table:
 def _funnel(treated: pd.DataFrame, shown: str) -> Figure:
     frame = _funnel_table(treated).frame
     texts, hovers = [], []
-    for stage, row in zip(STAGES, records(frame), strict=True):
+    for stage, row in zip(_stages(treated), records(frame), strict=True):
         step = "" if pd.isna(row["of_previous"]) else f"  ·  {formats.rate(row['of_previous'])}"
-        early = pd.isna(row["people"])
-        texts.append(TOO_EARLY if early else f"{formats.count(row['people'])}{step}")
+        told = f"{formats.count(row['people'])}{step}"
+        texts.append(TOO_EARLY if pd.isna(row["people"]) else told)
         meaning = definition(_TITLES.get(stage, stage)).sentence
         hovers.append(f"<b>{row['stage']}</b> {formats.count(row['people'])}<br>{meaning}")
     kept, silent = frame["people"][4], frame["people"][0]
     return Figure(
-        "From silent to retained",
+        f"From silent to {_stages(treated)[-1]}",
         charts.bars(
             frame["stage"].tolist(),
             [float(value) for value in frame["people"].fillna(0)],
@@ -329,13 +337,11 @@ def _rates(frame: pd.DataFrame) -> Figure:
 
 def _notes(cohorts: pd.DataFrame, about: About) -> tuple[str, ...]:
     by_arm = cohorts.groupby("arm")["silent"].sum()
-    notes = [
-        (
-            f"{formats.count(by_arm.get('holdout', 0))} patients are held out to compare with; "
-            f"{formats.count(by_arm.get('none', 0))} silent patients were in no campaign."
-        ),
-    ]
-    return (*notes, *_maturing(cohorts, about))
+    apart = (
+        f"{formats.count(by_arm.get('holdout', 0))} patients are held out to compare with; "
+        f"{formats.count(by_arm.get('none', 0))} silent patients were in no campaign."
+    )
+    return (apart, *_maturing(cohorts, about))
 
 
 def _maturing(cohorts: pd.DataFrame, about: About) -> tuple[str, ...]:
@@ -350,7 +356,9 @@ def _maturing(cohorts: pd.DataFrame, about: About) -> tuple[str, ...]:
             f"for {KEPT_WITHIN.days} days, so their rates will rise."
         )
     early = sorted({_day(month) for month in cohorts.loc[~cohorts["old"], "cohort_month"]})
-    if early:
+    if "retained" not in cohorts:
+        notes.append("Few at a time are retained: readers who have the role analyst see them.")
+    elif early:
         notes.append(
             f"It is too early to say who of the cohorts since {formats.months(early[0], early[0])} "
             f"was retained: that takes {(KEPT_WITHIN + RETAINED_WITHIN).days} days. Retained "
@@ -377,9 +385,8 @@ def _without_campaigns(cohorts: pd.DataFrame, about: About, shown: str, *, prote
 
     Where small cells are folded there may well have been campaigns that are not told.
     """
-    grain = ["months_silent"]
-    stages = ["silent", "booked", "kept", "retained"]
-    frame = cohorts.groupby(grain, as_index=False)[stages].sum(min_count=1)
+    stages = [stage for stage in ("silent", "booked", "kept", "retained") if stage in cohorts]
+    frame = cohorts.groupby("months_silent", as_index=False)[stages].sum(min_count=1)
     frame["kept_rate"] = frame["kept"] / frame["silent"].where(frame["silent"] > 0)
     order = pd.Categorical(frame["months_silent"], (*SILENCES, _TOGETHER), ordered=True)
     frame = frame.assign(order=order).sort_values("order").reset_index(drop=True)
