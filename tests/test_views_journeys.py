@@ -90,6 +90,16 @@ def test_of_other_kinds_only_the_weeks_are_followed(marts, kind):
     assert {"cohorts"} == view.tables.keys()
 
 
+@pytest.mark.parametrize("protected", [True, False])
+def test_of_other_kinds_no_longer_period_is_asked_for(home, monkeypatch, protected):
+    """Viewers are told no cohorts: with kept visits chosen there is nothing, for no period."""
+    monkeypatch.setattr(journeys, "became", lambda *_: None)
+    view = journeys.build(queries.Marts(home, 1, protected=protected), replace(RECENT, kind="kept"))
+    assert view.empty.startswith("Paths are followed to leads, bookings and new patients, not to")
+    assert "Choose one of these as the conversion" in view.empty
+    assert "longer period" not in view.empty
+
+
 def of_leads(tables, kind, lines=LINES, scope=RECENT):
     """The cohorts of leads of a scope, followed to a kind of conversion."""
     frame = tables["cohorts"].query("kind_from == 'lead' and kind_to == @kind")

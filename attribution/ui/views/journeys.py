@@ -64,6 +64,7 @@ def build(marts: Marts, scope: Scope) -> View:
         figures["cohorts"], tables["cohorts"] = found
     if not figures:
         said = PROTECTED if marts.protected else _nothing(scope)
+        said = said if followed else _not_followed(scope)
         return View(QUESTION, empty=" ".join((said, *thin_note(marts, scope))))
     notes: tuple[str, ...] = () if followed else (_not_followed(scope),)
     if metrics:
