@@ -337,6 +337,15 @@ def test_nothing_is_to_be_done_for_the_dead():
     assert [step.tone for step in found.steps] == ["stop"]
 
 
+@pytest.mark.parametrize(
+    ("born", "band"), [(1957, "65 to 69"), (2026, "0 to 4"), (1936, "90 or older"), (None, "—")]
+)
+def test_age_is_told_in_a_band_of_five_years_alone(born, band):
+    profile = replace(PATIENT, birth_year=born)
+    facts = patient_journey._facts(profile, [], stands(KEPT), NOW)
+    assert [each.value for each in facts if each.title == "Age"] == [band]
+
+
 def test_lines_read_well_and_times_are_local(at_people):
     told = patient.events(at_people, patient.find(at_people, "p"))
     lines = {line.title: line for line in entries(records(told), CHICAGO, NOW)}

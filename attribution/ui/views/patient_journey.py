@@ -198,14 +198,14 @@ def _fact(name: str, value: str) -> Fact:
 
 
 def _age(profile: Profile, now: datetime) -> str:
-    """The band of five years; above 89 no year is said."""
+    """The band of five years; above 89 all are one."""
     if profile.birth_year is None:
         return formats.UNDEFINED
     age = now.year - profile.birth_year
     if age > 89:
         return "90 or older"
     low = max(age, 0) // 5 * 5
-    return f"{low} to {low + 4} (born {profile.birth_year})"
+    return f"{low} to {low + 4}"
 
 
 def _view(
