@@ -48,6 +48,8 @@ class About:
     weeks_together: int = 1  # so many weeks, from `first_week` on, are one cell
     cells: int = 0  # of fewer or more people, before any was folded
     folded: int = 0  # of these, told together with others
+    # Where no block of weeks is over yet, so that nothing is told of weeks: when the first one is.
+    told_after: date | None = None
 
 
 def declared(name: str, *columns: str) -> sa.TableClause:
@@ -139,6 +141,7 @@ def about(at: Marts) -> About:
         together,
         int(facts.get("cells", 0)),
         int(facts.get("folded", 0)),
+        date.fromisoformat(facts["told_after"]) if "told_after" in facts else None,
     )
 
 

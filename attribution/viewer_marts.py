@@ -30,6 +30,8 @@ from attribution.viewer_file import (
 )
 
 VERSION = "3"  # of these rules; all blocks are told anew when it changes
+_BLOCKS_SINCE = "2018-01-01"  # as in `viewer_cells`
+_NEVER = "9999-01-01"
 
 # Nothing in these is counted of people: money spent, traffic, how models fared, differences of
 # shares of many, rows of sources.
@@ -136,7 +138,7 @@ def write(connection: Connection, marts: Mapping[str, Sequence[str]], *, follows
         ("credit", viewer_blocks.credit),
     ):
         names = viewer_blocks.names_told(connection, mart) if earlier else None
-        named[mart] = told = tell(connection, since, until, names)
+        named[mart] = told = tell(connection, since, until or since, names)
         numbers["cells"] += told.cells
         numbers["folded"] += told.folded
     for mart, told in named.items():
@@ -172,17 +174,25 @@ def _rules(connection: Connection) -> str:
 
 
 def _reach(said: Mapping[str, str], earlier: Mapping[str, str]) -> tuple[str, str]:
-    """The first and the last block that are told now and were not before."""
-    first, last = (pd.Timestamp(said.get(key, "2018-01-01")) for key in ("first_week", "last_week"))
-    blocks = pd.date_range("2018-01-01", last, freq=f"{WEEKS * 7}D")
+    """The first block that is told now and was not before, and the last that is told at all.
+
+    The first is one that never comes where there is none, the last '' where none is over yet.
+    """
+    last = pd.Timestamp(said["last_week"])
+    blocks = pd.date_range(_first_block(said), last, freq=f"{WEEKS * 7}D")
     over = blocks[blocks + pd.Timedelta(weeks=WEEKS - 1) <= last]
     if "told_until" in earlier:
         over = over[over > pd.Timestamp(earlier["told_until"])]
-    else:
-        over = over[over + pd.Timedelta(weeks=WEEKS) > first]
     if not len(over):
-        return "9999-01-01", earlier.get("told_until", "2018-01-01")
+        return _NEVER, earlier.get("told_until", "")
     return f"{over[0]:%Y-%m-%d}", f"{over[-1]:%Y-%m-%d}"
+
+
+def _first_block(said: Mapping[str, str]) -> pd.Timestamp:
+    """The block in which the data begin."""
+    first = max(pd.Timestamp(said.get("first_week", _BLOCKS_SINCE)), pd.Timestamp(_BLOCKS_SINCE))
+    block = pd.Timedelta(weeks=WEEKS)
+    return pd.Timestamp(_BLOCKS_SINCE) + (first - pd.Timestamp(_BLOCKS_SINCE)) // block * block
 
 
 def _cube(connection: Connection, cube: Cube, *, follows: bool) -> None:
@@ -245,18 +255,24 @@ def _as_steps(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _last_day(week: pd.Timestamp) -> str:
+    """The last day of a week."""
+    return f"{week + pd.Timedelta(days=6):%Y-%m-%d}"
+
+
 def _about(
     connection: Connection, said: Mapping[str, str], until: str, more: Mapping[str, object]
 ) -> None:
     kept = {key: said[key] for key in ("currency", "timezone", "visits_since") if key in said}
-    last = pd.Timestamp(until) + pd.Timedelta(weeks=WEEKS - 1)
+    end = pd.Timedelta(weeks=WEEKS - 1)
+    last = pd.Timestamp(until) + end if until else pd.Timestamp(said["last_week"])
     weeks = frame_of(connection, f"select min(week) as first from {VIEWERS}.conversions")
     first = weeks["first"].iloc[0]
     kept |= {
         "first_week": f"{pd.Timestamp(first):%Y-%m-%d}" if pd.notna(first) else said["first_week"],
         "last_week": f"{last:%Y-%m-%d}",
-        "last_day": f"{last + pd.Timedelta(days=6):%Y-%m-%d}",
-        "told_until": until,
+        "last_day": _last_day(last),
+        **({"told_until": until} if until else {"told_after": _last_day(_first_block(said) + end)}),
         "weeks_together": str(WEEKS),
         **{key: str(value) for key, value in more.items()},
     }

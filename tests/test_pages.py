@@ -3,15 +3,17 @@
 import ast
 import json
 import re
+import shutil
 from pathlib import Path
 
+import duckdb
 import marts_fixture as made_up
 import pandas as pd
 import pytest
 from shell_fixture import app
 from streamlit.testing.v1 import AppTest
 
-from attribution import audit, queries, saved_views, settings
+from attribution import audit, cli, queries, saved_views, settings
 from attribution.errors import NotAllowed
 from attribution.paths import PAGES, SHELL, Home
 from attribution.roles import AS_ROLE
@@ -355,6 +357,23 @@ def test_every_choice_in_the_address_is_kept_in_views():
     assert bound - {None} <= kept
     assert {"against", "plan_move", "lift_test"} < bound
     assert not {*KEYS} & kept  # those of the filters at the side are written by themselves
+
+
+def test_before_the_first_weeks_are_over_viewers_are_told_when_they_are(
+    home, tmp_path, monkeypatch, capsys
+):
+    copy = Home(shutil.copytree(home.folder, tmp_path / "home"))
+    with duckdb.connect(str(copy.generation(1) / "viewers.duckdb")) as database:
+        database.execute("insert into about values ('told_after', '2026-12-20')")
+    monkeypatch.setenv("CARETRACE_HOME", str(copy.folder))
+    assert cli.main(["export", "channels"]) == 2
+    assert "first are over after 20 Dec 2026" in capsys.readouterr().err
+    monkeypatch.setenv(AS_ROLE, "viewer")
+    at = app()
+    at.switch_page(str(PAGES / FILES["channels"])).run()
+    assert not at.exception, at.exception
+    assert "first are over after 20 Dec 2026" in at.info[0].value
+    assert not at.metric
 
 
 def test_the_day_that_counts_is_for_those_who_see_small_cells(open_page, monkeypatch):

@@ -388,6 +388,25 @@ def test_only_blocks_that_are_over_are_told_and_none_twice(two_releases):
     assert second.sql(later).fetchone() == (4,)
 
 
+def test_before_a_block_is_over_it_is_said_when_the_first_one_is(tmp_path):
+    """Three weeks of data, and then five: nothing is told of them, then a block of four."""
+    with store(3) as early, store(5) as late:
+        first = release(early, tmp_path / "first.duckdb")
+        about = dict(first.sql("from about").fetchall())
+        assert about["told_after"] == str(START + timedelta(days=27))
+        assert "told_until" not in about
+        assert about["last_day"] == str(START + timedelta(days=20))
+        assert first.sql("select count(*) from conversions").fetchone() == (0,)
+        first.close()
+        second = release(late, tmp_path / "second.duckdb", tmp_path / "first.duckdb")
+        about = dict(second.sql("from about").fetchall())
+        assert (about["told_until"], "told_after" in about) == (str(START), False)
+        assert about["last_day"] == str(START + timedelta(days=27))
+        weeks = "select distinct cast(week as varchar) from conversions"
+        assert second.sql(weeks).fetchall() == [(str(START),)]
+        second.close()
+
+
 def test_other_rules_tell_all_blocks_anew(two_releases):
     _, late, first, _, folder = two_releases
     late.exec_driver_sql("insert into channel_rules values ('2')")

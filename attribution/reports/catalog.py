@@ -23,7 +23,7 @@ from attribution.reports.contents import DOCUMENTS
 from attribution.reports.document import Document
 from attribution.roles import Reader
 from attribution.ui.freshness import Freshness, freshness, look_up
-from attribution.ui.scope import scope_of
+from attribution.ui.scope import scope_of, told
 from attribution.warehouse import current_generation, kept
 
 FORMATS = ("csv", "xlsx", "pdf", "pptx")
@@ -242,7 +242,7 @@ def _scope(
             "them out, or ask for small cells for a report that stays inside the organisation."
         )
     marts = queries.marts(home, generation, protected=not small_cells)
-    about = queries.about(marts)
+    about = told(queries.about(marts))
     lines, places = queries.service_lines(marts), queries.locations(marts)
     return scope_of(about, heard, service_lines=lines, locations=places)
 

@@ -24,7 +24,7 @@ from attribution.reports.journeys import write_journeys
 from attribution.reports.messages import NAMES, VIEWS, message_report
 from attribution.reports.patient_groups import NAME as COHORT_REPORT
 from attribution.reports.patient_groups import checked, cohort_report, filters_of
-from attribution.ui.scope import scope_of
+from attribution.ui.scope import scope_of, told
 from attribution.ui.views.experience import experience
 from attribution.ui.views.patient_groups import patient_groups
 
@@ -74,7 +74,7 @@ def export_messages(
     stays inside. Raises BadInput where the data do not reach the days, or there is nothing.
     """
     generation = published(home, protected=not small_cells)
-    about = queries.about(queries.marts(home, generation, protected=not small_cells))
+    about = told(queries.about(queries.marts(home, generation, protected=not small_cells)))
     scope = scope_of(about, period(about, since, until), service_lines=(), locations=())
     view = VIEWS[report](home, generation, scope, protected=not small_cells)
     content = message_report(view, SMALL_CELLS[small_cells])
@@ -107,7 +107,8 @@ def export_experience(
     """
     generation = published(home, protected=not small_cells)
     marts = queries.marts(home, generation, protected=not small_cells)
-    about, known = queries.about(marts), (queries.service_lines(marts), queries.locations(marts))
+    about = told(queries.about(marts))
+    known = (queries.service_lines(marts), queries.locations(marts))
     said = {
         **period(about, since, until),
         "service": some("service line", service_lines, known[0]),

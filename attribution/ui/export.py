@@ -29,7 +29,7 @@ from attribution.roles import EXPORT
 from attribution.ui import filters, formats
 from attribution.ui.download import KINDS, Kind, button, may, small_cells
 from attribution.ui.frame import Context
-from attribution.ui.scope import protected_scope
+from attribution.ui.scope import protected_scope, untold
 from attribution.ui.views.experience import experience as experience_view
 from attribution.ui.views.reconcile import reconcile as reconcile_view
 
@@ -63,6 +63,8 @@ def _offered(context: Context, report: str, whole: str, folded: str) -> None:
         return
     with st.popover("Export", icon=":material/download:", key="export"):
         small = small_cells()
+        if not small and _too_early(context):
+            return
         scope = context.scope if small else _protected(context)
         span = formats.weeks(scope.since, scope.until, scope.weeks)
         st.caption(whole if small else f"{span}, {folded}")
@@ -87,6 +89,14 @@ def _of_catalogue(context: Context, report: str, kind: Kind, small: bool) -> byt
         since_generation=earlier(context.home, context.generation),
         reader=context.reader,
     ).content
+
+
+def _too_early(context: Context) -> bool:
+    """Whether no weeks are told without small cells yet; says so."""
+    about, *_ = filters.choices(context.home, context.generation, protected=True)
+    if said := untold(about):
+        st.caption(said)
+    return bool(said)
 
 
 def _protected(context: Context) -> Scope:
@@ -154,6 +164,8 @@ def messages(context: Context, page: str) -> None:
         return
     with st.popover("Export", icon=":material/download:", key="export"):
         small = small_cells()
+        if not small and _too_early(context):
+            return
         scope = context.scope if small else _protected(context)
         st.caption(
             "The numbers of this page in the chosen weeks."
@@ -184,6 +196,8 @@ def experience(context: Context) -> None:
         return
     with st.popover("Export", icon=":material/download:", key="export"):
         small = small_cells()
+        if not small and _too_early(context):
+            return
         scope, dropped = (context.scope, ()) if small else narrowed(context)
         st.caption(
             "The numbers of this page under the chosen filters."

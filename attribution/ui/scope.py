@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from attribution.date_basis import BASES, OWN
+from attribution.errors import BadInput
 from attribution.metrics import KINDS
 from attribution.models import MODELS
 from attribution.queries import WEEK, About, Scope
+from attribution.ui import formats
 
 PERIODS = {
     "4w": "Last 4 weeks",
@@ -56,6 +58,24 @@ def protected_scope(scope: Scope, about: About) -> Scope:
     )
     since, until = _whole(about, since, until)
     return replace(scope, since=since, until=until, service_lines=(), locations=(), basis=OWN)
+
+
+def untold(about: About) -> str:
+    """Why nothing is told of weeks yet; empty where something is."""
+    if about.told_after is None:
+        return ""
+    return (
+        f"Without small cells weeks are told {about.weeks_together} together. The first are over"
+        f" after {formats.day(about.told_after)}: the refresh that follows shows them. Readers who"
+        " have the role analyst see all weeks now."
+    )
+
+
+def told(about: About) -> About:
+    """What marts say of themselves; raises BadInput where they tell nothing of weeks yet."""
+    if said := untold(about):
+        raise BadInput(said)
+    return about
 
 
 def before(scope: Scope, about: About) -> Scope | None:

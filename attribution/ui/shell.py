@@ -31,6 +31,7 @@ from attribution.ui import access, draw, draw_saved, filters, frame, watch
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
 from attribution.ui.own_choices import own_choices
+from attribution.ui.scope import untold
 
 HERE = Path(__file__).parent
 MARK = str(HERE / "mark.svg")
@@ -157,6 +158,12 @@ def main() -> None:
     draw_saved.menu(home, reader, name, chosen, partial(_page_of, menu, reader))
     _signed_in(reader)
     watch.until_it_ends(home, NEEDED.get(name, SEE))
+    if protected and "period" in used:
+        about, *_ = filters.choices(home, state.generation, protected=True)
+        if said := untold(about):
+            title = "The first weeks are not over yet"
+            st.info(said, title=title, icon=":material/hourglass_empty:")
+            st.stop()
     frame.enter(frame.Context(home, state.generation, scope, state, reader))
     try:
         page.run()
