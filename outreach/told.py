@@ -23,16 +23,18 @@ _SENT = pa.schema(
         for name in ("message_id", "flow", "channel", "identifier", "address", "at", "left_at")
     ]
 )
-_HELD = pa.schema([(name, _TEXT) for name in ("flow", "channel", "identifier", "at")])
+_ASSIGNED = pa.schema([(name, _TEXT) for name in ("flow", "channel", "identifier", "arm", "at")])
 
 
 def tell(connection: Connection, home: Home, run_id: str) -> int:
-    """Put what was sent and who was held out into `raw_message`; how many rows that are.
+    """Put who was assigned and what was sent into `raw_message`; how many rows that are.
 
-    A person has a row for each message that left, and one where they are held out of a flow. Whom
-    the frequency cap left out goes into `raw_capped`. All of it is told, whatever its age: a lift
-    needs both arms from their first day, and those who are written to again and again stay.
-    Who was handed to a CRM is treated, but has had no message yet: the CRM tells of that itself.
+    A person has a row where a flow assigned them to an arm, with nothing sent, and one for each
+    message that left. So everybody counts in their arm from that day on, also whoever was refused
+    when it was to leave, or booked meanwhile: nobody asks the held out whether they would have
+    been. Whom the frequency cap left out goes into `raw_capped`. All of it is told, whatever its
+    age: a lift needs both arms from their first day, and those who are written to again and again
+    stay. Who was handed to a CRM has had no message yet: the CRM tells of that itself.
     """
     if not home.outreach.is_file():
         return 0
@@ -44,10 +46,12 @@ def tell(connection: Connection, home: Home, run_id: str) -> int:
             HANDED_ON,
             _SENT,
         )
-        held = outbox.table(
-            "select flow, channel, owner, assigned_at from assignment where arm = 'holdout'",
+        # Under several numbers one person is assigned several times: the first row stands.
+        assigned = outbox.table(
+            "select flow, channel, owner, arm, min(assigned_at) from assignment "
+            "group by flow, owner",
             (),
-            _HELD,
+            _ASSIGNED,
         )
         capped = outbox.table("select flow, owner, at from capped", (), _CAPPED)
     connection.exec_driver_sql("delete from raw_message where source = ?", (SOURCE,))
@@ -55,17 +59,17 @@ def tell(connection: Connection, home: Home, run_id: str) -> int:
     with lent(connection, sent) as name:
         connection.exec_driver_sql(
             _INSERT.format(
-                id="message_id", sent_at="cast(left_at as timestamptz)", arm="treated",
+                id="message_id", sent_at="cast(left_at as timestamptz)", arm="'treated'",
                 email="case when channel = 'email' then address end",
                 phone="case when channel in ('sms', 'call') then address end", table=name,
                 purpose=_purposes(home),
             ),
             (SOURCE, SOURCE, run_id),
         )  # fmt: skip
-    with lent(connection, held) as name:
+    with lent(connection, assigned) as name:
         connection.exec_driver_sql(
             _INSERT.format(
-                id="md5(flow || ' ' || identifier)", sent_at="null", arm="holdout", email="null",
+                id="md5(flow || ' ' || identifier)", sent_at="null", arm="arm", email="null",
                 phone="null", table=name, purpose=_purposes(home),
             ),
             (SOURCE, SOURCE, run_id),
@@ -76,7 +80,7 @@ def tell(connection: Connection, home: Home, run_id: str) -> int:
             f'cast("at" as timestamptz) from {name}',
             (SOURCE,),
         )
-    return len(sent) + len(held) + len(capped)
+    return len(sent) + len(assigned) + len(capped)
 
 
 _INSERT = """
@@ -85,7 +89,7 @@ insert into raw_message (
     sent_at, updated_at, identifier, run_id, loaded_at
 )
 select
-    ?, ?, {id}, flow, cast("at" as timestamptz), channel, '{arm}', {purpose}, {email}, {phone},
+    ?, ?, {id}, flow, cast("at" as timestamptz), channel, {arm}, {purpose}, {email}, {phone},
     {sent_at}, cast("at" as timestamptz), identifier, ?, current_timestamp
 from {table}
 """

@@ -65,6 +65,7 @@ def warehouse():
         *silent("fay", "treated", delivered_at=ASKED, unsubscribed_at=ASKED + DAY),
         *silent("gus", "treated", bounced_at=ASKED + DAY),
         *silent("hal", "treated", sent_at=None),
+        *silent("moe", "treated", sent_at=None),
         *silent("ivy", "holdout", visit("ivy", 3, 9)),
         # What is said after that day, or was said before another word, tells nothing of it.
         *silent("jon", "", said("jon", True), said("jon", False, LAST)),
@@ -80,9 +81,10 @@ def warehouse():
         "insert into identity select identifier || '@example.org', person_id from identity"
         " where identifier in ('jon', 'kim', 'ned')"
     )
-    # One cap is of another flow, one came too late: of those nothing is said here.
+    # Some caps are of another flow, one came too late: of those nothing is said here.
     for who, flow, days in (("ned", "spring_recall", 20), ("jon", "tips", 20),
-                            ("jon", "spring_recall", 91)):  # fmt: skip
+                            ("jon", "spring_recall", 91), ("moe", "spring_recall", 70),
+                            ("hal", "autumn_recall", 70)):  # fmt: skip
         when = SEEN + timedelta(days=365 + days)
         made.write(
             "insert into raw_capped values"
@@ -97,6 +99,7 @@ def test_everybody_is_where_they_came_to(warehouse):
         " where months_silent = '12-18' group by 1, 2, 3 order by 1 desc, 2, 3"
     )
     assert rows == [
+        ("treated", 3, "capped", 1),
         ("treated", 3, "not sent", 1),
         ("treated", 4, "bounced", 1),
         ("treated", 5, "no response", 1),

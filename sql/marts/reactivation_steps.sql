@@ -9,9 +9,10 @@
 -- patient is in one row and drops are what their reasons add up to. `state` is what the lapse rules
 -- of the line made of the silence on the day of assignment. Whom a campaign assigned was to be
 -- called back and had consented: the system that assigned them decided so. Of the others a
--- permission for marketing by any channel counts, and whom the frequency cap left out of a flow in
--- the 90 days after is `capped`. Where no message of a flow tells delivery, what
--- was sent and did not bounce arrived. `value_squares` is of whole units of the currency.
+-- permission for marketing by any channel counts. To whom nothing was sent is `capped` if the
+-- frequency cap left them out in the 90 days after: of the flow that assigned them, or of any where
+-- none did. Where no message of a flow tells delivery, what was sent and did not bounce arrived.
+-- `value_squares` is of whole units of the currency.
 
 with
 
@@ -137,6 +138,7 @@ capped as (
 
     select distinct
         ruled.person_id,
+        ruled.flow,
         ruled.assigned_at
     from ruled
     inner join stg_capped
@@ -145,7 +147,7 @@ capped as (
             and ruled.assigned_at <= stg_capped.capped_at
             and ruled.assigned_at + interval '90' day >= stg_capped.capped_at
     where
-        ruled.arm = 'none'
+        (ruled.arm = 'none' or ruled.flow = stg_capped.flow)
         and regexp_matches(lower(stg_capped.flow), 'reactivation|recall|win_?back')
 
 ),
@@ -220,7 +222,10 @@ judged as (
     left join arrivals
         on ruled.person_id = arrivals.person_id and ruled.flow = arrivals.flow
     left join capped
-        on ruled.person_id = capped.person_id and ruled.assigned_at = capped.assigned_at
+        on
+            ruled.person_id = capped.person_id
+            and ruled.flow = capped.flow
+            and ruled.assigned_at = capped.assigned_at
     left join addressed on ruled.person_id = addressed.person_id
     left join bookings
         on
@@ -269,8 +274,8 @@ final as (
             when reached = 2 and allowed = 0 then 'opted out'
             when reached = 2 then 'no permission'
             when reached = 3 and arm = 'holdout' then 'held out'
-            when reached = 3 and arm = 'treated' then 'not sent'
             when reached = 3 and is_capped = 1 then 'capped'
+            when reached = 3 and arm = 'treated' then 'not sent'
             when reached = 3 then 'not chosen'
             when reached = 4 and bounced = 1 then 'bounced'
             when reached = 4 then 'no word of it'

@@ -1,0 +1,77 @@
+"""What the outbox tells the warehouse: everybody in their arm, sent to or not."""
+
+from collections.abc import Iterator
+
+import pytest
+from outreach_fixture import CONFIG, ago
+from warehouse_fixtures import Warehouse
+
+from attribution.paths import Home
+from outreach.outbox import Change, Outbox
+from outreach.outbox_tables import COLUMNS
+from outreach.told import tell
+
+KEYS = {"email": "a" * 32, "sms": "b" * 32}
+
+
+@pytest.fixture
+def box(tmp_path) -> Iterator[tuple[Home, Outbox]]:
+    """Somebody was planned an e-mail, somebody else a text, of one flow."""
+    home = Home(tmp_path)
+    home.config.write_text(CONFIG)
+    with Outbox(home) as outbox:
+        assign(outbox, (1, "mailed", "treated", 1, "email"), (2, "texted", "treated", 1, "sms"))
+        rows = []
+        for person, (channel, key) in enumerate(KEYS.items(), start=1):
+            told = {
+                "key": key, "flow": "test", "version": "1", "person_id": person,
+                "identifier": f"address of {person}", "owner": ("mailed", "texted")[person - 1],
+                "source": "emr", "channel": channel, "state": "planned", "tries": 0,
+                "planned_at": ago(1).isoformat(), "next_at": ago(1).isoformat(),
+                "at": ago(1).isoformat(),
+            }  # fmt: skip
+            rows.append([told.get(name, "") for name in COLUMNS])
+        outbox.plan("test", "1", rows)
+        yield home, outbox
+
+
+def assign(outbox: Outbox, *rows: tuple) -> None:
+    """Assign people (number, record, arm, days ago, channel) to the flow."""
+    outbox.assign(
+        ("test", person, "", owner, arm, channel, ago(days).isoformat())
+        for person, owner, arm, days, channel in rows
+    )
+
+
+def test_everybody_who_was_assigned_is_told_in_their_arm_sent_to_or_not(box):
+    """Who was refused, lost or booked meanwhile counts as treated from the day they were assigned.
+
+    As somebody who was held out does, of whom nobody knows whether they would have been.
+    """
+    home, outbox = box
+    assign(
+        outbox,
+        (3, "booked", "treated", 1, "email"),
+        (4, "held", "holdout", 1, "email"),
+        # One record, whose person had another number once.
+        (5, "joined", "holdout", 0, "email"),
+        (6, "joined", "treated", 1, "email"),
+    )
+    outbox.move([Change(KEYS["email"], "refused", "capped"), Change(KEYS["sms"], "sent")])
+    opened = Warehouse(of=("int_flow_effects", "int_sent_messages", "int_touches"))
+    for left in (1, 0):
+        assert tell(opened.connection, home, "run") == 5 + left
+        opened.load([])  # who is who
+        opened.rebuild()
+        assert opened.rows(
+            "select arm, people + waiting, reached from int_flow_effects order by arm"
+        ) == [("holdout", 1, 0), ("treated", 4, 0)]
+        assert opened.rows(
+            "select count(*), count(distinct person_id), min(assigned_at) from stg_message"
+            " where arm = 'treated'"
+        ) == [(4 + left, 4, ago(1))]
+        for table in ("int_sent_messages", "int_touches"):
+            assert opened.rows(f"select count(*) from {table}") == [(left,)]
+        # A carrier may say so days later.
+        outbox.learned([(KEYS["sms"], "failed", "Twilio 30003")])
+    opened.close()
