@@ -46,6 +46,25 @@ def in_dimensions(mart: sa.FromClause, scope: Scope) -> list[sa.ColumnElement[bo
     return [column.in_(values) for column, values in chosen if values]
 
 
+def since_held_out(
+    of: sa.TableClause, day: sa.ColumnElement[Any], cohorts: sa.TableClause
+) -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
+    """A mart joined to the month in which each campaign first held somebody out, by a mart of
+    cohorts; and whether `day` is not before it.
+
+    Nobody was left alone before, so no lift is told from then: what a season did would be its
+    own. Of a campaign that never held anybody out every day counts.
+    """
+    held = (
+        sa.select(cohorts.c.campaign, sa.func.min(cohorts.c.cohort_month).label("since"))
+        .where(cohorts.c.arm == "holdout")
+        .group_by(cohorts.c.campaign)
+        .subquery("held_out")
+    )
+    joined = of.outerjoin(held, of.c.campaign == held.c.campaign)
+    return joined, sa.or_(held.c.since.is_(None), day >= held.c.since)
+
+
 def total(column: sa.ColumnClause[Any], name: str = "") -> sa.Label[Any]:
     """The sum of whole numbers, 0 of none; it keeps the name of its column unless told."""
     # Sums of 64-bit integers are wider than pandas knows.

@@ -6,7 +6,14 @@ import pandas as pd
 import sqlalchemy as sa
 
 from attribution.models.persuading import return_lift as lifts_of
-from attribution.narrowing import MICROS, in_currency, in_dimensions, in_money, total
+from attribution.narrowing import (
+    MICROS,
+    in_currency,
+    in_dimensions,
+    in_money,
+    since_held_out,
+    total,
+)
 from attribution.queries import REACTIVATION, SPEND, Marts, Scope
 
 GROUP = ("months_silent", "service_line")
@@ -56,8 +63,9 @@ def silent_today(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
 def return_lift(at: Marts) -> pd.DataFrame:
     """What a message adds, by channel and months of silence, with its 95% interval.
 
-    From campaigns with a holdout that are old enough. Columns: channel, months_silent, treated,
-    treated_kept, held_out, held_out_kept, lift, low, high.
+    From campaigns with a holdout that are old enough, from the month on in which they first held
+    somebody out. Columns: channel, months_silent, treated, treated_kept, held_out, held_out_kept,
+    lift, low, high.
     """
     mart = REACTIVATION
     newest = at.ask(sa.select(sa.func.max(mart.c.cohort_month).label("month")))["month"].iloc[0]
@@ -82,7 +90,14 @@ def _tested(old_enough: sa.ColumnElement[bool]) -> sa.Select[Any]:
             ("holdout", "kept", "held_out_kept"),
         )
     ]
-    return sa.select(*grain, *counts).where(old_enough).group_by(*grain).order_by(*grain)
+    cohorts, held_out = since_held_out(mart, mart.c.cohort_month, mart)
+    return (
+        sa.select(*grain, *counts)
+        .select_from(cohorts)
+        .where(old_enough, held_out)
+        .group_by(*grain)
+        .order_by(*grain)
+    )
 
 
 def return_calibration(at: Marts) -> pd.DataFrame:
@@ -120,11 +135,13 @@ def reactivation(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     """Silent patients and what became of them, in cohorts assigned within the scope's weeks.
 
     Columns: cohort_month, campaign, channel, months_silent, arm, silent, contacted, engaged,
-    booked, kept, retained, value.
+    booked, kept, retained, value; and `tested`: whether the campaign had held somebody out by that
+    month, or never did.
     """
     mart = REACTIVATION
     grain = (mart.c.cohort_month, mart.c.campaign, mart.c.channel, mart.c.months_silent, mart.c.arm)
     stages = (mart.c.silent, mart.c.contacted, mart.c.engaged, mart.c.booked, mart.c.kept)
+    cohorts, held_out = since_held_out(mart, mart.c.cohort_month, mart)
     statement = (
         sa.select(
             *grain,
@@ -132,7 +149,9 @@ def reactivation(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
             # Missing where small cells are folded: few are retained at a time.
             sa.cast(sa.func.sum(mart.c.retained), sa.Double).label("retained"),
             in_currency(mart, currency, "value"),
+            sa.func.max(sa.case((held_out, 1), else_=0)).label("tested"),
         )
+        .select_from(cohorts)
         .where(
             mart.c.cohort_month.between(scope.since.replace(day=1), scope.until),
             *in_dimensions(mart, scope),
@@ -140,4 +159,5 @@ def reactivation(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
         .group_by(*grain)
         .order_by(*grain)
     )
-    return in_money(at.ask(statement), "value")
+    frame = in_money(at.ask(statement), "value")
+    return frame.astype({"tested": "bool"})

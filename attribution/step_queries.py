@@ -6,7 +6,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from attribution.models.gain import brought
-from attribution.narrowing import MICROS
+from attribution.narrowing import MICROS, since_held_out
 from attribution.queries import CREDIT, Marts, Scope, about
 
 # In the order in which they are reached; `reached` in the mart counts them from 1.
@@ -43,12 +43,14 @@ def gains(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     """Per campaign: what it brought against its holdout, and what the scope's model credits it.
 
     Columns: campaign, channel, treated, held_out, brought, low, high, credited, alone; money in
-    whole units. Brought within 180 days of the assignment, of cohorts of the scope's months;
-    credited from the first of these months on, whenever people were assigned. `alone` are campaigns
-    that assigned people in these months only: of the others the two are of different people.
+    whole units. Brought within 180 days of the assignment, of cohorts of the scope's months from
+    that in which the campaign first held somebody out; credited from the first of these on,
+    whenever people were assigned. `alone` are campaigns that assigned people in the scope's months
+    only: of the others the two are of different people.
     """
     mart = STEPS
     grain = [mart.c.campaign, mart.c.channel, mart.c.arm]
+    cohorts, held_out = since_held_out(mart, mart.c.cohort_month, mart)
     statement = (
         sa.select(
             *grain,
@@ -56,8 +58,10 @@ def gains(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
             (sa.func.sum(mart.c.value_micros) / float(MICROS)).label("value"),
             sa.cast(sa.func.sum(mart.c.value_squares), sa.Double).label("squares"),
         )
+        .select_from(cohorts)
         .where(
             *_within(mart, scope),
+            held_out,
             mart.c.arm.in_(("treated", "holdout")),
             mart.c.currency == currency,
         )
@@ -91,17 +95,20 @@ def _elsewhere(at: Marts, scope: Scope) -> pd.DataFrame:
 
 def _credited(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     grain = (CREDIT.c.campaign, CREDIT.c.channel)
+    credit, held_out = since_held_out(CREDIT, CREDIT.c.week, STEPS)
     conditions = [
         CREDIT.c.model == scope.model,
         CREDIT.c.kind == "collected",
         CREDIT.c.currency == currency,
         CREDIT.c.week >= _first(scope),
+        held_out,
     ]
     for name, values in (("service_line", scope.service_lines), ("location", scope.locations)):
         if values:
             conditions.append(CREDIT.c[name].in_(values))
     statement = (
         sa.select(*grain, (sa.func.sum(CREDIT.c.value_micros) / float(MICROS)).label("credited"))
+        .select_from(credit)
         .where(*conditions)
         .group_by(*grain)
         .order_by(*grain)

@@ -25,7 +25,7 @@ from attribution.models.returning import CELL, DECILES, return_calibration, retu
 from attribution.paths import SQL
 
 UNTIL = date(2026, 11, 22)
-_BUILT = ("int_visits", "int_silences", "int_reactivation_people")
+_BUILT = ("int_visits", "int_silences", "int_assignments", "int_reactivation_people")
 _SPANS = ("int_return_spans", "int_return_cells")
 _ZONE = "at time zone 'America/Chicago'"
 _STAGED = f"""
@@ -44,7 +44,8 @@ create table int_people as select
     cast(patient_id as bigint) as person_id, cast(birth_year as integer) as birth_year, deceased
 from persons;
 create table stg_message as select
-    'outreach' as source, message_id, cast(patient_id as bigint) as person_id, flow,
+    'outreach' as source, 'main' as account, message_id, cast(patient_id as bigint) as person_id,
+    flow, '' as topic,
     cast(assigned_at as timestamp) {_ZONE} as assigned_at, arm, 'marketing' as purpose,
     channel as utm_medium, arm = 'treated' as was_sent, opened_at is not null as has_responded
 from messages;

@@ -1,8 +1,9 @@
 """Results: what a flow brought, person by person, from those who were assigned and then waited.
 
-Assignments of our own outbox count, and those that sources tell of flows of the same name. People
-whose time has not run out by the last day of visits, which may be long ago where the medical record
-is stale, are left for later: half an outcome is none.
+Assignments of our own outbox count, and those that sources tell of flows of the same name: from the
+day on which the flow first held somebody out, as nobody was left alone before, and not before
+visits are known. People whose time has not run out by the last day of visits, which may be long ago
+where the medical record is stale, are left for later: half an outcome is none.
 """
 
 from collections.abc import Iterator
@@ -112,21 +113,35 @@ every as (
     select person_id, arm, assigned_at from stg_message
     where flow = $flow and person_id is not null
 ),
-earliest as (
-    select person_id, arg_min(arm, assigned_at) as arm, min(assigned_at) as assigned_at
-    from every group by person_id
+placed as (
+    select
+        person_id,
+        arg_min(arm, assigned_at) as arm,
+        min(assigned_at) as assigned_at,
+        cast(min(assigned_at) at time zone min(timezone) as date) as day
+    from every cross join (select timezone from setting_report)
+    group by person_id
 ),
--- As int_reach has it, which the page goes by.
-visited as (
-    select max(cast(visited_at at time zone timezone as date)) as last_day
-    from int_visits cross join setting_report cross join setting_today
-    where cast(visited_at at time zone timezone as date) <= today
+-- As in int_assignments: nobody was left alone before, or nobody knows whether they came. The last
+-- day of visits is that of int_reach, which the page goes by.
+since as (
+    select
+        (select min(day) from placed where arm = 'holdout') as held_out,
+        min(visited.day) as known,
+        max(case when visited.day <= setting_today.today then visited.day end) as last_day
+    from (
+        select cast(visited_at at time zone timezone as date) as day
+        from int_visits cross join setting_report
+    ) as visited
+    cross join setting_today
 )
-select earliest.*, coalesce(
-    visited.last_day >= cast(assigned_at at time zone timezone as date) + $days * interval '1 day',
-    false
-) as is_over
-from earliest cross join visited cross join setting_report
+select
+    placed.person_id,
+    placed.arm,
+    placed.assigned_at,
+    coalesce(since.last_day >= placed.day + $days * interval '1 day', false) as is_over
+from placed cross join since
+where coalesce(placed.day >= since.held_out, true) and coalesce(placed.day >= since.known, true)
 """
 _VISITS = """
 select count(*) from int_visits

@@ -39,6 +39,7 @@ def test_what_a_flow_brought_within_days_that_are_known_is_in_the_currency_of_re
         # Ads go on where visits are not loaded any more: of ben a third of the time is known.
         message("n", "ben", "tips", NOON + 90 * DAY, sent_at=NOON + 90 * DAY),
         ad("a", NOON + 200 * DAY, "5"),
+        appointment("y", "eve", NOON - 2 * DAY, NOON - DAY),
         appointment("z", "eve", NOON, NOON + 120 * DAY),
     )
     asked = "select people, waiting, cents, before_cents from int_flow_effects"

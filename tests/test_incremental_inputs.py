@@ -181,13 +181,17 @@ def test_a_recorded_test_of_which_the_first_weeks_are_purged_is_left_out(whole):
 
 
 def test_people_of_a_flow_without_a_holdout_are_counted():
-    """Of 40 treated 30 came, of 20 held out 5: half of the 40, and so of the 60 beside them."""
-    when = at("2025-03-03")
-    rows = [ad("search", when, "5")]
+    """Of 40 treated 30 came, of 20 held out 5: half of the 40, and so of the 60 beside them.
 
-    def treated(flow, number, came, **more):
+    And of the 20 whom the same flow treated the year before, when nobody was held out.
+    """
+    when = at("2025-03-03")
+    before = when - timedelta(days=365)
+    rows = [ad("search", when, "5"), appointment("a", "a", before, before)]
+
+    def treated(flow, number, came, when=when, **more):
         for n in range(number):
-            key = f"{flow}{more.get('arm', 'treated')[0]}{n}"
+            key = f"{flow}{more.get('arm', 'treated')[0]}{when.year}{n}"
             rows.append(
                 message(f"m{key}", key, flow, when, purpose="marketing",
                         **({"arm": "treated", "sent_at": when} | more))
@@ -199,6 +203,7 @@ def test_people_of_a_flow_without_a_holdout_are_counted():
     treated("tested", 40, 30)
     treated("tested", 20, 5, arm="holdout", sent_at=None)
     treated("untested", 60, 9)
+    treated("tested", 20, 20, before + timedelta(hours=1))
     treated("texted", 30, 3, channel="sms")
     warehouse = Warehouse()
     warehouse.build(*rows)
@@ -206,4 +211,4 @@ def test_people_of_a_flow_without_a_holdout_are_counted():
     warehouse.close()
     assert set(arms["channel"]) == {"outreach_email"}  # no text was held back from anybody
     [(_, increment, _)] = holdout_increments(arms)
-    assert increment == pytest.approx(40 * (0.75 - 0.25) * 100 / 40)
+    assert increment == pytest.approx(40 * (0.75 - 0.25) * 120 / 40)

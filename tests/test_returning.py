@@ -86,6 +86,10 @@ def test_a_share_is_one_and_takes_nobody_away(treated, back, held_out, held_back
 
 def test_where_nobody_was_held_out_every_return_counts():
     assert unasked_share(in_arms(("treated", 20, 22, True, 50))) == 1
+    # Of whom a flow treated before it held anybody out, the same part came unasked.
+    untested = in_arms(("untested", 20, 22, True, 50))
+    assert unasked_share(untested) == 1
+    assert unasked(untested, 0.4).query("returned")["people"].sum() == pytest.approx(20)
 
 
 def test_a_message_that_brings_many_does_not_change_what_is_expected_unasked():

@@ -3,11 +3,12 @@
 import re
 from datetime import timedelta
 
+import duckdb
 import marts_fixture as made_up
 import pandas as pd
 import pytest
 
-from attribution import queries, return_queries
+from attribution import queries, return_queries, step_queries
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.ui.views import reactivation
@@ -40,6 +41,35 @@ def test_lift_is_the_difference_of_two_shares(marts, tables):
     row = view.tables["campaigns"].frame.set_index("campaign").loc["Annual check-up"]
     assert row["lift"] == pytest.approx(shares["treated"] - shares["holdout"])
     assert row["lift_low"] < row["lift"] < row["lift_high"]
+
+
+def test_cohorts_of_before_anybody_was_held_out_are_shown_and_not_compared(tmp_path, tables):
+    """By the page, by what a message adds, and by the money beside the credit alike."""
+    home = made_up.make_home(tmp_path / "home")
+    name, newest = "Annual check-up", LAST.replace(day=1)
+    since = (newest - timedelta(days=200)).replace(day=1)
+    with duckdb.connect(str(home.generation(1) / "marts.duckdb")) as database:
+        for mart in ("reactivation", "reactivation_steps"):
+            database.execute(
+                f"delete from {mart} where campaign = ? and arm = 'holdout' and cohort_month < ?",
+                [name, since],
+            )
+    marts, whole = queries.Marts(home, 1, protected=False), Scope(made_up.weeks()[0], LAST)
+    frame = tables["reactivation"].query("campaign == @name")
+    later = frame[frame["cohort_month"] >= since]
+    arms = later.groupby("arm")[["silent", "kept"]].sum()
+    shares = arms["kept"] / arms["silent"]
+    view = reactivation.build(marts, whole)
+    row = view.tables["campaigns"].frame.set_index("campaign").loc[name]
+    assert row["silent"] == frame.query("arm == 'treated'")["silent"].sum() > row["compared"]
+    assert (row["compared"], row["held_out"]) == tuple(arms.loc[["treated", "holdout"], "silent"])
+    assert row["lift"] == pytest.approx(shares["treated"] - shares["holdout"])
+    old = later[later["cohort_month"] <= (pd.Timestamp(newest) - return_queries.OLD_ENOUGH).date()]
+    added = return_queries.return_lift(marts).query("channel == 'outreach_email'")
+    assert added["treated"].sum() == old.query("arm == 'treated'")["silent"].sum()
+    gains = step_queries.gains(marts, whole, "USD").set_index("campaign")
+    steps = tables["reactivation_steps"].query("campaign == @name and arm == 'treated'")
+    assert gains.loc[name, "treated"] == steps[steps["cohort_month"] >= since]["people"].sum()
 
 
 def test_lift_interval_agrees_with_scipy():

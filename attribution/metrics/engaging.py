@@ -107,7 +107,8 @@ ENGAGING = (
         "flow_people",
         "People",
         "People whom a flow meant for the first time at least 90 days ago.",
-        "Each in the arm that they were assigned to first.",
+        "Each in the arm that they were assigned to first; from the flow's first holdout on, and "
+        "the first visit that is known.",
         "count",
         "neither",
     ),
@@ -143,8 +144,9 @@ ENGAGING = (
         "flow_lift",
         "Lift in kept visits",
         "Share of people with a kept visit in 90 days, of those written to less those held out.",
-        "Everybody counts in their arm, reached or not; visits of the year before are taken out "
-        "(CUPED). 90% interval, for one look on a day chosen before.",
+        "Everybody counts in their arm, reached or not, from the flow's first holdout on; visits "
+        "of the year before are taken out (CUPED). 90% interval, for one look on a day chosen "
+        "before.",
         "points",
     ),
     Definition(

@@ -40,6 +40,12 @@ CHANGES: dict[str, tuple[str, ...]] = {
         ("cpl", "cac", "roas", "roi", "paid_roas", "credited_roi", "incremental_roi"),
         (_BOTH_KNOWN,),
     ),
+    "flow_people": (
+        "Who was assigned before the first holdout, or before visits are known, counts no longer.",
+    ),
+    "flow_lift": ("People of before the flow's first holdout are no longer compared.",),
+    "lift": ("Cohorts of before the campaign first held somebody out are no longer compared.",),
+    "brought": ("Cohorts of before the campaign first held somebody out are no longer compared.",),
 }
 
 _OVERVIEW = ("overview", "channels")

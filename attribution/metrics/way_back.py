@@ -31,7 +31,8 @@ WAY_BACK: tuple[Definition, ...] = (
         "brought",
         "Brought",
         "Money that the campaign brought beyond what its holdout shows would have come anyway.",
-        "Mean of those treated less that of those held out, times the treated; within 180 days.",
+        "Mean of those treated less that of those held out, times the treated; within 180 days, of "
+        "cohorts since the first holdout.",
         "money",
     ),
 )

@@ -202,16 +202,17 @@ def weeks_tested(
 def holdout_increments(arms: pd.DataFrame) -> Iterable[tuple[str, float, float]]:
     """Each channel's conversions that its campaigns brought, with the standard error.
 
-    Campaigns without a holdout are taken to do as well per treated person as those with one.
+    Campaigns without a holdout are taken to do as well per treated person as those with one, and so
+    are those whom a campaign treated before it held anybody out (`untested`).
     """
     for channel, of_channel in arms.groupby("channel", sort=True):
         increments, variances, treated, reached = [], [], 0.0, 0.0
         for _, campaign in of_channel.groupby("campaign", sort=True):
             people = campaign.groupby("arm")["people"].sum()
-            reached += float(people.get("treated", 0))
+            reached += float(people.get("treated", 0) + people.get("untested", 0))
             if min(people.get("treated", 0), people.get("holdout", 0)) < _FEWEST:
                 continue
-            increment, variance = _difference(campaign)
+            increment, variance = _difference(campaign[campaign["arm"] != "untested"])
             treated += float(people["treated"])
             increments.append(increment)
             variances.append(variance)

@@ -22,6 +22,7 @@ STEPS = 2  # a month of 30 days: what falls due in the midst of one is over by i
 SILENT_FROM = 6 * STEPS  # steps without a visit from which somebody is silent
 HORIZON = 6 * STEPS  # steps in which a return counts
 LAST_STEP = 120 * STEPS  # longer silence is like this one
+WRITTEN_TO = ("treated", "untested")  # the latter before anybody was held out to compare with
 FACTS = ("visits", "age_band", "service_line")
 CELL = ["in_step", *FACTS]
 DECILES = 10
@@ -99,7 +100,7 @@ def unasked(stretches: pd.DataFrame, share: float) -> pd.DataFrame:
     everybody out whom a flow wrote to would leave those who had a visit planned, as flows choose
     people who have none.
     """
-    asked = (stretches["returned"] & (stretches["arm"] == "treated")).to_numpy(np.bool_)
+    asked = (stretches["returned"] & stretches["arm"].isin(WRITTEN_TO)).to_numpy(np.bool_)
     part = np.where(asked, share, 1.0)
     kept = stretches.assign(
         people=stretches["people"] * part, value_micros=stretches["value_micros"] * part

@@ -1,33 +1,18 @@
 -- What people did in the 90 days after a flow first meant them, by whether they were held out.
 -- grain: flow, arm
--- inputs: stg_message, int_visits, stg_appointment, stg_payment, int_reach, setting_report
+-- inputs: int_assignments, stg_message, int_visits, stg_appointment, stg_payment, int_reach,
+--   setting_report
 --
 -- Everybody counts in the arm of their first assignment, whether a message reached them or not, if
--- their 90 days are over by the last day of visits; `waiting` are those whose days are not.
--- `booked` and `returned` are people with a booking, with a kept visit. `kept`, `cents` and the
--- sums of squares and products are sums over people, of the days after and (`before_`) of the year
--- before: they are all that a difference of two arms, adjusted for the year before, and its
--- interval need. Money is in hundredths of the report's currency, as in the results of outreach.
+-- their 90 days are over by the last day of visits; `waiting` are those whose days are not. Left out
+-- is who was treated before anybody was held out, and who was assigned before visits are known: what
+-- a season or a gap in the data does would look like the flow's doing. `booked` and `returned` are
+-- people with a booking, with a kept visit. `kept`, `cents` and the sums of squares and products are
+-- sums over people, of the days after and (`before_`) of the year before: they are all that a
+-- difference of two arms, adjusted for the year before, and its interval need. Money is in
+-- hundredths of the report's currency, as in the results of outreach.
 
 with
-
-assigned as (
-
-    select
-        flow,
-        topic,
-        purpose,
-        person_id,
-        arm,
-        assigned_at,
-        row_number() over (
-            partition by flow, person_id
-            order by assigned_at asc, source asc, account asc, message_id asc
-        ) as place
-    from stg_message
-    where person_id is not null and flow <> ''
-
-),
 
 answers as (
 
@@ -64,12 +49,12 @@ people as (
             else 0
         end as reached,
         case when assigned.arm = 'treated' then answers.responded else 0 end as responded
-    from assigned
+    from int_assignments as assigned
     cross join setting_report
     cross join int_reach
     inner join answers
         on assigned.flow = answers.flow and assigned.person_id = answers.person_id
-    where assigned.place = 1
+    where assigned.flow <> '' and assigned.is_covered and not assigned.is_untested
 
 ),
 

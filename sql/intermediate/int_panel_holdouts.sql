@@ -1,29 +1,15 @@
 -- What came of people whom a campaign treated, and of those whom chance held out from it.
 -- grain: kind, channel, campaign, arm, returned
--- inputs: stg_message, int_channel_map, int_conversions
+-- inputs: int_assignments, int_channel_map, int_conversions
 --
--- A person counts once per flow, at the first assignment. `counted` are conversions within 90
--- days, `squares` their squares by person, `afterwards` later ones; `returned` is 1 for people
--- who kept a visit within the 90 days. Only channels that held somebody out are here, with all of
--- their campaigns: the people of those without a holdout are told from those with one.
+-- A person counts once per flow, at the first assignment, if visits are known by then. `counted`
+-- are conversions within 90 days, `squares` their squares by person, `afterwards` later ones;
+-- `returned` is 1 for people who kept a visit within the 90 days. Only channels that held somebody
+-- out are here, with all of their campaigns: the people of those without a holdout are told from
+-- those with one, and so are those of arm `untested`, who were treated before their flow held
+-- anybody out.
 
 with
-
-assigned as (
-
-    select
-        flow,
-        person_id,
-        utm_medium,
-        arm,
-        assigned_at,
-        row_number() over (
-            partition by flow, person_id order by assigned_at, message_id, source, account
-        ) as place
-    from stg_message
-    where purpose = 'marketing' and person_id is not null and arm in ('treated', 'holdout')
-
-),
 
 mapped as (
 
@@ -32,9 +18,9 @@ mapped as (
         int_channel_map.campaign,
         assigned.flow,
         assigned.person_id,
-        assigned.arm,
+        case when assigned.is_untested then 'untested' else assigned.arm end as arm,
         assigned.assigned_at
-    from assigned
+    from int_assignments as assigned
     inner join int_channel_map
         on
             int_channel_map.kind = 'outreach'
@@ -42,7 +28,7 @@ mapped as (
             and assigned.utm_medium = int_channel_map.utm_medium
             and assigned.flow = int_channel_map.utm_campaign
             and int_channel_map.campaign_id = ''
-    where assigned.place = 1
+    where assigned.purpose = 'marketing' and assigned.is_covered
 
 ),
 

@@ -1,31 +1,42 @@
 -- Every silent person whom a reactivation flow treated or held out, and those nobody contacted.
 -- grain: person_id, flow, assigned_at
--- inputs: stg_message, stg_person, int_silences, int_channel_map, int_conversions,
---   setting_silence, setting_report
+-- inputs: int_assignments, stg_message, stg_person, int_silences, int_channel_map,
+--   int_conversions, setting_silence, setting_report
 --
 -- A flow is a reactivation flow by its name: "reactivation", "recall" or "winback". A person
--- counts once per flow, at the first assignment, and only if silent then. People whom nobody
--- contacted count in the month in which they became silent for 6, 12, 18, 24 or 36 months.
+-- counts once per flow, at the first assignment, and only if silent then. `is_untested`: treated
+-- before the flow held anybody out, so they say what came, and nothing of a lift. People whom
+-- nobody contacted count in the month in which they became silent for 6, 12, 18, 24 or 36 months.
 
 with
 
 flows as (
 
     select
-        stg_message.flow,
-        stg_message.person_id,
-        stg_message.assigned_at,
-        stg_message.arm,
-        stg_message.utm_medium,
-        row_number() over (
-            partition by stg_message.flow, stg_message.person_id
-            order by stg_message.assigned_at, stg_message.message_id, stg_message.source
-        ) as place
+        flow,
+        person_id,
+        assigned_at,
+        arm,
+        utm_medium,
+        is_untested
+    from int_assignments
+    where
+        purpose = 'marketing'
+        and regexp_matches(lower(flow), 'reactivation|recall|win_?back')
+
+),
+
+-- A flow may mean somebody again.
+meant as (
+
+    select distinct
+        person_id,
+        assigned_at
     from stg_message
     where
-        stg_message.purpose = 'marketing'
-        and stg_message.person_id is not null
-        and regexp_matches(lower(stg_message.flow), 'reactivation|recall|win_?back')
+        purpose = 'marketing'
+        and person_id is not null
+        and regexp_matches(lower(flow), 'reactivation|recall|win_?back')
 
 ),
 
@@ -50,6 +61,7 @@ assigned as (
         int_channel_map.campaign,
         int_channel_map.channel,
         flows.arm,
+        flows.is_untested,
         flows.assigned_at,
         int_silences.visited_at,
         int_silences.next_at is null as is_latest,
@@ -72,7 +84,6 @@ assigned as (
             and flows.utm_medium = int_channel_map.utm_medium
             and flows.flow = int_channel_map.utm_campaign
             and int_channel_map.campaign_id = ''
-    where flows.place = 1
 
 ),
 
@@ -124,11 +135,11 @@ reached as (
         crossed.person_id,
         crossed.assigned_at
     from crossed
-    inner join flows
+    inner join meant
         on
-            crossed.person_id = flows.person_id
-            and crossed.visited_at < flows.assigned_at
-            and crossed.assigned_at + interval '90' day >= flows.assigned_at
+            crossed.person_id = meant.person_id
+            and crossed.visited_at < meant.assigned_at
+            and crossed.assigned_at + interval '90' day >= meant.assigned_at
 
 ),
 
@@ -140,6 +151,7 @@ left_alone as (
         '' as campaign,
         '' as channel,
         'none' as arm,
+        false as is_untested,
         crossed.assigned_at,
         crossed.visited_at,
         crossed.is_latest,
@@ -172,6 +184,7 @@ final as (
         together.campaign,
         together.channel,
         together.arm,
+        together.is_untested,
         together.assigned_at,
         together.visited_at,
         together.is_latest,

@@ -6,7 +6,8 @@
 -- seen then, and from that day on (`after`): silent for `in_step` steps when the look begins and
 -- for `out_step` when it ends (of `after`, steps since that day). Of `today`: silent today.
 -- `arm` is what was done in the 90 days before: nothing (`none`), a message of a flow to bring back
--- (`treated`) or being held out of one; of `after` only where they returned `treated`.
+-- (`treated`, or `untested` where the flow had held nobody out yet) or being held out of one; of
+-- `after` only where they returned after such a message.
 -- What is learned from is the year before: a whole round of seasons, and no older habits.
 
 with

@@ -8,10 +8,10 @@
 -- last day: what was booked up to then has had the time to be kept. Only the last two years count:
 -- habits change, and records of years ago often hold only those who came again. The 90 days after
 -- a reactivation flow chose somebody are a part of their own, whose `arm` says whether they were
--- written to (`treated`) or held out; of any other part it is `none`. `is_silent`: nothing is
--- booked and nobody died by the last day. `visits` counts kept visits up to the stretch,
--- `value_micros` is what was collected in the 180 days from the return's booking, in the report's
--- currency.
+-- written to (`treated`; `untested` where the flow had held nobody out yet) or held out; of any
+-- other part it is `none`. `is_silent`: nothing is booked and nobody died by the last day. `visits`
+-- counts kept visits up to the stretch, `value_micros` is what was collected in the 180 days from
+-- the return's booking, in the report's currency.
 
 with
 
@@ -120,7 +120,7 @@ contacts as (
     select
         bounded.person_id,
         bounded.visited_at,
-        flows.arm,
+        case when flows.is_untested then 'untested' else flows.arm end as arm,
         flows.assigned_at,
         flows.assigned_at + interval '90' day as rested_at
     from bounded

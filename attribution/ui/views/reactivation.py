@@ -122,16 +122,18 @@ def _stage(name: str) -> str:
 
 
 def _against_holdout(cohorts: pd.DataFrame, grain: list[str]) -> pd.DataFrame:
-    """Treated people of each group with the holdout of the same group beside them."""
+    """Treated people of each group, and beside them those of both arms that can be compared."""
     numbers = [*_stages(cohorts), "value"]
-    arms = cohorts.groupby(["arm", *grain], as_index=False)[numbers].sum(min_count=1)
-    treated = arms[arms["arm"] == "treated"].drop(columns="arm")
-    held = arms[arms["arm"] == "holdout"][[*grain, "silent", "kept"]]
-    held = held.rename(columns={"silent": "held_out", "kept": "held_out_kept"})
-    frame = treated.merge(held, on=grain, how="left")
-    frame[["held_out", "held_out_kept"]] = frame[["held_out", "held_out_kept"]].fillna(0)
+    treated = cohorts[cohorts["arm"] == "treated"].groupby(grain, as_index=False)
+    frame = treated[numbers].sum(min_count=1)
+    for arm, name in (("treated", "compared"), ("holdout", "held_out")):
+        rows = cohorts[cohorts["tested"] & (cohorts["arm"] == arm)]
+        beside = rows.groupby(grain, as_index=False)[["silent", "kept"]].sum()
+        named = {"silent": name, "kept": f"{name}_kept"}
+        frame = frame.merge(beside.rename(columns=named), on=grain, how="left")
+        frame[[*named.values()]] = frame[[*named.values()]].fillna(0)
     lifts = [
-        lift(row["kept"], row["silent"], row["held_out_kept"], row["held_out"])
+        lift(row["compared_kept"], row["compared"], row["held_out_kept"], row["held_out"])
         or (None, None, None)
         for row in records(frame)
     ]
@@ -171,6 +173,7 @@ def _columns() -> tuple[Column, ...]:
     rate, difference = definition("kept_rate"), definition("lift")
     low_high = "One end of the 95% interval of the lift."
     held_out = "People of the group kept out to compare with."
+    compared = "People treated since the campaign first held somebody out: of these is the lift."
     return (
         *stages,
         Column("kept_rate", rate.title, "rate", rate.help),
@@ -178,6 +181,7 @@ def _columns() -> tuple[Column, ...]:
         Column("lift", difference.title, "points", difference.help),
         Column("lift_low", "Lift, low", "points", low_high, more=True),
         Column("lift_high", "Lift, high", "points", low_high, more=True),
+        Column("compared", "Compared", "count", compared, more=True),
         Column("held_out", "Holdout", "count", held_out, more=True),
         Column("collected", "Collected", "money", "Collected within 180 days after assignment."),
     )
@@ -187,7 +191,10 @@ def _metrics(cohorts: pd.DataFrame) -> tuple[Metric, ...]:
     treated = cohorts[cohorts["arm"] == "treated"]
     held = cohorts[cohorts["arm"] == "holdout"]
     people, kept = int(treated["silent"].sum()), int(treated["kept"].sum())
-    effect = lift(kept, people, int(held["kept"].sum()), int(held["silent"].sum()))
+    compared = treated[treated["tested"]]
+    effect = lift(
+        *(int(arm[name].sum()) for arm in (compared, held) for name in ("kept", "silent"))
+    )
     values = {
         "contacted": float(treated["contacted"].sum()),
         "reactivated_kept": float(kept),
@@ -275,7 +282,7 @@ def _lift(campaigns: pd.DataFrame) -> Figure:
     hovers = [
         f"<b>{name}</b><br>{formats.points(row['lift'])} "
         f"({formats.points(row['lift_low'])} to {formats.points(row['lift_high'])})<br>"
-        f"{formats.count(row['silent'])} treated, {formats.count(row['held_out'])} held out"
+        f"{formats.count(row['compared'])} treated, {formats.count(row['held_out'])} held out"
         for name, row in zip(names, records(drawn), strict=True)
     ]
     sure = int(((drawn["lift_low"] > 0) | (drawn["lift_high"] < 0)).sum())

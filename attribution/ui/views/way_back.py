@@ -64,7 +64,10 @@ _IN_TURN = (
     "Stages come in turn: who responded or booked though their message did not arrive stays at "
     "Contacted here, so the later stages may hold a few fewer than the numbers above."
 )
-_BROUGHT = "Brought: collected within 180 days of the assignment, treated less held out."
+_BROUGHT = (
+    "Brought: collected within 180 days of the assignment, treated less held out, of cohorts since "
+    "the campaign first held somebody out."
+)
 _ASSIGNED = "Only of those of these months alone are credited and brought of the same people."
 _HELP = {"state": "What the lapse rules made of the silence when the patient was looked at."}
 MAX_ROWS = 14
@@ -103,7 +106,7 @@ def build(marts: Marts, scope: Scope) -> View:
         notes=(
             _CONSENTED,
             _IN_TURN,
-            f"{_BROUGHT} Credited: by {MODELS[scope.model].title}, from the first month on.",
+            f"{_BROUGHT} Credited: by {MODELS[scope.model].title}, from the first of these on.",
             *_not_judged(gains),
         ),
         currency=currency,
