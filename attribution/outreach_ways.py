@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -55,6 +56,11 @@ class Smtp:
     log: str = field(default="", metadata=_PATH)
     settle_seconds: float = 600.0  # RFC 5321 4.5.3.2.6: how long a server may take over the dot
     password: str = field(default="", repr=False, metadata=_SECRET)
+
+    @property
+    def domain(self) -> str:
+        """What our Message-IDs end with: the sender's own domain."""
+        return parseaddr(self.sender)[1].rpartition("@")[2]
 
 
 @dataclass(frozen=True, slots=True)

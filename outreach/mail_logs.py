@@ -8,7 +8,6 @@ it: a log is written in order, and what is old is thrown away. Without a log a p
 import gzip
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import parseaddr
 from pathlib import Path
 
 from attribution.outreach_ways import Smtp
@@ -19,8 +18,7 @@ from outreach.ways import Doubt, Fate
 
 def message_id(key: str, smtp: Smtp) -> str:
     """The Message-ID of a message, the same whenever it is made."""
-    domain = parseaddr(smtp.sender)[1].rpartition("@")[2]
-    return f"{key}@{domain}"
+    return f"{key}@{smtp.domain}"
 
 
 def settled(doubts: Sequence[Doubt], smtp: Smtp, outbox: Outbox) -> dict[str, Fate]:
@@ -39,7 +37,7 @@ def settled(doubts: Sequence[Doubt], smtp: Smtp, outbox: Outbox) -> dict[str, Fa
     fates: dict[str, Fate] = {}
     for doubt in doubts:
         if message_id(doubt.key, smtp) in logged:
-            fates[doubt.key] = Fate("sent")
+            fates[doubt.key] = Fate("sent", receipt=message_id(doubt.key, smtp))
         elif ripe is not None and since is not None and since <= doubt.at <= ripe:
             fates[doubt.key] = Fate("deferred")
     return fates

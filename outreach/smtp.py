@@ -8,6 +8,7 @@ import re
 import smtplib
 import ssl
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.charset import QP, Charset
 from email.header import Header
@@ -58,9 +59,13 @@ class Mailer:
         """Nothing is prepared."""
 
     def hand_over(self, letters: Sequence[Letter]) -> list[Fate]:
-        return [
-            self.post(letter.to, _message(letter, self._settings, self._smtp)) for letter in letters
-        ]
+        return [self._send(letter) for letter in letters]
+
+    def _send(self, letter: Letter) -> Fate:
+        fate = self.post(letter.to, _message(letter, self._settings, self._smtp))
+        # What logs tell of it is under its Message-ID, also when the sender is another by then.
+        number = message_id(letter.key, self._smtp)
+        return replace(fate, receipt=number) if fate.state == "sent" else fate
 
     def settled(self, doubts: Sequence[Doubt], outbox: Outbox) -> dict[str, Fate]:
         return settled(doubts, self._smtp, outbox)

@@ -8,7 +8,8 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from attribution.errors import BadInput
-from attribution.outreach_ways import HANDED_ON
+from attribution.outreach_settings import outreach_settings
+from attribution.outreach_ways import HANDED_ON, SMTP, TWILIO
 from attribution.paths import Home
 from attribution.raw import lent
 from outreach.flow import flows
@@ -24,6 +25,13 @@ _SENT = pa.schema(
     ]
 )
 _ASSIGNED = pa.schema([(name, _TEXT) for name in ("flow", "channel", "identifier", "arm", "at")])
+# What a carrier calls a message. Of mail it was not kept once: it is made of the key, and what went
+# another way at that time is known by it to nobody.
+_NUMBER = (
+    f"case when way in ('{SMTP}', '{TWILIO}') and receipt <> '' then receipt "
+    f"when way in ('{SMTP}', '') and channel = 'email' and ?1 <> '' then key || '@' || ?1 "
+    "else key end"
+)
 
 
 def tell(connection: Connection, home: Home, run_id: str) -> int:
@@ -34,16 +42,18 @@ def tell(connection: Connection, home: Home, run_id: str) -> int:
     when it was to leave, or booked meanwhile: nobody asks the held out whether they would have
     been. Whom the frequency cap left out goes into `raw_capped`. All of it is told, whatever its
     age: a lift needs both arms from their first day, and those who are written to again and again
-    stay. Who was handed to a CRM has had no message yet: the CRM tells of that itself.
+    stay. A message has the name by which its carrier knows it, so that what a source tells of it
+    is told of this row. Who was handed to a CRM has had no message yet: the CRM tells of that.
     """
     if not home.outreach.is_file():
         return 0
+    smtp = outreach_settings(home).smtp
     with Outbox(home) as outbox:
         sent = outbox.table(
-            "select key, flow, channel, owner, identifier, at, case when way in "
+            f"select {_NUMBER}, flow, channel, owner, identifier, at, case when way in "
             f"({', '.join('?' * len(HANDED_ON))}) then null else at end "
             "from message where state = 'sent'",
-            HANDED_ON,
+            (smtp.domain if smtp else "", *HANDED_ON),
             _SENT,
         )
         # Under several numbers one person is assigned several times: the first row stands.

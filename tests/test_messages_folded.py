@@ -218,24 +218,27 @@ def test_a_permission_that_was_withdrawn_is_none_and_a_refusal_stands(warehouse)
     ("more", "arrived"),
     [
         ({}, [True, True, True, False]),
-        # Where anybody is told of the flow, what nobody tells of did not arrive.
+        # Where anybody is told of the flow and channel, what nobody tells of did not arrive.
         ({"delivered_at": NOON}, [False, True, True, False]),
+        # But it may have been before anybody told.
+        ({"sent_at": NOON + DAY, "delivered_at": NOON + DAY}, [True, True, True, False]),
     ],
 )
 def test_where_no_delivery_is_told_what_did_not_bounce_arrived(warehouse, more, arrived):
     sent = {"sent_at": NOON}
     warehouse.build(
         message("1", "ann", "tips", NOON, **sent),
-        message("2", "ben", "tips", NOON, **sent, **more),
+        message("2", "ben", "tips", NOON, **(sent | more)),
         message("3", "cat", "tips", NOON, **sent, bounced_at=NOON, opened_at=NOON + MINUTE),
         message("4", "dan", "tips", NOON, **sent, bounced_at=NOON),
         message("5", "eve", "tips", NOON, arm="holdout"),
         message("6", "eve", "recall", NOON, **sent, delivered_at=NOON),  # of another flow
+        message("7", "fay", "tips", NOON, **sent, channel="sms"),
     )
     rows = warehouse.rows(
         "select has_arrived from stg_message where flow = 'tips' order by message_id"
     )
-    assert [row[0] for row in rows] == [*arrived, False]
+    assert [row[0] for row in rows] == [*arrived, False, True]
 
 
 @pytest.mark.parametrize(

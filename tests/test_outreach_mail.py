@@ -86,6 +86,10 @@ def test_mail_says_who_writes_and_how_to_stop(crowd, tmp_path):
         assert "1 Pier, Chicago" in text
         assert "https://harbor.example/stop" in text
         assert len(set(server.ids)) == MANY
+        with Outbox(crowd) as outbox:
+            kept = {row["receipt"] for row in outbox.rows("select receipt from message")}
+        # By this name whoever reads the server's log tells of it.
+        assert kept == {one["Message-ID"].strip("<>") for one in server.messages()}
 
 
 def test_a_refusal_that_may_pass_is_tried_later_and_one_that_stays_is_not(crowd):
@@ -200,3 +204,6 @@ def test_a_log_that_was_thrown_away_shows_nothing(crowd, tmp_path):
         server.log.write_text("".join(lines))
         result, _ = sent(crowd)
         assert result.states == {"sent": MANY}
+        with Outbox(crowd) as outbox:
+            unnamed = "select key from message where receipt <> key || '@harbor.example'"
+            assert outbox.rows(unnamed) == []

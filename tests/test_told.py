@@ -1,12 +1,13 @@
-"""What the outbox tells the warehouse: everybody in their arm, sent to or not."""
+"""What the outbox tells the warehouse: everybody in their arm, and each message once."""
 
 from collections.abc import Iterator
 
 import pytest
-from outreach_fixture import CONFIG, ago
+from outreach_fixture import CONFIG, NOW, SMTP, ago
 from warehouse_fixtures import Warehouse
 
 from attribution.paths import Home
+from connectors.contract import MessageEvent
 from outreach.outbox import Change, Outbox
 from outreach.outbox_tables import COLUMNS
 from outreach.told import tell
@@ -74,4 +75,41 @@ def test_everybody_who_was_assigned_is_told_in_their_arm_sent_to_or_not(box):
             assert opened.rows(f"select count(*) from {table}") == [(left,)]
         # A carrier may say so days later.
         outbox.learned([(KEYS["sms"], "failed", "Twilio 30003")])
+    opened.close()
+
+
+def test_what_carriers_tell_of_our_messages_is_told_of_them(box):
+    """A text by Twilio and an e-mail in a server's log are one row each, answers and all."""
+    home, outbox = box
+    number = f"{KEYS['email']}@harbor.example"
+    opened = Warehouse(of=("int_sent_messages",))
+    # As an earlier version told them, by the key; of before Message-IDs were kept; and by now.
+    for way, receipt, more in (("", "", ""), ("smtp", "", SMTP), ("smtp", number, "")):
+        with outbox.transaction() as connection:
+            connection.execute(
+                "update message set state = 'sent', "
+                "way = case channel when 'sms' then 'twilio' else ?1 end, "
+                "receipt = case channel when 'sms' then 'SM1' else ?2 end",
+                (way, receipt),
+            )
+        home.config.write_text(CONFIG + more.format(port=25, security="none", more=""))
+        assert tell(opened.connection, home, "run") == 4
+        ids = opened.rows("select message_id from raw_message where sent_at is not null order by 1")
+        assert ids == [("SM1",), (number if way else KEYS["email"],)]
+    events = [
+        ("SM1", "sent", "sms", "MG1"), ("SM1", "replied", "sms", "MG1"),
+        ("SM2", "sent", "sms", "MG1"), (number, "bounced", "email", "mail"),
+    ]  # fmt: skip
+    opened.load(
+        [
+            MessageEvent(f"{each[0]} {each[1]}", each[0], NOW, *each[1:], crm_id="somebody")
+            for each in events
+        ],
+        source="carriers",
+    )
+    opened.rebuild()
+    assert opened.rows(
+        "select flow, channel, count(*), sum(replied), sum(delivered) from int_sent_messages"
+        " group by all order by all"
+    ) == [("MG1", "sms", 1, 0, 1), ("test", "email", 1, 0, 0), ("test", "sms", 1, 1, 1)]
     opened.close()

@@ -17,8 +17,8 @@ ENGAGING = (
     Definition(
         "messages_delivered",
         "Delivered",
-        "Messages that arrived: told so by the carrier, or answered. Where a flow's carrier "
-        "never tells, those that were sent and did not bounce.",
+        "Messages that arrived: told so by the carrier, or answered. Until the carrier of a flow's "
+        "channel first tells, those that were sent and did not bounce.",
         "",
         "count",
     ),

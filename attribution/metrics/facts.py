@@ -27,6 +27,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "leads": ("Says which inquiries are counted: no chats or referrals. The number is as before.",),
     "messages_delivered": (
         "Of flows whose carrier never tells, what was sent and did not bounce counts as delivered.",
+        "So too of a flow's other channel, and of the time before its carrier first tells.",
     ),
     "engaged": ("No longer says that calls are counted, which they never were.",),
     "attributed": ("Of Collected it was the share of payments; it is the share of money.",),

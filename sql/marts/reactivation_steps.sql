@@ -11,7 +11,7 @@
 -- called back and had consented: the system that assigned them decided so. Of the others a
 -- permission for marketing by any channel counts. To whom nothing was sent is `capped` if the
 -- frequency cap left them out in the 90 days after: of the flow that assigned them, or of any where
--- none did. Where no message of a flow tells delivery, what was sent and did not bounce arrived.
+-- none did. What was sent and did not bounce arrived, where nothing tells of a flow's deliveries.
 -- `value_squares` is of whole units of the currency.
 
 with

@@ -9,8 +9,8 @@
 -- nothing shows that they arrived. What a message cost and what its events cost may be in different
 -- currencies, so they stand apart. A flow is its own campaign: messages have no tags, so the flow's
 -- name stands in for them. A message `has_arrived` if its carrier said so or something came of it;
--- of a flow whose carrier never says so, if it was sent and did not bounce. `topic` is what a flow
--- is about where its name says so: tips, pollen, video or reactivation.
+-- where and as long as no carrier says so of a flow's channel, if it was sent and did not bounce.
+-- `topic` is what a flow is about where its name says so: tips, pollen, video or reactivation.
 
 with
 
@@ -211,13 +211,16 @@ messages as (
 
 ),
 
--- Flows of which anybody tells what was delivered.
+-- Flows and channels of which anybody tells what was delivered, and since when.
 telling as (
 
-    select flow
+    select
+        flow,
+        channel,
+        min(coalesce(sent_at, delivered_at)) as since
     from messages
-    group by flow
-    having count(delivered_at) > 0
+    where delivered_at is not null
+    group by flow, channel
 
 ),
 
@@ -256,7 +259,10 @@ final as (
                 messages.machine_opened_at,
                 messages.unsubscribed_at
             ) is not null
-            or (telling.flow is null and messages.bounced_at is null)
+            or (
+                messages.bounced_at is null
+                and coalesce(messages.sent_at < telling.since, true)
+            )
         ) as has_arrived,
         messages.sent_at,
         messages.delivered_at,
@@ -272,7 +278,8 @@ final as (
         messages.event_cost_micros
     from messages
     left join identity on messages.identifier = identity.identifier
-    left join telling on messages.flow = telling.flow
+    left join telling
+        on messages.flow = telling.flow and messages.channel = telling.channel
 
 )
 
