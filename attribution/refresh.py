@@ -193,13 +193,14 @@ class _Run:
         with self.steps.step("models") as note:
             with building.connect() as connection:
                 seeds.write(connection, self.settings)
-                outreach.tell(connection, self.settings.home, self.steps.run_id)
+                ours = outreach.tell(connection, self.settings.home, self.steps.run_id)
             with building.modelling() as connection:
                 transform.build(
                     connection, first, on_step=lambda name: self.steps.say("models", name)
                 )
-                note.message = lift_records.unheard(connection)
+                unheard = lift_records.unheard(connection)
             note.rows = len(first)
+            note.message = " ".join(part for part in (ours.sentence, unheard) if part)
         with self.steps.step("forecasts") as note:
             with building.connect() as connection:
                 before = forecasting.kept(connection)

@@ -74,10 +74,15 @@ _KNOWN: dict[str, type] = {
 _NEEDED = ("title", "purpose", "audience", "every", "channels", "ends", "templates")
 
 
+def files(home: Home) -> dict[str, Path]:
+    """The file of every flow by name."""
+    found = {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
+    return found | {path.stem: path for path in sorted((home.folder / "flows").glob("*.toml"))}
+
+
 def flows(home: Home) -> dict[str, Flow]:
     """Every flow by name, in order; raises BadInput with all that is wrong with any."""
-    found = {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
-    found |= {path.stem: path for path in sorted((home.folder / "flows").glob("*.toml"))}
+    found = files(home)
     made: dict[str, Flow] = {}
     problems: list[str] = []
     for name in sorted(found):

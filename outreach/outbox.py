@@ -7,8 +7,9 @@
 A message is `sending` before the first byte leaves, and that is durable; so after a kill nothing
 that may have left looks as if it had not. `way` says by which way, `mark` is a keyed hash of
 address and text by which what left is found again, `receipt` what the other side calls it. `key`
-stands for person, flow and occasion: there is never a second row for them. A person who was held
-out has a row in `assignment` and none here.
+stands for person, flow and occasion: there is never a second row for them. `purpose` is what the
+flow was for when the row was planned. A person who was held out has a row in `assignment` and none
+here.
 """
 
 import fcntl
@@ -27,7 +28,10 @@ from outreach.outbox_tables import COLUMNS, COUNTED, LEFT, Change, Stop
 __all__ = ["COUNTED", "LEFT", "Change", "Outbox", "Stop", "only_sender"]
 
 # What is told anew of a message that waits.
-_ANEW = ("version", "person_id", "identifier", "owner", "source", "channel", "zone", "fields")
+_ANEW = (
+    *("version", "person_id", "identifier", "owner", "source", "channel", "zone", "fields"),
+    "purpose",
+)
 _STOPPED = pa.schema(
     [
         ("person_id", pa.int64()),
@@ -89,7 +93,7 @@ class Outbox(OutboxFile):
         """Remember who was treated and who was held out; the first time stands."""
         with self.transaction() as connection:
             connection.executemany(
-                "insert or ignore into assignment values (?, ?, ?, ?, ?, ?, ?)", rows
+                "insert or ignore into assignment values (?, ?, ?, ?, ?, ?, ?, ?)", rows
             )
 
     def begun(self, flow: str) -> bool:
@@ -107,6 +111,23 @@ class Outbox(OutboxFile):
                 "insert or ignore into capped values (?, ?, ?, ?, ?, ?, ?)",
                 ((flow, at[:10], *row, at) for row in rows),
             )
+
+    def without_purpose(self) -> list[str]:
+        """The flows of rows that an earlier version wrote, which did not keep what they are for."""
+        rows = self._connection.execute(
+            "select flow from message where purpose = '' union "
+            "select flow from assignment where purpose = '' order by flow"
+        )
+        return [str(flow) for (flow,) in rows]
+
+    def keep_purposes(self, of: Mapping[str, str]) -> None:
+        """Keep what such rows are for, by flow: its file may be gone one day."""
+        with self.transaction() as connection:
+            for table in ("message", "assignment"):
+                connection.executemany(
+                    f"update {table} set purpose = ? where flow = ? and purpose = ''",
+                    [(purpose, flow) for flow, purpose in of.items()],
+                )
 
     def approve(self, flow: str, version: str, approver: str) -> None:
         """Remember that somebody who may approve it did; until the file changes."""

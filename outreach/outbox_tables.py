@@ -13,7 +13,7 @@ COUNTED = ("planned", "approved", *LEFT)
 COLUMNS = (
     "key", "flow", "version", "person_id", "identifier", "owner", "source", "occasion", "channel",
     "zone", "fields", "state", "reason", "planned_at", "next_at", "tries", "at", "way", "mark",
-    "receipt",
+    "receipt", "purpose",
 )  # fmt: skip
 _TABLES = """
 create table if not exists message (
@@ -22,13 +22,15 @@ create table if not exists message (
     channel text not null, zone text not null, fields text not null, state text not null,
     reason text not null, planned_at text not null, next_at text not null,
     tries integer not null, at text not null, way text not null default '',
-    mark text not null default '', receipt text not null default ''
+    mark text not null default '', receipt text not null default '',
+    purpose text not null default ''
 ) without rowid;
 create index if not exists message_state on message (flow, state);
 create index if not exists message_owner on message (owner);
 create table if not exists assignment (
     flow text not null, person_id integer not null, identifier text not null, owner text not null,
     arm text not null, channel text not null, assigned_at text not null,
+    purpose text not null default '',
     primary key (flow, person_id)
 ) without rowid;
 create table if not exists capped (
@@ -48,7 +50,8 @@ create table if not exists heard (
     source text not null, cursor text not null, value text not null, primary key (source, cursor)
 ) without rowid;
 """
-_LATER = ("way", "mark", "receipt")  # columns that outboxes of earlier versions lack
+# Columns that outboxes of earlier versions lack.
+_LATER = {"message": ("way", "mark", "receipt", "purpose"), "assignment": ("purpose",)}
 # What is hashed, and follows the hashing key when another takes over.
 _HASHED = {"message": ("identifier", "owner"), "assignment": ("identifier", "owner"),
            "capped": ("identifier", "owner"),
@@ -90,9 +93,10 @@ def prepare(connection: sqlite3.Connection, ring: Keyring) -> None:
     """
     for statement in _TABLES.split(";\n"):
         connection.execute(statement)
-    known = {row[1] for row in connection.execute("pragma table_info(message)")}
-    for name in (name for name in _LATER if name not in known):
-        connection.execute(f"alter table message add column {name} text not null default ''")
+    for table, names in _LATER.items():
+        known = {row[1] for row in connection.execute(f"pragma table_info({table})")}
+        for name in (name for name in names if name not in known):
+            connection.execute(f"alter table {table} add column {name} text not null default ''")
     for table, columns in _HASHED.items():
         bring_up_table(connection, ring, table, columns)
     note_key(connection, ring.names[-1])

@@ -114,7 +114,7 @@ def keep(made: Plan, outbox: Outbox, home: Home) -> int:
     for arm, table in ((holdout.TREATED, made.rows), (holdout.HELD_OUT, made.held_out)):
         columns = [table.column(name).to_pylist() for name in _ASSIGNED]
         outbox.assign(
-            (flow.name, person, identifier, owner, arm, channel, at)
+            (flow.name, person, identifier, owner, arm, channel, at, flow.purpose)
             for person, identifier, owner, channel in zip(*columns, strict=True)
         )
     capped = [made.capped.column(name).to_pylist() for name in _ASSIGNED]
@@ -130,7 +130,7 @@ def keep(made: Plan, outbox: Outbox, home: Home) -> int:
         flow.version,
         (
             (key, flow.name, flow.version, person, identifier, owner, source, occasion, channel,
-             zone, fields, "planned", "", at, at, 0, at, "", "", "")
+             zone, fields, "planned", "", at, at, 0, at, "", "", "", flow.purpose)
             for key, person, occasion, channel, identifier, owner, source, zone, fields in zip(
                 keys, *(said[name] for name in names), strict=True
             )

@@ -4,6 +4,8 @@ So our messages are touches, and our holdouts calibrate the incremental model, t
 models as everybody else's. Written anew at each refresh; identifiers are hashes already.
 """
 
+from dataclasses import dataclass
+
 import pyarrow as pa
 from sqlalchemy import Connection
 
@@ -12,7 +14,7 @@ from attribution.outreach_settings import outreach_settings
 from attribution.outreach_ways import HANDED_ON, SMTP, TWILIO
 from attribution.paths import Home
 from attribution.raw import lent
-from outreach.flow import flows
+from outreach.flow import files, read
 from outreach.outbox import Outbox
 
 SOURCE = "caretrace_outreach"
@@ -21,10 +23,15 @@ _CAPPED = pa.schema([(name, _TEXT) for name in ("flow", "identifier", "at")])
 _SENT = pa.schema(
     [
         (name, _TEXT)
-        for name in ("message_id", "flow", "channel", "identifier", "address", "at", "left_at")
+        for name in (
+            *("message_id", "flow", "channel", "identifier", "address", "at", "left_at"),
+            "purpose",
+        )
     ]
 )
-_ASSIGNED = pa.schema([(name, _TEXT) for name in ("flow", "channel", "identifier", "arm", "at")])
+_ASSIGNED = pa.schema(
+    [(name, _TEXT) for name in ("flow", "channel", "identifier", "arm", "at", "purpose")]
+)
 # What a carrier calls a message. Of mail it was not kept once: it is made of the key, and what went
 # another way at that time is known by it to nobody.
 _NUMBER = (
@@ -34,8 +41,26 @@ _NUMBER = (
 )
 
 
-def tell(connection: Connection, home: Home, run_id: str) -> int:
-    """Put who was assigned and what was sent into `raw_message`; how many rows that are.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How many rows were told, and the flows of which nothing says what they are for."""
+
+    rows: int = 0
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """What there is to do about it; "" where all is known."""
+        if not self.unknown:
+            return ""
+        return (
+            f"Older messages of {', '.join(self.unknown)} are told as marketing: the file of such "
+            "a flow is gone or cannot be used. Put it right or back, and refresh."
+        )
+
+
+def tell(connection: Connection, home: Home, run_id: str) -> Told:
+    """Put who was assigned and what was sent into `raw_message`.
 
     A person has a row where a flow assigned them to an arm, with nothing sent, and one for each
     message that left. So everybody counts in their arm from that day on, also whoever was refused
@@ -46,19 +71,20 @@ def tell(connection: Connection, home: Home, run_id: str) -> int:
     is told of this row. Who was handed to a CRM has had no message yet: the CRM tells of that.
     """
     if not home.outreach.is_file():
-        return 0
+        return Told()
     smtp = outreach_settings(home).smtp
     with Outbox(home) as outbox:
+        unknown = _unknown(home, outbox)
         sent = outbox.table(
             f"select {_NUMBER}, flow, channel, owner, identifier, at, case when way in "
-            f"({', '.join('?' * len(HANDED_ON))}) then null else at end "
+            f"({', '.join('?' * len(HANDED_ON))}) then null else at end, purpose "
             "from message where state = 'sent'",
             (smtp.domain if smtp else "", *HANDED_ON),
             _SENT,
         )
         # Under several numbers one person is assigned several times: the first row stands.
         assigned = outbox.table(
-            "select flow, channel, owner, arm, min(assigned_at) from assignment "
+            "select flow, channel, owner, arm, min(assigned_at), purpose from assignment "
             "group by flow, owner",
             (),
             _ASSIGNED,
@@ -72,7 +98,6 @@ def tell(connection: Connection, home: Home, run_id: str) -> int:
                 id="message_id", sent_at="cast(left_at as timestamptz)", arm="'treated'",
                 email="case when channel = 'email' then address end",
                 phone="case when channel in ('sms', 'call') then address end", table=name,
-                purpose=_purposes(home),
             ),
             (SOURCE, SOURCE, run_id),
         )  # fmt: skip
@@ -80,7 +105,7 @@ def tell(connection: Connection, home: Home, run_id: str) -> int:
         connection.exec_driver_sql(
             _INSERT.format(
                 id="md5(flow || ' ' || identifier)", sent_at="null", arm="arm", email="null",
-                phone="null", table=name, purpose=_purposes(home),
+                phone="null", table=name,
             ),
             (SOURCE, SOURCE, run_id),
         )  # fmt: skip
@@ -90,7 +115,7 @@ def tell(connection: Connection, home: Home, run_id: str) -> int:
             f'cast("at" as timestamptz) from {name}',
             (SOURCE,),
         )
-    return len(sent) + len(assigned) + len(capped)
+    return Told(len(sent) + len(assigned) + len(capped), unknown)
 
 
 _INSERT = """
@@ -99,17 +124,27 @@ insert into raw_message (
     sent_at, updated_at, identifier, run_id, loaded_at
 )
 select
-    ?, ?, {id}, flow, cast("at" as timestamptz), channel, {arm}, {purpose}, {email}, {phone},
+    ?, ?, {id}, flow, cast("at" as timestamptz), channel, {arm},
+    case when purpose = '' then 'marketing' else purpose end, {email}, {phone},
     {sent_at}, cast("at" as timestamptz), identifier, ?, current_timestamp
 from {table}
 """
 
 
-def _purposes(home: Home) -> str:
-    """SQL for the purpose of a row's flow; a flow whose file is gone was marketing at worst."""
-    try:
-        known = flows(home)
-    except BadInput:
-        known = {}
-    cases = " ".join(f"when '{name}' then '{each.purpose}'" for name, each in known.items())
-    return f"case flow {cases} else 'marketing' end" if cases else "'marketing'"
+def _unknown(home: Home, outbox: Outbox) -> tuple[str, ...]:
+    """Keep what older rows are for, by the file of their flow; the flows that no file tells of.
+
+    These were marketing at worst. One file that cannot be used says nothing of the others.
+    """
+    asked = outbox.without_purpose()
+    if not asked:
+        return ()
+    paths = files(home)
+    found: dict[str, str] = {}
+    for name in (name for name in asked if name in paths):
+        try:
+            found[name] = read(home, paths[name]).purpose
+        except BadInput:
+            continue
+    outbox.keep_purposes(found)
+    return tuple(name for name in asked if name not in found)

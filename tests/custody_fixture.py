@@ -104,9 +104,9 @@ def with_outreach(home: Home) -> tuple[str, str]:
     owner, mail = hashed.hash("patient_id", CANARY_MRN), hashed.hash("email", CANARY_EMAIL)
     with Outbox(home) as outbox:
         row = ("k1", "mail", "v1", 1, mail, owner, "emr", "", "email", "UTC", "{}", "planned", "",
-               "2026-01-01", "2026-01-01", 0, "2026-01-01", "", "", "")  # fmt: skip
+               "2026-01-01", "2026-01-01", 0, "2026-01-01", "", "", "", "marketing")  # fmt: skip
         outbox.plan("mail", "v1", [row])
-        outbox.assign([("mail", 1, mail, owner, "treated", "email", "2026-01-01")])
+        outbox.assign([("mail", 1, mail, owner, "treated", "email", "2026-01-01", "marketing")])
         outbox.stop([Stop(mail, "email")])
     return str(owner), str(mail)
 

@@ -525,10 +525,12 @@ def test_what_we_sent_and_whom_we_held_out_is_told_to_the_warehouse(clinic, boxe
     send(clinic, one, settings, contacts, outbox, now=NOW)
     opened = Warehouse(of=("stg_message",))
     opened.run("create or replace table identity (identifier varchar, person_id bigint)")
+    said = "select purpose from message union all select purpose from assignment"
+    assert {row["purpose"] for row in outbox.rows(said)} == {"marketing"}
     held = len(made.held_out)
     assert made.planned + held == 2
     for _twice in range(2):
-        assert tell(opened.connection, clinic, "run") == 2 + made.planned
+        assert tell(opened.connection, clinic, "run").rows == 2 + made.planned
     opened.rebuild()
     assert opened.rows(
         "select arm, count(*), count(sent_at) from stg_message group by arm order by arm"

@@ -94,7 +94,7 @@ def test_of_several_to_one_person_as_many_leave_as_are_allowed(clinic):
         outbox._connection.execute(
             "insert into message select 'x' || key, flow, version, person_id, identifier, owner, "
             "source, 'other', channel, zone, fields, state, reason, planned_at, next_at, tries, "
-            "at, way, mark, receipt from message where flow = 'second'"
+            "at, way, mark, receipt, purpose from message where flow = 'second'"
         )
     assert sent(clinic, "second", NOW).states == {"sent": PEOPLE, "refused": PEOPLE}
 

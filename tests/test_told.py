@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
-from outreach_fixture import CONFIG, NOW, SMTP, ago
+from outreach_fixture import CONFIG, FLOW, NOW, SMTP, add_flow, ago
 from warehouse_fixtures import Warehouse
 
 from attribution.paths import Home
 from connectors.contract import MessageEvent
 from outreach.outbox import Change, Outbox
 from outreach.outbox_tables import COLUMNS
-from outreach.told import tell
+from outreach.told import Told, tell
 
 KEYS = {"email": "a" * 32, "sms": "b" * 32}
 
@@ -29,7 +29,7 @@ def box(tmp_path) -> Iterator[tuple[Home, Outbox]]:
                 "identifier": f"address of {person}", "owner": ("mailed", "texted")[person - 1],
                 "source": "emr", "channel": channel, "state": "planned", "tries": 0,
                 "planned_at": ago(1).isoformat(), "next_at": ago(1).isoformat(),
-                "at": ago(1).isoformat(),
+                "at": ago(1).isoformat(), "purpose": "marketing",
             }  # fmt: skip
             rows.append([told.get(name, "") for name in COLUMNS])
         outbox.plan("test", "1", rows)
@@ -39,7 +39,7 @@ def box(tmp_path) -> Iterator[tuple[Home, Outbox]]:
 def assign(outbox: Outbox, *rows: tuple) -> None:
     """Assign people (number, record, arm, days ago, channel) to the flow."""
     outbox.assign(
-        ("test", person, "", owner, arm, channel, ago(days).isoformat())
+        ("test", person, "", owner, arm, channel, ago(days).isoformat(), "marketing")
         for person, owner, arm, days, channel in rows
     )
 
@@ -61,7 +61,7 @@ def test_everybody_who_was_assigned_is_told_in_their_arm_sent_to_or_not(box):
     outbox.move([Change(KEYS["email"], "refused", "capped"), Change(KEYS["sms"], "sent")])
     opened = Warehouse(of=("int_flow_effects", "int_sent_messages", "int_touches"))
     for left in (1, 0):
-        assert tell(opened.connection, home, "run") == 5 + left
+        assert tell(opened.connection, home, "run") == Told(5 + left)
         opened.load([])  # who is who
         opened.rebuild()
         assert opened.rows(
@@ -93,7 +93,7 @@ def test_what_carriers_tell_of_our_messages_is_told_of_them(box):
                 (way, receipt),
             )
         home.config.write_text(CONFIG + more.format(port=25, security="none", more=""))
-        assert tell(opened.connection, home, "run") == 4
+        assert tell(opened.connection, home, "run") == Told(4)
         ids = opened.rows("select message_id from raw_message where sent_at is not null order by 1")
         assert ids == [("SM1",), (number if way else KEYS["email"],)]
     events = [
@@ -112,4 +112,42 @@ def test_what_carriers_tell_of_our_messages_is_told_of_them(box):
         "select flow, channel, count(*), sum(replied), sum(delivered) from int_sent_messages"
         " group by all order by all"
     ) == [("MG1", "sms", 1, 0, 1), ("test", "email", 1, 0, 0), ("test", "sms", 1, 1, 1)]
+    opened.close()
+
+
+def test_what_a_message_is_for_is_kept_and_older_rows_ask_one_file_each(box):
+    """A file that cannot be used, or is gone, makes no other flow's reminders marketing."""
+    home, outbox = box
+    opened = Warehouse(of=("stg_message",))
+    for name, purpose in (("reminder", "treatment"), ("notice", "operations")):
+        add_flow(home, name, text=FLOW.replace("marketing", purpose))
+    add_flow(home, "broken", text="title = ")
+    with outbox.transaction() as connection:  # as an earlier version has it
+        for table in ("message", "assignment"):
+            connection.execute(f"alter table {table} drop column purpose")
+    with Outbox(home) as later:
+        later.assign(
+            (flow, 1, "", "record", "treated", "email", ago(1).isoformat(), purpose)
+            for flow, purpose in (
+                *(("reminder", ""), ("broken", "")),
+                # It was a notice when it was planned, whatever the file says today.
+                *(("removed", "operations"), ("notice", "treatment")),
+            )
+        )
+    told = tell(opened.connection, home, "run")
+    assert told == Told(6, ("broken", "test"))
+    assert "Older messages of broken, test are told as marketing" in told.sentence
+    purposes = (
+        "select flow, purpose from raw_message where identifier = 'record' and flow <> 'test'"
+        " order by flow"
+    )
+    known = [("notice", "treatment"), ("reminder", "treatment"), ("removed", "operations")]
+    assert opened.rows(purposes) == [("broken", "marketing"), *known]
+    # What was read once is kept, and a file that was mended is read.
+    (home.folder / "flows" / "reminder.toml").unlink()
+    for name in ("broken", "test"):
+        add_flow(home, name, text=FLOW.replace("marketing", "operations"))
+    told = tell(opened.connection, home, "run")
+    assert (told, told.sentence) == (Told(6), "")
+    assert opened.rows(purposes) == [("broken", "operations"), *known]
     opened.close()

@@ -70,7 +70,7 @@ def write_to(home: Home) -> None:
             "planned_at": now, "next_at": now, "at": now, "tries": 0,
         }  # fmt: skip
         outbox.plan("recall", "1", [[told.get(name, "") for name in COLUMNS]])
-        outbox.assign([("recall", person, address, record, "treated", "email", now)])
+        outbox.assign([("recall", person, address, record, "treated", "email", now, "marketing")])
         letter = Letter(KEY, "email", address, person, CANARY_EMAIL, "Hello", "Text", CANARY_MRN)
         handoff.lay_out(home, "recall", [letter])
         handoff.hand_over(home, "recall", [letter])
