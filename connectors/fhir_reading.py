@@ -45,7 +45,8 @@ class Reading:
 def read_settings(context: Context, problems: Iterable[str] = ()) -> Reading:
     """The settings; raises SourceMisconfigured with everything that is wrong with them."""
     given, found = context.options, list(problems)
-    payments = tuple(given.get("payments_from") or _PAYMENTS)
+    asked = given.get("payments_from")
+    payments = tuple(_PAYMENTS if asked is None else asked)  # an empty list is none of them
     zone = str(given.get("timezone") or "UTC")
     found += [f"payments_from: {kind} is none of {', '.join(PAYMENTS)}"
               for kind in payments if kind not in PAYMENTS]  # fmt: skip

@@ -119,6 +119,12 @@ def test_money_is_what_the_source_says_to_the_cent():
     assert sum(payment.amount for payment in paid) == said
 
 
+def test_no_money_is_read_where_no_resource_is_named_for_it(tmp_path):
+    """An empty list is an answer; the default is for who gives none."""
+    whole, none = source(tmp_path).reading, source(tmp_path, payments_from=[]).reading
+    assert set(whole.kinds) - set(none.kinds) == {"ExplanationOfBenefit", "Invoice"}
+
+
 @pytest.mark.parametrize("folder", [DATA, SHARED / "fhir_hl7_r4_examples"], ids=["copied", "all"])
 def test_hl7_examples_load_and_each_reject_says_why(folder):
     rows, rejected, _ = load(source(folder, payments_from=EVERY_PAYMENT))
