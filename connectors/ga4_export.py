@@ -52,9 +52,12 @@ _DATED = re.compile(r"events_(?:(fresh|intraday)_)?(\d{8})(?!\d)")
 
 def connect(context: Context) -> Source:
     """Check the settings; raises SourceMisconfigured with everything that is wrong."""
-    given = {o.name: context.options.get(o.name) or o.default for o in OPTIONS}
+    # What is given empty is an answer: no number of a lead, no event that is a form.
+    asked = context.options
+    given = {o.name: o.default if asked.get(o.name) is None else asked[o.name] for o in OPTIONS}
     problems = [f"{o.name} is missing" for o in OPTIONS if o.required and not given[o.name]]
-    zone, user, events = str(given["timezone"]), given["user_id_is"], given["key_events"]
+    zone, events = str(given["timezone"]), given["key_events"]
+    user = given["user_id_is"] or None
     if given["timezone"] and zone not in zones():
         problems.append(f"timezone {zone!r} is no name such as America/New_York")
     if user not in (None, "crm_id", "patient_id"):

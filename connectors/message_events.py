@@ -48,7 +48,9 @@ def connect(context: Context) -> "MessageEvents":
             f"Source '{context.name}' has no folder; set it in caretrace.toml."
         )
     flows = flow_rules(context.name, given.get("flows"))
-    own = Own(*(str(given.get(option.name) or option.default) for option in OPTIONS[2:]))
+    # What is given empty is an answer: the sender has no such field.
+    fields = [o.default if given.get(o.name) is None else given[o.name] for o in OPTIONS[2:]]
+    own = Own(*map(str, fields))
     stated = f"{_VERSION} {flows} {own}"
     key = hashlib.sha256(stated.encode()).hexdigest()[:16]
     return MessageEvents(context.name, Path(str(given["folder"])).expanduser(), flows, own, key)

@@ -186,6 +186,21 @@ def test_which_events_are_forms_and_where_the_number_is_can_be_set(folder):
     assert [(r["kind"], r["crm_id"]) for r in found] == [("session", None), ("form", "T-1")]
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"lead_param": ""}, [("session", None), ("form", None)]),
+        ({"key_events": []}, [("session", None)]),
+        ({"lead_param": None, "key_events": None}, [("session", None), ("form", "L-1")]),
+    ],
+)
+@pytest.mark.parametrize("name", FORMATS[:2])
+def test_a_setting_that_is_given_empty_is_not_the_default(folder, name, given, expected):
+    write(folder / name, [at_session(name="generate_lead", lead_id="L-1")])
+    found = loaded(folder, **given)
+    assert [(r["kind"], r["crm_id"]) for r in found] == expected
+
+
 def test_a_sign_in_links_client_and_user(folder):
     write(folder / TABLE, [at_session(), at_session(minutes=1, user="U-1")])
     items = read(source(folder, user_id_is="patient_id").slices({}))

@@ -239,6 +239,12 @@ def test_the_sender_s_own_message_id_and_flow_come_first(tmp_path, record):
     assert (row.message_id, row.flow) == ("flow-7", "recall")
 
 
+def test_a_sender_whose_fields_are_left_empty_has_none(tmp_path):
+    record = sendgrid("open", message_id="flow-7", flow="recall")
+    (row,) = of(MessageEvent, told(tmp_path, record, message_field="", flow_field=""))
+    assert (row.message_id, row.flow) == ("abc.recvd-1.0:ann@example.org", "spring")
+
+
 def test_two_recipients_of_one_mail_have_a_message_each(tmp_path):
     both = (ANN, "bob@example.org")
     rows = of(MessageEvent, told(tmp_path, ses("Send", "send", {}, to=both)))
