@@ -28,9 +28,10 @@ from connectors.shapes import BadValue
 from connectors.source import Context, Item, Option, Rejected, Slice
 from connectors.zones import zones
 
+_EVERY = "**/*"  # in folders below too
 OPTIONS = (
     Option("folder", "Folder that the logs are dropped into.", path=True),
-    Option("match", "Which files below the folder are logs.", False, default="*"),
+    Option("match", "Which files below the folder are logs.", False, default=_EVERY),
     Option("flows", "One table for each sender whose mail is read: match, flow, purpose, mailing."),
     Option("timezone", "Time zone of times written without one.", required=False),
 )
@@ -62,7 +63,7 @@ def connect(context: Context) -> "SmtpLog":
     return SmtpLog(
         context.name,
         Path(str(given["folder"])).expanduser(),
-        str(given.get("match") or "*"),
+        str(given.get("match") or _EVERY),
         flows,
         ZoneInfo(zone) if zone else None,
         context.now,

@@ -76,6 +76,14 @@ def test_a_mail_that_was_delivered(tmp_path):
     )  # fmt: skip
 
 
+def test_logs_in_folders_below_are_read_unless_the_pattern_leaves_them_out(tmp_path):
+    (tmp_path / "mx1").mkdir()
+    write(tmp_path, "mx1/mail.log", mail(ANN))
+    write(tmp_path, "mail.log", mail(("bob@example.org", DONE), number="m2", queue="5XyZabc12"))
+    assert {row[2] for row in told(read(tmp_path))} == {"ann@example.org", "bob@example.org"}
+    assert {row[2] for row in told(read(tmp_path, match="*"))} == {"bob@example.org"}
+
+
 @pytest.mark.parametrize(
     ("end", "fate"),
     [
