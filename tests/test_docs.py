@@ -125,6 +125,16 @@ def test_every_command_is_in_the_documents():
         assert f"caretrace {name}" in said, name
 
 
+def test_topics_of_flows_are_told_in_the_order_in_which_they_are_looked_for():
+    sql = (ROOT / "sql/staging/stg_message.sql").read_text(encoding="utf-8")
+    looked_for = re.findall(r"lower\(messages\.flow\), '(\w+)", sql)
+    told = (ROOT / "docs/engagement.md").read_text(encoding="utf-8")
+    [words] = re.findall(r"A flow is one of these by its name:(.*?)in that order after", told, re.S)
+    first, *others = looked_for
+    assert first == "reactivation"
+    assert [word for word in QUOTED.findall(words) if word in others] == others
+
+
 def test_exit_codes_are_documented():
     start = (ROOT / "docs/start.md").read_text(encoding="utf-8")
     assert set(EXITS.findall(start)) == {"0", "1", "2", "75", "130"}
