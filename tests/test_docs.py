@@ -135,6 +135,13 @@ def test_topics_of_flows_are_told_in_the_order_in_which_they_are_looked_for():
     assert [word for word in QUOTED.findall(words) if word in others] == others
 
 
+def test_what_the_tests_need_besides_python_is_named():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    [browser] = re.findall(r"command -v (\w+) >/dev/null \|\| \{ echo \"installing", makefile)
+    needed = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Two commands")[2]
+    assert f"`{browser}`" in needed.partition("```sh")[0]
+
+
 def test_exit_codes_are_documented():
     start = (ROOT / "docs/start.md").read_text(encoding="utf-8")
     assert set(EXITS.findall(start)) == {"0", "1", "2", "75", "130"}
