@@ -13,6 +13,8 @@ from attribution import cli, source_settings
 from attribution import settings as configuration
 from attribution.metrics import KINDS
 from attribution.models import MODELS
+from attribution.models.attribute import PATH_MODELS
+from attribution.models.path_rules import RULES
 from attribution.paths import Home
 from attribution.source_settings import connector, options_of
 from attribution.sql_models import load_models
@@ -129,7 +131,7 @@ def test_topics_of_flows_are_told_in_the_order_in_which_they_are_looked_for():
     sql = (ROOT / "sql/staging/stg_message.sql").read_text(encoding="utf-8")
     looked_for = re.findall(r"lower\(messages\.flow\), '(\w+)", sql)
     told = (ROOT / "docs/engagement.md").read_text(encoding="utf-8")
-    [words] = re.findall(r"A flow is one of these by its name:(.*?)in that order after", told, re.S)
+    [words] = re.findall(r"one of these by its name:(.*?)in that order after", told, re.DOTALL)
     first, *others = looked_for
     assert first == "reactivation"
     assert [word for word in QUOTED.findall(words) if word in others] == others
@@ -152,6 +154,13 @@ def test_every_credit_model_is_described(model):
     models = (ROOT / "docs/models.md").read_text(encoding="utf-8")
     assert f"(`{model.name}`)" in models
     assert model.title.split(" (")[0] in models
+
+
+def test_the_rules_that_path_files_have_are_told():
+    learned = (ROOT / "docs/models-learned.md").read_text(encoding="utf-8")
+    [words] = re.findall(r"Rules on path files: (.*?)\. `milestone`", learned, re.DOTALL)
+    assert QUOTED.findall(words) == list(RULES)
+    assert set(MODELS) - set(PATH_MODELS) == {"milestone"}
 
 
 def test_every_mart_and_kind_of_conversion_is_described():
