@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from attribution import cli, source_settings
+from attribution import cli, retention, source_settings
 from attribution import settings as configuration
 from attribution.metrics import KINDS
 from attribution.models import MODELS
@@ -161,6 +161,12 @@ def test_the_rules_that_path_files_have_are_told():
     [words] = re.findall(r"Rules on path files: (.*?)\. `milestone`", learned, re.DOTALL)
     assert QUOTED.findall(words) == list(RULES)
     assert set(MODELS) - set(PATH_MODELS) == {"milestone"}
+
+
+def test_everything_that_can_be_purged_by_age_is_named():
+    text = (ROOT / "docs/keys-and-deletion.md").read_text(encoding="utf-8")
+    [words] = re.findall(r"What can be named: (.*?)\.\n", text, re.DOTALL)
+    assert QUOTED.findall(words) == list(retention.KINDS)
 
 
 def test_every_mart_and_kind_of_conversion_is_described():
