@@ -33,8 +33,8 @@ collected = "Finance"
 
 A sentence or formula that changes raises the version of its number and says what is different.
 What models do is in [models.md](models.md), small cells in [small-cells.md](small-cells.md), lapse
-rules in [cohorts.md](cohorts.md), channel rules in [sources.md](sources.md), and by which day a
-conversion is counted in [date-basis.md](date-basis.md).
+rules in [cohorts.md](cohorts.md), channel rules in [warehouse.md](warehouse.md#channels), and by
+which day a conversion is counted in [date-basis.md](date-basis.md).
 """
 
 

@@ -27,7 +27,7 @@ _GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "NOT_FOUN
 _SUBJECT = 255  # letters that a task's subject takes
 _GRANT = (
     "give its user 'API Enabled', Read on leads and contacts, Edit on campaigns or tasks, and the "
-    "key field; check the log-in as docs/outreach.md says."
+    "key field; check the log-in as docs/sources-crm.md says."
 )
 Record = dict[str, Any]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from attribution import cli, retention, source_settings
+from attribution import cli, definitions_command, retention, source_settings
 from attribution import settings as configuration
 from attribution.metrics import KINDS
 from attribution.models import MODELS
@@ -22,6 +22,7 @@ from connectors import SOURCES
 from connectors.contract import BY_TABLE
 from connectors.files import connect
 from connectors.source import Context
+from outreach import salesforce
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
@@ -167,6 +168,16 @@ def test_everything_that_can_be_purged_by_age_is_named():
     text = (ROOT / "docs/keys-and-deletion.md").read_text(encoding="utf-8")
     [words] = re.findall(r"What can be named: (.*?)\.\n", text, re.DOTALL)
     assert QUOTED.findall(words) == list(retention.KINDS)
+
+
+def test_who_is_sent_to_a_document_finds_there_what_it_is_about():
+    [log_in] = re.findall(r"docs/[\w-]+\.md", salesforce._GRANT)
+    assert "`private_key_file`" in (ROOT / log_in).read_text(encoding="utf-8")
+    rules = r"channel rules in \[[\w.-]+\]\(([\w.-]+)#(\w+)\)"
+    [(page, heading)] = re.findall(rules, definitions_command._HEAD)
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    [told] = re.findall(rf"^## {heading}$(.*?)^## ", text, re.MULTILINE | re.DOTALL | re.IGNORECASE)
+    assert "`channel_rules.csv`" in told
 
 
 def test_every_mart_and_kind_of_conversion_is_described():
