@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from attribution import cli, definitions_command, retention, source_settings
+from attribution import cli, definitions_command, outreach_ways, retention, source_settings
 from attribution import settings as configuration
 from attribution.metrics import KINDS
 from attribution.models import MODELS
@@ -178,6 +178,16 @@ def test_who_is_sent_to_a_document_finds_there_what_it_is_about():
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     [told] = re.findall(rf"^## {heading}$(.*?)^## ", text, re.MULTILINE | re.DOTALL | re.IGNORECASE)
     assert "`channel_rules.csv`" in told
+
+
+def test_everything_that_sends_is_told_to_leave():
+    text = (ROOT / "docs/privacy.md").read_text(encoding="utf-8")
+    [leaves] = re.findall(r"^## What leaves$(.*?)^## ", text, re.MULTILINE | re.DOTALL)
+    for way in outreach_ways.KINDS:
+        assert {"smtp": "mail server"}.get(way, way) in leaves.lower(), way
+    assert {"outreach.md", "schedule.md"} <= {target for target, _anchor in LINK.findall(leaves)}
+    assert "Alerts" in leaves
+    assert "sends nothing" not in text
 
 
 def test_every_mart_and_kind_of_conversion_is_described():
