@@ -7,16 +7,16 @@ that its parts belong together. It is made beside its target under another name,
 only then given its name: what bears the name is whole. The list in it (`manifest.json`) has the
 size and SHA-256 (FIPS 180-4) of every file, and of itself.
 
-Sealed payloads stay sealed, and neither the outer key nor the secrets file is in a backup unless
-somebody asks. The databases hold keyed hashes and are not encrypted: a backup belongs on an
-encrypted disk as the home folder does. What sources put into drop folders and what was handed over
-for sending name people in the clear, and are not in it.
+Sealed payloads stay sealed, and neither the outer key nor the secrets file nor what else holds a
+key or a token is in a backup unless somebody asks; the list says which of these were left out. The
+databases hold keyed hashes and are not encrypted: a backup belongs on an encrypted disk as the home
+folder does. What sources put into drop folders and what was handed over for sending name people in
+the clear, and are not in it.
 """
 
 import json
 import shutil
 import sqlite3
-import tomllib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -28,15 +28,17 @@ from typing import Any
 
 from attribution import audit
 from attribution.at_rest import owner_only, sync, write_whole
-from attribution.errors import BadInput, SettingsError, StorageError
+from attribution.errors import BadInput, StorageError
 from attribution.ledger import Ledger, now
+from attribution.named_files import named_files
 from attribution.paths import Home
 from attribution.warehouse import current_generation
 
 MANIFEST, FORMAT = "manifest.json", 1
 LAST = "last_backup"  # the ledger's flag: when, of which generation
 STORES = ("vault.sqlite", "contacts.sqlite", "outreach.sqlite", "ledger.sqlite")
-KEYS = ("key", "key.new", "secrets.toml")
+SECRETS = "secrets.toml"
+KEYS = ("key", "key.new", SECRETS)
 # Made anew, about one process alone, or of people in the clear.
 _LEFT = {"generations", "CURRENT", "drop", "handed_over", "logs", "nameplate", "simulating"}
 _LEFT_SUFFIXES = (".lock", ".tmp", "-wal", "-shm", "-journal")
@@ -157,7 +159,8 @@ def _copied(home: Home, into: Path, *, with_key: bool) -> Made:
     write_whole(into / "CURRENT", str(generation).encode("ascii"))
     if _moment(home) != before:
         raise _ChangedMeanwhile
-    return _listed(into, generation, with_key=with_key)
+    left = [name for name in _secrets(home) if not (into / name).is_file()]
+    return _listed(into, generation, left, with_key=with_key)
 
 
 def _moment(home: Home) -> tuple[object, ...]:
@@ -182,35 +185,24 @@ def _moment(home: Home) -> tuple[object, ...]:
 
 def _files(home: Home, *, with_key: bool) -> Iterator[Path]:
     """Every plain file that belongs into a backup; links are not followed."""
-    left = _LEFT | set(STORES) | _of_sources(home)
-    left |= set() if with_key else set(KEYS)
+    named = named_files(home)
+    left = _LEFT | set(STORES) | named.read
+    keys = (*map(Path, KEYS), *named.keys)
+    secret = set() if with_key else {home.folder / name for name in keys}
     for top in sorted(home.folder.iterdir()):
         if top.name in left or top.is_symlink() or top.name.endswith(_LEFT_SUFFIXES):
             continue
         for path in [top] if top.is_file() else sorted(top.rglob("*")):
-            if path.is_file() and not path.is_symlink() and not path.name.endswith(_LEFT_SUFFIXES):
+            if path in secret or path.name.endswith(_LEFT_SUFFIXES):
+                continue
+            if path.is_file() and not path.is_symlink():
                 yield path
 
 
-def _of_sources(home: Home) -> set[str]:
-    """What sources read in the home folder: theirs, and in the clear."""
-    try:
-        said = tomllib.loads(home.config.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(
-            f"{home.config} cannot be read, so it is not known which files are the sources' own "
-            "and must not be copied. Correct it, then make the backup."
-        ) from error
-    sources = said.get("sources", {})
-    options = (table for table in sources.values() if isinstance(table, dict))
-    paths = (
-        Path(value)
-        for table in options
-        for name, value in table.items()
-        if isinstance(value, str) and not name.endswith("_file")
-    )
-    inside = (p.relative_to(home.folder) if p.is_relative_to(home.folder) else p for p in paths)
-    return {path.parts[0] for path in inside if path.parts}
+def _secrets(home: Home) -> list[str]:
+    """The secrets that lie in a home folder, besides the outer key, as they are called there."""
+    names = (Path(SECRETS), *named_files(home).keys)
+    return sorted(name.as_posix() for name in names if (home.folder / name).is_file())
 
 
 def _copy(path: Path, to: Path) -> None:
@@ -235,7 +227,7 @@ def _reading(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=30)
 
 
-def _listed(folder: Path, generation: int, *, with_key: bool) -> Made:
+def _listed(folder: Path, generation: int, left: list[str], *, with_key: bool) -> Made:
     """Write the list of what is in a folder, last of all, and make every name durable."""
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -253,6 +245,7 @@ def _listed(folder: Path, generation: int, *, with_key: bool) -> Made:
         "made_at": made_at,
         "generation": generation,
         "with_key": with_key,
+        "left": left,  # secrets that somebody must put back
         "files": files,
     }
     write_whole(folder / MANIFEST, sealed_list(content))

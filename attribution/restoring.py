@@ -4,7 +4,8 @@ Everything is checked against the list of the backup before anything is written,
 copied. The copy stands under another name until it is durable. Three things are wrong in any old
 backup and are put right: sends are held, since what was sent since then would be sent again; people
 who were forgotten since then are in it, until their tombstones are applied; and refusals that
-outreach heard itself since then are not, until those of a later outbox are taken over.
+outreach heard itself since then are not, until those of a later outbox are taken over. Secrets that
+were left out of it are named, to be put back.
 """
 
 import json
@@ -62,7 +63,8 @@ def restore(backup: Path, home: Home, forgotten_since: Path | None = None) -> It
     the home folder as its only file, or in the backup.
     """
     made = check(backup)
-    kept = _kept(home)
+    left = _left(backup)
+    kept = _kept(home, left)
     home.folder.parent.mkdir(parents=True, exist_ok=True)
     part = home.folder.with_name(f".{home.folder.name}.{token_hex(4)}.restoring")
     fresh = Home(part)
@@ -91,6 +93,11 @@ def restore(backup: Path, home: Home, forgotten_since: Path | None = None) -> It
         f"{home.folder} holds generation {made.generation} again, as it was on "
         f"{local(made.made_at)}."
     )
+    if missing := [name for name in left if not (home.folder / name).exists()]:
+        yield (
+            f"Left out of that backup, as they are secret: {', '.join(missing)}. Put them "
+            f"back into {home.folder} before you refresh or send."
+        )
     yield (
         "Sends are held: look at what was sent since then, then say `caretrace release`. Run "
         "`caretrace refresh` to load what came since."
@@ -159,15 +166,20 @@ def _damaged(backup: Path, what: str) -> StorageError:
     return StorageError(f"{backup} is damaged: {what}. Take another backup; nothing was restored.")
 
 
-def _kept(home: Home) -> list[Path]:
+def _left(backup: Path) -> list[str]:
+    """The secrets that were left out of a backup; one of an earlier version does not say."""
+    return [str(name) for name in _list_of(backup).get("left", ())]
+
+
+def _kept(home: Home, left: list[str]) -> list[Path]:
     """The key and secrets that wait in an otherwise empty home folder."""
     if not home.folder.exists():
         return []
     there = sorted(home.folder.iterdir()) if home.folder.is_dir() else None
-    if there is None or any(path.name not in KEYS for path in there):
+    if there is None or any(path.name not in (*KEYS, *left) for path in there):
         raise BadInput(
             f"{home.folder} is not empty. A backup goes into a new home folder: move this one "
-            "away, or set CARETRACE_HOME to another; only the file key may be there."
+            "away, or set CARETRACE_HOME to another; only the key and secrets may be there."
         )
     return there
 

@@ -128,6 +128,40 @@ def test_the_key_is_in_it_where_somebody_asks(whole, tmp_path):
     assert not audit.verify(back).problems
 
 
+def test_keys_and_tokens_that_settings_name_are_left_out_and_asked_for(whole, tmp_path):
+    home = Home(shutil.copytree(whole[0].folder, tmp_path / "home"))
+    settled = f"""
+        [sources.ehr]
+        key_file = "./fhir-key.pem"
+        service_lines_file = "lines.csv"
+        [sources.bing]
+        token_file = "{home.folder}/tokens/bing.token"
+        [outreach.smtp]
+        log = "maillog"
+        [outreach.salesforce]
+        private_key_file = "salesforce.pem"
+    """
+    home.config.write_text(home.config.read_text() + settled)
+    secret = ("fhir-key.pem", "salesforce.pem", "secrets.toml", "tokens/bing.token")
+    for name in (*secret, "lines.csv", "tokens/readme", "maillog/mail.log"):
+        (home.folder / name).parent.mkdir(exist_ok=True)
+        (home.folder / name).write_text("")
+    backup.backup(home, tmp_path / "kept")
+    backup.backup(home, tmp_path / "with", with_key=True)
+    for place, there in (("kept", ()), ("with", (*secret, "key"))):
+        files = json.loads((tmp_path / place / MANIFEST).read_text())["backup"]["files"]
+        assert {"lines.csv", "tokens/readme"} < files.keys()
+        assert {*files} & {*secret, "key", "maillog/mail.log"} == {*there}
+    # One of them waits in the home folder already.
+    back = key_in(whole, tmp_path / "back")
+    shutil.copy(home.folder / "fhir-key.pem", back.folder)
+    said = list(restoring.restore(tmp_path / "kept", back))[1]
+    assert "secret: salesforce.pem, secrets.toml, tokens/bing.token. Put them back" in said
+    assert (back.folder / "fhir-key.pem").is_file()
+    said = list(restoring.restore(tmp_path / "with", Home(tmp_path / "again")))
+    assert not any("Put them back" in sentence for sentence in said)
+
+
 @pytest.mark.parametrize("key", [None, "another key that opens nothing of this"])
 def test_without_its_key_nothing_is_restored(whole, tmp_path, monkeypatch, key):
     if key:
