@@ -26,6 +26,8 @@ from attribution.ledger import Ledger
 from attribution.paths import Home
 
 KEY_VARIABLE, NEW_KEY_VARIABLE = "CARETRACE_KEY", "CARETRACE_NEW_KEY"
+# The folder of a service's credentials, each a file (systemd.exec(5), LoadCredential=).
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
 SHORTEST = 32  # characters of an outer key
 _MAGIC, _NONCE = b"CTK1", 12
 _KEYRING, _PRINT = b"caretrace keyring 1", b"caretrace fingerprint 1"
@@ -124,6 +126,8 @@ def outer_keys(home: Home) -> Iterator[bytes]:
     """Every outer key that is at hand: what is in use first, then what may just have taken over."""
     if text := os.environ.get(KEY_VARIABLE):
         yield _long_enough(text.encode(), f"{KEY_VARIABLE} is too short: give it")
+    elif (key := _credential()) is not None:
+        yield _long_enough(key, f"The credential {KEY_VARIABLE} is too short: give it")
     elif (key := _in_secrets(home)) is not None:
         yield _long_enough(key, f"key in {home.secrets} is too short: give it")
     elif home.key.exists():
@@ -143,6 +147,20 @@ def _long_enough(key: bytes, what: str) -> bytes:
     if len(key) < SHORTEST:
         raise SettingsError(f"{what} at least {SHORTEST} characters.")
     return key
+
+
+def _credential() -> bytes | None:
+    """The outer key where systemd hands it to a service; None where it hands none."""
+    folder = os.environ.get(CREDENTIALS)
+    try:
+        return (Path(folder) / KEY_VARIABLE).read_bytes().strip() if folder else None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SettingsError(
+            f"The credential {KEY_VARIABLE} cannot be read ({error.strerror}). Correct "
+            "LoadCredential= of the unit."
+        ) from None
 
 
 def _in_secrets(home: Home) -> bytes | None:

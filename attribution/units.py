@@ -9,6 +9,12 @@ from pathlib import Path
 from attribution.errors import BadInput
 from attribution.paths import Home
 
+# Where a service finds its secrets.
+SECRETS = """\
+# The outer key may come as a credential, for root's eyes only (docs/operations.md):
+# LoadCredential=CARETRACE_KEY:/etc/caretrace/key
+# What else is secret stands in this file, one NAME=value a line, for root too; it may be missing.
+EnvironmentFile=-/etc/caretrace/secrets.env"""
 # What neither serving nor refreshing needs. A call that is kept out is refused, and kills nothing.
 CONFINED = """\
 PrivateTmp=yes
@@ -45,9 +51,7 @@ Wants=network-online.target
 User={user}
 Environment=CARETRACE_HOME={home}
 Environment=CARETRACE_LOG=json
-# A key or password of the environment belongs in a credential or in this file, one NAME=value a
-# line, for root's eyes only; it may be missing: see docs/operations.md.
-EnvironmentFile=-/etc/caretrace/secrets.env
+{secrets}
 ExecStart={python} -m attribution.cli {command}
 WorkingDirectory={home}
 Restart=on-failure
@@ -101,6 +105,7 @@ def _unit(home: Home, name: str, does: str, command: str) -> str:
         verb=command.split()[0],
         does=does,
         command=command,
+        secrets=SECRETS,
         confined=CONFINED,
         # What is under a home directory can only be seen where those are not hidden.
         protect_home="read-only" if _under_homes(folder, Path(sys.executable)) else "yes",

@@ -51,10 +51,14 @@ def test_inner_keys_are_neither_shown_nor_stored_in_the_clear(home):
     assert len({home.key.read_bytes(), *ring.hashing, *ring.payloads}) == 3
 
 
-@pytest.mark.parametrize("place", ["environment", "secrets"])
+@pytest.mark.parametrize("place", ["environment", "credential", "secrets"])
 def test_the_outer_key_may_be_kept_elsewhere(home, monkeypatch, place):
     if place == "environment":
         monkeypatch.setenv("CARETRACE_KEY", OUTER)
+    elif place == "credential":
+        (home.folder / "given").mkdir()
+        (home.folder / "given" / "CARETRACE_KEY").write_text(f"{OUTER}\n")
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(home.folder / "given"))
     else:
         home.secrets.write_text(f'key = "{OUTER}"\n')
     ring = keyring(home)

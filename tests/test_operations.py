@@ -405,6 +405,7 @@ def test_the_unit_serves_this_home_and_may_write_nothing_else(home, monkeypatch)
     unit = serve_unit(home, 8600)
     assert f"ReadWritePaths={home.folder}\n" in unit
     assert "serve --port 8600\n" in unit
+    assert "# LoadCredential=CARETRACE_KEY:" in unit
     follows = pull_unit(home, 30)
     assert "/caretrace-pull.service: made by `caretrace pull --print systemd`" in follows
     assert "attribution.cli pull --follow --every 30\n" in follows

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from attribution.paths import Home
-from attribution.units import CONFINED
+from attribution.units import CONFINED, SECRETS
 
 SYSTEMS = ("systemd", "cron")
 
@@ -32,8 +32,7 @@ After=network-online.target
 Type=exec
 User={home.folder.owner() if home.folder.exists() else "caretrace"}
 Environment="CARETRACE_HOME={_escaped(str(home.folder))}"
-# Secrets, one NAME=value a line, for this user's eyes only; it may be missing.
-EnvironmentFile=-/etc/caretrace/secrets.env
+{SECRETS}
 ExecStart={_escaped(_program())} schedule
 Restart=on-failure
 RestartSec=60
