@@ -53,5 +53,10 @@ def _init(options: argparse.Namespace) -> int:
     say(f"1. Fill in what is marked {starter.REQUIRED} in it.")
     if secrets := starter.variables(sources):
         say(f"2. Set the secrets, in the environment or in {home.secrets}: {', '.join(secrets)}.")
+    for setting, apart in starter.namespaces(sources).items():
+        say(
+            f"{', '.join(apart)} number people of their own, so each has another {setting}. Give "
+            "them the same where they tell of one system."
+        )
     say("Then `caretrace doctor` says what is still missing, and `caretrace refresh` loads.")
     return 0

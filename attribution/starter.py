@@ -19,6 +19,11 @@ from connectors.source import Option
 REQUIRED = "REQUIRED"
 _WIDTH = 100
 _VENDORS = "endpoint"  # for tests, proxies and sovereign clouds: `caretrace doctor --explain`
+# What is numbered by which kinds, and what that numbering is called where nothing is said.
+_NUMBERED = (
+    ("patient_namespace", "emr", ("fhir", "fhir_files")),
+    ("crm_namespace", "crm", ("hubspot", "salesforce", "zendesk_sell")),
+)
 _HEAD = """\
 # Settings of this installation. What is marked {required} must be filled in: take the # before it
 # away. `caretrace doctor` says what is still missing, and asks each source whether it answers.
@@ -72,7 +77,8 @@ def configuration(
         region=_toml(region),
         first_day=first_day.isoformat(),
     )
-    return head + "".join(_source(name, kind) for name, kind in sources.items()) + _FOOT
+    apart = namespaces(sources)
+    return head + "".join(_source(name, kind, apart) for name, kind in sources.items()) + _FOOT
 
 
 def variables(sources: Mapping[str, str]) -> list[str]:
@@ -85,14 +91,45 @@ def variables(sources: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _source(name: str, kind: str) -> str:
+def namespaces(sources: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Names for whose numbers sources tell, where several number people of their own.
+
+    Under one name number 42 of each would be one person. The first keeps the default, which
+    sources that only tell its numbers have too.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for setting, default, kinds in _NUMBERED:
+        own = [name for name, kind in sources.items() if kind in kinds]
+        for name in own if len(own) > 1 else ():
+            called = default if name == own[0] else f"{default}-{name}"
+            found.setdefault(setting, {})[name] = called
+    return found
+
+
+def _common(name: str, apart: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """The settings that sources of every kind have."""
+    lines = _comment("What the account is called in reports of coverage.")
+    lines.append(f'# account = "{name}"')
+    lines += _comment(
+        "Whose numbers of patients and of contacts it tells. Medical records, and CRMs, number "
+        "people of their own: two of them need two names, and who tells numbers of one takes its."
+    )
+    for setting, default, _kinds in _NUMBERED:
+        called = apart.get(setting, {}).get(name)
+        lines.append(f'{setting} = "{called}"' if called else f'# {setting} = "{default}"')
+    return lines
+
+
+def _source(name: str, kind: str, apart: Mapping[str, Mapping[str, str]]) -> str:
     about = (connector(kind).__doc__ or "").strip().splitlines()[0]
     lines = ["", *_comment(about), f"[sources.{name}]", f'kind = "{kind}"']
     options = [o for o in options_of(kind) if o.required or o.name != _VENDORS]
     # What must be given comes first, then secrets, then what has a default. Tables come last: in
     # TOML, what follows one belongs to it.
-    for option in sorted(options, key=lambda o: (_in_tables(o), not o.required, not o.secret)):
-        lines += _option(name, option)
+    options.sort(key=lambda o: (not o.required, not o.secret))
+    lines += [line for o in options if not _in_tables(o) for line in _option(name, o)]
+    lines += _common(name, apart)
+    lines += [line for o in options if _in_tables(o) for line in _option(name, o)]
     return "\n".join(lines) + "\n"
 
 

@@ -33,9 +33,14 @@ def test_every_kind_has_every_setting_and_no_place_for_a_secret():
     said = tomllib.loads(text)
     assert (said["title"], said["currency"], said["region"]) == ('Lakeside "West"', "EUR", "DE")
     assert said["first_day"] == DAY
-    assert said["sources"] == {kind: {"kind": kind} for kind in SOURCES}
+    apart = ("patient_namespace", "crm_namespace")
+    for kind, given in said["sources"].items():
+        assert {name: v for name, v in given.items() if name not in apart} == {"kind": kind}
+    assert said["sources"].keys() == SOURCES.keys()
     for kind in SOURCES:
         [table] = re.findall(rf"^\[sources\.{kind}\]\n(.*?)(?=^\[|\Z)", text, re.M | re.S)
+        for name in ("account", *apart):
+            assert re.search(rf"^(# )?{name} = \"", table, re.M), (kind, name)
         for option in source_settings.options_of(kind):
             place = rf"^# (\[\[sources\.{kind}\.)?{option.name}(\]\]| =)"
             named = re.search(place, table, re.M) is not None
@@ -43,6 +48,16 @@ def test_every_kind_has_every_setting_and_no_place_for_a_secret():
             meant = option.required or option.name != "endpoint"
             assert named == (not option.secret and meant), (kind, option.name)
             assert (source_settings.secret_variable(kind, option.name) in table) == option.secret
+
+
+def test_two_records_and_two_crms_number_people_of_their_own(clinic, capsys):
+    assert main(["init", "a=fhir_files", "b=fhir_files", "crm=hubspot", "old=zendesk_sell"]) == 0
+    assert "a, b number people of their own" in capsys.readouterr().out
+    said = tomllib.loads((clinic / "caretrace.toml").read_text())["sources"]
+    assert (said["a"]["patient_namespace"], said["b"]["patient_namespace"]) == ("emr", "emr-b")
+    assert (said["crm"]["crm_namespace"], said["old"]["crm_namespace"]) == ("crm", "crm-old")
+    assert "crm_namespace" not in said["a"]
+    assert tomllib.loads(written({"a": "fhir", "b": "files"}))["sources"]["a"] == {"kind": "fhir"}
 
 
 def test_what_is_marked_is_all_that_the_doctor_misses(clinic):
