@@ -30,7 +30,7 @@ from attribution.paths import Home
 from attribution.people import Permit
 from attribution.research import columns, files, hierarchies, rare, registry, zip3
 from attribution.research.coding import coded
-from attribution.research.cohort import Cohort, members
+from attribution.research.cohort import Cohort, as_written, members
 from attribution.research.differences import choose_beside, levels_of
 from attribution.research.export import Request, _classes, export_research
 from attribution.research.lattice import Counts, Hierarchy, search, weigh
@@ -213,6 +213,21 @@ def test_every_class_is_large_and_varied_and_few_are_left_out(seed, count, profi
     checked(release.table, chosen.quasi, chosen.sensitive, RULES)
     assert release.reached.k >= 11
     assert release.table["row_id"].to_pylist() == sorted(set(release.table["row_id"].to_pylist()))
+
+
+def test_words_of_a_cohort_are_meant_in_any_case_and_what_many_have_is_listed():
+    frame = made_up.people(300)
+    frame["service_line"] = frame["service_line"].replace("dental", "primary_care")
+    table = made_up.as_table(frame)
+    asked = Cohort(service_lines=("Primary  Care", "cardiology"), sexes=("FEMALE",))
+    meant = as_written(table, asked, 11)
+    assert (meant.service_lines, meant.sexes) == (("primary_care", "cardiology"), ("female",))
+    assert members(table, meant).sum() > 0
+    with pytest.raises(BadInput) as refused:
+        as_written(table, Cohort(service_lines=("primary",)), 11)
+    # The service line of one person is not told of.
+    listed = "Choose from: cardiology, orthopedics, primary_care."
+    assert str(refused.value) == f"Nobody has the service line 'primary'. {listed}"
 
 
 def test_what_is_measured_is_what_pandas_counts(export):

@@ -1,7 +1,8 @@
 """Which people an export or a figure is about."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -54,6 +55,41 @@ class Cohort:
         return said
 
 
+def as_written(table: pa.Table, cohort: Cohort, least: int) -> Cohort:
+    """The cohort in the words of the data, in whichever case they were typed, with `_` or spaces.
+
+    Raises BadInput where nobody has one. Then those are listed that `least` people have or more: a
+    rarer one would tell that somebody has it.
+    """
+
+    def meant(name: str, values: Sequence[str]) -> tuple[str, ...]:
+        return tuple(chain(*(_meant(table, name, value, least) for value in values)))
+
+    return replace(
+        cohort,
+        service_lines=meant("service_line", cohort.service_lines),
+        conditions=meant("condition", cohort.conditions),
+        locations=meant("location", cohort.locations),
+        sexes=meant("sex", cohort.sexes),
+    )
+
+
+def _meant(table: pa.Table, name: str, value: str, least: int) -> list[str]:
+    counted = pc.value_counts(table[name]).to_pylist()
+    known = {each["values"]: each["counts"] for each in counted if each["values"] is not None}
+    if value in known:
+        return [value]
+    if alike := sorted(each for each in known if _folded(each) == _folded(value)):
+        return alike
+    common = ", ".join(sorted(each for each, people in known.items() if each and people >= least))
+    choose = f"Choose from: {common}." if common else f"Nothing of the kind has {least} people."
+    raise BadInput(f"Nobody has the {name.replace('_', ' ')} {value!r}. {choose}")
+
+
+def _folded(word: str) -> str:
+    return " ".join(word.replace("_", " ").casefold().split())
+
+
 def members(table: pa.Table, cohort: Cohort) -> Flags:
     """Which rows of `research_people` are in the cohort."""
     cohort.check()
@@ -64,9 +100,6 @@ def members(table: pa.Table, cohort: Cohort) -> Flags:
         ("location", cohort.locations),
         ("sex", cohort.sexes),
     ):
-        for value in values:
-            if not _among(table[name], [value]).any():
-                raise BadInput(f"Nobody has the {name.replace('_', ' ')} {value!r}. Correct it.")
         if values:
             inside &= _among(table[name], values)
     years = pc.year(table["first_visit"])

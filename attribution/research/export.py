@@ -13,7 +13,7 @@ from attribution.paths import Home
 from attribution.people import Permit
 from attribution.research import columns, files, registry, report
 from attribution.research.coding import coded
-from attribution.research.cohort import Cohort, members
+from attribution.research.cohort import Cohort, as_written, members
 from attribution.research.columns import Profile
 from attribution.research.differences import choose_beside, levels_of
 from attribution.research.lattice import Whole, class_keys, numbered
@@ -91,6 +91,7 @@ def _noted(
     table = read(home, generation, permit, drawn)
     if not len(table):
         raise BadInput(EMPTY)
+    request = replace(request, cohort=as_written(table, request.cohort, rules.k))
     inside = members(table, request.cohort)
     numbers = coded(table, inside, k=rules.k, l=rules.l)
     chosen, held = choose_beside(numbers, inside, rules, before, request.keep, request.dropped)
