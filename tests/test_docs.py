@@ -15,6 +15,7 @@ from attribution.metrics import KINDS
 from attribution.models import MODELS
 from attribution.models.attribute import PATH_MODELS
 from attribution.models.path_rules import RULES
+from attribution.outreach_settings import Outreach, outreach_settings
 from attribution.paths import Home
 from attribution.source_settings import connector, options_of
 from attribution.sql_models import load_models
@@ -208,17 +209,22 @@ def test_every_setting_of_every_source_is_described(kind):
     assert f'kind = "{kind}"' in text
 
 
-def test_the_walk_through_has_every_kind_of_source(home: Home, monkeypatch):
-    """Its settings load as they stand, and the mappings of its files are right."""
+def walk_through(monkeypatch) -> str:
+    """The settings that docs/start.md shows, whose secrets are in the environment."""
     whole = next(
         block for block in blocks(ROOT / "docs/start.md", "toml") if "[sources.web]" in block
     )
-    home.config.write_text(whole, encoding="utf-8")
     for name, table in tomllib.loads(whole)["sources"].items():
         for option in options_of(table["kind"]):
             if option.secret and option.required:
                 secret = source_settings.secret_variable(name, option.name)
                 monkeypatch.setenv(secret, "not-a-token")
+    return whole
+
+
+def test_the_walk_through_has_every_kind_of_source(home: Home, monkeypatch):
+    """Its settings load as they stand, and the mappings of its files are right."""
+    home.config.write_text(walk_through(monkeypatch), encoding="utf-8")
     loaded = configuration.load(home)
     assert {source.kind for source in loaded.sources} == set(SOURCES)
     drop = next(source for source in loaded.sources if source.kind == "files")
@@ -227,6 +233,16 @@ def test_the_walk_through_has_every_kind_of_source(home: Home, monkeypatch):
     )
     assert [mapping.row.spec.table for mapping in opened.mappings] == ["ad_spend", "appointment"]
     assert all(mapping.row.spec.table in BY_TABLE for mapping in opened.mappings)
+
+
+@pytest.mark.parametrize("pages", [("outreach",), ("delivery", "schedule")], ids="+".join)
+def test_samples_of_outreach_go_with_the_walk_through(home: Home, monkeypatch, pages):
+    """Whoever adds them to what docs/start.md shows has settings that hold."""
+    whole = walk_through(monkeypatch)
+    samples = [block for page in pages for block in blocks(ROOT / f"docs/{page}.md", "toml")]
+    home.config.write_text("\n".join([whole, *samples]), encoding="utf-8")
+    configuration.load(home)
+    assert outreach_settings(home) != Outreach()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)
