@@ -119,7 +119,7 @@ def outreach_settings(home: Home) -> Outreach:
 
 
 def mail_server(home: Home) -> Outreach:
-    """The mail server alone: reports and alerts go by it whatever else of outreach is wrong.
+    """The mail server alone: alerts go by it whatever else of the settings is wrong.
 
     Raises SettingsError with every problem of `[outreach.smtp]`.
     """

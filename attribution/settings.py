@@ -27,6 +27,8 @@ from attribution.warehouse_url import DEFAULT, url_of
 from connectors.contract import TOUCH_KINDS
 
 DEFAULT_REGION = "US"
+# How a secret is told to be missing, which another process may have in its environment.
+_NOT_HERE = re.compile(r"CARETRACE_\w+ is missing: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,11 @@ def home() -> Home:
     return Home(Path(os.environ.get("CARETRACE_HOME", "var")).expanduser().resolve())
 
 
-def load(at: Home, *, today: date | None = None) -> Settings:
+def load(at: Home, *, today: date | None = None, secrets: bool = True) -> Settings:
     """Read the configuration of a home folder.
 
-    Raises SettingsError with every problem found, one a line.
+    Raises SettingsError with every problem found, one a line. Without `secrets` it is none that one
+    is missing here: who only looks has not the environment of who works.
     """
     if not at.config.is_file():
         raise SettingsError(
@@ -88,7 +91,7 @@ def load(at: Home, *, today: date | None = None) -> Settings:
             "(docs/start.md), `caretrace demo` shows a simulated health system."
         )
     document = read_toml(at.config)
-    secrets = read_toml(at.secrets) if at.secrets.is_file() else {}
+    kept = read_toml(at.secrets) if at.secrets.is_file() else {}
     told = Told(document, [])
     # How readers sign in is read apart, by the server (attribution/sign_in.py), and so is what
     # research data must reach (attribution/research/rules.py), how people are reached
@@ -98,7 +101,7 @@ def load(at: Home, *, today: date | None = None) -> Settings:
     told.only((set(Settings.__dataclass_fields__) - {"home"}) | elsewhere)
     first_day = told.get("first_day", date, (today or date.today()) - timedelta(days=731))  # noqa: DTZ011
     sources = (
-        source_settings(at, name, table, secrets, told.problems)
+        source_settings(at, name, table, kept, told.problems)
         for name, table in told.get("sources", dict, {}).items()
     )
     settings = Settings(
@@ -130,8 +133,9 @@ def load(at: Home, *, today: date | None = None) -> Settings:
             # Its first line names the file, as that of all problems here does.
             said = str(error).splitlines()
             told.problems.extend(line.removeprefix("  - ") for line in said[1:] or said)
-    if told.problems:
-        lines = "\n".join(f"  - {problem}" for problem in told.problems)
+    problems = [one for one in told.problems if secrets or not _NOT_HERE.match(one)]
+    if problems:
+        lines = "\n".join(f"  - {problem}" for problem in problems)
         raise SettingsError(f"{at.config} needs attention:\n{lines}")
     return settings
 

@@ -64,8 +64,10 @@ def documents(home: Home) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """What a file says; raises SettingsError where it is no TOML."""
+    """What a file says; raises SettingsError where it is no TOML or cannot be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}.") from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None

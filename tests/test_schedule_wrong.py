@@ -241,15 +241,23 @@ def test_a_plan_of_the_page_that_cannot_be_read_is_told_and_drops_nothing(home):
         assert [one["subject"] for one in books.incidents(opened=True)] == ["held board"]
 
 
-def test_a_mistake_of_the_settings_is_told_until_it_is_mended(lived):
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ('"sunday"', '"sonntag"', "[schedule] day must be one of"),
+        ("\n[alerts]", "\n[credit]\nposition_ends = 0.9\n\n[alerts]", "[credit]: "),
+    ],
+)
+def test_a_mistake_of_the_settings_is_told_until_it_is_mended(lived, right, wrong, said):
+    """Also one that only the refresh would fail of: the schedule looks at all of them."""
     lived.at([weeks.AUTUMN])
-    told_before = len(lived.server.taken)
-    right = weeks.CONFIG
+    told_before, refreshed = len(lived.server.taken), lived.refreshes
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(weeks, "CONFIG", right.replace('"sunday"', '"sonntag"'))
+        patch.setattr(weeks, "CONFIG", weeks.CONFIG.replace(right, wrong))
         lived.at([weeks.AUTUMN + DAY, weeks.AUTUMN + DAY + HOUR])
+    assert lived.refreshes == refreshed
     (one,) = incidents(lived.home, "settings")
-    assert "[schedule] day must be one of" in one["sentence"]
+    assert said in one["sentence"]
     assert json.loads(one["told"]) == ["ops@harbor.example"]
     assert len(lived.server.taken) == told_before + 1
     lived.at([weeks.AUTUMN + DAY + 2 * HOUR])

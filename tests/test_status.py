@@ -9,12 +9,14 @@ import pytest
 
 from attribution import refresh_words, status, telemetry
 from attribution.cli import main
+from attribution.errors import SettingsError
 from attribution.ledger import Ledger
 from attribution.paths import Home
 from attribution.refresh import Outcome
 from attribution.schedule.books import Books
 from attribution.schedule.standing import QUIET, Standing, standing
 from attribution.schedule.tables import stamp
+from attribution.settings import load
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)  # a Tuesday
 DUE = datetime(2026, 11, 23, 5, tzinfo=UTC)
@@ -154,23 +156,44 @@ def test_the_same_is_told_to_programs(clinic, monkeypatch, capsys):
     assert status.look(clinic, NOW).schedule is None
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("[schedule]\nday = 'sonntag'\n", "[schedule] day must be one of"),
+        ("[sources.crm]\nkind = 'hubspots'\n", "[sources.crm] needs a kind"),
+    ],
+)
 def test_a_mistake_of_the_settings_is_named_where_a_schedule_was_in_use(
-    clinic, monkeypatch, capsys
+    clinic, monkeypatch, capsys, wrong, said
 ):
     with Books(clinic) as books:
         books.beat("looked", NOW)
     with Ledger(clinic) as ledger:
         ledger.source_done("crm", "scripted", "crm", 1, None)
     assert "caretrace_schedule_alive 1.0" in telemetry.measured(clinic, NOW).decode()
-    clinic.config.write_text(f"{CONFIG}[schedule]\nday = 'sonntag'\n")
+    clinic.config.write_text(f"{CONFIG}{wrong}")
     found = stands(clinic)
     assert (found.life, found.alive, found.well) == ("looks now and then", False, False)
-    (wrong,) = found.wrong
-    assert "Nothing is refreshed or sent" in wrong
-    assert "[schedule] day must be one of" in wrong
+    (sentence,) = found.wrong
+    assert "Nothing is refreshed or sent" in sentence
+    assert said in sentence
     assert "caretrace_schedule_alive 0.0" in telemetry.measured(clinic, NOW).decode()
     monkeypatch.setenv("CARETRACE_HOME", str(clinic.folder))
     assert main(["status"]) == 1
-    assert "[schedule] day must be one of" in capsys.readouterr().out
+    assert said in capsys.readouterr().out
     clinic.config.unlink()
-    assert "cannot be read" in stands(clinic).wrong[0]
+    assert "There is no caretrace.toml" in stands(clinic).wrong[0]
+
+
+def test_a_secret_that_only_the_schedule_is_given_is_no_mistake(clinic):
+    """Who asks for the status at a terminal has not the environment of a service."""
+    with Books(clinic) as books:
+        books.beat("looked", NOW)
+    reader = "issuer = 'https://a.example'\nclient_id = 'c'\naddress = 'https://b.example'"
+    settled = f"[sources.my-crm]\nkind = 'hubspot'\n[sign_in]\n{reader}\nroles.admin = ['it']\n"
+    clinic.config.write_text(f"{CONFIG}{settled}")
+    with pytest.raises(SettingsError) as caught:
+        load(clinic)
+    assert str(caught.value).count(" is missing: ") == 2
+    found = stands(clinic)
+    assert (found.alive, found.wrong) == (True, ())

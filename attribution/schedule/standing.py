@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from attribution import settings as configuration
 from attribution.errors import SettingsError
 from attribution.local_time import local
 from attribution.paths import Home
@@ -100,6 +101,7 @@ def standing(home: Home, now: datetime) -> Standing | None:
         if not books.kept():
             return None
         try:
+            configuration.load(home, secrets=False)
             return _standing(home, books, planned(home), now)
         except SettingsError as error:
             return _mistaken(home, books, mistake_of(error), now)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from attribution import settings as configuration
 from attribution.errors import Busy, SettingsError
 from attribution.paths import Home
 from attribution.schedule import plans as planning
@@ -51,6 +52,8 @@ class Runner:
         """Do all that is due; whether everything is well."""
         with Books(self._home) as books:
             try:
+                # All of them: with a mistake in any the refresh would fail, and it is told now.
+                configuration.load(self._home)
                 planned, told = planning.planned(self._home), alerts(self._home)
             except SettingsError as error:
                 # The settings are being changed, or were changed for the worse.
