@@ -267,6 +267,8 @@ def _funnel(made: Any) -> None:
     say(f"{made.audience:,} in the audience, {made.planned:,} would be written to ({by or '-'}).")
     for reason, count in sorted(made.dropped.items(), key=lambda each: -each[1]):
         say(f"  {count:,} not: {REASONS[reason]}")
+    for sentence in made.notes:
+        note(sentence)
 
 
 def _say_taken(taken: Any) -> None:

@@ -21,6 +21,7 @@ from outreach import audience, consent, holdout
 from outreach.caps import COUNTS, PAST, asked_of
 from outreach.flow import Flow
 from outreach.outbox import COUNTED, Outbox
+from outreach.pollen import out_of_reach
 from outreach.rules import known_names
 from outreach.zones import zone_table
 
@@ -54,6 +55,7 @@ class Plan:
     rows: pa.Table = field(default_factory=lambda: pa.table({}))  # of the planned
     held_out: pa.Table = field(default_factory=lambda: pa.table({}))
     capped: pa.Table = field(default_factory=lambda: pa.table({}))
+    notes: tuple[str, ...] = ()  # why an audience is empty, where it could hardly be otherwise
 
 
 def plan(
@@ -94,6 +96,8 @@ def plan(
             "select distinct person_id, identifier, owner, channel from chosen"
             " where fate = 'capped' order by person_id"
         ).to_arrow_table()
+        if not fates:
+            made.notes = tuple(out_of_reach(driver, flow))
     made.audience = sum(count for _fate, count in fates)
     made.dropped = {fate: count for fate, count in fates if fate != "eligible"}
     _assign(home, made, found)

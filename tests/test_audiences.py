@@ -1,8 +1,10 @@
 """Audiences: each shipped flow finds those it means, and nobody else of a small clinic."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import duckdb
 import pytest
 from outreach_fixture import CONFIG, NOW, ago, publish, wish
 
@@ -22,6 +24,7 @@ from connectors.contract import (
 from outreach.flow import flow, flows
 from outreach.outbox import Outbox
 from outreach.planning import plan
+from outreach.pollen import out_of_reach
 
 MORE = """
 survey_url = "https://harbor.example/s"
@@ -126,3 +129,37 @@ def test_a_flow_finds_those_it_means(clinic, name, tmp_path):
     owners = [*made.rows["owner"].to_pylist(), *made.held_out["owner"].to_pylist()]
     assert {who.get(owner, "?") for owner in owners} == MEANT[name]
     assert len(owners) == made.audience == len(MEANT[name])
+
+
+def test_a_threshold_of_pollen_that_nothing_reaches_is_told(clinic, tmp_path):
+    """As Google's index never reaches a number of grains; one that some day reached is not told."""
+    settings, warning = outreach_settings(clinic), flow(clinic, "pollen_warning")
+
+    def notes(grains: int) -> tuple[str, ...]:
+        asked = replace(warning, parameters={**warning.parameters, "grains": grains, "days": 0})
+        with Contacts(clinic) as contacts, Outbox(Home(tmp_path)) as outbox:
+            made = plan(clinic, asked, settings, contacts, outbox, now=NOW)
+        assert made.audience == 0
+        return made.notes
+
+    (said,) = notes(341)
+    assert "No value of pollen ever reached grains = 341: the highest is 340." in said
+    assert notes(340) == ()  # it was yesterday
+
+
+def test_a_place_of_pollen_that_no_visit_was_at_is_told(clinic):
+    with duckdb.connect() as driver:
+        driver.execute("create table int_visits (location text)")
+        driver.execute(
+            "create table stg_environment "
+            "(place text, pollen_tree double, pollen_grass double, pollen_weed double)"
+        )
+        warning = flow(clinic, "pollen_warning")
+        assert ["No pollen was ever" in each for each in out_of_reach(driver, warning)] == [True]
+        driver.execute("insert into int_visits values ('north')")
+        driver.execute("insert into stg_environment values ('North clinic', 90, null, null)")
+        (said,) = out_of_reach(driver, warning)
+        assert "No place of pollen is called as a place of visits" in said
+        driver.execute("insert into stg_environment values ('north', null, 4, null)")
+        assert list(out_of_reach(driver, warning)) == []
+        assert list(out_of_reach(driver, flow(clinic, "recall"))) == []
