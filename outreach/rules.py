@@ -11,7 +11,7 @@ from attribution.outreach_ways import HUBSPOT_LIST, SALESFORCE_CAMPAIGN
 from attribution.paths import Home
 from attribution.settings import load
 from outreach.flow import Flow
-from outreach.templates import SAID, is_the_same_for_everybody, variables
+from outreach.templates import SAID, is_the_same_for_everybody, names_its_sender, variables
 from outreach.zones import Hours, within
 
 if TYPE_CHECKING:  # a tenth of what pages and commands would import before they begin
@@ -76,6 +76,11 @@ def _problems(flow: Flow, settings: Outreach, today: date) -> Iterator[str]:
     if flow.purpose == "treatment" and flow.holdout:
         yield "nobody is held out of treatment: set holdout to 0"
     used = variables(flow)
+    if "sms" in flow.channels and not names_its_sender(flow, "sms", settings):
+        yield (
+            "templates.sms does not say organisation in all that it may come to: a text message "
+            "says who writes (FCC 15-72, paragraph 147)"
+        )
     code = _select(flow)
     if code is None:
         yield "its audience is not one SELECT"

@@ -11,6 +11,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from attribution.errors import BadInput
 from attribution.outreach_settings import Outreach
+from outreach import template_words
 from outreach.flow import Flow
 
 # What every template may say besides its audience's own columns.
@@ -43,6 +44,12 @@ def variables(flow: Flow) -> set[str]:
             except TemplateError as error:
                 raise BadInput(f"{flow.name}: templates.{channel} is wrong: {error}.") from None
     return names
+
+
+def names_its_sender(flow: Flow, channel: str, settings: Outreach) -> bool:
+    """Whether every message on a channel says who writes."""
+    body = _environment().parse(flow.templates[channel].text).body
+    return template_words.says(body, "organisation", settings.organisation)
 
 
 def is_the_same_for_everybody(flow: Flow) -> bool:
@@ -83,7 +90,7 @@ def written(
         return " ".join(subject.split()), f"{text}\n{_footer(flow, settings, key)}"
     if channel == "sms":
         text = " ".join(text.split())
-        if "stop" not in text.lower().split():
+        if _STOP.rstrip(".").casefold() not in text.casefold():
             text = f"{text} {_STOP}"
         if len(text) > settings.sms_length:
             raise BadInput(

@@ -15,7 +15,7 @@ from attribution.errors import BadInput
 from attribution.models.person_holdout import people_needed
 from attribution.outreach_settings import Outreach, outreach_settings
 from attribution.paths import Home
-from outreach.flow import flow, flows
+from outreach.flow import Template, flow, flows
 from outreach.holdout import HELD_OUT, arms, message_keys
 from outreach.lift import lift, peeking
 from outreach.rules import check, known_names, quiet
@@ -90,6 +90,47 @@ def test_what_the_law_forbids_is_refused(home: Home):
     held = FLOW.replace("{more}", "holdout = 0.1").replace("marketing", "treatment")
     assert "held out of treatment" in refused(home, held)
     assert "ended" in refused(home, FLOW.replace("2030", "2020"))
+
+
+def saying(home: Home, text: str):
+    """The flow of these tests with another text message."""
+    add_flow(home)
+    one = flow(home, "test")
+    return replace(one, templates={**one.templates, "sms": Template(text)})
+
+
+@pytest.mark.parametrize(
+    ("text", "added"),
+    [
+        ("{{ organisation }}: please stop by our clinic.", True),
+        ("{{ organisation }}: hello. Reply STOP to opt out.", False),
+    ],
+)
+def test_a_text_message_says_how_to_stop_once(home: Home, text, added):
+    said = written(saying(home, text), "sms", {}, SETTINGS, "k")[1]
+    assert said.endswith("Reply STOP to opt out.")
+    assert said.count("STOP") == 1
+    assert ("clinic. Reply STOP" in said) is added
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Time for a check-up?", False),
+        ("Harbor: time for a check-up?", True),
+        ("{{ organisation|upper }}: time for a check-up?", True),
+        ("{% if phone %}{{ organisation }}: {% endif %}time?", False),
+        ("{% if phone %}{{ organisation }}{% else %}Harbor{% endif %}: time?", True),
+        ("{{ organisation if phone else '' }}: time?", False),
+    ],
+)
+def test_a_text_message_that_may_not_say_who_writes_is_refused(home: Home, text, named):
+    one = saying(home, text)
+    if named:
+        check(one, SETTINGS, TODAY)
+    else:
+        with pytest.raises(BadInput, match=r"templates\.sms does not say organisation"):
+            check(one, SETTINGS, TODAY)
 
 
 REVIEW = FLOW.replace("{more}", 'asks = "review"').replace("silent_patients", "liked")

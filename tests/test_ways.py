@@ -134,7 +134,7 @@ def test_only_whom_a_crm_knows_is_handed_to_it(home, others):
     assert set(others.times("tasks")) == set(others.sell.resources["contacts"])
     task = next(iter(others.salesforce.tables["Task"].values()))
     assert (task["Subject"], task["Description"]) == (
-        "Hello", "It has been a while, call 312-555-0100."
+        "Hello", "Harbor Clinic: it has been a while, call 312-555-0100."
     )  # fmt: skip
     said = others.twilio.messages[0]
     assert said["body"].endswith("Reply STOP to opt out.")

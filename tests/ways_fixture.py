@@ -60,7 +60,7 @@ channels = ["{channel}"]
 from_days = 365
 until_days = 1095
 [templates.{channel}]
-text = "It has been a while, call {{{{ phone }}}}."
+text = "{{{{ organisation }}}}: it has been a while, call {{{{ phone }}}}."
 {subject}
 """
 WAYS = """
