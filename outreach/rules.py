@@ -11,7 +11,16 @@ from attribution.outreach_ways import HUBSPOT_LIST, SALESFORCE_CAMPAIGN
 from attribution.paths import Home
 from attribution.settings import load
 from outreach.flow import Flow
-from outreach.templates import SAID, is_the_same_for_everybody, names_its_sender, variables
+from outreach.templates import (
+    OF_ALL,
+    OF_PLACES,
+    OF_PROVIDERS,
+    SAID,
+    is_the_same_for_everybody,
+    names_its_sender,
+    needed,
+    variables,
+)
 from outreach.zones import Hours, within
 
 if TYPE_CHECKING:  # a tenth of what pages and commands would import before they begin
@@ -85,6 +94,8 @@ def _problems(flow: Flow, settings: Outreach, today: date) -> Iterator[str]:
     if code is None:
         yield "its audience is not one SELECT"
     else:
+        if (own := _columns(code)) is not None:
+            yield from _empty(flow, settings, used, own)
         yield from _reviews(flow, used, code)
 
 
@@ -161,6 +172,38 @@ def _reviews(flow: Flow, used: set[str], code: "exp.Query") -> Iterator[str]:
             "a request for a review is the same for everybody: its templates may fill in names, "
             "and choose nothing"
         )
+
+
+def _empty(flow: Flow, settings: Outreach, used: set[str], own: set[str]) -> Iterator[str]:
+    """What templates say of settings that are empty: not one message could be written.
+
+    `own` are the columns of the audience: they take the place of settings of their name.
+    """
+    said = used & needed(flow) - own
+    for name in OF_ALL:
+        if name in said and not getattr(settings, name):
+            yield f"its templates say {name}, and [outreach] {name} is empty"
+    places = [*settings.locations.values(), {"phone": settings.phone}]
+    for words, where, told in (
+        (OF_PLACES, "place under [outreach.locations]", places),
+        (OF_PROVIDERS, "doctor under [outreach.providers]", [*settings.providers.values()]),
+    ):
+        for name, key in words.items():
+            if name in said and not any(each.get(key) for each in told):
+                yield f"its templates say {name}, and no {where} has {key}"
+
+
+def _columns(code: "exp.Query") -> set[str] | None:
+    """The columns of an audience, as far as its text tells; None where a table does."""
+    from sqlglot import exp
+
+    names = set(code.named_selects)
+    if "*" not in names:
+        return names
+    outermost = code.find(exp.From)
+    table = outermost.this.name if outermost else ""
+    parts = {part.alias: part.this for part in code.ctes}
+    return _columns(parts[table]) if table in parts else None
 
 
 def known_names(flow: Flow, columns: set[str]) -> None:

@@ -15,10 +15,11 @@ from outreach import template_words
 from outreach.flow import Flow
 
 # What every template may say besides its audience's own columns.
-SAID = (
-    "organisation", "phone", "booking_url", "billing_url", "survey_url", "message_key",
-    "place", "place_phone", "review_url", "provider_name", "video",
-)  # fmt: skip
+OF_ALL = ("organisation", "phone", "booking_url", "billing_url", "survey_url")
+# Of the place or the doctor that the audience names; a place without a phone has that of all.
+OF_PLACES = {"place": "name", "place_phone": "phone", "review_url": "review_url"}
+OF_PROVIDERS = {"provider_name": "name", "video": "video"}
+SAID = (*OF_ALL, "message_key", *OF_PLACES, *OF_PROVIDERS)
 _STOP = "Reply STOP to opt out."
 _KEY = "{message_key}"
 # What a text is made of that says the same to everybody: itself, and names that are filled in.
@@ -44,6 +45,17 @@ def variables(flow: Flow) -> set[str]:
             except TemplateError as error:
                 raise BadInput(f"{flow.name}: templates.{channel} is wrong: {error}.") from None
     return names
+
+
+def needed(flow: Flow) -> set[str]:
+    """The names without which a message of a flow cannot be written."""
+    environment = _environment()
+    return {
+        name
+        for template in flow.templates.values()
+        for part in (template.subject, template.text)
+        for name in template_words.needed(environment.parse(part))
+    }
 
 
 def names_its_sender(flow: Flow, channel: str, settings: Outreach) -> bool:
@@ -110,19 +122,10 @@ def _names(said: Mapping[str, Any], settings: Outreach, key: str) -> dict[str, A
     place = settings.locations.get(str(said.get("location") or ""), {})
     provider = settings.providers.get(str(said.get("provider") or ""), {})
     zone = ZoneInfo(place.get("timezone") or str(said.get("timezone") or "UTC"))
-    given = {
-        "organisation": settings.organisation,
-        "phone": settings.phone,
-        "booking_url": settings.booking_url,
-        "billing_url": settings.billing_url,
-        "survey_url": settings.survey_url,
-        "message_key": key,
-        "place": place.get("name", ""),
-        "place_phone": place.get("phone", settings.phone),
-        "review_url": place.get("review_url", ""),
-        "provider_name": provider.get("name", ""),
-        "video": provider.get("video", ""),
-    }
+    given = {name: getattr(settings, name) for name in OF_ALL} | {"message_key": key}
+    given |= {name: place.get(of, "") for name, of in OF_PLACES.items()}
+    given |= {name: provider.get(of, "") for name, of in OF_PROVIDERS.items()}
+    given["place_phone"] = place.get("phone", settings.phone)
     # An empty setting is as good as undefined: half a sentence must not be sent.
     known = {name: value for name, value in given.items() if value}
     return known | {name: _local(value, zone) for name, value in said.items() if value is not None}

@@ -7,6 +7,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import jinja2
 import pytest
 
 from attribution import cli, definitions_command, outreach_ways, retention, source_settings
@@ -23,7 +24,7 @@ from connectors import SOURCES
 from connectors.contract import BY_TABLE
 from connectors.files import connect
 from connectors.source import Context
-from outreach import salesforce
+from outreach import salesforce, templates
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
@@ -243,6 +244,16 @@ def test_samples_of_outreach_go_with_the_walk_through(home: Home, monkeypatch, p
     home.config.write_text("\n".join([whole, *samples]), encoding="utf-8")
     configuration.load(home)
     assert outreach_settings(home) != Outreach()
+
+
+def test_what_templates_may_say_is_described():
+    text = (ROOT / "docs/outreach.md").read_text(encoding="utf-8")
+    told = text.partition("### What templates may say\n")[2].partition("\n`version` is")[0]
+    assert set(QUOTED.findall(told)) >= set(templates.SAID)
+    ours = set(templates._environment().filters) - set(jinja2.Environment().filters)
+    assert all(f"|{name} }}}}" in told for name in ours), ours
+    start = blocks(ROOT / "docs/outreach.md", "toml")[0]
+    assert all(f"\n{name} = " in start for name in templates.OF_ALL)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)

@@ -133,6 +133,45 @@ def test_a_text_message_that_may_not_say_who_writes_is_refused(home: Home, text,
             check(one, SETTINGS, TODAY)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("billing_notice", r"say billing_url, and \[outreach\] billing_url is empty"),
+        ("post_visit_check_in", r"say survey_url, and \[outreach\] survey_url is empty"),
+        ("review_request", r"say review_url, and no place under \[outreach.locations\] has review"),
+        ("doctor_video", r"say video, and no doctor under \[outreach.providers\] has video"),
+    ],
+)
+def test_a_setting_that_templates_say_and_that_is_empty_is_named(home: Home, demo, name, said):
+    one = flow(home, name)
+    with pytest.raises(BadInput, match=said):
+        check(one, SETTINGS, TODAY)
+    check(one, demo, TODAY)
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("{{ booking_url }}", True),
+        ("{% if booking_url is defined %}{{ booking_url }}{% endif %}", False),
+        ("{% if booking_url is not defined %}Call.{% else %}{{ booking_url }}{% endif %}", False),
+        ("{% if place is defined and booking_url is defined %}{{ booking_url }}{% endif %}", False),
+        ("{% if place is defined %}{{ booking_url }}{% endif %}", True),
+        ("{{ booking_url if booking_url is defined else phone }}", False),
+        ("{{ booking_url|default('soon') }}", False),
+        ("{% if phone %}{{ booking_url }}{% endif %}", True),
+    ],
+)
+def test_what_is_asked_first_may_be_empty(home: Home, text, asks):
+    one = saying(home, "{{ organisation }} " + text)
+    if asks:
+        with pytest.raises(BadInput, match="booking_url is empty"):
+            check(one, SETTINGS, TODAY)
+    else:
+        check(one, SETTINGS, TODAY)
+        written(one, "sms", {}, SETTINGS, "k")
+
+
 REVIEW = FLOW.replace("{more}", 'asks = "review"').replace("silent_patients", "liked")
 SELECT = "select person_id, '' as occasion from {} where $from_days < $until_days and {}"
 
