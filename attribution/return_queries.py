@@ -135,13 +135,11 @@ def reactivation(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     """Silent patients and what became of them, in cohorts assigned within the scope's weeks.
 
     Columns: cohort_month, campaign, channel, months_silent, arm, silent, contacted, engaged,
-    booked, kept, retained, value; and `tested`: whether the campaign had held somebody out by that
-    month, or never did.
+    booked, kept, retained, value.
     """
     mart = REACTIVATION
     grain = (mart.c.cohort_month, mart.c.campaign, mart.c.channel, mart.c.months_silent, mart.c.arm)
     stages = (mart.c.silent, mart.c.contacted, mart.c.engaged, mart.c.booked, mart.c.kept)
-    cohorts, held_out = since_held_out(mart, mart.c.cohort_month, mart)
     statement = (
         sa.select(
             *grain,
@@ -149,9 +147,7 @@ def reactivation(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
             # Missing where small cells are folded: few are retained at a time.
             sa.cast(sa.func.sum(mart.c.retained), sa.Double).label("retained"),
             in_currency(mart, currency, "value"),
-            sa.func.max(sa.case((held_out, 1), else_=0)).label("tested"),
         )
-        .select_from(cohorts)
         .where(
             mart.c.cohort_month.between(scope.since.replace(day=1), scope.until),
             *in_dimensions(mart, scope),
@@ -159,5 +155,4 @@ def reactivation(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
         .group_by(*grain)
         .order_by(*grain)
     )
-    frame = in_money(at.ask(statement), "value")
-    return frame.astype({"tested": "bool"})
+    return in_money(at.ask(statement), "value")

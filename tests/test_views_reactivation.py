@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from attribution import queries, return_queries, step_queries
+from attribution.models.share_lift import lift, lift_of_groups
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.ui.views import reactivation
@@ -32,14 +33,22 @@ def tables() -> dict[str, pd.DataFrame]:
     return made_up.tables()
 
 
+def by_months(cohorts):
+    """The differences of each month's shares, weighed by treated x held out / both."""
+    counts = cohorts.pivot_table(
+        index="cohort_month", columns="arm", values=["silent", "kept"], aggfunc="sum"
+    )
+    shares, people = counts["kept"] / counts["silent"], counts["silent"]
+    weight = people["treated"] * people["holdout"] / (people["treated"] + people["holdout"])
+    return ((shares["treated"] - shares["holdout"]) * weight).sum() / weight.sum()
+
+
 def test_lift_is_the_difference_of_two_shares(marts, tables):
     view = reactivation.build(marts, RECENT)
     frame = tables["reactivation"]
     frame = frame[frame["cohort_month"] >= RECENT.since.replace(day=1)]
-    arms = frame.query("campaign == 'Annual check-up'").groupby("arm")[["silent", "kept"]].sum()
-    shares = arms["kept"] / arms["silent"]
     row = view.tables["campaigns"].frame.set_index("campaign").loc["Annual check-up"]
-    assert row["lift"] == pytest.approx(shares["treated"] - shares["holdout"])
+    assert row["lift"] == pytest.approx(by_months(frame.query("campaign == 'Annual check-up'")))
     assert row["lift_low"] < row["lift"] < row["lift_high"]
 
 
@@ -58,12 +67,11 @@ def test_cohorts_of_before_anybody_was_held_out_are_shown_and_not_compared(tmp_p
     frame = tables["reactivation"].query("campaign == @name")
     later = frame[frame["cohort_month"] >= since]
     arms = later.groupby("arm")[["silent", "kept"]].sum()
-    shares = arms["kept"] / arms["silent"]
     view = reactivation.build(marts, whole)
     row = view.tables["campaigns"].frame.set_index("campaign").loc[name]
     assert row["silent"] == frame.query("arm == 'treated'")["silent"].sum() > row["compared"]
     assert (row["compared"], row["held_out"]) == tuple(arms.loc[["treated", "holdout"], "silent"])
-    assert row["lift"] == pytest.approx(shares["treated"] - shares["holdout"])
+    assert row["lift"] == pytest.approx(by_months(later))
     old = later[later["cohort_month"] <= (pd.Timestamp(newest) - return_queries.OLD_ENOUGH).date()]
     added = return_queries.return_lift(marts).query("channel == 'outreach_email'")
     assert added["treated"].sum() == old.query("arm == 'treated'")["silent"].sum()
@@ -75,23 +83,39 @@ def test_cohorts_of_before_anybody_was_held_out_are_shown_and_not_compared(tmp_p
 def test_lift_interval_agrees_with_scipy():
     from scipy.stats import norm
 
-    effect = reactivation.lift(60, 400, 20, 300)
+    effect = lift(60, 400, 20, 300)
     assert effect is not None
     difference, low, high = effect
     one, other = 61 / 402, 21 / 302
     error = (one * (1 - one) / 402 + other * (1 - other) / 302) ** 0.5
     assert difference == pytest.approx(60 / 400 - 20 / 300)
     assert (low, high) == pytest.approx(norm.interval(0.95, one - other, error))
-    assert reactivation.lift(1, 0, 0, 5) is None
+    assert lift(1, 0, 0, 5) is None
 
 
 @pytest.mark.parametrize(("kept", "held_kept"), [(100, 0), (900, 3)])
 def test_a_holdout_of_three_who_did_alike_explains_nothing(kept, held_kept):
     """None of three came, or all: of a hundred such holdouts many would look so by chance."""
-    effect = reactivation.lift(kept, 1000, held_kept, 3)
+    effect = lift(kept, 1000, held_kept, 3)
     assert effect is not None
     assert effect[0] == pytest.approx(kept / 1000 - held_kept / 3)
     assert -1 <= effect[1] < 0 < effect[2] <= 1
+
+
+def test_people_are_held_against_those_held_out_of_their_own_campaign():
+    """One campaign brings ten points to those of whom few come, another nothing and holds nobody
+    out, and a third holds half out of those who come anyway.
+    """
+    columns = ["treated", "treated_kept", "held_out", "held_out_kept"]
+    groups = pd.DataFrame(
+        [[900, 180, 100, 10], [5000, 250, 0, 0], [500, 350, 500, 300]], columns=columns
+    )
+    found = lift_of_groups(groups)
+    assert found is not None
+    assert found[0] == pytest.approx(0.1)  # put together: 780 of 6,400 less 310 of 600, -0.39
+    assert 0 < found[1] < 0.1 < found[2] < 0.2
+    assert lift_of_groups(groups[:1]) == pytest.approx(lift(180, 900, 10, 100))
+    assert lift_of_groups(groups[1:2]) is None
 
 
 def test_funnel_counts_those_treated(marts, tables):

@@ -45,7 +45,12 @@ CHANGES: dict[str, tuple[str, ...]] = {
         "Who was assigned before the first holdout, or before visits are known, counts no longer.",
     ),
     "flow_lift": ("People of before the flow's first holdout are no longer compared.",),
-    "lift": ("Cohorts of before the campaign first held somebody out are no longer compared.",),
+    "lift": (
+        (
+            "Campaigns and months in which nobody was held out are no longer compared, and each of "
+            "the others is with its own holdout."
+        ),
+    ),
     "brought": ("Cohorts of before the campaign first held somebody out are no longer compared.",),
 }
 

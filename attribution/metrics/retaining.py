@@ -60,8 +60,8 @@ def _funnel() -> tuple[Definition, ...]:
             "lift",
             "Lift",
             "What the campaign added: kept rate of those treated less that of the holdout.",
-            "Difference of two shares in percentage points, with a 95% interval; of cohorts since "
-            "the campaign first held somebody out.",
+            "Difference of two shares in percentage points, with a 95% interval: people of each "
+            "campaign and month beside those held out of the same.",
             "points",
         ),
         Definition(

@@ -3,12 +3,12 @@
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import pairwise
-from math import sqrt
 
 import pandas as pd
 
 from attribution import queries, return_queries
 from attribution.metrics import definition, ratio
+from attribution.models.share_lift import beside_holdouts, groups_apart, lift_of_groups
 from attribution.paths import Home
 from attribution.queries import About, Marts, Scope
 from attribution.small_cells import OTHER
@@ -31,7 +31,6 @@ _TOGETHER = formats.title(OTHER)
 KEPT_WITHIN = timedelta(days=90)
 RETAINED_WITHIN = timedelta(days=180)  # after the kept visit
 TOO_EARLY = "too early"
-NORMAL_95 = 1.959964
 MAX_ROWS = 14
 _TITLES = {"booked": "reactivated_booked", "kept": "reactivated_kept"}
 
@@ -78,20 +77,6 @@ def build(marts: Marts, scope: Scope) -> View:
     )
 
 
-def lift(kept: int, people: int, held_kept: int, held: int) -> tuple[float, float, float] | None:
-    """The difference of two shares with its 95% interval; None where a group is empty.
-
-    The interval gives each group one person more who came and one who did not (Agresti and Caffo
-    2000): a group of few, of whom nobody came, is not sure that nobody would.
-    """
-    if not people or not held:
-        return None
-    one, other = (kept + 1) / (people + 2), (held_kept + 1) / (held + 2)
-    reach = NORMAL_95 * sqrt(one * (1 - one) / (people + 2) + other * (1 - other) / (held + 2))
-    low, high = max(one - other - reach, -1.0), min(one - other + reach, 1.0)
-    return kept / people - held_kept / held, low, high
-
-
 def _aged(cohorts: pd.DataFrame, about: About) -> pd.DataFrame:
     """Each cohort with `old`, whether it can have been retained, and no `retained` before that."""
     settled = _last_day(about) - KEPT_WITHIN - RETAINED_WITHIN
@@ -126,20 +111,9 @@ def _against_holdout(cohorts: pd.DataFrame, grain: list[str]) -> pd.DataFrame:
     numbers = [*_stages(cohorts), "value"]
     treated = cohorts[cohorts["arm"] == "treated"].groupby(grain, as_index=False)
     frame = treated[numbers].sum(min_count=1)
-    for arm, name in (("treated", "compared"), ("holdout", "held_out")):
-        rows = cohorts[cohorts["tested"] & (cohorts["arm"] == arm)]
-        beside = rows.groupby(grain, as_index=False)[["silent", "kept"]].sum()
-        named = {"silent": name, "kept": f"{name}_kept"}
-        frame = frame.merge(beside.rename(columns=named), on=grain, how="left")
-        frame[[*named.values()]] = frame[[*named.values()]].fillna(0)
-    lifts = [
-        lift(row["compared_kept"], row["compared"], row["held_out_kept"], row["held_out"])
-        or (None, None, None)
-        for row in records(frame)
-    ]
-    frame[["lift", "lift_low", "lift_high"]] = pd.DataFrame(
-        lifts, columns=["lift", "lift_low", "lift_high"], index=frame.index, dtype="float64"
-    )
+    frame = frame.merge(beside_holdouts(cohorts, grain), on=grain, how="left")
+    known = ["compared", "held_out", "held_out_kept"]
+    frame[known] = frame[known].fillna(0)
     frame["kept_rate"] = frame["kept"] / frame["silent"].where(frame["silent"] > 0)
     held_out = frame["held_out"].where(frame["held_out"] > 0)
     frame["held_out_rate"] = frame["held_out_kept"] / held_out
@@ -173,7 +147,9 @@ def _columns() -> tuple[Column, ...]:
     rate, difference = definition("kept_rate"), definition("lift")
     low_high = "One end of the 95% interval of the lift."
     held_out = "People of the group kept out to compare with."
-    compared = "People treated since the campaign first held somebody out: of these is the lift."
+    compared = (
+        "People treated in months in which the campaign held somebody out: of these is the lift."
+    )
     return (
         *stages,
         Column("kept_rate", rate.title, "rate", rate.help),
@@ -189,12 +165,8 @@ def _columns() -> tuple[Column, ...]:
 
 def _metrics(cohorts: pd.DataFrame) -> tuple[Metric, ...]:
     treated = cohorts[cohorts["arm"] == "treated"]
-    held = cohorts[cohorts["arm"] == "holdout"]
     people, kept = int(treated["silent"].sum()), int(treated["kept"].sum())
-    compared = treated[treated["tested"]]
-    effect = lift(
-        *(int(arm[name].sum()) for arm in (compared, held) for name in ("kept", "silent"))
-    )
+    effect = lift_of_groups(groups_apart(cohorts))
     values = {
         "contacted": float(treated["contacted"].sum()),
         "reactivated_kept": float(kept),
