@@ -55,6 +55,7 @@ def test_results_of_a_flow_are_too(tmp_path):
             payment("q", "ann", ago(150), "30", currency="EUR"),
             # By the clock ben's days are over, and of the last of them nothing is loaded.
             Message("n", "tips", ago(150), "email", patient_id="ben", sent_at=ago(150)),
+            appointment("y", "eve", ago(220), ago(210)),
             appointment("z", "eve", ago(110), ago(105)),
         ],
         CONFIG,
