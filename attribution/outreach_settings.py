@@ -10,6 +10,7 @@ from datetime import time
 from typing import Any
 
 from attribution.errors import SettingsError
+from attribution.models.channel_words import CHANNELS
 from attribution.outreach_ways import (
     FILE,
     KINDS,
@@ -29,7 +30,6 @@ from attribution.told_settings import documents
 from connectors.zones import zones
 
 PURPOSES = ("treatment", "operations", "marketing")
-CHANNELS = ("email", "sms", "direct_mail", "call")
 OPT_IN, OPT_OUT = "opt_in", "opt_out"
 _CONSENT = {
     "treatment": dict.fromkeys(CHANNELS, OPT_OUT),

@@ -15,7 +15,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from attribution.outreach_settings import CHANNELS, OPT_IN, Outreach
+from attribution.models.channel_words import meanings
+from attribution.outreach_settings import OPT_IN, Outreach
 
 REASONS = {
     "opted_out": "asked not to be reached this way",
@@ -25,17 +26,6 @@ REASONS = {
     "bounced": "the address does not exist any more",
     "deceased": "has died",
 }
-
-# What sources call channels. A refusal counts for all that its word may mean, a permission only for
-# what it surely does: who may be called may not be texted.
-_MEANS = (
-    ("text", "sms", True), ("mms", "sms", True), ("e-mail", "email", True),
-    ("mail", "direct_mail", True), ("letter", "direct_mail", True), ("post", "direct_mail", True),
-    ("phone", "call", True), ("voice", "call", True), ("telephone", "call", True),
-    ("phone", "sms", False), ("telephone", "sms", False), ("mobile", "sms", False),
-    ("mobile", "call", False),
-)  # fmt: skip
-_EVERY, _NONE_SAID = ("all", "any"), ""
 
 # How somebody speaks who answers a message with STOP, or reports it as spam.
 _REPLIED = "answered|unsubscribed|complained|reply|stop"
@@ -218,12 +208,9 @@ left join bounces
 
 
 def _means() -> str:
-    """Words for channels, the channel, and whether a permission in this word counts as well."""
-    rows = [(channel, channel, True) for channel in CHANNELS]
-    rows += [(word, channel, True) for word in _EVERY for channel in CHANNELS]
-    rows += [(_NONE_SAID, channel, False) for channel in CHANNELS]
+    """`meanings` as rows of SQL."""
     return ", ".join(
-        f"('{word}', '{channel}', {str(both).lower()})" for word, channel, both in (*rows, *_MEANS)
+        f"('{word}', '{channel}', {str(both).lower()})" for word, channel, both in meanings()
     )
 
 

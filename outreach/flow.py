@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from attribution.errors import BadInput
-from attribution.outreach_settings import CHANNELS, PURPOSES, clock
+from attribution.models.channel_words import CHANNELS
+from attribution.outreach_settings import PURPOSES, clock
 from attribution.paths import SQL, Home
 
 SHIPPED = Path(__file__).resolve().parent / "flows"

@@ -20,6 +20,7 @@ from attribution.models.returning import (
     unasked_share,
 )
 from attribution.ui.views.reach import options, planned
+from connectors.contract import Preference
 
 DAY = timedelta(days=1)
 PEOPLE = ("anna", "bea", "cleo", "dora", "emma", "fay", "gus")
@@ -245,9 +246,15 @@ def test_a_larger_budget_reaches_more_and_none_is_overspent(people, budget, more
     assert not all_.duplicated(["months_silent", "service_line"]).any()
 
 
+def said(who: str, channel: str, allowed: bool, since: str) -> Preference:
+    return Preference(
+        f"{who} {channel}", channel, "marketing", allowed, at(since), patient_id=who
+    )
+
+
 @pytest.fixture(scope="module")
 def warehouse():
-    with_rows = Warehouse(of=("int_return_cells", "int_return_spans"))
+    with_rows = Warehouse(of=("int_return_cells", "int_return_spans", "int_return_scores"))
     first = at("2025-01-10 15:00")
     back = at("2025-11-20 15:00")
     with_rows.build(
@@ -274,6 +281,14 @@ def warehouse():
                 arm="holdout"),
         # Makes the record reach the end of May 2026.
         appointment("e1", "emma", at("2026-05-29"), at("2026-05-31 12:00")),
+        # Who may be reached how: by words for every channel, the last of which counts.
+        said("anna", "Any", True, "2024-02-01"),
+        said("bea", "email", True, "2023-02-01"), said("bea", "any", False, "2025-02-01"),
+        said("cleo", "text", True, "2024-02-01"), said("cleo", "phone", True, "2024-02-01"),
+        said("fay", "all", False, "2024-02-01"), said("fay", "e-mail", True, "2024-02-01"),
+        said("fay", "sms", True, "2024-02-02"),
+        said("gus", "", False, "2024-02-01"), said("gus", "email", True, "2025-02-01"),
+        said("gus", "phone", True, "2025-02-01"),
     )  # fmt: skip
     return with_rows
 
@@ -308,3 +323,12 @@ def test_whoever_has_a_visit_ahead_is_not_silent(warehouse):
     assert [span[4] for span in spans(warehouse, "gus")] == [True]
     now = warehouse.rows("select in_step, people from int_return_cells where basis = 'today'")
     assert sorted(now) == [(0, 1), (12, 1), (17, 1), (33, 3)]  # all but her
+
+
+def test_who_takes_what_is_what_outreach_would_send(warehouse):
+    found = warehouse.rows("select person_id, takes_email, takes_sms from int_return_scores")
+    takes = {PEOPLE[person - 1]: (email, sms) for person, email, sms in found}
+    # At one moment the refusal counts, and who may be called may not be texted.
+    assert takes == {
+        "anna": (1, 1), "bea": (0, 0), "cleo": (0, 1), "fay": (0, 1), "gus": (1, 0),
+    }  # fmt: skip

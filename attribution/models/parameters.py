@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 
+from attribution.models.channel_words import meanings
+
 KINDS = ("lead", "booked", "kept", "new_patient", "collected")
 
 # Choosing care is slow: a first visit follows its first touch by months, and money by more.
@@ -202,6 +204,7 @@ def setting_tables(
         "setting_credit": setting_credit(settings),
         "setting_model": setting_model(settings),
         "setting_silence": setting_silence(),
+        "setting_channel_words": setting_channel_words(),
         "setting_uncounted": setting_uncounted(settings),
         "setting_kept": setting_kept(settings),
     }
@@ -290,3 +293,8 @@ def setting_silence() -> pd.DataFrame:
     """Per range of silence: the days since the last kept visit, `to_days` left out."""
     frame = pd.DataFrame(list(_SILENCE), columns=["months_silent", "from_days", "to_days"])
     return frame.astype({"from_days": "int64", "to_days": "Int64"})
+
+
+def setting_channel_words() -> pd.DataFrame:
+    """What words for channels mean: word, channel, and whether a permission in it counts."""
+    return pd.DataFrame(meanings(), columns=["word", "channel", "lifts"])

@@ -1,10 +1,11 @@
 -- Everybody who is silent today: the chance that they return unasked, and what that brings.
 -- grain: person_id
--- inputs: int_return_spans, int_return_chances, stg_preference, setting_silence
+-- inputs: int_return_spans, int_return_chances, stg_preference, setting_channel_words,
+--   setting_silence
 --
 -- `chance` is of booking a visit that will be kept, within six months; null where nothing was
--- learned. `value_micros` is what a return of that service line brings within 180 days. Who never
--- allowed marketing by e-mail or text takes none.
+-- learned. `value_micros` is what a return of that service line brings within 180 days. Who takes
+-- e-mail or texts said so last of all that they said of it, in words that mean it or any channel.
 
 with
 
@@ -26,14 +27,32 @@ silent as (
 
 ),
 
+-- What was said of every channel is said of each; of one moment the refusal counts.
+said as (
+
+    select
+        stg_preference.person_id,
+        setting_channel_words.channel,
+        max(case when stg_preference.allowed then stg_preference.since end) as allowed_at,
+        max(case when not stg_preference.allowed then stg_preference.since end) as refused_at
+    from stg_preference
+    inner join setting_channel_words
+        on stg_preference.channel = setting_channel_words.word
+    where
+        stg_preference.purpose = 'marketing'
+        and (setting_channel_words.lifts or not stg_preference.allowed)
+    group by 1, 2
+
+),
+
 allowed as (
 
     select
         person_id,
         max(case when channel = 'email' then 1 else 0 end) as takes_email,
         max(case when channel = 'sms' then 1 else 0 end) as takes_sms
-    from stg_preference
-    where purpose = 'marketing' and allowed
+    from said
+    where allowed_at is not null and (refused_at is null or allowed_at > refused_at)
     group by person_id
 
 ),
