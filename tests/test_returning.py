@@ -23,7 +23,7 @@ from attribution.ui.views.reach import options, planned
 from connectors.contract import Preference
 
 DAY = timedelta(days=1)
-PEOPLE = ("anna", "bea", "cleo", "dora", "emma", "fay", "gus")
+PEOPLE = ("anna", "bea", "cleo", "dora", "emma", "fay", "gus", "hal")
 COLUMNS = [
     *("basis", "in_step", "out_step", "arm", "returned"), *CELL[1:], "people", "value_micros",
 ]  # fmt: skip
@@ -272,6 +272,9 @@ def warehouse():
         appointment("c1", "cleo", first - 5 * DAY, first),
         appointment("d1", "dora", first - 5 * DAY, first),
         appointment("d2", "dora", at("2026-05-28"), at("2026-06-25"), "booked"),
+        # Of the next one nobody tells when it was booked.
+        appointment("h1", "hal", first - 5 * DAY, first),
+        appointment("h2", "hal", at("2096-06-25"), at("2096-06-25"), "booked"),
         # Called off the next one.
         appointment("g1", "gus", first - 5 * DAY, first),
         appointment("g2", "gus", at("2026-05-28"), at("2026-06-25"), "cancelled"),
@@ -320,9 +323,10 @@ def test_the_90_days_after_a_choice_are_a_part_of_their_own(warehouse):
 def test_whoever_has_a_visit_ahead_is_not_silent(warehouse):
     assert [span[4] for span in spans(warehouse, "cleo")] == [True]
     assert [span[4] for span in spans(warehouse, "dora")] == [False]
+    assert [span[4] for span in spans(warehouse, "hal")] == [False]
     assert [span[4] for span in spans(warehouse, "gus")] == [True]
     now = warehouse.rows("select in_step, people from int_return_cells where basis = 'today'")
-    assert sorted(now) == [(0, 1), (12, 1), (17, 1), (33, 3)]  # all but her
+    assert sorted(now) == [(0, 1), (12, 1), (17, 1), (33, 3)]  # all but those two
 
 
 def test_who_takes_what_is_what_outreach_would_send(warehouse):

@@ -57,7 +57,11 @@ ahead as (
     where
         stg_appointment.status = 'booked'
         and stg_appointment.starts_at >= edges.last_at
-        and stg_appointment.booked_at < edges.last_at
+        -- Where nobody tells when it was booked, its start stands there.
+        and (
+            stg_appointment.booked_at < edges.last_at
+            or stg_appointment.booked_at = stg_appointment.starts_at
+        )
 
 ),
 
