@@ -96,6 +96,7 @@ select
 from silent inner join (
     select silent.person_id, year(starts_at) - int_people.birth_year as age
     from silent inner join int_people on silent.person_id = int_people.person_id
+    where not int_people.deceased
 ) as aged on silent.person_id = aged.person_id
 """
 

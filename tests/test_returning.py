@@ -20,10 +20,10 @@ from attribution.models.returning import (
     unasked_share,
 )
 from attribution.ui.views.reach import options, planned
-from connectors.contract import Preference
+from connectors.contract import Person, Preference
 
 DAY = timedelta(days=1)
-PEOPLE = ("anna", "bea", "cleo", "dora", "emma", "fay", "gus", "hal")
+PEOPLE = ("anna", "bea", "cleo", "dora", "emma", "fay", "gus", "hal", "ida")
 COLUMNS = [
     *("basis", "in_step", "out_step", "arm", "returned"), *CELL[1:], "people", "value_micros",
 ]  # fmt: skip
@@ -282,6 +282,9 @@ def warehouse():
         appointment("f1", "fay", first - 5 * DAY, first),
         message("m2", "fay", "recall_1", first + 245 * DAY, sent_at=None, purpose="marketing",
                 arm="holdout"),
+        # Has died, nobody knows when.
+        appointment("i1", "ida", first - 5 * DAY, first),
+        Person("ida", deceased=True),
         # Makes the record reach the end of May 2026.
         appointment("e1", "emma", at("2026-05-29"), at("2026-05-31 12:00")),
         # Who may be reached how: by words for every channel, the last of which counts.
@@ -327,6 +330,10 @@ def test_whoever_has_a_visit_ahead_is_not_silent(warehouse):
     assert [span[4] for span in spans(warehouse, "gus")] == [True]
     now = warehouse.rows("select in_step, people from int_return_cells where basis = 'today'")
     assert sorted(now) == [(0, 1), (12, 1), (17, 1), (33, 3)]  # all but those two
+
+
+def test_the_dead_do_not_teach_that_the_living_stay_away(warehouse):
+    assert spans(warehouse, "ida") == []
 
 
 def test_who_takes_what_is_what_outreach_would_send(warehouse):

@@ -9,9 +9,10 @@
 -- habits change, and records of years ago often hold only those who came again. The 90 days after
 -- a reactivation flow chose somebody are a part of their own, whose `arm` says whether they were
 -- written to (`treated`; `untested` where the flow had held nobody out yet) or held out; of any
--- other part it is `none`. `is_silent`: nothing is booked and nobody died by the last day. `visits`
--- counts kept visits up to the stretch, `value_micros` is what was collected in the 180 days from
--- the return's booking, in the report's currency.
+-- other part it is `none`. `is_silent`: nothing is booked by the last day. `visits` counts kept
+-- visits up to the stretch, `value_micros` is what was collected in the 180 days from the return's
+-- booking, in the report's currency. Who is recorded as deceased has no row: that they stay away
+-- says nothing of the living.
 
 with
 
@@ -263,9 +264,7 @@ final as (
         stretches.back_at is not null
         and stretches.back_at <= seen.left_at
         and stretches.back_at < seen.known_at as returned,
-        stretches.next_at is null
-        and not people.deceased
-        and ahead.person_id is null as is_silent,
+        stretches.next_at is null and ahead.person_id is null as is_silent,
         seen.known_at,
         seen.last_at,
         coalesce(paid.value_micros, 0) as value_micros
@@ -280,6 +279,7 @@ final as (
     left join ahead on seen.person_id = ahead.person_id
     left join paid
         on seen.person_id = paid.person_id and seen.visited_at = paid.visited_at
+    where not people.deceased
 
 )
 
