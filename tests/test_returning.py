@@ -23,15 +23,16 @@ from attribution.ui.views.reach import options, planned
 from connectors.contract import Person, Preference
 
 DAY = timedelta(days=1)
-PEOPLE = ("anna", "bea", "cleo", "dora", "emma", "fay", "gus", "hal", "ida")
+PEOPLE = ("anna", "bea", "cleo", "dora", "emma", "fay", "gus", "hal", "ida", "jo")
 COLUMNS = [
-    *("basis", "in_step", "out_step", "arm", "returned"), *CELL[1:], "people", "value_micros",
+    *("basis", "in_step", "out_step", "arm", "returned", "is_ripe"), *CELL[1:],
+    *("people", "value_micros"),
 ]  # fmt: skip
 
 
 def cells(*rows: tuple) -> pd.DataFrame:
     """Cells of one kind of people: basis, in_step, out_step, returned, people, value."""
-    full = [(*row[:3], "none", row[3], "1", "30-44", "dental", *row[4:]) for row in rows]
+    full = [(*row[:3], "none", row[3], row[3], "1", "30-44", "dental", *row[4:]) for row in rows]
     return pd.DataFrame(full, columns=COLUMNS)
 
 
@@ -129,6 +130,15 @@ def test_a_steady_chance_is_found_though_messages_end_the_look_at_many(lost):
     assert now["value_micros"] == pytest.approx(10**6, rel=0.01)
 
 
+def test_a_return_that_has_not_had_its_180_days_says_nothing_of_its_worth():
+    looked = simulated(0.025, 4_000, 3)
+    late = looked.assign(value_micros=0, is_ripe=False)
+    for past, worth in (([looked], 10**6), ([looked, late], 10**6), ([late], None)):
+        found = return_chances(pd.concat(past, ignore_index=True))
+        (told,) = found.loc[found["basis"] == "today", "value_micros"]
+        assert told is pd.NA if worth is None else told == pytest.approx(worth, rel=1e-6)
+
+
 def test_calibration_tells_what_came_with_an_interval_that_holds_it():
     looked = simulated(0.025, 40_000, 4, 0.3)
     found = return_calibration(
@@ -166,13 +176,13 @@ def test_where_nobody_ever_returned_nothing_is_told():
 def test_chances_are_chances_and_do_not_mind_the_order_of_rows(rows):
     frame = pd.DataFrame(
         [
-            ("all", first, first + lasted, "none", back, visits, "45-64", line, people, 0)
+            ("all", first, first + lasted, "none", back, back, visits, "45-64", line, people, 0)
             for first, lasted, back, visits, line, people in rows
         ],
         columns=COLUMNS,
     )
     # Somebody is at risk whatever is drawn: of nobody nothing is learned.
-    frame.loc[len(frame)] = ("all", 12, 18, "none", True, "1", "45-64", "dental", 1, 0)
+    frame.loc[len(frame)] = ("all", 12, 18, "none", True, True, "1", "45-64", "dental", 1, 0)
     hazard, again = learned(frame), learned(frame.iloc[::-1])
     facts = frame[CELL[1:]]
     steps = frame["in_step"].to_numpy(np.float64)
@@ -247,9 +257,7 @@ def test_a_larger_budget_reaches_more_and_none_is_overspent(people, budget, more
 
 
 def said(who: str, channel: str, allowed: bool, since: str) -> Preference:
-    return Preference(
-        f"{who} {channel}", channel, "marketing", allowed, at(since), patient_id=who
-    )
+    return Preference(f"{who} {channel}", channel, "marketing", allowed, at(since), patient_id=who)
 
 
 @pytest.fixture(scope="module")
@@ -282,6 +290,9 @@ def warehouse():
         appointment("f1", "fay", first - 5 * DAY, first),
         message("m2", "fay", "recall_1", first + 245 * DAY, sent_at=None, purpose="marketing",
                 arm="holdout"),
+        # Came back less than half a year before the last day, so more may be paid for it.
+        appointment("j1", "jo", first - 5 * DAY, first),
+        appointment("j2", "jo", at("2026-03-20"), at("2026-03-22")),
         # Has died, nobody knows when.
         appointment("i1", "ida", first - 5 * DAY, first),
         Person("ida", deceased=True),
@@ -329,7 +340,12 @@ def test_whoever_has_a_visit_ahead_is_not_silent(warehouse):
     assert [span[4] for span in spans(warehouse, "hal")] == [False]
     assert [span[4] for span in spans(warehouse, "gus")] == [True]
     now = warehouse.rows("select in_step, people from int_return_cells where basis = 'today'")
-    assert sorted(now) == [(0, 1), (12, 1), (17, 1), (33, 3)]  # all but those two
+    assert sorted(now) == [(0, 1), (4, 1), (12, 1), (17, 1), (33, 3)]  # all but those two
+
+
+def test_a_return_is_ripe_when_its_180_days_are_over(warehouse):
+    counted = "select is_ripe, sum(people) from int_return_cells where returned and basis = 'all'"
+    assert dict(warehouse.rows(f"{counted} group by is_ripe")) == {True: 2, False: 1}
 
 
 def test_the_dead_do_not_teach_that_the_living_stay_away(warehouse):

@@ -232,10 +232,14 @@ def _chances(cells: pd.DataFrame, learned_from: str, asked: str) -> pd.DataFrame
 
 
 def _values(stretches: pd.DataFrame) -> pd.Series:
-    """What a return brings, by service line; of lines with few returns nearly the mean of all."""
-    returned = stretches[stretches["returned"]]
-    totals = returned.groupby("service_line")[["people", "value_micros"]].sum()
-    mean = totals["value_micros"].sum() / totals["people"].sum()
+    """What a return brings, by service line; of lines with few returns nearly the mean of all.
+
+    Missing where no return is so old that all of it has come.
+    """
+    ripe = stretches[stretches["returned"] & stretches["is_ripe"]]
+    totals = ripe.groupby("service_line")[["people", "value_micros"]].sum().astype("float64")
+    whole = float(totals["people"].sum())
+    mean = float(totals["value_micros"].sum()) / whole if whole else np.nan
     value = (totals["value_micros"] + _OTHER_WEIGHT * mean) / (totals["people"] + _OTHER_WEIGHT)
     others = sorted(set(stretches["service_line"]) - set(value.index))
     every: pd.Series = pd.concat([value, pd.Series(mean, index=others)])

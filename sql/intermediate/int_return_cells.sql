@@ -1,5 +1,5 @@
 -- Stretches of silence counted by what is known of them, for four questions about returning.
--- grain: basis, in_step, out_step, arm, returned, visits, age_band, service_line
+-- grain: basis, in_step, out_step, arm, returned, is_ripe, visits, age_band, service_line
 -- inputs: int_return_spans
 --
 -- Steps are of 15 days. Of `all` stretches, of those `before` a day 180 days ago, as they were
@@ -9,6 +9,7 @@
 -- (`treated`, or `untested` where the flow had held nobody out yet) or being held out of one; of
 -- `after` only where they returned after such a message.
 -- What is learned from is the year before: a whole round of seasons, and no older habits.
+-- `is_ripe`: they returned so long ago that the 180 days that `value_micros` counts are over.
 
 with
 
@@ -44,6 +45,7 @@ looks as (
         left_at as to_at,
         arm,
         returned,
+        returned and left_at + interval '180' day <= last_at as is_ripe,
         visits,
         age_band,
         service_line,
@@ -59,6 +61,7 @@ looks as (
         least(left_at, then_at) as to_at,
         arm,
         returned and left_at < then_at as returned,
+        returned and left_at < then_at as is_ripe,
         visits,
         age_band,
         service_line,
@@ -74,6 +77,7 @@ looks as (
         max(left_at) as to_at,
         max(case when returned then arm else 'none' end) as arm,
         bool_or(returned) as returned,
+        false as is_ripe,
         visits,
         age_band,
         service_line,
@@ -91,6 +95,7 @@ looks as (
         last_at as to_at,
         'none' as arm,
         false as returned,
+        false as is_ripe,
         visits,
         age_band,
         service_line,
@@ -115,6 +120,7 @@ aged as (
         ) as out_step,
         arm,
         returned,
+        is_ripe,
         visits,
         age_band,
         service_line,
@@ -131,6 +137,7 @@ final as (
         least(out_step, 240) as out_step,
         arm,
         returned,
+        is_ripe,
         visits,
         age_band,
         service_line,
@@ -138,9 +145,9 @@ final as (
         cast(sum(value_micros) as bigint) as value_micros
     from aged
     where basis in ('after', 'today') or out_step >= 12
-    group by 1, 2, 3, 4, 5, 6, 7, 8
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 )
 
 select * from final
-order by basis, in_step, out_step, arm, returned, visits, age_band, service_line
+order by basis, in_step, out_step, arm, returned, is_ripe, visits, age_band, service_line

@@ -5,7 +5,8 @@
 -- SQL counts, `attribution/models/returning.py` solves.
 -- `basis` is `today` for those silent today, learned from all that is
 -- known, and `after` for those silent 180 days before `known_at`, learned from what was known then.
--- `value_micros` is what somebody of that line who returns brings within 180 days.
+-- `value_micros` is what somebody of that line who returns brings within 180 days, told from
+-- returns whose 180 days are over.
 
 with
 
@@ -17,6 +18,7 @@ final as (
         out_step,
         arm,
         returned,
+        is_ripe,
         visits,
         age_band,
         service_line,
@@ -27,4 +29,4 @@ final as (
 )
 
 select * from final
-order by basis, in_step, out_step, arm, returned, visits, age_band, service_line
+order by basis, in_step, out_step, arm, returned, is_ripe, visits, age_band, service_line
