@@ -12,7 +12,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from attribution import amount_queries, date_basis
-from attribution.models import MODELS
+from attribution.models import BASELINE, MODELS
 from attribution.models.credit import GROUPS
 from attribution.models.estimate import Interval
 from attribution.models.paths import Floats
@@ -28,7 +28,7 @@ from attribution.queries import Marts, Scope
 
 INCREMENTAL = "incremental"
 # Not channels: what no touch is known of, and what would have come without any marketing.
-NO_CHANNEL = ("unattributed", "baseline")
+NO_CHANNEL = ("unattributed", BASELINE)
 # What the mart `incremental` says of channels it credits nothing, and of those it knows too little.
 INSIDE_BASELINE, NOT_IDENTIFIED = "inside baseline", "not identified"
 _SLICE = ("kind", "service_line", "location", "week", "currency")
@@ -83,8 +83,8 @@ def rank_stability(
         draws = _drawn(at, scope, _credited(at, scope, currency))
         if draws is None:
             return pd.DataFrame()
-        channels, total, multipliers = draws
-        beats = drawn_beats(total, multipliers)
+        channels, total, drawn = draws
+        beats = drawn_beats(drawn)
     else:
         each = known.get(scope.model)
         if each is None:
@@ -265,20 +265,28 @@ def _credited(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
 def _drawn(
     at: Marts, scope: Scope, credited: pd.DataFrame
 ) -> tuple[tuple[str, ...], Floats, Floats] | None:
-    """Channels, their increments, and the draws of their multipliers; None where there are none."""
+    """Channels, their increments, and draws of these (draw x channel); None where there are none.
+
+    What channels bring less in a draw, Baseline brings more: in a slice that few of them speak for
+    it is surer than in all.
+    """
     if not _columns(at, "incremental_draws"):
         return None
     mart = _mart("incremental_draws", "kind", "channel", "draw", "multiplier")
     columns = (mart.c.channel, mart.c.draw, mart.c.multiplier)
     drawn = at.ask(sa.select(*columns).where(mart.c.kind == scope.kind).order_by(*columns[:2]))
-    total = credited[credited["model"] == INCREMENTAL].set_index("channel")["amount"]
-    drawn = drawn[drawn["channel"].isin(total.index)]
+    amounts = credited[credited["model"] == INCREMENTAL].set_index("channel")["amount"]
+    drawn = drawn[drawn["channel"].isin(amounts.index)]
     channels = tuple(drawn["channel"].unique())
     if not channels:
         return None
     # In order of channel and draw, as many draws for each channel.
     multipliers = drawn["multiplier"].to_numpy(dtype="float64").reshape(len(channels), -1).T
-    return channels, total[list(channels)].to_numpy(), multipliers
+    total = amounts[list(channels)].to_numpy(dtype="float64")
+    draws = total * multipliers
+    baseline = np.array([channel == BASELINE for channel in channels])
+    draws[:, baseline] = total[baseline] + (total - draws)[:, ~baseline].sum(axis=1)[:, None]
+    return channels, total, draws
 
 
 def _ends(model: str, channels: tuple[str, ...], interval: Interval) -> pd.DataFrame:

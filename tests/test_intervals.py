@@ -255,7 +255,8 @@ def test_increments_have_the_intervals_of_their_draws(marts, tables):
     rows = found[found["model"] == "incremental"].set_index("channel")
     draws = tables["incremental_draws"].query("kind == 'booked'")
     draws = draws.pivot(index="draw", columns="channel", values="multiplier") * rows["amount"]
-    assert "baseline" in rows.index
+    others = draws.drop(columns="baseline")
+    draws["baseline"] = rows["amount"].sum() - others.sum(axis=1)
     for channel in rows.index:
         low, high = draws[channel].quantile([0.05, 0.95])
         assert rows.loc[channel, "low"] == pytest.approx(low)
@@ -263,6 +264,26 @@ def test_increments_have_the_intervals_of_their_draws(marts, tables):
     beats = ranked(marts, scope)
     one, other = beats.index[:2]
     assert beats.loc[one, other] == pytest.approx((draws[one] > draws[other]).mean())
+
+
+def test_baseline_is_as_sure_as_what_channels_leave(marts):
+    """Where no channel speaks it is all there is; where one brings half, what that one leaves."""
+    scope = replace(RECENT, model="incremental")
+    slices = {
+        both: pd.DataFrame({"model": "incremental", "channel": names, "amount": amounts})
+        for both, names, amounts in (
+            (False, ["baseline"], [1000.0]),
+            (True, ["baseline", "email"], [500.0, 500.0]),
+        )
+    }
+    found = {
+        both: credit_queries.intervals(marts, scope, {}, rows).set_index("channel")
+        for both, rows in slices.items()
+    }
+    assert found[False].loc["baseline", ["low", "high"]].tolist() == [1000.0, 1000.0]
+    ends = found[True][["low", "high"]]
+    assert ends.loc["baseline"].tolist() == pytest.approx(1000.0 - ends.loc["email"][::-1])
+    assert ends.loc["baseline", "low"] < 500 < ends.loc["baseline", "high"]
 
 
 def test_what_would_have_come_anyway_is_a_row_and_no_channel(marts):

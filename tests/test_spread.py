@@ -199,11 +199,12 @@ def test_a_few_people_who_look_alike_are_lent_the_usual_spread():
 
 
 def test_draws_give_the_middle_ninety_of_a_hundred():
-    multipliers = np.linspace(0.5, 1.5, 101)[:, None] * np.ones(3)
-    found = drawn_interval(np.array([100.0, 0.0, -20.0]), multipliers)
+    multipliers = np.linspace(0.5, 1.5, 101)[:, None]
+    total = np.array([100.0, 0.0, -20.0])
+    found = drawn_interval(total, total * multipliers)
     assert found.low == pytest.approx([55, 0, -29])
     assert found.high == pytest.approx([145, 0, -11])
-    assert drawn_beats(np.array([100.0, 0.0, 100.0]), multipliers).tolist() == [
+    assert drawn_beats(np.array([100.0, 0.0, 100.0]) * multipliers).tolist() == [
         [0.5, 1.0, 0.5],
         [0.0, 0.5, 0.0],
         [0.5, 1.0, 0.5],

@@ -122,15 +122,14 @@ def people_behind(credit: Floats) -> Floats:
     return people
 
 
-def drawn_interval(total: Floats, multipliers: Floats) -> Interval:
-    """The 90% interval of estimates whose draws (rows) are multiples of them (columns)."""
-    low, high = np.quantile(total * multipliers, (LOW, HIGH), axis=0)
+def drawn_interval(total: Floats, draws: Floats) -> Interval:
+    """The 90% interval of estimates (columns) from draws of them (rows)."""
+    low, high = np.quantile(draws, (LOW, HIGH), axis=0)
     return Interval(total, np.asarray(low), np.asarray(high))
 
 
-def drawn_beats(total: Floats, multipliers: Floats) -> Floats:
+def drawn_beats(draws: Floats) -> Floats:
     """The share of draws in which the row's channel earns more than the column's; ties are half."""
-    draws = total * multipliers
     ahead = draws[:, :, None] - draws[:, None, :]
     chance: Floats = ((ahead > 0) + 0.5 * (ahead == 0)).mean(axis=0)
     return chance
