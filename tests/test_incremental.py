@@ -25,6 +25,7 @@ from attribution.models.incremental_evidence import holdout_increments, weeks_te
 from attribution.models.incremental_fit import Panel, Prior
 from attribution.models.incremental_groups import courses_of, groups_of
 from attribution.models.incremental_shares import shares_of
+from attribution.models.spread import drawn_interval
 from attribution.transform import build, run_checks
 
 MONDAY = np.datetime64("2025-01-06")
@@ -406,6 +407,12 @@ def test_draws_are_multiples_with_mean_one(built):
         " where kind = 'booked' and channel = 'paid_search'"
     )[0]
     assert 0 <= low < mid < high
+    # The page makes the interval of any slice from draws, and that of the whole must be this one.
+    drawn = built.frame(
+        "select multiplier from incremental_draws where kind = 'booked' and channel = 'paid_search'"
+    )
+    ends = drawn_interval(np.array([mid]), mid * drawn.to_numpy("float64"))
+    assert [low, high] == pytest.approx([ends.low[0], ends.high[0]], abs=2e-6)
 
 
 def test_campaigns_get_what_they_pressed_where_they_are(built):

@@ -3,12 +3,12 @@
 -- inputs: int_incremental, incremental_draws, int_incremental_draws, int_panel_conversions,
 --   int_panel_media, int_panel_journeys
 --
--- `baseline` would have come anyway. `low` and `high` hold nine draws of ten. `evidence` is what
--- was heard: `panel` (places and weeks in which the channel pressed more or less), `panel and
--- holdout`, `panel and lift test`, `not identified` (what is believed of such channels, or
--- nothing, stands there), `inside baseline` (nothing says how hard the channel pressed). `method`
--- is `places and weeks`, `weeks` (one place) or `none` (too little to learn from). `known` is the
--- part of the prior's variance that is gone.
+-- `baseline` would have come anyway. `low` and `high` are the middle 90% of the draws, as on pages.
+-- `evidence` is what was heard: `panel` (places and weeks in which the channel pressed more or
+-- less), `panel and holdout`, `panel and lift test`, `not identified` (what is believed of such
+-- channels, or nothing, stands there), `inside baseline` (nothing says how hard the channel
+-- pressed). `method` is `places and weeks`, `weeks` (one place) or `none` (too little to learn
+-- from). `known` is the part of the prior's variance that is gone.
 
 with
 
@@ -45,13 +45,16 @@ ranked as (
 
 ),
 
+-- The middle 90% of a hundred begins between the 5th and the 6th of them, nearly at the latter.
 bounds as (
 
     select
         kind,
         channel,
-        min(case when place = 5 then multiplier end) as low,
-        min(case when place = 96 then multiplier end) as high
+        0.05 * min(case when place = 5 then multiplier end)
+        + 0.95 * min(case when place = 6 then multiplier end) as low,
+        0.95 * min(case when place = 95 then multiplier end)
+        + 0.05 * min(case when place = 96 then multiplier end) as high
     from ranked
     group by 1, 2
 

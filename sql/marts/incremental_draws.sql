@@ -2,8 +2,8 @@
 -- grain: kind, channel, draw
 -- inputs: int_incremental_draws, int_panel_conversions
 --
--- The increment of any slice times `multiplier` is a draw of it; the 5th and 95th of a hundred are
--- a 90% interval. One draw number is one draw of all channels together, so of a slice's baseline it
+-- The increment of any slice times `multiplier` is a draw of it; the middle 90% of a hundred are a
+-- 90% interval. One draw number is one draw of all channels together, so of a slice's baseline it
 -- is what they leave of the slice; the rows of `baseline` here are of all cells together.
 
 with
