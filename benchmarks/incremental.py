@@ -92,13 +92,14 @@ def scored(setting: Setting, people: int, *, tests: bool) -> pd.DataFrame:
     lived = world(people, setting.seed, setting.off, until=UNTIL, knobs=setting.knobs)
     truth, counted = truth_of(lived), conversions(lived)
     totals = counted.groupby("kind")["conversions"].sum()
-    journeys = [(kind, "any", 1, totals[kind] * part) for kind, part in _LED.items()]
+    last = counted["week"].max()
+    journeys = [(kind, "any", last, 1, totals[kind] * part) for kind, part in _LED.items()]
     heard = lift_tests(lived)
     began = time.process_time()
     draws = draws_of(
         counted,
         media(lived),
-        pd.DataFrame(journeys, columns=["kind", "channel", "has_media", "journeys"]),
+        pd.DataFrame(journeys, columns=["kind", "channel", "week", "has_media", "journeys"]),
         pd.DataFrame(columns=_ARMS),
         heard if tests else heard.iloc[:0],
         pd.DataFrame({"currency": ["USD"]}),

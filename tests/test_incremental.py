@@ -65,7 +65,7 @@ def conversion_rows(counts, kind="lead"):
 
 
 def fitted(conversions, media, holdouts=(), tests=()):
-    journeys = pd.DataFrame(columns=["kind", "channel", "has_media", "journeys"])
+    journeys = pd.DataFrame(columns=["kind", "channel", "week", "has_media", "journeys"])
     return draws_of(
         conversions,
         media,

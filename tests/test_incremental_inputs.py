@@ -13,9 +13,10 @@ from test_incremental import (
     media_rows,
     week,
 )
-from warehouse_fixtures import Warehouse, ad, appointment, at, message
+from warehouse_fixtures import Warehouse, ad, appointment, at, message, touch
 
 from attribution.errors import BadInput
+from attribution.models.incremental import led_by_media
 from attribution.models.incremental_design import Intensities, cells_of, media_of, spending_of
 from attribution.models.incremental_evidence import covered, holdout_increments
 from attribution.models.incremental_shares import _left, _mean_shares, shares_of
@@ -178,6 +179,43 @@ def test_a_recorded_test_of_which_the_first_weeks_are_purged_is_left_out(whole):
     early = TEST | {"first_day": str(media["week"].min() - timedelta(days=1)), "test": "3 dark"}
     both = pd.DataFrame([early | {"is_recorded": recorded} for recorded in (False, True)])
     assert covered(conversions, media, both).equals(both[:1])
+
+
+def test_touches_of_years_without_media_lead_to_nothing_that_counts():
+    """Of ten leads a week media led to four, in the year before media are told as in theirs."""
+    leads = conversion_rows(np.full((1, 104), 10))
+    media = media_rows({"video": np.full((1, 104), 5.0)})
+    journeys = leads.assign(channel="video", has_media=1, journeys=4)
+    others = journeys.assign(channel="direct", has_media=0)
+    told = media[media["week"] >= week(52)]
+    assert led_by_media(leads, pd.concat([journeys, others]), told) == {"lead": 0.4}
+
+
+@pytest.fixture(scope="module")
+def record():
+    """A booking that search led to long before media are told, and one in their weeks."""
+    early, later = at("2021-03-03"), at("2025-03-03")
+    warehouse = Warehouse(of=("int_panel_journeys",))
+    warehouse.build(
+        ad("search", later, "5"),
+        *(
+            row
+            for key, when in (("early", early), ("later", later))
+            for row in (
+                touch(f"t{key}", key, when),
+                appointment(f"a{key}", key, when + timedelta(days=1), when + timedelta(days=2)),
+            )
+        ),
+    )
+    yield warehouse
+    warehouse.close()
+
+
+def test_journeys_are_counted_by_week(record):
+    asked = "select week, has_media, journeys from int_panel_journeys where kind = 'booked'"
+    assert sorted(record.rows(asked)) == [
+        (at("2021-03-01").date(), 1, 1), (at("2025-03-03").date(), 1, 1),
+    ]  # fmt: skip
 
 
 def test_people_of_a_flow_without_a_holdout_are_counted():

@@ -157,7 +157,7 @@ def frames(
         )
         for at, channel in enumerate(("paid_search", "display", "video"))
     )  # fmt: skip
-    journeys = pd.DataFrame(columns=["kind", "channel", "has_media", "journeys"])
+    journeys = pd.DataFrame(columns=["kind", "channel", "week", "has_media", "journeys"])
     holdouts = pd.DataFrame(
         columns=["kind", "channel", "campaign", "arm", "returned", "people", "counted",
                  "squares", "afterwards"]

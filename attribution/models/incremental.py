@@ -133,9 +133,9 @@ def draws_of(
 
     `conversions` has kind, service_line, location, week, conversions; `media` channel, campaign,
     service_line, location, week, currency, spend_micros, impressions, clicks, messages; `journeys`
-    kind, channel, has_media, journeys; `holdouts` and `tests` are as incremental_evidence reads
-    them, and `report` has the one currency of reports. `known` is the part of the variance of what
-    is believed beforehand that is gone; `holdouts` and `lift_tests` are what was heard.
+    kind, channel, week, has_media, journeys; `holdouts` and `tests` are as incremental_evidence
+    reads them, and `report` has the one currency of reports. `known` is the part of the variance of
+    what is believed beforehand that is gone; `holdouts` and `lift_tests` are what was heard.
     """
     tests = covered(conversions, media, tests)
     if media.empty or conversions["conversions"].sum() < _FEWEST_CONVERSIONS:
@@ -144,8 +144,7 @@ def draws_of(
         in_order(frame) for frame in (conversions, media, journeys, holdouts, tests)
     )
     kinds = _kinds(conversions, media, holdouts, tests, str(report["currency"].iloc[0]))
-    inside = conversions[conversions["week"] >= media["week"].min()]
-    parts = led_by_media(inside, journeys)
+    parts = led_by_media(conversions, journeys, media)
     frames = []
     nodes: list[tuple[Node, float]] = []
     first: Floats | None = None
@@ -194,10 +193,17 @@ def _kinds(
     return kinds
 
 
-def led_by_media(conversions: pd.DataFrame, journeys: pd.DataFrame) -> dict[str, float]:
-    """The share of each kind's conversions to which a channel with media led last."""
-    whole = conversions.groupby("kind")["conversions"].sum()
-    mine = journeys[journeys["has_media"] == 1].groupby("kind")["journeys"].sum()
+def led_by_media(
+    conversions: pd.DataFrame, journeys: pd.DataFrame, media: pd.DataFrame
+) -> dict[str, float]:
+    """The share of each kind's conversions to which a channel with media led last.
+
+    Of both the weeks since media are told count: touches may be told for years before.
+    """
+    since = media["week"].min()
+    whole = conversions[conversions["week"] >= since].groupby("kind")["conversions"].sum()
+    led = journeys[(journeys["has_media"] == 1) & (journeys["week"] >= since)]
+    mine = led.groupby("kind")["journeys"].sum()
     parts = {
         str(kind): float(mine.get(kind, 0.0)) / float(count)
         for kind, count in whole.items()

@@ -91,8 +91,7 @@ def mix_draws(
         )
         for kind in counted
     }
-    inside = conversions[conversions["week"] >= media["week"].min()]
-    parts = parts_of(list(counted), led_by_media(inside, journeys))
+    parts = parts_of(list(counted), led_by_media(conversions, journeys, media))
     heard = lent(heard, counted, parts)
     now = _quarter(cells, reported)
     frames = []

@@ -1,6 +1,6 @@
--- How many conversions' journeys ended with each channel, and whether the channel has media.
--- grain: kind, channel
--- inputs: int_states, int_channel_map, int_panel_media
+-- How many conversions' journeys ended with each channel in a week, and whether it has media.
+-- grain: kind, channel, week
+-- inputs: int_journey_touches, int_conversions, int_channel_map, int_panel_media
 --
 -- Only the proportion between kinds is used: most visits are routine, and no channel's.
 
@@ -25,15 +25,17 @@ pressing as (
 final as (
 
     select
-        int_states.kind,
+        int_conversions.kind,
         channels.channel,
+        int_conversions.week,
         case when pressing.channel is null then 0 else 1 end as has_media,
-        cast(sum(int_states.journeys) as bigint) as journeys
-    from int_states
-    inner join channels on int_states.channel_id = channels.channel_id
+        cast(sum(int_conversions.conversions) as bigint) as journeys
+    from int_journey_touches as touches
+    inner join int_conversions on touches.conversion_id = int_conversions.conversion_id
+    inner join channels on touches.channel_id = channels.channel_id
     left join pressing on channels.channel = pressing.channel
-    where int_states.is_won and int_states.is_last
-    group by 1, 2, 3
+    where touches.step = touches.steps and int_conversions.conversions > 0
+    group by 1, 2, 3, 4
 
 )
 
