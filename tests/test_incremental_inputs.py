@@ -193,11 +193,17 @@ def test_touches_of_years_without_media_lead_to_nothing_that_counts():
 
 @pytest.fixture(scope="module")
 def record():
-    """A booking that search led to long before media are told, and one in their weeks."""
-    early, later = at("2021-03-03"), at("2025-03-03")
-    warehouse = Warehouse(of=("int_panel_journeys",))
+    """A booking that search led to long before media are told, one in their weeks, and one to come.
+
+    Of the last nobody tells when it was booked, and a flight is booked for its week too.
+    """
+    early, later, ahead = at("2021-03-03"), at("2025-03-03"), at("2096-03-06")
+    warehouse = Warehouse(of=("int_panel_journeys", "int_incremental", "incremental"))
     warehouse.build(
         ad("search", later, "5"),
+        ad("flight", ahead, "900"),
+        touch("tahead", "ahead", ahead - timedelta(days=3)),
+        appointment("aahead", "ahead", ahead, ahead, "booked"),
         *(
             row
             for key, when in (("early", early), ("later", later))
@@ -216,6 +222,16 @@ def test_journeys_are_counted_by_week(record):
     assert sorted(record.rows(asked)) == [
         (at("2021-03-01").date(), 1, 1), (at("2025-03-03").date(), 1, 1),
     ]  # fmt: skip
+
+
+def test_weeks_to_come_are_no_part_of_the_panel_and_are_baseline(record):
+    last = at("2025-03-03").date()
+    for panel in ("int_panel_conversions", "int_panel_media"):
+        assert record.rows(f"select max(week) from {panel}") == [(last,)]
+    ahead = "select channel, conversions from int_incremental where kind = 'booked'"
+    assert record.rows(f"{ahead} and week > date '{last}'") == [("baseline", 1)]
+    told = record.rows("select channel, conversions from incremental where kind = 'booked'")
+    assert sorted(told) == [("baseline", 3.0), ("paid_search", 0.0)]
 
 
 def test_people_of_a_flow_without_a_holdout_are_counted():

@@ -1,11 +1,12 @@
 -- What each campaign brought that would not have come without it, and what would have: baseline.
 -- grain: kind, channel, campaign, service_line, location, week, currency
--- inputs: int_panel_conversions, int_incremental_shares
+-- inputs: int_panel_conversions, int_incremental_shares, int_conversions, int_reach
 --
 -- In every cell the channels and the baseline are what was converted, to the micro. Channels get
 -- their share rounded down, so the baseline is never below nothing; refunds are the baseline's.
 -- Nineteen digits times eighteen are the 38 that every engine keeps whole. A share of less than
--- a billionth is what rounding leaves of nothing.
+-- a billionth is what rounding leaves of nothing. Weeks to come, which the panel leaves out, are
+-- the baseline's.
 
 with
 
@@ -59,30 +60,55 @@ taken as (
 
 ),
 
+converted as (
+
+    select
+        kind,
+        service_line,
+        location,
+        week,
+        currency,
+        conversions,
+        value_micros
+    from int_panel_conversions
+    union all
+    select
+        int_conversions.kind,
+        int_conversions.service_line,
+        int_conversions.location,
+        int_conversions.week,
+        int_conversions.currency,
+        cast(sum(int_conversions.conversions) as bigint) as conversions,
+        cast(sum(int_conversions.value_micros) as bigint) as value_micros
+    from int_conversions
+    cross join int_reach
+    where coalesce(int_conversions.week > int_reach.last_day, true)
+    group by 1, 2, 3, 4, 5
+
+),
+
 baseline as (
 
     select
-        int_panel_conversions.kind,
+        converted.kind,
         'baseline' as channel,
         '' as campaign,
-        int_panel_conversions.service_line,
-        int_panel_conversions.location,
-        int_panel_conversions.week,
-        int_panel_conversions.currency,
+        converted.service_line,
+        converted.location,
+        converted.week,
+        converted.currency,
         cast(
-            int_panel_conversions.conversions - coalesce(taken.conversions, 0) as decimal(38, 12)
+            converted.conversions - coalesce(taken.conversions, 0) as decimal(38, 12)
         ) as conversions,
-        cast(
-            int_panel_conversions.value_micros - coalesce(taken.value_micros, 0) as bigint
-        ) as value_micros
-    from int_panel_conversions
+        cast(converted.value_micros - coalesce(taken.value_micros, 0) as bigint) as value_micros
+    from converted
     left join taken
         on
-            int_panel_conversions.kind = taken.kind
-            and int_panel_conversions.service_line = taken.service_line
-            and int_panel_conversions.location = taken.location
-            and int_panel_conversions.week = taken.week
-            and int_panel_conversions.currency = taken.currency
+            converted.kind = taken.kind
+            and converted.service_line = taken.service_line
+            and converted.location = taken.location
+            and converted.week = taken.week
+            and converted.currency = taken.currency
 
 ),
 

@@ -1,8 +1,9 @@
 -- How many conversions' journeys ended with each channel in a week, and whether it has media.
 -- grain: kind, channel, week
--- inputs: int_journey_touches, int_conversions, int_channel_map, int_panel_media
+-- inputs: int_journey_touches, int_conversions, int_channel_map, int_panel_media, int_reach
 --
--- Only the proportion between kinds is used: most visits are routine, and no channel's.
+-- Of the weeks of the panel. Only the proportion between kinds is used: most visits are routine,
+-- and no channel's.
 
 with
 
@@ -32,6 +33,7 @@ final as (
         cast(sum(int_conversions.conversions) as bigint) as journeys
     from int_journey_touches as touches
     inner join int_conversions on touches.conversion_id = int_conversions.conversion_id
+    inner join int_reach on int_conversions.week <= int_reach.last_day
     inner join channels on touches.channel_id = channels.channel_id
     left join pressing on channels.channel = pressing.channel
     where touches.step = touches.steps and int_conversions.conversions > 0

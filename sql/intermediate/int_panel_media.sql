@@ -1,8 +1,9 @@
 -- What each campaign pressed with, by place and week: money, what it bought, and messages sent.
 -- grain: channel, campaign, service_line, location, week, currency
--- inputs: int_costs, int_campaigns, int_channel_map, stg_message, setting_report
+-- inputs: int_costs, int_campaigns, int_channel_map, stg_message, int_reach, setting_report
 --
--- `unassigned` speaks for every service line, or every location. Messages have no currency.
+-- `unassigned` speaks for every service line, or every location. Messages have no currency. Weeks
+-- to come are left out, though flights may be booked for them.
 
 with
 
@@ -76,6 +77,8 @@ final as (
         cast(sum(pressed.clicks) as bigint) as clicks,
         cast(sum(pressed.messages) as bigint) as messages
     from pressed
+    inner join int_reach
+        on cast(date_trunc('week', pressed.day) as date) <= int_reach.last_day
     where pressed.channel <> 'unmapped'
     group by 1, 2, 3, 4, 5, 6
 

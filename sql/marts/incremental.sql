@@ -1,7 +1,7 @@
 -- What each channel brought that would not have come without it, how sure that is, and from what.
 -- grain: kind, channel
--- inputs: int_incremental, incremental_draws, int_incremental_draws, int_panel_conversions,
---   int_panel_media, int_panel_journeys
+-- inputs: int_incremental, incremental_draws, int_incremental_draws, int_panel_media,
+--   int_panel_journeys
 --
 -- `baseline` would have come anyway. `low` and `high` are the middle 90% of the draws, as on pages.
 -- `evidence` is what was heard: `panel` (places and weeks in which the channel pressed more or
@@ -17,7 +17,7 @@ totals as (
     select
         kind,
         cast(sum(conversions) as decimal(38, 12)) as conversions
-    from int_panel_conversions
+    from int_incremental
     group by 1
 
 ),

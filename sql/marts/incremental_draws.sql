@@ -1,6 +1,6 @@
 -- A hundred draws of how much each channel brings, as multiples of what is estimated.
 -- grain: kind, channel, draw
--- inputs: int_incremental_draws, int_panel_conversions
+-- inputs: int_incremental_draws, int_incremental
 --
 -- The increment of any slice times `multiplier` is a draw of it; the middle 90% of a hundred are a
 -- 90% interval. One draw number is one draw of all channels together, so of a slice's baseline it
@@ -22,9 +22,9 @@ drawn as (
 totals as (
 
     select
-        int_panel_conversions.kind,
-        cast(sum(int_panel_conversions.conversions) as decimal(38, 9)) as conversions
-    from int_panel_conversions
+        kind,
+        cast(sum(conversions) as decimal(38, 9)) as conversions
+    from int_incremental
     group by 1
 
 ),
