@@ -302,6 +302,39 @@ def assert_credit_is_that_of_the_campaigns(warehouse):
     assert {row[0] for row in said} >= WEIGHED.keys() - {"last"}
 
 
+@pytest.mark.parametrize(
+    ("spent", "euros", "expected"),
+    [(("30", "10"), False, (6.0, 2.0)), (("0", "0"), False, (4.0, 4.0)),
+     (("30", "10"), True, (4.0, 4.0))],
+)  # fmt: skip
+def test_a_campaign_that_platforms_share_is_divided_by_what_each_spent(
+    warehouse, spent, euros, expected
+):
+    """Microsoft Ads imports Google's campaigns, so both have a Brand in paid search."""
+    own, imported = spent
+    of_bing = {"campaign": "Brand", "network": "bing"}
+    warehouse.build(
+        form("1", "ann", NOON),
+        ad("g1", NOON, own, campaign="Brand"),
+        ad("b1", NOON, imported, **of_bing, **({"currency": "EUR"} if euros else {})),
+        replace(google("g1", NOON, 1), campaign="Brand"),
+        replace(google("b1", NOON, 1), **of_bing),
+    )
+    credited = warehouse.frame("select * from int_incremental where kind = 'lead'")
+    warehouse.replace(
+        "int_incremental",
+        credited.assign(channel="paid_search", campaign="Brand", conversions=8.0),
+    )
+    build(warehouse.connection, [model for model in MODELS if model.name == "claim_credit"])
+    found = warehouse.rows(
+        "select platform, sum(attributed), sum(by_effect) from claim_credit"
+        " where model = 'incremental' group by 1 order by 1"
+    )
+    assert found == [
+        (name, part, -part) for name, part in zip(("google", "microsoft"), expected, strict=True)
+    ]
+
+
 def test_where_no_platform_claims_anything_there_is_nothing(warehouse):
     warehouse.build(clicked("1", "ann", NOON, META, "knees"), form("2", "ann", NOON))
     assert warehouse.rows("select * from claims") == []

@@ -26,12 +26,14 @@ def claim_credit_sql(models: Mapping[str, CreditModel] = WEIGHED) -> str:
         "every": _summed(models, ("conversion_id",), "owned", "all"),
         "parts": f"{_credited(models)}\nunion all\n{_claimed(models)}",
         "cells": _cells(models),
+        "bought": _BOUGHT,
+        "divided": _DIVIDED,
         "named": f"{_named(models)}\nunion all\n{_INCREMENTAL}\nunion all\n{_CLICKED}",
         "final": _FINAL,
     }
     inputs = [
         *("int_claimable", "int_claim_terms", "int_platforms", "int_channel_map"),
-        *("int_conversions", "int_shares", "int_incremental"),
+        *("int_conversions", "int_shares", "int_incremental", "stg_ad_spend"),
     ]
     sentence = "How each model comes from what platforms could claim to what it credits them with."
     return written(sentence, GRAIN, inputs, steps) + f"order by {', '.join(GRAIN)}\n"
@@ -124,42 +126,84 @@ def _named(models: Mapping[str, CreditModel]) -> str:
 
 _NAMES = ("int_channel_map.channel", "int_channel_map.campaign")
 
-# Its credit knows a channel and a campaign; it is the platform's where no other has the two.
+# Incremental credit knows a channel and a campaign. Several platforms may have the two, as
+# campaigns are copied from one to the other: each has the part of the credit that it has of the
+# spend.
+_BOUGHT = """
+select
+    int_channel_map.channel,
+    int_channel_map.campaign,
+    int_platforms.platform,
+    greatest(coalesce(sum(stg_ad_spend.spend_micros), 0), 0) as spend_micros,
+    min(stg_ad_spend.currency) as first_currency,
+    max(stg_ad_spend.currency) as last_currency
+from int_channel_map
+left join int_platforms on int_channel_map.map_id = int_platforms.map_id
+left join stg_ad_spend
+    on
+        int_channel_map.utm_source = stg_ad_spend.utm_source
+        and int_channel_map.utm_medium = stg_ad_spend.utm_medium
+        and int_channel_map.utm_campaign = stg_ad_spend.utm_campaign
+        and int_channel_map.campaign_id = stg_ad_spend.campaign_id
+where int_channel_map.kind = 'ad_spend'
+group by 1, 2, 3
+""".strip()
+
+# Money of two currencies cannot be compared: then, as where nothing was spent, parts are equal.
+_DIVIDED = """
+select
+    bought.channel,
+    bought.campaign,
+    bought.platform,
+    case
+        when whole.spend_micros > 0 and whole.first_currency = whole.last_currency
+            then cast(bought.spend_micros as double) / cast(whole.spend_micros as double)
+        else 1 / cast(whole.platforms as double)
+    end as part
+from bought
+inner join (
+
+    select
+        channel,
+        campaign,
+        sum(spend_micros) as spend_micros,
+        min(first_currency) as first_currency,
+        max(last_currency) as last_currency,
+        count(platform) as platforms
+    from bought
+    group by 1, 2
+
+) as whole
+    on bought.channel = whole.channel and bought.campaign = whole.campaign
+where bought.platform is not null
+""".strip()
+
 _INCREMENTAL = """
 select
     'incremental' as model,
     int_incremental.kind,
-    places.platform,
+    divided.platform,
     int_incremental.channel,
     int_incremental.campaign,
     int_incremental.week,
-    int_incremental.conversions as attributed,
+    cast(cast(int_incremental.conversions as double) * divided.part as decimal(38, 12))
+        as attributed,
     0 as other_platforms,
     0 as other_channels,
     0 as own_campaigns,
     0 as window_gap,
-    -int_incremental.conversions as by_effect
+    cast(-cast(int_incremental.conversions as double) * divided.part as decimal(38, 12))
+        as by_effect
 from int_incremental
-inner join (
-
-    select
-        int_channel_map.channel,
-        int_channel_map.campaign,
-        min(int_platforms.platform) as platform
-    from int_channel_map
-    inner join int_platforms on int_channel_map.map_id = int_platforms.map_id
-    where int_channel_map.kind = 'ad_spend'
-    group by 1, 2
-    having count(distinct int_platforms.platform) = 1
-
-) as places
+inner join divided
     on
-        int_incremental.channel = places.channel
-        and int_incremental.campaign = places.campaign
+        int_incremental.channel = divided.channel
+        and int_incremental.campaign = divided.campaign
 inner join int_claim_terms
     on
-        places.platform = int_claim_terms.platform
+        divided.platform = int_claim_terms.platform
         and int_incremental.kind = int_claim_terms.kind
+where divided.part > 0
 """.strip()
 
 _CLICKED = """
