@@ -240,7 +240,7 @@ def unheard(connection: Connection) -> str:
     for row, words in uncovered(conversions, media, tests):
         why.setdefault(str(row["test"]).partition(" ")[2], words)
     return " ".join(
-        f"The lift test {name!r} is heard no more: it {words}. Load what is missing, or take its "
+        f"The lift test {name!r} is not heard: it {words}. Load what is missing, or take its "
         f"result back with `caretrace lift withdraw {shlex.quote(name)} --why ...`."
         for name, words in why.items()
     )

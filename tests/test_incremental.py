@@ -317,7 +317,7 @@ def test_a_channel_that_was_never_on_gets_nothing(panel):
 def test_a_test_pulls_towards_itself_and_narrows(panel, draws):
     before = increments(draws)["paid_search"]
     target = 0.5 * before.mean() + 100
-    sure = ("paid_search", "lead", "", "2025-01-06", "2026-12-31", target, 0.1 * before.std())
+    sure = ("paid_search", "lead", "", "2025-01-06", "2026-09-27", target, 0.1 * before.std())
     vague = (*sure[:-1], 100 * before.std())
     near = increments(fitted(*panel[:2], tests=[sure]))["paid_search"]
     far = increments(fitted(*panel[:2], tests=[vague]))["paid_search"]

@@ -164,8 +164,8 @@ def uncovered(
 ) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Rows of a place or of days that the data do not know, each with what is wrong with it.
 
-    None before there are places, or media, to know it by. What a recorded test brought is that of
-    all its days, so the first of them must be known too.
+    None before there are places, or media, to know it by. What a test brought is that of all its
+    days, so all of them must be known.
     """
     places = set(conversions["location"]) | set(media["location"])
     places -= {"", UNASSIGNED}
@@ -181,7 +181,7 @@ def uncovered(
             begins, ends = (
                 np.datetime64(str(row[name])[:10], "D") for name in ("first_day", "last_day")
             )
-            if (begins if row.get("is_recorded") else ends) < first or begins >= end:
+            if begins < first or ends >= end:
                 weeks = f"{first} to {end - np.timedelta64(1, 'D')}"
                 yield row, f"is of {begins} to {ends}, outside the weeks of media, {weeks}"
 
