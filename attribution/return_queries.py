@@ -14,7 +14,7 @@ from attribution.narrowing import (
     since_held_out,
     total,
 )
-from attribution.queries import REACTIVATION, SPEND, Marts, Scope
+from attribution.queries import REACTIVATION, Marts, Scope
 
 GROUP = ("months_silent", "service_line")
 CHANNELS = {"outreach_email": "email_people", "outreach_sms": "sms_people"}
@@ -23,7 +23,7 @@ REACH_NEXT = sa.table(
     *map(sa.column, (*GROUP, "location", "currency", "people", *CHANNELS.values())),
     *map(sa.column, ("returns", "value_micros")),
 )
-
+COSTS = sa.table("reach_costs", *map(sa.column, ("channel", "currency", "people", "spend_micros")))
 
 OLD_ENOUGH = pd.DateOffset(months=4)  # for a campaign to have brought what it brings
 CALIBRATION = sa.table(
@@ -105,28 +105,27 @@ def return_calibration(at: Marts) -> pd.DataFrame:
     return at.ask(sa.select(*CALIBRATION.c).order_by(CALIBRATION.c.decile))
 
 
-def message_costs(at: Marts, currency: str) -> dict[str, float]:
+def reaching_costs(at: Marts, currency: str) -> dict[str, float]:
     """What reaching a silent person by each channel has cost; 0 where unknown.
 
-    Of the campaigns that reach them alone: reminders and tips go by the same channels.
+    A campaign may write several times, and its gain is that of them all. Of the campaigns that
+    reach silent people alone: reminders and tips go by the same channels.
     """
-    theirs = sa.exists().where(
-        REACTIVATION.c.channel == SPEND.c.channel, REACTIVATION.c.campaign == SPEND.c.campaign
+    mart = COSTS
+    statement = (
+        sa.select(
+            mart.c.channel,
+            sa.func.sum(mart.c.people).label("people"),
+            sa.func.sum(mart.c.spend_micros).label("micros"),
+        )
+        .where(mart.c.currency == currency, mart.c.channel.in_(CHANNELS))
+        .group_by(mart.c.channel)
     )
-    spent = (
-        sa.select(SPEND.c.channel, sa.func.sum(SPEND.c.spend_micros).label("micros"))
-        .where(SPEND.c.currency == currency, SPEND.c.channel.in_(CHANNELS), theirs)
-        .group_by(SPEND.c.channel)
-    )
-    reached = (
-        sa.select(REACTIVATION.c.channel, sa.func.sum(REACTIVATION.c.contacted).label("contacted"))
-        .where(REACTIVATION.c.channel.in_(CHANNELS))
-        .group_by(REACTIVATION.c.channel)
-    )
-    micros = at.ask(spent).set_index("channel")["micros"]
-    people = at.ask(reached).set_index("channel")["contacted"]
+    found = at.ask(statement).set_index("channel")
     return {
-        channel: float(micros.get(channel, 0)) / MICROS / max(float(people.get(channel, 0)), 1)
+        channel: float(found["micros"].get(channel, 0))
+        / MICROS
+        / max(float(found["people"].get(channel, 0)), 1)
         for channel in CHANNELS
     }
 

@@ -136,6 +136,7 @@ def _tables() -> dict[str, pd.DataFrame]:
         "reactivation_steps": experience_fixture.steps(reactivation),
         **experience_fixture.tables(_months(), SERVICE_LINES, LOCATIONS),
         "reach_next": returns_fixture.reach_next(SERVICE_LINES, LOCATIONS),
+        "reach_costs": returns_fixture.reach_costs(),
         "return_calibration": returns_fixture.return_calibration(),
         **messages_fixture.tables(weeks(), HOSTILE),
         "paths": paths_fixture.paths(random, SERVICE_LINES, _quarters()),

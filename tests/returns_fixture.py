@@ -22,3 +22,12 @@ def reach_next(service_lines: tuple[str, ...], locations: tuple[str, ...]) -> pd
 def return_calibration() -> pd.DataFrame:
     rows = [(at, 300, 0.03 * at, 0.031 * at, 0.025 * at, 0.037 * at) for at in range(1, 11)]
     return pd.DataFrame(rows, columns=("decile", "people", "predicted", "observed", "low", "high"))
+
+
+def reach_costs() -> pd.DataFrame:
+    rows = [
+        ("outreach_email", "Annual check-up", "USD", 900, 1800, 18_000_000),
+        ("outreach_sms", "Knee follow-up", "USD", 400, 400, 20_000_000),
+    ]
+    columns = ("channel", "campaign", "currency", "people", "messages", "spend_micros")
+    return pd.DataFrame(rows, columns=columns)

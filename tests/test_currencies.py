@@ -1,14 +1,12 @@
 """Amounts of different currencies are never added, and what a message costs is of its own kind."""
 
 from datetime import timedelta
+from decimal import Decimal
 
-import duckdb
-import marts_fixture as made_up
 import pytest
 from outreach_fixture import CONFIG, ago, publish
 from warehouse_fixtures import Warehouse, ad, appointment, at, message, payment
 
-from attribution import queries, return_queries
 from attribution.paths import Home
 from connectors.contract import Message
 from outreach.outbox import Outbox
@@ -20,7 +18,7 @@ NOON = at("2024-05-15 12:00")
 
 @pytest.fixture(scope="module")
 def warehouse():
-    opened = Warehouse(of=("unmapped", "flow_effects"))
+    opened = Warehouse(of=("unmapped", "flow_effects", "reach_costs"))
     yield opened
     opened.close()
 
@@ -66,21 +64,23 @@ def test_results_of_a_flow_are_too(tmp_path):
     assert waiting == 1
 
 
-def test_a_message_costs_what_campaigns_for_silent_patients_paid(tmp_path):
-    """Tips go by the same channel, and to many more."""
-    home = made_up.make_home(tmp_path / "home")
-    with duckdb.connect(str(home.generation(1) / "marts.duckdb")) as marts:
-        marts.execute("delete from spend where channel = 'outreach_email'")
-        marts.execute("update reactivation set contacted = 0")
-        marts.execute(
-            "update reactivation set contacted = 20, channel = 'outreach_email',"
-            " campaign = 'recall' where rowid = 0"
-        )
-        for campaign, micros in (("recall", 4_000_000), ("tips", 9_000_000)):
-            marts.execute(
-                "insert into spend by name (select * replace ("
-                f"'outreach_email' as channel, '{campaign}' as campaign, {micros} as spend_micros,"
-                " 'USD' as currency) from spend where channel <> 'outreach_email' limit 1)"
-            )
-    costs = return_queries.message_costs(queries.Marts(home, 1, protected=False), "USD")
-    assert costs["outreach_email"] == 0.2
+def test_reaching_a_silent_person_costs_all_that_they_were_sent(warehouse):
+    """A flow writes three times, for a cent each; half of those it writes to were not silent yet.
+
+    Tips go by the same channel, and a mailing of the campaign is paid for in another currency.
+    """
+    rows = []
+    for who, days in (("ann", 400), ("bea", 300), ("cleo", 30), ("dora", 20)):
+        visited = NOON - days * DAY
+        rows.append(appointment(f"a{who}", who, visited - DAY, visited))
+        for turn, flow in enumerate(("recall_1", "recall_1", "recall_1", "tips")):
+            sent = NOON + turn * DAY
+            rows.append(
+                message(f"m{who}{turn}", who, flow, sent, sent_at=sent, currency="USD",
+                        cost=Decimal("0.01" if flow == "recall_1" else "9"))
+            )  # fmt: skip
+    rows.append(ad("recall_1", NOON, "50", currency="EUR", network="outreach", medium="email"))
+    warehouse.build(*rows)
+    assert warehouse.rows("select * from reach_costs") == [
+        ("outreach_email", "recall_1", "USD", 2, 6, 60_000)
+    ]

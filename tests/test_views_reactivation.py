@@ -12,7 +12,7 @@ from attribution import queries, return_queries, step_queries
 from attribution.models.share_lift import lift, lift_of_groups
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
-from attribution.ui.views import reactivation
+from attribution.ui.views import reach, reactivation
 
 LAST = made_up.LAST_WEEK
 RECENT = Scope(LAST - timedelta(weeks=12), LAST)
@@ -192,3 +192,13 @@ def test_without_a_campaign_the_page_shows_who_came_back_unasked(marts, tables, 
     table = reactivation.build(marts, RECENT).tables["untouched"]
     assert table.frame["silent"].sum() == cohorts["silent"].sum()
     assert "no campaign contacted any" in table.note
+
+
+def test_the_plan_counts_what_reaching_a_person_has_cost(marts):
+    view = reach.build(marts, RECENT)
+    costs = "Outreach email $0.02, Outreach SMS $0.05."
+    assert f"Cost of reaching a person so far: {costs}" in view.notes
+    plan = view.tables["plan"].frame
+    assert len(plan)
+    price = plan["channel"].map({"outreach_email": 0.02, "outreach_sms": 0.05})
+    assert plan["cost"].to_numpy() == pytest.approx((plan["reach"] * price).to_numpy())

@@ -54,7 +54,7 @@ def build(marts: Marts, scope: Scope, budget: float | None = None) -> View:
             ),
             currency=currency,
         )
-    costs = return_queries.message_costs(marts, currency)
+    costs = return_queries.reaching_costs(marts, currency)
     plan = planned(options(silent, lifts, costs), budget)
     tables["plan"] = _plan(plan)
     return View(
@@ -126,7 +126,7 @@ def _plan(plan: pd.DataFrame) -> Table:
         Column("extra_low", "Extra, low", "count", "One end of the 95% interval."),
         Column("extra_high", "Extra, high", "count", "One end of the 95% interval."),
         Column("added", "Worth", "money", "Extra kept visits times what a return brings."),
-        Column("cost", "Cost", "money", "People times what a message has cost so far."),
+        Column("cost", "Cost", "money", "People times what reaching one has cost so far."),
         Column("gain", "Gain", "money", "What the extra visits are worth, less the cost."),
     )
     frame = plan.rename(columns={"extra": "extra_kept"})[[c.name for c in columns]]
@@ -240,7 +240,9 @@ def _notes(
             "by the channel that gains most. Ranked by what a message adds, not by who is "
             "likeliest to return: many of those come unasked."
         ),
-        f"Cost of a message so far: {known}." if known else "What messages cost is not known.",
+        f"Cost of reaching a person so far: {known}."
+        if known
+        else "What messages cost is not known.",
     ]
     thin = lifts[lifts["held_out"] < _LITTLE].merge(plan, on=["channel", "months_silent"])
     if not thin.empty:
