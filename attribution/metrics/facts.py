@@ -31,6 +31,16 @@ CHANGES: dict[str, tuple[str, ...]] = {
     ),
     "engaged": ("No longer says that calls are counted, which they never were.",),
     "attributed": ("Of Collected it was the share of payments; it is the share of money.",),
+    "return_chance": (
+        "It said two years, but one is learned from. Nothing is learned from those who have died.",
+    ),
+    "return_value": ("No longer counts returns whose 180 days are not over, which lowered it.",),
+    "reach": (
+        "Counts who allowed every channel at once, and no longer who refused since they allowed.",
+    ),
+    "reach_cost": (
+        "Counts all that was sent to somebody silent, and no money that went to others.",
+    ),
     "expected": (
         (
             "No longer says that parts and total agree, which they do only where that is set, nor "
