@@ -33,11 +33,12 @@ create table stg_appointment as select
     'emr' as source, 'main' as account, appointment_id, cast(patient_id as bigint) as person_id,
     cast(booked_at as timestamp) {_ZONE} as booked_at,
     cast(starts_at as timestamp) {_ZONE} as starts_at, status, true as is_booked,
-    status = 'fulfilled' as is_kept, service_line, location
+    status = 'fulfilled' as is_kept, service_line, location, '' as provider,
+    cast(null as integer) as minutes_waited
 from appointments;
 create table stg_encounter as select
     source, account, '' as encounter_id, person_id, starts_at, appointment_id, service_line,
-    location, true as is_visit
+    location, provider, minutes_waited, true as is_visit
 from stg_appointment limit 0;
 create table stg_person as select cast(patient_id as bigint) as person_id, deceased from persons;
 create table int_people as select
