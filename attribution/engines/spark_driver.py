@@ -150,6 +150,8 @@ def connect(remote: str) -> Connection:
         session.conf.set("spark.sql.ansi.enabled", "true")
         # Of a product of decimals the digits are kept: a share would be left with six of twelve.
         session.conf.set("spark.sql.decimalOperations.allowPrecisionLoss", "false")
+        # What is overwritten is the parts that travel, not every part that was landed before.
+        session.conf.set("spark.sql.sources.partitionOverwriteMode", "dynamic")
     return Connection(session)
 
 
