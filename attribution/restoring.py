@@ -1,14 +1,16 @@
 """Restoring: a backup goes into an empty home folder, whole and checked, or not at all.
 
 Everything is checked against the list of the backup before anything is written, and again as it is
-copied. The copy stands under another name until it is durable. Three things are wrong in any old
-backup and are put right: sends are held, since what was sent since then would be sent again; people
-who were forgotten since then are in it, until their tombstones are applied; and refusals that
-outreach heard itself since then are not, until those of a later outbox are taken over. Secrets that
-were left out of it are named, to be put back.
+copied. The copy stands under another name until it is durable, and the key that waits in the home
+folder is not touched before. Three things are wrong in any old backup and are put right: sends are
+held, since what was sent since then would be sent again; people who were forgotten since then are
+in it, until their tombstones are applied; and refusals that outreach heard itself since then are
+not, until those of a later outbox are taken over. Secrets that were left out of it are named, to be
+put back.
 """
 
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -30,6 +32,7 @@ from attribution.tombstones import PERSON, SHARED, bury, forgotten
 from attribution.vault import open_vault
 from outreach.carrying import carry_over
 
+_FOUND = "lost+found"  # a file system brings it, for what is found after a crash
 _HEARD = "`outreach stop`, links to unsubscribe, answers to a sending"
 
 
@@ -65,8 +68,9 @@ def restore(backup: Path, home: Home, forgotten_since: Path | None = None) -> It
     made = check(backup)
     left = _left(backup)
     kept = _kept(home, left)
-    home.folder.parent.mkdir(parents=True, exist_ok=True)
-    part = home.folder.with_name(f".{home.folder.name}.{token_hex(4)}.restoring")
+    place = home.folder.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    part = _around(place) / f".{place.name}.{token_hex(4)}.restoring"
     fresh = Home(part)
     try:
         with owner_only():
@@ -85,7 +89,7 @@ def restore(backup: Path, home: Home, forgotten_since: Path | None = None) -> It
             with Ledger(fresh) as ledger:
                 ledger.set_flag("sends_held", reason)
             _sync_all(part)
-            _in_place(part, home)
+            _in_place(part, place, [path.name for path in kept])
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
@@ -175,7 +179,12 @@ def _kept(home: Home, left: list[str]) -> list[Path]:
     """The key and secrets that wait in an otherwise empty home folder."""
     if not home.folder.exists():
         return []
-    there = sorted(home.folder.iterdir()) if home.folder.is_dir() else None
+    own = {_FOUND} if home.folder.is_mount() else set()
+    there = (
+        sorted(path for path in home.folder.iterdir() if path.name not in own)
+        if home.folder.is_dir()
+        else None
+    )
     if there is None or any(path.name not in (*KEYS, *left) for path in there):
         raise BadInput(
             f"{home.folder} is not empty. A backup goes into a new home folder: move this one "
@@ -241,8 +250,51 @@ def _sync_all(folder: Path) -> None:
     sync(folder)
 
 
-def _in_place(part: Path, home: Home) -> None:
-    for path in sorted(home.folder.iterdir()) if home.folder.is_dir() else []:
-        path.unlink()  # the key and secrets, which are in the copy
-    part.rename(home.folder)
-    sync(home.folder.parent)
+def _around(place: Path) -> Path:
+    """The folder in which a copy is made: the one that holds the home folder, or that itself.
+
+    A mount point, such as a container's volume, cannot be given another folder's place.
+    """
+    fixed = place.is_dir() and not os.access(place.parent, os.W_OK | os.X_OK)
+    return place if fixed or place.is_mount() else place.parent
+
+
+def _in_place(part: Path, place: Path, kept: list[str]) -> None:
+    """Let a copy be the home folder, or leave that as it was; what was `kept` is in the copy."""
+    if part.parent == place:
+        _move_up(part, place)
+        return
+    before = part.with_suffix(".before")
+    if place.exists():
+        place.rename(before)
+    try:
+        part.rename(place)
+    except BaseException:
+        if before.exists():
+            before.rename(place)
+        raise
+    sync(place.parent)
+    if before.exists():
+        for name in kept:
+            (before / name).unlink()
+        before.rmdir()
+
+
+def _move_up(part: Path, place: Path) -> None:
+    """Move what is in a copy into the folder around it: the pointer last, and secrets that wait stay.
+
+    Without the pointer nothing is published there, so nobody reads a part of it.
+    """
+    moved: list[Path] = []
+    pointer = Home(part).current
+    try:
+        for path in sorted(part.iterdir(), key=lambda path: path == pointer):
+            if not (place / path.name).exists():
+                path.rename(place / path.name)
+                moved.append(path)
+                sync(place)
+    except BaseException:
+        for path in moved:
+            (place / path.name).rename(path)
+        raise
+    shutil.rmtree(part)

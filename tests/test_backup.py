@@ -1,11 +1,13 @@
 """Backup and restore: every number comes back, and nothing half made looks whole."""
 
+import errno
 import json
 import os
 import shutil
 import sqlite3
 import stat
 from contextlib import closing
+from pathlib import Path
 
 import custody_fixture as custody
 import duckdb
@@ -203,6 +205,55 @@ def test_what_is_not_on_the_list_or_leads_out_of_it_is_refused(whole, copy):
     (copy / MANIFEST).write_bytes(backup.sealed_list(content))
     with pytest.raises(StorageError, match="leads out"):
         restoring.check(copy)
+
+
+@pytest.fixture
+def mounted(whole, tmp_path, monkeypatch):
+    """A home folder that is a mount point, as a container's volume is: it cannot be renamed."""
+    home, rename = key_in(whole, tmp_path / "data"), Path.rename
+
+    def busy(path, target):
+        if home.folder in (path, Path(target)):
+            raise OSError(errno.EBUSY, "Device or resource busy", str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", busy)
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == home.folder)
+    return home
+
+
+def test_a_mount_point_is_restored_into(whole, mounted):
+    (mounted.folder / "lost+found").mkdir()
+    key = mounted.key.stat().st_ino
+    list(restoring.restore(whole[1], mounted))
+    assert numbers(mounted, "private") == numbers(whole[0], "private")
+    assert mounted.key.stat().st_ino == key
+    assert not audit.verify(mounted).problems
+    assert not list(mounted.folder.glob(".*"))
+    assert (mounted.folder / "lost+found").is_dir()
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_restore_that_fails_in_the_end_leaves_the_key(whole, mounted, monkeypatch, seen):
+    """At the last move into a mount point; and where nobody could see that it is one."""
+    rename = Path.rename
+
+    def full(path, target):
+        if path.name == "CURRENT":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        if seen:
+            patch.setattr(Path, "rename", full)
+        else:
+            patch.setattr(Path, "is_mount", lambda _path: False)
+        with pytest.raises(OSError, match=r"No space left|busy"):
+            list(restoring.restore(whole[1], mounted))
+    assert [path.name for path in mounted.folder.iterdir()] == ["key"]
+    assert [path.name for path in mounted.folder.parent.iterdir()] == ["data"]
+    list(restoring.restore(whole[1], mounted))
+    assert mounted.key.read_bytes() == whole[0].key.read_bytes()
 
 
 def test_only_an_empty_home_is_restored_into(whole, tmp_path):
