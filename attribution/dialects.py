@@ -84,6 +84,23 @@ def _found(node: exp.Expression) -> exp.Expression:
     return _formula("coalesce(substring(a, b), '')", a=node.this, b=node.expression)
 
 
+# Neighbours are asked rather than `\y`: to that a letter of any language is part of a word, and to
+# DuckDB none but those of ASCII. A backslash that another one precedes is a character.
+_EDGE = "(?:(?<=[A-Za-z0-9_])(?![A-Za-z0-9_])|(?<![A-Za-z0-9_])(?=[A-Za-z0-9_]))"
+_EDGES = (
+    r"case when strpos(a, '\b') > 0 "
+    rf"then regexp_replace(a, '(?<!\\)((?:\\\\)*)\\b', '\1{_EDGE}', 'g') else a end"
+)
+
+
+def _bounded(node: exp.Expression) -> exp.Expression:
+    r"""Where words begin and end: `\b` is a backspace in PostgreSQL's patterns. Most are data."""
+    told = node.expression
+    if not (isinstance(told, exp.Literal) and r"\b" not in told.name):
+        node.set("expression", _formula(_EDGES, a=told))
+    return node
+
+
 def _rounded(node: exp.Expression) -> exp.Expression:
     """As DuckDB reckons: times a power of ten, halves away from nought, and back.
 
@@ -151,6 +168,7 @@ def _hexadecimal(node: exp.Expression) -> exp.Expression:
 
 _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]] = {
     exp.RegexpExtract: _found,
+    exp.RegexpLike: _bounded,
     exp.Round: _rounded,
     exp.IntDiv: _divided,
     exp.BitwiseLeftShift: _shifted,

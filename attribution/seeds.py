@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from attribution.errors import BadInput
 from attribution.models.parameters import KINDS, setting_tables
 from attribution.paths import SQL
+from attribution.patterns import fault
 from attribution.raw import lent
 from attribution.settings import Settings
 
@@ -90,12 +91,8 @@ def _prove(path: Path, rules: pd.DataFrame) -> None:
         if not str(rule["priority"]).strip().isdigit():
             raise BadInput(f"{path}, line {number}: priority {rule['priority']!r} is not a number.")
         for column in PATTERNS & rule.keys():
-            try:
-                re.compile(rule[column])
-            except re.error as error:
-                raise BadInput(
-                    f"{path}, line {number}: {column} is not a regular expression: {error}."
-                ) from None
+            if said := fault(rule[column]):
+                raise BadInput(f"{path}, line {number}: {column} {said}")
 
 
 def _prove_claims(path: Path, rules: pd.DataFrame) -> None:

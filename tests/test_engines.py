@@ -61,6 +61,27 @@ def test_what_is_not_found_of_a_pattern_is_empty(server, text):
     assert here == there
 
 
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        ("google ads call extension", r"\b(google|bing)\b.*\b(ads?|paid|extensions?)$"),
+        ("googles ads", r"\bgoogle\b"),
+        ("niños", r"\bni\b"),
+        ("a b", r"a\b\b.b\b"),
+        (r"a\b", r"a\\b"),
+        ("a b", r"a\\b"),
+        (r"a\ b", r"a\\\b.b"),
+    ],
+)
+def test_words_end_where_they_do(server, text, pattern):
+    """In patterns that are written in a statement, and in those that are data."""
+    query = f"select regexp_matches(t, p) from (select '{text}' as t, '{pattern}' as p) as x"
+    here, there = both(server, query)
+    assert here == there
+    here, there = both(server, f"select regexp_matches('{text}', '{pattern}')")
+    assert here == there
+
+
 def test_whole_numbers_divided_are_whole_numbers(server):
     here, there = both(server, "select cast(1 as bigint) << (cast(7 as bigint) // 2)")
     assert here == there == 8

@@ -6,6 +6,7 @@ import pytest
 
 from attribution import seeds
 from attribution.errors import BadInput
+from attribution.patterns import fault
 
 HEADER = "priority,kind,utm_source,utm_medium,utm_campaign,channel\n"
 
@@ -53,6 +54,42 @@ def test_a_rule_that_cannot_work_is_named(tmp_path, text, sentence):
     with pytest.raises(BadInput, match=r"channel_rules\.csv") as caught:
         seeds.read("channel_rules", own(tmp_path, text))
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "odd"),
+    [
+        ("paid(?=-)", "'(?='"),
+        ("paid(?i)", "'(?i)'"),
+        ("[[:alpha:]]", "'[[:alpha:]'"),
+        ("[a-z-9]", "'[a-z-9]'"),
+        ("[a&&b]", "'[a&&b]'"),
+        (r"[\b]", r"'[\\b]'"),
+        (r"\p{L}", r"'\\p'"),
+        ("paid{300}", "'{300}'"),
+        ("paid{,3}", "'{,3}'"),
+        ("^*paid", "'^*'"),
+    ],
+)
+def test_what_engines_read_in_their_own_ways_is_named(tmp_path, pattern, odd):
+    path = own(tmp_path, HEADER + f'1,,tiktok,,,call\n2,,,"{pattern}",,call\n')
+    with pytest.raises(BadInput) as caught:
+        seeds.read("channel_rules", path)
+    assert f"line 3: utm_medium has {odd}, which not every engine reads alike" in str(caught.value)
+
+
+def test_what_duckdb_does_not_know_is_named(tmp_path):
+    with pytest.raises(BadInput, match="line 2: utm_source is not a regular expression: Inv"):
+        seeds.read("channel_rules", own(tmp_path, HEADER + "1,,(a{200}){200},,,call\n"))
+
+
+def test_every_pattern_that_ships_is_one_that_all_engines_read():
+    names = ("channel_rules", "campaign_rules", "claim_rules", "platform_rules")
+    frames = [seeds.read(name) for name in names]
+    told = {p for frame in frames for column in seeds.PATTERNS & {*frame} for p in frame[column]}
+    assert r"\bdisplay\b|\bgdn\b|remarket|retarget" in told
+    also = {r"(?i)^a[\w.-]{2,}?[^a-z&\]]+ $", r"\\b[-\d]", "[^^-]x{3}"}
+    assert {pattern: fault(pattern) for pattern in told | also if fault(pattern)} == {}
 
 
 CLAIMS = "priority,network,action,kind,repeats\n"
