@@ -20,6 +20,7 @@ _PLACES = {
     "ledger": "rows of the ledger",
     "runs": "runs in the ledger",
     "comments": "comments of feedback",
+    "generations": "earlier generations",
 }
 
 
@@ -107,20 +108,25 @@ def _forget(options: argparse.Namespace) -> int:
 
 def _purge(options: argparse.Namespace) -> int:
     from attribution import audit
-    from attribution.deletions import past, purge_earlier
+    from attribution.deletions import earlier, past, purge_earlier
 
     home = configuration.home()
     settings = configuration.load(home)
     if not settings.retention:
         raise BadInput(f"{home.config} keeps everything for good: add [retention] to change that.")
-    for kind, number in (found := past(settings)).items():
+    found, before = past(settings), earlier(home)
+    for kind, number in (found | ({"generations": before} if before else {})).items():
         say(f"  {_PLACES.get(kind, kind)}: {number:,}")
-    if options.dry_run or not found:
-        say("Nothing was changed." if found else "Nothing is past its time.")
+    if options.dry_run:
+        say("Nothing was changed." if found or before else "Nothing is past its time.")
         return 0
-    audit.record(home, audit.operator(), audit.PURGED, "what is past its time", **found)
-    code = _built_anew("It is gone, and so are earlier generations.")
-    purge_earlier(home)
+    if found or before:
+        audit.record(home, audit.operator(), audit.PURGED, "what is past its time", **found)
+    code = _built_anew("It is gone.") if found else 0
+    if gone := purge_earlier(home):
+        say(f"Earlier generations are gone: {gone:,}.")
+    elif not found:
+        say("Nothing is past its time.")
     return code
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 
 from sqlalchemy import Connection
 
-from attribution import erasing, retention, warehouse
+from attribution import erasing, generations, retention, warehouse
 from attribution.errors import BadInput
 from attribution.kept_books import Books, old_payloads, purge_payloads
 from attribution.keys import Keyring, keyring
@@ -124,11 +124,20 @@ def past(settings: Settings, today: date | None = None) -> dict[str, int]:
     return {kind: number for kind, number in found.items() if number}
 
 
-def purge_earlier(home: Home) -> None:
-    """Remove the generations before the published one, which hold what is past its time."""
+def earlier(home: Home) -> int:
+    """How many generations there are beside the published one, which may hold what was due."""
+    return sum(number != warehouse.current_generation(home) for number in generations.numbers(home))
+
+
+def purge_earlier(home: Home) -> int:
+    """Remove the generations before the published one, which hold what is past its time; how many.
+
+    Also where nothing of the published one is: a refresh has taken that away, or a purge that was
+    killed before it came to them.
+    """
     with only_one(home):
-        if (number := warehouse.current_generation(home)) is not None:
-            warehouse.drop_others(home, number)
+        number = warehouse.current_generation(home)
+        return 0 if number is None else warehouse.drop_others(home, number)
 
 
 def due(home: Home, kept: Retention) -> bool:

@@ -364,3 +364,13 @@ def test_what_is_past_its_time_goes_and_the_rest_stays(home, first, capsys):
         steps = ledger.steps(ledger.runs()["run_id"].iloc[0]).set_index("name")
     assert steps.loc["deletions", "message"] == f"Past their time: {old} of payment, 2 of payloads."
     assert steps.loc["deletions", "rows_done"] == old + 2
+    # A refresh takes away what is past its time as well, and leaves it in the generations before.
+    shutil.copytree(home.generation(2), home.generation(1))
+    capsys.readouterr()
+    assert cli.main(["purge", "--dry-run"]) == 0
+    assert capsys.readouterr().out == "  earlier generations: 1\nNothing was changed.\n"
+    assert cli.main(["purge"]) == 0
+    assert capsys.readouterr().out.endswith("Earlier generations are gone: 1.\n")
+    assert [path.name for path in home.generations.iterdir()] == ["000002"]
+    assert cli.main(["purge"]) == 0
+    assert capsys.readouterr().out == "Nothing is past its time.\n"
