@@ -108,6 +108,11 @@ def before_present(home: Home) -> int:
     return before[-1]
 
 
+def not_here(number: int) -> str:
+    """The beginning of a sentence: a private store is on another engine, or was removed."""
+    return f"What was loaded for generation {number} is not in this warehouse"
+
+
 def leave_after(home: Home, number: int) -> None:
     """Mark every later generation: it is never gone on from, nor gone back to."""
     for left in numbers(home):

@@ -16,7 +16,6 @@ from attribution import (
     deletions,
     forecasting,
     forgetting,
-    generations,
     holding,
     identity,
     seeds,
@@ -38,6 +37,8 @@ from attribution.paths import Home
 from attribution.refresh_steps import Steps, Watcher
 from attribution.settings import Settings
 from attribution.source_loads import SourceLoads
+from attribution.source_settings import SourceSettings
+from attribution.warehouse_url import VARIABLE
 from connectors.source import Window
 from outreach import told as outreach
 
@@ -54,6 +55,7 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     loaded: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, int] = field(default_factory=dict)
+    anew: str = ""  # that nothing loaded before was gone on from, where that is so
 
 
 def refresh(
@@ -98,8 +100,8 @@ def refresh(
             ledger.finish(run_id, "failed", _published(home), told(error))
             raise
         state = "partial" if outcome.failed else "published"
-        said = [*([part.sentence] if part else []), *outcome.failed.values()]
-        ledger.finish(run_id, state, outcome.generation, " ".join(said))
+        said = [part.sentence if part else "", outcome.anew, *outcome.failed.values()]
+        ledger.finish(run_id, state, outcome.generation, " ".join(filter(None, said)))
         return outcome
 
 
@@ -138,8 +140,9 @@ class _Run:
         home = self.settings.home
         building = warehouse.begin(home, memory=build_memory())
         try:
-            _, forgotten = deletions.prepare(home, building)
             asked = [s for s in self.settings.sources if f"load {s.name}" in self.planned]
+            anew = self._anew(building, asked)
+            _, forgotten = deletions.prepare(home, building)
             failed = self.loads.load_all(building, asked, forgotten)
             self.loads.note_days(building)
             self._delete(building)
@@ -158,7 +161,26 @@ class _Run:
                 building.abandon()
             raise
         rows = (self.loads.loaded, self.loads.rejected)
-        return Outcome(self.steps.run_id, building.number, failed, *rows)
+        return Outcome(self.steps.run_id, building.number, failed, *rows, anew)
+
+    def _anew(self, building: warehouse.Building, asked: Collection[SourceSettings]) -> str:
+        """Why all is loaded anew, to be told; "" where it is not.
+
+        Raises StorageError where not all of it would be.
+        """
+        if not building.lost:
+            return ""
+        if self.loads.window or not asked or len(asked) < len(self.settings.sources):
+            building.discard()  # or the next one would go on from nothing
+            raise StorageError(
+                f"{building.lost}, so next to nothing would be published. Set {VARIABLE} to the "
+                "warehouse that holds it, or let `caretrace refresh` load every source anew; what "
+                "was published still stands."
+            )
+        return (
+            f"{building.lost}, so every source was loaded anew. Where another warehouse holds it, "
+            f"set {VARIABLE} to that and refresh again."
+        )
 
     def _delete(self, building: warehouse.Building) -> None:
         """Take away what is past its time, and what is left of those who were forgotten."""
@@ -245,7 +267,7 @@ def rollback(home: Home, actor: str | None = None) -> int:
     writable(home)
     actor = actor or audit.operator()
     with only_one(home), warehouse.alone(home), Ledger(home) as ledger:
-        generations.before_present(home)  # raises where there is none, before anything is held
+        warehouse.before_present(home)  # raises where there is none, before anything is held
         holding.hold_for_rollback(home, actor)
         number = warehouse.rollback(home)
         ledger.published(number, None, {}, "rollback")

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from attribution.engines.postgresql_files import Offering
 
 __all__ = [
-    "Building", "Warehouse", "alone", "asked", "begin", "current_generation", "drop_others",
-    "findings", "free_space", "holds_viewers", "kept", "offering", "open_marts", "open_people",
-    "open_private", "publish", "rollback", "warehouse_at", "warehouse_of",
+    "Building", "Warehouse", "alone", "asked", "before_present", "begin", "current_generation",
+    "drop_others", "findings", "free_space", "holds", "holds_viewers", "kept", "offering",
+    "open_marts", "open_people", "open_private", "publish", "rollback", "warehouse_at",
+    "warehouse_of",
 ]  # fmt: skip
 
 
@@ -43,6 +44,7 @@ class Building(Protocol):
     home: Home
     number: int
     resumed: bool  # whether it goes on from what a killed refresh had committed
+    lost: str  # why what was loaded before is not gone on from, where it is not
     folder: Path
     commits: Lock  # windows are read in parallel and committed one at a time
     engine: Engine
@@ -117,6 +119,9 @@ class Warehouse(Protocol):
 
     def publish(self, home: Home, number: int) -> None:
         """Point readers at a closed generation, and drop the oldest ones."""
+
+    def holds(self, home: Home, number: int) -> bool:
+        """Whether the private store of a closed generation is here."""
 
     def rollback(self, home: Home, number: int) -> None:
         """Point readers at an earlier generation; later ones are never gone on from."""
@@ -221,12 +226,32 @@ def publish(home: Home, number: int) -> None:
     warehouse_of(home).publish(home, number)
 
 
+def holds(home: Home, generation: int) -> bool:
+    """Whether the private store of a closed generation is in this warehouse."""
+    return warehouse_of(home).holds(home, generation)
+
+
+def before_present(home: Home) -> int:
+    """The generation to go back to; raises StorageError where there is none.
+
+    Nor is one whose private store is not here: the next refresh would begin from nothing.
+    """
+    number = generations.before_present(home)
+    if not holds(home, number):
+        raise StorageError(
+            f"{generations.not_here(number)}, so there is no going back to it: the next refresh "
+            f"would begin from nothing. Where another warehouse holds it, set {VARIABLE} to that; "
+            "nothing was changed."
+        )
+    return number
+
+
 def rollback(home: Home) -> int:
     """Point pages at the generation before the published one, and return its number.
 
     What is left behind is never gone on from, nor gone back to; the next refresh drops it.
     """
-    number = generations.before_present(home)
+    number = before_present(home)
     warehouse_of(home).rollback(home, number)
     return number
 

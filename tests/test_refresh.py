@@ -29,12 +29,14 @@ from servers.scripted import SCRIPTS, slice_of, slices
 from sqlalchemy.exc import DBAPIError
 
 from attribution import warehouse
+from attribution.backfill import Part
 from attribution.errors import Busy, StorageError, TransformError
 from attribution.keys import keyring
 from attribution.ledger import Ledger
 from attribution.paths import Home
 from attribution.payloads import Payloads
 from attribution.refresh import refresh, rollback
+from attribution.refresh_words import sentences
 from attribution.settings import load
 from connectors import SOURCES
 from connectors.contract import AdSpend
@@ -368,7 +370,13 @@ def test_a_damaged_published_private_store_is_read_anew(home, few_published):
     whole, rows = checksums(home), stored(home)
     assert any(rows.values())
     (home.generation(1) / "private.duckdb").write_bytes(b"garbage" * 1000)
-    run(home)
+    for part in ({"load": False}, {"part": Part("ads")}):
+        with pytest.raises(StorageError, match="so next to nothing would be published"):
+            run(home, **part)
+    outcome = run(home)
+    [told] = sentences(outcome)
+    assert told.startswith("The private store of generation 1 is damaged, so every source was")
+    assert books(home, "runs").iloc[0]["message"] == told
     assert checksums(home) == whole
     assert stored(home) == rows
 

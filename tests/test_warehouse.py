@@ -193,8 +193,22 @@ def test_a_lost_private_file_is_built_anew_under_a_new_number(home):
     (home.generation(1) / "private.duckdb").unlink()
     building = begin(home)
     assert building.number == 2
+    assert building.lost.startswith("What was loaded for generation 1 is not in this warehouse")
     with building.connect() as connection:
         assert connection.exec_driver_sql("select count(*) from raw_ad_spend").scalar_one() == 0
+    building.abandon()
+
+
+def test_a_generation_whose_store_is_elsewhere_is_not_gone_back_to(home):
+    """As after a move to another engine, which carries what is published alone."""
+    for _ in range(2):
+        publish_next(home)
+    (home.generation(1) / "private.duckdb").unlink()
+    with pytest.raises(StorageError, match="begin from nothing"):
+        rollback(home)
+    assert current_generation(home) == 2
+    building = begin(home)
+    assert (building.number, building.lost) == (3, "")
     building.abandon()
 
 

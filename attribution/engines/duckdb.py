@@ -76,6 +76,8 @@ def open_writer(path: Path, *, memory: str, spill: Path) -> Engine:
 class Building:
     """The next generation while it is being built; one at a time, held by the refresh."""
 
+    lost = ""  # why what was loaded before is not gone on from
+
     def __init__(self, home: Home, number: int, *, memory: str, resumed: bool) -> None:
         self.home = home
         self.number = number
@@ -178,9 +180,16 @@ class DuckDb:
 
     def begin(self, home: Home, *, memory: str) -> Building:
         """Start the next generation from a copy of the published file."""
+        published = generations.current_generation(home)
+        building = self._begun(home, memory)
+        if published is not None and not self.holds(home, published):
+            building.lost = generations.not_here(published)
+        return building
+
+    def _begun(self, home: Home, memory: str) -> Building:
         home.generations.mkdir(mode=0o700, parents=True, exist_ok=True)
         published = generations.current_generation(home)
-        whole = published is not None and (home.generation(published) / PRIVATE).is_file()
+        whole = published is not None and self.holds(home, published)
         base = str(published if whole else None)
         numbers = generations.numbers(home)
         for number in reversed(numbers):
@@ -209,7 +218,9 @@ class DuckDb:
                 raise
             # The published private store is damaged: everything is read anew from the sources.
             (folder / PRIVATE).unlink()
-            return self.building(home, number, memory=memory, resumed=False)
+            building = self.building(home, number, memory=memory, resumed=False)
+            building.lost = f"The private store of generation {published} is damaged"
+            return building
 
     def building(self, home: Home, number: int, *, memory: str, resumed: bool) -> Building:
         """Open a generation that has its folder to build in it."""
@@ -218,6 +229,10 @@ class DuckDb:
     def publish(self, home: Home, number: int) -> None:
         """Point pages at a closed generation, and drop the oldest ones."""
         generations.point_at(home, number)
+
+    def holds(self, home: Home, number: int) -> bool:
+        """Whether the private store of a closed generation is here."""
+        return (home.generation(number) / PRIVATE).is_file()
 
     def rollback(self, home: Home, number: int) -> None:
         """Point pages at an earlier generation; what is after it is left."""

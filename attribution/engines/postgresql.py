@@ -48,6 +48,8 @@ BESIDE = "beside.duckdb"  # what is published, while the files that readers open
 class Building:
     """The next generation while it is being built; one at a time, held by the refresh."""
 
+    lost = ""  # why what was loaded before is not gone on from
+
     def __init__(self, home: Home, url: URL, number: int, *, memory: str, resumed: bool) -> None:
         self.home = home
         self.number = number
@@ -172,7 +174,11 @@ class PostgreSql:
         for old in generations.numbers(home):
             if old != number:
                 generations.clear(home, old, generations.current_generation(home))
-        return Building(home, self._url, number, memory=memory, resumed=resumed)
+        building = Building(home, self._url, number, memory=memory, resumed=resumed)
+        published = generations.current_generation(home)
+        if base is None and published is not None:
+            building.lost = generations.not_here(published)
+        return building
 
     def _new(self, home: Home, connection: Connection, base: int | None) -> int:
         """Make the schema of the next generation, with what was loaded, in one transaction."""
@@ -205,6 +211,15 @@ class PostgreSql:
             # Where somebody still reads one of them, it goes after the next refresh.
             with suppress(StorageError):
                 drop(connection, set(every[: -generations.KEPT_GENERATIONS]))
+
+    def holds(self, home: Home, number: int) -> bool:
+        """Whether the private store of a closed generation is here."""
+        engine = self.open_private(home, number)
+        try:
+            with engine.connect() as connection:
+                return bool(tables(connection))
+        finally:
+            engine.dispose()
 
     def rollback(self, home: Home, number: int) -> None:
         """Point readers at an earlier generation; what is after it is left."""
