@@ -174,7 +174,13 @@ def _finish(settings: Settings, watch: Watcher) -> None:
 
 
 def _under(home: Home, generation: int, ring: Keyring) -> bool:
-    """Whether a generation's identifiers are hashed under the newest key."""
+    """Whether a generation's identifiers are hashed under the newest key.
+
+    One whose private store is elsewhere, as before a move to another engine, is not brought up any
+    more; it is only where there never was another key.
+    """
+    if generation != warehouse.current_generation(home) and not warehouse.holds(home, generation):
+        return len(ring.names) == 1
     engine = warehouse.open_private(home, generation)
     try:
         with engine.connect() as connection:

@@ -174,6 +174,19 @@ def test_hashing_anew_loses_no_join_and_renames_nobody(home, first):
     assert read(home) == read(first)
 
 
+@pytest.mark.parametrize(("rehash", "kept"), [(False, [1, 2]), (True, [3])])
+def test_a_generation_whose_store_is_elsewhere_stops_no_change_of_keys(home, rehash, kept):
+    """As after a move to another engine, which carries what is published alone."""
+    shutil.copytree(home.generation(1), home.generation(2))
+    home.current.write_text("2")
+    (home.generation(1) / "private.duckdb").unlink()
+    before = hashes(home)
+    clinic.rotate(home, rehash=rehash)
+    assert len(keyring(home).payloads) == 1
+    assert warehouse.kept(home) == kept
+    assert hashes(home).isdisjoint(before) == rehash
+
+
 def forget(home, typed: str, *flags: str) -> int:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdin", StringIO(typed))
