@@ -135,3 +135,14 @@ def test_a_database_must_have_a_plain_name(monkeypatch, name):
     monkeypatch.setenv(spark_server.VARIABLE, name)
     with pytest.raises(SettingsError, match="small letters"):
         spark_server.prefix()
+
+
+@pytest.mark.parametrize("name", ["caretrace_2", "caretrace_landed", "a_lock", "a_b_doctor"])
+def test_a_database_is_not_called_as_one_of_another_installation_is(monkeypatch, name):
+    """That one would drop it with its own generations."""
+    monkeypatch.setenv(spark_server.VARIABLE, name)
+    with pytest.raises(SettingsError, match=f"must not end in _{name.rsplit('_')[-1]}:"):
+        spark_server.prefix()
+    for fine in ("caretrace_two", "caretrace2", "landed"):
+        monkeypatch.setenv(spark_server.VARIABLE, fine)
+        assert spark_server.prefix() == fine

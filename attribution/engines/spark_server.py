@@ -22,6 +22,8 @@ from attribution.statements import run
 VARIABLE = "CARETRACE_SPARK_DATABASE"
 _PORT = 15002  # of Spark Connect, where the address has none
 _PATIENCE = 5.0  # seconds for the server to take a call
+# What databases of an installation are called, after its own name.
+_OF_ANOTHER = re.compile(r"_(\d+|landed|lock|doctor)$")
 OLDEST = (4, 0)  # ANSI mode by default, and what these models need of SQL
 
 
@@ -40,6 +42,12 @@ def prefix() -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
         raise SettingsError(
             f"{VARIABLE} must be small letters, digits and underscores, from a letter on."
+        )
+    if taken := _OF_ANOTHER.search(name):
+        raise SettingsError(
+            f"{VARIABLE} must not end in {taken[0]}: an installation that is called "
+            f"{name[: taken.start()]} would take the database for one of its own, and drop it. "
+            "Choose another name."
         )
     return name
 
