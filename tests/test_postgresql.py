@@ -300,6 +300,26 @@ def test_a_server_that_cannot_see_who_is_gone_will_do(home, monkeypatch):
     assert refresh(load(home)).failed == {}
 
 
+def test_limits_of_a_role_end_no_refresh(server):
+    """It lies idle in a transaction while Python solves."""
+    server.ask("create role hurried login")
+    known = server.ask(
+        "select name from pg_settings where context = 'user' "
+        "and name ~ '^(statement|idle|transaction).*timeout'"
+    )
+    assert len(known) > 2
+    for (name,) in known:
+        server.ask(f"alter role hurried set {name} = '200ms'")
+    engine = postgresql_server.engine_for(read(server.url("postgres", "hurried")))
+    with engine.begin() as connection:
+        plain = connection.execution_options(no_parameters=True)
+        plain.exec_driver_sql("select pg_sleep(0.3)")
+        time.sleep(0.3)
+        for (name,) in known:
+            assert plain.exec_driver_sql(f"show {name}").scalar_one() == "0", name
+    engine.dispose()
+
+
 def test_a_lost_lock_publishes_nothing(home, server):
     def drop(event):
         if (event.step, event.state) == ("checks", "done"):

@@ -23,6 +23,8 @@ OLDEST = 15  # the first that knows MERGE
 # made are of no use: they choose a nested loop for one row that are thousands, or a merge by one
 # key of three, and look through the rest row by row. And no seconds of compiling for a query of
 # milliseconds. A commit that is lost with the server takes its cursor with it; publishing waits.
+# Limits of a role or a server are for people: a refresh is one transaction, which lies idle for
+# minutes while Python solves what it has asked for.
 SETTINGS = {
     "client_encoding": "UTF8",
     "timezone": "UTC",
@@ -32,7 +34,14 @@ SETTINGS = {
     "enable_nestloop": "off",
     "enable_mergejoin": "off",
     "synchronous_commit": "off",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
 }
+# The same of limits that not every version knows.
+_NO_LIMITS = (
+    "select set_config(name, '0', false) from pg_catalog.pg_settings "
+    "where name in ('idle_session_timeout', 'transaction_timeout')"
+)
 _LOOK_FOR_US = "select set_config('client_connection_check_interval', '2s', false)"
 
 
@@ -58,6 +67,7 @@ def engine_for(url: URL, schemas: tuple[str, ...] = ()) -> Engine:
             "cursor_factory": psycopg.ClientCursor,
         },
     )
+    event.listen(engine, "connect", _without_limits)
     event.listen(engine, "connect", _given_up_with_us)
     event.listen(engine, "before_cursor_execute", _translated, retval=True)
     event.listen(engine, "handle_error", _explained)
@@ -89,6 +99,12 @@ def _translated(
     for each in first:
         cursor.execute(each)
     return last, parameters
+
+
+def _without_limits(driver: Any, _record: Any) -> None:
+    """Have no limit of a role or server end a connection that waits for Python."""
+    driver.execute(_NO_LIMITS)
+    driver.commit()
 
 
 def _given_up_with_us(driver: Any, _record: Any) -> None:
