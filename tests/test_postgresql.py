@@ -535,6 +535,15 @@ def test_a_database_of_another_encoding_is_refused(home, server, capsys, monkeyp
     assert "has encoding SQL_ASCII and orders texts by C," in refused(home, capsys)
 
 
+def test_a_database_that_knows_small_letters_of_ascii_alone_is_refused(
+    home, server, capsys, monkeypatch
+):
+    """There NIÑOS and niños would be two campaigns."""
+    other = server.database(more="encoding 'UTF8' lc_collate 'C' lc_ctype 'C'")
+    monkeypatch.setenv("CARETRACE_WAREHOUSE", server.url(other))
+    assert "makes letters small as C does, which is not as elsewhere" in refused(home, capsys)
+
+
 def test_a_full_disk_is_said_and_costs_nothing(home, server, capsys):
     server.ask(
         "create function full_disk() returns event_trigger language plpgsql as $$ begin "

@@ -17,6 +17,7 @@ from attribution.engines.postgresql_errors import (
     raise_in_words,
 )
 from attribution.errors import StorageError
+from attribution.statements import run
 
 OLDEST = 15  # the first that knows MERGE
 # As bulk work wants it: hash joins with room and on all keys at once. Estimates of what was just
@@ -150,7 +151,7 @@ def looked_at(connection: Connection) -> Iterator[tuple[str, bool, str]]:
     if version < OLDEST:
         return  # it may not have what the rest asks for
     row = connection.exec_driver_sql(_DATABASE, execution_options=_PLAIN).one()
-    encoding, collation, kind, may, size = row
+    encoding, collation, letters, kind, may, size = row
     plain = encoding == "UTF8" and kind != "i" and collation in _BY_CODE_POINTS
     yield (
         "PostgreSQL's order of texts",
@@ -160,6 +161,16 @@ def looked_at(connection: Connection) -> Iterator[tuple[str, bool, str]]:
         else f"{where} has encoding {encoding} and orders texts by {collation}, so ties would "
         f"fall otherwise than elsewhere. {_CREATE}",
     )
+    if encoding == "UTF8":
+        lowered = bool(run(connection, _LOWERED).scalar_one())
+        yield (
+            "PostgreSQL's letters",
+            lowered,
+            "made small as everywhere."
+            if lowered
+            else f"{where} makes letters small as {letters if kind == 'c' else collation} does, "
+            f"which is not as elsewhere, so one campaign could be two. {_CREATE}",
+        )
     user = connection.engine.url.username or "you"
     refused = ""
     if say["transaction_read_only"] == "on":
@@ -207,8 +218,12 @@ select
             to_jsonb(pg_database) ->> 'datlocale', to_jsonb(pg_database) ->> 'daticulocale'
         )
     end,
+    datctype,
     datlocprovider,
     has_database_privilege(datname, 'CREATE'), pg_database_size(datname)
 from pg_database where datname = current_database()
 """
+# Not by its name: which locales there are, and what they lower, the server knows. In Turkish I is
+# another letter than i.
+_LOWERED = "select lower('I' || chr(209)) = 'i' || chr(241)"
 _PLAIN = {"no_parameters": True}
