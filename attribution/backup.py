@@ -40,7 +40,16 @@ STORES = ("vault.sqlite", "contacts.sqlite", "outreach.sqlite", "ledger.sqlite")
 SECRETS = "secrets.toml"
 KEYS = ("key", "key.new", SECRETS)
 # Made anew, about one process alone, or of people in the clear.
-_LEFT = {"generations", "CURRENT", "drop", "handed_over", "logs", "nameplate", "simulating"}
+_LEFT = {
+    "generations",
+    "CURRENT",
+    "drop",
+    "handed_over",
+    "logs",
+    "nameplate",
+    "simulating",
+    "spill",
+}
 _LEFT_SUFFIXES = (".lock", ".tmp", "-wal", "-shm", "-journal")
 _TRIES = 5
 

@@ -3,13 +3,17 @@
 import stat
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 
 import pytest
+from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
 
 from attribution import build_memory, warehouse
 from attribution.engines.duckdb import Building
+from attribution.engines.private_copy import PrivateCopy
 from attribution.errors import StorageError
 from attribution.paths import Home
 from attribution.warehouse import begin, current_generation, open_marts, publish, rollback
@@ -386,3 +390,18 @@ def test_a_container_has_what_it_is_given(tmp_path, monkeypatch):
     assert build_memory.build_memory() == "1250MB"
     monkeypatch.setenv("CARETRACE_MEMORY", "700MB")
     assert build_memory.build_memory() == "700MB"
+
+
+def test_copies_to_ask_spill_into_the_home_folder_and_leave_nothing(home):
+    """A killed process has left something; of two that ask at once neither clears the other's."""
+    left = home.folder / "spill" / "left"
+    left.mkdir(parents=True)
+    engine = create_engine("duckdb:///:memory:", poolclass=StaticPool)
+    with engine.connect() as store:
+        with PrivateCopy(home, store) as one:
+            [(place,)] = one.execute("select current_setting('temp_directory')").fetchall()
+            assert [*left.parent.iterdir()] == [Path(place)]
+            with PrivateCopy(home, store):
+                assert len([*left.parent.iterdir()]) == 2
+        assert [*left.parent.iterdir()] == []
+    engine.dispose()

@@ -254,7 +254,7 @@ class PostgreSql:
         """DuckDB, to which every table comes from the server when a question first names it."""
         engine = self.open_private(home, number)
         try:
-            with engine.connect() as connection, PrivateCopy(connection) as copy:
+            with engine.connect() as connection, PrivateCopy(home, connection) as copy:
                 yield copy
         finally:
             engine.dispose()

@@ -156,7 +156,7 @@ class Spark(duckdb.DuckDb):
         """DuckDB with what was loaded; what models made comes when a question names it."""
         engine = engine_for(self._url, database_of(number))
         try:
-            with engine.connect() as connection, PrivateCopy(connection) as copy:
+            with engine.connect() as connection, PrivateCopy(home, connection) as copy:
                 yield copy
         finally:
             engine.dispose()
