@@ -35,6 +35,8 @@ _TYPES: dict[Kind, TypeEngine[Any]] = {
     "money": BigInteger(),
 }
 _METADATA = MetaData()
+# Tables of a private store, beside the raw ones, that no model builds anew.
+KEPT = ("cursor", "hashed_under", "known_source", "to_rewrite")
 _REJECTED = Table(
     "raw_rejected",
     _METADATA,
@@ -108,8 +110,7 @@ def ensure_raw_tables(connection: Connection) -> None:
 
 def loaded_tables(connection: Connection) -> list[str]:
     """Every table of a private store that no model builds anew, by name."""
-    own = ("cursor", "hashed_under", "to_rewrite")
-    return [name for name in tables(connection) if name.startswith("raw_") or name in own]
+    return [name for name in tables(connection) if name.startswith("raw_") or name in KEPT]
 
 
 def tables(connection: Connection) -> list[str]:

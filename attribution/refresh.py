@@ -18,6 +18,7 @@ from attribution import (
     forgetting,
     holding,
     identity,
+    known_sources,
     seeds,
     sql_models,
     transform,
@@ -191,13 +192,14 @@ class _Run:
 
     def _join_identities(self, building: warehouse.Building) -> None:
         with self.steps.step("identity") as note, identity.open_vault(self.settings.home) as vault:
-            namespaces = {
-                source.name: (source.patient_namespace, source.crm_namespace)
-                for source in self.settings.sources
-            }
             with building.connect() as connection:
+                known_sources.note(connection, self.settings.sources)
                 found = identity.resolve(
-                    connection, vault, self.steps.run_id, self.settings.identity, namespaces
+                    connection,
+                    vault,
+                    self.steps.run_id,
+                    self.settings.identity,
+                    known_sources.namespaces(connection),
                 )
             note.rows = found.people
             note.message = (

@@ -1,6 +1,7 @@
 """Whom typed lines mean, and what is stored of them. Nothing is changed here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from sqlalchemy import Connection
 
 from attribution import erasing, warehouse
 from attribution.errors import BadInput, StorageError
+from attribution.identity_graph import Namespaces
 from attribution.kept_books import Books
 from attribution.keys import Keyring, keyring
+from attribution.known_sources import namespaces
 from attribution.naming import names
 from attribution.paths import Home
 from attribution.payloads import Payloads
@@ -76,28 +79,22 @@ def find(settings: Settings, lines: Sequence[Asked]) -> Found:
     Raises BadInput where a line means nobody, or one of several people.
     """
     home = settings.home
-    generation = warehouse.current_generation(home)
-    if generation is None:
-        raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
+    generation = _generation(home)
     ring = keyring(home)
-    engine = warehouse.open_private(home, generation)
-    try:
-        with open_vault(home) as vault, engine.connect() as private:
-            if (stamp(private) or ring.names[0]) != ring.names[-1]:
-                raise StorageError(
-                    "A change of keys is not finished. Run `caretrace keys rotate`; it goes on."
-                )
-            people, already = _people(private, settings, ring, lines, forgotten(vault))
-            every = _former(people, vault.changes())
-            mapped = vault.identifiers(every)
-            shared = _shared(private, mapped)
-            own = sorted({*_own(private, every), *mapped} - shared)
-            erasing.spread(private, own, ())
-            counts = {f"raw_{t}": n for t, n in erasing.counts(private).items()}
-            records = tuple(erasing.records(private))
-            shared |= _shared(private, erasing.identifiers(private))
-    finally:
-        engine.dispose()
+    with open_vault(home) as vault, _private(home, generation) as private:
+        if (stamp(private) or ring.names[0]) != ring.names[-1]:
+            raise StorageError(
+                "A change of keys is not finished. Run `caretrace keys rotate`; it goes on."
+            )
+        people, already = _people(private, settings, ring, lines, forgotten(vault))
+        every = _former(people, vault.changes())
+        mapped = vault.identifiers(every)
+        shared = _shared(private, mapped)
+        own = sorted({*_own(private, every), *mapped} - shared)
+        erasing.spread(private, own, ())
+        counts = {f"raw_{t}": n for t, n in erasing.counts(private).items()}
+        records = tuple(erasing.records(private))
+        shared |= _shared(private, erasing.identifiers(private))
     counts |= {"vault": len(mapped)} | _elsewhere(home, generation, every)
     counts["payloads"] = len(naming_payloads(settings, ring, frozenset(own))) if own else 0
     counts = {place: number for place, number in counts.items() if number}
@@ -108,8 +105,27 @@ def find(settings: Settings, lines: Sequence[Asked]) -> Found:
 def naming_payloads(settings: Settings, ring: Keyring, people: frozenset[str]) -> list[Path]:
     """The payloads that name one of some people (by hash)."""
     kept = Payloads(settings.home, ring.payloads)
-    doors = [_door(settings, ring, each) for each in _namespaces(settings)]
+    with _private(settings.home, _generation(settings.home)) as private:
+        doors = [_door(settings, ring, each) for each in _namespaces(settings, private)]
     return [path for path in kept.every() if names(kept.read(path), doors, people)]
+
+
+def _generation(home: Home) -> int:
+    generation = warehouse.current_generation(home)
+    if generation is None:
+        raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
+    return generation
+
+
+@contextmanager
+def _private(home: Home, generation: int) -> Iterator[Connection]:
+    """The private store of a generation, to read."""
+    engine = warehouse.open_private(home, generation)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 def _people(
@@ -121,8 +137,10 @@ def _people(
 ) -> tuple[set[int], int]:
     people: set[int] = set()
     already = 0
+    every = _namespaces(settings, private)
     for line in lines:
-        hashes = _hashes(settings, ring, line)
+        among = [pair for pair in every if line.namespace in (None, *pair)]
+        hashes = _hashes(settings, ring, line, among)
         # Who was forgotten in one system may have the number of somebody who lives in another.
         alive = sorted(set(hashes).difference(buried.people))
         known = set(_column(private, "select person_id from identity where identifier", alive))
@@ -147,23 +165,27 @@ def _people(
     return people, already
 
 
-def _hashes(settings: Settings, ring: Keyring, line: Asked) -> list[str]:
-    among = [pair for pair in _namespaces(settings) if line.namespace in (None, *pair)]
+def _hashes(
+    settings: Settings, ring: Keyring, line: Asked, among: Iterable[Namespaces]
+) -> list[str]:
     found = {_door(settings, ring, pair).hash(line.kind, line.value) for pair in among}
     return sorted(each for each in found if each is not None)
 
 
-def _namespaces(settings: Settings) -> list[tuple[str, str]]:
-    # The usual ones too: of a source that is configured no more there are payloads all the same.
+def _namespaces(settings: Settings, private: Connection) -> list[Namespaces]:
+    """Those of every source that is configured or once was: its rows and payloads may be here.
+
+    The usual ones too, for what an earlier version loaded of such a source.
+    """
     configured = {(s.patient_namespace, s.crm_namespace) for s in settings.sources}
-    return sorted(configured | {("emr", "crm")})
+    return sorted(configured | {*namespaces(private).values(), ("emr", "crm")})
 
 
-def _door(settings: Settings, ring: Keyring, namespaces: tuple[str, str]) -> Door:
+def _door(settings: Settings, ring: Keyring, own: Namespaces) -> Door:
     return Door(
         ring.hashing[0],
         settings.region,
-        *namespaces,
+        *own,
         placeholders(settings.home.folder),
         settings.identity.plus_addresses,
         settings.identity.gmail_dots,

@@ -332,6 +332,20 @@ def test_a_number_of_two_people_is_asked_back(home, capsys):
     assert "Would be forgotten: person 77." in capsys.readouterr().out
 
 
+def test_a_number_of_a_finished_source_is_found(home, capsys):
+    """Its table is taken out of the settings, and its rows stay."""
+    ring = keyring(home)
+    other = Door(ring.hashing[0], patient_namespace="older_record").hash("patient_id", "0815")
+    with duckdb.connect(str(home.generation(1) / "private.duckdb")) as database:
+        database.execute("insert into identity values (?, 77)", [other])
+        database.execute(
+            "insert into known_source values ('legacy', 'scripted', 'older_record', 'crm')"
+        )
+    for typed in ("patient 0815", "patient:older_record 0815"):
+        assert forget(home, typed) == 0
+        assert "Would be forgotten: person 77." in capsys.readouterr().out
+
+
 def test_a_number_that_was_forgotten_in_one_system_may_be_somebody_of_another(home, capsys):
     """They ask as well, and must not be told that it was done."""
     assert forget(home, "patient P0001", "--confirm") == 0

@@ -13,6 +13,7 @@ from servers.scripted import slice_of
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
+from attribution import known_sources
 from attribution.identity import resolve
 from attribution.identity_numbers import number_people
 from attribution.loading import Loader
@@ -20,6 +21,7 @@ from attribution.paths import Home
 from attribution.privacy import STRENGTH, Door
 from attribution.raw import ensure_raw_tables
 from attribution.settings import IdentitySettings
+from attribution.source_settings import SourceSettings
 from attribution.tombstones import SHARED, bury
 from attribution.vault import Vault, open_vault
 from connectors.contract import Call, Link, Person, Touchpoint, contract_fields
@@ -131,6 +133,22 @@ def test_twins_stay_two_people_whatever_they_share(registry):
     registry.add(Person("P1", **both), Person("P2", **both), contact("mother", **both))
     found = registry.resolve()
     assert (found.people, found.shared) == (3, 2)
+
+
+def test_the_patients_of_a_finished_source_stay_those_of_another_record(home):
+    """Its table is taken out of the settings, and its rows stay: nobody comes apart by it."""
+    one = SourceSettings("emr", "fhir_files", "emr", {})
+    finished = SourceSettings("old", "fhir_files", "old", {}, patient_namespace="emr-b")
+    registry = Registry(home)
+    registry.add(Person("P1", email=mail(1)))
+    older = replace(DOOR, patient_namespace="emr-b")
+    registry.add(Person("P9", email=mail(1)), source="old", door=older)
+    for configured in ((one, finished), (one,)):
+        with registry.engine.begin() as connection:
+            known_sources.note(connection, configured)
+            registry.namespaces = known_sources.namespaces(connection)
+        assert registry.resolve().people == 1
+    registry.close()
 
 
 def test_two_medical_records_may_know_one_person(home):

@@ -28,7 +28,7 @@ from servers.clinic import (
 from servers.scripted import SCRIPTS, slice_of, slices
 from sqlalchemy.exc import DBAPIError
 
-from attribution import warehouse
+from attribution import known_sources, warehouse
 from attribution.backfill import Part
 from attribution.errors import Busy, StorageError, TransformError
 from attribution.keys import keyring
@@ -184,6 +184,11 @@ def test_a_source_that_is_no_longer_configured_is_not_told_of_but_its_data_stay(
     refresh(replace(settings, sources=settings.sources[:1]))
     assert list(states(home)) == [settings.sources[0].name]
     assert checksums(home) == before
+    engine = warehouse.open_private(home, 2)
+    with engine.connect() as connection:
+        known = known_sources.namespaces(connection)
+    engine.dispose()
+    assert known == {source.name: ("emr", "crm") for source in settings.sources}
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)

@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from attribution import generations
 from attribution.engines.postgresql_lock import transaction
 from attribution.paths import Home
+from attribution.raw import KEPT
 from attribution.statements import run
 
 # Made by a model, and read by the next refresh all the same.
@@ -103,7 +104,7 @@ def numbers(connection: Connection, where: str = "true") -> set[int]:
 
 def carried_on(connection: Connection, schema: str) -> list[str]:
     """The tables of a schema that the next generation starts from, by name."""
-    own = ", ".join(f"'{name}'" for name in ("cursor", "hashed_under", "to_rewrite", *CARRIED))
+    own = ", ".join(f"'{name}'" for name in (*KEPT, *CARRIED))
     return list(
         run(
             connection,
