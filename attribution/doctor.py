@@ -12,6 +12,7 @@ from attribution.errors import CaretraceError, StorageError
 from attribution.forgetting import unfinished
 from attribution.generations import PAGES_ONLY
 from attribution.holding import sends_held
+from attribution.known_sources import published_otherwise
 from attribution.paths import Home
 from attribution.rotation import state
 from attribution.schedule.probing import probes as schedule_probes
@@ -46,7 +47,8 @@ class Finding:
 
 _COMMON = (
     "any kind",
-    "    account (default the source's name): What the account is called in reports of coverage.",
+    "    account (default the source's name): Its name in reports of coverage, and part of",
+    "        every row's key as the source's name is: leave both as they are once it was loaded.",
     "    patient_namespace (default emr): Whose record numbers these are.",
     "    crm_namespace (default crm): Whose contact numbers these are.",
 )
@@ -61,6 +63,11 @@ def examine(settings: Settings) -> list[Finding]:
         *(Finding(*each) for each in probes(settings)),
         *(Finding(*each) for each in schedule_probes(settings.home)),
         *(_source(settings, source) for source in settings.sources),
+        # No fault: where they are others indeed, nothing counts twice.
+        *(
+            Finding("sources", True, each)
+            for each in published_otherwise(settings.home, settings.sources)
+        ),
         *_service_lines(settings),
     ]
 

@@ -56,7 +56,7 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     loaded: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, int] = field(default_factory=dict)
-    anew: str = ""  # that nothing loaded before was gone on from, where that is so
+    notes: tuple[str, ...] = ()  # what else whoever keeps the data must know
 
 
 def refresh(
@@ -101,8 +101,8 @@ def refresh(
             ledger.finish(run_id, "failed", _published(home), told(error))
             raise
         state = "partial" if outcome.failed else "published"
-        said = [part.sentence if part else "", outcome.anew, *outcome.failed.values()]
-        ledger.finish(run_id, state, outcome.generation, " ".join(filter(None, said)))
+        said = [*([part.sentence] if part else []), *outcome.notes, *outcome.failed.values()]
+        ledger.finish(run_id, state, outcome.generation, " ".join(said))
         return outcome
 
 
@@ -142,7 +142,7 @@ class _Run:
         building = warehouse.begin(home, memory=build_memory())
         try:
             asked = [s for s in self.settings.sources if f"load {s.name}" in self.planned]
-            anew = self._anew(building, asked)
+            notes = tuple(self._notes(building, asked))
             _, forgotten = deletions.prepare(home, building)
             failed = self.loads.load_all(building, asked, forgotten)
             self.loads.note_days(building)
@@ -162,15 +162,19 @@ class _Run:
                 building.abandon()
             raise
         rows = (self.loads.loaded, self.loads.rejected)
-        return Outcome(self.steps.run_id, building.number, failed, *rows, anew)
+        return Outcome(self.steps.run_id, building.number, failed, *rows, notes)
 
-    def _anew(self, building: warehouse.Building, asked: Collection[SourceSettings]) -> str:
-        """Why all is loaded anew, to be told; "" where it is not.
+    def _notes(
+        self, building: warehouse.Building, asked: Collection[SourceSettings]
+    ) -> Iterator[str]:
+        """What is to be told of that which is loaded.
 
-        Raises StorageError where not all of it would be.
+        Raises StorageError where nothing of what was loaded is here, and not all is loaded anew.
         """
+        with building.connect() as connection:
+            yield from known_sources.called_otherwise(connection, self.settings.sources)
         if not building.lost:
-            return ""
+            return
         if self.loads.window or not asked or len(asked) < len(self.settings.sources):
             building.discard()  # or the next one would go on from nothing
             raise StorageError(
@@ -178,7 +182,7 @@ class _Run:
                 "warehouse that holds it, or let `caretrace refresh` load every source anew; what "
                 "was published still stands."
             )
-        return (
+        yield (
             f"{building.lost}, so every source was loaded anew. Where another warehouse holds it, "
             f"set {VARIABLE} to that and refresh again."
         )

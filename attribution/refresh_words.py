@@ -10,10 +10,9 @@ if TYPE_CHECKING:
 def sentences(outcome: "Outcome") -> Iterator[str]:
     """One for each source that failed, and one for all rows that were rejected.
 
-    Before them, that all was loaded anew, where it was.
+    Before them, what else whoever keeps the data must know.
     """
-    if outcome.anew:
-        yield outcome.anew
+    yield from outcome.notes
     for name, message in outcome.failed.items():
         yield f"{name} was {in_part(outcome.loaded.get(name, 0))}: {message}"
     if outcome.rejected:

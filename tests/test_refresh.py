@@ -32,6 +32,7 @@ from attribution import known_sources, warehouse
 from attribution.backfill import Part
 from attribution.errors import Busy, StorageError, TransformError
 from attribution.keys import keyring
+from attribution.known_sources import published_otherwise
 from attribution.ledger import Ledger
 from attribution.paths import Home
 from attribution.payloads import Payloads
@@ -189,6 +190,22 @@ def test_a_source_that_is_no_longer_configured_is_not_told_of_but_its_data_stay(
         known = known_sources.namespaces(connection)
     engine.dispose()
     assert known == {source.name: ("emr", "crm") for source in settings.sources}
+
+
+def test_a_source_that_is_called_otherwise_than_its_rows_is_told(home, few_published):
+    """All of it is loaded again beside what is there; the doctor says so before."""
+    settings = load(home)
+    ads, emr, crm = settings.sources
+    called = (replace(ads, account="north"), replace(emr, name="record", account="record"), crm)
+    account, name = said = published_otherwise(home, called)
+    assert account.startswith("ads was loaded as account ads before and is north now:")
+    assert name.startswith("record is new and of the same kind as emr, which is not in")
+    outcome = refresh(replace(settings, sources=called))
+    assert [*outcome.notes] == [*sentences(outcome)] == said
+    assert books(home, "runs").iloc[0]["message"] == " ".join(said)
+    assert ask(home, "select sum(spend_micros) from spend") == [(280_000_000,)]
+    assert published_otherwise(home, called) == [account]
+    assert "as account north before" in published_otherwise(home, settings.sources)[0]
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
@@ -378,8 +395,7 @@ def test_a_damaged_published_private_store_is_read_anew(home, few_published):
     for part in ({"load": False}, {"part": Part("ads")}):
         with pytest.raises(StorageError, match="so next to nothing would be published"):
             run(home, **part)
-    outcome = run(home)
-    [told] = sentences(outcome)
+    [told] = sentences(run(home))
     assert told.startswith("The private store of generation 1 is damaged, so every source was")
     assert books(home, "runs").iloc[0]["message"] == told
     assert checksums(home) == whole
