@@ -281,7 +281,7 @@ def _in_place(part: Path, place: Path, kept: list[str]) -> None:
 
 
 def _move_up(part: Path, place: Path) -> None:
-    """Move what is in a copy into the folder around it: the pointer last, and secrets that wait stay.
+    """Move what is in a copy into the folder around it, the pointer last; secrets that wait stay.
 
     Without the pointer nothing is published there, so nobody reads a part of it.
     """
