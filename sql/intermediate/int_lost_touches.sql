@@ -187,7 +187,9 @@ ordered as (
 
     select
         span,
-        greatest(cast(floor(extract(epoch from touched_at)) as bigint), 0) * 2147483648
+        -- Whoever says that a touch was in another century says it of the last second of 32 bits.
+        least(greatest(cast(floor(extract(epoch from touched_at)) as bigint), 0), 4294967295)
+        * 2147483648
         + least(tie, 127) * 16777216
         + least(channel_id, 4095) * 4096
         + least(coalesce(line_id, 0), 4095) as code,
