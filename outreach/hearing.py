@@ -10,10 +10,9 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
-from attribution.keys import keyring
+from attribution.doors import door
 from attribution.outreach_settings import Outreach
 from attribution.paths import Home
-from attribution.placeholders import placeholders
 from attribution.privacy import Door
 from attribution.settings import Settings, load
 from attribution.source_settings import SourceSettings, connector
@@ -114,21 +113,6 @@ class Ear:
                 if fate.suppress
             ]
         )
-
-
-def door(home: Home, settings: Settings, source: SourceSettings | None = None) -> Door:
-    """The door as the refresh has it, for addresses that somebody names."""
-    ring = keyring(home)
-    return Door(
-        ring.hashing[0],
-        settings.region,
-        source.patient_namespace if source else "emr",
-        source.crm_namespace if source else "crm",
-        placeholders(home.folder),
-        settings.identity.plus_addresses,
-        settings.identity.gmail_dots,
-        later=ring.hashing[1:],
-    )
 
 
 def refusals(item: Item, hashed: Door) -> Iterator[Stop]:

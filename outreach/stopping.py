@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable
 
+from attribution.doors import door
 from attribution.normal import phone
 from attribution.paths import Home
 from attribution.settings import Settings
-from outreach.hearing import door
 from outreach.outbox import Outbox, Stop
 
 _CHANNELS = {"email": ("email",), "phone": ("sms", "call")}

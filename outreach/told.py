@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 from sqlalchemy import Connection
 
+from attribution.doors import door
 from attribution.errors import BadInput
-from attribution.outreach_settings import outreach_settings
+from attribution.outreach_settings import Outreach, outreach_settings
 from attribution.outreach_ways import HANDED_ON, SMTP, TWILIO
 from attribution.paths import Home
 from attribution.raw import lent
+from attribution.settings import load
 from outreach.flow import files, read
 from outreach.outbox import Outbox
 
@@ -67,12 +69,14 @@ def tell(connection: Connection, home: Home, run_id: str) -> Told:
     when it was to leave, or booked meanwhile: nobody asks the held out whether they would have
     been. Whom the frequency cap left out goes into `raw_capped`. All of it is told, whatever its
     age: a lift needs both arms from their first day, and those who are written to again and again
-    stay. A message has the name by which its carrier knows it, so that what a source tells of it
-    is told of this row. Who was handed to a CRM has had no message yet: the CRM tells of that.
+    stay. A message has the name by which its carrier knows it, hashed as the source that tells of
+    it hashes it, so that what comes from there is told of this row. Who was handed to a CRM has had
+    no message yet: the CRM tells of that.
     """
     if not home.outreach.is_file():
         return Told()
-    smtp = outreach_settings(home).smtp
+    settings = outreach_settings(home)
+    smtp = settings.smtp
     with Outbox(home) as outbox:
         unknown = _unknown(home, outbox)
         sent = outbox.table(
@@ -90,6 +94,7 @@ def tell(connection: Connection, home: Home, run_id: str) -> Told:
             _ASSIGNED,
         )
         capped = outbox.table("select flow, owner, at from capped", (), _CAPPED)
+    sent = _hashed(sent, home, settings)
     connection.exec_driver_sql("delete from raw_message where source = ?", (SOURCE,))
     connection.exec_driver_sql("delete from raw_capped")
     with lent(connection, sent) as name:
@@ -129,6 +134,28 @@ select
     {sent_at}, cast("at" as timestamptz), identifier, ?, current_timestamp
 from {table}
 """
+
+
+def _hashed(sent: pa.Table, home: Home, settings: Outreach) -> pa.Table:
+    """The messages with their names hashed as by the source that tells of such messages.
+
+    A number means something only among those of its system, which that source's settings say.
+    """
+    if not len(sent):
+        return sent
+    whole = load(home, secrets=False)
+    heard = [source for source in whole.sources if source.name in settings.listens]
+    texts_of = [source for source in (*heard, *whole.sources) if source.kind == TWILIO]
+    mail_of = [source for source in heard if source.kind != TWILIO]
+    names = sent.column("message_id").to_pylist()
+    is_text = [channel == "sms" for channel in sent.column("channel").to_pylist()]
+    for texts, of in ((True, texts_of), (False, mail_of)):
+        rows = [at for at, text in enumerate(is_text) if text == texts]
+        hashed_as = door(home, whole, of[0] if of else None)
+        hashes = hashed_as.hashes("record", [names[at] for at in rows])
+        for at, name in zip(rows, hashes, strict=True):
+            names[at] = name or names[at]
+    return sent.set_column(0, sent.schema.field(0), pa.array(names, _TEXT))
 
 
 def _unknown(home: Home, outbox: Outbox) -> tuple[str, ...]:
