@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from attribution import queries, return_queries, step_queries
-from attribution.models.share_lift import lift, lift_of_groups
+from attribution.models.share_lift import groups_apart, lift, lift_of_groups
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.ui.views import reach, reactivation
@@ -158,6 +158,20 @@ def test_viewers_are_not_told_that_it_is_too_early_for_what_they_are_never_told(
     assert not any("too early" in note for note in view.notes)
     assert any("who have the role analyst" in note for note in view.notes)
     assert "retained" not in {column.name for column in view.tables["campaigns"].columns}
+
+
+def test_the_lift_of_viewers_holds_months_whole_against_all_held_out_of_them(home, marts):
+    """Those held out of a campaign are told with others', so campaigns are not told apart."""
+    found = []
+    for protected in (True, False):
+        at = queries.Marts(home, 1, protected=protected)
+        frame = return_queries.reactivation(at, RECENT, "USD")
+        frame = frame if protected else frame.assign(campaign="")
+        groups = groups_apart(frame.assign(beside=""), ("beside", "cohort_month"))
+        [card] = [m for m in reactivation.build(at, RECENT).metrics if m.name == "lift"]
+        found.append((card.value, lift_of_groups(groups)[0]))
+    assert found[0][0] == pytest.approx(found[0][1])
+    assert found[1][0] != pytest.approx(found[1][1])
 
 
 def test_reactivation_says_which_cohorts_it_shows(marts, monkeypatch):

@@ -50,13 +50,15 @@ def lift_of_groups(groups: pd.DataFrame) -> tuple[float, float, float] | None:
     return lift(*arms)
 
 
-def groups_apart(cohorts: pd.DataFrame, grain: Sequence[str] = ()) -> pd.DataFrame:
-    """The groups in which somebody was held out: each campaign and month within `grain`.
+def groups_apart(
+    cohorts: pd.DataFrame, within: Sequence[str], grain: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The groups of `grain` and `within` in which somebody was held out.
 
-    `cohorts` has a row for each campaign, cohort_month, arm and more with the columns silent and
-    kept. The answer has the columns of `lift_of_groups`, `grain`, campaign and cohort_month.
+    `cohorts` has rows by arm and these columns with the columns silent and kept. The answer has
+    these columns and those of `lift_of_groups`.
     """
-    of = list(dict.fromkeys([*grain, "campaign", "cohort_month"]))
+    of = list(dict.fromkeys([*grain, *within]))
     arms = [
         cohorts[cohorts["arm"] == arm]
         .groupby(of, as_index=False)[["silent", "kept"]]
@@ -68,12 +70,14 @@ def groups_apart(cohorts: pd.DataFrame, grain: Sequence[str] = ()) -> pd.DataFra
     return both[(both["treated"] > 0) & (both["held_out"] > 0)]
 
 
-def beside_holdouts(cohorts: pd.DataFrame, grain: Sequence[str]) -> pd.DataFrame:
+def beside_holdouts(
+    cohorts: pd.DataFrame, within: Sequence[str], grain: Sequence[str]
+) -> pd.DataFrame:
     """Per group of `grain` that has a holdout: who is compared, and the lift with its interval.
 
     Columns: those of `grain`, compared, held_out, held_out_kept, lift, lift_low, lift_high.
     """
-    apart = groups_apart(cohorts, grain)
+    apart = groups_apart(cohorts, within, grain)
     counts = apart.groupby([*grain], as_index=False)[["treated", "held_out", "held_out_kept"]].sum()
     lifts = pd.DataFrame(
         [lift_of_groups(rows) for _, rows in apart.groupby([*grain])],

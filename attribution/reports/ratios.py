@@ -48,11 +48,6 @@ RATIOS = {
     ),
     "kept_of_booked": Ratio("{kept}/{booked}", ("booked",), lambda a: a["kept"] / a["booked"]),
     "kept_rate": Ratio("{kept}/{silent}", ("silent",), lambda a: a["kept"] / a["silent"]),
-    "lift": Ratio(
-        "{kept_rate}-{held_out_rate}",
-        ("silent", "held_out"),
-        lambda a: a["kept_rate"] - a["held_out_rate"],
-    ),
 }
 for _blended, _plain in (
     *(("line_cpl", "cpl"), ("blended_cac", "cac"), ("blended_roas", "roas"), ("line_roi", "roi")),

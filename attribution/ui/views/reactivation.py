@@ -27,11 +27,17 @@ _UNTOLD = (
     "in groups of fewer than eleven people, which readers who have the role analyst see. Choose a "
     "longer period to see more."
 )
+_FEW_AT_A_TIME = "Few at a time are retained: readers who have the role analyst see them."
+_MONTHS_WHOLE = (
+    "Few are held out of each campaign: lifts of several hold all their people of a month against "
+    "all held out of it. Readers who have the role analyst see each beside its own."
+)
 _TOGETHER = formats.title(OTHER)
 KEPT_WITHIN = timedelta(days=90)
 RETAINED_WITHIN = timedelta(days=180)  # after the kept visit
 TOO_EARLY = "too early"
 MAX_ROWS = 14
+_BESIDE = ("beside", "cohort_month")  # people are held against those held out of the same
 _TITLES = {"booked": "reactivated_booked", "kept": "reactivated_kept"}
 
 
@@ -45,6 +51,8 @@ def build(marts: Marts, scope: Scope) -> View:
     """The page's view: the funnel of those treated, and each group against its holdout."""
     about = queries.about(marts)
     cohorts = _worded(_aged(return_queries.reactivation(marts, scope, about.currency), about))
+    # Where small cells are folded, those held out of a campaign are told with others'.
+    cohorts = cohorts.assign(beside="" if marts.protected else cohorts["campaign"])
     if marts.protected:  # who is retained comes late, and few at a time
         cohorts = cohorts.drop(columns="retained")
     shown = f"Cohorts of {formats.months(scope.since, scope.until)}"
@@ -111,7 +119,7 @@ def _against_holdout(cohorts: pd.DataFrame, grain: list[str]) -> pd.DataFrame:
     numbers = [*_stages(cohorts), "value"]
     treated = cohorts[cohorts["arm"] == "treated"].groupby(grain, as_index=False)
     frame = treated[numbers].sum(min_count=1)
-    frame = frame.merge(beside_holdouts(cohorts, grain), on=grain, how="left")
+    frame = frame.merge(beside_holdouts(cohorts, _BESIDE, grain), on=grain, how="left")
     known = ["compared", "held_out", "held_out_kept"]
     frame[known] = frame[known].fillna(0)
     frame["kept_rate"] = frame["kept"] / frame["silent"].where(frame["silent"] > 0)
@@ -166,7 +174,7 @@ def _columns() -> tuple[Column, ...]:
 def _metrics(cohorts: pd.DataFrame) -> tuple[Metric, ...]:
     treated = cohorts[cohorts["arm"] == "treated"]
     people, kept = int(treated["silent"].sum()), int(treated["kept"].sum())
-    effect = lift_of_groups(groups_apart(cohorts))
+    effect = lift_of_groups(groups_apart(cohorts, _BESIDE))
     values = {
         "contacted": float(treated["contacted"].sum()),
         "reactivated_kept": float(kept),
@@ -336,7 +344,7 @@ def _maturing(cohorts: pd.DataFrame, about: About) -> tuple[str, ...]:
         )
     early = sorted({_day(month) for month in cohorts.loc[~cohorts["old"], "cohort_month"]})
     if "retained" not in cohorts:
-        notes.append("Few at a time are retained: readers who have the role analyst see them.")
+        notes += [_FEW_AT_A_TIME, _MONTHS_WHOLE]
     elif early:
         notes.append(
             f"It is too early to say who of the cohorts since {formats.months(early[0], early[0])} "
