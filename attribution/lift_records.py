@@ -224,11 +224,11 @@ def evidence(home: Home) -> pd.DataFrame:
 
 
 def unheard(connection: Connection) -> str:
-    """A sentence for each recorded test of what the data know no more, after models were built."""
+    """A sentence for each test that the data do not cover whole, after models were built."""
     tests = fetch(
         connection,
-        "select location, first_day, last_day, test, true as is_recorded from lift_tests"
-        " where recorded <> ''",
+        "select channel, kind, location, first_day, last_day, test, recorded <> '' as is_recorded"
+        " from lift_tests",
     ).to_pandas()
     if tests.empty:
         return ""
@@ -236,14 +236,23 @@ def unheard(connection: Connection) -> str:
         fetch(connection, "select distinct location from int_panel_conversions").to_pandas(),
         fetch(connection, "select distinct location, week from int_panel_media").to_pandas(),
     )
-    why: dict[str, str] = {}
-    for row, words in uncovered(conversions, media, tests):
-        why.setdefault(str(row["test"]).partition(" ")[2], words)
-    return " ".join(
-        f"The lift test {name!r} is not heard: it {words}. Load what is missing, or take its "
-        f"result back with `caretrace lift withdraw {shlex.quote(name)} --why ...`."
-        for name, words in why.items()
-    )
+    said: dict[str, str] = {}
+    for _, row, why, is_late in uncovered(conversions, media, tests):
+        if row["is_recorded"]:
+            name = str(row["test"]).partition(" ")[2]
+            advice = (
+                "Load what is missing, or take its result back with "
+                f"`caretrace lift withdraw {shlex.quote(name)} --why ...`."
+            )
+            said.setdefault(name, f"The lift test {name!r} is not heard: it {why}. {advice}")
+        elif is_late:
+            name = str(row["test"]) or f"{row['channel']} ({row['kind']})"
+            said.setdefault(
+                name,
+                f"The test {name} of lift_tests.csv is not heard until its last days are loaded: "
+                f"it {why}.",
+            )
+    return " ".join(said.values())
 
 
 def _rows(test: Test, found: Result) -> Iterator[tuple[str, ...]]:

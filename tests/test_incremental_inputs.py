@@ -156,7 +156,7 @@ TEST = {"channel": "video", "kind": "lead", "location": "north", "first_day": "2
         ({"first_day": "2035-02-01", "last_day": "2035-03-01"}, r"outside the weeks of media"),
         # Of what it found in all, nobody knows how much was found in the weeks that are known.
         ({"first_day": "2025-01-05"}, r"2025-01-05 to 2025-03-01, outside the weeks of media"),
-        ({"last_day": "2026-09-28"}, r"outside the weeks of media, 2025-01-06 to 2026-09-27"),
+        ({"first_day": "2026-09-28", "last_day": "2026-09-29"}, r"2025-01-06 to 2026-09-27"),
     ],
 )
 def test_a_test_that_cannot_be_heard_is_refused(whole, changed, words):
@@ -175,6 +175,15 @@ def test_a_test_that_cannot_be_heard_is_refused(whole, changed, words):
     assert covered(conversions, media, every).equals(every)
     gone = pd.concat([every, pd.DataFrame([TEST | changed | recorded])], ignore_index=True)
     assert covered(conversions, media, gone).equals(every[:1])
+
+
+def test_a_test_whose_last_days_are_not_loaded_yet_waits(whole):
+    """Wherever it stands: a file's would stop each refresh until they are."""
+    conversions, media, _ = whole
+    early = TEST | {"last_day": "2026-09-28", "test": "", "is_recorded": False}
+    rows = [early, TEST | {"test": "dark", "is_recorded": False}, early | {"test": "dark"}]
+    for some, heard in ((rows[:1], 0), (rows[:2], 1), (rows, 0)):
+        assert len(covered(conversions, media, pd.DataFrame(some))) == heard
 
 
 def test_touches_of_years_without_media_lead_to_nothing_that_counts():

@@ -159,13 +159,14 @@ def _seeded(home: Home) -> pd.DataFrame:
 
 
 def test_a_recorded_test_that_the_data_do_not_cover_any_more_is_named():
-    """Of its first week nothing is left; rows of the file are refused, and need no word."""
+    """Of its first week nothing is left. Of a file one waits; others are refused in the build."""
     tests = (
-        ("north", "2026-03-02", "2026-03-08", "1 Kept", "yes"),
-        ("north", "2026-02-23", "2026-03-08", "2 Video dark", "yes"),
-        ("north", "2026-02-23", "2026-03-08", "", ""),
+        ("video", "kept", "north", "2026-03-02", "2026-03-08", "1 Kept", "yes"),
+        ("video", "kept", "north", "2026-02-23", "2026-03-08", "2 Video dark", "yes"),
+        ("video", "kept", "north", "2026-02-23", "2026-03-08", "", ""),
+        ("social", "lead", "north", "2026-03-02", "2026-03-09", "", ""),
     )
-    columns = "location, first_day, last_day, test, recorded"
+    columns = "channel, kind, location, first_day, last_day, test, recorded"
     engine = sa.create_engine("duckdb:///:memory:")
     with engine.connect() as connection:
         for name, made in {
@@ -175,7 +176,8 @@ def test_a_recorded_test_that_the_data_do_not_cover_any_more_is_named():
         }.items():
             connection.exec_driver_sql(f"create table {name} as {made}")
         said = lift_records.unheard(connection)
-    assert said.count("is not heard") == 1
+    assert said.count("is not heard") == 2
+    assert "The test social (lead) of lift_tests.csv is not heard until its last days" in said
     assert "`caretrace lift withdraw 'Video dark' --why ...`" in said
     assert "Kept" not in said
 

@@ -4,7 +4,7 @@ A holdout compares people whom chance kept from a campaign with those who were t
 is the user's own: a channel off, or on, in some places for some days, and what that came to.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -146,35 +146,36 @@ def covered(conversions: pd.DataFrame, media: pd.DataFrame, tests: pd.DataFrame)
     """The tests of places and days that the data know.
 
     A row of lift_tests.csv of others would never be heard: it is refused. A test that was recorded
-    was of places and days that were known, and is left out, whole, when they are known no more.
+    was of places and days that were known, and is left out, whole, when they are known no more. So
+    is one, wherever it stands, whose last days are not loaded yet.
     """
-    gone = set()
-    for row, why in uncovered(conversions, media, tests):
-        if not row.get("is_recorded"):
+    out = pd.Series(False, index=tests.index)
+    for at, row, why, is_late in uncovered(conversions, media, tests):
+        if not is_late and not row.get("is_recorded"):
             test = f"lift_tests.csv: the test of {row['channel']} ({row['kind']})"
             if row.get("test"):
                 test = f"lift_tests.csv: the test {str(row['test'])!r}"
             raise BadInput(f"{test} {why}; correct it there, or load what is missing.")
-        gone.add(row["test"])
-    return tests[~(tests["is_recorded"] & tests["test"].isin(gone))] if gone else tests
+        out |= (tests["test"] == row["test"]) if row.get("test") else (tests.index == at)
+    return tests[~out] if out.any() else tests
 
 
 def uncovered(
     conversions: pd.DataFrame, media: pd.DataFrame, tests: pd.DataFrame
-) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Rows of a place or of days that the data do not know, each with what is wrong with it.
+) -> Iterator[tuple[Hashable, Mapping[str, Any], str, bool]]:
+    """Rows of a place or of days that the data do not know: label, row, why, whether just not yet.
 
     None before there are places, or media, to know it by. What a test brought is that of all its
     days, so all of them must be known.
     """
     places = set(conversions["location"]) | set(media["location"])
     places -= {"", UNASSIGNED}
-    for each in tests.to_dict("records"):
+    for at, each in zip(tests.index, tests.to_dict("records"), strict=True):
         row: Mapping[str, Any] = {str(name): value for name, value in each.items()}
         location = str(row["location"])
         if places and location not in places | {"", UNASSIGNED}:
             known = ", ".join(sorted(places))
-            yield row, f"is of the location {location!r}, which is none of {known}"
+            yield at, row, f"is of the location {location!r}, which is none of {known}", False
         elif len(media):
             first = np.datetime64(str(media["week"].min())[:10], "D")
             end = np.datetime64(str(media["week"].max())[:10], "D") + WEEK
@@ -183,7 +184,8 @@ def uncovered(
             )
             if begins < first or ends >= end:
                 weeks = f"{first} to {end - np.timedelta64(1, 'D')}"
-                yield row, f"is of {begins} to {ends}, outside the weeks of media, {weeks}"
+                why = f"is of {begins} to {ends}, outside the weeks of media, {weeks}"
+                yield at, row, why, bool(first <= begins < end)
 
 
 def weeks_tested(
