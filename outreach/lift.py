@@ -13,8 +13,8 @@ from math import sqrt
 import numpy as np
 import numpy.typing as npt
 
-from attribution.models.arm_lift import least, of_one, peeking
-from attribution.models.gain import FEWEST
+from attribution.models.arm_lift import least, peeking
+from attribution.models.gain import FEWEST, of_one
 from attribution.models.quantiles import student
 
 Floats = npt.NDArray[np.float64]
@@ -55,7 +55,7 @@ def lift(
     if before_treated is not None and before_held_out is not None:
         one, other = cuped(treated, held_out, before_treated, before_held_out)
     effect = float(one.mean() - other.mean())
-    every = np.abs(np.concatenate([treated, held_out]))
+    every = np.concatenate([treated, held_out])
     one_more = of_one(float(every.sum()), float(every @ every))
     parts = [least(float(a.var(ddof=1)), one_more, len(a)) / len(a) for a in (one, other)]
     error = sqrt(sum(parts))

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from attribution.errors import BadInput
-from attribution.models.gain import FEWEST
+from attribution.models.gain import FEWEST, of_one
 from attribution.models.quantiles import student
 
 # The size at which the interval for peeking is tightest; chosen before any data, as it must be.
@@ -98,14 +98,6 @@ def _unexplained(centred: tuple[float, float, float], theta: float) -> float:
     y, x, both = centred
     left = y - 2 * theta * both + theta * theta * x
     return left if left > 1e-13 * y else 0.0
-
-
-def of_one(brought: float, squares: float) -> float:
-    """What one person more who did it would bring, by the sum and squares of what people brought.
-
-    Of a share that is 1; of money what they paid, large payments weighing more.
-    """
-    return squares / brought if brought > 0 else 1.0
 
 
 def least(variance: float, one_more: float, people: int) -> float:

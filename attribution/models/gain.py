@@ -5,6 +5,8 @@ difference of means times the people treated, with Welch's variance (1938). Ever
 their arm, reached or not. Sums of campaigns add their variances: their people are drawn apart.
 """
 
+from math import sqrt
+
 import numpy as np
 import pandas as pd
 
@@ -29,7 +31,8 @@ def brought(arms: pd.DataFrame) -> pd.DataFrame:
     both = both[(both["people"] > 1) & (both["people_held"] >= FEWEST)].astype("float64")
     difference = both["value"] / both["people"] - both["value_held"] / both["people_held"]
     paid = both["value"] + both["value_held"]
-    one_more = ((both["squares"] + both["squares_held"]) / paid).where(paid > 0, 0.0)
+    squares = both["squares"] + both["squares_held"]
+    one_more = pd.Series([of_one(*each) for each in zip(paid, squares, strict=True)], both.index)
     variance = _of_mean(both, "", one_more) + _of_mean(both, "_held", one_more)
     found = both["people"] * difference
     reach = _Z * both["people"] * np.sqrt(variance)
@@ -43,6 +46,18 @@ def brought(arms: pd.DataFrame) -> pd.DataFrame:
         }
     )
     return frame.reset_index()[list(COLUMNS)]
+
+
+def of_one(brought: float, squares: float) -> float:
+    """What one person more who did it would bring, by the sum and squares of what people brought.
+
+    Of a share that is 1; of money what they paid, large payments weighing more. Refunds lower the
+    sum: nobody brought more than the root of the squares. 1 where nobody brought anything.
+    """
+    if squares <= 0:
+        return 1.0
+    most = sqrt(squares)
+    return min(squares / brought, most) if brought > 0 else most
 
 
 def together(found: pd.DataFrame) -> tuple[float, float, float]:
