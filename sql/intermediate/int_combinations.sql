@@ -3,9 +3,10 @@
 -- inputs: stg_touchpoint, stg_call, stg_contact, stg_message, stg_ad_spend, stg_web_sessions,
 --   stg_claimed_conversions, stg_key_events, setting_report, setting_uncounted
 --
--- Rules are matched on these few combinations, never on millions of rows. Spend is of the report's
--- currency: amounts of several are no sum. What is not counted and of nobody, as what is left of a
--- call that its CRM took back, is none of them.
+-- Of those to be treated only what was sent is counted: they are told once more when they are
+-- assigned. Rules are matched on these few combinations, never on millions of rows. Spend is of the
+-- report's currency: amounts of several are no sum. What is not counted and of nobody, as what is
+-- left of a call that its CRM took back, is none of them.
 
 with
 
@@ -18,7 +19,8 @@ instants as (
         stg_touchpoint.utm_medium,
         stg_touchpoint.utm_campaign,
         stg_touchpoint.campaign_id,
-        stg_touchpoint.touched_at as seen_at
+        stg_touchpoint.touched_at as seen_at,
+        1 as rows_seen
     from stg_touchpoint
     left join setting_uncounted on stg_touchpoint.kind = setting_uncounted.kind
     where setting_uncounted.kind is null or stg_touchpoint.person_id is not null
@@ -30,7 +32,8 @@ instants as (
         utm_medium,
         utm_campaign,
         campaign_id,
-        started_at as seen_at
+        started_at as seen_at,
+        1 as rows_seen
     from stg_call
     union all
     select
@@ -40,7 +43,8 @@ instants as (
         utm_medium,
         utm_campaign,
         '' as campaign_id,
-        created_at as seen_at
+        created_at as seen_at,
+        1 as rows_seen
     from stg_contact
     union all
     select
@@ -50,7 +54,8 @@ instants as (
         utm_medium,
         flow as utm_campaign,
         '' as campaign_id,
-        assigned_at as seen_at
+        assigned_at as seen_at,
+        case when was_sent or arm <> 'treated' then 1 else 0 end as rows_seen
     from stg_message
 
 ),
@@ -64,7 +69,7 @@ seen as (
         utm_medium,
         utm_campaign,
         campaign_id,
-        count(*) as rows_seen,
+        cast(sum(rows_seen) as bigint) as rows_seen,
         min(seen_at) as first_at,
         max(seen_at) as last_at
     from instants
