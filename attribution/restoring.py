@@ -74,7 +74,7 @@ def restore(backup: Path, home: Home, forgotten_since: Path | None = None) -> It
     fresh = Home(part)
     try:
         with owner_only():
-            _copy(backup, part, kept)
+            _copy(backup, part, home, kept)
             _opened(fresh, home)
             buried = _bury(fresh, forgotten_since) if forgotten_since else 0
             refusals = _refusals(fresh, forgotten_since) if forgotten_since else None
@@ -89,7 +89,7 @@ def restore(backup: Path, home: Home, forgotten_since: Path | None = None) -> It
             with Ledger(fresh) as ledger:
                 ledger.set_flag("sends_held", reason)
             _sync_all(part)
-            _in_place(part, place, [path.name for path in kept])
+            _in_place(part, place, kept)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
@@ -175,17 +175,17 @@ def _left(backup: Path) -> list[str]:
     return [str(name) for name in _list_of(backup).get("left", ())]
 
 
-def _kept(home: Home, left: list[str]) -> list[Path]:
+def _kept(home: Home, left: list[str]) -> list[str]:
     """The key and secrets that wait in an otherwise empty home folder."""
     if not home.folder.exists():
         return []
-    own = {_FOUND} if home.folder.is_mount() else set()
-    there = (
-        sorted(path for path in home.folder.iterdir() if path.name not in own)
-        if home.folder.is_dir()
-        else None
+    own = _FOUND if home.folder.is_mount() else ""
+    there = sorted(
+        path.relative_to(home.folder).as_posix()
+        for path in home.folder.rglob("*")
+        if not path.is_dir() and path.relative_to(home.folder).parts[0] != own
     )
-    if there is None or any(path.name not in (*KEYS, *left) for path in there):
+    if not home.folder.is_dir() or not {*there} <= {*KEYS, *left}:
         raise BadInput(
             f"{home.folder} is not empty. A backup goes into a new home folder: move this one "
             "away, or set CARETRACE_HOME to another; only the key and secrets may be there."
@@ -193,7 +193,7 @@ def _kept(home: Home, left: list[str]) -> list[Path]:
     return there
 
 
-def _copy(backup: Path, part: Path, kept: list[Path]) -> None:
+def _copy(backup: Path, part: Path, home: Home, kept: list[str]) -> None:
     part.mkdir(mode=0o700)
     for name, (_, checksum) in _files_of(backup, _list_of(backup)).items():
         to = part / name
@@ -202,9 +202,11 @@ def _copy(backup: Path, part: Path, kept: list[Path]) -> None:
         to.chmod(0o600)
         if digest(to) != checksum:
             raise _damaged(backup, f"{name} changed while it was read")
-    for path in kept:
-        shutil.copyfile(path, part / path.name)
-        (part / path.name).chmod(0o600)
+    for name in kept:
+        to = part / name
+        to.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copyfile(home.folder / name, to)
+        to.chmod(0o600)
 
 
 def _bury(home: Home, later: Path) -> int:
@@ -277,7 +279,8 @@ def _in_place(part: Path, place: Path, kept: list[str]) -> None:
     if before.exists():
         for name in kept:
             (before / name).unlink()
-        before.rmdir()
+        for folder in (*sorted(before.rglob("*"), reverse=True), before):
+            folder.rmdir()
 
 
 def _move_up(part: Path, place: Path) -> None:
@@ -285,16 +288,25 @@ def _move_up(part: Path, place: Path) -> None:
 
     Without the pointer nothing is published there, so nobody reads a part of it.
     """
-    moved: list[Path] = []
+    moved: list[tuple[Path, Path]] = []
     pointer = Home(part).current
     try:
-        for path in sorted(part.iterdir(), key=lambda path: path == pointer):
-            if not (place / path.name).exists():
-                path.rename(place / path.name)
-                moved.append(path)
-                sync(place)
+        for path, to in sorted(_moves(part, place), key=lambda move: move[0] == pointer):
+            path.rename(to)
+            moved.append((path, to))
+            sync(to.parent)
     except BaseException:
-        for path in moved:
-            (place / path.name).rename(path)
+        for path, to in moved:
+            to.rename(path)
         raise
     shutil.rmtree(part)
+
+
+def _moves(part: Path, place: Path) -> Iterator[tuple[Path, Path]]:
+    """What of a copy is not there yet, and where it goes."""
+    for path in sorted(part.iterdir()):
+        to = place / path.name
+        if not to.exists():
+            yield path, to
+        elif path.is_dir():
+            yield from _moves(path, to)

@@ -130,7 +130,9 @@ def test_the_key_is_in_it_where_somebody_asks(whole, tmp_path):
     assert not audit.verify(back).problems
 
 
-def test_keys_and_tokens_that_settings_name_are_left_out_and_asked_for(whole, tmp_path):
+def test_keys_and_tokens_that_settings_name_are_left_out_and_asked_for(
+    whole, tmp_path, monkeypatch
+):
     home = Home(shutil.copytree(whole[0].folder, tmp_path / "home"))
     settled = f"""
         [sources.ehr]
@@ -154,12 +156,20 @@ def test_keys_and_tokens_that_settings_name_are_left_out_and_asked_for(whole, tm
         files = json.loads((tmp_path / place / MANIFEST).read_text())["backup"]["files"]
         assert {"lines.csv", "tokens/readme"} < files.keys()
         assert {*files} & {*secret, "key", "maillog/mail.log"} == {*there}
-    # One of them waits in the home folder already.
-    back = key_in(whole, tmp_path / "back")
-    shutil.copy(home.folder / "fhir-key.pem", back.folder)
-    said = list(restoring.restore(tmp_path / "kept", back))[1]
-    assert "secret: salesforce.pem, secrets.toml, tokens/bing.token. Put them back" in said
-    assert (back.folder / "fhir-key.pem").is_file()
+    # Two of them wait in the home folder already, which may be a mount point.
+    for place, fixed in (("back", False), ("volume", True)):
+        back = key_in(whole, tmp_path / place)
+        (back.folder / "tokens").mkdir()
+        for name in ("fhir-key.pem", "tokens/bing.token"):
+            (back.folder / name).write_text("waits")
+        monkeypatch.setattr(Path, "is_mount", lambda _path, fixed=fixed: fixed)
+        said = list(restoring.restore(tmp_path / "kept", back))[1]
+        assert "secret: salesforce.pem, secrets.toml. Put them back" in said
+        for name in ("fhir-key.pem", "tokens/bing.token"):
+            assert (back.folder / name).read_text() == "waits"
+        assert (back.folder / "tokens/readme").is_file()
+        assert not [path for path in tmp_path.rglob("*") if "restoring" in path.name]
+    monkeypatch.undo()
     said = list(restoring.restore(tmp_path / "with", Home(tmp_path / "again")))
     assert not any("Put them back" in sentence for sentence in said)
 

@@ -542,6 +542,10 @@ def test_a_database_that_knows_small_letters_of_ascii_alone_is_refused(
     other = server.database(more="encoding 'UTF8' lc_collate 'C' lc_ctype 'C'")
     monkeypatch.setenv("CARETRACE_WAREHOUSE", server.url(other))
     assert "makes letters small as C does, which is not as elsewhere" in refused(home, capsys)
+    # Whoever has data in such a one can go on, and move.
+    server.ask("create schema caretrace; create table caretrace.published (a int)", other)
+    with postgresql_server.engine_for(read(server.url(other))).connect() as connection:
+        postgresql_server.prove(connection)
 
 
 def test_a_full_disk_is_said_and_costs_nothing(home, server, capsys):

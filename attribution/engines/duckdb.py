@@ -216,8 +216,10 @@ class DuckDb:
         except DBAPIError:
             if not whole:
                 raise
-            # The published private store is damaged: everything is read anew from the sources.
+            # The published private store is damaged: everything is read anew from the sources, from
+            # the beginning where this ends before it is done, so that the next run says so too.
             (folder / PRIVATE).unlink()
+            generations.set_mark(home, number, "None")
             building = self.building(home, number, memory=memory, resumed=False)
             building.lost = f"The private store of generation {published} is damaged"
             return building

@@ -128,9 +128,12 @@ def _explained(context: Any) -> None:
 
 
 def prove(connection: Connection) -> None:
-    """Raise StorageError where a server cannot hold private stores, with what to do about it."""
-    for _subject, fine, sentence in looked_at(connection):
-        if not fine:
+    """Raise StorageError where a server cannot hold private stores, with what to do about it.
+
+    A database that holds one already goes on with the letters that it has, and can be moved from.
+    """
+    for subject, fine, sentence in looked_at(connection):
+        if not fine and not (subject == LETTERS and run(connection, _IN_USE).scalar_one()):
             raise StorageError(sentence)
 
 
@@ -164,7 +167,7 @@ def looked_at(connection: Connection) -> Iterator[tuple[str, bool, str]]:
     if encoding == "UTF8":
         lowered = bool(run(connection, _LOWERED).scalar_one())
         yield (
-            "PostgreSQL's letters",
+            LETTERS,
             lowered,
             "made small as everywhere."
             if lowered
@@ -225,5 +228,7 @@ from pg_database where datname = current_database()
 """
 # Not by its name: which locales there are, and what they lower, the server knows. In Turkish I is
 # another letter than i.
+LETTERS = "PostgreSQL's letters"
+_IN_USE = "select to_regclass('caretrace.published') is not null"
 _LOWERED = "select lower('I' || chr(209)) = 'i' || chr(241)"
 _PLAIN = {"no_parameters": True}
