@@ -199,6 +199,9 @@ def experience(context: Context) -> None:
         if not small and _too_early(context):
             return
         scope, dropped = (context.scope, ()) if small else narrowed(context)
+        if _is_widened(context.scope, scope):
+            st.caption(f"{_several(dropped)}: of too few people to be told apart. Choose others.")
+            return
         st.caption(
             "The numbers of this page under the chosen filters."
             if small
@@ -235,15 +238,23 @@ def narrowed(context: Context) -> tuple[Scope, tuple[str, ...]]:
     return replace(scope, service_lines=lines, locations=places), dropped
 
 
-def _of_what_is_told(dropped: tuple[str, ...], scope: Scope) -> str:
-    few, lines, places = (
-        formats.several([formats.plain(formats.title(name)) for name in names])
-        for names in (dropped, scope.service_lines, scope.locations)
+def _is_widened(asked: Scope, told: Scope) -> bool:
+    """Whether nothing of a choice is told, so that a file would be of everything instead."""
+    return bool(
+        (asked.service_lines and not told.service_lines) or (asked.locations and not told.locations)
     )
+
+
+def _of_what_is_told(dropped: tuple[str, ...], scope: Scope) -> str:
+    lines, places = _several(scope.service_lines), _several(scope.locations)
     return (
-        f"{few}: of too few people to be told apart. The file is of "
+        f"{_several(dropped)}: of too few people to be told apart. The file is of "
         f"{lines or 'all service lines'}, {places or 'all locations'}."
     )
+
+
+def _several(names: tuple[str, ...]) -> str:
+    return formats.several([formats.plain(formats.title(name)) for name in names])
 
 
 def _experience_report(context: Context, small: bool) -> bytes:
