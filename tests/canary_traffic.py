@@ -68,6 +68,11 @@ def _look_up(page: Page, number: str) -> None:
     page.get_by_role("button", name="Open the journey").click()
     expect(page.get_by_text("What comes next", exact=True)).to_be_visible(timeout=PATIENCE_MS)
     _settled(page)
+    # The field that it was typed into goes with the next drawing, which may be slow.
+    for _ in range(PATIENCE_MS // 100):
+        if number not in page.content():
+            return
+        page.wait_for_timeout(100)
 
 
 def _listen(page: Page, seen: list[Place]) -> None:

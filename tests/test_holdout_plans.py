@@ -96,7 +96,9 @@ def test_a_flow_that_has_chosen_anybody_takes_no_plan(grown):
     with pytest.raises(BadInput, match="has begun already"):
         register(grown, ANA, 2, "Late", SPRING)
     with Outbox(grown) as outbox:
-        outbox.assign([("autumn", 1, "i", "o", "holdout", "email", "2026-11-20T09:00:00+00:00")])
+        outbox.assign(
+            [("autumn", 1, "i", "o", "holdout", "email", "2026-11-20T09:00:00+00:00", "marketing")]
+        )
     with pytest.raises(BadInput, match="has begun already"):
         register(grown, ANA, 2, "Late", replace(SPRING, flow="autumn"))
     assert register(grown, ANA, 2, "In time", replace(SPRING, flow="winter")).state == "planned"

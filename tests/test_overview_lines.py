@@ -46,10 +46,13 @@ def test_a_line_that_is_folded_has_no_patients_to_tell_and_no_price(home):
 
 @pytest.fixture(scope="module")
 def late(tmp_path_factory):
-    """A home whose ad sources have not reported the last two weeks, nor billing the last three."""
+    """A home whose ad sources have not reported the last two weeks, nor billing the last three.
+
+    Of the week before, some days are told.
+    """
     home = made_up.make_home(tmp_path_factory.mktemp("late"))
     with duckdb.connect(str(home.generation(1) / "marts.duckdb")) as marts:
-        for table, weeks in (("spend", 2), ("conversions where kind = 'collected'", 3)):
+        for table, weeks in (("spend", 1), ("conversions where kind = 'collected'", 2)):
             last = made_up.LAST_WEEK - weeks * WEEK
             more = "and" if "where" in table else "where"
             marts.execute(f"delete from {table} {more} week > ?", [last])
