@@ -4,12 +4,12 @@
 --   setting_report
 --
 -- Everybody counts in the arm of their first assignment, whether a message reached them or not, if
--- their 90 days are over by the last day of visits; `waiting` are those whose days are not. Left out
--- is who was treated before anybody was held out, and who was assigned before visits are known: what
--- a season or a gap in the data does would look like the flow's doing. `booked` and `returned` are
--- people with a booking, with a kept visit. `kept`, `cents` and the sums of squares and products are
--- sums over people, of the days after and (`before_`) of the year before: they are all that a
--- difference of two arms, adjusted for the year before, and its interval need. Money is in
+-- their 90 days are over by the last day of visits; `waiting` are those whose days are not. Left
+-- out is who was treated before anybody was held out, and who was assigned before visits are known:
+-- what a season or a gap in the data does would look like the flow's doing. `booked` and `returned`
+-- are people with a booking, with a kept visit. `kept`, `cents` and the sums of squares and
+-- products are sums over people, of the days after and (`before_`) of the year before: they are all
+-- that a difference of two arms, adjusted for the year before, and its interval need. Money is in
 -- hundredths of the report's currency, as in the results of outreach.
 
 with
