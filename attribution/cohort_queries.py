@@ -102,8 +102,8 @@ def reported_weeks(at: Marts) -> dict[str, pd.Timestamp]:
     spent = spent[newest >= pd.Timestamp(facts.last_week) - PAUSE]
     known = pd.concat([seen, spent]).dropna(subset=["week"])
     pairs = zip(known["kind"], known["week"], strict=True)
+    ends = {str(name): pd.Timestamp(day) for name, day in pairs}
+    if "new_patient" in ends:  # they are among the visits that are kept
+        ends["new_patient"] = max(ends["new_patient"], ends.get("kept", ends["new_patient"]))
     together = facts.weeks_together if at.protected else 1
-    return {
-        str(name): reported_until(pd.Timestamp(day), facts, together=together)
-        for name, day in pairs
-    }
+    return {name: reported_until(day, facts, together=together) for name, day in ends.items()}

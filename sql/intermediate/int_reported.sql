@@ -3,19 +3,46 @@
 -- inputs: int_conversions, int_costs, int_reach
 --
 -- A source that ends earlier than others has not shown that nothing happened since, and its last
--- week is hardly ever a whole one: it ends a week earlier. Spend that is silent for more than four
--- weeks has been paused, as no source is so late: that nothing was spent is known (as `PAUSE` of
--- attribution/cohort_queries.py). Where small cells are folded, `reported_until` says the same of
--- blocks of weeks (attribution/queries.py).
+-- week is hardly ever a whole one: it ends a week earlier. New patients are among the visits that
+-- are kept: where these are told, it is known that nobody was new. Spend that is silent for more
+-- than four weeks has been paused, as no source is so late: that nothing was spent is known (as
+-- `PAUSE` of attribution/cohort_queries.py). Where small cells are folded, `reported_until` says
+-- the same of blocks of weeks (attribution/queries.py).
 
 with
+
+seen as (
+
+    select
+        kind,
+        max(week) as week
+    from int_conversions
+    group by 1
+
+),
+
+shown as (
+
+    select
+        kind,
+        week
+    from seen
+    union all
+    select
+        firsts.kind,
+        kept.week
+    from seen as firsts
+    cross join seen as kept
+    where firsts.kind = 'new_patient' and kept.kind = 'kept'
+
+),
 
 newest as (
 
     select
         kind,
         max(week) as week
-    from int_conversions
+    from shown
     group by 1
     union all
     select
