@@ -1,6 +1,6 @@
 """The door of an installation, for what is hashed elsewhere than when a source is loaded."""
 
-from attribution.keys import keyring
+from attribution.keys import Keyring, keyring
 from attribution.paths import Home
 from attribution.placeholders import placeholders
 from attribution.privacy import Door
@@ -10,13 +10,17 @@ from attribution.source_settings import SourceSettings
 
 def door(home: Home, settings: Settings, source: SourceSettings | None = None) -> Door:
     """The door as the refresh has it, for addresses that somebody names."""
-    ring = keyring(home)
+    names = (source.patient_namespace, source.crm_namespace) if source else ("emr", "crm")
+    return door_of(settings, keyring(home), names)
+
+
+def door_of(settings: Settings, ring: Keyring, namespaces: tuple[str, str]) -> Door:
+    """The door of a source whose patients and contacts have these namespaces."""
     return Door(
         ring.hashing[0],
         settings.region,
-        source.patient_namespace if source else "emr",
-        source.crm_namespace if source else "crm",
-        placeholders(home.folder),
+        *namespaces,
+        placeholders(settings.home.folder),
         settings.identity.plus_addresses,
         settings.identity.gmail_dots,
         later=ring.hashing[1:],

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from attribution import erasing, warehouse
+from attribution.doors import door_of
 from attribution.errors import BadInput, StorageError
 from attribution.identity_graph import Namespaces
 from attribution.kept_books import Books
@@ -19,8 +20,6 @@ from attribution.known_sources import namespaces
 from attribution.naming import names
 from attribution.paths import Home
 from attribution.payloads import Payloads
-from attribution.placeholders import placeholders
-from attribution.privacy import Door
 from attribution.rehashing import stamp
 from attribution.settings import Settings
 from attribution.tombstones import Forgotten, Record, forgotten
@@ -106,7 +105,7 @@ def naming_payloads(settings: Settings, ring: Keyring, people: frozenset[str]) -
     """The payloads that name one of some people (by hash)."""
     kept = Payloads(settings.home, ring.payloads)
     with _private(settings.home, _generation(settings.home)) as private:
-        doors = [_door(settings, ring, each) for each in _namespaces(settings, private)]
+        doors = [door_of(settings, ring, each) for each in _namespaces(settings, private)]
     return [path for path in kept.every() if names(kept.read(path), doors, people)]
 
 
@@ -168,7 +167,7 @@ def _people(
 def _hashes(
     settings: Settings, ring: Keyring, line: Asked, among: Iterable[Namespaces]
 ) -> list[str]:
-    found = {_door(settings, ring, pair).hash(line.kind, line.value) for pair in among}
+    found = {door_of(settings, ring, pair).hash(line.kind, line.value) for pair in among}
     return sorted(each for each in found if each is not None)
 
 
@@ -179,18 +178,6 @@ def _namespaces(settings: Settings, private: Connection) -> list[Namespaces]:
     """
     configured = {(s.patient_namespace, s.crm_namespace) for s in settings.sources}
     return sorted(configured | {*namespaces(private).values(), ("emr", "crm")})
-
-
-def _door(settings: Settings, ring: Keyring, own: Namespaces) -> Door:
-    return Door(
-        ring.hashing[0],
-        settings.region,
-        *own,
-        placeholders(settings.home.folder),
-        settings.identity.plus_addresses,
-        settings.identity.gmail_dots,
-        later=ring.hashing[1:],
-    )
 
 
 def _former(people: set[int], changes: pd.DataFrame) -> set[int]:
