@@ -1,6 +1,6 @@
 -- What each campaign brought that would not have come without it, and what would have: baseline.
 -- grain: kind, channel, campaign, service_line, location, week, currency
--- inputs: int_panel_conversions, int_incremental_shares, int_conversions, int_reach
+-- inputs: int_panel_conversions, int_incremental_shares, int_conversions
 --
 -- In every cell the channels and the baseline are what was converted, to the micro. Channels get
 -- their share rounded down, so the baseline is never below nothing; refunds are the baseline's.
@@ -68,21 +68,9 @@ converted as (
         location,
         week,
         currency,
-        conversions,
-        value_micros
-    from int_panel_conversions
-    union all
-    select
-        int_conversions.kind,
-        int_conversions.service_line,
-        int_conversions.location,
-        int_conversions.week,
-        int_conversions.currency,
-        cast(sum(int_conversions.conversions) as bigint) as conversions,
-        cast(sum(int_conversions.value_micros) as bigint) as value_micros
+        cast(sum(conversions) as bigint) as conversions,
+        cast(sum(value_micros) as bigint) as value_micros
     from int_conversions
-    cross join int_reach
-    where coalesce(int_conversions.week > int_reach.last_day, true)
     group by 1, 2, 3, 4, 5
 
 ),
