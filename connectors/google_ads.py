@@ -68,6 +68,8 @@ OPTIONS = (
 
 # A conversion is counted on the day of its click, up to 90 days later where a lookback is longer.
 MOST_RESTATED_DAYS = 90
+# Days are told for 37 months (since June 2026); a question about an earlier one is refused.
+HISTORY_DAYS = 1123
 # Google tells of single clicks for so long, and of late ones a few days after.
 CLICK_DAYS, RESTATED_CLICK_DAYS = 89, 3
 PATIENCE = Patience()
@@ -118,7 +120,8 @@ class GoogleAds:
                 yield Slice(key, (), key, partial(_refuse, refusal), account=customer)
                 continue
             last_day = self._yesterday(account)
-            for window in open_windows(self._context.first_day, last_day, cursors.get(key)):
+            first_day = max(self._context.first_day, last_day - timedelta(days=HISTORY_DAYS))
+            for window in open_windows(first_day, last_day, cursors.get(key)):
                 cursor = settled_by(window, last_day, self._restated_days)
                 yield Slice(
                     name=f"{key} {window.since} to {window.until}",

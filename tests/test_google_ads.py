@@ -175,6 +175,12 @@ def test_first_load_goes_by_months_and_leaves_the_last_settled_day(server):
     assert cursors == ["2026-09-30", "2026-10-23", "2026-10-23"]
 
 
+def test_history_begins_where_google_s_does(server):
+    """A question about an earlier day is refused, and nothing after it would be loaded either."""
+    first = next(source(server, first_day=date(2015, 1, 1)).slices({}))
+    assert first.window.since == date(2023, 10, 26)
+
+
 def test_the_next_load_reads_the_days_that_may_be_restated(server):
     changed = spend(date(2026, 11, 20), claimed_conversions=7.5)
     server.restate(NORTH, changed)
