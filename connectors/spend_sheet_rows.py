@@ -29,7 +29,16 @@ _MEDIA = {
     "newspapers": "newspaper", "mail": "direct_mail", "mailing": "direct_mail",
     "postcards": "postcard", "events": "event", "seminars": "seminar",
 }  # fmt: skip
-_TOTAL = re.compile(r"^(grand |sub[ -]?)?totals?\b|^(sum|summe)$", re.IGNORECASE)
+# What a line of totals is called. There is the total knee too: what else begins with "total" is one
+# only with what is added up, or over how long.
+_TOTAL = re.compile(
+    r"^((grand |sub[ -]?)totals?\b|(totals?|sum|summe)\W*$"
+    r"|totals?\W+(\d|(of|for|all|spend|spent|costs?|net|gross|amount|budget|media|week|month|quarter"
+    r"|year|q[1-4]|jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?"
+    r"|sept?(ember)?|oct(ober)?|nov(ember)?|dec(ember)?)\b))",
+    re.IGNORECASE,
+)
+_TOTAL_OF = re.compile(r"^totals?\W+(?=\w)", re.IGNORECASE)
 _EPOCH = date(1970, 1, 1)
 _FIELD = {each.name: each for each in FIELDS}
 
@@ -223,8 +232,11 @@ def number_of(text: str, region: str) -> str | None:
 
 def _not_a_flight(row: dict[str, Any]) -> tuple[Field, str] | None:
     """A line of totals would count everything above it twice."""
+    parts = {slug(row[name]) for name in ("medium", "vendor", "market") if row[name]}
     for name in ("medium", "campaign"):
-        if row[name] and _TOTAL.match(row[name]):
+        text = row[name] or ""
+        of, told = _TOTAL_OF.subn("", text)
+        if _TOTAL.match(text) or (told and slug(of) in parts):
             return _FIELD[name], "is a total of other rows, not a flight"
     return None
 

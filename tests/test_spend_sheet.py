@@ -189,6 +189,9 @@ WRONG = [
     ("tv,Hearts,,2026-03-02,7,USD,,,,,-1", "impressions", "is below nought"),
     ("Grand total,,,,7,USD,,,,,", "medium", "is a total of other rows"),
     ("tv,Subtotal,,,7,USD,,,,,", "campaign", "is a total of other rows"),
+    ("tv,Total:,,2026-03-02,7,USD,,,,,", "campaign", "is a total of other rows"),
+    ("tv,Total March,,2026-03-02,7,USD,,,,,", "campaign", "is a total of other rows"),
+    ("tv,Total South,South,2026-03-02,7,USD,,,,,", "campaign", "is a total of other rows"),
 ]
 
 
@@ -199,6 +202,13 @@ def test_a_row_that_cannot_be_right_is_kept_out_and_explained(tmp_path, line, co
     assert len(spend) == 7
     assert (rejected.row_number, rejected.column, rejected.table) == (3, column, "ad_spend")
     assert reason in rejected.reason
+
+
+@pytest.mark.parametrize("campaign", ["Total knee", "Total allergy care", "Totally well"])
+def test_a_campaign_may_be_of_a_total_joint(tmp_path, campaign):
+    drop(tmp_path, f"tv,{campaign},South,2026-03-02,7,USD,,,,,")
+    spend, _, rejected, _ = load(source(tmp_path))
+    assert ({row["campaign"] for row in spend}, rejected) == ({campaign}, [])
 
 
 FLIGHTS = "medium,campaign,start,end,week,spend,currency"
