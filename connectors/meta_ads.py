@@ -223,8 +223,8 @@ class MetaAds:
                 {"field": "adset.effective_status", "operator": "IN", "value": EVERY_STATUS}
             ],
             "action_attribution_windows": list(self._chosen["attribution_windows"]),
-            # A claim then stands on the day of the ad, as what the ad cost does.
-            "action_report_time": "impression",
+            # Since June 2025 Meta does as if these were asked for, whatever is.
+            "action_report_time": "mixed",
             "use_unified_attribution_setting": True,
         }
 

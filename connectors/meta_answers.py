@@ -23,6 +23,10 @@ PASSES = frozenset({1, 2, 2601})
 
 _COUNTED_BY = {"click": "click", "view": "view"}
 
+# What people do on Meta itself, as in its lead forms, is counted on the day of the ad; all else on
+# the day that it happens.
+_ON_META = ("onsite_", "leadgen")
+
 # What to wait where Meta gives no time: its shortest rate window is about a minute.
 THROTTLE_SECONDS = 60.0
 
@@ -110,7 +114,7 @@ def _claims(
                 action=name,
                 attribution_window="" if window == "value" else window,
                 counted_by=_COUNTED_BY.get(window.rpartition("_")[2], "either"),
-                dated="touch",
+                dated="touch" if name.startswith(_ON_META) else "conversion",
                 conversions=float(number),
                 currency=account["currency"],
                 value=amount(worth[window], "action_values") if window in worth else None,

@@ -133,6 +133,21 @@ def test_a_claim_stands_in_the_week_in_which_the_platform_puts_it(warehouse):
     assert rows == [(WEEK - 7 * DAY, 0, 1, 0), (WEEK, 1, 0, 0)]
 
 
+def test_a_platform_that_came_to_date_claims_otherwise_is_taken_as_it_does_now(warehouse):
+    before = NOON - 6 * DAY
+    old = [claim("knees", NOON - n * DAY, 2) for n in (40, 41)]
+    new = [claim("knees", NOON, 2, dated="conversion"), claim("knees", NOON - DAY, 1)]
+    clicks = (clicked("1", "ann", before, META, "knees"), form("2", "ann", NOON))
+    found = [(WEEK, 1, 1)]
+    warehouse.build(*clicks, *old, *new)
+    asked = f"select week, clicked, clicked_dated from claims where week >= '{WEEK - 7 * DAY}'"
+    assert warehouse.rows(f"{asked} order by 1") == found
+    # Leads of Meta's own forms are told once more under a name that says so.
+    own = replace(new[0], action="onsite_conversion.lead_grouped", dated="touch")
+    warehouse.build(*clicks, *old, new[0], own)
+    assert warehouse.rows(f"{asked} order by 1") == [(WEEK - 7 * DAY, 0, 1), (WEEK, 1, 0)]
+
+
 def test_what_comes_after_the_platform_s_last_day_is_late(warehouse):
     warehouse.build(
         clicked("1", "ann", NOON - DAY, META, "knees"),

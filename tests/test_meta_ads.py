@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from connector_fixtures import read
 from servers.loopback import CUT, DRIP, HANG, JSON_WITHOUT_ERROR, RESET, as_html, as_json
-from servers.meta import MetaServer, failure
+from servers.meta import NAMES, MetaServer, failure
 
 from connectors import meta_ads
 from connectors.contract import AdSpend, ClaimedConversions
@@ -146,10 +146,17 @@ def test_claims_come_apart_by_click_and_by_view(server):
     ]  # fmt: skip
     assert [c.value for c in first] == [Decimal("112.5"), Decimal("37.5")]
     assert {(c.network, c.medium, c.dated, c.currency) for c in found} == {
-        ("meta", "paid_social", "touch", "USD")
+        ("meta", "paid_social", "conversion", "USD")
     }
-    assert {job["action_report_time"] for job in jobs(server)} == {"impression"}
+    assert {job["action_report_time"] for job in jobs(server)} == {"mixed"}
     assert sum(c.conversions for c in found) == sum(r.claimed_conversions for r in server.rows)
+
+
+def test_only_claims_of_what_was_done_on_meta_stand_on_the_day_of_the_ad(server):
+    found = claims(read(source(server, claimed_actions=list(NAMES)).slices({})))
+    assert {(claim.action.partition("_")[0], claim.dated) for claim in found} == {
+        ("lead", "conversion"), ("offsite", "conversion"), ("onsite", "touch"),
+    }  # fmt: skip
 
 
 def test_claims_are_those_of_the_agreed_actions_and_windows(server):

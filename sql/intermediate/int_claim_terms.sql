@@ -3,7 +3,8 @@
 -- inputs: int_claims, int_platforms, int_channel_map, stg_ad_spend
 --
 -- `last_day` is the last day that the platform has reported anything of: a day without a claim may
--- be a day on which it claims nothing, if its spend is known.
+-- be a day on which it claims nothing, if its spend is known. By what most claims of the newest
+-- four weeks are dated, all are taken to be: platforms change that, and leave the past as it is.
 
 with
 
@@ -39,20 +40,41 @@ reach as (
 
 ),
 
+claimed as (
+
+    select
+        platform,
+        kind,
+        day,
+        dated,
+        counted_by,
+        window_days,
+        conversions,
+        max(day) over (partition by platform, kind) as newest_day
+    from int_claims
+    where kind <> '' and not is_narrower
+
+),
+
 final as (
 
     select
-        int_claims.platform,
-        int_claims.kind,
+        claimed.platform,
+        claimed.kind,
         coalesce(
-            max(case when int_claims.counted_by <> 'view' then int_claims.window_days end), 30
+            max(case when claimed.counted_by <> 'view' then claimed.window_days end), 30
         ) as window_days,
-        max(case when int_claims.dated = 'touch' then 1 else 0 end) = 1 as is_dated_by_touch,
+        sum(
+            case
+                when claimed.day <= claimed.newest_day - interval '28' day then 0
+                when claimed.dated = 'touch' then claimed.conversions
+                else -claimed.conversions
+            end
+        ) >= 0 as is_dated_by_touch,
         max(reach.last_day) as last_day
-    from int_claims
-    inner join reach on int_claims.platform = reach.platform
-    where int_claims.kind <> '' and not int_claims.is_narrower
-    group by int_claims.platform, int_claims.kind
+    from claimed
+    inner join reach on claimed.platform = reach.platform
+    group by claimed.platform, claimed.kind
 
 )
 
