@@ -16,6 +16,9 @@ from connectors import SOURCES
 from connectors.options import masked
 from connectors.source import Option
 
+# What a setting is in TOML, by its default: a text in place of a list would be taken for its letters.
+_KINDS: Mapping[type, type] = {tuple: list, dict: dict, bool: bool}
+
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
@@ -88,6 +91,8 @@ def source_settings(
                     f"{at.secrets.name}."
                 )
             problems.append(f"{place} is missing: {option.help}{how}")
+        if type(option.default) in _KINDS and value not in (None, ""):
+            value = told.get(option.name, _KINDS[type(option.default)], value)
         if option.path and isinstance(value, str):
             value = str(at.folder / Path(value).expanduser())
         values[option.name] = option.default if value is None else value

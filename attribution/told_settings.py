@@ -18,6 +18,7 @@ _MEANT: dict[type, str] = {
     bool: "true or false",
     date: "a date such as 2024-01-01, without quotes",
     dict: "a table",
+    list: "a list in brackets",
 }
 
 

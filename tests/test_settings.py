@@ -122,6 +122,20 @@ def test_a_secret_in_the_configuration_is_refused_and_not_said(home):
     assert CANARY not in message
 
 
+@pytest.mark.parametrize(
+    ("kind", "line", "meant"),
+    [
+        ("meta_ads", 'claimed_actions = "lead"', "claimed_actions must be a list in brackets"),
+        ("salesforce", 'leave_out = "Lead.DoNotCall"', "leave_out must be a list in brackets"),
+        ("google_ads", 'clicks = "true"', "clicks must be true or false"),
+        ("callrail", 'locations = "North"', "locations must be a table"),
+    ],
+)
+def test_a_setting_of_a_source_is_of_the_kind_that_it_takes(home, kind, line, meant):
+    """A text in place of a list was taken for its letters, and nothing was loaded by it."""
+    assert f"[sources.a] {meant}" in told(home, f'[sources.a]\nkind = "{kind}"\n{line}\n')
+
+
 def test_secrets_come_from_their_file_and_the_environment_wins(home, monkeypatch):
     home.config.write_text('[sources.my-crm]\nkind = "scripted"\nscript = "x"\n')
     home.secrets.write_text('[sources.my-crm]\ntoken = "stored"\n')
