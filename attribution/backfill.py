@@ -7,6 +7,7 @@ of changes and not of days (CRMs, medical records) have no days to read again.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
@@ -72,9 +73,13 @@ def within(slices: Iterable[Slice], window: Window) -> Iterator[Slice]:
             yield replace(piece, read=partial(_without_cursor, piece.read))
 
 
-def settled_through(cursors: Mapping[str, str]) -> date | None:
-    """The last day that no cursor of a source will have read again; None where none is a day."""
-    days = [date.fromisoformat(value) for value in cursors.values() if _is_day(value)]
+def settled_through(cursors: Mapping[str, str], read: AbstractSet[str]) -> date | None:
+    """The last day that no cursor of a source will have read again; None where none is a day.
+
+    `read` are the cursors of days that are read: one of an account that was taken out of the
+    settings stands still for ever, and one of what is foretold is ahead.
+    """
+    days = [date.fromisoformat(v) for key, v in cursors.items() if key in read and _is_day(v)]
     return min(days, default=None)
 
 

@@ -131,12 +131,15 @@ class SourceLoads:
         notes: list[str] = []
         given = Given()
         stuck: set[str] = set()
+        by_days: set[str] = set()  # cursors of what is read by whole days
         try:
             opened = connector(source.kind).connect(self._context(source, given))
             with building.connect() as connection:
                 before = cursors(connection, source.name, source.account)
             for piece in self._slices(opened, before):
                 read += 1
+                if piece.window or piece.asked:
+                    by_days.add(piece.cursor_key)
                 # A later window must not be committed over a gap: the cursor would hide it.
                 if piece.cursor_key in stuck:
                     continue
@@ -171,9 +174,10 @@ class SourceLoads:
         if not problems:
             self.ledger.saw_fields(source.name, loader.filled)
             self.ledger.saw_given(source.name, given)
+        if not (problems or self.window):
             with building.connect() as connection:
                 after = cursors(connection, source.name, source.account)
-            self.ledger.settled(source.name, settled_through(after))
+            self.ledger.settled(source.name, settled_through(after, by_days))
         if rejected:
             self.rejected[source.name] = rejected
             notes.insert(0, f"{rejected:,} {'row was' if rejected == 1 else 'rows were'} rejected.")

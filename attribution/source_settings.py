@@ -16,7 +16,7 @@ from connectors import SOURCES
 from connectors.options import masked
 from connectors.source import Option
 
-# What a setting is in TOML, by its default: a text in place of a list would be taken for its letters.
+# What a setting is in TOML, by its default: a text in place of a list is taken for its letters.
 _KINDS: Mapping[type, type] = {tuple: list, dict: dict, bool: bool}
 
 

@@ -62,7 +62,10 @@ def loaded(tmp_path_factory):
     home.config.write_text(f"first_day = 2025-01-01\n{CONFIG}")
     with pytest.MonkeyPatch.context() as patch, few_models(("spend",)):
         patch.setitem(SOURCES, "scripted", "servers.scripted")
-        clinic()
+        # Of an account that is taken out of the settings, and of days to come.
+        gone = slice_of(Cursor(str(MONDAY)), name="gone", window=MONTH)
+        ahead = slice_of(Cursor(str(TODAY + 4 * DAY)), name="ahead")
+        clinic(ads=slices(ads(), gone), emr=slices(records(), ahead))
         refresh(settings.load(home), debug=True)
         days = [ad(MONDAY + n * DAY, spend="10.00" if n < 6 else "12.00") for n in range(13)]
         clinic(
@@ -223,7 +226,7 @@ def test_days_of_one_source_are_read_again_and_its_cursor_stays(loaded):
     days = Window(MONDAY, MONDAY + DAY)
     outcome = refresh(settings.load(loaded), debug=True, part=Part("ads", days))
     assert not outcome.failed
-    assert asked == [{"days": str(MONDAY - DAY)}]
+    assert [cursors["days"] for cursors in asked] == [str(MONDAY - DAY)]
     with LoadBooks(loaded) as books:
         assert books.settled_days() == {"ads": MONTH.until}
         run = books.runs(1).iloc[0]
@@ -243,8 +246,8 @@ def test_only_cursors_that_are_days_go_back():
     window = Window(date(2026, 3, 5), date(2026, 3, 9))
     stands = {"a": "2026-05-01", "b": "2026-05-01T10:00:00", "c": "job 7"}
     assert rewound(stands, window) == {**stands, "a": "2026-03-04"}
-    assert settled_through(stands) == date(2026, 5, 1)
-    assert settled_through({"b": stands["b"]}) is None
+    assert settled_through({**stands, "d": "2026-01-01"}, {"a", "b"}) == date(2026, 5, 1)
+    assert settled_through(stands, {"b"}) is None
 
 
 @pytest.mark.parametrize(
