@@ -9,15 +9,23 @@ from datetime import datetime
 
 from connectors.contract import ClaimedConversions
 from connectors.errors import SourceChanged
-from connectors.ga4_report import KEY_EVENTS, Query, Report
+from connectors.ga4_report import KEY_EVENTS, Key, Query, Report
 
 TOLD_BY = "ga4"
+_NOTHING = {"(not set)", "(data not available)"}
+
+
+def _known(key: Key) -> Key:
+    """A row's key without GA4's words for no campaign: it has several, which are one here."""
+    return (*key[:4], *("" if value in _NOTHING else value for value in key[4:]))
+
+
 CREDITED = Query(
     "key_event_claims",
     ("date", "eventName", "source", "medium", "campaignId", "campaignName"),
     (KEY_EVENTS,),
+    group=_known,
 )
-_NOTHING = {"(not set)", "(data not available)"}
 
 
 def claims(reports: Iterable[Report], zone: str) -> Iterator[ClaimedConversions]:
@@ -36,8 +44,8 @@ def claims(reports: Iterable[Report], zone: str) -> Iterator[ClaimedConversions]
             yield ClaimedConversions(
                 day=day,
                 timezone=zone,
-                campaign_id=_known(campaign_id),
-                campaign=_known(campaign),
+                campaign_id=campaign_id,
+                campaign=campaign,
                 ad_group_id="",
                 network=source,
                 medium=medium,
@@ -49,7 +57,3 @@ def claims(reports: Iterable[Report], zone: str) -> Iterator[ClaimedConversions]
                 currency=report.currency,
                 told_by=TOLD_BY,
             )
-
-
-def _known(value: str) -> str:
-    return "" if value in _NOTHING else value

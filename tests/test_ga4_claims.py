@@ -42,6 +42,13 @@ def test_parts_of_events_are_claims_of_the_source_they_are_given_to(server):
     assert [t.amount for t in items if isinstance(t, Total)] == [2.0]
 
 
+def test_what_has_no_campaign_is_one_claim_whatever_ga4_calls_it(server):
+    lost = ("meta", "paid", "(data not available)", "(not set)", 0.25)
+    server.key_events = [KeyEvent(SENT, credited=(HALVES[1], lost))]
+    (row,) = [item for item in claims(server) if isinstance(item, ClaimedConversions)]
+    assert (row.network, row.campaign_id, row.conversions) == ("meta", "", 0.75)
+
+
 def test_only_the_chosen_events_and_only_where_it_is_wanted(server):
     chosen = claims(server, key_events=["book_visit"])
     assert [i.action for i in chosen if isinstance(i, ClaimedConversions)] == ["book_visit"]
