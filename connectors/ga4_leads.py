@@ -8,7 +8,7 @@ before the minute of the event: it then comes before the lead, whose clock may b
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from connectors.contract import Touchpoint
@@ -70,7 +70,8 @@ class Leads:
         ids = dict.fromkeys(IDS) | {self.id_is: lead}
         return Touchpoint(
             touch_id="\x1f".join(parts),
-            at=at - BEFORE,
+            # In UTC: minutes before the clock goes forward there is none that it shows.
+            at=at.astimezone(UTC) - BEFORE,
             kind=self.kind,
             crm_id=ids["crm_id"],
             client_id=ids["client_id"],

@@ -18,6 +18,8 @@ from connectors.errors import (
     SourceRefused,
     SourceUnreachable,
 )
+from connectors.ga4_leads import Leads
+from connectors.ga4_report import Report
 from connectors.source import Cursor, Rejected, Total, Window
 
 DIMENSION = "customEvent:lead_id"
@@ -53,6 +55,14 @@ def touches(items):
 
 def told(items):
     return [item.reason for item in items if isinstance(item, Rejected)]
+
+
+def test_a_visit_begins_before_its_form_also_where_the_clock_goes_forward():
+    leads = Leads("transactionId", (), "crm_id", "session")
+    report = Report({("202603080301", "lead", "L-1", "google", "cpc", "77", "knee"): [1.0]})
+    window = Window(date(2026, 3, 8), date(2026, 3, 8))
+    (touch,) = leads.items([report], "America/New_York", window)
+    assert touch.at.astimezone(UTC) == datetime(2026, 3, 8, 6, 59, tzinfo=UTC)
 
 
 def test_a_lead_s_key_event_becomes_the_visit_behind_it(server):
