@@ -232,13 +232,11 @@ def member(of: Record, kinds: Mapping[str, str]) -> Touchpoint:
 def _reached(of: Record) -> datetime:
     """When they responded, else when they were put on the list.
 
-    The response is a day without an hour: the first moment of it, or when the member was made if
-    that was the same day, as it is where a form makes both.
+    The response is a day without an hour or a time zone: the first moment of it, but never before
+    the member was made. Where a form makes both in the evening, the day in UTC is the next already.
     """
     created, responded = needed(of, "CreatedDate"), instant(of, "FirstRespondedDate")
-    if responded is None or responded.date() == created.date():
-        return created
-    return responded
+    return created if responded is None else max(created, responded)
 
 
 def call(of: Record, *, undirected: bool) -> list[Row]:

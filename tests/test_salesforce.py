@@ -231,6 +231,7 @@ def test_campaign_types_become_kinds_of_touch(server, type_, responded, kind):
     [
         (None, days(25)),
         ("2026-10-30", days(25)),  # the day on which the member was made
+        ("2026-10-29", days(25)),  # the same evening, where it is not that day yet
         ("2026-11-02", datetime(2026, 11, 2, tzinfo=UTC)),
     ],
 )
