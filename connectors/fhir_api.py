@@ -141,6 +141,20 @@ def matches(page: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield found
 
 
+def deletions(bundle: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The type and id of each resource that a bundle says was deleted, and its whole entry.
+
+    Servers name it with or without their own address, and some by the version it was deleted in:
+    `Patient/1`, `https://ehr.example.org/fhir/Patient/1`, `Patient/1/_history/2`.
+    """
+    for entry in entries(bundle):
+        request = entry.get("request")
+        if isinstance(request, dict) and request.get("method") == "DELETE":
+            named = str(request.get("url")).partition("/_history")[0].strip("/").split("/")
+            if len(named) > 1 and named[-1]:
+                yield named[-2], named[-1], entry
+
+
 def server_time(answer: Answer) -> datetime | None:
     """What the server's own clock says."""
     try:

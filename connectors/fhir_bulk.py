@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from connectors.errors import SourceBusy, SourceChanged, SourceError, SourceUnreachable
-from connectors.fhir_api import VENDOR, Api, exact
+from connectors.fhir_api import VENDOR, Api, deletions, exact
 from connectors.fhir_lookup import Lookup
 from connectors.fhir_reading import Reading
 from connectors.fhir_resources import KINDS, POINTED_AT, ROWS, deleted
@@ -158,12 +158,8 @@ class Bulk:
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
         with self._file(manifest, file) as stream:
             for bundle in _lines(stream):
-                for entry in (bundle or {}).get("entry") or ():
-                    request = entry.get("request") or {}
-                    kind, _, own = str(request.get("url")).strip("/").rpartition("/")
-                    if request.get("method") == "DELETE" and own:
-                        kind = kind.rpartition("/")[2]
-                        yield from deleted(kind, own, at, by_id=self._reading.system is None)
+                for kind, own, _ in deletions(bundle or {}):
+                    yield from deleted(kind, own, at, by_id=self._reading.system is None)
 
     def _no_errors(self, manifest: Mapping[str, Any]) -> None:
         """Refuse an export that says that something is missing from it."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from connectors.contract import CareCode, Link, Row, Withdrawn
 from connectors.errors import SourceChanged
-from connectors.fhir_api import VENDOR, Api, entries, matches
+from connectors.fhir_api import VENDOR, Api, deletions, matches
 from connectors.fhir_lookup import Lookup
 from connectors.fhir_reading import Reading
 from connectors.fhir_resources import KINDS, ROWS, deleted
@@ -102,12 +102,11 @@ class Search:
     def _deletions(self, kind: str, since: datetime) -> Iterator[Row]:
         asked = {"_since": _said(since), "_count": str(self._page_size), "_elements": "id"}
         for page in self._api.pages(kind, f"{kind}/_history", asked):
-            for entry in entries(page):
-                request, said = entry.get("request"), entry.get("response")
-                if isinstance(request, dict) and request.get("method") == "DELETE":
-                    own = str(request.get("url")).rstrip("/").rpartition("/")[2]
-                    at = said.get("lastModified") if isinstance(said, dict) else None
-                    gone = _when(at) or self._reading.rules.now
+            for named, own, entry in deletions(page):
+                said = entry.get("response")
+                at = said.get("lastModified") if isinstance(said, dict) else None
+                gone = _when(at) or self._reading.rules.now
+                if named == kind:
                     yield from deleted(kind, own, gone, by_id=self._reading.system is None)
 
 

@@ -198,13 +198,19 @@ class FhirServer(Loopback):
 
     def _history(self, kind: str, request: Request) -> Reply:
         since = request.query["_since"]
-        entry = [{"request": {"method": "DELETE", "url": f"{k}/{own}"},
+        entry = [{"request": {"method": "DELETE", "url": self._named(n, k, own)},
                   "response": {"status": "204", "lastModified": _said(at)}}
-                 for k, own, at in self._gone if k == kind and _said(at) >= since]  # fmt: skip
+                 for n, (k, own, at) in enumerate(self._gone)
+                 if k == kind and _said(at) >= since]  # fmt: skip
         entry += [{"resource": r, "request": {"method": "PUT", "url": f"{kind}/{r['id']}"}}
                   for r in self._held[kind].values()
                   if r["meta"]["lastUpdated"] >= since]  # fmt: skip
         return _ok({"resourceType": "Bundle", "type": "history", "entry": entry})
+
+    def _named(self, number: int, kind: str, own: str) -> str:
+        """How servers name what was deleted: HAPI by the version in which it was."""
+        ways = (f"{kind}/{own}/_history/2", f"{kind}/{own}", f"{self.base}/{kind}/{own}")
+        return ways[number % len(ways)]
 
     def _export(self, request: Request) -> Reply:
         if "respond-async" not in request.headers.get("prefer", ""):
@@ -247,8 +253,8 @@ class FhirServer(Loopback):
         job = self.jobs[number]
         lines: list[Resource] = job["files"].get(kind, [])
         if kind == "deleted":
-            entry = [{"request": {"method": "DELETE", "url": f"{k}/{own}"}}
-                     for k, own, _ in job["gone"]]  # fmt: skip
+            entry = [{"request": {"method": "DELETE", "url": self._named(n, k, own)}}
+                     for n, (k, own, _) in enumerate(job["gone"])]  # fmt: skip
             lines = [{"resourceType": "Bundle", "type": "transaction", "entry": entry}]
         if kind == "error":
             lines = [{"resourceType": "OperationOutcome",
