@@ -9,6 +9,8 @@ from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from connectors.moments import YEARS
+
 _INVALID = "is not valid FHIR R4"
 T = TypeVar("T")
 
@@ -82,14 +84,19 @@ class Element:
         return [Element(part, path) for part in value]
 
     def instant(self, name: str, zone: tzinfo) -> datetime | None:
-        """A date or a moment; a day without a time begins in `zone`."""
+        """A date or a moment; a day without a time begins in `zone`.
+
+        None also for a year that no record is of: systems write 0001-01-01 for what was never
+        entered, and 9999-12-31 for what has no end.
+        """
         value = self.text(name)
-        return None if value is None else _moment(value, f"{self.path}.{name}", zone)
+        at = None if value is None else _moment(value, f"{self.path}.{name}", zone)
+        return at if at is not None and YEARS[0] <= at.year <= YEARS[1] else None
 
     def span(self, zone: tzinfo) -> tuple[datetime | None, datetime | None]:
         """When a period begins and when it is over; of a day, month or year all is meant.
 
-        Systems write such as 9999-12-31 for what has no end.
+        Of years that no record is of there is no end and no beginning, as in `instant`.
         """
         start, end = self.text("start"), self.text("end")
         return (
@@ -99,7 +106,10 @@ class Element:
 
     def needed_instant(self, name: str, zone: tzinfo) -> datetime:
         """A moment that the row cannot do without."""
-        return needed(f"{self.path}.{name}", self.instant(name, zone))
+        at = self.instant(name, zone)
+        if at is None and self.text(name) is not None:
+            raise Unmappable(f"{self.path}.{name}", f"is outside the years {YEARS[0]}-{YEARS[1]}")
+        return needed(f"{self.path}.{name}", at)
 
     def needed_text(self, name: str) -> str:
         """A text that the row cannot do without."""

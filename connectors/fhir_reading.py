@@ -29,7 +29,7 @@ READING = (
     Option("timezone", "Time zone of days without a time.", required=False, default="UTC"),
 )  # fmt: skip
 _PAYMENTS = next(option.default for option in READING if option.name == "payments_from")
-_VERSION = 3  # raised when the same resources make other rows
+_VERSION = 4  # raised when the same resources make other rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from connectors.fhir_element import Element, Unmappable, needed
 from connectors.fhir_groups import group_of, joined, unknown
 from connectors.fhir_links import Links
 from connectors.fhir_rules import Rules, patient_of, updated, withdrawn
+from connectors.moments import YEARS
 
 _APPOINTMENT_STATES = {
     "proposed": "proposed",
@@ -39,11 +40,12 @@ def person(patient: Element, links: Links, rules: Rules) -> Iterator[Row]:
     born = patient.text("birthDate")
     if born is not None and not born[:4].isdigit():
         raise Unmappable("Patient.birthDate", "is not valid FHIR R4 (no date)")
+    year = int(born[:4]) if born else 0
     yield Person(
         patient_id=needed("Patient.id", links.key_of(patient)),
         email=_reach(patient, "email"),
         phone=_reach(patient, "phone"),
-        birth_year=int(born[:4]) if born else None,
+        birth_year=year if YEARS[0] <= year <= YEARS[1] else None,
         sex=patient.text("gender"),
         zip3=postal[:3] if postal else None,
         language=next((first.text("code") for coding in spoken for first in coding), None),
@@ -179,8 +181,7 @@ def _minutes_waited(visit: Element, rules: Rules) -> float | None:
     begun: dict[str, datetime] = {}
     for past in visit.parts("statusHistory"):
         period, state = past.part("period"), past.text("status") or ""
-        if len(period.text("start") or "") > 10:
-            at = period.needed_instant("start", rules.zone)
+        if len(period.text("start") or "") > 10 and (at := period.instant("start", rules.zone)):
             begun[state] = min(at, begun.get(state, at))
     seen = [begun[state] for state in ("triaged", "in-progress") if state in begun]
     if "arrived" not in begun or not seen or min(seen) < begun["arrived"]:

@@ -254,6 +254,7 @@ def test_a_visit_that_did_not_take_place_is_no_row(tmp_path, status):
     [
         ({"period": {"start": "soon, says Canary"}}, "Encounter.period.start", "is not valid FHIR"),
         ({"period": {"start": "2026-01"}}, "Encounter.period.start", "is not a whole date"),
+        ({"period": {"start": "0001-01-01T00:00:00Z"}}, "Encounter.period.start", "outside the ye"),
         ({"subject": None}, "Encounter.subject", "points at no patient"),
         ({"subject": {"reference": "Group/g"}}, "Encounter.subject", "points at no patient"),
         ({"class": None}, "Encounter.class", "is not valid FHIR R4 (missing)"),
@@ -271,6 +272,22 @@ def test_a_resource_that_cannot_be_read_is_rejected_without_its_value(
     assert [(r.file, r.row_number, r.column) for r in rejected] == [("a.ndjson", 2, column)]
     assert reason in rejected[0].reason
     assert "Canary" not in repr(rejected)
+
+
+def test_what_stands_for_no_date_is_none(tmp_path):
+    never, no_end = "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-05:00"
+    participants = [{"status": "accepted", "actor": {"reference": "Patient/a1"}}]
+    booked = {"resourceType": "Appointment", "id": "b1", "status": "booked", "created": never,
+              "start": "2026-01-05T10:00:00Z", "participant": participants}  # fmt: skip
+    history = [{"status": "arrived", "period": {"start": never}}]
+    visit = VISIT | {"period": VISIT["period"] | {"end": no_end}, "statusHistory": history}
+    ndjson(tmp_path, "a.ndjson", PATIENT | {"birthDate": "0001-01-01"}, booked, visit)
+    rows, rejected, _ = load(source(tmp_path))
+    assert rejected == []
+    assert rows[Person][0].birth_year is None
+    assert rows[Appointment][0].booked_at == rows[Appointment][0].starts_at
+    assert rows[Encounter][0].ends_at is None
+    assert to_table(Encounter, rows[Encounter]).num_rows == 1
 
 
 def test_a_permission_without_a_date_outweighs_no_refusal_and_a_refusal_every_permission(tmp_path):
