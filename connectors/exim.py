@@ -26,6 +26,7 @@ _TO = re.compile(
     r"^(?P<flag>=>|->|>>|\*\*|==) (?P<to>\S+?)(?::|\s|$)(?:\(\S+\) )?(?:<(?P<of>[^>]+)>)?"
 )
 _STATUS = {"=>": "sent", "->": "sent", ">>": "sent", "**": "bounced", "==": "deferred"}
+_EXPIRED = "retry timeout exceeded"
 _DSN = re.compile(r"\b[45]\d\d[ -]([45]\.\d{1,3}\.\d{1,3})\b")
 
 
@@ -47,11 +48,13 @@ def deliveries(lines: Iterable[str], clock: Clock) -> Iterator[tuple[int, Delive
         elif rest.startswith("Completed"):
             queue.pop(key, None)
         elif delivered := _TO.match(rest):
-            dsn = _DSN.search(rest)
+            dsn, status = _DSN.search(rest), _STATUS[delivered["flag"]]
+            if status == "bounced" and _EXPIRED in rest:
+                status = "expired"
             yield (
                 number,
                 Delivery(
-                    at, *key, delivered["of"] or delivered["to"], _STATUS[delivered["flag"]],
+                    at, *key, delivered["of"] or delivered["to"], status,
                     dsn[1] if dsn else None, queue.get(key),
                 ),
             )  # fmt: skip

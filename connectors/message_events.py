@@ -35,7 +35,7 @@ OPTIONS = (
 )  # fmt: skip
 _SUFFIXES = {f"{form}{packed}" for form in (".json", ".ndjson", ".jsonl")
              for packed in ("", ".gz", ".zst")}  # fmt: skip
-_VERSION = 1  # raised when the same events make other rows
+_VERSION = 2  # raised when the same events make other rows
 MOST_BYTES = 256 << 20  # of one JSON document, which is held in memory
 NOBODY_S = "is no event of SendGrid, Mailgun, Postmark, Amazon SES or Twilio"
 

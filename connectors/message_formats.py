@@ -36,14 +36,17 @@ _MAILGUN = {
     "opened": "opened", "clicked": "clicked", "unsubscribed": "unsubscribed",
     "complained": "complained",
 }  # fmt: skip
+# Why Mailgun gave up, where that says nothing of whether somebody is there.
+_MAILGUN_DROPS = ("old", "espblock", "suppress-unsubscribe", "suppress-complaint")
 _POSTMARK = {
     "Delivery": ("delivered", "DeliveredAt"), "Open": ("opened", "ReceivedAt"),
     "Click": ("clicked", "ReceivedAt"), "Bounce": ("bounced", "BouncedAt"),
     "SpamComplaint": ("complained", "BouncedAt"),
     "SubscriptionChange": ("unsubscribed", "ChangedAt"),
 }  # fmt: skip
-# Of Postmark's kinds of bounce, those that are none.
+# Postmark's kinds of bounce. The others (a full mailbox, spam, a block) are of the message.
 _POSTMARK_BOUNCES = {
+    "HardBounce": "bounced", "BadEmailAddress": "bounced", "ManuallyDeactivated": "bounced",
     "Transient": "deferred", "Unsubscribe": "unsubscribed", "SpamComplaint": "complained",
     "AutoResponder": "", "AddressChange": "", "Subscribe": "", "OpenRelayTest": "",
     "ChallengeVerification": "",
@@ -111,6 +114,8 @@ def _sendgrid(record: Record, own: Own) -> Iterator[Told]:
     event = _SENDGRID.get(needed(record, "event"))
     if event is None:
         return
+    if event == "bounced" and text(record, "type") == "blocked":
+        event = "dropped"  # for what it said, or where it came from: nothing is said of the address
     email, at = needed(record, "email"), instant(record, "timestamp")
     # Without an id of ours or SendGrid's (an opt-out from a page) it still says who opted out.
     number = text(record, own.message) or f"{text(record, 'sg_message_id') or at}:{email.lower()}"
@@ -131,8 +136,11 @@ def _mailgun(record: Record, own: Own) -> Iterator[Told]:
     event = _MAILGUN.get(needed(record, "event"))
     if event is None:
         return
+    known_as = event
     if event == "bounced" and text(record, "severity") == "temporary":
-        event = "deferred"
+        event = known_as = "deferred"
+    elif event == "bounced" and text(record, "reason") in _MAILGUN_DROPS:
+        event = "dropped"
     email, at = needed(record, "recipient"), instant(record, "timestamp")
     variables = record.get("user-variables")
     message = record.get("message")
@@ -144,7 +152,7 @@ def _mailgun(record: Record, own: Own) -> Iterator[Told]:
     yield Told(
         "mailgun",
         # Mailgun's own id is unique for a day only.
-        f"mailgun:{text(record, 'id') or number}:{event}:{at.isoformat()}",
+        f"mailgun:{text(record, 'id') or number}:{known_as}:{at.isoformat()}",
         number,
         at,
         event,
@@ -161,7 +169,7 @@ def _postmark(record: Record, own: Own) -> Iterator[Told]:
         return
     event, when = _POSTMARK[kind]
     if kind == "Bounce":
-        event = _POSTMARK_BOUNCES.get(text(record, "Type") or "", event)
+        event = _POSTMARK_BOUNCES.get(text(record, "Type") or "HardBounce", "dropped")
     if kind == "SubscriptionChange":
         if text(record, "SuppressionReason") == "HardBounce":
             return
@@ -191,6 +199,9 @@ def _ses(record: Record, own: Own) -> Iterator[Told]:
     if kind not in _SES:
         return
     event, part = _SES[kind]
+    # Of a full mailbox, a reply of somebody who is away, or a message too large for the server.
+    if kind == "Bounce" and text(record.get(part), "bounceType") in ("Transient", "Undetermined"):
+        event = "deferred"
     mail = record["mail"]
     at = instant(record.get(part), "timestamp")
     everyone = _listed(mail.get("destination"))

@@ -19,6 +19,9 @@ _TOUCH = {
     ("sms", "clicked"): "sms",
     ("sms", "replied"): "sms",
 }
+# RFC 3463, sections 3.2 and 3.3: no such mailbox, no such domain, moved, disabled. Other codes
+# speak of the message, of policy or of the sender, and say nothing of whether somebody is there.
+MAILBOX_GONE = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1")
 # Resubscribing happens to a person, not to a message.
 _WISHES = {
     "unsubscribed": (False, "unsubscribed"),

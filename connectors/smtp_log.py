@@ -21,7 +21,7 @@ from connectors.contract import MessageEvent
 from connectors.drops import Drop, DropFile, Plan, kinds_of, matches, opened, suffix_of
 from connectors.errors import SourceError, SourceMisconfigured
 from connectors.flows import Flow, Flows, flow_rules
-from connectors.message_rows import Told, instant, needed, rows_of, text
+from connectors.message_rows import MAILBOX_GONE, Told, instant, needed, rows_of, text
 from connectors.postfix import Clock, Delivery, NoZone, Queued
 from connectors.readers import LONGEST_LINE, changed, unpacked
 from connectors.shapes import BadValue
@@ -35,10 +35,10 @@ OPTIONS = (
     Option("flows", "One table for each sender whose mail is read: match, flow, purpose, mailing."),
     Option("timezone", "Time zone of times written without one.", required=False),
 )
-_VERSION = 1  # raised when the same lines make other rows
+_VERSION = 2  # raised when the same lines make other rows
 _TABLES = (".csv", ".ndjson", ".jsonl")
 _FATES = {
-    "sent": "delivered", "delivered": "delivered", "bounced": "bounced", "expired": "bounced",
+    "sent": "delivered", "delivered": "delivered", "bounced": "bounced", "expired": "dropped",
     "deferred": "deferred",
 }  # fmt: skip
 # RFC 3463: success, a failure that may pass, a failure that stays.
@@ -221,7 +221,7 @@ def _fate(found: Delivery, queued: Queued) -> Iterator[Told]:
         number = f"{number}:{found.recipient.lower()}"
     sender = queued.sender or ""
     yield _told(number, found.recipient, sender, queued.at, "sent", None)
-    yield _told(number, found.recipient, sender, found.at, event, found.dsn)
+    yield _told(number, found.recipient, sender, found.at, _lost(event, found.dsn), found.dsn)
 
 
 def _told(
@@ -229,15 +229,16 @@ def _told(
 ) -> Told:
     number = number.strip("<>")
     when = "" if event == "sent" else f":{at.isoformat()}"
+    known_as = "bounced" if event == "dropped" else event  # one end, whichever of them it is
     return Told(
         "smtp",
-        f"smtp:{number}:{event}{when}",
+        f"smtp:{number}:{known_as}{when}",
         number,
         at,
         event,
         (sender,),
         email=recipient.strip("<>"),
-        reason=dsn if event in ("bounced", "deferred") else None,
+        reason=dsn if event in ("bounced", "dropped", "deferred") else None,
     )
 
 
@@ -246,7 +247,15 @@ def _event(status: str | None, dsn: str | None) -> str:
     event = "sent" if word == "queued" else _FATES.get(word) or _CLASSES.get((dsn or "")[:1])
     if event is None:
         raise BadValue("status", status, "is no status of a delivery, and dsn is no RFC 3463 code")
-    return event
+    return _lost(event, dsn)
+
+
+def _lost(event: str, dsn: str | None) -> str:
+    """The event, where the code says that the mailbox may well be there: dropped, not bounced.
+
+    Whom something bounced from is not written to again.
+    """
+    return "dropped" if event == "bounced" and dsn and dsn not in MAILBOX_GONE else event
 
 
 def _lines(file: DropFile, stream: BinaryIO) -> Iterator[str]:

@@ -17,6 +17,7 @@ from email.utils import format_datetime, parseaddr
 
 from attribution.outreach_settings import Outreach
 from attribution.outreach_ways import ADDRESS, Smtp
+from connectors.message_rows import MAILBOX_GONE
 from outreach.letters import Letter
 from outreach.mail_logs import message_id, settled
 from outreach.outbox import Outbox
@@ -25,9 +26,6 @@ from outreach.ways import CannotSend, Doubt, Fate, Pace
 
 # RFC 5321, section 4.2.3: what is said of a mailbox, where the server has no code of RFC 3463.
 _NO_MAILBOX = (550, 551, 553)
-# RFC 3463, section 3.2 and 3.3: no such mailbox, no such domain, moved, disabled. Other codes speak
-# of the message, of policy or of us, and say nothing of whether somebody is there.
-_GONE = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1")
 _CODE = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _UTF8 = Charset("utf-8")
 _UTF8.header_encoding = _UTF8.body_encoding = QP
@@ -218,5 +216,5 @@ def _refusal(code: int, answer: bytes | str, *, of_mailbox: bool = False) -> Fat
     text = answer.decode("ascii", "replace") if isinstance(answer, bytes) else answer
     said = _CODE.match(text)
     by_mailbox = of_mailbox and code in _NO_MAILBOX and "relay" not in text.lower()
-    gone = said[0] in _GONE if said else by_mailbox
+    gone = said[0] in MAILBOX_GONE if said else by_mailbox
     return Fate("failed", f"SMTP {code}", "bounced" if gone else "")

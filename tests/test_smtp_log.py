@@ -89,7 +89,8 @@ def test_logs_in_folders_below_are_read_unless_the_pattern_leaves_them_out(tmp_p
     [
         (UNKNOWN, ("bounced", "5.1.1")),
         (LATER, ("deferred", "4.2.2")),
-        ("delay=9, dsn=4.4.1, status=expired (too old)", ("bounced", "4.4.1")),
+        ("delay=9, dsn=4.4.1, status=expired (too old)", ("dropped", "4.4.1")),
+        ("delay=1, dsn=5.7.1, status=bounced (host mx said: spam)", ("dropped", "5.7.1")),
         ("delay=9, status=sent (no code)", ("delivered", None)),
     ],
 )
@@ -114,7 +115,8 @@ OTHERS = [
     (EXIM, ARRIVED, "=> ann <ann@example.org> R=localuser T=local_delivery", ("delivered", None)),
     (EXIM, ARRIVED, f"** ann@example.org R=dnslookup T=remote_smtp: {FAILED}: 550 5.1.1 unknown",
      ("bounced", "5.1.1")),
-    (EXIM, ARRIVED, "** ann@example.org: retry timeout exceeded", ("bounced", None)),
+    (EXIM, ARRIVED, "** ann@example.org: retry timeout exceeded", ("dropped", None)),
+    (EXIM, ARRIVED, "** ann@example.org: Unrouteable address", ("bounced", None)),
     (EXIM, ARRIVED, f"== ann@example.org R=dnslookup defer (-44): {FAILED}: 452 4.2.2 full",
      ("deferred", "4.2.2")),
 ]  # fmt: skip
@@ -317,7 +319,7 @@ def test_tables_of_deliveries(tmp_path, name):
     write(tmp_path, name, lines)
     items = read(tmp_path)
     assert [(event, reason) for event, _, _, reason in told(items)] == [
-        ("delivered", None), ("sent", None), ("bounced", "5.7.1"), ("deferred", "4.7.1"),
+        ("delivered", None), ("sent", None), ("dropped", "5.7.1"), ("deferred", "4.7.1"),
     ]  # fmt: skip
     assert {row.message_id for row in of(MessageEvent, items)} == {"m1@clinic.example"}
     assert [r.column for r in of(Rejected, items)] == ["status", "time"]
