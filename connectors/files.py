@@ -183,7 +183,8 @@ def _rows(name: str, block: Block, mapping: FileMapping) -> Iterator[Item]:
             doubts += found
         else:
             faults += found
-    wrong = contradictions(mapping.row, mapping.fields, columns)
+    written = {f.name: block.columns.get(mapping.header(f.name), []) for f in mapping.fields}
+    wrong = contradictions(mapping.row, mapping.fields, columns, written)
     faults += [(mapping.header(field), fault) for field, fault in wrong]
     good = np.ones(size, dtype=bool)
     for column, fault in faults:

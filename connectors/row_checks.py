@@ -1,6 +1,6 @@
 """Checks across the columns of a row that one column cannot make alone."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -8,15 +8,25 @@ import pyarrow.compute as pc
 
 from connectors.contract import Feedback, Field, Row
 from connectors.dialect import Fault, true
+from connectors.moments import Mask
 
 BEST_NPS = 10
+# A dollar's sign says nothing of whose dollar it is.
+_SIGNS = {"€": ("EUR",), "£": ("GBP",), "¥": ("JPY", "CNY")}
 
 
 def contradictions(
-    row: type[Row], fields: Iterable[Field], columns: Mapping[str, pa.Array]
+    row: type[Row],
+    fields: Sequence[Field],
+    columns: Mapping[str, pa.Array],
+    written: Mapping[str, Sequence[pa.Array]],
 ) -> Iterator[tuple[str, Fault]]:
-    """Fields whose value cannot be right beside the others of its row."""
+    """Fields whose value cannot be right beside the others of its row.
+
+    `written` is what the file has for a field, where it has a column.
+    """
     yield from _unpriced(fields, columns)
+    yield from _priced_otherwise(fields, columns, written)
     if row is Feedback:
         yield from _off_scale(columns)
 
@@ -32,6 +42,29 @@ def _unpriced(
         if f.kind == "money":
             where = missing & np.asarray(pc.is_valid(columns[f.name]))
             yield f.name, Fault(where, "is an amount without a currency")
+
+
+def _priced_otherwise(
+    fields: Iterable[Field],
+    columns: Mapping[str, pa.Array],
+    written: Mapping[str, Sequence[pa.Array]],
+) -> Iterator[tuple[str, Fault]]:
+    """Amounts that are written with another currency than their row's."""
+    money = [f.name for f in fields if f.kind == "money"] if "currency" in columns else []
+    for name in money:
+        for text in [part for part in written.get(name, ()) if pa.types.is_string(part.type)]:
+            if pc.any(pc.match_substring_regex(text, f"[A-Z{''.join(_SIGNS)}]")).as_py():
+                where = _named_otherwise(text, columns["currency"])
+                yield name, Fault(where, "names another currency than its row")
+
+
+def _named_otherwise(text: pa.Array, currency: pa.Array) -> Mask:
+    code = pc.struct_field(pc.extract_regex(text, r"(?P<code>[A-Z]{3})"), "code")
+    otherwise = true(pc.not_equal(code, currency))
+    for sign, codes in _SIGNS.items():
+        others = ~true(pc.is_in(currency, value_set=pa.array(codes)))
+        otherwise |= true(pc.match_substring(text, sign)) & others
+    return otherwise
 
 
 def _off_scale(columns: Mapping[str, pa.Array]) -> Iterator[tuple[str, Fault]]:

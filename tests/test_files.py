@@ -226,6 +226,18 @@ def test_one_file_may_hold_two_kinds_of_rows(tmp_path):
     assert len(left) == 1
 
 
+def test_an_amount_in_another_currency_than_its_row_s_is_kept_out(tmp_path):
+    amounts = ("CAD 5", "5.00 ADJ", "€5", "¥5", "USD 5", "$5", "5 USD")
+    lines = [f"{n},2026-01-05T10:00:00Z,{amount}," for n, amount in enumerate(amounts)]
+    drop(tmp_path, "a.csv", "\n".join([HEADER, *lines]))
+    rows, rejected, _ = load(source(tmp_path))
+    assert {(r.column, r.reason) for r in rejected} == {
+        ("amount", "names another currency than its row")
+    }
+    assert [r.row_number for r in rejected] == [2, 3, 4, 5]
+    assert {row["amount_micros"] for row in rows} == {5_000_000}
+
+
 # --- settings ------------------------------------------------------------------------------------
 
 
