@@ -26,7 +26,7 @@ def contradictions(
     `written` is what the file has for a field, where it has a column.
     """
     yield from _unpriced(fields, columns)
-    yield from _priced_otherwise(fields, columns, written)
+    yield from priced_otherwise(fields, columns, written)
     if row is Feedback:
         yield from _off_scale(columns)
 
@@ -44,7 +44,7 @@ def _unpriced(
             yield f.name, Fault(where, "is an amount without a currency")
 
 
-def _priced_otherwise(
+def priced_otherwise(
     fields: Iterable[Field],
     columns: Mapping[str, pa.Array],
     written: Mapping[str, Sequence[pa.Array]],

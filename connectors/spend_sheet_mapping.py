@@ -15,6 +15,7 @@ from connectors.dialect import Dialect, Fault, NoSuchCast
 from connectors.files import reader_of
 from connectors.moments import pattern_of
 from connectors.readers import Block, Layout, Misfit, mismatched, unpacked
+from connectors.row_checks import priced_otherwise
 
 
 def _field(name: str, kind: Kind = "text", *, needed: bool = False, default: Any = None) -> Field:
@@ -100,6 +101,9 @@ class SheetMapping:
             faults += [(field, fault) for fault in found if fault.where.any()]
         if self.currency is not None:
             columns["currency"] = pc.fill_null(columns["currency"], self.currency)
+        written = {field.name: block.columns.get(self.headers[field.name], []) for field in FIELDS}
+        for field in FIELDS:
+            faults += [(field, f) for _, f in priced_otherwise([field], columns, written)]
         return Rows(columns, faults, block.numbers, block.misfits, block, self.headers)
 
     def _column(self, name: str, field: Field, block: Block) -> tuple[pa.Array, list[Fault]]:

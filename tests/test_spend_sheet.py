@@ -183,6 +183,7 @@ WRONG = [
     ("tv,Hearts,,2.3.26,7,USD,,,,,", "week", "is not a day as YYYY-MM-DD"),
     ("tv,Hearts,,2026-03-02,,USD,,,,,", "spend", "is empty"),
     ("tv,Hearts,,2026-03-02,seven,USD,,,,,", "spend", "is not an amount of money"),
+    ("tv,Hearts,,2026-03-02,CAD 7,USD,,,,,", "spend", "names another currency"),
     ("tv,Hearts,,2026-03-02,7,,,,,,", "spend", "without a currency"),
     ("tv,Hearts,,2026-03-02,7,US,,,,,", "currency", "no currency code"),
     ("tv,Hearts,,2026-03-02,7,USD,555,,,,", "number", "is no phone number of US"),
