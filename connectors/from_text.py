@@ -11,12 +11,15 @@ from connectors.dialect import Dialect, Fault, Result, micros, true
 from connectors.moments import days, instants
 
 LONGEST_TEXT = 32_000
+# What spreadsheets leave in place of a value that they could not work out, or of a long number.
+_ERROR = r"^#(N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|#+)$"
+_ROUNDED = r"^\d(?:[.,]\d+)?E\+\d{2,3}$"
 
 
 def _text(field: Field, text: pa.Array, _: Dialect) -> Result:
     if field.name == "zip3":
         return _zip3(text)
-    faults = []
+    faults = _of_spreadsheets(text) if _is_number(field) else []
     if _has_control_bytes(text):
         dirty = true(pc.match_substring_regex(text, r"[\x00-\x08\x0b\x0c\x0e-\x1f]"))
         faults.append(Fault(dirty, "holds a control character"))
@@ -24,6 +27,24 @@ def _text(field: Field, text: pa.Array, _: Dialect) -> Result:
         long = true(pc.greater(pc.binary_length(text), LONGEST_TEXT))
         faults.append(Fault(long, f"is longer than {LONGEST_TEXT:,} characters"))
     return text, faults
+
+
+def _is_number(field: Field) -> bool:
+    """Whether a text is the number of something, and no name or address."""
+    marked = field.identifier not in (None, "email", "given_name")
+    return marked or field.name.endswith("_id")
+
+
+def _of_spreadsheets(text: pa.Array) -> list[Fault]:
+    """Numbers that a spreadsheet has spoilt: many different ones look the same now."""
+    if not pc.any(pc.match_substring_regex(text, r"^#|E\+\d")).as_py():
+        return []
+    error = true(pc.match_substring_regex(text, _ERROR))
+    rounded = true(pc.match_substring_regex(text, _ROUNDED))
+    return [
+        Fault(error, "is the error of a spreadsheet, and no value"),
+        Fault(rounded, "was rounded by a spreadsheet and has lost digits"),
+    ]
 
 
 def _zip3(text: pa.Array) -> Result:

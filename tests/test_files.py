@@ -238,6 +238,20 @@ def test_an_amount_in_another_currency_than_its_row_s_is_kept_out(tmp_path):
     assert {row["amount_micros"] for row in rows} == {5_000_000}
 
 
+def test_numbers_that_a_spreadsheet_has_spoilt_are_kept_out(tmp_path):
+    ids = ("1.23457E+11", "2E+17", "#REF!", "########", "#12", "1E5", "4.5E+5")
+    lines = [f"{number},2026-01-05T10:00:00Z,1,p" for number in ids]
+    drop(tmp_path, "a.csv", "\n".join([HEADER, *lines, "7,2026-01-05T10:00:00Z,1,#N/A"]))
+    rows, rejected, _ = load(source(tmp_path))
+    assert [row["payment_id"] for row in rows] == ["#12", "1E5", "4.5E+5"]
+    told = sorted((r.row_number, r.column, r.reason.split(" by ")[0]) for r in rejected)
+    error = "is the error of a spreadsheet, and no value"
+    assert told == [
+        (2, "payment_id", "was rounded"), (3, "payment_id", "was rounded"),
+        (4, "payment_id", error), (5, "payment_id", error), (9, "patient_id", error),
+    ]  # fmt: skip
+
+
 # --- settings ------------------------------------------------------------------------------------
 
 
