@@ -1,5 +1,6 @@
 """Files of many formats as blocks of columns, whose values are still as the file has them."""
 
+import codecs
 import io
 import json
 import os
@@ -19,6 +20,7 @@ from connectors.errors import SourceChanged
 BATCH = 200_000
 LONGEST_LINE = 8 << 20
 MOST_UNPACKED = 64 << 30
+_WIDE = ("utf-16", "utf-32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,12 @@ def read_parquet(name: str, stream: BinaryIO, _: Layout, choose: Choose) -> Iter
 def read_ndjson(name: str, stream: BinaryIO, layout: Layout, choose: Choose) -> Iterator[Block]:
     """One JSON object a line; a row's number is its line."""
     wanted: list[str] | None = None
+    encoding = layout.encoding
+    if codecs.lookup(encoding).name.startswith(_WIDE):
+        stream, encoding = io.BufferedReader(_Narrow(name, stream, encoding), 1 << 20), "utf-8"
     numbered = enumerate(lines(name, stream), start=1)
     while batch := list(islice(numbered, BATCH // 4)):
-        records, numbers, misfits = _objects(name, batch, layout.encoding)
+        records, numbers, misfits = _objects(name, batch, encoding)
         if wanted is None:
             keys = dict.fromkeys(key for record in records for key in record)
             wanted = list(choose(list(keys)))
@@ -127,6 +132,31 @@ def mismatched(name: str, what: str, cause: BaseException | None = None) -> NoRe
     changed(name, what, cause, advice=advice)
 
 
+class _Narrow(io.RawIOBase):
+    """Text whose signs are of several bytes each, as UTF-8: its lines end in a byte there."""
+
+    def __init__(self, name: str, stream: BinaryIO, encoding: str) -> None:
+        self._name, self._stream, self._encoding = name, stream, encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)("strict")
+        self._waiting = b""
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._waiting and not self._ended:
+            chunk = self._stream.read(1 << 20)
+            self._ended = not chunk
+            try:
+                self._waiting = self._decoder.decode(chunk, final=self._ended).encode()
+            except UnicodeError as error:
+                changed(self._name, f"is not {self._encoding}: set `encoding`", error)
+        data, self._waiting = self._waiting[: len(buffer)], self._waiting[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
 class _Unpacked(io.RawIOBase):
     """Unpacked bytes, with an end to how many there may be."""
 
@@ -173,7 +203,7 @@ def _objects(
         if not line.strip():
             continue
         try:
-            record = _JSON.decode(line.decode(encoding))
+            record = _JSON.decode(line.decode(encoding).removeprefix("\ufeff"))
         except UnicodeDecodeError as error:
             changed(name, f"is not {encoding} in line {number:,}: set `encoding`", error)
         except (ValueError, RecursionError):

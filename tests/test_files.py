@@ -467,6 +467,16 @@ def test_an_amount_needs_its_currency(tmp_path):
     assert [(r.column, r.reason) for r in rejected] == [("cost", "is an amount without a currency")]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+def test_json_lines_are_read_in_their_encoding(tmp_path, encoding):
+    plain = in_format("a.ndjson").decode().replace('"p1"', '"pé"')
+    drop(tmp_path, "a.ndjson", plain.encode(encoding))
+    said = {} if encoding == "utf-8-sig" else {"encoding": encoding}
+    rows, rejected, _ = load(source(tmp_path, PAYMENTS | said))
+    assert rejected == []
+    assert [(r["payment_id"], r["patient_id"]) for r in rows] == [("007", "pé"), ("008", None)]
+
+
 def test_json_lines_that_are_none_are_rejected(tmp_path):
     lines = [in_format("a.ndjson").decode(), "{broken", "[1]", '{"payment_id": NaN}', ""]
     lines.append('{"payment_id": 2384291234567890123456, "posted_at": "2026-01-05T10:00:00Z", '
