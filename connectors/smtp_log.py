@@ -260,9 +260,11 @@ def _lost(event: str, dsn: str | None) -> str:
 
 def _lines(file: DropFile, stream: BinaryIO) -> Iterator[str]:
     source = unpacked(file.name, stream)
+    mark = "\ufeff"  # which spreadsheets write before the first name of a table
     while line := source.readline(LONGEST_LINE):
         # Bytes that are no UTF-8 come from others' servers; none of them is kept.
-        yield line.decode("utf-8", "replace").rstrip("\r\n")
+        yield line.decode("utf-8", "replace").removeprefix(mark).rstrip("\r\n")
+        mark = ""
 
 
 def _records(name: str, lines: Iterable[str], form: str) -> Iterator[tuple[int, Any]]:

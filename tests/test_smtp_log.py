@@ -313,7 +313,7 @@ def test_tables_of_deliveries(tmp_path, name):
         ROW | {"time": "yesterday"},
     ]
     if name.endswith("csv"):
-        lines = [",".join(ROW), *(",".join(row.values()) for row in rows)]
+        lines = [f"\ufeff{','.join(ROW)}", *(",".join(row.values()) for row in rows)]
     else:
         lines = [json.dumps(row) for row in rows]
     write(tmp_path, name, lines)
