@@ -23,7 +23,7 @@ from attribution.ui.views.reach import options, planned
 from connectors.contract import Person, Preference
 
 DAY = timedelta(days=1)
-PEOPLE = ("anna", "bea", "cleo", "dora", "emma", "fay", "gus", "hal", "ida", "jo")
+PEOPLE = ("anna", "bea", "cleo", "dora", "emma", "fay", "gus", "hal", "ida", "jo", "kim")
 COLUMNS = [
     *("basis", "in_step", "out_step", "arm", "returned", "is_ripe"), *CELL[1:],
     *("people", "value_micros"),
@@ -306,6 +306,11 @@ def warehouse():
         said("fay", "sms", True, "2024-02-02"),
         said("gus", "", False, "2024-02-01"), said("gus", "email", True, "2025-02-01"),
         said("gus", "phone", True, "2025-02-01"),
+        # Who said so to a message, of whatever purpose, takes no more that way.
+        appointment("k1", "kim", first - 5 * DAY, first),
+        said("kim", "all", True, "2024-02-01"),
+        message("m3", "kim", "reminder", first, sent_at=first, unsubscribed_at=first + DAY,
+                purpose="treatment", arm="treated"),
     )  # fmt: skip
     return with_rows
 
@@ -340,7 +345,7 @@ def test_whoever_has_a_visit_ahead_is_not_silent(warehouse):
     assert [span[4] for span in spans(warehouse, "hal")] == [False]
     assert [span[4] for span in spans(warehouse, "gus")] == [True]
     now = warehouse.rows("select in_step, people from int_return_cells where basis = 'today'")
-    assert sorted(now) == [(0, 1), (4, 1), (12, 1), (17, 1), (33, 3)]  # all but those two
+    assert sorted(now) == [(0, 1), (4, 1), (12, 1), (17, 1), (33, 4)]  # all but those two
 
 
 def test_a_return_is_ripe_when_its_180_days_are_over(warehouse):
@@ -358,4 +363,5 @@ def test_who_takes_what_is_what_outreach_would_send(warehouse):
     # At one moment the refusal counts, and who may be called may not be texted.
     assert takes == {
         "anna": (1, 1), "bea": (0, 0), "cleo": (0, 1), "fay": (0, 1), "gus": (1, 0),
+        "kim": (0, 1),
     }  # fmt: skip

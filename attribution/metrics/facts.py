@@ -37,6 +37,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "return_value": ("No longer counts returns whose 180 days are not over, which lowered it.",),
     "reach": (
         "Counts who allowed every channel at once, and no longer who refused since they allowed.",
+        "Whoever answered STOP or unsubscribed counts no longer: only preferences were asked.",
     ),
     "reach_cost": (
         "Counts all that was sent to somebody silent, and no money that went to others.",

@@ -4,7 +4,7 @@
 --
 -- `returns` is how many of them are expected to book again unasked within six months,
 -- `value_micros` what a return is worth on average in this group, and `email_people` and
--- `sms_people` how many of them allowed marketing that way.
+-- `sms_people` how many of them allowed marketing that way and did not refuse since, also by STOP.
 
 with
 
