@@ -51,7 +51,8 @@ class Smtp:
     user: str = ""
     per_second: float = 10.0
     timeout: float = 30.0
-    ca_file: str = ""  # certificates of an authority of your own
+    # Certificates of an authority of your own.
+    ca_file: str = field(default="", metadata=_PATH)
     # Folder of the server's own log, which settles what is in doubt.
     log: str = field(default="", metadata=_PATH)
     settle_seconds: float = 600.0  # RFC 5321 4.5.3.2.6: how long a server may take over the dot

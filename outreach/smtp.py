@@ -130,15 +130,16 @@ class Mailer:
     def _opened(self) -> smtplib.SMTP:
         smtp = self._smtp
         server: smtplib.SMTP | None = None
+        trusting = None if smtp.security == "none" else _trusting(smtp)
         try:
             if smtp.security == "tls":
                 server = smtplib.SMTP_SSL(
-                    smtp.host, smtp.port, timeout=smtp.timeout, context=_trusting(smtp)
+                    smtp.host, smtp.port, timeout=smtp.timeout, context=trusting
                 )
             else:
                 server = smtplib.SMTP(smtp.host, smtp.port, timeout=smtp.timeout)
             if smtp.security == "starttls":
-                server.starttls(context=_trusting(smtp))
+                server.starttls(context=trusting)
             if smtp.user:
                 server.login(smtp.user, smtp.password)
             # RFC 5321, 4.1.4: before the first message, and again after STARTTLS (RFC 3207, 4.2).
@@ -165,7 +166,13 @@ class Mailer:
 
 def _trusting(smtp: Smtp) -> ssl.SSLContext:
     """Whom we trust to say that a server is who it says it is."""
-    return ssl.create_default_context(cafile=smtp.ca_file or None)
+    try:
+        return ssl.create_default_context(cafile=smtp.ca_file or None)
+    except OSError:  # no certificate in it is one as well
+        raise CannotSend(
+            f"The ca_file of [outreach.smtp], {smtp.ca_file}, is not there or holds no "
+            "certificates. Correct the path; nothing was sent."
+        ) from None
 
 
 def _closed(server: smtplib.SMTP | None) -> None:

@@ -65,11 +65,15 @@ def test_mail_says_who_writes_and_how_to_stop(crowd, tmp_path):
     key, certificate = localhost()
     (tmp_path / "key.pem").write_bytes(key)
     (tmp_path / "ca.pem").write_bytes(certificate)
+    (crowd.folder / "ca.pem").write_bytes(certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "ca.pem", tmp_path / "key.pem")
     with SmtpServer(context=context, user=("care", "sesame-4711")) as server:
-        more = f'user = "care"\nca_file = "{tmp_path / "ca.pem"}"'
-        mailed(crowd, server, security="starttls", more=more)
+        mailed(crowd, server, security="starttls", more='ca_file = "none.pem"')
+        result, _ = sent(crowd)
+        assert "ca_file of [outreach.smtp]" in result.stopped
+        # A path of the home folder, wherever the command is given.
+        mailed(crowd, server, security="starttls", more='user = "care"\nca_file = "ca.pem"')
         result, _ = sent(crowd)
         assert "refused the user" in result.stopped
         assert "sesame" not in result.stopped
