@@ -171,6 +171,7 @@ def _send(options: argparse.Namespace) -> int:
         )  # fmt: skip
         keep(made, outbox, home)
         result = send(home, flow, settings, contacts, outbox, demo=demo)
+        say(f"In the outbox of {flow.name} by now:")
         for state, count in sorted(result.states.items()):
             say(f"{count:,} {state}")
         for state, reason, count in outbox.reasons(flow.name):
@@ -180,6 +181,12 @@ def _send(options: argparse.Namespace) -> int:
         _say_taken(result.taken)
         if result.quiet:
             say(f"{result.quiet:,} wait until it is no longer quiet where they live.")
+        if result.unwritten:
+            note(
+                f"{result.unwritten:,} could not be written: a template says what their place or "
+                "doctor has not, or came to more than sms_length. Mend the settings or the "
+                "template, then send again."
+            )
         if result.settled.open:
             say(
                 f"{result.settled.open:,} are in doubt: the sender ended while they left, and "
@@ -188,7 +195,8 @@ def _send(options: argparse.Namespace) -> int:
             )
         if result.stopped:
             note(result.stopped)
-        return 1 if result.stopped or result.settled.open or result.taken.left else 0
+        undone = result.settled.open or result.taken.left or result.unwritten
+        return 1 if result.stopped or undone else 0
 
 
 def _listen(_options: argparse.Namespace) -> int:
@@ -224,11 +232,15 @@ def _settle(options: argparse.Namespace) -> int:
 def _stop(options: argparse.Namespace) -> int:
     from outreach.stopping import stop
 
-    lines = (
-        sys.stdin.read()
-        if str(options.addresses) == "-"
-        else options.addresses.read_text(encoding="utf-8")
-    )
+    from_stdin = str(options.addresses) == "-"
+    try:
+        content = sys.stdin.buffer.read() if from_stdin else options.addresses.read_bytes()
+        lines = content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadInput(
+            f"{'What was given' if from_stdin else options.addresses} is no text in UTF-8, so "
+            "nobody was stopped. Save it as UTF-8, then say it again."
+        ) from None
     with _opened() as (home, _settings, _demo, _contacts, outbox):
         done, unread = stop(home, configuration.load(home), outbox, lines.splitlines())
         audit.record(home, audit.operator(), audit.OUTREACH_STOPPED, "addresses", stopped=done)

@@ -52,6 +52,7 @@ class Result:
     heard: int = 0  # refusals and bounces that we had not known
     taken: Taken = field(default_factory=Taken)  # off lists, campaigns and tasks
     quiet: int = 0
+    unwritten: int = 0  # whose template says what is known of others alone
     stopped: str = ""
 
 
@@ -192,6 +193,7 @@ class _Sending:
         made, failed = letters(self._flow, kept, self._settings, self._contacts)
         if failed:
             self._outbox.move(Change(*each) for each in failed)
+            self._result.unwritten += sum(reason == "template" for _key, _state, reason in failed)
         of = {row["key"]: row for row in kept}
         by_way: dict[str, deque[Letter]] = {}
         for letter in made:

@@ -575,10 +575,36 @@ def test_the_command_line_is_dry_until_told(clinic, boxes, monkeypatch, capsys):
     wanted.write_text("asked@example.org\n312-555-0101\nnobody\n")
     assert main(["outreach", "stop", str(wanted)]) == 1
     assert "2 addresses" in capsys.readouterr().out
+    wanted.write_bytes("asked@example.org\nrené@example.org\n".encode("latin-1"))
+    assert main(["outreach", "stop", str(wanted)]) == 2
+    assert "no text in UTF-8, so nobody was stopped" in capsys.readouterr().err
     assert main(["outreach", "results", "recal"]) == 2
     assert "Nobody was ever assigned to 'recal'" in capsys.readouterr().err
     assert main(["outreach", "results", "recall", "--level", "90"]) == 2
     assert "90 is no level" in capsys.readouterr().err
+
+
+def test_what_could_not_be_written_is_told_and_leaves_a_sending_done_in_part(
+    clinic, boxes, monkeypatch, capsys
+):
+    _settings, _contacts, outbox = boxes
+    monkeypatch.setenv("CARETRACE_HOME", str(clinic.folder))
+    elsewhere = '[outreach.locations.north]\nname = "North"\n'
+    quiet = 'quiet_from = "00:00"\nquiet_until = "00:00"\n'
+    text = MAIL_ONLY.replace("a while", "a while at {{ place }}").replace("365", "0")
+    try:
+        clinic.config.write_text("demo = true\n" + CONFIG + quiet + elsewhere)
+        text = text.replace("marketing", "operations").replace("{more}", "")
+        (clinic.folder / "flows" / "placed.toml").write_text(text, encoding="utf-8")
+        assert main(["outreach", "approve", "placed"]) == 0
+        assert main(["outreach", "send", "placed", "--live"]) == 1
+    finally:
+        clinic.config.write_text(CONFIG)
+        (clinic.folder / "flows" / "placed.toml").unlink()
+    shown = capsys.readouterr()
+    (count,) = {row[2] for row in outbox.reasons("placed") if row[:2] == ("refused", "template")}
+    assert f"{count:,} could not be written" in shown.err
+    assert f"In the outbox of placed by now:\n{count:,} refused" in shown.out
 
 
 def test_settings_that_cannot_be_are_all_told_at_once(home: Home):
