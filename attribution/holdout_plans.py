@@ -114,7 +114,8 @@ def _begun(home: Home, marts: Marts, flow: str) -> bool:
     A CRM tells late of messages that it was handed, and the outbox is told at the next refresh.
     """
     for mart in (engagement_queries.ENGAGEMENT, engagement_queries.EFFECTS):
-        if not marts.ask(sa.select(mart.c.flow).where(mart.c.flow == flow).limit(1)).empty:
+        named = sa.func.lower(mart.c.flow) == flow.lower()
+        if not marts.ask(sa.select(mart.c.flow).where(named).limit(1)).empty:
             return True
     if not home.outreach.is_file():
         return False
@@ -163,7 +164,7 @@ def _first(books: Books) -> dict[int, dict[str, Any]]:
 
 def told(name: str, at: str, actor: str, plan: Plan, effects: pd.DataFrame) -> Holdout:
     """What stands of a plan, by rows of `flow_effects`."""
-    of_flow = effects[effects["flow"] == plan.flow]
+    of_flow = _of(plan.flow, effects)
     arms: dict[Any, Any] = of_flow.set_index("arm", drop=False).to_dict("index")
     if len(arms) < 2:
         return Holdout(name, at, actor, plan, "planned")
@@ -181,6 +182,13 @@ def told(name: str, at: str, actor: str, plan: Plan, effects: pd.DataFrame) -> H
     return Holdout(
         name, at, actor, plan, "told", counted, between.effect, between.low, between.high, warning
     )
+
+
+def _of(flow: str, effects: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a flow, however its letters were written, unless several are called so."""
+    exact = effects[effects["flow"] == flow]
+    alike = effects[effects["flow"].str.lower() == flow.lower()]
+    return alike if exact.empty and alike["flow"].nunique() == 1 else exact
 
 
 def _drifted(held: int, counted: int, share: float) -> str:

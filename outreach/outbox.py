@@ -98,7 +98,9 @@ class Outbox(OutboxFile):
 
     def begun(self, flow: str) -> bool:
         """Whether anybody was ever chosen by a flow: written to, handed on or held out."""
-        found = self._connection.execute("select 1 from assignment where flow = ? limit 1", (flow,))
+        found = self._connection.execute(
+            "select 1 from assignment where lower(flow) = lower(?) limit 1", (flow,)
+        )
         return found.fetchone() is not None
 
     def set_aside(self, flow: str, at: str, rows: Iterable[Sequence[object]]) -> None:

@@ -61,6 +61,15 @@ def test_until_all_people_are_counted_the_interval_holds_at_any_look(effects):
     assert early.counted == sum(arms[arm]["people"] for arm in arms)
 
 
+def test_a_plan_finds_its_flow_however_its_letters_were_written(effects):
+    other = replace(plan(effects), flow=FLOW.upper())
+    found = told("a", "", "ana", other, effects)
+    assert found == replace(told("a", "", "ana", plan(effects), effects), plan=other)
+    # Where two are called so, nobody can tell which was meant.
+    twice = pd.concat([effects, effects.replace({"flow": {FLOW: FLOW.title()}})])
+    assert told("a", "", "ana", other, twice).state == "planned"
+
+
 def test_arms_of_other_sizes_than_planned_are_not_trusted(effects):
     assert told("a", "", "ana", plan(effects), effects).warning == ""
     assert "were planned" in told("a", "", "ana", plan(effects, share=0.45), effects).warning
@@ -101,6 +110,9 @@ def test_a_flow_that_has_chosen_anybody_takes_no_plan(grown):
         )
     with pytest.raises(BadInput, match="has begun already"):
         register(grown, ANA, 2, "Late", replace(SPRING, flow="autumn"))
+    for name in ("Spring", "AUTUMN"):  # a flow by another spelling is no other flow
+        with pytest.raises(BadInput, match="has begun already"):
+            register(grown, ANA, 2, "Late", replace(SPRING, flow=name))
     assert register(grown, ANA, 2, "In time", replace(SPRING, flow="winter")).state == "planned"
 
 
