@@ -60,7 +60,8 @@ def booked(number: str, days: float, status: str, **more: object) -> Appointment
 @pytest.fixture(scope="module")
 def clinic(tmp_path_factory) -> Home:
     who = sorted(
-        {name for names in MEANT.values() for name in names} | {"again", "paid", "adult", "refuted"}
+        {name for names in MEANT.values() for name in names}
+        | {"again", "series", "came", "paid", "adult", "refuted"}
     )
     rows: list[Row] = []
     for name in who:
@@ -80,6 +81,10 @@ def clinic(tmp_path_factory) -> Home:
             appointment_id="new", patient_id="again", booked_at=ago(1), starts_at=ago(-9),
             status="booked",
         ),
+        booked("series", 4, "noshow"),
+        booked("series", -9, "booked"),  # as long before as the one that was missed
+        booked("came", 5, "noshow"),
+        Encounter(encounter_id="walked in", patient_id="came", starts_at=ago(0.5)),
         booked("silent", 500, "fulfilled"),
         booked("silent", -30, "cancelled"),  # nothing is ahead of somebody who called it off
         booked("filmed", 2.5, "fulfilled", provider="dr-7"),
