@@ -12,6 +12,9 @@ from outreach.outbox import Outbox, Stop
 _CHANNELS = {"email": ("email",), "phone": ("sms", "call")}
 _SAME_ADDRESS = dict.fromkeys(_CHANNELS["phone"], _CHANNELS["phone"])
 _KEY = re.compile(r"[0-9a-f]{32}")
+# What mail programs and tables put around an address; inside of one it would be another's.
+_AROUND = " \t\"'<>,;"
+_NO_ADDRESS = re.compile(r"[\s\"<>,;]|^mailto:", re.IGNORECASE)
 
 
 def stop(home: Home, settings: Settings, outbox: Outbox, lines: Iterable[str]) -> tuple[int, int]:
@@ -24,7 +27,7 @@ def stop(home: Home, settings: Settings, outbox: Outbox, lines: Iterable[str]) -
     hashed = door(home, settings)
     rows: list[Stop] = []
     done = unread = 0
-    for line in (text.strip() for text in lines):
+    for line in (text.strip().strip(_AROUND) for text in lines):
         if not line:
             continue
         if _KEY.fullmatch(line.lower()):
@@ -38,7 +41,9 @@ def stop(home: Home, settings: Settings, outbox: Outbox, lines: Iterable[str]) -
             ]
             continue
         kind = "email" if "@" in line else "phone" if phone(line, settings.region) else ""
-        known = hashed.hash(kind, line) if kind else None
+        # Some that are no address have a hash all the same, and nobody is known by it.
+        could_be = kind and not (kind == "email" and _NO_ADDRESS.search(line))
+        known = hashed.hash(kind, line) if could_be else None
         if known is None:
             unread += 1
             continue

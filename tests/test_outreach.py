@@ -575,6 +575,15 @@ def test_the_command_line_is_dry_until_told(clinic, boxes, monkeypatch, capsys):
     wanted.write_text("asked@example.org\n312-555-0101\nnobody\n")
     assert main(["outreach", "stop", str(wanted)]) == 1
     assert "2 addresses" in capsys.readouterr().out
+    # As mail programs and tables write them; what is not understood is told, and stops nobody.
+    wanted.write_text('<silent@example.org>,\n"left@example.org"\nmailto:back@example.org\n')
+    assert main(["outreach", "stop", str(wanted)]) == 1
+    shown = capsys.readouterr()
+    assert "2 addresses" in shown.out
+    assert "1 lines are no e-mail or phone" in shown.err
+    door = Door(load_key(clinic))
+    known = {door.hash("email", f"{name}@example.org") for name in ("silent", "left")}
+    assert known <= set(boxes[2].stopped()["identifier"].to_pylist())
     wanted.write_bytes("asked@example.org\nrené@example.org\n".encode("latin-1"))
     assert main(["outreach", "stop", str(wanted)]) == 2
     assert "no text in UTF-8, so nobody was stopped" in capsys.readouterr().err
