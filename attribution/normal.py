@@ -28,6 +28,7 @@ _TITLES = {
 _GMAIL = ("gmail.com", "googlemail.com")
 # Of the North American plan: whoever answers there is a company, not a person.
 _TOLL_FREE = ("800", "822", "833", "844", "855", "866", "877", "888")
+_POSSIBLE = phonenumbers.ValidationResult.IS_POSSIBLE
 _COMPANIES = {
     phonenumbers.PhoneNumberType.TOLL_FREE,
     phonenumbers.PhoneNumberType.PREMIUM_RATE,
@@ -68,13 +69,14 @@ def phone(value: str, region: str) -> str | None:
     """E.164 (`+15035550142`), with an extension after `;ext=`; None for what is no person's.
 
     Numbers without a country's code are of `region`. Short codes, toll-free and premium numbers
-    are companies'.
+    are companies'; one without its area code may be anybody's.
     """
     try:
         number = phonenumbers.parse(value, region)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(number):
+    # Without its area code a number is one of many people's.
+    if phonenumbers.is_possible_number_with_reason(number) != _POSSIBLE:
         return None
     if number.country_code == 1:
         if str(number.national_number).startswith(_TOLL_FREE):

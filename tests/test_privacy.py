@@ -42,7 +42,9 @@ def test_a_number_is_read_in_the_region_of_its_source():
     assert phone("020 7946 0018", "GB") == phone("+44 20 7946 0018", "US") == "+442079460018"
 
 
-@pytest.mark.parametrize("written", ["", "none", "12", "0000000000000000000", "ext. 5"])
+@pytest.mark.parametrize(
+    "written", ["", "none", "12", "0000000000000000000", "ext. 5", "555-0142", "+1 345 6789"]
+)
 def test_what_cannot_be_a_number(written):
     assert phone(written, "US") is None
 
