@@ -81,6 +81,12 @@ def test_the_gap_is_to_the_touch_before_of_the_same_channel(warehouse):
     assert steps(warehouse, gap, (2, SEARCH), (1.999, MAIL), (1.998, SEARCH)) == [0, 1, 2]
 
 
+def test_a_touch_just_as_long_after_as_the_gap_is_a_step(warehouse):
+    gap = CreditSettings(min_gap_minutes={"booked": 30})
+    every_half_hour = [(40 - i / 48, SEARCH) for i in range(40)]
+    assert steps(warehouse, gap, *every_half_hour) == list(range(40))
+
+
 def test_a_line_may_go_on_after_the_conversion_before(warehouse):
     rows = [
         touch("t", "ann", BOOKED - DAY, SEARCH),

@@ -10,7 +10,8 @@
 -- channel; `before_1` to `before_4` are the channels before it, 0 where there was none.
 --
 -- What is no step: a direct visit beside others where the settings say so (`drops_direct`); the
--- channel of the touch before once more (`collapses`), or sooner than the gap after it.
+-- channel of the touch before once more (`collapses`), or sooner than the gap after it, in
+-- whole seconds: of days, fractions would take a touch for sooner that comes just then.
 
 with
 
@@ -29,6 +30,7 @@ joined as (
         int_touches.is_direct,
         int_touches.touched_at <= int_conversions.lead_at as is_before_lead,
         int_touches.touched_at <= int_conversions.booked_at as is_before_booking,
+        cast(floor(extract(epoch from int_touches.touched_at)) as bigint) as touched_second,
         (
             extract(epoch from int_conversions.decided_at)
             - extract(epoch from int_touches.touched_at)
@@ -76,9 +78,10 @@ placed as (
         lag(joined.channel_id) over (
             partition by joined.conversion_id order by joined.touched_at, joined.tie
         ) as last_id,
-        lag(joined.days_before) over (
+        joined.touched_second
+        - lag(joined.touched_second) over (
             partition by joined.conversion_id order by joined.touched_at, joined.tie
-        ) as last_days
+        ) as seconds_since
     from joined
     left join named on joined.conversion_id = named.conversion_id
     where not (joined.is_direct and named.touches is not null)
@@ -105,7 +108,7 @@ numbered as (
     where
         last_id is null
         or last_id <> channel_id
-        or not (collapses or (last_days - days_before) * 86400 < gap_seconds)
+        or not (collapses or seconds_since < gap_seconds)
 
 ),
 
