@@ -158,6 +158,15 @@ def test_other_separators_can_be_named(tmp_path, separator):
     assert steps_of(paths) == [(("a", "b"), 1.0)]
 
 
+@pytest.mark.parametrize(("written_with", "named"), [(" > ", "|"), (">", "\\t"), (" -> ", ";")])
+def test_a_separator_that_no_path_holds_is_not_believed(tmp_path, written_with, named):
+    """Each path would be one channel, and every model would agree on it."""
+    with pytest.raises(BadInput, match=f"Row 3, column path, seems .* by '{written_with}'"):
+        read_paths(
+            written(tmp_path, f"path,conversions\na,1\na{written_with}b,2\n"), separator=named
+        )
+
+
 def test_an_empty_separator_is_refused(tmp_path):
     with pytest.raises(BadInput, match="separator"):
         read_paths(written(tmp_path, "path,conversions\na,1\n"), separator=" ")

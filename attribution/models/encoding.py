@@ -25,8 +25,8 @@ LARGEST = 1e15  # beyond, a double cannot tell one conversion more
 SMALLEST = 1e-9  # below, squares of what a conversion brings leave what a double can hold
 _BLOCK_ROWS = 1 << 16
 _BLOCK_TOUCHES = 1 << 18
-# A path that holds one of these and not the separator was written by another tool.
-_OTHER_SEPARATORS = (" -> ", "->", "→", "|", ";", ",", "»")
+# Paths that hold one of these and never the separator were written with another one.
+_OTHER_SEPARATORS = (" -> ", "->", " > ", ">", "→", "|", ";", ",", "»")
 _SCATTER = np.uint64(0x9E3779B97F4A7C15)
 _GATHER = np.uint64(pow(0x9E3779B97F4A7C15, -1, 1 << 64))
 
