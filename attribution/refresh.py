@@ -227,8 +227,9 @@ class _Run:
                     connection, first, on_step=lambda name: self.steps.say("models", name)
                 )
                 unheard = lift_records.unheard(connection)
+                unmet = seeds.unmet_lines(connection)
             note.rows = len(first)
-            note.message = " ".join(part for part in (ours.sentence, unheard) if part)
+            note.message = " ".join(part for part in (ours.sentence, unheard, unmet) if part)
         with self.steps.step("forecasts") as note:
             with building.connect() as connection:
                 before = forecasting.kept(connection)

@@ -6,6 +6,7 @@ A file of the same name in the home folder takes the place of the one that ships
 import csv
 import math
 import re
+import textwrap
 from datetime import date
 from functools import cache
 from itertools import pairwise
@@ -19,7 +20,7 @@ from attribution.errors import BadInput
 from attribution.models.parameters import KINDS, setting_tables
 from attribution.paths import SQL
 from attribution.patterns import fault
-from attribution.raw import lent
+from attribution.raw import fetch, lent
 from attribution.settings import Settings
 
 SEEDS = SQL / "seeds"
@@ -83,6 +84,27 @@ def write(connection: Connection, settings: Settings) -> None:
         arrow = pa.Table.from_pandas(frame, preserve_index=False)
         with lent(connection, arrow) as incoming:
             connection.exec_driver_sql(f"create or replace table {name} as from {incoming}")
+
+
+def unmet_lines(connection: Connection) -> str:
+    """A sentence where settings of credit name service lines that no conversion has.
+
+    Only models know which lines there are, so it is asked after they were built.
+    """
+    named, known = (
+        fetch(connection, f"select distinct service_line from {table} order by 1")  # noqa: S608
+        .column("service_line")
+        .to_pylist()
+        for table in ("setting_credit", "conversions")
+    )
+    unmet = [repr(line) for line in named if line and line not in known]
+    if not unmet or not known:
+        return ""
+    lines = textwrap.shorten(", ".join(known), 200, placeholder=" ...")
+    return (
+        f"No conversion is of the service line {' or '.join(unmet)}, so what [credit.service_lines]"
+        f" sets for it counts for nothing. There are: {lines}."
+    )
 
 
 def _prove(path: Path, rules: pd.DataFrame) -> None:

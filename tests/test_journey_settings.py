@@ -6,6 +6,7 @@ from random import Random
 import pytest
 from warehouse_fixtures import Warehouse, appointment, at, touch
 
+from attribution import seeds
 from attribution.models.orders import best_order, held_out_likelihood
 from attribution.models.parameters import CreditSettings, LineSettings, credit_settings
 
@@ -16,7 +17,9 @@ DAY = timedelta(days=1)
 
 @pytest.fixture(scope="module")
 def warehouse():
-    opened = Warehouse(of=("credit", "removal_effect", "int_states", "int_lost_touches"))
+    opened = Warehouse(
+        of=("credit", "conversions", "removal_effect", "int_states", "int_lost_touches")
+    )
     yield opened
     opened.close()
 
@@ -212,6 +215,16 @@ def test_a_journey_before_a_conversion_is_lost_unless_it_led_to_it(warehouse, da
         appointment("z", "zoe", BOOKED + 800 * DAY, BOOKED + 801 * DAY, "booked"),
     )
     assert lost_ways(warehouse) == expected
+
+
+def test_a_line_of_the_settings_that_no_conversion_has_is_told(warehouse):
+    own = LineSettings(lookback_days={"booked": 35})
+    steps(warehouse, CreditSettings(service_lines={"dental": own}), (1, SEARCH))
+    assert seeds.unmet_lines(warehouse.connection) == ""
+    steps(warehouse, CreditSettings(service_lines={"Dental": own}), (1, SEARCH))
+    said = seeds.unmet_lines(warehouse.connection)
+    assert said.startswith("No conversion is of the service line 'Dental', so")
+    assert said.endswith("There are: dental.")
 
 
 def test_the_file_sets_them_for_a_kind_or_for_all():
