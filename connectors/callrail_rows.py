@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from connectors.columns import MOST_MONEY
 from connectors.contract import Call, Touchpoint
 
 CALL_FIELDS = (
@@ -244,6 +245,6 @@ def _amount(said: Mapping[str, Any], name: str) -> Decimal | None:
         amount = Decimal(value.removeprefix("$").replace(",", ""))
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite():
+    if not amount.is_finite() or abs(amount) > MOST_MONEY:
         raise BadValue(name, value, "this is not an amount")
     return amount

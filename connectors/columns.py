@@ -21,6 +21,10 @@ STORED: dict[Kind, pa.DataType] = {
 }
 
 
+# More is a number of something else that was typed into the wrong field; nor would it fit.
+MOST_MONEY = 10**12
+
+
 def arrow_schema(row: type[Row]) -> pa.Schema:
     """The stored columns of a kind of row, without those that the loader adds."""
     return pa.schema([pa.field(f.column, STORED[f.kind]) for f in contract_fields(row)])

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from connectors.columns import MOST_MONEY
 from connectors.contract import Call, Touchpoint
 from connectors.shapes import BadValue
 from connectors.source import Rejected
@@ -116,7 +117,7 @@ def amount(of: Mapping[str, Any], name: str) -> Decimal | None:
         number = Decimal(value)
     except InvalidOperation:
         number = Decimal("NaN")
-    if not number.is_finite():
+    if not number.is_finite() or abs(number) > MOST_MONEY:
         raise BadValue(name, value, "this is not an amount")
     return number
 

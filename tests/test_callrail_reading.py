@@ -135,6 +135,7 @@ def test_a_changed_call_is_one_row_and_spam_counts_nowhere(server):
         ("id", None, "empty"),
         ("duration", "2:05", "text of 4, digits and signs"),
         ("value", "a lot", "text of 5, letters and spaces"),
+        ("value", 1234567890123456, "text of 16, digits"),
     ],
 )
 def test_a_broken_value_keeps_one_call_out(server, name, value, shape):

@@ -325,6 +325,7 @@ def test_a_record_that_vanishes_while_reading_has_no_history(server):
         ),
         ("deals", "amount", "12,50", "text of 5, digits and signs"),
         ("deals", "amount", "NaN", "text of 3, letters"),
+        ("deals", "amount", "1234567890123456", "text of 16, digits"),  # of something else
     ],
 )
 def test_a_broken_value_keeps_one_row_out(server, kind, name, value, shape):
