@@ -217,11 +217,15 @@ class Account:
         return [] if is_outbound(said) else list(call_rows(said, self._names))
 
     def _messages(self, said: Mapping[str, Any]) -> object:
-        """All messages of a conversation: those of the list, if there are no more."""
+        """All messages of a conversation: those of the list, if there are no more.
+
+        One that was deleted since it was listed has none, and must not cost the others theirs.
+        """
         if is_whole(said):
             return said.get("recent_messages")
         path = f"{self._path}/text-messages/{needed_text(said, 'id')}.json"
-        return self._api.ask("GET", path, params={"fields": "messages"}, read=_thread)["messages"]
+        asked = {"fields": "messages"}
+        return self._api.ask("GET", path, params=asked, expected=(200, 404), read=_thread)
 
     def _relative(self, days: Mapping[str, str]) -> Iterator[list[dict[str, Any]]]:
         """Pages of calls, each of which says where the next begins.
@@ -275,11 +279,13 @@ def _list(kind: str, answer: Answer) -> dict[str, Any]:
     return said
 
 
-def _thread(answer: Answer) -> dict[str, Any]:
-    said = answer.object()
-    if not isinstance(said.get("messages"), list):
+def _thread(answer: Answer) -> list[Any]:
+    if answer.status == 404:
+        return []
+    messages = answer.object().get("messages")
+    if not isinstance(messages, list):
         raise ValueError
-    return said
+    return messages
 
 
 def _throttled(answer: Answer) -> Passing:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from servers.callrail import CallRailServer, conversation
-from servers.loopback import CUT
+from servers.loopback import CUT, as_json
 from test_callrail import NOW, of, read, source
 
 from connectors.contract import Preference, Touchpoint
@@ -88,6 +88,13 @@ def test_a_thread_that_comes_cut_is_asked_again_and_a_broken_message_keeps_one_o
     (rejected,) = of(Rejected, items)
     assert (rejected.column, rejected.table) == ("created_at", "touchpoint")
     assert "Hi" not in repr(rejected)
+
+
+def test_a_thread_that_is_deleted_while_they_are_read_costs_no_other(server):
+    gone = conversation(1, *((at(day), IN, "Hi") for day in (3, 4, 5)))
+    server.fail(as_json({"error": "Not found"}, 404), on="/text-messages/k8m1.json")
+    (touch,) = of(Touchpoint, texts(server, gone, conversation(2, (at(10), IN, "Hello"))))
+    assert touch.at.day == 10
 
 
 def test_texts_are_loaded_where_they_are_asked_for(server):
