@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.contract import MessageEvent, Preference, Row, Touchpoint
 from connectors.flows import Flows
+from connectors.moments import YEARS
 from connectors.shapes import BadValue
 
 ROWS: tuple[type[Row], ...] = (MessageEvent, Touchpoint, Preference)
@@ -126,10 +127,13 @@ def instant(said: Any, name: str) -> datetime:
         number = None
     try:
         if number is not None:
-            return datetime.fromtimestamp(number / 1000 if number > 1e11 else number, UTC)
-        at = datetime.fromisoformat(value)
+            at = datetime.fromtimestamp(number / 1000 if number > 1e11 else number, UTC)
+        else:
+            at = datetime.fromisoformat(value)
     except (ValueError, OverflowError, OSError):
         raise BadValue(name, value, "is not an instant") from None
     if at.tzinfo is None:
         raise BadValue(name, value, "is an instant without a time zone")
+    if not YEARS[0] <= at.year <= YEARS[1]:  # collectors write 0001-01-01 for what was not told
+        raise BadValue(name, value, f"is outside the years {YEARS[0]}-{YEARS[1]}")
     return at.astimezone(UTC)

@@ -293,6 +293,7 @@ def test_a_file_is_read_once_and_again_under_other_flows(tmp_path):
         (sendgrid("open", email=None), "email", "is missing"),
         (sendgrid("open", timestamp="soon"), "timestamp", "is not an instant"),
         (mailgun("opened", timestamp="2026-11-10T12:00:00"), "timestamp", "without a time zone"),
+        (callback("sent", received_at="0001-01-01T00:00:00+01:00"), "received_at", "outside the"),
         (mailgun("opened", message={}), "message-id", "is missing"),
         (postmark("Open", "Elsewhere"), "ReceivedAt", "is missing"),
         (sns("no event"), "Message", "is not the JSON of an event"),
