@@ -5,6 +5,7 @@ import signal
 import sys
 from datetime import UTC, date, datetime, time, timedelta
 from threading import Event, Timer
+from time import monotonic
 from zoneinfo import ZoneInfo
 
 import lived_weeks as weeks
@@ -254,12 +255,7 @@ def test_a_refresh_that_runs_is_told_to_end_and_is_not_taken_for_a_failed_one(ho
     code = "import time; print('on', flush=True); time.sleep(60)"
     child = running.Child(home, stop, (sys.executable, "-S", "-c", code))
 
-    def tell() -> None:
-        Event().wait(0.3)
-        stop.set()
-        child.end()
-
-    Timer(0.01, tell).start()
+    Timer(0.3, stop.set).start()
     with pytest.raises(Stopped):
         child.run()
     killed = "import os; os.kill(os.getpid(), 9)"
@@ -274,10 +270,26 @@ def test_a_refresh_that_is_told_to_end_while_it_is_started_ends(home, monkeypatc
 
     def told_meanwhile(*args, **options):
         started = start(*args, **options)
-        stop.set()
-        child.end()  # knows of no process yet
+        stop.set()  # nobody waits for the process yet
         return started
 
     monkeypatch.setattr(running.subprocess, "Popen", told_meanwhile)
     with pytest.raises(Stopped):
         child.run()
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+def test_one_look_that_is_told_to_stop_ends_with_its_refresh(home, monkeypatch, told):
+    """Not a minute later, and without a traceback: it waited for a process that was gone."""
+    code = "import os, time; os.kill(os.getppid(), int(os.sys.argv[1])); time.sleep(60)"
+    command = (sys.executable, "-S", "-c", code, str(int(told)))
+    monkeypatch.setattr(running.Child.__init__, "__defaults__", (command,))
+    monkeypatch.setattr(running, "_LAST_WORDS", 20)
+    monkeypatch.setenv("CARETRACE_HOME", str(home.folder))
+    home.config.write_text("demo = true\n")
+    began = monotonic()
+    assert main(["schedule", "--once"]) == 130
+    assert monotonic() - began < 15
+    with running.Books(home) as books:
+        assert "refresh" not in books.beats()  # the next look begins it again

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -29,6 +29,7 @@ from attribution.schedule.week import Runner, Say, Stopped, tell_mistake
 
 EVERY = timedelta(minutes=5)  # a held report leaves at most so long after it may
 _REFRESH = (sys.executable, "-m", "attribution.cli", "refresh")
+_LOOK = 0.5  # seconds between two looks whether it was told to stop while a refresh runs
 _LAST_WORDS = 60  # seconds that a refresh has to end in when it is told to
 
 
@@ -45,36 +46,37 @@ def only_schedule(home: Home) -> Iterator[None]:
 
 
 class Child:
-    """The refresh as a process of its own, which can be told to end."""
+    """The refresh as a process of its own, which is told to end when `stop` is set."""
 
     def __init__(self, home: Home, stop: Event, command: Sequence[str] = _REFRESH) -> None:
         self._home, self._stop, self._command = home, stop, command
-        self._process: subprocess.Popen[bytes] | None = None
 
     def run(self) -> int:
         """Refresh and return the exit code; raises Stopped where it was told to end."""
         if self._stop.is_set():
             raise Stopped
         environment = os.environ | {"CARETRACE_HOME": str(self._home.folder)}
-        with subprocess.Popen(self._command, env=environment) as self._process:
-            if self._stop.is_set():  # told while the process was being started
-                self.end()
-            code = self._process.wait()
+        with subprocess.Popen(self._command, env=environment) as running:
+            # In short waits: one without an end would keep its lock from whoever is told to stop.
+            while not self._stop.is_set() and running.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    running.wait(_LOOK)
+            if running.poll() is None:
+                _end(running)
+            code = running.wait()
         if self._stop.is_set() and code != 0:
             raise Stopped
         return code
 
-    def end(self) -> None:
-        """Tell a running refresh to end; what it was about to publish is not published."""
-        running = self._process
-        if running is None or running.poll() is not None:
-            return
-        # As a person would at the keyboard: it writes down that it was stopped.
-        running.send_signal(signal.SIGINT)
-        try:
-            running.wait(_LAST_WORDS)
-        except subprocess.TimeoutExpired:
-            running.kill()
+
+def _end(running: "subprocess.Popen[bytes]") -> None:
+    """Tell a running refresh to end; what it was about to publish is not published."""
+    # As a person would at the keyboard: it writes down that it was stopped.
+    running.send_signal(signal.SIGINT)
+    try:
+        running.wait(_LAST_WORDS)
+    except subprocess.TimeoutExpired:
+        running.kill()
 
 
 class Moments(BaseTrigger):  # type: ignore[misc]
@@ -94,18 +96,21 @@ class Moments(BaseTrigger):  # type: ignore[misc]
 
 
 def once(home: Home, say: Say) -> bool:
-    """Do what is due now and return whether all is well; for those who have a scheduler."""
+    """Do what is due now and return whether all is well; for those who have a scheduler.
+
+    Raises KeyboardInterrupt where it was told to stop while a refresh ran.
+    """
     with only_schedule(home), owner_only(), _told_to_stop() as stop:
-        child = Child(home, stop)
-        stop.when_set(child.end)
-        return _runner(home, child, say).tick()
+        try:
+            return _runner(home, Child(home, stop), say).tick()
+        except Stopped:
+            raise KeyboardInterrupt from None
 
 
 def forever(home: Home, say: Say) -> None:
     """Do what is due whenever it is, until SIGTERM or SIGINT."""
     with only_schedule(home), owner_only(), _told_to_stop() as stop:
-        child = Child(home, stop)
-        runner = _runner(home, child, say)
+        runner = _runner(home, Child(home, stop), say)
         scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(1)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
@@ -126,7 +131,6 @@ def forever(home: Home, say: Say) -> None:
         week = planned(home).week
         say(f"The next refresh is due on {week.slots.words} ({week.timezone}).")
         stop.wait()
-        child.end()
         scheduler.shutdown(wait=True)
         say("The schedule has stopped.")
 
@@ -144,27 +148,15 @@ def _runner(home: Home, child: Child, say: Say) -> Runner:
     return Runner(home, clock=lambda: datetime.now(UTC), refresh=child.run, say=say)
 
 
-class _Stop(Event):
-    """An event that the system's signals set."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._then: Callable[[], None] = lambda: None
-
-    def when_set(self, then: Callable[[], None]) -> None:
-        """What to do, in the main thread, when it is set."""
-        self._then = then
-
-    def on_signal(self, *_: Any) -> None:
-        self.set()
-        self._then()
-
-
 @contextmanager
-def _told_to_stop() -> Iterator[_Stop]:
+def _told_to_stop() -> Iterator[Event]:
     """An event that is set when this process is told to end."""
-    stop = _Stop()
-    before = {each: signal.signal(each, stop.on_signal) for each in (signal.SIGTERM, signal.SIGINT)}
+    stop = Event()
+
+    def tell(*_: Any) -> None:
+        stop.set()
+
+    before = {each: signal.signal(each, tell) for each in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:
