@@ -263,11 +263,17 @@ def test_campaigns_find_their_service_line_and_place(warehouse):
 
 
 def test_a_tag_that_holds_an_address_is_hidden(warehouse):
+    """However it is written: in letters of either size, and as an address writes its sign."""
     warehouse.build(
         touch("t", "ann", DAY, "odd/odd", utm_campaign="for ann@example.org"),
         touch("u", "ann", DAY, f"{'0a' * 16}/odd"),
+        touch("v", "ann", DAY, f"{'0A' * 16}/{'B1' * 16}"),
+        touch("w", "ann", DAY, "ann%40example.org/x", utm_campaign="for ann%40example.org"),
     )
-    assert warehouse.rows("select utm_source, utm_campaign from unmapped order by 1") == [
-        ("(hidden)", "(none)"),
-        ("odd", "(hidden)"),
+    told = "select utm_source, utm_medium, utm_campaign from unmapped order by all"
+    assert warehouse.rows(told) == [
+        ("(hidden)", "(hidden)", "(none)"),
+        ("(hidden)", "odd", "(none)"),
+        ("(hidden)", "x", "(hidden)"),
+        ("odd", "odd", "(hidden)"),
     ]

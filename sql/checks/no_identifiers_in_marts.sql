@@ -86,7 +86,7 @@ final as (
         regexp_matches(
             coalesce(channel, '') || ' ' || coalesce(campaign, '') || ' '
             || coalesce(service_line, '') || ' ' || coalesce(location, ''),
-            '[^ @]+@[^ @]+[.]|[0-9a-fA-F]{32}'
+            '[^ @]+(@|%40)[^ @]+[.]|[0-9a-fA-F]{32}'
         )
 
 )

@@ -124,7 +124,7 @@ mapped as (
         numbered.campaign_id,
         coalesce(rules.channel, 'unmapped') as channel,
         case
-            when regexp_matches(named.campaign, '[^ @]+@[^ @]+[.]|[0-9a-fA-F]{32}')
+            when regexp_matches(named.campaign, '[^ @]+(@|%40)[^ @]+[.]|[0-9a-fA-F]{32}')
                 then '(hidden)'
             else named.campaign
         end as campaign

@@ -64,14 +64,14 @@ named as (
         told.visit_id,
         told.person_id,
         case
-            when regexp_matches(told.unknown_code, '[^ @]+@[^ @]+[.]|[0-9a-fA-F]{32}')
+            when regexp_matches(told.unknown_code, '[^ @]+(@|%40)[^ @]+[.]|[0-9a-fA-F]{32}')
                 then '(hidden)'
             else split_part(told.unknown_code, '|', 1)
         end as system,
         case
             when told.unknown_code = '|' then '(no code)'
             when counted.people < 11 then '(rare)'
-            when regexp_matches(told.unknown_code, '[^ @]+@[^ @]+[.]|[0-9a-fA-F]{32}')
+            when regexp_matches(told.unknown_code, '[^ @]+(@|%40)[^ @]+[.]|[0-9a-fA-F]{32}')
                 then '(hidden)'
             else split_part(told.unknown_code, '|', 2)
         end as code

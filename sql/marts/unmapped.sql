@@ -9,12 +9,18 @@ hidden as (
     select
         int_combinations.origin,
         case
-            when regexp_matches(int_combinations.utm_source, '[^ @]+@[^ @]+[.]|[0-9a-f]{32}')
+            when
+                regexp_matches(
+                    int_combinations.utm_source, '[^ @]+(@|%40)[^ @]+[.]|[0-9a-fA-F]{32}'
+                )
                 then '(hidden)'
             else int_combinations.utm_source
         end as utm_source,
         case
-            when regexp_matches(int_combinations.utm_medium, '[^ @]+@[^ @]+[.]|[0-9a-f]{32}')
+            when
+                regexp_matches(
+                    int_combinations.utm_medium, '[^ @]+(@|%40)[^ @]+[.]|[0-9a-fA-F]{32}'
+                )
                 then '(hidden)'
             else int_combinations.utm_medium
         end as utm_medium,

@@ -12,7 +12,7 @@ final as (
         source,
         account,
         case
-            when regexp_matches(file, '[^ @]+@[^ @]+[.]|[0-9a-fA-F]{32}') then '(hidden)'
+            when regexp_matches(file, '[^ @]+(@|%40)[^ @]+[.]|[0-9a-fA-F]{32}') then '(hidden)'
             else file
         end as file,
         row_number,
