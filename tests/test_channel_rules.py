@@ -269,6 +269,7 @@ def test_a_tag_that_holds_an_address_is_hidden(warehouse):
         touch("u", "ann", DAY, f"{'0a' * 16}/odd"),
         touch("v", "ann", DAY, f"{'0A' * 16}/{'B1' * 16}"),
         touch("w", "ann", DAY, "ann%40example.org/x", utm_campaign="for ann%40example.org"),
+        message("m", "ann", "to ann@example.org", DAY, sent_at=DAY),
     )
     told = "select utm_source, utm_medium, utm_campaign from unmapped order by all"
     assert warehouse.rows(told) == [
@@ -277,3 +278,4 @@ def test_a_tag_that_holds_an_address_is_hidden(warehouse):
         ("(hidden)", "x", "(hidden)"),
         ("odd", "odd", "(hidden)"),
     ]
+    assert warehouse.rows("select distinct flow from engagement") == [("(hidden)",)]

@@ -1,5 +1,5 @@
 -- No text of a mart looks like an e-mail address or a hashed identifier.
--- inputs: credit, conversions, spend, sessions, reactivation, claims, claim_credit,
+-- inputs: credit, conversions, spend, sessions, reactivation, engagement, claims, claim_credit,
 --   unmapped, rejected, unknown_codes
 
 with
@@ -40,6 +40,13 @@ texts as (
         service_line,
         location
     from reactivation
+    union
+    select
+        channel,
+        flow as campaign,
+        '' as service_line,
+        '' as location
+    from engagement
     union
     select
         channel,
