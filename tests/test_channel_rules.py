@@ -3,7 +3,10 @@
 import pytest
 from warehouse_fixtures import Warehouse, ad, appointment, at, call, contact, message, touch, visits
 
+from attribution.errors import TransformError
 from attribution.seeds import SEEDS, read
+from attribution.sql_models import load_checks
+from attribution.transform import run_checks
 
 DAY = at("2024-05-15 12:00")
 
@@ -279,3 +282,11 @@ def test_a_tag_that_holds_an_address_is_hidden(warehouse):
         ("odd", "odd", "(hidden)"),
     ]
     assert warehouse.rows("select distinct flow from engagement") == [("(hidden)",)]
+
+
+def test_a_place_that_is_called_by_an_address_says_what_to_do(warehouse):
+    room = "room12@clinic.example.org"
+    warehouse.build(appointment("a", "ann", DAY, DAY, location=room))
+    [check] = [each for each in load_checks() if each.name == "no_identifiers_in_marts"]
+    with pytest.raises(TransformError, match="where a service line or a place does, map another"):
+        run_checks(warehouse.connection, [check])

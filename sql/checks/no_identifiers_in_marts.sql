@@ -1,4 +1,5 @@
--- No text of a mart looks like an e-mail address or a hashed identifier.
+-- No text of a mart looks like an e-mail address or a hashed identifier; where a service line or a
+--   place does, map another column to it in caretrace.toml.
 -- inputs: credit, conversions, spend, sessions, reactivation, engagement, claims, claim_credit,
 --   unmapped, rejected, unknown_codes
 
