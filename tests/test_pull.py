@@ -143,6 +143,14 @@ def test_files_come_as_they_were_published_and_people_by_right(clinic, pages, tm
     entries = [json.loads(each) for each in audit.entries(pages)["detail"]]
     assert [set(each) for each in entries] == [{MARTS, VIEWERS}, {MARTS, VIEWERS, PEOPLE}]
     assert audit.verify(pages).problems == ()
+    # A list that leads out of the folder is not followed.
+    others = "bytes, sha256, generation, published_at, sources"
+    clinic.ask(
+        f"insert into files_1.listed select '../../marts.txt', {others} from files.listed "
+        f"where name = '{MARTS}'"
+    )
+    assert pull(pages) == "Generation 1 is here already."
+    assert not (pages.folder / "marts.txt").exists()
 
 
 def found(home: Home) -> dict[str, tuple[bool, str]]:

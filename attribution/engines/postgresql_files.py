@@ -35,6 +35,7 @@ from attribution.statements import run
 
 _PART = 1 << 22  # bytes of a file that are sent, kept and asked for at a time
 _NEEDED = (MARTS, VIEWERS)
+_KNOWN = (*_NEEDED, PEOPLE)
 _DOCUMENT = "docs/engines.md has the statements"
 
 
@@ -66,7 +67,7 @@ def keep_files(connection: Connection, home: Home, number: int) -> None:
     with Ledger(home) as ledger:
         frame = ledger.sources()
     sources = json.dumps(frame.astype(object).where(frame.notna(), None).to_dict("records"))
-    for name in (MARTS, VIEWERS, PEOPLE):
+    for name in _KNOWN:
         path = home.generation(number) / name
         if path.is_file():
             size, digest = _send(connection, path, f"{schema}.{path.stem}")
@@ -104,7 +105,8 @@ class Offering:
         """What is published now; raises StorageError where nothing is, or it may not be read."""
         self._prove()
         rows = run(self._connection, "select * from files.listed order by name").all()
-        known = {row.name for row in rows}
+        # Whoever may write there must not name a file of ours, or a place outside the folder.
+        known = {row.name for row in rows}.intersection(_KNOWN)
         may = {name for name in known if self._readable(Path(name).stem)}
         if missing := [name for name in _NEEDED if name in known - may]:
             raise StorageError(self._refused(missing))
