@@ -262,15 +262,29 @@ def test_to_have_been_shown_something_is_no_step(warehouse, kind, channel):
     ) == [(channel,)]
 
 
-def test_what_counts_as_a_step_is_a_setting():
-    own = Warehouse(CreditSettings(uncounted_touches=()))
+@pytest.mark.parametrize(
+    ("uncounted", "expected"),
+    [
+        ((), ["call", "paid_search"]),
+        (("impression",), ["call"]),
+        (("call",), ["paid_search"]),
+    ],
+)
+def test_what_counts_as_a_step_is_a_setting(uncounted, expected):
+    own = Warehouse(
+        CreditSettings(uncounted_touches=uncounted), of=("credit", "int_contact_events")
+    )
     own.build(
         touch("t", "ann", NOON - DAY, kind="impression"),
+        call("c", "ann", NOON - DAY),
         appointment("a", "ann", NOON, NOON, "booked"),
     )
-    assert own.rows(
-        "select distinct channel from credit where kind = 'booked' and model = 'last'"
-    ) == [("paid_search",)]
+    channels = own.rows(
+        "select distinct channel from credit where kind = 'booked' and model = 'linear' order by 1"
+    )
+    assert [channel for (channel,) in channels] == expected
+    shown = own.rows("select count(*) from int_contact_events where kind = 'shown'")
+    assert shown == [(int("impression" in uncounted),)]
     own.close()
 
 

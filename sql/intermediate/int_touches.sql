@@ -4,14 +4,32 @@
 --   int_campaigns, int_service_lines, setting_uncounted
 --
 -- Reminders of a visit (purpose treatment or operations) are service, not marketing. A mailing to
--- many is no touch for being sent; its clicks have rows of their own. Touches that only say that
--- something was shown (setting_uncounted) are no steps. What a touch does not say of its service
--- line, its campaign does. Touches of one second are numbered by `tie`, in the order
--- of time, of where they come from and of their key, so a refresh always finds the same order; only
--- they are sorted by text. `touched` is read three times, which takes less than keeping it once: of
--- many touches its texts are more than memory holds.
+-- many is no touch for being sent; its clicks have rows of their own. Kinds that are not counted
+-- (setting_uncounted), such as those that only say that something was shown, are no steps. What a
+-- touch does not say of its service line, its campaign does. Touches of one second are numbered by
+-- `tie`, in the order of time, of where they come from and of their key, so a refresh always finds
+-- the same order; only they are sorted by text. `touched` is read three times, which takes less
+-- than keeping it once: of many touches its texts are more than memory holds.
 
 with
+
+calls as not materialized (
+
+    select
+        person_id,
+        started_at as touched_at,
+        source,
+        account,
+        call_id as record_id,
+        'call' as kind,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        campaign_id,
+        service_line
+    from stg_call
+
+),
 
 touched as not materialized (
 
@@ -33,19 +51,21 @@ touched as not materialized (
     where setting_uncounted.kind is null
     union all
     select
-        person_id,
-        started_at as touched_at,
+        calls.person_id,
+        calls.touched_at,
         'call' as origin,
-        source,
-        account,
-        call_id as record_id,
-        'call' as kind,
-        utm_source,
-        utm_medium,
-        utm_campaign,
-        campaign_id,
-        service_line
-    from stg_call
+        calls.source,
+        calls.account,
+        calls.record_id,
+        calls.kind,
+        calls.utm_source,
+        calls.utm_medium,
+        calls.utm_campaign,
+        calls.campaign_id,
+        calls.service_line
+    from calls
+    left join setting_uncounted on calls.kind = setting_uncounted.kind
+    where setting_uncounted.kind is null
     union all
     select
         person_id,
