@@ -274,7 +274,8 @@ def setting_model(settings: CreditSettings) -> pd.DataFrame:
 
 def setting_uncounted(settings: CreditSettings) -> pd.DataFrame:
     """The kinds of touchpoint that are no step of a journey, one a row."""
-    return pd.DataFrame({"kind": pd.Series(list(settings.uncounted_touches), dtype="str")})
+    kinds = list(dict.fromkeys(settings.uncounted_touches))  # a kind named twice is one
+    return pd.DataFrame({"kind": pd.Series(kinds, dtype="str")})
 
 
 def setting_kept(settings: CreditSettings) -> pd.DataFrame:
