@@ -33,7 +33,7 @@ _MEDIA = {
 # only with what is added up, or over how long.
 _TOTAL = re.compile(
     r"^((grand |sub[ -]?)totals?\b|(totals?|sum|summe)\W*$"
-    r"|totals?\W+(\d|(of|for|all|spend|spent|costs?|net|gross|amount|budget|media|week|month|quarter"
+    r"|totals?\W+(\d[\d\W]*$|(of|for|all|spend|spent|costs?|net|gross|amount|budget|media|week|month|quarter"
     r"|year|q[1-4]|jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?"
     r"|sept?(ember)?|oct(ober)?|nov(ember)?|dec(ember)?)\b))",
     re.IGNORECASE,

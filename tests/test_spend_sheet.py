@@ -191,6 +191,7 @@ WRONG = [
     ("Grand total,,,,7,USD,,,,,", "medium", "is a total of other rows"),
     ("tv,Subtotal,,,7,USD,,,,,", "campaign", "is a total of other rows"),
     ("tv,Total:,,2026-03-02,7,USD,,,,,", "campaign", "is a total of other rows"),
+    ("tv,Total 3/2026,,2026-03-02,7,USD,,,,,", "campaign", "is a total of other rows"),
     ("tv,Total March,,2026-03-02,7,USD,,,,,", "campaign", "is a total of other rows"),
     ("tv,Total South,South,2026-03-02,7,USD,,,,,", "campaign", "is a total of other rows"),
 ]
@@ -205,7 +206,7 @@ def test_a_row_that_cannot_be_right_is_kept_out_and_explained(tmp_path, line, co
     assert reason in rejected.reason
 
 
-@pytest.mark.parametrize("campaign", ["Total knee", "Total allergy care", "Totally well"])
+@pytest.mark.parametrize("campaign", ["Total knee", "Total 360 care", "Total allergy", "Totally"])
 def test_a_campaign_may_be_of_a_total_joint(tmp_path, campaign):
     drop(tmp_path, f"tv,{campaign},South,2026-03-02,7,USD,,,,,")
     spend, _, rejected, _ = load(source(tmp_path))
