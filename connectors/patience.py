@@ -61,7 +61,8 @@ def patiently(call: Callable[[], T], explain: Explain, patience: Patience) -> T:
     def pause(failure: Exception) -> bool | float:
         if not isinstance(failure, Passing):
             return False
-        if failure.after is None:
+        if not failure.after:
+            # None was named, or none is left of it: all tries at once would use them up.
             return True
         too_long = failure.after > patience.longest_wait
         return False if too_long or time.monotonic() + failure.after > deadline else failure.after
@@ -129,7 +130,7 @@ def no_answer(source: str, failure: Exception) -> Passing:
 
 def throttled(source: str, after: float | None, why: str = "too many requests") -> Passing:
     """The explanation of an answer that asks to be left alone for `after` seconds."""
-    when = "later" if after is None else f"in {in_words(after)}"
+    when = f"in {in_words(after)}" if after else "later"
     return Passing(SourceBusy(f"{source} is busy ({why}); refresh again {when}."), after)
 
 

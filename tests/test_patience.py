@@ -130,6 +130,14 @@ def test_retry_after_as_a_number(said, seconds):
     assert retry_after({"Retry-After": said}) == seconds
 
 
+@pytest.mark.parametrize("after", [None, 0.0])
+def test_who_names_no_time_or_none_that_is_left_is_asked_with_growing_pauses(waits, after):
+    call = Flaky(*(throttled("Test source", after) for _ in range(9)))
+    with pytest.raises(SourceBusy, match="refresh again later"):
+        patiently(call, explain, Patience(attempts=4, jitter=0))
+    assert waits == [1.0, 2.0, 4.0]
+
+
 def test_retry_after_as_a_date():
     then = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
     assert retry_after({"retry-after": then}) == pytest.approx(90, abs=3)
