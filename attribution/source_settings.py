@@ -123,4 +123,6 @@ def _value(
     stored: Any = secrets
     for key in ("sources", name, option.name):
         stored = stored.get(key) if isinstance(stored, dict) else None
-    return os.environ.get(secret_variable(name, option.name), stored)
+    secret = os.environ.get(secret_variable(name, option.name), stored)
+    # A line's end that came along with it belongs to no secret, and no header takes it.
+    return secret.strip() if isinstance(secret, str) else secret

@@ -140,8 +140,9 @@ def test_secrets_come_from_their_file_and_the_environment_wins(home, monkeypatch
     home.config.write_text('[sources.my-crm]\nkind = "scripted"\nscript = "x"\n')
     home.secrets.write_text('[sources.my-crm]\ntoken = "stored"\n')
     assert load(home).sources[0].options["token"] == "stored"
-    monkeypatch.setenv("CARETRACE_MY_CRM_TOKEN", CANARY)
+    monkeypatch.setenv("CARETRACE_MY_CRM_TOKEN", f"{CANARY}\n")  # as a file ends
     source = load(home).sources[0]
+    assert source.options["token"] == CANARY
     assert without_secrets(f"token {CANARY} of x", source) == "token *** of x"
     assert CANARY not in repr(source)
 
