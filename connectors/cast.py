@@ -16,7 +16,7 @@ from connectors.contract import Field
 from connectors.dialect import Dialect, Fault, NoSuchCast, Result, nulls, true
 from connectors.from_native import FROM_NATIVE
 from connectors.from_text import FROM_TEXT
-from connectors.moments import outside_years
+from connectors.moments import YEARS, outside_years
 from connectors.zones import zones
 
 
@@ -87,6 +87,10 @@ def _checked(field: Field, column: pa.Array) -> Result:
         column = pc.utf8_upper(column)
         known = pc.match_substring_regex(column, r"^[A-Z]{3}$")
         reason = "is no currency code of three letters"
+    elif field.name == "birth_year":
+        # A birthday such as 19800101 is a whole number too, and is not to be stored.
+        known = pc.and_(pc.greater_equal(column, YEARS[0]), pc.less_equal(column, YEARS[1]))
+        reason = "is no year of four digits"
     elif field.name == "timezone":
         known = pc.is_in(column, value_set=_zones())
         reason = "is no time zone name such as America/New_York"
