@@ -80,7 +80,8 @@ class FileMapping:
         named = list(dict.fromkeys((*self.columns.values(), *more)))
         wanted = [c for c in named if c in header]
         problems += [f"{header.count(c)} columns {c!r}" for c in wanted if header.count(c) > 1]
-        if self.ignore is not None:
+        # A row without any known name may be no header but values, which are not repeated.
+        if self.ignore is not None and wanted:
             extra = [c for c in dict.fromkeys(header) if c not in self.ignore | set(wanted)]
             problems += [f"a column {c!r} that its mapping does not know" for c in extra]
         if len(header) == 1 and not wanted and (mark := _parting(header[0])):

@@ -342,6 +342,12 @@ def test_a_parquet_column_of_another_type_is_named(tmp_path):
     assert words.endswith("correct the mapping in caretrace.toml or the file's header.")
 
 
+def test_a_row_of_values_in_the_place_of_a_header_is_not_repeated(tmp_path):
+    words = fault(tmp_path, "7,2026-01-05T10:00:00Z,5,jane.doe@example.org\n", ignore=["Note"])
+    assert "no column 'payment_id'" in words
+    assert "jane" not in words
+
+
 def test_a_fault_is_answered_with_what_mends_it(tmp_path):
     missing = fault(tmp_path, "payment_id,amount,patient_id\n1,2,3\n")
     assert missing.endswith(
