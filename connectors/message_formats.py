@@ -7,7 +7,7 @@ kinds of event that the vendors may add.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from connectors.message_rows import Told, instant, needed, text
@@ -36,8 +36,11 @@ _MAILGUN = {
     "opened": "opened", "clicked": "clicked", "unsubscribed": "unsubscribed",
     "complained": "complained",
 }  # fmt: skip
+# Why a vendor sends nothing: whoever gets it has said before that they want no more.
+_SENDGRID_STOPPED = ("unsubscribed address", "spam reporting address")
+_MAILGUN_STOPPED = ("suppress-unsubscribe", "suppress-complaint")
 # Why Mailgun gave up, where that says nothing of whether somebody is there.
-_MAILGUN_DROPS = ("old", "espblock", "suppress-unsubscribe", "suppress-complaint")
+_MAILGUN_DROPS = ("old", "espblock", *_MAILGUN_STOPPED)
 _POSTMARK = {
     "Delivery": ("delivered", "DeliveredAt"), "Open": ("opened", "ReceivedAt"),
     "Click": ("clicked", "ReceivedAt"), "Bounce": ("bounced", "BouncedAt"),
@@ -119,7 +122,7 @@ def _sendgrid(record: Record, own: Own) -> Iterator[Told]:
     email, at = needed(record, "email"), instant(record, "timestamp")
     # Without an id of ours or SendGrid's (an opt-out from a page) it still says who opted out.
     number = text(record, own.message) or f"{text(record, 'sg_message_id') or at}:{email.lower()}"
-    yield Told(
+    told = Told(
         "sendgrid",
         text(record, "sg_event_id") or f"sendgrid:{number}:{event}:{at}",
         number,
@@ -130,6 +133,9 @@ def _sendgrid(record: Record, own: Own) -> Iterator[Told]:
         machine=event == "opened" and record.get("sg_machine_open") in (True, "true"),
         reason=_code(record.get("status")) if event in ("bounced", "dropped") else None,
     )
+    yield told
+    if event == "dropped" and (text(record, "reason") or "").lower() in _SENDGRID_STOPPED:
+        yield _stopped(told)
 
 
 def _mailgun(record: Record, own: Own) -> Iterator[Told]:
@@ -149,7 +155,7 @@ def _mailgun(record: Record, own: Own) -> Iterator[Told]:
     if number is None:
         number = f"{needed(headers, 'message-id')}:{email.lower()}"
     status = record.get("delivery-status")
-    yield Told(
+    told = Told(
         "mailgun",
         # Mailgun's own id is unique for a day only.
         f"mailgun:{text(record, 'id') or number}:{known_as}:{at.isoformat()}",
@@ -161,6 +167,9 @@ def _mailgun(record: Record, own: Own) -> Iterator[Told]:
         machine=bool(text(record.get("client-info"), "bot")),
         reason=_code(text(status, "enhanced-code") or text(status, "code")),
     )
+    yield told
+    if event == "dropped" and text(record, "reason") in _MAILGUN_STOPPED:
+        yield _stopped(told)
 
 
 def _postmark(record: Record, own: Own) -> Iterator[Told]:
@@ -288,6 +297,11 @@ def _text_message(
         yield Told(
             "twilio", f"twilio:{sid}:stopped", sid, at, "unsubscribed", names, channel, phone=phone
         )
+
+
+def _stopped(told: Told) -> Told:
+    """That a message was not sent for an opt-out, as the opt-out that it tells of."""
+    return replace(told, event_id=f"{told.event_id}:stopped", event="unsubscribed", reason=None)
 
 
 def channel_of(address: str | None) -> tuple[str, str | None]:

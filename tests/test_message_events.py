@@ -170,6 +170,22 @@ def test_whoever_stopped_texts_is_not_texted(tmp_path):
     assert (wish.channel, wish.allowed, wish.phone) == ("whatsapp", False, "+12125550100")
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        sendgrid("dropped", reason="Unsubscribed Address"),
+        sendgrid("dropped", reason="Spam Reporting Address"),
+        mailgun("failed", severity="permanent", reason="suppress-unsubscribe"),
+        mailgun("failed", severity="permanent", reason="suppress-complaint"),
+    ],
+)
+def test_what_is_not_sent_for_an_opt_out_tells_of_it(tmp_path, record):
+    items = told(tmp_path, record)
+    assert {row.event for row in of(MessageEvent, items)} == {"dropped", "unsubscribed"}
+    (wish,) = of(Preference, items)
+    assert (wish.email, wish.allowed, wish.purpose) == (ANN, False, "marketing")
+
+
 def test_a_callback_without_the_time_it_came_is_kept_out(tmp_path):
     (rejected,) = of(Rejected, told(tmp_path, callback("sent"), received_field="came_at"))
     assert (rejected.column, rejected.reason) == ("came_at", "is missing")
