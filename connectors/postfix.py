@@ -15,6 +15,7 @@ _MESSAGE_ID = re.compile(r"^(?:resent-)?message-id=<?([^<>\s]+)>?")
 _FROM = re.compile(r"^from=<([^>]*)>.*?\bnrcpt=(\d+)")
 _TO = re.compile(r"^to=<([^>]*)>.*?\bstatus=([a-z]+)")
 _DSN = re.compile(r"\bdsn=([245]\.\d{1,3}\.\d{1,3})\b")
+_QUEUED_AS = re.compile(r"\bqueued as ([0-9A-Za-z]{5,})\)")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 # Postfix gives up after five days unless told otherwise.
@@ -73,6 +74,10 @@ def deliveries(lines: Iterable[str], clock: Clock) -> Iterator[tuple[int, Delive
             if rest == "removed":
                 queue.pop(key, None)
             elif delivered := _TO.match(rest):
+                # Taken back from a filter on this computer: its new number tells what becomes of it.
+                again = _QUEUED_AS.search(rest)
+                if again and again[1] != key[1] and (key[0], again[1]) in queue:
+                    continue
                 dsn = _DSN.search(rest)
                 yield (
                     number,

@@ -100,6 +100,14 @@ def test_what_became_of_it(tmp_path, end, fate):
     assert (event, reason) == fate
 
 
+def test_a_message_that_a_filter_hands_back_is_not_delivered_yet(tmp_path):
+    filtered = "status=sent (250 2.0.0 from MTA(smtp:[127.0.0.1]:10025): Ok: queued as 5NeWqueue1)"
+    who = "ann@example.org"
+    before, after = mail((who, filtered)), mail((who, UNKNOWN), queue="5NeWqueue1")
+    write(tmp_path, "mail.log", [*before[:2], *after[:2], *before[2:], *after[2:]])
+    assert [event for event, _, _, _ in told(read(tmp_path))] == ["sent", "bounced"]
+
+
 SENDMAIL = "Nov 23 {} mx1 sm-mta[65625]: 4AN2f0Ab065625: {}"
 EXIM = "2026-11-23 {} 1rABcd-0005MB-00 {}"
 TO_ANN = "to=<ann@example.org>, delay=00:00:03, mailer=esmtp, relay=mx.example.org. [192.0.2.1], "
