@@ -22,11 +22,12 @@ from connectors.readers import Block
 PAYERS = {
     r"medicare|\bmcr\b": "medicare",
     r"medicaid|medi-?cal\b|\bmcd\b|\bchip\b": "medicaid",
-    r"tricare|champus|champva|veteran|\bva\b|military": "military",
+    r"tricare|champus|champva|veteran|military": "military",
     r"work(er|men)'?s'? ?comp|\bwc\b": "workers_comp",
-    r"self[ _-]?pay|patient|guarantor|\bcash\b|uninsured": "self_pay",
+    r"self[ _-]?pay|^self$|\bpatient|guarantor|\bcash\b|uninsured": "self_pay",
     r"commercial|aetna|anthem|bcbs|blue (cross|shield)|cigna": "commercial",
     r"humana|kaiser|united ?health|\buhc\b": "commercial",
+    r"\bva\b": "military",  # but "Anthem VA" is an insurer's in Virginia
 }
 
 _LISTS = ("received", "returned", "ignored")

@@ -111,6 +111,10 @@ def test_payers_become_classes(tmp_path):
         ("Workers' Comp Fund", "workers_comp"),
         ("TRICARE West", "military"),
         ("VA Community Care", "military"),
+        ("Humana Military", "military"),
+        ("Anthem BCBS of VA", "commercial"),
+        ("Self", "self_pay"),
+        ("Outpatient Mutual", "other"),
         ("Nevada Health", "other"),  # no VA in it
         ("PATIENT", "self_pay"),
         ("union fund 12", "union"),
