@@ -74,7 +74,7 @@ def deliveries(lines: Iterable[str], clock: Clock) -> Iterator[tuple[int, Delive
             if rest == "removed":
                 queue.pop(key, None)
             elif delivered := _TO.match(rest):
-                # Taken back from a filter on this computer: its new number tells what becomes of it.
+                # Handed back by a filter on this computer: its new number tells its fate.
                 again = _QUEUED_AS.search(rest)
                 if again and again[1] != key[1] and (key[0], again[1]) in queue:
                     continue
