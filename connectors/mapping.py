@@ -33,7 +33,8 @@ _OWN = (
 )  # fmt: skip
 _TYPES: dict[str, type] = {
     "columns": dict, "constants": dict, "values": dict, "patterns": dict, "suffixes": dict,
-    "ignore": list, "quoting": bool, "header_row": int,
+    "ignore": list, "quoting": bool, "header_row": int, "match": str, "encoding": str,
+    "delimiter": str, "sheet": str,
 }  # fmt: skip
 
 
@@ -190,6 +191,11 @@ def _bad_texts(table: Mapping[str, Any], fields: Sequence[Field]) -> list[str]:
         for part in ("patterns", "suffixes")
         for name in table.get(part, {})
         if name not in texts
+    ]
+    problems += [
+        f"suffixes.{name} must be a text"
+        for name, suffix in table.get("suffixes", {}).items()
+        if not isinstance(suffix, str)
     ]
     for name, patterns in table.get("patterns", {}).items():
         problems += bad_patterns(f"patterns.{name}", patterns)

@@ -260,14 +260,16 @@ def test_all_that_is_wrong_with_the_mappings_is_said_at_once(tmp_path):
         source(
             tmp_path,
             PAYMENTS | {"columns": {"paid": "Paid"}, "decimal": ";", "encoding": "klingon"},
-            PAYMENTS | {"row": "bill"},
+            PAYMENTS | {"row": "bill", "delimiter": 5, "encoding": 8, "sheet": 1},
+            PAYMENTS | {"suffixes": {"payment_id": 7}},
             PAYMENTS | {"columns": {"amount": ""}, "constants": {"currency": "dollars"}},
             PAYMENTS | {"date_format": "%d/%Y", "timezone": "Mars/Base", "colour": 1},
             PAYMENTS | {"date_format": "%d/%Y", "timezone": "Mars/Base", "header_row": 0},
         )
     for words in ("paid is not a field", "decimal must", "klingon", "row must be one of",
                   "amount has no column and no constant", "constants.currency is no currency",
-                  "colour is not a setting", "does not say the month", "Mars/Base",
+                  "delimiter must be a str", "encoding must be a str", "sheet must be a str",
+                  "suffixes.payment_id must be a text", "colour is not a setting", "does not say the month", "Mars/Base",
                   "header_row"):  # fmt: skip
         assert words in str(raised.value)
 
