@@ -14,9 +14,10 @@ import hmac
 import json
 import os
 import secrets
+import sqlite3
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -171,12 +172,39 @@ def _in_secrets(home: Home) -> bytes | None:
     return str(found).encode() if found else None
 
 
+def keyring_gone(home: Home) -> str:
+    """What to do where there was a keyring and is none any more; "" where there is no such need.
+
+    The vault notes its key since there are keyrings. Another one, made now, would join nobody, and
+    what is written into the audit log meanwhile would fit no seal.
+    """
+    if home.keyring.exists() or not _noted(home):
+        return ""
+    return (
+        f"The keyring of {home.folder} is missing: what is stored was hashed under a key that is "
+        f"in it. Put {home.keyring} back from a backup."
+    )
+
+
+def _noted(home: Home) -> bool:
+    """Whether the vault says under which key it is; one that cannot be read says nothing."""
+    if not home.vault.is_file():
+        return False
+    with closing(sqlite3.connect(f"{home.vault.as_uri()}?mode=ro", uri=True)) as vault:
+        try:
+            return vault.execute("select key_name from hashed_under").fetchone() is not None
+        except sqlite3.DatabaseError:
+            return False
+
+
 def _first(home: Home) -> tuple[Keyring, bytes]:
     """The first keyring of a home folder; only one is made, whoever comes at the same time."""
     used = _in_use(home)
     with _alone(home):
         if home.keyring.exists():
             return unlocked(home)
+        if gone := keyring_gone(home):
+            raise StorageError(gone)
         outer = next(outer_keys(home), None)
         if outer is None and used:
             raise _missing(home)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from attribution import audit, keys, payloads
+from attribution import audit, doctor, keys, payloads
 from attribution.at_rest import mend, open_to_others, require_private
 from attribution.errors import SettingsError, StorageError
 from attribution.identity import open_vault
@@ -18,6 +18,7 @@ from attribution.keys import Keyring, derived, fingerprint, keep, keyring, load_
 from attribution.paths import Home
 from attribution.payloads import Payloads
 from attribution.rehashing import bring_up_vault
+from attribution.settings import Settings
 
 OUTER = "an outer key of thirty-two letters!!"
 OTHER = "another outer key of thirty letters!"
@@ -94,6 +95,19 @@ def test_a_key_that_is_lost_is_not_made_anew(home):
     with pytest.raises(StorageError, match=r"key of .* is missing"):
         keyring(home)
     assert not home.key.exists()
+
+
+def test_a_keyring_that_is_lost_is_not_made_anew(home):
+    """What it would seal in the audit log meanwhile would fit no seal, and the doctor saw nothing."""
+    ring = keyring(home)
+    with open_vault(home) as vault:
+        bring_up_vault(vault, ring)
+    home.keyring.unlink()
+    with pytest.raises(StorageError, match=r"keyring of .* is missing"):
+        audit.record(home, "somebody", audit.SENDS_HELD, "sends")
+    assert not home.keyring.exists()
+    [found] = doctor._keys(Settings(home))
+    assert (found.fine, found.sentence) == (False, keys.keyring_gone(home))
 
 
 def test_a_vault_under_another_key_is_not_used(home):
