@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 
-from attribution import health_queries, queries, versions, warehouse
+from attribution import generations, health_queries, queries, versions, warehouse
 from attribution.at_rest import mend
 from attribution.backup import last_backup
 from attribution.errors import CaretraceError, StorageError
 from attribution.forgetting import unfinished
-from attribution.generations import PAGES_ONLY
 from attribution.holding import sends_held
+from attribution.keys import keyring_gone
 from attribution.known_sources import published_otherwise
 from attribution.paths import Home
 from attribution.rotation import state
@@ -57,11 +57,11 @@ _COMMON = (
 def examine(settings: Settings) -> list[Finding]:
     """Look at everything that a refresh will need; sources are asked their smallest question."""
     return [
-        *_home(settings),
-        *_keys(settings),
-        *_sign_in(settings),
-        *(Finding(*each) for each in probes(settings)),
-        *(Finding(*each) for each in schedule_probes(settings.home)),
+        *_looked("home folder", _home(settings)),
+        *_looked("keys", _keys(settings)),
+        *_looked("sign-in", _sign_in(settings)),
+        *_looked("outreach", (Finding(*each) for each in probes(settings))),
+        *_looked("schedule", (Finding(*each) for each in schedule_probes(settings.home))),
         *(_source(settings, source) for source in settings.sources),
         # No fault: where they are others indeed, nothing counts twice.
         *(
@@ -70,6 +70,16 @@ def examine(settings: Settings) -> list[Finding]:
         ),
         *_service_lines(settings),
     ]
+
+
+def _looked(subject: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """What a part of it finds; what stops that part is a finding too, and the others go on."""
+    try:
+        yield from findings
+    except CaretraceError as error:
+        yield Finding(subject, False, str(error))
+    except OSError as error:
+        yield Finding(subject, False, f"the system said no: {error}.")
 
 
 def explain() -> str:
@@ -102,7 +112,7 @@ def _home(settings: Settings) -> Iterator[Finding]:
         advice = f"it cannot be written: run as its owner, or chown and chmod 700 {home.folder}"
         yield Finding("home folder", False, advice)
     engine = [Finding(*each) for each in warehouse.findings(home)]
-    pages_only = any(each.subject == PAGES_ONLY for each in engine)
+    pages_only = any(each.subject == generations.PAGES_ONLY for each in engine)
     free, needed = warehouse.free_space(home)
     what = "pull" if pages_only else "refresh"
     yield Finding(
@@ -157,6 +167,8 @@ def _private(home: Home) -> Finding:
 def _keys(settings: Settings) -> Iterator[Finding]:
     """Whether the keys are there and what was begun with them, or for somebody, is finished."""
     home = settings.home
+    if gone := keyring_gone(home):
+        yield Finding("keys", False, gone)
     if home.keyring.is_file():
         try:
             now = state(home)

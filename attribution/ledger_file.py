@@ -6,6 +6,7 @@ under load, and the lock also keeps out the write-ahead-log reset bug of SQLite 
 
 import fcntl
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from attribution.errors import StorageError
 from attribution.ledger_tables import METADATA, TABLES
 from attribution.paths import Home
 
+_ROOM = 1_000_000  # bytes
 # A guard against accidents; `attribution.audit` finds out what was done on purpose.
 _ONLY_ADDED = (
     "create trigger if not exists audit_no_{change} before {change} on audit "
@@ -69,16 +71,29 @@ class LedgerFile:
     @contextmanager
     def _sound(self) -> Iterator[None]:
         """Say what to do where the file is no ledger or cannot be read."""
-        path = self._home.ledger
         try:
             yield
         except (sqlite3.DatabaseError, DatabaseError) as error:
             reason = getattr(error, "orig", error)
-            raise StorageError(
-                f"{path} cannot be used ({reason}). If it is damaged, move it away with its -wal "
-                "and -shm: the next refresh makes a new one, and the history of runs and "
-                "publications is lost."
-            ) from error
+            said = f"{self._home.ledger} cannot be used ({reason})."
+            raise StorageError(f"{said} {self._advice(reason)}") from error
+
+    def _advice(self, reason: BaseException) -> str:
+        """What helps. Of a file that is not damaged nobody must be told to move it away."""
+        code = getattr(reason, "sqlite_errorcode", 0) & 0xFF  # the rest says more of the same
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return (
+                "It is damaged: put that of the last backup in its place, or move it away with its "
+                "-wal and -shm. Then the next refresh makes a new one, and the history of runs and "
+                "publications is lost, as are the audit log, notes, planned reports and whether "
+                "sends are held."
+            )
+        if code == sqlite3.SQLITE_FULL or _full(self._home):
+            return (
+                "The disk is full. Free space, then run it again; `caretrace doctor` says how much "
+                "a refresh takes."
+            )
+        return "Try again; if it fails again, look at the disk and at who may write there."
 
     def close(self) -> None:
         self._engine.dispose()
@@ -99,6 +114,14 @@ class LedgerFile:
     def _frame(self, statement: object) -> pd.DataFrame:
         with self._sound(), self._engine.connect() as connection:
             return pd.read_sql(statement, connection)  # type: ignore[call-overload,no-any-return]
+
+
+def _full(home: Home) -> bool:
+    """Whether the disk has no room for what SQLite puts beside a file to read it."""
+    try:
+        return shutil.disk_usage(home.folder).free < _ROOM
+    except OSError:
+        return False
 
 
 def _durable(connection: object, _record: object) -> None:

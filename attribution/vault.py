@@ -5,6 +5,7 @@ rows would take minutes to read and write one by one: the map is kept in 256 chu
 byte of the identifier, each two arrays, and a chunk is rewritten when anything in it is new.
 """
 
+import sqlite3
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +32,9 @@ from sqlalchemy import (
     inspect,
     select,
 )
+from sqlalchemy.exc import DatabaseError
 
+from attribution.errors import StorageError
 from attribution.paths import Home
 
 Halves = npt.NDArray[np.uint64]
@@ -112,8 +115,17 @@ class Vault:
             home.vault.touch(mode=0o600)
         self._engine: Engine = create_engine(f"sqlite:///{home.vault}")
         event.listen(self._engine, "connect", _without_traces)
-        _METADATA.create_all(self._engine)
-        self._add_columns()
+        try:
+            _METADATA.create_all(self._engine)
+            self._add_columns()
+        except DatabaseError as error:
+            code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+            if code not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise
+            raise StorageError(
+                f"{home.vault} is damaged, and cannot be made again. Restore the last backup into "
+                "another home folder (docs/operations.md); what was published still stands."
+            ) from error
 
     def read(self) -> Map:
         """The whole map, in order of identifiers."""

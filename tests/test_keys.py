@@ -98,7 +98,7 @@ def test_a_key_that_is_lost_is_not_made_anew(home):
 
 
 def test_a_keyring_that_is_lost_is_not_made_anew(home):
-    """What it would seal in the audit log meanwhile would fit no seal, and the doctor saw nothing."""
+    """What it sealed in the audit log meanwhile would fit no seal, and the doctor saw nothing."""
     ring = keyring(home)
     with open_vault(home) as vault:
         bring_up_vault(vault, ring)

@@ -2,6 +2,7 @@
 
 import fcntl
 import multiprocessing
+import shutil
 import sqlite3
 from contextlib import closing, nullcontext
 from threading import Timer
@@ -9,10 +10,13 @@ from threading import Timer
 import pytest
 from sqlalchemy.exc import DatabaseError
 
+from attribution import doctor, ledger_file
 from attribution.errors import Busy, StorageError, TransformError
 from attribution.ledger import Ledger
 from attribution.lock import held, only_one
 from attribution.paths import Home
+from attribution.settings import Settings
+from attribution.vault import Vault
 
 
 @pytest.fixture
@@ -104,6 +108,40 @@ def test_a_damaged_ledger_is_named_with_what_to_do(home, content):
     home.ledger.write_bytes(content)
     with pytest.raises(StorageError, match=r"ledger\.sqlite cannot be used .* move it away"):
         Ledger(home)
+
+
+def test_a_damaged_vault_stops_no_other_finding_of_the_doctor(home):
+    """Going back a generation, as where a warehouse failed, would not help."""
+    home.vault.write_bytes(b"garbage\n" * 500)
+    with pytest.raises(StorageError, match=r"vault\.sqlite is damaged.* Restore the last backup"):
+        Vault(home)
+    found = [(each.subject, each.fine) for each in doctor.examine(Settings(home))]
+    assert {("free space", True), ("keys", False)} <= {*found}
+
+
+def test_on_a_full_disk_nobody_is_told_to_move_the_ledger_away(home, monkeypatch):
+    """SQLite says `disk I/O error` of it, and what is in the ledger is nowhere else."""
+    Ledger(home).close()
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+
+    def fails(*_):
+        raise error
+
+    disk_usage = shutil.disk_usage
+    monkeypatch.setattr(ledger_file, "inspect", fails)
+    for free, advice in ((0, "Free space, then run it again"), (10**9, "look at the disk")):
+        monkeypatch.setattr(
+            ledger_file.shutil,
+            "disk_usage",
+            lambda at, free=free: disk_usage(at)._replace(free=free),
+        )
+        with pytest.raises(StorageError, match=advice) as said:
+            Ledger(home)
+        assert "move it away" not in str(said.value)
+        # The doctor, whom they are sent to, still says how much space there is.
+        wrong = {each.subject for each in doctor.examine(Settings(home)) if not each.fine}
+        assert {"ledger", "schedule"} <= wrong
 
 
 def test_a_failed_source_keeps_the_day_of_its_last_success(ledger):
