@@ -120,6 +120,8 @@ def _home(settings: Settings) -> Iterator[Finding]:
         free >= needed,
         f"{free / 1e9:.1f} GB free, a {what} may need {needed / 1e9:.1f} GB.",
     )
+    if gone := generations.gone(home):
+        yield Finding("generations", False, gone)
     yield from engine
     yield from _kept(home)
     if not (settings.sources or pages_only):

@@ -32,6 +32,17 @@ def current_generation(home: Home) -> int | None:
         ) from None
 
 
+def gone(home: Home) -> str:
+    """What to do where the published generation is not here any more; "" where it is, or none."""
+    number = current_generation(home)
+    if number is None or home.generation(number).is_dir():
+        return ""
+    return (
+        f"Generation {number}, which pages are to show, is not in {home.generations}. `caretrace "
+        "rollback` shows the one before it, `caretrace refresh` loads every source anew."
+    )
+
+
 def is_pulled(home: Home) -> bool:
     """Whether what pages read came from another host, so that this one only serves them."""
     number = current_generation(home)
@@ -144,9 +155,9 @@ def make_durable(home: Home, number: int) -> None:
 
 
 def bytes_of(home: Home) -> int:
-    """The bytes of the published generation's files; 0 before the first."""
+    """The bytes of the published generation's files; 0 before the first, or where it is gone."""
     base = current_generation(home)
-    if base is None:
+    if base is None or not home.generation(base).is_dir():
         return 0
     return sum(path.stat().st_size for path in home.generation(base).iterdir() if path.is_file())
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from attribution import generations, warehouse
 from attribution.backup import last_backup
-from attribution.errors import BadInput
+from attribution.errors import BadInput, StorageError
 from attribution.holding import sends_held
 from attribution.ledger import Ledger
 from attribution.local_time import local
@@ -62,10 +62,15 @@ def status(home: Home, *, as_json: bool = False) -> int:
 
 
 def look(home: Home, now: datetime) -> Status:
-    """How the installation stands; raises BadInput before anything is published."""
+    """How the installation stands.
+
+    Raises BadInput before anything is published, StorageError where what was is gone.
+    """
     generation = warehouse.current_generation(home)
     if generation is None:
         raise BadInput(f"{home.folder} has nothing published yet. Run `caretrace refresh`.")
+    if gone := generations.gone(home):
+        raise StorageError(gone)
     with Ledger(home) as ledger:
         runs, sources = ledger.runs(1), ledger.sources()
         published = ledger.publications(1000)

@@ -1,8 +1,10 @@
 """The warehouse: what is published is whole, and what is not published is never read."""
 
+import shutil
 import stat
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
@@ -11,11 +13,12 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from attribution import build_memory, warehouse
+from attribution import build_memory, doctor, status, warehouse
 from attribution.engines.duckdb import Building
 from attribution.engines.private_copy import PrivateCopy
 from attribution.errors import StorageError
 from attribution.paths import Home
+from attribution.settings import Settings
 from attribution.warehouse import begin, current_generation, open_marts, publish, rollback
 
 
@@ -200,6 +203,20 @@ def test_a_lost_private_file_is_built_anew_under_a_new_number(home):
     assert building.lost.startswith("What was loaded for generation 1 is not in this warehouse")
     with building.connect() as connection:
         assert connection.exec_driver_sql("select count(*) from raw_ad_spend").scalar_one() == 0
+    building.abandon()
+
+
+def test_a_published_generation_that_is_gone_is_told_and_built_anew(home):
+    """docs/start.md says that generations are: it ended with a path that there is no file of."""
+    publish_next(home)
+    shutil.rmtree(home.generation(1))
+    with pytest.raises(StorageError, match="Generation 1, which pages are to show, is not in"):
+        status.look(home, datetime.now(UTC))
+    wrong = [each.subject for each in doctor.examine(Settings(home)) if not each.fine]
+    assert "generations" in wrong
+    assert warehouse.free_space(home)[1] == 0  # what a refresh asks first
+    building = begin(home)
+    assert (building.number, bool(building.lost)) == (2, True)
     building.abandon()
 
 
