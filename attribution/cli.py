@@ -35,7 +35,7 @@ from attribution.port import check_port
 from attribution.research import command as research_command
 from attribution.roles import ROLES
 from attribution.schedule import command as schedule_command
-from attribution.terminal import day, home_folder, note, say
+from attribution.terminal import day, home_folder, note, say, say_anything
 from outreach import command as outreach
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def _failed(reason: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     text_in_frames.as_objects()
+    say_anything()
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)

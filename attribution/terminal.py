@@ -3,6 +3,7 @@
 import argparse
 import sys
 from datetime import date
+from io import TextIOWrapper
 
 from attribution import settings
 from attribution.errors import BadInput
@@ -28,6 +29,15 @@ def day(text: str) -> date:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a day: write year, month and day as 2026-01-05"
         ) from None
+
+
+def say_anything() -> None:
+    """Let a terminal that has not every letter show the others by their numbers.
+
+    Names of people's own (a title, a folder) end no command that has done its work.
+    """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does by itself
 
 
 def say(sentence: str) -> None:

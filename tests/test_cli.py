@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from io import BytesIO, TextIOWrapper
 
 import pytest
 from few_models import few_models
@@ -350,6 +351,14 @@ def test_a_damaged_ledger_is_a_sentence(home, say, published):
         assert code == 2
         assert f"{home.ledger} cannot be used (file is not a database)." in err
         assert "move it away" in err
+
+
+def test_a_terminal_without_some_letters_shows_their_numbers(home, monkeypatch):
+    home.config.write_text('[reports.board]\nreport = "board"\nformat = "csv"\nfolder = "żółć"\n')
+    shown = TextIOWrapper(BytesIO(), "latin-1")
+    monkeypatch.setattr(sys, "stdout", shown)
+    assert main(["report", "list"]) == 0
+    assert b" to \\u017c\xf3\\u0142\\u0107." in shown.buffer.getvalue()
 
 
 def test_a_killed_refresh_is_not_said_to_be_running(home, say, published):
