@@ -49,6 +49,9 @@ def _init(options: argparse.Namespace) -> int:
                 f"{home.config} is there already, and was not touched. Add a [sources.<name>] "
                 "table to it, or set CARETRACE_HOME to another folder."
             ) from None
+        except OSError:
+            home.config.unlink(missing_ok=True)  # the part of it would never be touched again
+            raise
     say(f"{home.config} is written.")
     say(f"1. Fill in what is marked {starter.REQUIRED} in it.")
     if secrets := starter.variables(sources):

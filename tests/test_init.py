@@ -1,6 +1,8 @@
 """`caretrace init`: a first caretrace.toml, made of what the connectors say of their settings."""
 
 import re
+import resource
+import signal
 import stat
 import tomllib
 from datetime import date
@@ -99,6 +101,20 @@ def test_the_command_writes_for_its_owner_and_never_over_a_file(clinic, capsys):
     assert main(["init", "files"]) == 2
     assert "is there already, and was not touched" in capsys.readouterr().err
     assert file.read_text() == before
+
+
+def test_a_full_disk_leaves_no_part_of_it(clinic, capsys):
+    """The next `caretrace init` would take it for somebody's own, and touch it no more."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        assert main(["init", "ga4"]) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert not (clinic / "caretrace.toml").exists()
+    assert main(["init", "ga4"]) == 0
 
 
 @pytest.mark.parametrize(
