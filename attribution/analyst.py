@@ -11,6 +11,7 @@ import orjson
 import pandas as pd
 
 from attribution.errors import BadInput
+from attribution.reports.cells import guarded
 from attribution.terminal import note
 
 if TYPE_CHECKING:
@@ -86,9 +87,13 @@ def _check_target(out: Path, source: Path) -> None:
 
 
 def written(result: pd.DataFrame, form: str) -> bytes:
-    """The answer as CSV or as a JSON list of rows; what a model has not is empty or null."""
+    """The answer as CSV or as a JSON list of rows; what a model has not is empty or null.
+
+    A channel is called as its paths call it, so in CSV it must not be taken for a formula.
+    """
     if form == "csv":
-        return result.to_csv(index=False, lineterminator="\n").encode()
+        told = result.assign(channel=[guarded(each) for each in result["channel"]])
+        return told.to_csv(index=False, lineterminator="\n").encode()
     rows = result.astype(object).where(result.notna(), None).to_dict("records")
     return orjson.dumps(rows, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 

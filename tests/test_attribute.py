@@ -261,6 +261,18 @@ def test_the_command_writes_csv_and_json(tmp_path, capfdbinary):
     assert set(rows[0]) == set(COLUMNS)
 
 
+def test_a_channel_that_could_be_a_formula_is_text_in_csv(tmp_path, capfdbinary):
+    source = tmp_path / "paths.csv"
+    source.write_text('path,conversions\n"=cmd|calc > direct",2\n')
+    named = {}
+    for form in ("csv", "json"):
+        assert main(["attribute", str(source), "--model", "first", "--format", form]) == 0
+        said = io.BytesIO(capfdbinary.readouterr().out)
+        frame = pd.read_csv(said) if form == "csv" else pd.read_json(said)
+        named[form] = frame["channel"].tolist()
+    assert named == {"csv": ["'=cmd|calc", "direct"], "json": ["=cmd|calc", "direct"]}
+
+
 def test_the_command_takes_settings_of_rules(tmp_path, capfd):
     source = tmp_path / "paths.csv"
     source.write_text("path,conversions\na > b > c,4\n", encoding="utf-8")
