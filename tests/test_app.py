@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection, Request
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from attribution import log_lines
 from attribution.errors import CaretraceError, SettingsError
 from attribution.paths import Home
 from attribution.ui import named, server
@@ -188,6 +189,10 @@ def test_a_page_that_fails_says_nothing_of_the_cause(monkeypatch, caplog):
     assert server.say_error(RuntimeError("postgresql://app:hunter2@db"))
     assert "hunter2" not in said[0]
     assert caplog.records[0].exc_info
+    lines = []
+    log_lines._Lines(lines.append).emit(caplog.records[0])
+    assert lines[0]["error"] == "RuntimeError"
+    assert lines[0]["message"] == f"page error {said[0].split()[-1].rstrip('.')}"
     assert server.say_error(CaretraceError("Run it:\n`caretrace refresh`."))
     assert said[1] == "Run it:\n`caretrace refresh`."
     # A sentence for a person is one line of the log, and no trace.

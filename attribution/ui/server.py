@@ -177,7 +177,8 @@ def say_error(error: BaseException) -> bool:
         st.error(str(error), title="This page cannot be shown", icon=":material/error:")
     else:
         reference = os.urandom(4).hex()
-        LOG.error("page error %s: %s", reference, error, exc_info=error)
+        # Not in its own words, which may quote data: of lines for a program only its type is one.
+        LOG.error("page error %s", reference, exc_info=error)
         st.error(
             f"Try again; if it stays, tell whoever runs this server the reference {reference}.",
             title="Something went wrong",
