@@ -16,7 +16,7 @@ from attribution.paths import Home
 from attribution.queries import Scope
 from attribution.reports.export import export_forecast
 from attribution.ui.views import forecast as page
-from attribution.ui.views.forecast_words import how_sure, sums, why
+from attribution.ui.views.forecast_words import how_sure, sums, unusual_notes, why
 from attribution.ui.views.overview import build as overview
 
 NEWEST = made_up.LAST_WEEK
@@ -125,6 +125,21 @@ def test_overview_rings_the_week_and_says_what_was_expected(marts):
     assert [n for n in view.notes if "booked visits in the week of 16 Nov 2026" in n]
     several = Scope(date(2026, 8, 24), NEWEST, service_lines=("cardiology", "dermatology"))
     assert not [n for n in overview(marts, several).notes if "Not as foretold" in n]
+
+
+@pytest.mark.parametrize(
+    ("metric", "row", "said"),
+    [
+        ("new_patient", (1.0, 1.2, 11.4), "(1; expected 2 to 11)"),
+        ("new_patient", (1.0, 0.2, 0.9), "(1; expected 0.20 to 0.90)"),
+        ("collected", (29_181.0, 10_301.0, 29_150.0), "($29,181; expected $10,301 to $29,150)"),
+    ],
+)
+def test_what_was_not_as_foretold_is_outside_its_range_as_written(metric, row, said):
+    """Rounded alone, 1 would lie within 1 to 11, and $29.2K within $10.3K to $29.2K."""
+    columns = ["metric", "week", "actual", "low_95", "high_95"]
+    odd = pd.DataFrame([(metric, NEWEST, *row)], columns=columns)
+    assert said in unusual_notes(odd, "USD")[0]
 
 
 def test_a_number_without_a_forecast_says_what_it_takes(marts):

@@ -1,5 +1,7 @@
 """What Forecast says in sentences: which model was taken, why, and how far it can be off."""
 
+from math import ceil, floor
+
 import pandas as pd
 
 from attribution.forecast_queries import Asked
@@ -84,14 +86,12 @@ def unusual_notes(odd: pd.DataFrame, currency: str) -> tuple[str, ...]:
         return ()
     said = []
     for row in odd.itertuples(index=False):
-        as_ = "money" if row.metric in MONEY else "count"
-        came, low, high = (
-            formats.written(float(value), as_, currency)  # type: ignore[arg-type]
-            for value in (row.actual, row.low_95, row.high_95)
-        )
+        came, low, high = (float(each) for each in (row.actual, row.low_95, row.high_95))  # type: ignore[arg-type]
+        texts = _outside(came, low, high, currency if row.metric in MONEY else "")
         number = definition(KINDS.get(str(row.metric), str(row.metric))).title.lower()
         said.append(
-            f"{number} in the week of {formats.day(row.week)} ({came}; expected {low} to {high})"
+            f"{number} in the week of {formats.day(row.week)} ({texts[0]}; "
+            f"expected {texts[1]} to {texts[2]})"
         )
     return (
         (
@@ -99,3 +99,15 @@ def unusual_notes(odd: pd.DataFrame, currency: str) -> tuple[str, ...]:
             "twenty is so by chance; Forecast shows the range."
         ),
     )
+
+
+def _outside(came: float, low: float, high: float, currency: str) -> list[str]:
+    """A number and the ends of its band, so written that it lies outside also as written.
+
+    `currency` is empty for counts, whose ends are the whole numbers within.
+    """
+    if currency:
+        return [formats.whole_money(each, currency) for each in (came, low, high)]
+    if ceil(low) > floor(high):  # no whole number lies within
+        return [formats.count(came), formats.coefficient(low), formats.coefficient(high)]
+    return [formats.count(each) for each in (came, ceil(low), floor(high))]
