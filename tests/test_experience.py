@@ -26,7 +26,7 @@ from attribution.small_cells import is_safe, protected
 from attribution.ui import access, export, frame
 from attribution.ui.freshness import freshness
 from attribution.ui.scope import scope_of
-from attribution.ui.views.experience import PROTECTED, build, experience
+from attribution.ui.views.experience import PROTECTED, _metrics, build, experience
 from attribution.ui.views.experience_reviews import sites_figure, sites_table
 from attribution.viewer_marts import CUBES
 from connectors.contract import Feedback, Reputation
@@ -371,6 +371,18 @@ def test_without_answers_the_page_says_what_to_connect(tmp_path):
     assert "sources-feedback.md" in view.empty
     with pytest.raises(BadInput, match="nothing to export"):
         experience_report(view, "")
+
+
+def test_nobody_is_said_to_be_unasked_who_answered(home):
+    """Surveys that were loaded without the messages that asked: who was asked is not known."""
+    marts, scope = queries.marts(home, 1, protected=False), all_weeks(home)
+    whole, stars = (
+        read(marts, scope) for read in (experience_queries.answers, experience_queries.reviews)
+    )
+    cards = {each.name: each for each in _metrics(whole, 0, 0, stars, protected=False)}
+    assert cards["experience_answers"].value > 0
+    assert cards["survey_response_rate"].value is None
+    assert cards["survey_response_rate"].interval == "asked: not known"
 
 
 def test_viewers_are_told_why_there_are_no_waits(home):

@@ -32,6 +32,7 @@ _CLASSES = (
 )
 _GROUPS = {"service_line": "Service line", "location": "Location"}
 _TOO_FEW = "too few to tell"
+_NOT_KNOWN = "asked: not known"  # nobody was, or by what is not loaded
 MAX_ROWS = 14
 _MOST_TICKS = 5
 
@@ -208,7 +209,7 @@ def _metrics(
     whole: pd.DataFrame, people: int, responded: int, stars: pd.DataFrame, *, protected: bool
 ) -> tuple[Metric, ...]:
     # Where small cells are folded, what has no row is not known to be nought.
-    none, nobody = (_TOO_FEW, _TOO_FEW) if protected else ("no answers", "nobody was asked")
+    none, nobody = (_TOO_FEW, _TOO_FEW) if protected else ("no answers", _NOT_KNOWN)
     row = records(whole)[0]
     answered = int(row["people"])
     mean, reviews = rating(stars)
