@@ -120,6 +120,13 @@ def test_the_correlation_that_is_there_stands_out(at):
     assert set(view.figures) == {"places", "ages", "pollen", "air"}
 
 
+def test_places_are_written_in_the_table_as_in_the_figure():
+    shares = research.told_shares(
+        pd.DataFrame({"name": ["north_side", "south"], "people": [100, 200], "cases": [30, 40]})
+    )
+    assert research._table("Place", shares).frame["name"].tolist() == ["North side", "South"]
+
+
 def test_prevalence_is_what_pandas_counts(at):
     frame = PEOPLE_OF_600
     cohort = Cohort(sexes=("female",), age_from=30, first_year=2021)

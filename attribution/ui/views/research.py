@@ -147,6 +147,7 @@ def _table(title: str, frame: pd.DataFrame) -> Table:
         Column("high", "95%, high", "rate", "The other end of the interval."),
     )
     told = frame.rename(columns={"people": "cohort_people"})
+    told["name"] = told["name"].map(lambda name: formats.title(str(name)))
     return table_of(f"By {title.lower()}", columns, told)
 
 
