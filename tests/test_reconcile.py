@@ -107,7 +107,7 @@ def test_a_cause_without_effect_is_named_and_not_shown(marts):
     earlier = replace(RECENT, until=LAST - timedelta(weeks=1))
     view = reconcile.build(marts, earlier)
     assert "late" not in view.tables["platforms"].frame
-    assert any("Nothing in this period is due to: not reported yet" in n for n in view.notes)
+    assert any("explain nothing in this period: not reported yet" in n for n in view.notes)
     assert "by_effect" not in view.tables["platforms"].frame
     assert (
         "by_effect"

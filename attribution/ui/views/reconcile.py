@@ -259,10 +259,10 @@ def _notes(
         if name not in shown and name != "by_effect"
     ]
     if absent:
-        notes.append(f"Nothing in this period is due to: {formats.several(absent)}.")
+        notes.append(f"These causes explain nothing in this period: {formats.several(absent)}.")
     notes.append(
-        "In the tables a cause is by how much it makes claims larger than credit: claimed, less "
-        "all causes and the unexplained, is attributed."
+        "In the tables of platforms, campaigns and weeks a cause is by how much it makes claims "
+        "larger than credit: claimed, less all causes and the unexplained, is attributed."
     )
     notes.append(
         "Claims are what platforms say of themselves; no credit and no ratio on other pages is "
