@@ -50,9 +50,11 @@ def usual_weeks(
             "In every week that is known before this test its markets were in another one, so "
             "nothing says what is usual there. Test other markets, or load older weeks."
         )
+    gone, last = int((~kept).sum()), (known[-1] + 6 * day).astype(date)
     said = (
-        f"{int((~kept).sum())} weeks before it are left out, since markets of this test were in "
-        f"another one then. What is usual is told by others, until {known[-1] + 6 * day}."
+        f"{gone} {'week before it is' if gone == 1 else 'weeks before it are'} left out, since "
+        "markets of this test were in another one then. What is usual is told by the other weeks, "
+        f"until {last.day} {last:%b %Y}."
     )
     return left, (said,)
 
