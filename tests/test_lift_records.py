@@ -281,6 +281,12 @@ def test_a_result_is_told_with_its_interval_and_what_went_otherwise(home, past, 
     assert set(view.figures) == {"course", "weeks", "placebos"}
     assert view.metrics[0].value == found.increment
     assert len(view.tables["effects"].frame) == past.weeks
+    drawn = {trace.get("name"): trace for trace in view.figures["course"].spec["data"]}
+    told = view.tables[view.figures["course"].table].frame
+    told = told.assign(week=told["week"].map(lambda day: f"{day:%Y-%m-%d}")).set_index("week")
+    for name, column in (("Counted", "counted"), ("Without the test", "without")):
+        points = zip(drawn[name]["x"], drawn[name]["y"], strict=True)
+        assert all(told[column][week] == value for week, value in points if value is not None)
     sure = replace(found, increment=50.0, low=20.0, high=80.0, share=0.2, money=1_000.0)
     assert "brought 50" in lift_result.said_of(test, sure)
     assert lift_result.result(test, sure, "USD").metrics[2].value == pytest.approx(20.0)

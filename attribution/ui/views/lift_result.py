@@ -41,7 +41,11 @@ def result(test: Test, found: Result, currency: str) -> View:
         QUESTION,
         metrics=_metrics(found, currency),
         figures=figures,
-        tables={"effects": _effects(test, found), "beside": _beside(found)},
+        tables={
+            "course": _counted(found),
+            "effects": _effects(test, found),
+            "beside": _beside(found),
+        },
         remark=said_of(test, found),
         warnings=tuple(warnings),
         notes=_notes(test, found),
@@ -129,7 +133,7 @@ def _course(test: Test, found: Result) -> Figure:
         f"test they would have been {formats.number(found.expected)}.",
         "What the treated markets counted, and what the others tell that they would have, with a "
         "90% band of a single week. Grey: the weeks of the test.",
-        "effects",
+        "course",
     )
 
 
@@ -164,6 +168,19 @@ def _placebos(test: Test, found: Result) -> Figure:
         "from nought as this one. By chance goes by how wide they spread, for many share weeks.",
         "The interval is as wide as these results are: what the test is off by chance and drift.",
     )
+
+
+def _counted(found: Result) -> Table:
+    """What was counted in each week, and what would have been: newest first."""
+    columns = (
+        Column("week", "Week of", "day"),
+        Column("counted", "Counted", "count", "By the treated markets."),
+        Column("without", "Without the test", "number", "What the others tell of them."),
+    )
+    without = found.without or (float("nan"),) * len(found.weeks)
+    rows = zip(map(pd.Timestamp, found.weeks), found.observed, without, strict=True)
+    frame = pd.DataFrame(list(rows)[::-1], columns=[column.name for column in columns])
+    return Table("Week by week, with the test and without", columns, frame)
 
 
 def _effects(test: Test, found: Result) -> Table:
