@@ -12,6 +12,7 @@ from attribution import queries, return_queries, step_queries
 from attribution.models.share_lift import groups_apart, lift, lift_of_groups
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
+from attribution.ui import formats
 from attribution.ui.views import reach, reactivation
 
 LAST = made_up.LAST_WEEK
@@ -118,6 +119,18 @@ def test_people_are_held_against_those_held_out_of_their_own_campaign():
     assert lift_of_groups(groups[1:2]) is None
 
 
+def test_the_lift_of_one_campaign_is_told_of_one(marts):
+    whole = reactivation.build(marts, Scope(made_up.weeks()[0], LAST))
+    campaigns = whole.tables["campaigns"].frame.dropna(subset=["lift"])
+    unsure = campaigns.head(1).assign(lift_low=-0.1, lift_high=0.2)
+    said = [
+        reactivation._lift(frame).alt for frame in (unsure, unsure.assign(lift_low=0.1), campaigns)
+    ]
+    assert said[0].startswith("The one campaign does not differ from its holdout by more")
+    assert said[1].startswith("The one campaign differs from its holdout by more")
+    assert f"of {len(campaigns)} campaigns differ" in said[2]
+
+
 def test_funnel_counts_those_treated(marts, tables):
     frame = tables["reactivation"]
     treated = frame[
@@ -212,6 +225,10 @@ def test_the_plan_counts_what_reaching_a_person_has_cost(marts):
     view = reach.build(marts, RECENT)
     costs = "Outreach email $0.02, Outreach SMS $0.05."
     assert f"Cost of reaching a person so far: {costs}" in view.notes
+    for each in ("plan", "silent_today"):
+        lines = view.tables[each].frame["service_line"]
+        assert lines.tolist() == [formats.title(name) for name in lines]
+    assert reach.price(0.001, "USD") == "under $0.01"
     plan = view.tables["plan"].frame
     assert len(plan)
     price = plan["channel"].map({"outreach_email": 0.02, "outreach_sms": 0.05})

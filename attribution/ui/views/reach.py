@@ -130,6 +130,7 @@ def _plan(plan: pd.DataFrame) -> Table:
         Column("gain", "Gain", "money", "What the extra visits are worth, less the cost."),
     )
     frame = plan.rename(columns={"extra": "extra_kept"})[[c.name for c in columns]]
+    frame = frame.assign(service_line=frame["service_line"].map(formats.title))
     empty = "No group is worth a message: nothing that was tested adds more than it costs."
     return Table("Whom to reach next", columns, frame.reset_index(drop=True), empty=empty)
 
@@ -150,6 +151,7 @@ def _silent(silent: pd.DataFrame) -> Table:
         return_chance=silent["returns"] / silent["people"],
         return_value=silent["value"],
     ).sort_values(["order", "service_line"])
+    frame["service_line"] = frame["service_line"].map(formats.title)
     frame = frame[[c.name for c in columns]].reset_index(drop=True)
     return Table("Everybody who is silent today", columns, frame)
 
@@ -220,6 +222,13 @@ def _calibration(calibration: pd.DataFrame) -> Figure:
     )
 
 
+def price(cost: float, currency: str) -> str:
+    """What reaching a person costs; what would be rounded to nought is not free."""
+    return (
+        formats.money(cost, currency) if cost >= 0.005 else f"under {formats.money(0.01, currency)}"
+    )
+
+
 def _notes(
     silent: pd.DataFrame,
     plan: pd.DataFrame,
@@ -229,7 +238,7 @@ def _notes(
 ) -> tuple[str, ...]:
     allowed = silent[list(CHANNELS.values())].max(axis=1).sum()
     known = ", ".join(
-        f"{formats.title(channel)} {formats.money(cost, currency)}"
+        f"{formats.title(channel)} {price(cost, currency)}"
         for channel, cost in costs.items()
         if cost
     )

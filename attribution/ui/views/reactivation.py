@@ -266,6 +266,10 @@ def _lift(campaigns: pd.DataFrame) -> Figure:
         for name, row in zip(names, records(drawn), strict=True)
     ]
     sure = int(((drawn["lift_low"] > 0) | (drawn["lift_high"] < 0)).sum())
+    whose = "differs from its holdout" if sure == 1 else "differ from their holdouts"
+    said = f"{sure} of {len(drawn)} campaigns {whose}"
+    if len(drawn) == 1:
+        said = f"The one campaign {'differs' if sure else 'does not differ'} from its holdout"
     return Figure(
         "Lift against holdout",
         charts.intervals(
@@ -275,8 +279,7 @@ def _lift(campaigns: pd.DataFrame) -> Figure:
             drawn["lift_high"].tolist(),
             hovers,
         ),
-        f"{sure} of {len(drawn)} campaigns {'differs' if sure == 1 else 'differ'} from their "
-        "holdout by more than chance explains.",
+        f"{said} by more than chance explains.",
         f"{definition('lift').help} Grey where the interval includes nought.",
         "campaigns",
     )
