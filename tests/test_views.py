@@ -261,7 +261,16 @@ def test_a_channel_with_hardly_any_spend_is_not_called_the_best():
         {"channel": ["sms", "display", "video"], "spend": [1, 99, 100], "roas": [900, 3, 0.5]}
     )
     words = channel_figures.return_in_words(drawn, [], 2.0)
-    assert "Display returns most (3.0x), Video least (0.5x)" in words
+    assert "Display returns most (3.0x), Video least (0.5x)." in words
+
+
+def test_a_channel_that_is_credited_with_no_money_counts_among_those_that_do_not_pay():
+    drawn = pd.DataFrame({"channel": ["email", "display"], "spend": [90, 99], "roas": [3, 0.4]})
+    assert channel_figures.return_in_words(drawn, ["video"], 2.0) == (
+        "1 of 3 channels with spend earn at least what they cost. Of those with at least 1% of "
+        "spend, Email returns most (3.0x), Display least (0.4x) of those with any. No money is "
+        "credited to Video."
+    )
 
 
 def test_a_figure_without_a_bar_says_why(marts):

@@ -77,15 +77,17 @@ def return_in_words(
     ranked = records(drawn[drawn["spend"] >= least].sort_values("roas", ascending=False))
     paying = int((drawn["roas"] >= 1).sum())
     which = "channels with spend and evidence" if unsure else "channels with spend"
-    said = f"{paying} of {len(drawn)} {which} earn at least what they cost."
+    said = f"{paying} of {len(drawn) + len(unpaid)} {which} earn at least what they cost."
     if not ranked:
         return f"{said}{nothing}"
     best, worst = ranked[0], ranked[-1]
-    share = formats.rate(LEAST_SHARE)
+    share = f"{LEAST_SHARE:.0%}"
+    any_of_it = " of those with any" if unpaid else ""
     return (
         f"{said} Of those with at least {share} of spend, "
         f"{formats.title(best['channel'])} returns most ({formats.ratio(best['roas'])}), "
-        f"{formats.title(worst['channel'])} least ({formats.ratio(worst['roas'])}).{nothing}"
+        f"{formats.title(worst['channel'])} least ({formats.ratio(worst['roas'])}){any_of_it}."
+        f"{nothing}"
     )
 
 
