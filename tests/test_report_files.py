@@ -11,9 +11,11 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 import duckdb
+import numpy as np
 import openpyxl
 import pandas as pd
 import pptx
@@ -23,6 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reports_fixture import ABOUT, LAST, SCOPE, two_generations
 from sheet_formulas import evaluated
+from test_palette import contrast
 
 from attribution import audit
 from attribution.cli import main
@@ -401,6 +404,31 @@ def test_every_chart_of_any_numbers_is_well_formed_and_inside_its_frame(kind, ro
         for key in ("x", "y", "cx", "cy", "width", "height"):
             if element.get(key) is not None and element is not root:
                 assert -5 <= float(element.get(key)) <= 2000
+
+
+def test_numbers_of_a_heat_map_can_be_read_on_every_shade():
+    frame = pd.DataFrame({"name": ["a"] * 11, "to": list("bcdefghijkl"), "one": np.arange(11) / 10})
+    columns = (Column("name", "Name"), Column("to", "To"), Column("one", "One", "rate"))
+    chart = Chart("heat", "Chart", "name", ("one",), "", across="to")
+    svg, _ = draw(Section("S", Table("T", columns, frame), chart), "USD")
+    marks = list(ET.fromstring(svg))
+    cells = [
+        (one.get("fill"), other.get("fill"))
+        for one, other in pairwise(marks)
+        if one.tag.endswith("rect") and other.tag.endswith("text")
+    ]
+    assert len(cells) == 11
+    assert min(contrast(*each) for each in cells) >= 4.5
+
+
+def test_nought_has_no_sign_on_an_axis():
+    frame = pd.DataFrame({"name": ["a"], "one": [0.06], "low": [0.01], "high": [0.1]})
+    columns = (Column("name", "Name"), *(Column(n, n, "points") for n in ("one", "low", "high")))
+    chart = Chart("intervals", "Chart", "name", ("one", "low", "high"), "")
+    svg, _ = draw(Section("S", Table("T", columns, frame), chart), "USD")
+    said = [element.text for element in ET.fromstring(svg).iter() if element.tag.endswith("text")]
+    assert "0.0 pts" in said
+    assert "+0.0 pts" not in said
 
 
 def test_a_sparkline_needs_two_points():

@@ -14,7 +14,7 @@ from attribution.metrics import Format
 from attribution.reports.canvas import Canvas
 from attribution.reports.cells import shortened
 from attribution.reports.document import Chart, Section, column, drawn
-from attribution.reports.styles import INK, QUIET, RULE, SERIES, mixed
+from attribution.reports.styles import HEAT, QUIET, RULE, SERIES, mixed
 from attribution.ui import formats
 from attribution.ui.view import Table, records
 
@@ -194,10 +194,8 @@ def _heat(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
             if value is None or not _known(value):
                 canvas.rect(x, y, side - 2, 22, FAINT)
                 continue
-            share = max(float(value), 0) / most
-            canvas.rect(x, y, side - 2, 22, mixed(share, "#E9F0FC", "#1F4FA8"))
-            ink = "#FFFFFF" if share > 0.72 else INK
-            canvas.text(x + side / 2 - 1, y + 15, written(value), anchor="middle", size=9, fill=ink)
+            canvas.rect(x, y, side - 2, 22, mixed(max(float(value), 0) / most, *HEAT))
+            canvas.text(x + side / 2 - 1, y + 15, written(value), anchor="middle", size=9)
     return canvas
 
 
@@ -224,9 +222,8 @@ def _rows_on_a_scale(
         x = place_of(value)
         nought = abs(value) < step / 1e6
         canvas.line([(x, BAND), (x, bottom)], QUIET if nought else RULE, 0.9 if nought else 0.6)
-        canvas.text(
-            x, bottom + 14, written(0.0 if nought else value), anchor="middle", size=9, fill=QUIET
-        )
+        said = written(0.0).lstrip("+") if nought else written(value)
+        canvas.text(x, bottom + 14, said, anchor="middle", size=9, fill=QUIET)
     for place, row in enumerate(rows):
         label = shortened(row[chart.label], LABEL)
         canvas.text(names_end, BAND + place * ROW + ROW / 2 + 3.5, label, anchor="end")

@@ -15,7 +15,7 @@ from attribution.reports.document import Document, Section, known
 from attribution.reports.printed import card, written
 from attribution.reports.slide_charts import SlideChart
 from attribution.reports.slide_parts import HIGH, LEFT, TOP, WIDE, Parts
-from attribution.reports.styles import BAD, GOOD, QUIET, SHADE, WARNING, mixed
+from attribution.reports.styles import BAD, GOOD, HEAT, QUIET, SHADE, WARNING, mixed
 from attribution.reports.unstamped import CREATED, unstamped
 from attribution.ui.view import Table, records
 
@@ -190,7 +190,7 @@ def _heat(
     at = [each.name for each in table.columns].index(name)
     most = section.table.frame[name].max()
     return {
-        (place, at): mixed(max(value, 0) / most, "#F3F7FD", "#9DBDF0")
+        (place, at): mixed(max(value, 0) / most, *HEAT)
         for place, row in enumerate(rows, start=1)
         if (value := number(row[name])) is not None and most > 0
     }

@@ -9,6 +9,8 @@ from attribution.ui import formats
 INK, RULE, SHADE = "#1C2530", "#DDE2E8", "#F4F6F8"
 QUIET = "#5B6672"
 WARNING = "#FFF4DC"
+# From least to most: the number in a cell is written in ink, and must be read on the darkest.
+HEAT = ("#F3F7FD", "#9DBDF0")
 # Of the series of a chart in their order, the same in every format.
 SERIES = ("#366FD8", "#AA7801", "#1E8787", "#960F5A", "#8787FF", "#D23C5A")
 GOOD, BAD = "#1B7A4B", "#B3372F"
