@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from attribution.errors import BadInput
+from attribution.models.estimate import ends_of_draws
 from attribution.models.incremental_design import Floats
 
 _OLDEST = (3, 12)
@@ -33,7 +34,7 @@ def fitted(
     `weekly`, `tests` and errors are those of `drawn`. `bayes_tests` is how many tests were heard.
     """
     every = drawn(weekly, channels, draws, tests)[:, :, -_YEAR:].sum(axis=2)
-    low, high = np.quantile(every, [0.05, 0.95], axis=0)
+    low, high = ends_of_draws(every)
     heard = [] if tests is None else list(tests["channel"])
     return pd.DataFrame(
         {

@@ -17,8 +17,9 @@ from attribution.ledger import Ledger
 from attribution.ledger_tables import SCENARIO
 from attribution.mix_queries import Response
 from attribution.models import budget
+from attribution.models.estimate import ends_of_draws
 from attribution.models.incremental_design import Floats
-from attribution.models.response import Curves, ends
+from attribution.models.response import Curves
 from attribution.paths import Home
 from attribution.queries import Marts
 from attribution.roles import SMALL_CELLS, Reader
@@ -194,7 +195,7 @@ def _told(
     # Money of the objective that is money costs what it costs.
     paid = float(plan.spend.sum() - plan.now.sum()) if request.objective == "margin" else 0.0
     gains = plan.gains - paid
-    below, above = ends(gains)
+    below, above = ends_of_draws(gains)
     lines = tuple(
         Line(
             name,

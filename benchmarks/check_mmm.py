@@ -14,6 +14,7 @@ import warnings
 
 import numpy as np
 
+from attribution.models.estimate import ends_of_draws
 from benchmarks.mix import SEEN, learned, told
 from benchmarks.mix_peer import fitted
 from benchmarks.mix_worlds import CHANNELS, World, world
@@ -56,7 +57,7 @@ def measured(worlds: list[World], tests: int, *, bayes: bool) -> tuple[float, fl
         else:
             brought, _, took = learned(lived, _EVERY[:tests])
             true = lived.brought[:, SEEN].sum(axis=1)
-        low, high = np.quantile(brought, [0.05, 0.95], axis=0)
+        low, high = ends_of_draws(brought)
         rows.append((brought.mean(axis=0), low, high, true))
         seconds.append(took)
     told(f"{'pymc-marketing' if bayes else 'default'}, {tests} channels tested", rows, seconds)

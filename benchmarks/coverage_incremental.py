@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from test_incremental import USUAL, fitted, hidden, increments
 
+from attribution.models.estimate import ends_of_draws
 from attribution.models.incremental_design import AWARENESS
 from attribution.models.incremental_draws import KEPT, POWERS
 
-LEVELS = (0.05, 0.95)
 Settings = dict[str, tuple[float, float]]
 
 
@@ -39,7 +39,7 @@ def held(seed: int, settings: Settings) -> pd.DataFrame:
     whole = float(conversions["conversions"].sum())
     found["baseline"] = whole - found.sum(axis=1)
     truth = {**truth, "baseline": whole - sum(truth.values())}
-    low, high = found.quantile(LEVELS[0]), found.quantile(LEVELS[1])
+    low, high = (dict(zip(found, end, strict=True)) for end in ends_of_draws(found.to_numpy()))
     return pd.DataFrame(
         {
             "channel": list(truth),

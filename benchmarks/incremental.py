@@ -27,6 +27,7 @@ from attribution.demo.lift import lift_tests
 from attribution.demo.market import LINES, LOCATIONS
 from attribution.demo.truth import truth_of
 from attribution.demo.worlds import World, world
+from attribution.models.estimate import ends_of_draws
 from attribution.models.incremental import draws_of
 
 UNTIL = date(2026, 11, 22)
@@ -109,7 +110,7 @@ def scored(setting: Setting, people: int, *, tests: bool) -> pd.DataFrame:
     for (kind, channel), of_channel in draws.groupby(["kind", "channel"]):
         found = of_channel["increment"]
         true = truth["channels"][channel]["incremental"][kind]
-        low, high = found.quantile([0.05, 0.95])
+        low, high = map(float, ends_of_draws(found.to_numpy("float64")))
         rows.append((setting.seed, kind, channel, found.mean(), low, high, true, seconds))
     columns = ["seed", "kind", "channel", "found", "low", "high", "true", "seconds"]
     frame = pd.DataFrame(rows, columns=columns)

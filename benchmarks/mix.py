@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from attribution.models.estimate import ends_of_draws
 from attribution.models.mix import brought_of, curves_of, fitted
 from attribution.models.mix_design import Courses, Experiment
 from attribution.models.response import Curves
@@ -61,7 +62,7 @@ def learned(
 
 def least_known(lived: World, number: int) -> set[int]:
     """So many channels of the widest intervals without a test: those worth testing first."""
-    low, high = np.quantile(learned(lived)[0], [0.05, 0.95], axis=0)
+    low, high = ends_of_draws(learned(lived)[0])
     return set(np.argsort(low - high)[:number].tolist())
 
 
@@ -84,7 +85,7 @@ def curve(seeds: range, *, given: bool) -> None:
         courses = true_courses(lived) if given else None
         true = lived.brought[:, SEEN].sum(axis=1)
         alone, _, took = learned(lived, courses=courses)
-        low, high = np.quantile(alone, [0.05, 0.95], axis=0)
+        low, high = ends_of_draws(alone)
         for name, width in (("", high - low), (" beside it", (high - low) / alone.mean(axis=0))):
             for number in TESTED:
                 if name and number in (0, CHANNELS):
@@ -94,7 +95,7 @@ def curve(seeds: range, *, given: bool) -> None:
                 if number:
                     brought, _, took = learned(lived, set(asked.tolist()), courses)
                 seconds.setdefault((name, number), []).append(took)
-                ends = np.quantile(brought, [0.05, 0.95], axis=0)
+                ends = ends_of_draws(brought)
                 tested = np.isin(np.arange(CHANNELS), asked)
                 row = (brought.mean(axis=0), *ends, true, tested)
                 found.setdefault((name, number), []).append(row)
@@ -144,7 +145,7 @@ def main() -> None:
         for seed in seeds:
             lived = world(seed, error=error)
             brought, _, took = learned(lived, tests(lived))
-            low, high = np.quantile(brought, [0.05, 0.95], axis=0)
+            low, high = ends_of_draws(brought)
             rows.append((brought.mean(axis=0), low, high, lived.brought[:, SEEN].sum(axis=1)))
             seconds.append(took)
         told(name, rows, seconds)

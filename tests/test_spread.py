@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 
-from attribution.models.estimate import score_interval
+from attribution.models.estimate import ends_of_draws, score_interval
 from attribution.models.quantiles import normal, student, student_above
 from attribution.models.spread import (
     drawn_beats,
@@ -199,7 +199,7 @@ def test_a_few_people_who_look_alike_are_lent_the_usual_spread():
 
 
 def test_draws_give_the_middle_ninety_of_a_hundred():
-    multipliers = np.linspace(0.5, 1.5, 101)[:, None]
+    multipliers = 0.5 + np.arange(1, 100)[:, None] / 100
     total = np.array([100.0, 0.0, -20.0])
     found = drawn_interval(total, total * multipliers)
     assert found.low == pytest.approx([55, 0, -29])
@@ -209,6 +209,16 @@ def test_draws_give_the_middle_ninety_of_a_hundred():
         [0.0, 0.5, 0.0],
         [0.5, 1.0, 0.5],
     ]
+
+
+def test_one_draw_more_lies_in_an_interval_of_draws_as_often_as_it_says():
+    rng = np.random.default_rng(20)
+    draws, more = rng.exponential(size=(19, 40_000)), rng.exponential(size=40_000)
+    low, high = ends_of_draws(draws)
+    assert low == pytest.approx(draws.min(axis=0))
+    assert high == pytest.approx(draws.max(axis=0))
+    assert ((low <= more) & (more <= high)).mean() == pytest.approx(0.9, abs=0.005)
+    assert ends_of_draws(np.arange(1.0, 101.0)) == pytest.approx((5.05, 95.95))
 
 
 @given(

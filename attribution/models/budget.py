@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from attribution.errors import BadInput
+from attribution.models.estimate import ends_of_draws
 from attribution.models.incremental_design import Floats
-from attribution.models.response import Curves, ends
+from attribution.models.response import Curves
 
 WORST = 0.2  # of the draws, by which a careful plan is judged
 _HALVINGS = 70
@@ -49,7 +50,7 @@ class Plan:
 
     @property
     def interval(self) -> tuple[float, float]:
-        low, high = ends(self.gains)
+        low, high = ends_of_draws(self.gains)
         return float(low), float(high)
 
     @property

@@ -67,6 +67,17 @@ def normal_interval(centre: Floats, variance: Floats) -> Interval:
     return Interval(centre, centre - reach, centre + reach)
 
 
+def ends_of_draws(draws: Floats, level: float = 0.9) -> tuple[Floats, Floats]:
+    """Between what and what one draw more, as the truth is one, lies with chance `level`.
+
+    Along the first axis. Of n draws in order one more is below the k-th with chance k / (n + 1)
+    (Hyndman and Fan 1996, definition 6): ends by n alone, the usual ones, would lie too near.
+    """
+    shares = [(1 - level) / 2, (1 + level) / 2]
+    low, high = np.quantile(draws, shares, axis=0, method="weibull")
+    return low, high
+
+
 def value_interval(centre: Floats, variance: Floats, tally: Tally) -> Interval:
     """An interval of a value, which may be below zero only where refunds are."""
     if (tally.value < 0).any():

@@ -10,8 +10,6 @@ itself, so carry-over does not show here.
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from attribution.models.incremental_design import Floats
 
 
@@ -41,9 +39,3 @@ class Curves:
         top, half = self.top[:, channel, None], self.half[:, channel, None]
         brought: Floats = top * spend / (spend + half)
         return brought
-
-
-def ends(draws: Floats, level: float = 0.9) -> tuple[Floats, Floats]:
-    """Between what and what `level` of the draws lie, along the first axis."""
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return low, high

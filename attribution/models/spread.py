@@ -13,12 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from attribution.models.estimate import Interval, normal_interval, score_interval
+from attribution.models.estimate import (
+    Interval,
+    ends_of_draws,
+    normal_interval,
+    score_interval,
+)
 from attribution.models.paths import Floats
 
 FEW_PEOPLE = 30  # below, the groups say too little about how much people differ
 LENT = 10  # people of the usual spread that each channel's own are taken together with
-LOW, HIGH = 0.05, 0.95  # the ends of a 90% interval
 
 
 @dataclass(frozen=True)
@@ -124,8 +128,7 @@ def people_behind(credit: Floats) -> Floats:
 
 def drawn_interval(total: Floats, draws: Floats) -> Interval:
     """The 90% interval of estimates (columns) from draws of them (rows)."""
-    low, high = np.quantile(draws, (LOW, HIGH), axis=0)
-    return Interval(total, np.asarray(low), np.asarray(high))
+    return Interval(total, *ends_of_draws(draws))
 
 
 def drawn_beats(draws: Floats) -> Floats:

@@ -3,7 +3,7 @@
 -- inputs: int_incremental, incremental_draws, int_incremental_draws, int_panel_media,
 --   int_panel_journeys
 --
--- `baseline` would have come anyway. `low` and `high` are the middle 90% of the draws, as on pages.
+-- `baseline` would have come anyway. `low` and `high` are the 90% interval of draws, as on pages.
 -- `evidence` is what was heard: `panel` (places and weeks in which the channel pressed more or
 -- less), `panel and holdout`, `panel and lift test`, `not identified` (what is believed of such
 -- channels, or nothing, stands there), `inside baseline` (nothing says how hard the channel
@@ -45,16 +45,17 @@ ranked as (
 
 ),
 
--- The middle 90% of a hundred begins between the 5th and the 6th of them, nearly at the latter.
+-- One draw more than these hundred, as the truth is one, lies between the ends in 90 of 100 cases
+-- (`ends_of_draws` of attribution/models/estimate.py, which pages ask).
 bounds as (
 
     select
         kind,
         channel,
-        0.05 * min(case when place = 5 then multiplier end)
-        + 0.95 * min(case when place = 6 then multiplier end) as low,
-        0.95 * min(case when place = 95 then multiplier end)
-        + 0.05 * min(case when place = 96 then multiplier end) as high
+        0.95 * min(case when place = 5 then multiplier end)
+        + 0.05 * min(case when place = 6 then multiplier end) as low,
+        0.05 * min(case when place = 95 then multiplier end)
+        + 0.95 * min(case when place = 96 then multiplier end) as high
     from ranked
     group by 1, 2
 

@@ -2,9 +2,10 @@
 -- grain: kind, channel, draw
 -- inputs: int_incremental_draws, int_incremental
 --
--- The increment of any slice times `multiplier` is a draw of it; the middle 90% of a hundred are a
--- 90% interval. One draw number is one draw of all channels together, so of a slice's baseline it
--- is what they leave of the slice; the rows of `baseline` here are of all cells together.
+-- The increment of any slice times `multiplier` is a draw of it; about the 5th and the 96th of a
+-- hundred are a 90% interval. One draw number is one draw of all channels together, so of a slice's
+-- baseline it is what they leave of the slice; the rows of `baseline` here are of all cells
+-- together.
 
 with
 

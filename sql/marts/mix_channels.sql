@@ -19,13 +19,16 @@ ranked as (
 
 ),
 
+-- As in the mart `incremental`.
 bounds as (
 
     select
         kind,
         channel,
-        min(case when place = 5 then brought end) as low,
-        min(case when place = 96 then brought end) as high
+        0.95 * min(case when place = 5 then brought end)
+        + 0.05 * min(case when place = 6 then brought end) as low,
+        0.05 * min(case when place = 95 then brought end)
+        + 0.95 * min(case when place = 96 then brought end) as high
     from ranked
     group by 1, 2
 
@@ -56,8 +59,8 @@ final as (
         means.kind,
         means.channel,
         round(means.brought, 6) as brought,
-        bounds.low,
-        bounds.high,
+        round(bounds.low, 6) as low,
+        round(bounds.high, 6) as high,
         means.spend,
         means.today,
         means.least,

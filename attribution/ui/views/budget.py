@@ -10,7 +10,7 @@ from attribution import mix_queries, planning, queries
 from attribution.errors import BadInput
 from attribution.metrics import Format, definition
 from attribution.mix_queries import Response
-from attribution.models.response import ends
+from attribution.models.estimate import ends_of_draws
 from attribution.paths import Home
 from attribution.planning import Line, Request, Scenario
 from attribution.ui import charts, formats
@@ -177,7 +177,7 @@ def _curve(found: Response, line: Line, request: Request, currency: str) -> Figu
     spend = np.linspace(0, last, _POINTS)
     worth = request.margin if request.objective == "margin" else 1.0
     drawn = found.curves.along(at, spend) * worth
-    low, high = ends(drawn)
+    low, high = ends_of_draws(drawn)
     sign, unit = formats.symbol(currency), UNITS[request.objective]
     points = [
         ("Today", line.now, line.brings_now, "circle"),
