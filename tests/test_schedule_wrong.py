@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from threading import Event
 
 import lived_weeks as weeks
 import pytest
@@ -178,12 +179,12 @@ def test_the_schedule_says_what_it_tripped_over(home, monkeypatch):
 
     stop = []
 
-    class Stop(running._Stop):
+    class Stop(Event):
         def __init__(self):
             super().__init__()
             stop.append(self)
 
-    monkeypatch.setattr(running, "_Stop", Stop)
+    monkeypatch.setattr(running, "Event", Stop)
     monkeypatch.setattr(running, "_runner", lambda *_: Trips())
     running.forever(home, said.append)
     assert any("caretrace.toml, [outreach] per_day" in sentence for sentence in said)
