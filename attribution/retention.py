@@ -76,6 +76,8 @@ class Period:
             return today - timedelta(days=self.count * (7 if self.unit == "week" else 1))
         months = self.count * (12 if self.unit == "year" else 1)
         years, month = divmod(today.year * 12 + today.month - 1 - months, 12)
+        if years < date.min.year:
+            return date.min  # for good, in so many words
         # The 31st of a shorter month is its last day.
         following = date(years + (month == 11), (month + 1) % 12 + 1, 1)
         return date(years, month + 1, min(today.day, (following - timedelta(days=1)).day))

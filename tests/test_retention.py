@@ -38,6 +38,7 @@ DAYS = st.dates(date(1900, 1, 1), date(2200, 12, 31))
         ("13 months", date(2026, 1, 15), date(2024, 12, 15)),
         ("1 year", date(2024, 2, 29), date(2023, 2, 28)),
         ("3 years", date(2026, 7, 4), date(2023, 7, 4)),
+        ("9999 years", date(2026, 7, 4), date.min),
     ],
 )
 def test_a_period_reaches_back_to_a_day(said, today, first):
