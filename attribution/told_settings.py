@@ -55,13 +55,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def documents(home: Home) -> tuple[dict[str, Any], dict[str, Any]]:
     """The configuration, and the secrets beside it; SettingsError where one cannot be read."""
-    try:
-        told = tomllib.loads(home.config.read_text(encoding="utf-8"))
-        kept = home.secrets
-        secrets = tomllib.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{home.config} cannot be read: {error}.") from None
-    return told, secrets
+    return read_toml(home.config), read_toml(home.secrets) if home.secrets.is_file() else {}
 
 
 def read_toml(path: Path) -> dict[str, Any]:

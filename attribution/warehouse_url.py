@@ -44,7 +44,8 @@ def place(url: URL) -> str:
 
 def url_of(home: Home) -> URL:
     """Where the private store is; raises SettingsError where the URL cannot be read."""
-    return read(text_of(home))
+    told = os.environ.get(VARIABLE, "").strip()
+    return read(text_of(home), VARIABLE if told else f"warehouse in {home.config.name}")
 
 
 def text_of(home: Home) -> str:
@@ -59,27 +60,30 @@ def text_of(home: Home) -> str:
     return said.strip() if isinstance(said, str) else DEFAULT
 
 
-def read(text: str) -> URL:
-    """A warehouse's URL; raises SettingsError, which never quotes it, where it is none."""
+def read(text: str, where: str = VARIABLE) -> URL:
+    """A warehouse's URL; raises SettingsError, which never quotes it, where it is none.
+
+    `where` is what somebody wrote it in.
+    """
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
-        raise SettingsError(f"{VARIABLE} is no URL. {_EXAMPLE}") from None
+        raise SettingsError(f"{where} is no URL. {_EXAMPLE}") from None
     name = url.drivername
     if name in _NEARLY:
         raise SettingsError(
-            f"{VARIABLE} begins with {name}://, which does not say what speaks to the server; "
+            f"{where} begins with {name}://, which does not say what speaks to the server; "
             f"write {_NEARLY[name]}:// instead."
         )
     if name not in _DRIVERS:
-        raise SettingsError(f"{VARIABLE} names the engine {name!r}, which is none. {_EXAMPLE}")
+        raise SettingsError(f"{where} names the engine {name!r}, which is none. {_EXAMPLE}")
     if _DRIVERS[name] == DUCKDB and (url.database or url.host):
         raise SettingsError(
-            f"{VARIABLE} gives DuckDB a place of its own; write duckdb:/// alone, its files are in "
+            f"{where} gives DuckDB a place of its own; write duckdb:/// alone, its files are in "
             "the home folder."
         )
     if _DRIVERS[name] == SPARK and not url.host:
-        raise SettingsError(f"{VARIABLE} names no host of Spark. {_EXAMPLE}")
+        raise SettingsError(f"{where} names no host of Spark. {_EXAMPLE}")
     return url
 
 

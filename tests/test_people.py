@@ -243,7 +243,7 @@ def test_only_simulated_people_are_shown_while_nobody_signs_in(simulated, home):
         with pytest.raises(NotAllowed, match="who have the role care"):
             access.permit(home)
     home.config.write_text("demo = \n")
-    with pytest.raises(SettingsError, match="cannot be read"):
+    with pytest.raises(SettingsError, match="is not valid TOML"):
         access.permit(home)
 
 

@@ -8,6 +8,7 @@ from attribution import source_settings
 from attribution.errors import SettingsError
 from attribution.settings import load
 from attribution.source_settings import without_secrets
+from attribution.told_settings import documents
 from connectors import SOURCES
 from connectors.options import masked
 
@@ -156,6 +157,33 @@ def test_a_misspelt_name_is_answered_with_the_nearest(home):
     assert "curency is not a setting; did you mean currency?" in message
     assert "; did you mean scripted?" in message
     assert "acount is not a setting of scripted; did you mean account?" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "[schedule]\ntimezon = 'UTC'",
+            "[schedule] timezon is not a setting; did you mean timezone?",
+        ),
+        ("[reports.a]\nfoldr = 'x'", "[reports.a] foldr is not a setting; did you mean folder?"),
+        ("[outreach.smtp]\nhst = 'x'", "[outreach.smtp] hst is not a setting; did you mean host?"),
+        ("[sign_in]\nisuer = 'x'", "[sign_in] isuer is not a setting; did you mean issuer?"),
+        ("[credit]\nlookback = 9", "lookback is not a setting; did you mean lookback_days?"),
+        ("[research]\nmax_supressed = 1", "max_supressed is not a setting; did you mean max_supp"),
+        ("research = 5", "research must be a table"),
+        ("warehouse = 'mysql://h/d'", "warehouse in caretrace.toml names the engine 'mysql'"),
+    ],
+)
+def test_what_is_mistyped_is_named_where_it_stands(home, text, said):
+    assert said in told(home, text)
+
+
+def test_secrets_that_are_no_toml_are_not_said_to_be_the_settings(home):
+    home.config.write_text("")
+    home.secrets.write_text("key =\n")
+    with pytest.raises(SettingsError, match=r"secrets\.toml is not valid TOML"):
+        documents(home)
 
 
 def test_what_is_wrong_with_the_sign_in_stands_in_the_same_list(home):

@@ -20,6 +20,7 @@ from typing import Any
 
 from attribution.errors import NotAllowed, SettingsError
 from attribution.paths import Home
+from attribution.told_settings import nearest
 
 K, L, MAX_SUPPRESSED = 11, 2, 0.05
 SHIFTS = (28, 366)  # days: fewer hide nothing, more move a visit into another year of its life
@@ -76,8 +77,10 @@ def research_rules(home: Home) -> Rules:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{home.config} is not valid TOML: {error}.") from None
     table = document.get("research", {})
+    if not isinstance(table, dict):
+        raise SettingsError(f"{home.config}: research must be a table.")
     problems: list[str] = []
-    rules = _rules(table if isinstance(table, dict) else {"research": table}, problems)
+    rules = _rules(table, problems)
     if problems:
         lines = "\n".join(f"  - [research] {problem}" for problem in problems)
         raise SettingsError(f"{home.config} needs attention:\n{lines}")
@@ -128,4 +131,7 @@ def _determination(table: Any, problems: list[str]) -> Determination | None:
 def _only(
     table: Mapping[str, Any], known: tuple[str, ...], problems: list[str], where: str = ""
 ) -> None:
-    problems.extend(f"{where}{name} is not a setting" for name in sorted(table.keys() - set(known)))
+    problems.extend(
+        f"{where}{name} is not a setting{nearest(name, known)}"
+        for name in sorted(table.keys() - set(known))
+    )
