@@ -4,6 +4,7 @@ import fnmatch
 import hashlib
 import os
 import stat
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,11 +26,12 @@ from connectors.source import Cursor, Item, Rejected, Slice
 MOST_REJECTED = 10_000
 _UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart", "~")
 _CHUNK = 1 << 20
+_UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp"})  # what steers, turns or ends a line
 
 
 @dataclass(frozen=True, slots=True)
 class DropFile:
-    """A file in the folder; `name` is its path below the folder, with slashes."""
+    """A file in the folder; `name` is its path below the folder, with slashes, as `_legible`."""
 
     path: Path
     name: str
@@ -159,7 +161,7 @@ def opened(file: DropFile) -> Iterator[BinaryIO]:
 def _walk(folder: Path) -> Iterator[DropFile]:
     root = folder.resolve()
     for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
+        name = _legible(path.relative_to(folder))
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if hidden or name.endswith(_UNFINISHED):
             continue
@@ -173,6 +175,21 @@ def _walk(folder: Path) -> Iterator[DropFile]:
             yield DropFile(path, name)
         elif not path.is_dir():
             yield DropFile(path, name, "is a pipe, socket or device")
+
+
+def _legible(path: Path) -> str:
+    r"""A path as text: `caf\xe9.csv` where bytes are none, or signs none that anybody sees.
+
+    A name may come from a computer that writes letters otherwise; no database takes such bytes, and
+    a terminal would obey signs that steer it.
+    """
+    name = os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+    return "".join(
+        sign.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(sign) in _UNSEEN
+        else sign
+        for sign in name
+    )
 
 
 def whole(

@@ -410,6 +410,23 @@ def test_a_link_inside_the_folder_is_a_file(tmp_path):
     assert len(load(source(tmp_path))[0]) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (b"caf\xe9.csv", "caf\\xe9.csv"),
+        ("café.csv".encode(), "café.csv"),
+        (b"a\x1b[2J\n.csv", "a\\x1b[2J\\n.csv"),
+        ("a\u202e.csv".encode(), "a\\u202e.csv"),
+    ],
+)
+def test_a_name_that_is_no_text_is_told_as_one(tmp_path, name, told):
+    """No database takes the bytes of another computer's letters; the file is read all the same."""
+    (tmp_path / os.fsdecode(name)).write_text(GOOD + "9,no day,1,p\n")
+    rows, [rejected], left = load(source(tmp_path))
+    assert len(rows) == 2
+    assert (rejected.file, [*left]) == (told, [f"file:{told}"])
+
+
 # --- rows that break the contract ----------------------------------------------------------------
 
 
