@@ -20,6 +20,7 @@ from warehouse_fixtures import Warehouse, appointment, at, contact, payment, tou
 
 from attribution.models import MODELS, WEIGHED
 from attribution.models.parameters import CreditSettings
+from attribution.sql_models import load_checks
 from attribution.transform import run_checks
 
 START = at("2022-01-01")
@@ -90,8 +91,9 @@ def warehouse() -> Iterator[Warehouse]:
 
 @pytest.fixture(scope="module")
 def whole() -> Iterator[Warehouse]:
-    """With every model, for the checks."""
-    opened = Warehouse(FIRST_ORDER, threads=2)
+    """With every model that a check reads; test_engines builds all of them of such crowds."""
+    read = {name for check in load_checks() for name in check.inputs}
+    opened = Warehouse(FIRST_ORDER, (*MARTS, *read), threads=2)
     yield opened
     opened.close()
 
