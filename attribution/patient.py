@@ -155,6 +155,11 @@ def credited(at: People, conversions: Sequence[int], model: str) -> pd.DataFrame
     return _ask(at, statement).astype({"share": "float64", "days_before": "float64"})
 
 
+def keeps_credit(at: People) -> bool:
+    """Whether journeys are kept; the settings may say that none is."""
+    return not _ask(at, sa.select(_CREDIT.c.conversion_id).limit(1)).empty
+
+
 def richest(at: People, hashes: Sequence[str], most: int) -> list[str]:
     """Of some hashed numbers, those of people to whom the most kinds of things happened."""
     told = (

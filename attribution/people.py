@@ -87,6 +87,11 @@ def _opened(home: Home, generation: int) -> People:
     return People(home, generation)
 
 
+def keeps_journeys(at: People) -> bool:
+    """Whether single journeys are kept; the settings may say that none is."""
+    return not at.ask(sa.select(_JOURNEYS.c.conversion_id).limit(1)).empty
+
+
 def typical(at: People, scope: Scope, channel: str) -> pd.DataFrame:
     """One journey for each of the commonest ways that a channel was part of, commonest first.
 

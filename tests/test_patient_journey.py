@@ -1,12 +1,14 @@
 """The page of one person: found by a hashed number for a reason, told whole, written down."""
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
+import duckdb
 import marts_fixture as made_up
 import pandas as pd
 import people_fixture as made_up_people
@@ -383,6 +385,16 @@ def test_filters_narrow_what_is_shown_and_not_what_is_due(home):
     steps = {tuple(each.standing.steps) for each in (whole, some, line)}
     assert [step.title for step in steps.pop()] == ["Open balance", "Lapsed", "Does not want"]
     assert not steps
+
+
+def test_that_nothing_is_kept_of_touches_is_not_taken_for_no_marketing(home, tmp_path):
+    copy = Home(tmp_path / "home")
+    shutil.copytree(home.folder, copy.folder)
+    with duckdb.connect(str(copy.generation(1) / "people.duckdb")) as connection:
+        for table in ("journeys", "journey_credit"):
+            connection.execute(f"delete from {table}")
+    assert told_of(home).keeps_credit
+    assert not told_of(copy).keeps_credit
 
 
 def test_the_figure_and_the_list_tell_the_same(home):

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 
+import duckdb
 import marts_fixture as made_up
 import pandas as pd
 import people_fixture as made_up_people
@@ -237,6 +238,17 @@ def test_what_was_shown_before_is_refused_once_the_demo_is_over(home, tmp_path):
     copy.config.write_text('currency = "USD"\n')
     with pytest.raises(NotAllowed):
         examples.examples(copy, 1, RECENT, "email")
+
+
+def test_it_is_said_that_no_journeys_are_kept(home, tmp_path):
+    """And not that nobody converted, which the counts beside it would belie."""
+    copy = copied(home, tmp_path)
+    with duckdb.connect(str(copy.generation(1) / "people.duckdb")) as connection:
+        for table in ("journeys", "journey_credit"):
+            connection.execute(f"delete from {table}")
+    assert examples.examples(copy, 1, RECENT, "email") == ()
+    assert examples.none_because(copy, 1) == examples.NONE_KEPT
+    assert "Choose a longer period" in examples.none_because(home, 1)
 
 
 def open_page(at_home, monkeypatch, **address) -> AppTest:

@@ -11,6 +11,7 @@ from attribution.models.journey_credit import shared
 from attribution.patient_search import NOT_FOUND, REASONS, Opening
 from attribution.ui import draw, formats, patient_form
 from attribution.ui.frame import Context
+from attribution.ui.views.examples import NONE_KEPT
 from attribution.ui.views.patient_entries import LANES, Entry
 from attribution.ui.views.patient_journey import (
     QUESTION,
@@ -139,11 +140,13 @@ def _credited(told: Journey, wished: str) -> None:
         words = f"Shares under {MODELS[told.model].title}."
         if wished not in shared():
             words = f"{MODELS[wished].title} is not made of shares of journeys. {words}"
-        if not told.credited:
+        if not told.keeps_credit:
+            words = NONE_KEPT
+        elif not told.credited:
             words = "No known marketing came before a lead, booking, visit or payment shown here."
         elif told.uncredited:
             words += f" {told.uncredited} others had no known marketing before them."
-        st.caption(formats.plain(words))
+        st.caption(formats.prose(words))
         some, more = told.credited[:_MOST_CREDITED], told.credited[_MOST_CREDITED:]
         if some:
             st.markdown("\n".join(map(_credit, some)))

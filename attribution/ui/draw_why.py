@@ -11,7 +11,7 @@ from attribution.ui import access, draw, formats
 from attribution.ui.frame import Context
 from attribution.ui.scope import DEFAULT_MODEL
 from attribution.ui.view import View
-from attribution.ui.views.examples import ENDS, Example, Stop, examples
+from attribution.ui.views.examples import ENDS, Example, Stop, examples, none_because
 from attribution.ui.views.why import LEAST, QUESTION, why
 
 _SHARING = (
@@ -51,7 +51,11 @@ def _told(context: Context, view: View) -> None:
     if not access.may_see_people(context.home):
         st.info(formats.prose(access.REFUSED), icon=":material/lock:")
         return
-    _journeys(examples(context.home, context.generation, scope, channel), channel, model)
+    shown = examples(context.home, context.generation, scope, channel)
+    if not shown:
+        st.caption(formats.prose(none_because(context.home, context.generation)))
+        return
+    _journeys(shown, channel, model)
 
 
 def _counted(told: View) -> None:
@@ -93,9 +97,6 @@ def _title(model: str) -> str:
 
 
 def _journeys(shown: Sequence[Example], channel: str, model: str) -> None:
-    if not shown:
-        st.caption("None converted in these weeks. Choose a longer period.")
-        return
     st.caption(
         "The commonest ways, from the largest share to the smallest; of each, the journey of "
         "middle length. Days are before the conversion. Below: the channel's share under each "

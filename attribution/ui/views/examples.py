@@ -18,6 +18,10 @@ from attribution.queries import Scope
 from attribution.ui import access
 from attribution.ui.view import records
 
+NONE_KEPT = (
+    "No journeys of single people are kept here, so it is not known which marketing came before "
+    "whose conversion: `keep_journeys` in the settings is for that."
+)
 MAX_EXAMPLES = 8
 _BANDS = 4  # of shares, so that examples span them
 # What one journey ends in, as a word for it alone.
@@ -71,6 +75,13 @@ def examples(home: Home, generation: int, scope: Scope, channel: str) -> tuple[E
             conversions=[each.conversion_id for each in shown],
         )
     return shown
+
+
+def none_because(home: Home, generation: int) -> str:
+    """Why there is no example to show; raises NotAllowed where people may not be seen."""
+    if people.keeps_journeys(people.people(home, generation, access.permit(home))):
+        return "None converted in these weeks. Choose a longer period."
+    return NONE_KEPT
 
 
 @lru_cache(maxsize=128)

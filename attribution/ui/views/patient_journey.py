@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -100,6 +100,7 @@ class Journey:
     model: str
     lanes: tuple[str, ...]  # what there is to choose from
     service_lines: tuple[str, ...]
+    keeps_credit: bool = True  # of single people; without it nobody knows what came before
 
 
 def journey(
@@ -119,7 +120,8 @@ def journey(
     model = model if model in shared() else DEFAULT_MODEL
     conversions = events[events["kind"] == "conversion"]
     touches = patient.credited(at, conversions["conversion_id"].tolist(), model)
-    return build(opening, profile, events, touches, asked, model, zone, currency, now)
+    told = build(opening, profile, events, touches, asked, model, zone, currency, now)
+    return replace(told, keeps_credit=not touches.empty or patient.keeps_credit(at))
 
 
 def build(
