@@ -269,8 +269,8 @@ def test_all_that_is_wrong_with_the_mappings_is_said_at_once(tmp_path):
     for words in ("paid is not a field", "decimal must", "klingon", "row must be one of",
                   "amount has no column and no constant", "constants.currency is no currency",
                   "delimiter must be a str", "encoding must be a str", "sheet must be a str",
-                  "suffixes.payment_id must be a text", "colour is not a setting", "does not say the month", "Mars/Base",
-                  "header_row"):  # fmt: skip
+                  "suffixes.payment_id must be a text", "colour is not a setting",
+                  "does not say the month", "Mars/Base", "header_row"):  # fmt: skip
         assert words in str(raised.value)
 
 
