@@ -72,6 +72,9 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _trimmed(text: pa.Array) -> pa.Array:
     text = pc.ascii_trim_whitespace(text.cast(pa.string()))
+    # How exports keep spreadsheets from making numbers of ids: ="0042" is 0042.
+    if pc.any(pc.starts_with(text, '="')).as_py():
+        text = pc.replace_substring_regex(text, r'^="([^"]*)"$', r"\1")
     return pc.if_else(pc.equal(text, ""), None, text)
 
 

@@ -252,6 +252,15 @@ def test_numbers_that_a_spreadsheet_has_spoilt_are_kept_out(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("written", "quoting"), [('"=""007"""', True), ('="007"', False), ("007", True)]
+)
+def test_text_that_is_written_as_a_formula_is_the_text(tmp_path, written, quoting):
+    drop(tmp_path, "a.csv", GOOD.replace("007", written))
+    rows, rejected, _ = load(source(tmp_path, PAYMENTS | {"quoting": quoting}))
+    assert ([r["payment_id"] for r in rows], rejected) == (["007", "008"], [])
+
+
 # --- settings ------------------------------------------------------------------------------------
 
 
