@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from contextlib import suppress
 from datetime import date
 from io import TextIOWrapper
 
@@ -36,8 +37,9 @@ def say_anything() -> None:
 
     Names of people's own (a title, a folder) end no command that has done its work.
     """
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does by itself
+    if isinstance(sys.stdout, TextIOWrapper) and "utf" not in sys.stdout.encoding.lower():
+        with suppress(OSError):  # it is asked where it stands in a file, which it may be none
+            sys.stdout.reconfigure(errors="backslashreplace")  # as standard error is
 
 
 def say(sentence: str) -> None:
