@@ -135,7 +135,7 @@ def test_a_week_is_refreshed_when_every_source_was_read_and_published(home):
 
     def brought(since: datetime) -> bool:
         with Runs(home) as books:
-            return books.brought(since)
+            return books.brought(since, clock())
 
     with weeks.told_by(clock):
         assert not brought(MONDAY)
@@ -150,6 +150,11 @@ def test_a_week_is_refreshed_when_every_source_was_read_and_published(home):
         refreshed("published", "crm")
         assert brought(later)
         assert brought(MONDAY)
+        clock.now += timedelta(days=3650)  # a clock that runs ahead, and is set right
+        refreshed("published", "ads", "crm")
+        clock.now -= timedelta(days=3643)
+        assert brought(later)
+        assert not brought(clock())
 
 
 def test_every_mistake_of_the_settings_is_told_at_once(home):

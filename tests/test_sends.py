@@ -26,7 +26,7 @@ from attribution.schedule.alerts import Alerts, Teller, channel
 from attribution.schedule.books import Books
 from attribution.schedule.checking import wrong_with
 from attribution.schedule.delivery import Deliveries, Mail
-from attribution.schedule.known import forget_unplanned
+from attribution.schedule.known import every_plan, forget_unplanned
 from attribution.schedule.managing import Manager
 from attribution.schedule.plans import planned
 from attribution.schedule.probing import probes
@@ -106,6 +106,23 @@ def test_reports_of_two_plans_share_a_folder_and_no_name(home, server, manager, 
     files = sorted(path.name for path in tmp_path.glob("*.csv"))
     assert files == ["linear-channels.csv", "report-channels.csv"]
     assert len(list(tmp_path.glob("*.manifest.json"))) == 2
+
+
+def test_what_a_clock_that_ran_ahead_took_for_due_keeps_no_report(home, server, manager):
+    """Else nothing would be sent until that day, and nobody be told."""
+    manager.save("board", TABLE)
+    ahead, week = NOW + timedelta(days=3652), planned(home).week
+    with Books(home) as books:
+        books.due("board/ahead", "board", ahead, ahead)
+        due = NOW + timedelta(days=7)
+        plans = every_plan(books, planned(home), NOW)
+        mail = Mail(home, demo=False)
+        Sender(home, week, plans, books, Deliveries(home, mail, week.zone), render=told).look(due)
+        mail.close()
+        states = books.history().set_index("key")["state"].to_dict()
+    assert states.pop("board/ahead") == "held"
+    assert len(states) == 1
+    assert set(states.values()) <= {"held", "sent"}
 
 
 def test_what_went_wrong_with_a_report_ends_with_its_plan(home, server, manager):

@@ -92,11 +92,14 @@ class Books(Incidents):
             done = connection.execute(upsert(SEND).values(row).on_conflict_do_nothing())
             return done.rowcount == 1
 
-    def newest_due(self, name: str) -> datetime | None:
-        """The newest period of a report that the books know, of those that were due by plan."""
+    def newest_due(self, name: str, now: datetime) -> datetime | None:
+        """The newest period of a report that the books know, of those that were due by plan.
+
+        Of none that is yet to come, which a clock that ran ahead has written down.
+        """
         rows = self._rows(
             select(SEND.c.due_at)
-            .where(SEND.c.name == name, SEND.c.actor == "schedule")
+            .where(SEND.c.name == name, SEND.c.actor == "schedule", SEND.c.due_at <= stamp(now))
             .order_by(SEND.c.due_at.desc())
             .limit(1)
         )

@@ -15,6 +15,7 @@ from attribution.ledger_tables import PUBLICATION, RUN, STEP
 from attribution.lock import held
 from attribution.paths import Home
 from attribution.schedule.gate import Facts
+from attribution.schedule.tables import stamp
 
 _LOAD = "load "
 
@@ -22,10 +23,13 @@ _LOAD = "load "
 class Runs(Ledger):
     """The ledger's books of refreshes, for whoever asks what they brought."""
 
-    def loads(self, generation: int | None = None) -> dict[str, datetime]:
+    def loads(
+        self, generation: int | None = None, now: datetime | None = None
+    ) -> dict[str, datetime]:
         """When each source was read by its last success, for what was published.
 
-        For a generation or one before it, where one is named.
+        For a generation or one before it, where one is named; without what a clock that ran ahead
+        has told of days after `now`.
         """
         upto = PUBLICATION.c.generation <= generation if generation is not None else true()
         read = (
@@ -36,6 +40,7 @@ class Runs(Ledger):
                 STEP.c.name.startswith(_LOAD),
                 STEP.c.state == "done",
                 upto,
+                STEP.c.ended_at <= stamp(now) if now else true(),
             )
             .group_by(STEP.c.name)
         )
@@ -45,12 +50,12 @@ class Runs(Ledger):
                 for row in connection.execute(read)
             }
 
-    def brought(self, since: datetime) -> bool:
-        """Whether every source was read since then, and what it said published.
+    def brought(self, since: datetime, now: datetime) -> bool:
+        """Whether every source was read from then to now, and what it said published.
 
         By one refresh or by several: a person may have asked a source again.
         """
-        known, read = self.sources()["source"], self.loads()
+        known, read = self.sources()["source"], self.loads(now=now)
         return len(known) > 0 and all(
             str(source) in read and read[str(source)] >= since for source in known
         )

@@ -74,7 +74,8 @@ class Sender:
         self._books.doubt(now)
         for plan, since, _ in self._plans.values():
             self._note_due(plan, since, now)
-        waiting = self._books.open_sends()
+        # What a clock that ran ahead took for due takes the place of nothing before it is.
+        waiting = [send for send in self._books.open_sends() if send.due <= now]
         newest = {send.name: send for send in waiting}
         held = [send for send in waiting if send.state == "held"]
         if stopped := self._books.sends_held():
@@ -102,7 +103,7 @@ class Sender:
         """Write down the newest period that is due; older ones that were missed are skipped."""
         zone = self._week.zone
         slots = plan.slots(zone)
-        after = max(self._books.newest_due(plan.name) or since, since)
+        after = max(self._books.newest_due(plan.name, now) or since, since)
         missed = slots.since(after, now, MISSED_AT_MOST)
         for slot in missed:
             self._books.due(send_key(plan.name, slot, zone), plan.name, slot, now)

@@ -93,7 +93,7 @@ class Runner:
     def _refresh_if_due(self, books: Books, week: Week) -> None:
         now = self._clock()
         slot = week.slots.last(now)
-        if books.brought(slot):
+        if books.brought(slot, now):
             _refreshed(books, now)
             return
         beats = books.beats()
