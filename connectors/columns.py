@@ -36,6 +36,20 @@ def to_table(row: type[Row], rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=arrow_schema(row))
 
 
+def texts(values: Sequence[Any]) -> pa.Array:
+    """Texts as a column; half a letter is told as U+FFFD.
+
+    Whoever cuts a text after so many UTF-16 units cuts an emoji in two, and JSON can say so.
+    """
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError:
+        whole = (
+            v and v.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for v in values
+        )
+        return pa.array(list(whole), pa.string())
+
+
 def micros(amount: Decimal) -> int:
     """Money as whole millionths; a finer part is rounded half to even."""
     return int((amount * MICROS).to_integral_value())
@@ -46,7 +60,7 @@ def _array(field: Field, values: list[Any]) -> pa.Array:
         values = [None if v is None else micros(v) for v in values]
     elif field.kind == "instant":
         values = [None if v is None else _utc(field.name, v) for v in values]
-    return pa.array(values, type=STORED[field.kind])
+    return texts(values) if field.kind == "text" else pa.array(values, type=STORED[field.kind])
 
 
 def _utc(name: str, value: datetime) -> datetime:

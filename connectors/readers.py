@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from connectors.columns import texts
 from connectors.errors import SourceChanged
 
 BATCH = 200_000
@@ -97,10 +98,12 @@ def by_type(values: Sequence[Any]) -> list[pa.Array]:
     if not kinds:
         return [pa.nulls(len(values))]
     if len(kinds) == 1 and kinds <= _TYPES.keys() - {int}:
-        return [pa.array(values, _TYPES[kinds.pop()])]
+        [kind] = kinds
+        return [texts(values) if kind is str else pa.array(values, _TYPES[kind])]
     values = [_as(value) for value in values]
+    columns = {kind: [v if type(v) is kind else None for v in values] for kind in _TYPES}
     return [
-        pa.array([v if type(v) is kind else None for v in values], stored)
+        texts(columns[kind]) if kind is str else pa.array(columns[kind], stored)
         for kind, stored in _TYPES.items()
         if any(type(v) is kind for v in values)
     ]

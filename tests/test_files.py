@@ -19,6 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors import drops, files, xlsx_reader
+from connectors.columns import to_table
+from connectors.contract import Person
 from connectors.csv_reader import read_csv
 from connectors.errors import (
     SourceChanged,
@@ -434,6 +436,20 @@ def test_a_name_that_is_no_text_is_told_as_one(tmp_path, name, told):
     rows, [rejected], left = load(source(tmp_path))
     assert len(rows) == 2
     assert (rejected.file, [*left]) == (told, [f"file:{told}"])
+
+
+def test_half_a_letter_is_told_as_one_that_nobody_can_read(tmp_path):
+    """What was cut after so many units of UTF-16 may end in half an emoji."""
+    rows = [
+        {"payment_id": number, "posted_at": "2026-01-05T10:00:00Z", "amount": 1, "patient_id": who}
+        for number, who in (("7\ud83d", "p1"), ("8\ud83d\ude00", 9), ("9", {"a": "\ud83d"}))
+    ]
+    drop(tmp_path, "a.ndjson", "\n".join(map(json.dumps, rows)))
+    loaded = load(source(tmp_path, PAYMENTS | {"match": "*.ndjson"}))[0]
+    assert [row["payment_id"] for row in loaded] == ["7\ufffd", "8\U0001f600", "9"]
+    # And of what an API tells.
+    [told] = to_table(Person, [Person("8", email="ann\ud83d@example.org")]).to_pylist()
+    assert told["email"] == "ann\ufffd@example.org"
 
 
 # --- rows that break the contract ----------------------------------------------------------------
