@@ -285,7 +285,10 @@ def registered(chosen, name="before") -> Earlier:
     tags, places, classes = _classes(chosen)
     order = np.argsort(tags)
     told = tuple(map(tuple, classes))
-    return Earlier(name, "2026-11-01", levels_of(chosen), tags[order], places[order], told)
+    return Earlier(
+        name, "2026-11-01", levels_of(chosen), tags[order], places[order], told,
+        sensitive=chosen.sensitive,
+    )  # fmt: skip
 
 
 def chosen_of(frame, before=(), **cohort):
@@ -323,6 +326,54 @@ def test_the_difference_of_two_exports_tells_of_nobody(seed, came, went, narrowe
         sizes = pd.Series([groups[tag] for tag in some if tag in groups], dtype=object)
         gone = sum(tag not in groups for tag in some)
         assert all(size >= 11 or gone for size in sizes.value_counts())
+
+
+def joined(first, second):
+    """The people of both, with the groups of the finer of the two."""
+    finer = second if all(levels_of(second)[n] <= a for n, a in levels_of(first).items()) else first
+    tags, places, _ = _classes(finer)
+    return pd.Series(places, tags)[first.coded.tags[first.kept & second.kept]]
+
+
+@pytest.mark.parametrize("less_first", [True, False])
+def test_what_was_left_out_of_one_of_two_exports_is_varied_in_the_groups_of_the_other(less_first):
+    """Rows are matched by their other columns: who has both knows what either tells."""
+    table = made_up.as_table(made_up.people(1500).assign(treatment=_rare_treatment))
+    inside = members(table, Cohort())
+    numbers = coded(table, inside, k=11, l=2)
+    orders = [("treatment",), ()] if less_first else [(), ("treatment",)]
+    first, _ = choose_beside(numbers, inside, RULES, [], (), orders[0])
+    try:
+        second, _ = choose_beside(numbers, inside, RULES, [registered(first)], (), orders[1])
+    except BadInput:  # which tells nothing
+        return
+    place = {int(tag): row for row, tag in enumerate(numbers.tags)}
+    group = joined(first, second)
+    treatment = numbers.codes["treatment"][[place[int(tag)] for tag in group.index]]
+    assert (pd.Series(treatment).groupby(group.to_numpy()).nunique() >= 2).all()
+
+
+def _rare_treatment(frame):
+    """One in sixty had an operation."""
+    rare = np.random.default_rng(7).random(len(frame)) < 1 / 60
+    return np.where(rare, "operation", "injection")
+
+
+def test_lines_that_one_cohort_folds_are_not_told_by_the_finer_groups_of_another():
+    """Of the oldest few are of any line, so theirs are Other: the whole tells them apart."""
+    frame = made_up.people(1500).assign(treatment=_rare_treatment)
+    alike = {"zip3": "601", "visits": 1, "first_visit": date(2025, 3, 3)}
+    frame = frame.assign(age=frame["age"].clip(upper=89), **alike)
+    oldest = [
+        (92, sex, line, "injection")
+        for line in ("dental", "cardiology", "orthopedics")
+        for sex in ("female", "male")
+        for _ in range(5)
+    ]
+    frame.loc[frame.index[:30], ["age", "sex", "service_line", "treatment"]] = oldest
+    first, _ = chosen_of(frame)
+    with pytest.raises(BadInput, match="their rows matched"):
+        chosen_of(frame, [registered(first)], age_from=90)
 
 
 def cells_told(made):

@@ -8,7 +8,8 @@ than two are added and subtracted in `attribution.research.unions`.
 
 Joining: rows of two tables can be matched by their other columns, although their ids differ. If one
 table has fine ages and the other fine years, a matched row has both. So of two exports that share
-people one must be as coarse as the other in every quasi-identifier, or coarser.
+people one must be as coarse as the other in every quasi-identifier, or coarser. What else a matched
+row says is in `attribution.research.joins`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ import numpy as np
 from attribution.errors import BadInput
 from attribution.research.coding import Coded
 from attribution.research.cohort import Flags
+from attribution.research.joins import hold_joined, told_of
 from attribution.research.lattice import Whole, class_keys, numbered
 from attribution.research.registry import Earlier
 from attribution.research.release import Chosen, choose
@@ -45,13 +47,16 @@ def choose_beside(
     held = np.zeros(len(inside), dtype=bool)
     at_least: dict[str, int] = {}
     beside = [(export, among(coded.tags, export.tags)) for export in before]
+    told = {name for export, was in beside if (was & inside).any() for name in told_of(export)}
+    told &= set(dropped)
     for _round in range(_ROUNDS):
         try:
-            chosen = choose(coded, inside, rules, keep, dropped, held, at_least)
+            chosen = choose(coded, inside, rules, keep, dropped, held, at_least, told)
         except BadInput as error:
-            if held.any() or at_least:
-                raise BadInput(_beside_refused(beside, inside)) from error
-            raise
+            if not (held.any() or at_least):
+                # It may be no other export's doing.
+                choose(coded, inside, rules, keep, dropped)
+            raise BadInput(_beside_refused(beside, inside)) from error
         # Nobody in both: neither can be subtracted from the other.
         shared = [(export, was) for export, was in beside if (was & chosen.kept).any()]
         own = levels_of(chosen)
@@ -62,7 +67,7 @@ def choose_beside(
             continue
         back = hold_beside_all(chosen, before, rules)
         for export, was in shared:
-            back |= _to_hold(chosen, export, was, rules)
+            back |= _to_hold(chosen, export, was, rules) | hold_joined(chosen, export, was, rules)
         if not back.any():
             return chosen, int((held & inside).sum())
         held |= back
@@ -123,7 +128,8 @@ def _beside_refused(beside: Sequence[tuple[Earlier, Flags]], inside: Flags) -> s
         named.insert(0, f"{len(meant) - _NAMED:,} before it")
     return (
         f"Beside what was exported before ({', '.join(named)}) this export would single people "
-        "out: one subtracted from the other, or all added and subtracted, leave a few. Leaving "
+        "out: their rows matched, one subtracted from the other, or all added and subtracted, tell "
+        "of a few. Leaving "
         "them out or coarsening it takes more than the rules allow. Export the same cohort as "
         "then, one that shares nobody with these, or wait until more people have come."
     )

@@ -109,6 +109,7 @@ def _noted(
             generation=generation,
             cohort=request.cohort.said(),
             levels=levels_of(chosen),
+            sensitive=list(chosen.sensitive),
             people=release.reached.people,
             sha256=files.hashes(made.files),
             members_sha256=noted,

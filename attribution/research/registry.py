@@ -43,6 +43,7 @@ class Earlier:
     `tags` are in order; `places` has for each the place of their class in `classes`, which are the
     values of the quasi-identifiers as they were told. `drawn` says how its dates were shifted, if
     they were and that was written down; `by_expert` whether it was by an expert's determination.
+    `sensitive` are the columns of care that it told, None where that was not written down.
     """
 
     export: str
@@ -53,6 +54,7 @@ class Earlier:
     classes: tuple[tuple[str, ...], ...]
     drawn: Drawn | None = None
     by_expert: bool = False
+    sensitive: tuple[str, ...] | None = None
 
 
 def earlier(home: Home) -> list[Earlier]:
@@ -75,7 +77,10 @@ def earlier(home: Home) -> list[Earlier]:
         drawn = Drawn(**detail["drawn"]) if "drawn" in detail else None
         by_expert = str(entry["subject"]).endswith("profile expert")
         day = str(entry["at"])[:10]
-        found.append(Earlier(str(detail["export"]), day, levels, *members, drawn, by_expert))
+        sensitive = tuple(map(str, detail["sensitive"])) if "sensitive" in detail else None
+        found.append(
+            Earlier(str(detail["export"]), day, levels, *members, drawn, by_expert, sensitive)
+        )
     return found
 
 

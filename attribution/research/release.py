@@ -1,7 +1,7 @@
 """From people by numbers to the table that may leave: the least generalisation, rows suppressed."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ class Chosen:
     asked: int
     sensitive: tuple[str, ...]
     dropped: tuple[str, ...] = ()  # columns that nobody asked for
+    varied: tuple[str, ...] = ()  # of care, that do not say the same of everybody, told or not
 
     @property
     def quasi(self) -> tuple[str, ...]:
@@ -58,12 +59,14 @@ def choose(
     dropped: Sequence[str] = (),
     held: Flags | None = None,
     at_least: Mapping[str, int] | None = None,
+    told: Collection[str] = (),
 ) -> Chosen:
     """The least generalisation of the people inside; those `held` count as left out.
 
     `keep` are quasi-identifiers that must not be generalised, `dropped` columns that are not told
-    at all, `at_least` the finest levels that earlier exports leave. Raises BadInput
-    with what to coarsen where the rules cannot be kept.
+    at all, `at_least` the finest levels that earlier exports leave, `told` what they tell of these
+    people, which must be varied though it is dropped here. Raises BadInput with what to coarsen
+    where the rules cannot be kept.
     """
     asked = int(inside.sum())
     if asked < rules.k:
@@ -73,7 +76,9 @@ def choose(
     _check(keep, dropped)
     among = inside if held is None else inside & ~held
     most = int(rules.max_suppressed * asked) - (asked - int(among.sum()))
-    sensitive = tuple(name for name in varied(coded, inside) if name not in dropped)
+    various = varied(coded, inside)
+    sensitive = tuple(name for name in various if name not in dropped)
+    proved = tuple(name for name in various if name in sensitive or name in told)
     if not sensitive:
         raise BadInput(
             "Everybody in the cohort has the same of all that a row would tell of their care, so "
@@ -94,14 +99,14 @@ def choose(
             floors=dict(at_least or {}) | tops,
         )
 
-    found = sought(keep, sensitive)
+    found = sought(keep, proved)
     if found is None:
-        kept = [name for name in keep if sought(_but(keep, name), sensitive)]
-        told = [name for name in sensitive if sought(keep, _but(sensitive, name))]
-        raise BadInput(_refusal(rules, keep, kept, told))
+        kept = [name for name in keep if sought(_but(keep, name), proved)]
+        less = [n for n in sensitive if n not in told and sought(keep, _but(proved, n))]
+        raise BadInput(_refusal(rules, keep, kept, less))
     key = class_keys(coded.leaves, coded.hierarchies, found.levels)
-    good = _good(key, coded, among, sensitive, rules)
-    return Chosen(coded, found, among & good, asked, sensitive, tuple(dropped))
+    good = _good(key, coded, among, proved, rules)
+    return Chosen(coded, found, among & good, asked, sensitive, tuple(dropped), various)
 
 
 def released(chosen: Chosen, inside: Flags, profile: Profile, rules: Rules) -> Release:
