@@ -22,7 +22,7 @@ from outreach.caps import COUNTS, PAST, asked_of
 from outreach.flow import Flow
 from outreach.outbox import COUNTED, Outbox
 from outreach.pollen import out_of_reach
-from outreach.rules import known_names
+from outreach.rules import known_names, zone_of
 from outreach.zones import zone_table
 
 # What a channel needs to know of somebody.
@@ -84,7 +84,7 @@ def plan(
                 flow.purpose, settings, third_party=flow.paid_by_third_party, now=at
             )
         )
-        _choose(driver, flow, settings, columns, at)
+        _choose(driver, flow, columns, settings, at, at.astimezone(zone_of(home)).date())
         fates = driver.execute(
             "select fate, count(*) as people from chosen group by fate order by fate"
         ).fetchall()
@@ -252,10 +252,18 @@ select person_id, channel, place, identifier, owner, source from owned where fir
 
 
 def _choose(
-    driver: Any, flow: Flow, settings: Outreach, columns: Mapping[str, str], at: datetime
+    driver: Any,
+    flow: Flow,
+    columns: Mapping[str, str],
+    settings: Outreach,
+    at: datetime,
+    today: date,
 ) -> None:
-    """Give everyone in the audience their channel, or the first reason why they get nothing."""
-    own = occasion_of(flow.every, at.date())
+    """Give everyone in the audience their channel, or the first reason why they get nothing.
+
+    `today` is the installation's day, by which flows begin, end and come again.
+    """
+    own = occasion_of(flow.every, today)
     said = [name for name in columns if name not in audience.NEEDED]
     packed = [f'"{name}" := {_said(name, columns[name])}' for name in said]
     if "timezone" not in columns:

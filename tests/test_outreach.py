@@ -409,6 +409,17 @@ def outbox_rows(home: Home) -> int:
         return len(outbox.rows("select key from message"))
 
 
+def test_a_flow_comes_again_by_the_days_of_the_installation(clinic, boxes):
+    """In the evening of the last day of a month it is that month still, though not in UTC."""
+    add_flow(clinic, "monthly", text=MAIL_ONLY.replace("event", "month"))
+    evening = NOW.replace(month=12, day=1, hour=2)  # 20:00 on 30 November in Chicago
+    try:
+        made = planned(clinic, boxes, "monthly", evening)
+    finally:
+        (clinic.folder / "flows" / "monthly.toml").unlink()
+    assert set(made.rows["occasion"].to_pylist()) == {"2026-11"}
+
+
 def test_it_is_quiet_where_it_is_night(clinic, boxes):
     settings, contacts, outbox = boxes
     one = flow(clinic, "test")
