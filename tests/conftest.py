@@ -37,7 +37,7 @@ text_in_frames.as_objects()
 # Files that take longest begin first, so that no worker is left alone with one of them at the end.
 LONG = (
     *("browser", "every_source", "kill", "sign_in", "postgresql", "refresh", "one_refresh"),
-    *("credit_laws", "pages", "powerloss", "ways", "identity", "outreach", "demo"),
+    *("engines", "credit_laws", "pages", "powerloss", "ways", "identity", "outreach", "demo"),
     *("report_files", "custody", "ga4", "people", "journey_settings", "worlds", "cli", "app"),
     *("paths", "hubspot", "marts", "claims", "views", "warehouse", "attribute", "ads_loading"),
     *("incremental", "intervals", "audit", "coverage", "why"),
