@@ -5,7 +5,6 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -100,13 +99,18 @@ def _from_one(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _ordered(frame: pd.DataFrame, grain: tuple[str, ...]) -> pd.DataFrame:
     """Rows by their grain, with numbers as they are and everything else as text."""
-    plain = frame.apply(lambda c: c if _is_number(c) else _texts(c))
+    plain = frame.assign(**{n: _texts(c) for n, c in frame.items() if not _is_number(c)})
     return plain.sort_values(list(grain)).reset_index(drop=True)
 
 
 def _in_floats(frame: pd.DataFrame) -> pd.DataFrame:
     """Decimals as numbers: where one engine has them the other has double precision."""
-    return frame.apply(lambda c: c.astype(float) if c.map(type).eq(Decimal).any() else c)
+    return frame.assign(**{n: c.astype(float) for n, c in frame.items() if _holds(c, "decimal")})
+
+
+def _holds(column: pd.Series, *kinds: str) -> bool:
+    """Whether these are objects of such a kind, beside what is missing."""
+    return column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in kinds
 
 
 def _is_number(column: pd.Series) -> bool:
@@ -117,6 +121,6 @@ def _texts(column: pd.Series) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(column):
         zoned = column.dt.tz_convert("UTC").dt.tz_localize(None) if column.dt.tz else column
         column = zoned.astype("datetime64[us]")
-    elif column.map(type).astype(str).str.contains("datetime.date").any():
+    elif _holds(column, "date", "datetime"):
         column = pd.to_datetime(column).astype("datetime64[us]")  # a day there, a midnight here
     return column.astype(object).where(column.notna(), "").astype(str)
