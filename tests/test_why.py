@@ -167,6 +167,14 @@ def test_where_too_few_had_company_nothing_is_told_of_it(marts, monkeypatch):
     assert metrics(view)["alone_rate"] is metrics(view)["shared_share"] is None
 
 
+@pytest.mark.parametrize(
+    ("basis", "said"), [("own", "quarter: those"), ("touch", "quarter in which the conversion hap")]
+)
+def test_it_is_said_by_which_day_journeys_are_counted(marts, basis, said):
+    """They know the day of the conversion alone, whichever the page is counted by."""
+    assert said in why.build(marts, replace(RECENT, basis=basis), "email").notes[-1]
+
+
 def test_a_channel_of_few_journeys_is_not_told_of(marts):
     view = why.build(marts, RECENT, "carrier_pigeon")
     assert "Carrier pigeon was part of fewer than 11 journeys" in view.empty

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from attribution import path_queries, queries
+from attribution.date_basis import OWN
 from attribution.metrics import KINDS, definition, ratio
 from attribution.models import MODELS
 from attribution.models.journey_credit import shared
@@ -223,9 +224,11 @@ def _summary(positions: pd.DataFrame, scope: Scope, channel: str, total: int) ->
 
 def _counted(scope: Scope) -> str:
     since = formats.day(first_of_quarter(scope.since))
+    # The marts know no other day, whichever the figures above are counted by.
+    day = "" if scope.basis == OWN else " in which the conversion happened"
     return (
-        f"Counted by whole quarter: those that the period touches, from {since}. Rows of fewer "
-        f"than {LEAST} journeys are told together."
+        f"Counted by whole quarter{day}: those that the period touches, from {since}. Rows of "
+        f"fewer than {LEAST} journeys are told together."
     )
 
 
