@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import partial
-from zoneinfo import ZoneInfo
 
 from connectors.contract import ClaimedConversions, Row, Touchpoint, WebSessions
 from connectors.errors import SourceChanged, SourceMisconfigured
@@ -22,6 +21,7 @@ from connectors.options import settings
 from connectors.patience import Patience
 from connectors.source import ENDPOINT, Context, Cursor, Item, Option, Slice, Source, Total, Window
 from connectors.windows import open_windows, settled_by
+from connectors.zones import zone_named
 
 OPTIONS = (
     Option("property", "Number of the GA4 property (Admin, Property details), not 'G-...'."),
@@ -168,7 +168,8 @@ class Ga4:
             )
 
     def _yesterday(self, zone: str) -> date:
-        return self._context.now.astimezone(ZoneInfo(zone)).date() - timedelta(days=1)
+        known = zone_named(zone, "GA4")
+        return self._context.now.astimezone(known).date() - timedelta(days=1)
 
     def _zone(self) -> str:
         day = self._context.now.date()

@@ -10,7 +10,6 @@ from datetime import date, timedelta
 from functools import partial
 from itertools import count
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from connectors.ad_levels import by_ad_group
 from connectors.contract import AdClick, AdSpend, ClaimedConversions
@@ -45,6 +44,7 @@ from connectors.options import settings
 from connectors.patience import Patience
 from connectors.source import ENDPOINT, Context, Cursor, Item, Option, Slice, Source, Total, Window
 from connectors.windows import DAY, open_windows, settled_by, single_days
+from connectors.zones import zone_named
 
 OPTIONS = (
     Option("customer_ids", "Numbers of the accounts to read, as in ['123-456-7890']."),
@@ -190,13 +190,7 @@ class GoogleAds:
         return found[0]
 
     def _yesterday(self, account: Account) -> date:
-        try:
-            zone = ZoneInfo(account.timezone)
-        except (KeyError, ValueError, OSError):
-            raise SourceChanged(
-                f"Google Ads names a time zone that this machine does not know "
-                f"({account.timezone[:40]}); update its time zone data (tzdata)."
-            ) from None
+        zone = zone_named(account.timezone, "Google Ads")
         return self._context.now.astimezone(zone).date() - timedelta(days=1)
 
     def _read(self, account: Account, window: Window, cursor: Cursor) -> Iterator[Item]:

@@ -11,7 +11,6 @@ from datetime import date, timedelta
 from functools import cached_property, partial
 from itertools import count
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from connectors.contract import AdSpend, ClaimedConversions
 from connectors.errors import SourceChanged, SourceMisconfigured, SourceUnreachable
@@ -29,6 +28,7 @@ from connectors.options import settings
 from connectors.patience import Patience, patiently
 from connectors.source import ENDPOINT, Context, Cursor, Item, Option, Slice, Source, Total, Window
 from connectors.windows import halves, open_windows, settled_by
+from connectors.zones import zone_named
 
 OPTIONS = (
     Option("ad_account", "Number of the ad account, with or without 'act_'."),
@@ -154,7 +154,7 @@ class MetaAds:
         return node
 
     def _yesterday(self) -> date:
-        zone = ZoneInfo(self._account["timezone_name"])
+        zone = zone_named(str(self._account["timezone_name"]), "Meta")
         return self._context.now.astimezone(zone).date() - timedelta(days=1)
 
     def _read(self, window: Window, cursor: Cursor) -> Iterator[Item]:

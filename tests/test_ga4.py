@@ -246,6 +246,9 @@ def test_reports_of_another_shape_are_refused(server):
     server.fail(as_json({"rowCount": 0}))
     with pytest.raises(SourceChanged, match="names no time zone"):
         list(source(server).slices({}))
+    server.time_zone = "America/Atlantis"
+    with pytest.raises(SourceChanged, match=r"GA4 names a time zone .*America/Atlantis"):
+        list(source(server).slices({}))
 
 
 def test_reordered_columns_are_refused(server):

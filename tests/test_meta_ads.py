@@ -116,6 +116,12 @@ def test_the_next_load_reads_the_days_that_may_be_restated(server):
     assert sum(r.spend for r in rows(read(slices))) == Decimal("12.34") * 7 + Decimal("99.99")
 
 
+def test_a_time_zone_that_this_machine_does_not_know_is_named(server):
+    server.time_zone = "America/Atlantis"
+    with pytest.raises(SourceChanged, match=r"Meta names a time zone .*America/Atlantis.*tzdata"):
+        source(server).probe()
+
+
 def test_history_begins_where_meta_s_does(server):
     first = next(source(server, first_day=date(2015, 1, 1)).slices({}))
     assert first.window.since == date(2023, 10, 26)
