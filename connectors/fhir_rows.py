@@ -33,8 +33,6 @@ def person(patient: Element, links: Links, rules: Rules) -> Iterator[Row]:
 
     The first name goes no further than the door, where it is hashed with the e-mail and the phone.
     """
-    homes = sorted(patient.parts("address"), key=lambda a: a.text("use") != "home")
-    postal = homes[0].text("postalCode") if homes else None
     speaks = sorted(patient.parts("communication"), key=lambda c: not c.flag("preferred"))
     spoken = [c.part("language").parts("coding")[:1] for c in speaks]
     born = patient.text("birthDate")
@@ -47,7 +45,7 @@ def person(patient: Element, links: Links, rules: Rules) -> Iterator[Row]:
         phone=_reach(patient, "phone"),
         birth_year=year if YEARS[0] <= year <= YEARS[1] else None,
         sex=patient.text("gender"),
-        zip3=postal[:3] if postal else None,
+        zip3=_zip3(patient),
         language=next((first.text("code") for coding in spoken for first in coding), None),
         deceased=patient.flag("deceasedBoolean") or patient.text("deceasedDateTime") is not None,
         updated_at=updated(patient, rules),
@@ -211,6 +209,14 @@ def _same_person(patient: Element, links: Links, rules: Rules) -> Iterator[Link]
                 other_patient_id=number,
                 updated_at=updated(patient, rules),
             )
+
+
+def _zip3(patient: Element) -> str | None:
+    """Three signs of the postal code where they live; of where they lived, none."""
+    homes = [a for a in patient.parts("address") if a.text("use") != "old"]
+    homes.sort(key=lambda a: a.text("use") != "home")
+    code = (homes[0].text("postalCode") or "").strip() if homes else ""
+    return code[:3] or None
 
 
 def _given(patient: Element) -> str | None:

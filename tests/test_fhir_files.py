@@ -274,6 +274,20 @@ def test_a_resource_that_cannot_be_read_is_rejected_without_its_value(
     assert "Canary" not in repr(rejected)
 
 
+@pytest.mark.parametrize(
+    ("addresses", "zip3"),
+    [
+        ([{"use": "old", "postalCode": "97201"}, {"use": "temp", "postalCode": "01940"}], "019"),
+        ([{"use": "old", "postalCode": "97201"}], None),
+        ([{"postalCode": " K1A 0B1"}, {"use": "home", "postalCode": "02134"}], "021"),
+        ([{"postalCode": " K1A 0B1"}], "K1A"),
+    ],
+)
+def test_a_postal_code_is_of_where_they_live(tmp_path, addresses, zip3):
+    ndjson(tmp_path, "a.ndjson", PATIENT | {"address": addresses})
+    assert load(source(tmp_path))[0][Person][0].zip3 == zip3
+
+
 def test_what_stands_for_no_date_is_none(tmp_path):
     never, no_end = "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-05:00"
     participants = [{"status": "accepted", "actor": {"reference": "Patient/a1"}}]
