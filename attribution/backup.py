@@ -95,8 +95,7 @@ def backup(home: Home, target: Path, *, with_key: bool = False) -> Made:
             except BaseException:
                 shutil.rmtree(partial, ignore_errors=True)
                 raise
-            partial.rename(target)
-            sync(target.parent)
+            _named(partial, target)
             with Ledger(home) as ledger:
                 ledger.set_flag(LAST, f"{made.made_at} {made.generation}")
             return made
@@ -104,6 +103,22 @@ def backup(home: Home, target: Path, *, with_key: bool = False) -> Made:
         "A refresh, a deletion, a research export or a change of keys finished each time while the "
         "backup was made. Try again when nothing runs; nothing was left behind."
     )
+
+
+def _named(partial: Path, target: Path) -> None:
+    """Give a whole backup its name; what another one took meanwhile stays that one's."""
+    try:
+        partial.rename(target)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if target.exists():
+            raise _taken(target) from error
+        raise
+    sync(target.parent)
+
+
+def _taken(target: Path) -> BadInput:
+    return BadInput(f"{target} is there already. Name a folder that is not: it will be made.")
 
 
 def last_backup(home: Home) -> str | None:
@@ -129,7 +144,7 @@ def sealed_list(content: dict[str, Any]) -> bytes:
 
 def _check(home: Home, target: Path) -> None:
     if target.exists():
-        raise BadInput(f"{target} is there already. Name a folder that is not: it will be made.")
+        raise _taken(target)
     if not target.parent.is_dir():
         raise BadInput(f"There is no folder {target.parent} to put a backup into.")
     if target.resolve().is_relative_to(home.folder.resolve()):

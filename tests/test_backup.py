@@ -296,6 +296,23 @@ def test_a_backup_that_is_killed_leaves_nothing_under_its_name(whole, tmp_path, 
         restoring.check(left)
 
 
+def test_of_two_backups_at_once_under_one_name_the_second_leaves_no_part(
+    whole, tmp_path, monkeypatch
+):
+    copied = backup._copied
+
+    def meanwhile(home, into, **how):
+        made = copied(home, into, **how)
+        shutil.copytree(whole[1], tmp_path / "kept")
+        return made
+
+    monkeypatch.setattr(backup, "_copied", meanwhile)
+    with pytest.raises(BadInput, match="kept is there already"):
+        backup.backup(whole[0], tmp_path / "kept")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert restoring.check(tmp_path / "kept").files == whole[2].files
+
+
 def test_a_publication_meanwhile_begins_the_copy_anew(whole, tmp_path, monkeypatch):
     seen, moment = [], backup._moment
 
