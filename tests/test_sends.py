@@ -15,6 +15,7 @@ from servers.smtp import SmtpServer
 from shell_fixture import app
 
 from attribution import amount_queries, audit
+from attribution.cli import main
 from attribution.errors import BadInput, Busy, NotAllowed, SettingsError
 from attribution.ledger import Ledger
 from attribution.paths import PAGES
@@ -258,7 +259,21 @@ def test_a_mailbox_that_is_not_there_fails_one_and_not_the_other(server, manager
     assert sent.state == "failed"
     assert sent.reason == "1 of 2 did not get it (SMTP 550)."
     assert len(server.taken) == 1
-    assert "(failed)" in manager.history()["places"].iloc[0]
+    assert "(failed: SMTP 550)" in manager.history()["places"].iloc[0]
+
+
+def test_why_a_report_waits_is_told_on_the_command_line(manager, tmp_path, capsys):
+    folder = tmp_path / "away"
+    folder.mkdir()
+    manager.save("board", TABLE | {"recipients": [], "folder": str(folder)})
+    folder.rmdir()
+    assert main(["report", "send", "board"]) == 1
+    said = f" To {folder} (waiting: {folder}: No such file or directory).\n"
+    shown = capsys.readouterr().out
+    assert shown.startswith("board: sending. ")
+    assert shown.endswith(said)
+    assert main(["report", "history"]) == 0
+    assert capsys.readouterr().out.endswith(said)
 
 
 def test_a_report_goes_into_a_folder(home, server, manager, tmp_path):

@@ -165,13 +165,18 @@ class Books(Incidents):
         return send_of(rows[0]) if rows else None
 
     def history(self, limit: int = 200) -> pd.DataFrame:
-        """Every send, newest first, with the places that it went to or was to go to."""
+        """Every send, newest first, with the places that it went to, or why it has not yet."""
         found = self._frame(
             select(SEND).order_by(SEND.c.due_at.desc(), SEND.c.at.desc()).limit(limit)
         )
         places = self._frame(select(DELIVERY).order_by(DELIVERY.c.place))
-        said = places["place"] + places["state"].map(
-            lambda state: "" if state == "sent" else f" ({state.replace('_', ' ')})"
+        said = pd.Series(
+            [
+                place if state == "sent" else f"{place} ({_stands(state, reason)})"
+                for place, state, reason in places[["place", "state", "reason"]].itertuples(False)
+            ],
+            index=places.index,
+            dtype="object",
         )
         # Where nothing was handed over yet, there is no text to take the kind of a column from.
         by_key = {str(key): ", ".join(each) for key, each in said.groupby(places["key"])}
@@ -216,3 +221,9 @@ class Books(Incidents):
                 .values(state="in_doubt", at=stamp(now), reason="stopped while it was handed over")
             )
             return done.rowcount
+
+
+def _stands(state: str, reason: str) -> str:
+    """How a delivery that is not done stands, and why."""
+    said = state.replace("_", " ")
+    return f"{said}: {reason}" if reason else said

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def _report(options: argparse.Namespace) -> int:
         return _list(manager, home)
     if options.what == "history":
         for row in manager.history().iloc[::-1].to_dict("records"):
-            say(f"{local(row['due_at'])} {row['name']}: {row['state']}. {row['reason']}".rstrip())
+            say(f"{local(row['due_at'])} {_became(row)}")
         return 0
     if options.what == "preview":
         made = manager.preview(options.name)
@@ -102,11 +103,18 @@ def _report(options: argparse.Namespace) -> int:
         return 0
     if options.what == "send":
         sent = manager.send_now(options.name)
-        say(f"{sent.name}: {sent.state}. {sent.reason}".rstrip())
+        every = manager.history()
+        say(_became(every[every["key"] == sent.key].iloc[0].to_dict()))
         return 0 if sent.state == "sent" else 1
     (manager.hold if options.what == "hold" else manager.resume)(options.name)
     say(f"{options.name} is held." if options.what == "hold" else f"{options.name} goes again.")
     return 0
+
+
+def _became(row: Mapping[str, Any]) -> str:
+    """What became of a send; where it waits, for what."""
+    to = f" To {row['places']}." if row["places"] else ""
+    return f"{row['name']}: {row['state']}. {row['reason']}".rstrip() + to
 
 
 def _list(manager: Any, home: Home) -> int:
