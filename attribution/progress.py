@@ -11,6 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 
 from attribution import log_lines
 from attribution.refresh_steps import Event, Watcher
+from attribution.terminal import seen
 
 
 @contextmanager
@@ -70,4 +71,4 @@ def _plain(console: Console) -> Watcher:
 
 def _note(event: Event) -> str:
     rows = f"{event.rows:,} rows" if event.rows else ""
-    return ". ".join(part for part in (rows, event.message) if part)
+    return seen(". ".join(part for part in (rows, event.message) if part))

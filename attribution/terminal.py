@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import unicodedata
 from contextlib import suppress
 from datetime import date
 from io import TextIOWrapper
@@ -9,6 +10,8 @@ from io import TextIOWrapper
 from attribution import settings
 from attribution.errors import BadInput
 from attribution.paths import Home
+
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def home_folder() -> Home:
@@ -44,9 +47,16 @@ def say_anything() -> None:
 
 def say(sentence: str) -> None:
     """Write a sentence to whoever asked, at once."""
-    print(sentence, flush=True)
+    print(seen(sentence), flush=True)
 
 
 def note(sentence: str) -> None:
     """Write a sentence beside what was asked for, which may go into a file or a pipe."""
-    print(f"caretrace: {sentence}", file=sys.stderr)
+    print(f"caretrace: {seen(sentence)}", file=sys.stderr)
+
+
+def seen(sentence: str) -> str:
+    """Without signs that a terminal obeys, or cannot write: names in it may come from anybody."""
+    return "".join(
+        sign for sign in sentence if sign in "\n\t" or unicodedata.category(sign) not in _UNSEEN
+    )

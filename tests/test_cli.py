@@ -17,10 +17,11 @@ from servers.clinic import CONFIG, ads, clinic
 from servers.scripted import SCRIPTS, slices
 from sqlalchemy.exc import OperationalError
 
-from attribution import cli, refresh, warehouse
+from attribution import cli, progress, refresh, terminal, warehouse
 from attribution.cli import main
 from attribution.ledger import Ledger
 from attribution.local_time import local
+from attribution.refresh_steps import Event
 from attribution.sessions import Sessions
 from connectors import SOURCES
 from connectors.errors import SourceRefused
@@ -69,6 +70,18 @@ def test_a_wrong_command_is_refused_with_its_usage(arguments, capfd):
         main(arguments)
     assert ended.value.code == 2
     assert "usage: caretrace" in capfd.readouterr().err
+
+
+def test_no_name_steers_a_terminal(capsys):
+    """Of a campaign, a file or a test, which anybody may have given."""
+    name = "spring\x1b[2J\r\u202e\udce9"
+    terminal.say(f"{name}\nis one.")
+    terminal.note(name)
+    assert capsys.readouterr() == ("spring[2J\nis one.\n", "caretrace: spring[2J\n")
+    with progress.shown(sys.stdout) as watch:
+        watch(Event("load ads", "started"))
+        watch(Event("load ads", "failed", message=name))
+    assert capsys.readouterr().out.endswith("spring[2J\n")
 
 
 def test_a_refresh_says_what_it_did(say):
