@@ -76,7 +76,7 @@ def against(
         "hovermode": "x unified",
         "showlegend": True,
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        "margin": {"l": 0, "r": 12, "t": 28, "b": 0},
+        "margin": {"l": 0, "r": 24, "t": 28, "b": 0},  # half of the last week's name
         "shapes": [_span(since, until) for since, until in spans],
         "xaxis": {
             "type": "date",

@@ -93,7 +93,8 @@ def matrix(
             "showgrid": False,
             "zeroline": False,
             "fixedrange": True,
-            "title": {"text": axis, "standoff": 8},
+            # Clear of the longest upright name.
+            "title": {"text": axis, "standoff": 16},
         },
         "yaxis": axis_of_names(rows),
     }

@@ -51,6 +51,8 @@ def intervals(
     }
     layout = {
         **LAYOUT,
+        # Half of the last label: without room Plotly leaves it out, and with it the unit.
+        "margin": {**LAYOUT["margin"], "r": 28},
         "height": 70 + 38 * len(labels),
         "xaxis": {
             "tickformat": "+~g",
@@ -125,8 +127,8 @@ def ranges(
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "xaxis": {
             "tickformat": ".0%",
-            # Room for the dots at nought, half of which would be cut off.
-            "range": [-0.02 * top, 1.06 * top],
+            # Room for the dots at nought, half of which would be cut off on a phone.
+            "range": [-0.04 * top, 1.06 * top],
             "showgrid": True,
             "fixedrange": True,
         },

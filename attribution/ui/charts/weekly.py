@@ -183,6 +183,7 @@ def marked(weeks: Sequence[str], values: Sequence[float | None], prefix: str = "
             "color": TEXT,
             "line": {"width": 2, "color": TEXT},
         },
+        "cliponaxis": False,  # a week of nothing has its ring on the edge
         "hovertemplate": f"{prefix}%{{y:,.0f}}, outside its 95% band",
     }
 
