@@ -48,7 +48,8 @@ def test_the_chosen_model_alone_is_large_and_coloured(chosen):
     assert all(dots[chosen]["zorder"] > trace["zorder"] for trace in others)
     assert len({trace["marker"]["symbol"] for trace in dots.values()}) == len(MODELS)
     # Half of a dot at nought would be cut off.
-    assert spec["layout"]["xaxis"]["range"][0] < 0
+    low, high = spec["layout"]["xaxis"]["range"]
+    assert -low / (high - low) * 210 > 13 / 2 + 0.75  # on a phone
 
 
 def point(name: str, spend: float, value: float) -> dict[str, object]:
@@ -102,6 +103,37 @@ def test_a_name_between_two_bubbles_goes_to_a_corner_that_is_free():
     *_, bubbles = charts.spend_against_return(points, "$", 16)["data"]
     sides = dict(zip(bubbles["text"], bubbles["textposition"], strict=True))
     assert sides["Paid social"] == "bottom left"
+
+
+def test_a_name_is_nearest_to_its_own_bubble():
+    """Outreach email is at the axis: to its right its name would be under the bubble of SMS."""
+    amounts = [
+        ("Paid social", 7_760, 12_124), ("Paid search", 6_188, 22_253), ("Display", 5_900, 2_265),
+        ("Direct mail", 2_449, 10_688), ("Directory", 1_246, 3_232), ("Referral web", 904, 3_433),
+        ("Outreach SMS", 10, 3_586), ("Outreach email", 1.2, 3_474),
+    ]  # fmt: skip
+    *_, bubbles = charts.spend_against_return([point(*each) for each in amounts], "$", 16)["data"]
+    sides = dict(zip(bubbles["text"], bubbles["textposition"], strict=True))
+    assert sides["Outreach email"] in ("top center", "bottom center")
+
+
+def test_a_minus_stands_before_the_sign_of_the_currency():
+    spec = charts.beside(
+        ["a"], ("Brought", [2841.0], [-1877.0], [7559.0]), ("Credited", [1988.0]), [""], sign="€"
+    )
+    axis = spec["layout"]["xaxis"]
+    assert axis["ticktext"] == ["−€2k", "€0", "€2k", "€4k", "€6k", "€8k"]
+    assert axis["range"][0] < -1877
+    assert axis["range"][1] > 7559
+    nothing = charts.beside(["a"], ("Brought", [0.0], [0.0], [0.0]), ("Credited", [0.0]), [""],
+                            sign="$")  # fmt: skip
+    assert "$0" in nothing["layout"]["xaxis"]["ticktext"]
+
+
+def test_the_last_tick_has_room_for_the_unit():
+    """Plotly leaves out a label that would go beyond the figure."""
+    spec = charts.intervals(["a"], [0.1], [0.0], [0.2], ["a"])
+    assert spec["layout"]["margin"]["r"] >= len("+100 pts") * 7 / 2
 
 
 def test_no_tick_says_plus_nought():

@@ -1,6 +1,7 @@
 """What all figures share: their colours, their layout and their axes of names."""
 
 from collections.abc import Sequence
+from math import ceil, floor, log10
 from typing import Any
 
 Spec = dict[str, Any]
@@ -92,3 +93,24 @@ def axis_of_names(labels: Sequence[str]) -> Spec:
         "zeroline": False,
         "fixedrange": True,
     }
+
+
+def short_amount(amount: float, sign: str) -> str:
+    """An amount of few digits: $0.1, $20, $5k, $1M, −$2k."""
+    below = "−" if amount < 0 else ""
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(amount) >= size:
+            return f"{below}{sign}{abs(amount) / size:g}{letter}"
+    return f"{below}{sign}{abs(amount):g}"
+
+
+def money_ticks(least: float, most: float, sign: str) -> Spec:
+    """At most seven round amounts from `least` to `most`.
+
+    Written here: Plotly puts a minus behind the sign of the currency.
+    """
+    span = (most - least) or 1.0
+    ten = 10.0 ** floor(log10(span / 6))
+    step = next(each for first in (1, 2, 5, 10) if (each := first * ten) >= span / 6)
+    at = [step * number for number in range(ceil(least / step), floor(most / step) + 1)]
+    return {"tickvals": at, "ticktext": [short_amount(each, sign) for each in at]}

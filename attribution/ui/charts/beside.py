@@ -2,7 +2,15 @@
 
 from collections.abc import Sequence
 
-from attribution.ui.charts.base import LAYOUT, Spec, axis_of_names, colour, error_bars, figure
+from attribution.ui.charts.base import (
+    LAYOUT,
+    Spec,
+    axis_of_names,
+    colour,
+    error_bars,
+    figure,
+    money_ticks,
+)
 
 
 def beside(
@@ -11,9 +19,9 @@ def beside(
     other: tuple[str, Sequence[float]],
     hovers: Sequence[str],
     *,
-    prefix: str = "",
+    sign: str,
 ) -> Spec:
-    """A dot with its interval for each row, and a diamond for the other figure.
+    """A dot with its interval for each row, and a diamond for the other figure, in money.
 
     `estimate` is its name, middles, low and high ends; `other` its name and values.
     """
@@ -40,16 +48,17 @@ def beside(
         "x": list(other[1]),
         "marker": {"size": 11, "symbol": "diamond", "color": colour(2)},
     }
+    ends = (0.0, *lows, *highs, *other[1])
+    room = (max(ends) - min(ends)) * 0.05 or 1.0
+    least, most = min(ends) - room, max(ends) + room
     layout = {
         **LAYOUT,
         "height": 96 + 38 * len(labels),
         "showlegend": True,
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "xaxis": {
-            "tickprefix": prefix,
-            "tickformat": "~s",
-            "nticks": 6,
-            "rangemode": "tozero",
+            "range": [least, most],
+            **money_ticks(least, most, sign),
             "zeroline": True,
             "zerolinewidth": 2,
             "showgrid": True,

@@ -1,10 +1,22 @@
 """Bubbles of what was spent against what it brought."""
 
 from collections.abc import Mapping, Sequence
-from math import ceil, floor, log10
+from math import ceil, dist, floor, log10
 from typing import Any
 
-from attribution.ui.charts.base import GREY, INK, LAYOUT, ROW, TEXT, Spec, figure
+from attribution.ui.charts.base import (
+    GREY,
+    INK,
+    LAYOUT,
+    ROW,
+    TEXT,
+    Spec,
+    figure,
+    short_amount,
+)
+
+_BESIDE = 44  # pixels beside the axis, where its numbers are
+_MISTAKEN = 400  # as bad as so many pixels of a name that are covered
 
 
 def spend_against_return(points: Sequence[Mapping[str, Any]], sign: str, rows: int) -> Spec:
@@ -69,15 +81,11 @@ def _log_ticks(span: _Range, sign: str) -> Spec:
         for first in firsts
         if span[0] <= log10(first) + tens <= span[1]
     ]
-    return {"range": list(span), "tickvals": at, "ticktext": [_short(each, sign) for each in at]}
-
-
-def _short(amount: float, sign: str) -> str:
-    """An amount of one digit: $0.1, $20, $5k, $1M."""
-    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if amount >= size:
-            return f"{sign}{amount / size:g}{letter}"
-    return f"{sign}{amount:g}"
+    return {
+        "range": list(span),
+        "tickvals": at,
+        "ticktext": [short_amount(each, sign) for each in at],
+    }
 
 
 def _break_even(across: _Range, along: _Range) -> tuple[list[Spec], Spec | None]:
@@ -113,13 +121,18 @@ def _sides(
 ) -> list[str]:
     """Where each bubble's name goes, so that names and bubbles do not cover one another.
 
-    Works on the figure's width on a phone and a name's width from its letters.
+    Works on the figure's width on a phone and a name's width from its letters. A name that lies
+    nearer to another bubble would be read as that one's; beside the axis there is room between
+    its numbers.
     """
     scale = 240 / (across[1] - across[0]), (height - 70) / (along[1] - along[0])
     centres = [(log10(p["spend"]) * scale[0], log10(p["value"]) * scale[1]) for p in points]
-    edges = across[0] * scale[0], across[1] * scale[0]
+    axis = across[0] * scale[0]
+    edges = axis - _BESIDE, across[1] * scale[0]
     radii = [_diameter(point) / 2 + 2 for point in points]
     boxes = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(centres, radii, strict=True)]
+    numbers = [log10(tick) * scale[1] for tick in _log_ticks(along, "")["tickvals"]]
+    boxes += [(edges[0], y - 8, axis, y + 8) for y in numbers]
     chosen = []
     for point, (x, y), reach in zip(points, centres, radii, strict=True):
         half = 3.5 * len(point["name"])
@@ -134,10 +147,12 @@ def _sides(
             "bottom left": (x - reach - 2 * half, y - reach - 15, x - reach, y - reach),
         }
 
-        def hidden(side: str, tries: Mapping[str, _Box] = tries) -> float:
+        def hidden(side: str, tries: Mapping[str, _Box] = tries, own: _Point = (x, y)) -> float:
             box = tries[side]
             beyond = max(0.0, edges[0] - box[0]) + max(0.0, box[2] - edges[1])
-            return 15 * beyond + sum(_overlap(box, other) for other in boxes)
+            mistaken = any(_far(box, other) < _far(box, own) for other in centres)
+            overlaps = sum(_overlap(box, other) for other in boxes)
+            return 15 * beyond + overlaps + (_MISTAKEN if mistaken else 0)
 
         side = min(tries, key=hidden)
         chosen.append(side)
@@ -149,7 +164,14 @@ def _diameter(point: Mapping[str, Any]) -> float:
     return float(12 + 26 * point["size"] ** 0.5)
 
 
+_Point = tuple[float, float]
 _Box = tuple[float, float, float, float]
+
+
+def _far(box: _Box, point: _Point) -> float:
+    """How far a box is from a point."""
+    nearest = max(box[0], min(point[0], box[2])), max(box[1], min(point[1], box[3]))
+    return dist(nearest, point)
 
 
 def _overlap(one: _Box, other: _Box) -> float:

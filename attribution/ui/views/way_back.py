@@ -302,7 +302,7 @@ def _gains_figure(gains: pd.DataFrame, scope: Scope, currency: str) -> Figure:
             ),
             ("Credited", drawn["credited"].tolist()),
             hovers,
-            prefix=formats.symbol(currency),
+            sign=formats.symbol(currency),
         ),
         _agree(int(judged.sum()), len(judged)),
         f"{definition('brought').help} The diamond is what {_model(scope)} credits.",
