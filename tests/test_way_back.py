@@ -188,7 +188,9 @@ def test_of_whom_it_is_too_early_to_tell_is_said_below_the_way_back():
     rows = [(1, "not due", 40), (kept, "too early", 21), (kept, "no second visit", 3)]
     frame = pd.DataFrame([*rows, (len(STAGES), "", 1)], columns=["reached", "reason", "people"])
     said = figure(stages(frame).frame, drops(frame).frame).alt
-    assert said.startswith("Of 65 silent, 25 kept a visit. Of 21 it is too early to tell")
+    assert said.startswith(
+        "Of 65 silent, 25 were contacted and kept a visit. Of 21 it is too early to tell"
+    )
     late = frame.replace({"reason": {"too early": "no second visit"}})
     assert "too early" not in figure(stages(late).frame, drops(late).frame).alt
 

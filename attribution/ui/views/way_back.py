@@ -233,7 +233,8 @@ def figure(counted: pd.DataFrame, lost: pd.DataFrame) -> Figure:
     worst = records(over.sort_values("people", ascending=False).head(1))
     first, last = rows[0], rows[-2]
     said = (
-        f"Of {formats.count(first['people'])} silent, {formats.count(last['people'])} kept a visit."
+        f"Of {formats.count(first['people'])} silent, {formats.count(last['people'])} "
+        f"{'was' if last['people'] == 1 else 'were'} contacted and kept a visit."
     )
     coming = lost.loc[early & (lost["stage"] == last["stage"]), "people"].sum()
     if coming:
