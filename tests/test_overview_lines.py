@@ -91,3 +91,12 @@ def test_a_line_of_which_spend_is_not_reported_at_all_has_no_price(late):
     rows = overview.build(marts, scope).tables["service_lines"].frame
     assert (rows["new_patients"] > 0).all()
     assert rows[["spend", "collected", "blended_cac", "blended_roas"]].isna().all(axis=None)
+
+
+def test_one_week_is_told_as_one(home):
+    week = made_up.LAST_WEEK
+    figures = overview.build(queries.marts(home, 1, protected=False), Scope(week, week)).figures
+    for name in ("demand", "money"):
+        said = figures[name].alt
+        assert not any(word in said for word in ("First to last", "→", "Shaded")), said
+        assert "shapes" not in figures[name].spec["layout"]

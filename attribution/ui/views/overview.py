@@ -259,13 +259,15 @@ def _figure(
     weeks = [f"{week}" for week in now.index]
     courses = {definition(name).title: _known(now[name]) for name in course.names}
     parts = [
-        f"{title} {sign}{ends[0]:,.0f} → {sign}{ends[-1]:,.0f}"
+        f"{title} {' → '.join(f'{sign}{each:,.0f}' for each in ends[:: max(len(ends) - 1, 1)])}"
         for title, values in courses.items()
         if (ends := [value for value in values if value is not None])
     ]
-    words = f"First to last of {len(weeks)} points: {', '.join(parts)}."
+    words = f"{', '.join(parts) or 'Nothing is reported'}."
+    if len(weeks) > 1:
+        words = f"First to last of {len(weeks)} points: {words}"
     shaded = None
-    if young is not None:
+    if young is not None and len(weeks) > 1:
         # Of steps of several weeks, the one that the first such week is in.
         first = max((week for week in weeks if week <= f"{young}"), default=weeks[0])
         shaded = (first, course.owed)
