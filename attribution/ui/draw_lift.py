@@ -191,8 +191,9 @@ def _asked(context: Context) -> Request | None:
                 help="The smallest effect worth knowing of, as a part of what is counted.",
             )  # fmt: skip
             first = st.date_input(
-                "Begins on a Monday", monday_after(datetime.now(UTC).date()), key="lift_first"
-            )
+                "Begins on a Monday", monday_after(datetime.now(UTC).date()),
+                format="YYYY-MM-DD", key="lift_first",
+            )  # fmt: skip
         more = _more(context, kind, how, by_line=unit == "line")
     return Request(
         channel=channel, kind=kind, design=how, by_line=unit == "line", weeks=int(weeks),

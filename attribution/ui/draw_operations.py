@@ -91,7 +91,7 @@ def _days(context: Context, *, running: bool) -> None:
         today = datetime.now(UTC).date()
         chosen = st.date_input(
             "Days", (today - timedelta(days=30), today - timedelta(days=1)),
-            max_value=today, key="backfill_days",
+            max_value=today, format="YYYY-MM-DD", key="backfill_days",
         )  # fmt: skip
         days = tuple(chosen) if isinstance(chosen, tuple) else (chosen,)
         whole = len(days) == len(("first", "last"))
