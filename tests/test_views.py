@@ -14,9 +14,9 @@ from attribution.metrics import KINDS, METRICS
 from attribution.models import MODELS
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
-from attribution.ui import charts, formats
+from attribution.ui import charts, draw_table, formats
 from attribution.ui.scope import scope_of
-from attribution.ui.view import View
+from attribution.ui.view import Column, Table, View, with_parts
 from attribution.ui.views import (
     arriving,
     attribution,
@@ -271,6 +271,32 @@ def test_a_channel_that_is_credited_with_no_money_counts_among_those_that_do_not
         "spend, Email returns most (3.0x), Display least (0.4x) of those with any. No money is "
         "credited to Video."
     )
+
+
+def test_parts_of_a_conversion_are_not_written_as_none(marts):
+    """Credit of a narrow filter: a bar of 0 and a cost of a patient beside 0 patients tell lies."""
+    columns = ("channel", "known", "conversions", "collected", "credit_low", "credit_high")
+    rows = [("video", True, 0.16, 0.0, 0.0, 0.0), ("email", True, 0.1, 0.0, 0.0, 0.0)]
+    frame = pd.DataFrame(rows, columns=columns)
+    drawn = channel_figures.credited_figure(frame, RECENT, "USD")
+    assert drawn.spec["data"][0]["text"] == ["0.2", "0.1"]
+    assert "Video leads with 0.2" in drawn.alt
+    shown = (
+        Column("conversions", "Booked visits", "count"),
+        Column("collected", "Visits", "count"),
+    )
+    table = Table("T", shown, frame[["conversions", "collected"]])
+    assert [each.format for each in with_parts(table).columns] == ["number", "count"]
+    whole = with_parts(replace(table, frame=table.frame + 7))
+    assert [each.format for each in whole.columns] == ["count", "count"]
+
+
+def test_a_month_is_written_without_a_day():
+    written = [
+        draw_table._column(Column(name, name, "day"), "USD", pinned=False)["type_config"]["format"]
+        for name in ("month", "week")
+    ]
+    assert written == ["MMM YYYY", "D MMM YYYY"]
 
 
 def test_a_figure_without_a_bar_says_why(marts):

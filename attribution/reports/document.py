@@ -10,7 +10,7 @@ from datetime import date
 from typing import Literal
 
 from attribution.metrics import METRICS, Definition
-from attribution.ui.view import Column, Metric, Table
+from attribution.ui.view import Column, Metric, Table, with_parts
 
 ChartKind = Literal["bars", "lines", "dots", "intervals", "heat"]
 
@@ -113,11 +113,12 @@ def column(table: Table, name: str) -> Column:
 def known(section: Section) -> Table:
     """A section's table for people: without the columns of which nothing is known in any row.
 
-    Workbook and CSV have every column.
+    Workbook and CSV have every column, and all digits.
     """
     table = section.table
     shown = [c for c in table.columns if not len(table.frame) or table.frame[c.name].notna().any()]
-    return replace(table, columns=tuple(shown), frame=table.frame[[c.name for c in shown]])
+    kept = replace(table, columns=tuple(shown), frame=table.frame[[c.name for c in shown]])
+    return with_parts(kept)
 
 
 def from_nought(section: Section) -> bool:

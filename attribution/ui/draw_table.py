@@ -11,7 +11,7 @@ from pandas.api.types import is_numeric_dtype
 
 from attribution.metrics import Format
 from attribution.ui import formats
-from attribution.ui.view import Column, Table
+from attribution.ui.view import Column, Table, with_parts
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
@@ -39,7 +39,7 @@ _TALLEST = 20  # rows of a table that is shown without a scroll bar of its own
 
 def frame(shown: Table, currency: str, *, key: str) -> None:
     """A table's rows; numbers stay numbers, so that sorting them works."""
-    shown = _as_wide_as_asked(shown, key)
+    shown = with_parts(_as_wide_as_asked(shown, key))
     rows = shown.frame
     # Channels and flows are known by names in the data and written as words; shares as percentages.
     changed = {
@@ -134,7 +134,8 @@ def _column(column: Column, currency: str, *, pinned: bool, written: bool = Fals
     if column.format == "ratio":
         return config.NumberColumn(**common, format="%,.1fx")
     if column.format == "day":
-        return config.DateColumn(**common, format="D MMM YYYY")
+        written_as = "MMM YYYY" if column.name == "month" else "D MMM YYYY"
+        return config.DateColumn(**common, format=written_as)
     if column.format == "instant":
         return config.DatetimeColumn(**common, format="D MMM YYYY, HH:mm", timezone="UTC")
     if column.format == "flag":

@@ -1,7 +1,7 @@
 """What a page shows, as plain values: built once, cached, drawn by a page and read by an export."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -46,6 +46,21 @@ def table_of(
 ) -> Table:
     """The table of these columns of a frame, which may have more."""
     return Table(title, columns, frame[[column.name for column in columns]], note, empty)
+
+
+def with_parts(table: Table) -> Table:
+    """A table for people, whose counts show a decimal where a part of one would look like none.
+
+    Credit is shared out, and what cost something by patient did bring a part of one.
+    """
+    columns = tuple(
+        replace(column, format="number")
+        if column.format == "count"
+        and table.frame[column.name].abs().between(0, 0.5, "neither").any()
+        else column
+        for column in table.columns
+    )
+    return replace(table, columns=columns)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -18,6 +18,8 @@ MAX_BUBBLES = 24
 
 MAX_BARS = 16
 
+FEW = 10  # below which shares of conversions are told apart by their decimals
+
 
 def return_figure(whole: pd.DataFrame, currency: str, unsure: frozenset[str]) -> Figure:
     """Spend against money collected, a dot for each channel.
@@ -100,7 +102,8 @@ def credited_figure(whole: pd.DataFrame, scope: Scope, currency: str) -> Figure:
     drawn = whole[whole[amount] > 0].sort_values(order, ascending=False).head(MAX_BARS)
     total = float(whole[amount].sum())
     values = [float(value) for value in drawn[amount]]
-    written = partial(formats.money, currency=currency) if money else formats.count
+    few = formats.number if values and max(values) < FEW else formats.count
+    written = partial(formats.money, currency=currency) if money else few
     texts = [written(value) for value in values]
     names = [formats.title(name) for name in drawn["channel"]]
     shares = [formats.rate(ratio(value, total)) for value in values]
