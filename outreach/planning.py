@@ -35,6 +35,7 @@ REASONS = consent.REASONS | {
     "nobody": "is no person that records could be joined to",
     "no_address": "has no address for any channel of the flow",
     "already": "has this flow's message for this occasion",
+    "lost": "could not be delivered this flow's message for this occasion",
     "rested": "had this flow's message not long ago",
     "capped": "had as many messages lately as are allowed",
     "held_out": "is held out, to measure what the flow brings",
@@ -200,6 +201,11 @@ def _lend(
             (flow.name, since, flow.name),
             PAST,
         ),
+        "undelivered": outbox.table(
+            "select owner, occasion from message where flow = ? and state = 'failed'",
+            (flow.name,),
+            pa.schema([("owner", text), ("occasion", text)]),
+        ),
         "assigned": outbox.table(
             "select owner, arm from assignment where flow = ?", (flow.name,), arms
         ),
@@ -292,6 +298,11 @@ create or replace temp table chosen as
 with
 {counted},
 had as (select distinct person_id, occasion from history where flow = $flow),
+-- What failed for good is not tried again, so nobody would be written to.
+lost as (
+    select distinct identity.person_id, undelivered.occasion
+    from undelivered inner join identity on undelivered.owner = identity.identifier
+),
 had_lately as (
     select person_id, max(held_at) as last_at from history where flow = $flow group by person_id
 ),
@@ -342,6 +353,7 @@ select
     case
         when asked.person_id is null then 'nobody'
         when had.person_id is not null then 'already'
+        when lost.person_id is not null then 'lost'
         when coalesce(int_people.deceased, false) then 'deceased'
         when why_not.person_id is null then 'no_address'
         when ranked.person_id is null then why_not.reason
@@ -349,7 +361,8 @@ select
         when greatest(coalesce(ours.day, 0), coalesce(theirs.day, 0)) >= $per_day then 'capped'
         when coalesce(weeks.week, 0) >= $per_week then 'capped'
         when row_number() over (
-            partition by asked.person_id, had.person_id is null order by {occasion}
+            partition by asked.person_id, coalesce(had.person_id, lost.person_id) is null
+            order by {occasion}
         ) > $per_day then 'capped'
         else 'eligible'
     end as fate
@@ -362,6 +375,7 @@ left join had_lately on asked.person_id = had_lately.person_id
 left join theirs on asked.person_id = theirs.person_id
 left join weeks on asked.person_id = weeks.person_id
 left join had on asked.person_id = had.person_id and {occasion} = had.occasion
+left join lost on asked.person_id = lost.person_id and {occasion} = lost.occasion
 left join int_people on asked.person_id = int_people.person_id
 left join zones on int_people.zip3 = zones.zip3
 left join arms on asked.person_id = arms.person_id

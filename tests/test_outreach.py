@@ -409,6 +409,16 @@ def outbox_rows(home: Home) -> int:
         return len(outbox.rows("select key from message"))
 
 
+def test_what_failed_for_good_is_not_told_as_what_would_be_written(clinic, boxes):
+    _settings, _contacts, outbox = boxes
+    made = planned(clinic, boxes)
+    keep(made, outbox, clinic)
+    [failed, *_] = outbox.rows("select key from message order by key")
+    outbox.move([Change(failed["key"], "failed", "SMTP 552")])
+    again = planned(clinic, boxes)
+    assert (again.planned, again.dropped["lost"]) == (made.planned - 1, 1)
+
+
 def test_a_flow_comes_again_by_the_days_of_the_installation(clinic, boxes):
     """In the evening of the last day of a month it is that month still, though not in UTC."""
     add_flow(clinic, "monthly", text=MAIL_ONLY.replace("event", "month"))
