@@ -7,7 +7,7 @@ The old store is not touched. Until the new one is proved, nothing reads it.
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from attribution.raw import columns, tables
 from attribution.warehouse_url import DUCKDB, POSTGRESQL, SPARK, VARIABLE, kind_of, read, url_of
 
 Say = Callable[[str], None]
+# So many rows are compared before the file that they are compared in is closed.
+_ROWS_HELD = 100_000
 
 
 def migrate(home: Home, to: str, say: Say) -> int:
@@ -94,8 +96,11 @@ def _told(source: URL, store: Path) -> Iterator[str]:
 
 def _proved(home: Home, old: Engine, new: Engine, names: Sequence[str]) -> int:
     """Compare every table; returns how many rows they have together."""
-    rows = 0
-    with _scratch(home) as engine, old.connect() as a, new.connect() as b:
+    rows = freed = 0
+    with _scratch(home) as engine, old.connect() as a, new.connect() as b, ExitStack() as held:
+        # To open the file for each table would take longer than to compare most of them; but what
+        # was dropped takes room in it for as long as anybody has it open.
+        held.enter_context(engine.connect())
         for name in names:
             with engine.begin() as scratch:
                 was = _sum_of(scratch, a, name, like=None)
@@ -106,6 +111,10 @@ def _proved(home: Home, old: Engine, new: Engine, names: Sequence[str]) -> int:
                     "was carried is taken away again, and the old store still stands. Report it."
                 )
             rows += int(was.split("-")[0], 16)
+            if rows - freed > _ROWS_HELD:
+                held.close()
+                held.enter_context(engine.connect())
+                freed = rows
     return rows
 
 

@@ -23,7 +23,7 @@ from servers.clinic import CANARY_MRN, CONFIG, clinic
 from servers.killer import run, second_week
 from sqlalchemy import event
 
-from attribution import cli, warehouse
+from attribution import cli, migrating, warehouse
 from attribution.engines import duckdb_moving, postgresql_lock, postgresql_server
 from attribution.engines.postgresql_arrow import fetch, lent
 from attribution.engines.postgresql_books import BOOKS
@@ -433,6 +433,7 @@ def test_only_what_is_proved_counts_as_moved(home, monkeypatch):
             migrate(home, "duckdb:///", print)
     assert (sorted(folder.iterdir()), loaded(home)) == (files, was)
     said: list[str] = []
+    monkeypatch.setattr(migrating, "_ROWS_HELD", 3)
     migrate(home, "duckdb:///", said.append)
     assert "are the same in both places" in said[1]
     assert said[2].startswith("Next: set CARETRACE_WAREHOUSE to what you gave with --to")
