@@ -111,7 +111,7 @@ def _report(options: argparse.Namespace) -> int:
     return 0
 
 
-def _became(row: Mapping[str, Any]) -> str:
+def _became(row: Mapping[Any, Any]) -> str:
     """What became of a send; where it waits, for what."""
     to = f" To {row['places']}." if row["places"] else ""
     return f"{row['name']}: {row['state']}. {row['reason']}".rstrip() + to
