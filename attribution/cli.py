@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from attribution.backfill import Part
 
 
+_STOPPED = "Stopped; what was published before still stands."
+_IN_A_QUERY = "Query interrupted"  # what DuckDB makes of Ctrl-C while it works
+
+
 def _failed(reason: str) -> str:
     """What to do where a database failed: of a full disk nothing else helps than space."""
     said = f"The warehouse failed, and what was published still stands: {reason}."
@@ -71,7 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _refuse(options, f"The system said no: {error}.", 2)
     except KeyboardInterrupt:
-        return _refuse(options, "Stopped; what was published before still stands.", 130)
+        return _refuse(options, _STOPPED, 130)
+    except RuntimeError as error:
+        if str(error) != _IN_A_QUERY:
+            raise
+        return _refuse(options, _STOPPED, 130)
     return code
 
 

@@ -228,6 +228,7 @@ def test_a_seed_with_wrong_columns_is_a_sentence(home, say):
     ("error", "code", "sentence"),
     [
         (KeyboardInterrupt(), 130, "Stopped; what was published before still stands."),
+        (RuntimeError("Query interrupted"), 130, "Stopped; what was published before still"),
         (OSError(28, "No space left on device"), 2, "No space left on device"),
         (
             OperationalError("select 1", {"p": SECRET}, RuntimeError("disk I/O error")),
@@ -240,7 +241,7 @@ def test_a_seed_with_wrong_columns_is_a_sentence(home, say):
             "still stands: database or disk is full. Free space, then run it again",
         ),
     ],
-    ids=["interrupted", "full disk", "warehouse", "full database"],
+    ids=["interrupted", "interrupted query", "full disk", "warehouse", "full database"],
 )
 def test_other_failures_are_a_sentence_too(say, monkeypatch, error, code, sentence):
     def fail(*_, **__):
