@@ -87,7 +87,7 @@ def owners(home: Home) -> Owners:
 
 @lru_cache(maxsize=4)
 def _read(path: Path, _changed: int) -> Owners:
-    table = tomllib.loads(path.read_text(encoding="utf-8")).get("definitions", {})
+    table = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("definitions", {})
     return owners_of(table if isinstance(table, dict) else {})
 
 

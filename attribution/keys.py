@@ -166,7 +166,7 @@ def _credential() -> bytes | None:
 
 def _in_secrets(home: Home) -> bytes | None:
     try:
-        found = tomllib.loads(home.secrets.read_text(encoding="utf-8")).get("key")
+        found = tomllib.loads(home.secrets.read_text(encoding="utf-8-sig")).get("key")
     except (FileNotFoundError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         return None  # of what is wrong with it, the settings speak
     return str(found).encode() if found else None

@@ -36,7 +36,7 @@ def named_files(home: Home) -> NamedFiles:
     Raises SettingsError where nobody can tell: what is not known could be anything.
     """
     try:
-        said = tomllib.loads(home.config.read_text(encoding="utf-8"))
+        said = tomllib.loads(home.config.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(
             f"{home.config} cannot be read, so it is not known which files are the sources' own "

@@ -70,7 +70,7 @@ def systems(home: Home) -> tuple[System, ...]:
     Read without the rest of the configuration: a page has no business with sources and secrets.
     """
     try:
-        sources = tomllib.loads(home.config.read_text(encoding="utf-8")).get("sources", {})
+        sources = tomllib.loads(home.config.read_text(encoding="utf-8-sig")).get("sources", {})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         sources = {}
     tables = [table for table in sources.values() if isinstance(table, dict)]

@@ -61,7 +61,7 @@ def documents(home: Home) -> tuple[dict[str, Any], dict[str, Any]]:
 def read_toml(path: Path) -> dict[str, Any]:
     """What a file says; raises SettingsError where it is no TOML or cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}.") from None
     except OSError as error:

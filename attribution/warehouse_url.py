@@ -53,7 +53,7 @@ def text_of(home: Home) -> str:
     if text := os.environ.get(VARIABLE, "").strip():
         return text
     try:
-        document = tomllib.loads(home.config.read_text(encoding="utf-8"))
+        document = tomllib.loads(home.config.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         return DEFAULT  # that there are no settings, or broken ones, is said where they are read
     said = document.get("warehouse", DEFAULT)

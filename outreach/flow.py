@@ -109,7 +109,7 @@ def read(home: Home, path: Path) -> Flow:
     problems: list[str] = []
     try:
         content = path.read_bytes()
-        table = tomllib.loads(content.decode())
+        table = tomllib.loads(content.decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadInput(f"{path.name} cannot be read: {error}.") from None
     problems += [f"{key} is not a key of a flow" for key in sorted(table.keys() - _KNOWN.keys())]

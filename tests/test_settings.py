@@ -9,6 +9,7 @@ from attribution.errors import SettingsError
 from attribution.settings import load
 from attribution.source_settings import without_secrets
 from attribution.told_settings import documents
+from attribution.warehouse_url import text_of
 from connectors import SOURCES
 from connectors.options import masked
 
@@ -38,6 +39,13 @@ def test_an_empty_configuration_has_defaults(home):
     assert (found.currency, found.region, found.sources) == ("USD", "US", ())
     assert found.first_day == date(2024, 5, 31)
     assert found.identity.max_patients == 1
+
+
+def test_a_configuration_may_begin_with_the_mark_that_editors_of_windows_put_there(home):
+    url = "postgresql+psycopg://x@db/care"
+    home.config.write_text(f'\ufefftitle = "St. Test"\nwarehouse = "{url}"\n', encoding="utf-8")
+    assert load(home).title == "St. Test"
+    assert text_of(home) == url
 
 
 def test_what_is_set_is_read(home, monkeypatch):

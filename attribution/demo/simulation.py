@@ -137,7 +137,7 @@ def _move_in(home: Home, beside: Path, summary: Summary) -> Path:
 
 def _is_demo(home: Home) -> bool:
     try:
-        document = tomllib.loads(home.config.read_text(encoding="utf-8"))
+        document = tomllib.loads(home.config.read_text(encoding="utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError):
         return False
     return document.get("demo") is True

@@ -64,5 +64,5 @@ def organisation(home: Home) -> str:
     """
     title: object = ""
     with suppress(OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        title = tomllib.loads(home.config.read_text(encoding="utf-8")).get("title", "")
+        title = tomllib.loads(home.config.read_text(encoding="utf-8-sig")).get("title", "")
     return " ".join(text(title).split()) if isinstance(title, str) else ""

@@ -73,7 +73,7 @@ def research_rules(home: Home) -> Rules:
     if not home.config.is_file():
         return Rules()
     try:
-        document = tomllib.loads(home.config.read_text(encoding="utf-8"))
+        document = tomllib.loads(home.config.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{home.config} is not valid TOML: {error}.") from None
     table = document.get("research", {})

@@ -103,7 +103,7 @@ class Planned:
 def planned(home: Home) -> Planned:
     """What the home's configuration plans; raises SettingsError with every problem."""
     try:
-        document = tomllib.loads(home.config.read_text(encoding="utf-8"))
+        document = tomllib.loads(home.config.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{home.config} cannot be read: {error}.") from None
     problems: list[str] = []

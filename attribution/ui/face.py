@@ -29,5 +29,5 @@ def face(home: Home) -> Face:
 
 @lru_cache(maxsize=4)
 def _read(path: Path, _changed: int) -> Face:
-    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     return Face(str(document.get("title", "")), document.get("demo") is True)
