@@ -190,11 +190,11 @@ def _noted(home: Home) -> bool:
     """Whether the vault says under which key it is; one that cannot be read says nothing."""
     if not home.vault.is_file():
         return False
-    with closing(sqlite3.connect(f"{home.vault.as_uri()}?mode=ro", uri=True)) as vault:
-        try:
+    try:
+        with closing(sqlite3.connect(f"{home.vault.as_uri()}?mode=ro", uri=True)) as vault:
             return vault.execute("select key_name from hashed_under").fetchone() is not None
-        except sqlite3.DatabaseError:
-            return False
+    except sqlite3.DatabaseError:
+        return False
 
 
 def _first(home: Home) -> tuple[Keyring, bytes]:

@@ -91,13 +91,9 @@ def unmet_lines(connection: Connection) -> str:
 
     Only models know which lines there are, so it is asked after they were built.
     """
-    named, known = (
-        fetch(connection, f"select distinct service_line from {table} order by 1")  # noqa: S608
-        .column("service_line")
-        .to_pylist()
-        for table in ("setting_credit", "conversions")
-    )
-    unmet = [repr(line) for line in named if line and line not in known]
+    named = [line for line in _lines(connection, "setting_credit") if line]
+    known = _lines(connection, "conversions") if named else []
+    unmet = [repr(line) for line in named if line not in known]
     if not unmet or not known:
         return ""
     lines = textwrap.shorten(", ".join(known), 200, placeholder=" ...")
@@ -105,6 +101,12 @@ def unmet_lines(connection: Connection) -> str:
         f"No conversion is of the service line {' or '.join(unmet)}, so what [credit.service_lines]"
         f" sets for it counts for nothing. There are: {lines}."
     )
+
+
+def _lines(connection: Connection, table: str) -> list[str]:
+    found = fetch(connection, f"select distinct service_line from {table} order by 1")  # noqa: S608
+    lines: list[str] = found.column("service_line").to_pylist()
+    return lines
 
 
 def _prove(path: Path, rules: pd.DataFrame) -> None:

@@ -281,7 +281,8 @@ def test_a_tag_that_holds_an_address_is_hidden(warehouse):
         ("(hidden)", "x", "(hidden)"),
         ("odd", "odd", "(hidden)"),
     ]
-    assert warehouse.rows("select distinct flow from engagement") == [("(hidden)",)]
+    for table in ("engagement", "flow_effects", "int_sent_messages"):
+        assert warehouse.rows(f"select distinct flow from {table}") == [("(hidden)",)]
 
 
 def test_a_place_that_is_called_by_an_address_says_what_to_do(warehouse):

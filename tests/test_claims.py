@@ -146,6 +146,10 @@ def test_a_platform_that_came_to_date_claims_otherwise_is_taken_as_it_does_now(w
     own = replace(new[0], action="onsite_conversion.lead_grouped", dated="touch")
     warehouse.build(*clicks, *old, new[0], own)
     assert warehouse.rows(f"{asked} order by 1") == [(WEEK - 7 * DAY, 0, 1), (WEEK, 1, 0)]
+    # Rows may claim nothing, and say so by a day all the same.
+    nought = [claim("knees", NOON - n * DAY, 0, dated="conversion") for n in (0, 1)]
+    warehouse.build(*clicks, *old, *nought)
+    assert warehouse.rows(f"{asked} order by 1") == found
 
 
 def test_what_comes_after_the_platform_s_last_day_is_late(warehouse):

@@ -287,6 +287,9 @@ def test_parts_of_a_conversion_are_not_written_as_none(marts):
     )
     table = Table("T", shown, frame[["conversions", "collected"]])
     assert [each.format for each in with_parts(table).columns] == ["number", "count"]
+    known = pd.DataFrame({"conversions": [0.16, None], "collected": [None, None]}, dtype=object)
+    some = with_parts(replace(table, frame=known))
+    assert [each.format for each in some.columns] == ["number", "count"]
     whole = with_parts(replace(table, frame=table.frame + 7))
     assert [each.format for each in whole.columns] == ["count", "count"]
 

@@ -8,7 +8,7 @@ byte leaves, so that whoever was killed in between leaves it in doubt and never 
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -91,6 +91,16 @@ class Books(Incidents):
         with self._write() as connection:
             done = connection.execute(upsert(SEND).values(row).on_conflict_do_nothing())
             return done.rowcount == 1
+
+    def forget_to_come(self, now: datetime) -> None:
+        """Take out what a clock that ran ahead took for due and has not sent: it will be due."""
+        to_come = SEND.c.due_at > stamp(now + timedelta(hours=1))  # clocks are set back by seconds
+        with self._write() as connection:
+            connection.execute(
+                delete(SEND).where(
+                    to_come, SEND.c.actor == "schedule", SEND.c.state.in_(("held", "skipped"))
+                )
+            )
 
     def newest_due(self, name: str, now: datetime) -> datetime | None:
         """The newest period of a report that the books know, of those that were due by plan.

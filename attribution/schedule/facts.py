@@ -4,7 +4,7 @@ A source that was read by a refresh which then failed brought nothing that anybo
 loads of refreshes that published count, and none that came after the published generation.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, true
 
@@ -18,6 +18,7 @@ from attribution.schedule.gate import Facts
 from attribution.schedule.tables import stamp
 
 _LOAD = "load "
+_TO_COME = timedelta(days=1)  # refreshes end after the look that asked for them began
 
 
 class Runs(Ledger):
@@ -66,16 +67,20 @@ class Runs(Ledger):
         return f"All sends are held: {words}" if words else ""
 
 
-def facts(home: Home, books: Runs) -> Facts:
-    """What is published now, as far as anybody knows; `books` are those of the home folder."""
+def facts(home: Home, books: Runs, now: datetime) -> Facts:
+    """What is published now, as far as anybody knows; `books` are those of the home folder.
+
+    Without what a clock that ran ahead has told of days to come.
+    """
     try:
         generation = warehouse.current_generation(home)
     except CaretraceError:
         generation = None
     if generation is None:
         return Facts(running=held(home))
-    known, last, published = books.sources(), books.runs(1), books.publications(1000)
-    read = books.loads(generation)
+    known, runs, published = books.sources(), books.runs(), books.publications(1000)
+    last = runs[runs["started_at"] <= stamp(now + _TO_COME)]
+    read = books.loads(generation, now + _TO_COME)
     failed = ""
     if len(last) and last["state"].iloc[0] in ("failed", "killed"):
         # Not its own words: they leave the house with the report.

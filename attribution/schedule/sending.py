@@ -72,9 +72,10 @@ class Sender:
         Within `only_sender`.
         """
         self._books.doubt(now)
+        self._books.forget_to_come(now)
         for plan, since, _ in self._plans.values():
             self._note_due(plan, since, now)
-        # What a clock that ran ahead took for due takes the place of nothing before it is.
+        # A day that is yet to come takes the place of nothing before it is.
         waiting = [send for send in self._books.open_sends() if send.due <= now]
         newest = {send.name: send for send in waiting}
         held = [send for send in waiting if send.state == "held"]
@@ -82,7 +83,7 @@ class Sender:
             for send in held:
                 self._books.move(send.key, "held", now, of=("held",), reason=stopped)
             return
-        known = facts(self._home, self._books) if held else Facts()
+        known = facts(self._home, self._books, now) if held else Facts()
         for send in held:
             self._held(send, newest[send.name], known, now)
         for send in self._books.open_sends():
@@ -94,7 +95,7 @@ class Sender:
         self._books.doubt(now)
         send = self._books.send(key)
         if send is not None and send.state == "held":
-            self._held(send, send, facts(self._home, self._books), now)
+            self._held(send, send, facts(self._home, self._books, now), now)
         send = self._books.send(key)
         if send is not None and send.state == "sending":
             self._deliver(send, now)

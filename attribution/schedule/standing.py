@@ -109,7 +109,7 @@ def standing(home: Home, now: datetime) -> Standing | None:
 
 def _mistaken(home: Home, books: Books, mistake: str, now: datetime) -> Standing | None:
     looked = _looked_at(books)
-    life = _life(home, looked, now, running=facts(home, books).running)
+    life = _life(home, looked, now, running=facts(home, books, now).running)
     if life == "never ran":
         return None
     opened = (one for one in books.incidents(opened=True) if one["subject"] != "settings")
@@ -129,7 +129,7 @@ def _looked_at(books: Books) -> datetime | None:
 
 def _standing(home: Home, books: Books, told: Planned, now: datetime) -> Standing:
     beats, looked = books.beats(), _looked_at(books)
-    published = facts(home, books)
+    published = facts(home, books, now)
     slots = told.week.slots
     last = slots.last(now)
     tried = beats.get("refresh", (now, ""))[1]

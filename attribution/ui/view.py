@@ -55,12 +55,16 @@ def with_parts(table: Table) -> Table:
     """
     columns = tuple(
         replace(column, format="number")
-        if column.format == "count"
-        and table.frame[column.name].abs().between(0, 0.5, "neither").any()
+        if column.format == "count" and _has_parts(table.frame[column.name])
         else column
         for column in table.columns
     )
     return replace(table, columns=columns)
+
+
+def _has_parts(counts: "pd.Series[Any]") -> bool:
+    numbers = pd.to_numeric(counts, errors="coerce")  # what is not known is None
+    return bool(numbers.abs().between(0, 0.5, "neither").any())
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 -- No text of a mart looks like an e-mail address or a hashed identifier; where a service line or a
 --   place does, map another column to it in caretrace.toml.
--- inputs: credit, conversions, spend, sessions, reactivation, engagement, claims, claim_credit,
---   unmapped, rejected, unknown_codes
+-- inputs: credit, conversions, spend, sessions, reactivation, engagement, flow_effects, claims,
+--   claim_credit, unmapped, rejected, unknown_codes
 
 with
 
@@ -48,6 +48,13 @@ texts as (
         '' as service_line,
         '' as location
     from engagement
+    union
+    select
+        arm as channel,
+        flow as campaign,
+        '' as service_line,
+        '' as location
+    from flow_effects
     union
     select
         channel,

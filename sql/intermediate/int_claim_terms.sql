@@ -5,6 +5,7 @@
 -- `last_day` is the last day that the platform has reported anything of: a day without a claim may
 -- be a day on which it claims nothing, if its spend is known. By what most claims of the newest
 -- four weeks are dated, all are taken to be: platforms change that, and leave the past as it is.
+-- Where rows claim nothing, there are the rows themselves to go by.
 
 with
 
@@ -67,8 +68,8 @@ final as (
         sum(
             case
                 when claimed.day <= claimed.newest_day - interval '28' day then 0
-                when claimed.dated = 'touch' then claimed.conversions
-                else -claimed.conversions
+                when claimed.dated = 'touch' then claimed.conversions + 0.000001
+                else -claimed.conversions - 0.000001
             end
         ) >= 0 as is_dated_by_touch,
         max(reach.last_day) as last_day

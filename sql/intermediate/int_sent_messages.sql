@@ -5,8 +5,7 @@
 -- Who cannot be identified is one of their own. `channel_wish` says whether the channel is the one
 -- that the person prefers in the CRM. `had_30` and `had_90` count the messages of all flows and
 -- channels that were sent to the person in so many days before, this one included; `block` is the
--- first Monday of its four weeks. A flow is what a mail program calls a message, so its name may
--- hold an address.
+-- first Monday of its four weeks.
 
 with
 
@@ -33,11 +32,7 @@ sent as (
             cast(stg_message.person_id as varchar),
             stg_message.source || ' ' || stg_message.account || ' ' || stg_message.message_id
         ) as who,
-        case
-            when regexp_matches(stg_message.flow, '[^ @]+(@|%40)[^ @]+[.]|[0-9a-fA-F]{32}')
-                then '(hidden)'
-            else stg_message.flow
-        end as flow,
+        stg_message.flow,
         stg_message.topic,
         stg_message.purpose,
         stg_message.utm_medium as channel,

@@ -8,7 +8,8 @@
 -- was withdrawn, are messages of their own, which were not sent if they bounced or were dropped and
 -- nothing shows that they arrived. What a message cost and what its events cost may be in different
 -- currencies, so they stand apart. A flow is its own campaign: messages have no tags, so the flow's
--- name stands in for them. A message `has_arrived` if its carrier said so or something came of it;
+-- name stands in for them; it is what a mail program calls a message, so it may hold an address,
+-- and is hidden then. A message `has_arrived` if its carrier said so or something came of it;
 -- where and as long as no carrier says so of a flow's channel, if it was sent and did not bounce.
 -- `topic` is what a flow is about where its name says so: tips, pollen, video or reactivation.
 
@@ -235,7 +236,11 @@ final as (
         messages.arm,
         messages.purpose,
         messages.channel as utm_medium,
-        messages.flow,
+        case
+            when regexp_matches(messages.flow, '[^ @]+(@|%40)[^ @]+[.]|[0-9a-fA-F]{32}')
+                then '(hidden)'
+            else messages.flow
+        end as flow,
         case
             when regexp_matches(lower(messages.flow), 'reactivation|recall|win_?back')
                 then 'reactivation'
