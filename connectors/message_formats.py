@@ -294,14 +294,16 @@ def _text_message(
     )  # fmt: skip
     yield told
     if error == STOPPED:
-        yield Told(
-            "twilio", f"twilio:{sid}:stopped", sid, at, "unsubscribed", names, channel, phone=phone
-        )
+        yield _stopped(told, f"twilio:{sid}:stopped")
 
 
-def _stopped(told: Told) -> Told:
-    """That a message was not sent for an opt-out, as the opt-out that it tells of."""
-    return replace(told, event_id=f"{told.event_id}:stopped", event="unsubscribed", reason=None)
+def _stopped(told: Told, event_id: str = "") -> Told:
+    """That a message was not sent for an opt-out, as the opt-out that it tells of.
+
+    It is no event of the message, which nobody can have read.
+    """
+    number = event_id or f"{told.event_id}:stopped"
+    return replace(told, event_id=number, event="stopped", reason=None)
 
 
 def channel_of(address: str | None) -> tuple[str, str | None]:

@@ -23,9 +23,12 @@ _TOUCH = {
 # RFC 3463, sections 3.2 and 3.3: no such mailbox, no such domain, moved, disabled. Other codes
 # speak of the message, of policy or of the sender, and say nothing of whether somebody is there.
 MAILBOX_GONE = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1")
-# Resubscribing happens to a person, not to a message.
+# What happens to a person, not to a message: that they want mail again, or have said before that
+# they want none.
+_OF_PEOPLE = ("resubscribed", "stopped")
 _WISHES = {
     "unsubscribed": (False, "unsubscribed"),
+    "stopped": (False, "unsubscribed"),
     "complained": (False, "complained of spam"),
     "resubscribed": (True, "subscribed again"),
 }
@@ -39,7 +42,7 @@ class Told:
     event_id: str
     message_id: str
     at: datetime
-    event: str  # of MESSAGE_EVENTS, or resubscribed
+    event: str  # of MESSAGE_EVENTS or _OF_PEOPLE
     names: tuple[str, ...] = ()  # by which the vendor knows the campaign, the closest first
     channel: str = "email"
     email: str | None = None
@@ -53,7 +56,7 @@ class Told:
 def rows_of(told: Told, flows: Flows) -> Iterator[Row]:
     """The event, the touch it is if it is one, and the wish that it expresses if any."""
     flow = flows.of(told.names)
-    if told.event != "resubscribed":
+    if told.event not in _OF_PEOPLE:
         yield MessageEvent(
             event_id=told.event_id,
             message_id=told.message_id,

@@ -100,7 +100,7 @@ def _events(said: Mapping[str, Any], status: str, base: Told) -> Iterator[Told]:
         unsent = price if status not in _LEFT else None
         yield _told(base, event, updated, reason=error, price=unsent, said=said)
     if error == STOPPED:
-        yield _told(base, "unsubscribed", updated)
+        yield _told(base, "stopped", updated)  # nobody read it: it is no opt-out of this message
 
 
 def _told(

@@ -187,7 +187,7 @@ def test_start_opts_in_again_and_yes_confirms_a_visit(server):
 def test_a_text_to_who_has_stopped_is_an_opt_out(server):
     server.messages = [message(1, AT, "failed", error_code=21610)]
     items = read(server)
-    assert [event for event, _ in told(items)] == ["dropped", "unsubscribed"]
+    assert [event for event, _ in told(items)] == ["dropped"]
     assert [w.allowed for w in of(Preference, items)] == [False]
 
 
