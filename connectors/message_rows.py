@@ -20,9 +20,10 @@ _TOUCH = {
     ("sms", "clicked"): "sms",
     ("sms", "replied"): "sms",
 }
-# RFC 3463, sections 3.2 and 3.3: no such mailbox, no such domain, moved, disabled. Other codes
+# RFC 3463, sections 3.2, 3.3 and 3.5: no such mailbox, no such domain, moved, disabled. Other codes
 # speak of the message, of policy or of the sender, and say nothing of whether somebody is there.
-MAILBOX_GONE = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1")
+MAILBOX_GONE = ("5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1", "5.4.4")
+NO_CODE = "5.0.0"  # what mail servers write where the other one gave no code of RFC 3463
 # What happens to a person, not to a message: that they want mail again, or have said before that
 # they want none.
 _OF_PEOPLE = ("resubscribed", "stopped")

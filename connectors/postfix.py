@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from connectors.message_rows import NO_CODE
 from connectors.shapes import BadValue
 
 _LINE = re.compile(
@@ -15,6 +16,10 @@ _MESSAGE_ID = re.compile(r"^(?:resent-)?message-id=<?([^<>\s]+)>?")
 _FROM = re.compile(r"^from=<([^>]*)>.*?\bnrcpt=(\d+)")
 _TO = re.compile(r"^to=<([^>]*)>.*?\bstatus=([a-z]+)")
 _DSN = re.compile(r"\bdsn=([245]\.\d{1,3}\.\d{1,3})\b")
+# RFC 5321, section 4.2.3: what is said of a mailbox, and not of the sender, relaying or the text.
+_NO_MAILBOX = re.compile(
+    r"\bsaid: 55[013][ -](?!.*\brelay)(?!.*\(in reply to (?!RCPT TO))", re.IGNORECASE
+)
 _QUEUED_AS = re.compile(r"\bqueued as ([0-9A-Za-z]{5,})\)")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -56,6 +61,7 @@ class Delivery:
     status: str  # sent, bounced, deferred, expired ...
     dsn: str | None
     queued: Queued | None  # None where the message was queued in another file
+    gone: bool = False  # that no mailbox is there is told, but not by `dsn`
 
 
 Key = tuple[str, str]
@@ -79,11 +85,13 @@ def deliveries(lines: Iterable[str], clock: Clock) -> Iterator[tuple[int, Delive
                 if again and again[1] != key[1] and (key[0], again[1]) in queue:
                     continue
                 dsn = _DSN.search(rest)
+                code = dsn[1] if dsn else None
                 yield (
                     number,
                     Delivery(
                         instant(found["time"], clock), *key, delivered[1], delivered[2],
-                        dsn[1] if dsn else None, queue.get(key),
+                        code, queue.get(key),
+                        gone=code == NO_CODE and _NO_MAILBOX.search(rest) is not None,
                     ),
                 )  # fmt: skip
             else:

@@ -221,7 +221,8 @@ def _fate(found: Delivery, queued: Queued) -> Iterator[Told]:
         number = f"{number}:{found.recipient.lower()}"
     sender = queued.sender or ""
     yield _told(number, found.recipient, sender, queued.at, "sent", None)
-    yield _told(number, found.recipient, sender, found.at, _lost(event, found.dsn), found.dsn)
+    fate = event if found.gone else _lost(event, found.dsn)
+    yield _told(number, found.recipient, sender, found.at, fate, found.dsn)
 
 
 def _told(

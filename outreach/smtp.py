@@ -17,7 +17,7 @@ from email.utils import format_datetime, parseaddr
 
 from attribution.outreach_settings import Outreach
 from attribution.outreach_ways import ADDRESS, Smtp
-from connectors.message_rows import MAILBOX_GONE
+from connectors.message_rows import MAILBOX_GONE, NO_CODE
 from outreach.letters import Letter
 from outreach.mail_logs import message_id, settled
 from outreach.outbox import Outbox
@@ -223,5 +223,5 @@ def _refusal(code: int, answer: bytes | str, *, of_mailbox: bool = False) -> Fat
     text = answer.decode("ascii", "replace") if isinstance(answer, bytes) else answer
     said = _CODE.match(text)
     by_mailbox = of_mailbox and code in _NO_MAILBOX and "relay" not in text.lower()
-    gone = said[0] in MAILBOX_GONE if said else by_mailbox
+    gone = said[0] in MAILBOX_GONE if said and said[0] != NO_CODE else by_mailbox
     return Fate("failed", f"SMTP {code}", "bounced" if gone else "")

@@ -120,7 +120,9 @@ def test_what_the_server_says_of_us_is_not_held_against_anybody(crowd):
         result, _ = sent(crowd)
         assert "sender in [outreach.smtp]" in result.stopped
         assert result.states == {"approved": MANY}
-        server.fail("550 relay not permitted", "550 5.7.1 blocked", "550 no such user", on="RCPT")
+        server.fail(
+            "550 relay not permitted", "550 5.7.1 blocked", "550 5.0.0 no such user", on="RCPT"
+        )
         server.fail("550 looks like spam", on="DOT")
         result, _ = sent(crowd)
         assert result.states == {"failed": 4, "sent": MANY - 4}

@@ -17,6 +17,7 @@ from outreach.mail_logs import accepted
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 NEWS = [{"match": "news@*", "flow": "newsletter"}]
 DONE = "delay=1.2, delays=0/0/1/0, dsn=2.0.0, status=sent (250 2.0.0 OK Ann's mailbox)"
+NO_CODE = "delay=1, dsn=5.0.0, status=bounced (host mx[192.0.2.1] said:"
 UNKNOWN = "delay=1, dsn=5.1.1, status=bounced (host mx said: 550 5.1.1 <ann@example.org> unknown)"
 LATER = "delay=1, dsn=4.2.2, status=deferred (host mx said: 452 4.2.2 mailbox full)"
 
@@ -91,6 +92,12 @@ def test_logs_in_folders_below_are_read_unless_the_pattern_leaves_them_out(tmp_p
         (LATER, ("deferred", "4.2.2")),
         ("delay=9, dsn=4.4.1, status=expired (too old)", ("dropped", "4.4.1")),
         ("delay=1, dsn=5.7.1, status=bounced (host mx said: spam)", ("dropped", "5.7.1")),
+        ("delay=1, dsn=5.1.0, status=bounced (address unknown)", ("bounced", "5.1.0")),
+        ("delay=1, dsn=5.4.4, status=bounced (Host not found)", ("bounced", "5.4.4")),
+        (f"{NO_CODE} 550 user unknown (in reply to RCPT TO command))", ("bounced", "5.0.0")),
+        (f"{NO_CODE} 550 looks like spam (in reply to end of DATA command))", ("dropped", "5.0.0")),
+        (f"{NO_CODE} 550 Relaying denied (in reply to RCPT TO command))", ("dropped", "5.0.0")),
+        (f"{NO_CODE} 554 refused (in reply to RCPT TO command))", ("dropped", "5.0.0")),
         ("delay=9, status=sent (no code)", ("delivered", None)),
     ],
 )
