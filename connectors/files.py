@@ -183,7 +183,7 @@ def _rows(name: str, block: Block, mapping: FileMapping) -> Iterator[Item]:
             doubts += found
         else:
             faults += found
-    written = {f.name: block.columns.get(mapping.header(f.name), []) for f in mapping.fields}
+    written = {f.name: _written(f, block, mapping) or [] for f in mapping.fields}
     wrong = contradictions(mapping.row, mapping.fields, columns, written)
     faults += [(mapping.header(field), fault) for field, fault in wrong]
     good = np.ones(size, dtype=bool)
@@ -213,11 +213,9 @@ def _column(
     if mapping.question is not None and f.name == "score":
         score, found = mapping.question.scored(block)
         return score, [(mapping.question.header, fault) for fault in found]
-    parts = block.columns.get(header)
+    parts = _written(f, block, mapping)
     if parts is None:
         return absent(f, size), []
-    if f.name in mapping.values:
-        parts = [_replaced(part, mapping.values[f.name]) for part in parts]
     try:
         column, found = cast(f, parts, mapping.dialect)
     except NoSuchCast as error:
@@ -230,6 +228,14 @@ def _column(
     if mapping.ledger is not None and f.name == "amount":
         column = mapping.ledger.signed(block, column)
     return column, [(header, fault) for fault in found if fault.where.any()]
+
+
+def _written(f: Field, block: Block, mapping: FileMapping) -> Sequence[pa.Array] | None:
+    """What the file has for a field, and in its place what the mapping has; None without column."""
+    parts = block.columns.get(mapping.header(f.name))
+    if parts is None or f.name not in mapping.values:
+        return parts
+    return [_replaced(part, mapping.values[f.name]) for part in parts]
 
 
 def _likely(minutes: pa.Array, doubts: list[Doubt], column: str) -> tuple[pa.Array, list[Doubt]]:

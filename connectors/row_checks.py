@@ -13,6 +13,11 @@ from connectors.moments import Mask
 BEST_NPS = 10
 # A dollar's sign says nothing of whose dollar it is.
 _SIGNS = {"€": ("EUR",), "£": ("GBP",), "¥": ("JPY", "CNY")}
+# A currency's code stands beside a digit; other words, such as VOID, say nothing of the currency.
+_CODES = (
+    r"(?:^|[^A-Za-z])(?P<code>[A-Z]{3}) ?[+-]?[.,]?\d",
+    r"\d[.,]? ?(?P<code>[A-Z]{3})(?:[^A-Za-z]|$)",
+)
 
 
 def contradictions(
@@ -23,7 +28,8 @@ def contradictions(
 ) -> Iterator[tuple[str, Fault]]:
     """Fields whose value cannot be right beside the others of its row.
 
-    `written` is what the file has for a field, where it has a column.
+    `written` is what the file has for a field, where it has a column, or what the mapping has for
+    that.
     """
     yield from _unpriced(fields, columns)
     yield from priced_otherwise(fields, columns, written)
@@ -59,7 +65,8 @@ def priced_otherwise(
 
 
 def _named_otherwise(text: pa.Array, currency: pa.Array) -> Mask:
-    code = pc.struct_field(pc.extract_regex(text, r"(?P<code>[A-Z]{3})"), "code")
+    found = [pc.struct_field(pc.extract_regex(text, each), "code") for each in _CODES]
+    code = pc.coalesce(*found)
     otherwise = true(pc.not_equal(code, currency))
     for sign, codes in _SIGNS.items():
         others = ~true(pc.is_in(currency, value_set=pa.array(codes)))

@@ -101,23 +101,27 @@ class SheetMapping:
             faults += [(field, fault) for fault in found if fault.where.any()]
         if self.currency is not None:
             columns["currency"] = pc.fill_null(columns["currency"], self.currency)
-        written = {field.name: block.columns.get(self.headers[field.name], []) for field in FIELDS}
+        written = {field.name: self._written(field, block) or [] for field in FIELDS}
         for field in FIELDS:
             faults += [(field, f) for _, f in priced_otherwise([field], columns, written)]
         return Rows(columns, faults, block.numbers, block.misfits, block, self.headers)
 
     def _column(self, name: str, field: Field, block: Block) -> tuple[pa.Array, list[Fault]]:
-        parts = block.columns.get(self.headers[field.name])
+        parts = self._written(field, block)
         if parts is None:
             return absent(field, len(block.numbers)), []
-        if field.name in self.values:
-            parts = [_replaced(part, self.values[field.name]) for part in parts]
         try:
             return cast(field, parts, self.dialect)
         except NoSuchCast as error:
             header = self.headers[field.name]
             what = f"has {header!r} as {parts[0].type}, which cannot become {field.name}"
             mismatched(name, f"{what} ({field.kind})", error)
+
+    def _written(self, field: Field, block: Block) -> Sequence[pa.Array] | None:
+        parts = block.columns.get(self.headers[field.name])
+        if parts is None or field.name not in self.values:
+            return parts
+        return [_replaced(part, self.values[field.name]) for part in parts]
 
 
 def sheet_mapping(chosen: Mapping[str, Any]) -> tuple[SheetMapping | None, list[str]]:

@@ -240,6 +240,16 @@ def test_an_amount_in_another_currency_than_its_row_s_is_kept_out(tmp_path):
     assert {row["amount_micros"] for row in rows} == {5_000_000}
 
 
+def test_words_for_an_amount_are_no_currency(tmp_path):
+    amounts = ("VOID", "n/a PAID", "NET 30", "CAD 5")
+    lines = [f"{n},2026-01-05T10:00:00Z,{amount}," for n, amount in enumerate(amounts)]
+    drop(tmp_path, "a.csv", "\n".join([HEADER, *lines]))
+    words = {"VOID": "0", "n/a PAID": "1", "NET 30": "30"}
+    rows, (rejected,), _ = load(source(tmp_path, PAYMENTS | {"values": {"amount": words}}))
+    assert [row["amount_micros"] for row in rows] == [0, 1_000_000, 30_000_000]
+    assert (rejected.row_number, rejected.reason) == (5, "names another currency than its row")
+
+
 def test_numbers_that_a_spreadsheet_has_spoilt_are_kept_out(tmp_path):
     ids = ("1.23457E+11", "2E+17", "#REF!", "########", "#12", "1E5", "4.5E+5")
     lines = [f"{number},2026-01-05T10:00:00Z,1,p" for number in ids]

@@ -213,6 +213,13 @@ def test_a_campaign_may_be_of_a_total_joint(tmp_path, campaign):
     assert ({row["campaign"] for row in spend}, rejected) == ({campaign}, [])
 
 
+def test_words_for_what_was_spent_are_no_currency(tmp_path):
+    drop(tmp_path, "tv,Hearts,,2026-03-02,VOID,USD,,,,,", "tv,Hearts,,2026-03-02,NET 7,USD,,,,,")
+    opened = source(tmp_path, values={"spend": {"VOID": "0", "NET 7": "7"}})
+    spend, _, rejected, _ = load(opened)
+    assert (sum(by_day(spend).values()), rejected) == (7_000_000, [])
+
+
 FLIGHTS = "medium,campaign,start,end,week,spend,currency"
 
 
