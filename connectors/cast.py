@@ -24,13 +24,16 @@ def cast(field: Field, parts: Sequence[pa.Array], dialect: Dialect) -> Result:
     """One column as the field's stored type, and its faults.
 
     `parts` are arrays of one length; a spreadsheet's column that holds texts and numbers has one
-    for each, null where the other has the value.
+    for each, null where the other has the value. Values that are in doubt are left out.
     """
     results = [_tolerant(field, part, dialect, alone=len(parts) == 1) for part in parts]
     faults = [fault for _, found in results for fault in found]
     column = results[0][0] if len(results) == 1 else pc.coalesce(*(r[0] for r in results))
     column, more = _checked(field, column)
     faults += more
+    for fault in faults:
+        if fault.doubt and fault.where.any():
+            column = pc.if_else(pa.array(fault.where), None, column)
     if field.default is not None and column.null_count:
         column = pc.fill_null(column, pa.scalar(field.default, column.type))
     elif field.required and column.null_count:
@@ -93,13 +96,14 @@ def _checked(field: Field, column: pa.Array) -> Result:
     elif field.name == "birth_year":
         # A birthday such as 19800101 is a whole number too, and is not to be stored.
         known = pc.and_(pc.greater_equal(column, YEARS[0]), pc.less_equal(column, YEARS[1]))
-        reason = "is no year of four digits"
+        reason = f"is no year from {YEARS[0]} to {YEARS[1]}"
     elif field.name == "timezone":
         known = pc.is_in(column, value_set=_zones())
         reason = "is no time zone name such as America/New_York"
     else:
         return column, []
-    return column, [Fault(np.asarray(pc.is_valid(column)) & ~true(known), reason)]
+    wrong = np.asarray(pc.is_valid(column)) & ~true(known)
+    return column, [Fault(wrong, reason, doubt=field.name == "birth_year")]
 
 
 @cache

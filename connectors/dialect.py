@@ -26,6 +26,7 @@ class Fault:
 
     where: Mask
     reason: str
+    doubt: bool = False  # the value alone is wrong: its row is true without it
 
 
 Result = tuple[pa.Array, list[Fault]]

@@ -182,7 +182,8 @@ def _rows(name: str, block: Block, mapping: FileMapping) -> Iterator[Item]:
             columns[f.name], found = _likely(columns[f.name], found, label)
             doubts += found
         else:
-            faults += found
+            doubts += [each for each in found if each[1].doubt]
+            faults += [each for each in found if not each[1].doubt]
     written = {f.name: _written(f, block, mapping) or [] for f in mapping.fields}
     wrong = contradictions(mapping.row, mapping.fields, columns, written)
     faults += [(mapping.header(field), fault) for field, fault in wrong]

@@ -264,6 +264,22 @@ def test_numbers_that_a_spreadsheet_has_spoilt_are_kept_out(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_birth_year_that_is_none_costs_the_year_and_not_the_patient(tmp_path, form):
+    years = [1980, 0, 1800, 9999, 19800131]
+    if form == "csv":
+        lines = [f"p{n},{year}" for n, year in enumerate(years)]
+        drop(tmp_path, "a.csv", "\n".join(["patient_id,birth_year", *lines]))
+    else:
+        people = {"patient_id": [f"p{n}" for n in range(len(years))], "birth_year": years}
+        pq.write_table(pa.table(people), tmp_path / "a.parquet")
+    rows, rejected, _ = load(source(tmp_path, {"match": f"*.{form}", "row": "person"}))
+    assert [row["birth_year"] for row in rows] == [1980, None, None, None, None]
+    assert [row["patient_id"] for row in rows] == ["p0", "p1", "p2", "p3", "p4"]
+    reason = "is no year from 1900 to 2199; the row was loaded without it"
+    assert [(r.column, r.reason) for r in rejected] == [("birth_year", reason)] * 4
+
+
 @pytest.mark.parametrize(
     ("written", "quoting"), [('"=""007"""', True), ('="007"', False), ("007", True)]
 )
