@@ -5,6 +5,7 @@ zone, and what does not fit them is a fault of that row and column.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -15,7 +16,7 @@ from connectors.columns import STORED
 from connectors.contract import Field
 from connectors.dialect import Dialect, Fault, NoSuchCast, Result, nulls, true
 from connectors.from_native import FROM_NATIVE
-from connectors.from_text import FROM_TEXT
+from connectors.from_text import FROM_TEXT, spared
 from connectors.moments import YEARS, outside_years
 from connectors.zones import zones
 
@@ -64,7 +65,10 @@ def _typed(field: Field, part: pa.Array, dialect: Dialect) -> Result:
         return pa.nulls(len(part), STORED[field.kind]), []
     if _is_text(part.type):
         return FROM_TEXT[field.kind](field, _trimmed(part), dialect)
-    return FROM_NATIVE[field.kind](part, dialect)
+    column, faults = FROM_NATIVE[field.kind](part, dialect)
+    if field.kind == "text" and spared(field):
+        faults = [replace(fault, doubt=True) for fault in faults]
+    return column, faults
 
 
 def _is_text(kind: pa.DataType) -> bool:

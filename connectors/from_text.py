@@ -19,7 +19,7 @@ _ROUNDED = r"^\d(?:[.,]\d+)?E\+\d{2,3}$"
 def _text(field: Field, text: pa.Array, _: Dialect) -> Result:
     if field.name == "zip3":
         return _zip3(text)
-    faults = _of_spreadsheets(text) if _is_number(field) else []
+    faults = _of_spreadsheets(text, doubt=spared(field)) if _is_number(field) else []
     if _has_control_bytes(text):
         dirty = true(pc.match_substring_regex(text, r"[\x00-\x08\x0b\x0c\x0e-\x1f]"))
         faults.append(Fault(dirty, "holds a control character"))
@@ -29,21 +29,26 @@ def _text(field: Field, text: pa.Array, _: Dialect) -> Result:
     return text, faults
 
 
+def spared(field: Field) -> bool:
+    """Whether a row is true without a number that is spoilt: it is no part of the row's own key."""
+    return _is_number(field) and not field.required and field.default is None
+
+
 def _is_number(field: Field) -> bool:
     """Whether a text is the number of something, and no name or address."""
     marked = field.identifier not in (None, "email", "given_name")
     return marked or field.name.endswith("_id")
 
 
-def _of_spreadsheets(text: pa.Array) -> list[Fault]:
+def _of_spreadsheets(text: pa.Array, *, doubt: bool) -> list[Fault]:
     """Numbers that a spreadsheet has spoilt: many different ones look the same now."""
     if not pc.any(pc.match_substring_regex(text, r"^#|E\+\d")).as_py():
         return []
     error = true(pc.match_substring_regex(text, _ERROR))
     rounded = true(pc.match_substring_regex(text, _ROUNDED))
     return [
-        Fault(error, "is the error of a spreadsheet, and no value"),
-        Fault(rounded, "was rounded by a spreadsheet and has lost digits"),
+        Fault(error, "is the error of a spreadsheet, and no value", doubt),
+        Fault(rounded, "was rounded by a spreadsheet and has lost digits", doubt),
     ]
 
 

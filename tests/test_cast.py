@@ -225,6 +225,14 @@ def test_a_cell_of_another_nature_is_a_fault_of_its_row():
     assert [list(f.where) for f in faults if f.where.any()] == [[False, True]]
 
 
+@pytest.mark.parametrize(("name", "lost"), [("patient_id", False), ("payment_id", True)])
+def test_a_rounded_number_costs_the_row_only_as_its_own_id(name, lost):
+    found, faults = cast(field_of("payment", name), [pa.array([2.38e16, 5.0])], Dialect())
+    told = next(fault for fault in faults if fault.where[0])
+    assert told.doubt is not lost
+    assert lost or found.to_pylist() == [None, "5"]
+
+
 def test_a_column_of_another_nature_is_no_cast():
     with pytest.raises(NoSuchCast):
         cast(field("instant"), [pa.array([5])], Dialect())
