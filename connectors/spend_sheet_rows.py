@@ -33,8 +33,9 @@ _MEDIA = {
 # only with what is added up, or over how long.
 _TOTAL = re.compile(
     r"^((grand |sub[ -]?)totals?\b|(totals?|sum|summe)\W*$"
-    r"|totals?\W+(\d[\d\W]*$|(of|for|all|spend|spent|costs?|net|gross|amount|budget|media|week|month|quarter"
-    r"|year|q[1-4]|jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?"
+    r"|totals?\W+(\d[\d\W]*$|(\d[\d\W]*)?(of|for|all|spend|spent|costs?|net|gross|amount|budget|media"
+    r"|paid|digital|planned|actuals?|to date|ytd|fy\d*|week|month|quarter|year|q[1-4]|jan(uary)?"
+    r"|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?"
     r"|sept?(ember)?|oct(ober)?|nov(ember)?|dec(ember)?)\b))",
     re.IGNORECASE,
 )
@@ -71,6 +72,7 @@ class Flights:
     region: str
     rows: int = 0
     _sheet: int = 0
+    _parts: set[str] = field(default_factory=set)  # what a line of the sheet may add up
     _flights: list[Flight] = field(default_factory=list)
     _known: dict[tuple[str, str], int] = field(default_factory=dict)
     _codes: dict[tuple[str, str, str, date], dict[str, Any]] = field(default_factory=dict)
@@ -79,6 +81,7 @@ class Flights:
     def next_sheet(self) -> None:
         """What is taken from now on is of another sheet."""
         self._sheet += 1
+        self._parts = set()
 
     def take(self, name: str, rows: Rows) -> Iterator[Item]:
         """Take in some rows of a sheet; yields those that cannot be right."""
@@ -88,6 +91,9 @@ class Flights:
         for f, fault in rows.faults:
             for place in np.flatnonzero(fault.where).tolist():
                 wrong.setdefault(place, (f, fault.reason))
+        for part in ("medium", "vendor", "market"):
+            said = rows.columns[part].unique().to_pylist()
+            self._parts |= {_medium(text) for text in said if text}
         taken: list[tuple[int, int, int, int, int]] = []
         names = tuple(rows.columns)
         listed = zip(*(column.to_pylist() for column in rows.columns.values()), strict=True)
@@ -95,7 +101,7 @@ class Flights:
             row = dict(zip(names, values, strict=True))
             if row["spend"] is None and _is_blank(rows, place):
                 continue
-            found = _not_a_flight(row) or wrong.get(place) or self._fault(row)
+            found = _not_a_flight(row, self._parts) or wrong.get(place) or self._fault(row)
             if found is not None:
                 f, reason = found
                 shape = shape_of(_written(rows, f.name, place))
@@ -133,8 +139,7 @@ class Flights:
         return None
 
     def _taken(self, row: dict[str, Any]) -> tuple[int, int, int, int, int]:
-        medium = slug(row["medium"])
-        medium = _MEDIA.get(medium, medium)
+        medium = _medium(row["medium"])
         flight = Flight(
             campaign_id=row["campaign_id"] or f"{medium}/{slug(row['campaign'])}",
             campaign=row["campaign"],
@@ -230,13 +235,19 @@ def number_of(text: str, region: str) -> str | None:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def _not_a_flight(row: dict[str, Any]) -> tuple[Field, str] | None:
-    """A line of totals would count everything above it twice."""
-    parts = {slug(row[name]) for name in ("medium", "vendor", "market") if row[name]}
+def _medium(text: str) -> str:
+    return _MEDIA.get(slug(text), slug(text))
+
+
+def _not_a_flight(row: dict[str, Any], parts: set[str]) -> tuple[Field, str] | None:
+    """A line of totals would count everything above it twice.
+
+    `parts` are the mediums, vendors and markets of its sheet.
+    """
     for name in ("medium", "campaign"):
         text = row[name] or ""
         of, told = _TOTAL_OF.subn("", text)
-        if _TOTAL.match(text) or (told and slug(of) in parts):
+        if _TOTAL.match(text) or (told and _medium(of) in parts):
             return _FIELD[name], "is a total of other rows, not a flight"
     return None
 

@@ -194,7 +194,14 @@ WRONG = [
     ("tv,Total 3/2026,,2026-03-02,7,USD,,,,,", "campaign", "is a total of other rows"),
     ("tv,Total March,,2026-03-02,7,USD,,,,,", "campaign", "is a total of other rows"),
     ("tv,Total South,South,2026-03-02,7,USD,,,,,", "campaign", "is a total of other rows"),
-]
+    ("tv,Total North,,2026-03-02,7,USD,,,,,", "campaign", "is a total of other rows"),
+    ("Total FM,Spring,,2026-03-02,7,USD,,,,,", "medium", "is a total of other rows"),
+    *(
+        (f"tv,Total {what},,2026-03-02,7,USD,,,,,", "campaign", "is a total of other rows")
+        for what in ("paid search", "digital", "YTD", "planned", "actual", "to date", "FY26",
+                     "FY 2026", "2026 YTD")
+    ),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("line", "column", "reason"), WRONG)
@@ -206,7 +213,10 @@ def test_a_row_that_cannot_be_right_is_kept_out_and_explained(tmp_path, line, co
     assert reason in rejected.reason
 
 
-@pytest.mark.parametrize("campaign", ["Total knee", "Total 360 care", "Total allergy", "Totally"])
+@pytest.mark.parametrize(
+    "campaign",
+    ["Total knee", "Total 360 care", "Total joint replacement", "Total allergy", "Totally"],
+)
 def test_a_campaign_may_be_of_a_total_joint(tmp_path, campaign):
     drop(tmp_path, f"tv,{campaign},South,2026-03-02,7,USD,,,,,")
     spend, _, rejected, _ = load(source(tmp_path))
