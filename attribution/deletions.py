@@ -22,10 +22,12 @@ from attribution.retention import PAYLOADS, RUNS, Retention
 from attribution.settings import Settings
 from attribution.tombstones import Forgotten, bury_records, forgotten
 from attribution.vault import open_vault
+from connectors.contract import ROWS, contract_fields
 from outreach.aging import drop_addresses
 from outreach.forgetting import forget as forget_messages
 
 _MARK = "to_rewrite"
+_BORN = (1850, 2200)  # wider than what is read now: who was born in 1890 keeps their year
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +51,33 @@ class Deleted:
 
 
 def prepare(home: Home, building: warehouse.Building) -> tuple[Keyring, Forgotten]:
-    """Bring the private store and the vault up to the newest key; who is to be kept out."""
+    """Bring the private store and the vault up to the newest key; who is to be kept out.
+
+    What an earlier version stored and this one would not goes too.
+    """
     ring = keyring(home)
     with building.connect() as connection:
-        if bring_up(connection, ring):
+        anew = bring_up(connection, ring)
+        if drop_birthdays(connection) or anew:
             _mark(connection)
     with open_vault(home) as vault:
         bring_up_vault(vault, ring)
         return ring, forgotten(vault)
+
+
+def drop_birthdays(connection: Connection) -> int:
+    """Empty birth years that are none: earlier versions stored whole birthdays as such."""
+    gone = 0
+    for row in ROWS:
+        if any(f.name == "birth_year" for f in contract_fields(row)):
+            table = f"raw_{row.spec.table}"
+            wrong = f"birth_year not between {_BORN[0]} and {_BORN[1]}"
+            # Asked first: where nothing is wrong, no engine writes anything.
+            found = connection.exec_driver_sql(f"select count(*) from {table} where {wrong}")
+            if number := int(found.scalar_one()):
+                connection.exec_driver_sql(f"update {table} set birth_year = null where {wrong}")
+                gone += number
+    return gone
 
 
 def delete(

@@ -1,13 +1,13 @@
 """Raw tables in memory that a connector is read into as the refresh does it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
 from attribution.erasing import erase
@@ -59,6 +59,10 @@ class RawStore:
             assert purge(connection, kept, today) == told
             assert purge(connection, kept, today) == {}
         return told
+
+    def connect(self) -> AbstractContextManager[Connection]:
+        """A transaction, as a generation that is being built gives it."""
+        return self._engine.begin()
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         with self._engine.begin() as connection:

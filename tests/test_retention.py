@@ -9,13 +9,17 @@ from hypothesis import strategies as st
 from raw_store import raw_store
 from servers.scripted import Scripted, slice_of, slices
 
+from attribution.deletions import prepare
+from attribution.paths import Home
 from attribution.retention import DATED, KINDS, Period, retention
 from connectors.contract import (
     BY_TABLE,
     Appointment,
+    Contact,
     Message,
     MessageEvent,
     Payment,
+    Person,
     Preference,
     Withdrawn,
     contract_fields,
@@ -147,3 +151,21 @@ def test_a_message_that_was_refused_or_bounced_outlives_its_time():
         assert left(store, "message_event", "event") == [
             "bounced", "complained", "delivered", "unsubscribed",
         ]  # fmt: skip
+
+
+def test_birthdays_that_an_earlier_version_kept_as_years_go_at_the_next_refresh(tmp_path):
+    born = {"a": 1980, "b": 19800131, "c": 198001, "d": 80, "e": 1890, "f": None}
+    with raw_store() as store:
+        people = [Person(number, birth_year=year) for number, year in born.items()]
+        loaded(store, *people, Contact("c", NEW, NEW, birth_year=19800131))
+        prepare(Home(tmp_path), store)
+        assert store.ask("select birth_year from raw_person where birth_year is not null "
+                         "order by birth_year") == [(1890,), (1980,)]  # fmt: skip
+        assert store.ask("select birth_year from raw_contact") == [(None,)]
+        assert store.ask("select count(*) from raw_person") == [(len(born),)]
+        # Their bytes go with the file that holds them; the second time there is nothing to do.
+        store.ask("drop table to_rewrite")
+        prepare(Home(tmp_path), store)
+        assert store.ask(
+            "select count(*) from duckdb_tables() where table_name = 'to_rewrite'"
+        ) == [(0,)]
