@@ -125,6 +125,9 @@ def test_places_are_written_in_the_table_as_in_the_figure():
         pd.DataFrame({"name": ["north_side", "south"], "people": [100, 200], "cases": [30, 40]})
     )
     assert research._table("Place", shares).frame["name"].tolist() == ["North side", "South"]
+    assert research._figure("Place", shares, "places").alt.startswith("Highest: North side with 30")
+    one = research._figure("Place", shares.head(1), "places")
+    assert one.alt.startswith("Only one is told: North side with 30")
 
 
 def test_prevalence_is_what_pandas_counts(at):

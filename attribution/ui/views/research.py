@@ -174,10 +174,11 @@ def _figure(title: str, frame: pd.DataFrame, table: str) -> Figure:
     best = max(rows, key=lambda row: row["prevalence"])
     hidden = len(frame) - len(drawn)
     words = f" {hidden} hidden: too few people." if hidden else ""
+    which = "Highest" if len(rows) > 1 else "Only one is told"
     return Figure(
         f"Prevalence by {title.lower()}",
         spec,
-        f"Highest: {formats.title(str(best['name']))} with {formats.rate(best['prevalence'])} "
+        f"{which}: {formats.title(str(best['name']))} with {formats.rate(best['prevalence'])} "
         f"({formats.rate(best['low'])} to {formats.rate(best['high'])}).{words}",
         definition("prevalence").help,
         table,
