@@ -281,6 +281,9 @@ def test_parts_of_a_conversion_are_not_written_as_none(marts):
     drawn = channel_figures.credited_figure(frame, RECENT, "USD")
     assert drawn.spec["data"][0]["text"] == ["0.2", "0.1"]
     assert "Video leads with 0.2" in drawn.alt
+    mixed = frame.assign(conversions=[14.2, 0.16])
+    drawn = channel_figures.credited_figure(mixed, RECENT, "USD")
+    assert drawn.spec["data"][0]["text"] == ["14", "0.2"]
     shown = (
         Column("conversions", "Booked visits", "count"),
         Column("collected", "Visits", "count"),

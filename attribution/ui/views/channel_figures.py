@@ -1,7 +1,5 @@
 """The figures of the page Channels: spend against return, and credit by channel."""
 
-from functools import partial
-
 import pandas as pd
 
 from attribution.metrics import KINDS, definition, ratio
@@ -102,8 +100,13 @@ def credited_figure(whole: pd.DataFrame, scope: Scope, currency: str) -> Figure:
     drawn = whole[whole[amount] > 0].sort_values(order, ascending=False).head(MAX_BARS)
     total = float(whole[amount].sum())
     values = [float(value) for value in drawn[amount]]
-    few = formats.number if values and max(values) < FEW else formats.count
-    written = partial(formats.money, currency=currency) if money else few
+    few = bool(values) and max(values) < FEW
+
+    def written(value: float) -> str:
+        if money:
+            return formats.money(value, currency=currency)
+        return formats.number(value) if few or 0 < value < 0.5 else formats.count(value)
+
     texts = [written(value) for value in values]
     names = [formats.title(name) for name in drawn["channel"]]
     shares = [formats.rate(ratio(value, total)) for value in values]
