@@ -8,7 +8,7 @@ folder, as on every engine, and never wait for the cluster.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,7 @@ class Building(duckdb.Building):
         self._url = url
         self._cluster: Engine | None = None
         self._at_work = False  # whether the cluster was asked for anything
+        self._beside: list[str] = []  # of the cluster, here for what viewers read of them
         super().__init__(home, number, memory=memory, resumed=resumed)
 
     @contextmanager
@@ -79,9 +80,18 @@ class Building(duckdb.Building):
         with self.modelling() as source, self.engine.begin() as target:
             driver: Any = target.connection.driver_connection
             there = set(tables(source))
-            for table in (*marts, *people, *(name for name in _CARRIED if name in there)):
+            made = [name for name in beside if name in there and name not in _read()]
+            for table in (*marts, *people, *(name for name in _CARRIED if name in there), *made):
                 carry(source, driver, table)
+        self._beside = made
         super().copy_marts(marts, people, beside)
+
+    def write_viewers(self, write: Callable[..., None]) -> None:
+        """Write the file that viewers' pages open; what it is counted from stays on the cluster."""
+        super().write_viewers(write)
+        with self.connect() as connection:
+            for table in self._beside:
+                run(connection, f'drop table "{table}"')
 
     def abandon(self) -> None:
         """Let go of the cluster and of the file; the next refresh goes on from what was loaded."""

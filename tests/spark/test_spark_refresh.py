@@ -29,9 +29,16 @@ from attribution.warehouse_url import url_of
 
 @pytest.fixture(scope="module")
 def moved(loaded: Running, request, tmp_path_factory) -> Iterator[Home]:
-    """The home folder of what every source told, made anew on the cluster."""
+    """The home folder of what every source told, made anew on the cluster.
+
+    What DuckDB made of it is taken out first: a cluster's own home folder never had that.
+    """
     cluster: Cluster = request.getfixturevalue("cluster")  # which was starting all the while
     home = newest(loaded.home, tmp_path_factory.mktemp("moved") / "home")
+    store = home.generation(warehouse.current_generation(home)) / "private.duckdb"
+    with duckdb.connect(str(store)) as connection:
+        for model in sql_models.load_models():
+            connection.execute(f"drop table if exists {model.name}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CARETRACE_WAREHOUSE", cluster.url)
         assert refresh(settings.load(home), load=False, debug=True).failed == {}
