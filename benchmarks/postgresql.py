@@ -19,7 +19,8 @@ from unittest.mock import patch
 import duckdb
 import pandas as pd
 from engines_fixture import difference
-from scale_postgresql import Server, served
+from processes import Processes
+from scale_postgresql import served
 
 from attribution import settings, sql_models
 from attribution.demo import prepare
@@ -29,7 +30,7 @@ from attribution.refresh_steps import Event
 from attribution.sql_models import SOLVED, Solve
 
 
-def refreshed(home: Home, engine: str, server: Server | None = None) -> None:
+def refreshed(home: Home, engine: str, server: Processes | None = None) -> None:
     """Tell the seconds of each step of a refresh, and of all."""
     seconds: dict[str, list[float]] = {}
     began = last = _now(server)
@@ -64,7 +65,7 @@ def _clocked(solve: Solve, spent: list[float]) -> Solve:
     return clocked
 
 
-def _now(server: Server | None) -> tuple[float, float]:
+def _now(server: Processes | None) -> tuple[float, float]:
     """Seconds by the clock, and of processors."""
     cpu = process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
     return perf_counter(), cpu + (server.seconds() if server else 0.0)

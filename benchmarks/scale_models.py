@@ -11,8 +11,10 @@ its own, in the memory that a refresh gives the engine. Printed are processor an
 peak memory and bytes on disk for each touchpoint, of the whole and of each step that takes time;
 with two sizes or more the slope of a log-log fit of each step's processor seconds (1 is linear);
 and what that makes of 1 and 10 billion touchpoints on N workers. The disk that a size needs is
-printed before it starts, and a size that the disk has no room for is refused. On PostgreSQL a
-server of its own is started on this computer, and what its processes take is added.
+printed before it starts, and a size that the disk has no room for is refused. On PostgreSQL and
+Spark a server or a cluster of two workers is started on this computer, for each size anew, and what
+its processes take is added. A refresh has Spark build several models at once; here each waits for
+the one before, so that it is known what took what.
 """
 
 import argparse
@@ -24,14 +26,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
 import scale_postgresql
+import scale_spark
+from processes import Processes
 from scale import CONFIG, slope
-from scale_postgresql import Server
 
 from attribution import seeds, settings, sql_models, transform, viewer_marts, warehouse
 from attribution.build_memory import build_memory
@@ -41,7 +44,8 @@ from attribution.paths import Home
 
 # What a touchpoint takes at the most while its models are built, tables and spill together
 # (measured), and what is left free for everybody else.
-BYTES, LEFT_FREE = 260, 10 * 2**30
+BYTES = {"duckdb": 260, "postgresql": scale_postgresql.BYTES, "spark": scale_spark.BYTES}
+LEFT_FREE = 10 * 2**30
 # A step that takes less than this at the largest size has no slope worth telling.
 TELLING = 2.0
 WIDE = 3.5 * 2**30  # bytes from which a step is named at once, as is one that takes its time
@@ -95,7 +99,7 @@ from range({people}) as t(i);
 class Steps:
     """What each step of a run takes: processor and clock seconds, peak memory."""
 
-    def __init__(self, server: Server | None = None) -> None:
+    def __init__(self, server: Processes | None = None) -> None:
         self.took: dict[str, dict[str, float]] = {}
         self._server = server
 
@@ -113,7 +117,7 @@ class Steps:
             "bytes": 0.0,
         }
         self.took[name] = took
-        if took["wall"] > 20 or took["peak"] > WIDE:
+        if took["wall"] > 20 or (took["peak"] > WIDE and not there):
             print(
                 f"    {name}: {took['cpu']:.0f} CPU s, {took['wall']:.0f} s, "
                 f"{took['peak'] / 2**30:.2f} GiB",
@@ -133,7 +137,7 @@ def _memory(what: str) -> int:
     raise SystemExit(f"/proc/self/status has no {what}; run this on Linux.")
 
 
-def run(folder: Path, touches: int, server: Server | None = None) -> None:
+def run(folder: Path, touches: int, engine: str, server: Processes | None = None) -> None:
     """Fill a home's private store, build all that a refresh builds of it, tell what it took."""
     (folder / "caretrace.toml").write_text(CONFIG.format(drop=folder), encoding="utf-8")
     settled = settings.load(Home(folder))
@@ -147,21 +151,24 @@ def run(folder: Path, touches: int, server: Server | None = None) -> None:
             ensure_identity_tables(connection)
             raw = RAW.format(people=touches // 5, touches=touches).split(";")
             statements = [each for each in raw if each.strip()]
-            if server:
+            if engine == "postgresql":
                 scale_postgresql.fill(connection, folder, statements)
                 return
             for statement in statements:
                 connection.exec_driver_sql(statement)
 
     steps("fill", fill)
-    with building.connect() as connection, ExitStack() as stack:
+    with building.connect() as connection:
         seeds.write(connection, settled)
-        if server:  # a refresh counts what was loaded once, not before each model
+    if engine == "spark":
+        steps("landing", lambda: _opened(building))
+    with building.modelling() as connection, ExitStack() as stack:
+        if engine == "postgresql":  # a refresh counts what was loaded once, not before each model
             steps("counting", lambda: transform.build(connection, []))
             stack.enter_context(patch.object(transform, "_count_loaded"))
         for model in models:
             steps(model.name, lambda model=model: transform.build(connection, [model]))
-    with building.connect() as connection:
+    with building.modelling() as connection:
         steps("checks", lambda: transform.run_checks(connection))
     marts, people = (
         {m.name: m.grain for m in models if m.layer == layer} for layer in ("marts", "people")
@@ -173,12 +180,21 @@ def run(folder: Path, touches: int, server: Server | None = None) -> None:
     tell = partial(viewer_marts.write, marts=marts)
     steps("small cells", lambda: building.write_viewers(tell))
     steps("publish", lambda: (building.close(), warehouse.publish(home, building.number)))
-    sizes = (scale_postgresql.stored if server else stored)(home, building.number)
+    if engine == "spark":
+        sizes = scale_spark.stored(folder, building.number)
+    else:
+        sizes = (scale_postgresql.stored if server else stored)(home, building.number)
     for name, size in sizes.items():
         if name in steps.took:
             steps.took[name]["bytes"] = size
     steps.took["fill"]["bytes"] = sizes["raw_touchpoint"]
     print(json.dumps(steps.took))
+
+
+def _opened(building: warehouse.Building) -> None:
+    """Have what was loaded land on the cluster, as it does when it is first asked for anything."""
+    with building.modelling():
+        pass
 
 
 def stored(home: Home, generation: int) -> dict[str, float]:
@@ -196,7 +212,7 @@ def stored(home: Home, generation: int) -> dict[str, float]:
 
 def measure(folder: Path, touches: int, engine: str) -> dict[str, dict[str, float]]:
     """One size in a process of its own, in a folder that is removed afterwards."""
-    need = touches * (BYTES if engine == "duckdb" else scale_postgresql.BYTES)
+    need = touches * BYTES[engine]
     free = shutil.disk_usage(folder).free
     print(
         f"{touches:,} touchpoints need up to {need / 2**30:.1f} GiB of disk; "
@@ -257,20 +273,24 @@ def line(sizes: list[int], seconds: list[float]) -> tuple[float, float]:
     return max(0.0, y1 - each * x1), each
 
 
+def served(engine: str, folder: Path) -> AbstractContextManager[Processes | None]:
+    """A server or a cluster for the block; DuckDB needs none."""
+    if engine == "postgresql":
+        return scale_postgresql.served()
+    return scale_spark.served(folder) if engine == "spark" else nullcontext()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("millions", nargs="+", type=float)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
-    parser.add_argument("--engine", choices=["duckdb", "postgresql"], default="duckdb")
+    parser.add_argument("--engine", choices=list(BYTES), default="duckdb")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     sizes = [round(millions * 1_000_000) for millions in options.millions]
-    if options.here and options.engine == "postgresql":
-        with scale_postgresql.served() as server:
-            run(options.folder, sizes[0], server)
-        return
     if options.here:
-        run(options.folder, sizes[0])
+        with served(options.engine, options.folder) as server:
+            run(options.folder, sizes[0], options.engine, server)
         return
     results = []
     for touches in sizes:

@@ -99,6 +99,7 @@ paid as (
 
 ),
 
+-- Of those who visited alone: few of all who were touched.
 touched as (
 
     select
@@ -106,6 +107,7 @@ touched as (
         map_id,
         row_number() over (partition by person_id order by touched_at, tie) as place
     from int_touches
+    where person_id in (select visits.person_id from visits)
 
 ),
 
