@@ -432,5 +432,5 @@ def test_staging_has_one_row_for_a_place_and_day():
     store.load(Environment(day, " North", air_quality_index=40), source="epa")
     store.load(Environment(day, "North", air_quality_index=55), source="model")
     sql = (ROOT / "sql/staging/stg_environment.sql").read_text(encoding="utf-8")
-    assert store.ask(sql) == [("North", day, 4.0, 0.0, None, 55.0, 1)]
+    assert store.ask(sql) == [("North", day, 4.0, 0.0, None, 55.0)]
     store.engine.dispose()

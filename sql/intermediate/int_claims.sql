@@ -74,7 +74,6 @@ final as (
     select
         claims.source,
         claims.account,
-        claims.campaign_id,
         claims.ad_group_id,
         claims.day,
         claims.action,

@@ -22,8 +22,7 @@ rules as (
         cast(nullif(trim(interval_days), '') as integer) as interval_days,
         cast(nullif(trim(lapsed_days), '') as integer) as lapsed_days,
         cast(trim(lost_days) as integer) as lost_days,
-        cast(nullif(trim(open_loop_days), '') as integer) as open_loop_days,
-        trim(version) as version
+        cast(nullif(trim(open_loop_days), '') as integer) as open_loop_days
     from lapse_rules
 
 ),
@@ -79,7 +78,6 @@ ranked as (
         rules.lapsed_days,
         rules.lost_days,
         rules.open_loop_days,
-        rules.version,
         row_number() over (
             partition by ages.service_line, ages.age
             order by case when rules.service_line = '' then 1 else 0 end, rules.age_min
@@ -164,7 +162,6 @@ final as (
     select
         aged.person_id,
         aged.service_line,
-        aged.seen_on,
         aged.days_silent,
         ranked.interval_days,
         ranked.lapsed_days,
@@ -190,8 +187,7 @@ final as (
             when aged.deceased then 'deceased'
             when refused.person_id is not null then 'opted out'
             else ''
-        end as excluded,
-        ranked.version as rule_version
+        end as excluded
     from aged
     inner join ranked
         on

@@ -17,7 +17,6 @@ touches as (
         span,
         end_place,
         place,
-        is_last,
         kinds,
         person_group,
         moment,

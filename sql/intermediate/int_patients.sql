@@ -22,7 +22,6 @@ latest as (
         int_visits.person_id,
         int_visits.service_line,
         int_visits.location,
-        int_visits.visited_at,
         count(*) over (partition by int_visits.person_id) as visits,
         min(int_visits.visited_at) over (partition by int_visits.person_id) as first_at,
         row_number() over (

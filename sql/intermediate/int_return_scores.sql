@@ -88,7 +88,6 @@ final as (
         silent.location,
         setting_silence.months_silent,
         silent.visits,
-        silent.age_band,
         chances.chance,
         chances.value_micros,
         coalesce(allowed.takes_email, 0) as takes_email,

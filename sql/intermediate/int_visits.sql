@@ -72,7 +72,6 @@ unbooked as (
         encounters.encounter_id,
         encounters.person_id,
         encounters.visited_at,
-        encounters.day,
         encounters.service_line,
         encounters.location,
         encounters.provider,

@@ -27,7 +27,6 @@ told as (
         coalesce(trim(raw.location), '') as location,
         raw.lead_at,
         raw.customer_at,
-        coalesce(trim(raw.lifecycle_stage), '') as lifecycle_stage,
         coalesce(raw.lifecycle_dates, '') as lifecycle_dates
     from raw_contact as raw
     where not coalesce(raw.deleted, false)
@@ -47,7 +46,6 @@ final as (
         told.first_touch_at,
         told.lead_at,
         told.customer_at,
-        told.lifecycle_stage,
         told.lifecycle_dates,
         coalesce(stg_tracking_code.utm_source, told.utm_source) as utm_source,
         coalesce(stg_tracking_code.utm_medium, told.utm_medium) as utm_medium,

@@ -15,8 +15,7 @@ final as (
         max(pollen_tree) as pollen_tree,
         max(pollen_grass) as pollen_grass,
         max(pollen_weed) as pollen_weed,
-        max(air_quality_index) as air_quality_index,
-        min(forecast_days) as pollen_forecast_days
+        max(air_quality_index) as air_quality_index
     from raw_environment
     group by trim(place), day
 

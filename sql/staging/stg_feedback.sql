@@ -20,7 +20,6 @@ final as (
         raw.kind,
         coalesce(trim(raw.survey), '') as survey,
         coalesce(trim(raw.question), '') as question,
-        coalesce(lower(trim(raw.mode)), '') as mode,
         raw.score,
         raw.scale_max,
         raw.score / raw.scale_max as share_of_scale,

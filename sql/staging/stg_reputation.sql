@@ -13,7 +13,6 @@ final as (
         place,
         day,
         rating,
-        scale_max,
         rating / scale_max as share_of_scale,
         reviews,
         coalesce(nullif(trim(location), ''), 'unassigned') as location
