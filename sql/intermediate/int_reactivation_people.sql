@@ -20,9 +20,7 @@ flows as (
         utm_medium,
         is_untested
     from int_assignments
-    where
-        purpose = 'marketing'
-        and regexp_matches(lower(flow), 'reactivation|recall|win_?back')
+    where purpose = 'marketing' and topic = 'reactivation'
 
 ),
 
@@ -36,7 +34,7 @@ meant as (
     where
         purpose = 'marketing'
         and person_id is not null
-        and regexp_matches(lower(flow), 'reactivation|recall|win_?back')
+        and topic = 'reactivation'
 
 ),
 
