@@ -4,7 +4,6 @@ Page, command line and docs all read it here. Who answers for a number is the in
 say, in `[definitions]` of the configuration.
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,11 +14,12 @@ from typing import Any
 import pandas as pd
 
 from attribution import seeds
-from attribution.errors import BadInput
+from attribution.errors import BadInput, SettingsError
 from attribution.metrics import METRICS, Definition
 from attribution.metrics.pages import PAGES, title_of
 from attribution.models import MODELS
 from attribution.paths import Home
+from attribution.told_settings import read_toml
 
 DEFAULT_OWNER = "Marketing analytics"
 WAYS = {"up": "more", "down": "less", "neither": "neither"}
@@ -81,13 +81,13 @@ def owners(home: Home) -> Owners:
     """Who answers for the numbers of an installation; the usual one where nothing sound is said."""
     try:
         return _read(home.config, home.config.stat().st_mtime_ns)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValueError):
+    except (OSError, SettingsError, ValueError):
         return Owners()
 
 
 @lru_cache(maxsize=4)
 def _read(path: Path, _changed: int) -> Owners:
-    table = tomllib.loads(path.read_text(encoding="utf-8-sig")).get("definitions", {})
+    table = read_toml(path).get("definitions", {})
     return owners_of(table if isinstance(table, dict) else {})
 
 

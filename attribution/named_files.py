@@ -4,7 +4,6 @@ The settings are read as they are written, so that a mistake elsewhere in them k
 being made. Whatever holds a key or a token is an option `*_file` of its own.
 """
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from attribution.errors import SettingsError
 from attribution.paths import Home
+from attribution.told_settings import read_toml
 
 # Tables and certificates, which are no secret. Any other file is taken for one.
 _PLAIN = frozenset({"service_lines_file", "ca_file"})
@@ -36,8 +36,8 @@ def named_files(home: Home) -> NamedFiles:
     Raises SettingsError where nobody can tell: what is not known could be anything.
     """
     try:
-        said = tomllib.loads(home.config.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        said = read_toml(home.config)
+    except SettingsError as error:
         raise SettingsError(
             f"{home.config} cannot be read, so it is not known which files are the sources' own "
             "or hold keys, and must not be copied. Correct it, then make the backup."

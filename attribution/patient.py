@@ -4,7 +4,6 @@ A number is hashed here as at the door and goes no further: not into a table, a 
 """
 
 import json
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +21,7 @@ from attribution.paths import Home
 from attribution.people import People
 from attribution.placeholders import placeholders
 from attribution.privacy import Door
+from attribution.told_settings import lenient
 from attribution.versions import SENTENCE
 
 LONGEST_NUMBER = 64
@@ -69,10 +69,7 @@ def systems(home: Home) -> tuple[System, ...]:
 
     Read without the rest of the configuration: a page has no business with sources and secrets.
     """
-    try:
-        sources = tomllib.loads(home.config.read_text(encoding="utf-8-sig")).get("sources", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        sources = {}
+    sources = lenient(home).get("sources", {})
     tables = [table for table in sources.values() if isinstance(table, dict)]
     return tuple(
         System(kind, namespace)

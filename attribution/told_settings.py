@@ -58,6 +58,17 @@ def documents(home: Home) -> tuple[dict[str, Any], dict[str, Any]]:
     return read_toml(home.config), read_toml(home.secrets) if home.secrets.is_file() else {}
 
 
+def lenient(home: Home) -> dict[str, Any]:
+    """The configuration for who wants one thing of it; nothing where it cannot be read.
+
+    What is wrong with it is said where all of it is read.
+    """
+    try:
+        return read_toml(home.config)
+    except SettingsError:
+        return {}
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """What a file says; raises SettingsError where it is no TOML or cannot be read."""
     try:

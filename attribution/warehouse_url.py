@@ -4,13 +4,13 @@ A URL may hold a password; nothing here says one, and errors name the part that 
 """
 
 import os
-import tomllib
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from attribution.errors import SettingsError
 from attribution.paths import Home
+from attribution.told_settings import lenient
 
 VARIABLE = "CARETRACE_WAREHOUSE"
 DEFAULT = "duckdb:///"
@@ -52,11 +52,7 @@ def text_of(home: Home) -> str:
     """The URL as it is written; the default where nobody wrote one."""
     if text := os.environ.get(VARIABLE, "").strip():
         return text
-    try:
-        document = tomllib.loads(home.config.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return DEFAULT  # that there are no settings, or broken ones, is said where they are read
-    said = document.get("warehouse", DEFAULT)
+    said = lenient(home).get("warehouse", DEFAULT)
     return said.strip() if isinstance(said, str) else DEFAULT
 
 

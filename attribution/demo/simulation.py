@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -20,6 +19,7 @@ from attribution.demo.truth import truth_of
 from attribution.demo.worlds import calendar_of, world
 from attribution.errors import BadInput, SettingsError
 from attribution.paths import Home
+from attribution.told_settings import lenient
 
 TRUTH, GEO_TEST = "truth.json", "geo_test"
 RULES = ("campaign_rules.csv", "planned_spend.csv")
@@ -99,7 +99,7 @@ def prepare(
             f"A health system of {people:,} people cannot be simulated: give --people {FEWEST} or "
             "more. Nothing was changed."
         )
-    if home.config.is_file() and not _is_demo(home):
+    if home.config.is_file() and lenient(home).get("demo") is not True:
         raise SettingsError(
             f"{home.folder} holds a real installation; set CARETRACE_HOME to another folder "
             "for the demo."
@@ -133,14 +133,6 @@ def _move_in(home: Home, beside: Path, summary: Summary) -> Path:
     for name in (home.config.name, *RULES, "drop", TRUTH):
         (beside / name).replace(home.folder / name)
     return drop
-
-
-def _is_demo(home: Home) -> bool:
-    try:
-        document = tomllib.loads(home.config.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return False
-    return document.get("demo") is True
 
 
 def _simulated(truth: Path) -> tuple[int, int, str, str] | None:

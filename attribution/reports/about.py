@@ -1,8 +1,6 @@
 """What a report says of itself: whose it is, its filters in words, its model, its data's state."""
 
-import tomllib
 from collections.abc import Mapping
-from contextlib import suppress
 
 from attribution.date_basis import BASES, OWN
 from attribution.metrics import KINDS, definition
@@ -10,6 +8,7 @@ from attribution.models import MODELS
 from attribution.paths import Home
 from attribution.queries import Scope
 from attribution.reports.cells import text
+from attribution.told_settings import lenient
 from attribution.ui import formats
 from attribution.ui.freshness import Freshness
 
@@ -62,7 +61,5 @@ def organisation(home: Home) -> str:
 
     Read alone: a report must not fail over a setting that has nothing to do with it.
     """
-    title: object = ""
-    with suppress(OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        title = tomllib.loads(home.config.read_text(encoding="utf-8-sig")).get("title", "")
+    title = lenient(home).get("title", "")
     return " ".join(text(title).split()) if isinstance(title, str) else ""

@@ -12,7 +12,6 @@ expires = 2028-03-01
 max_shift_days = 182
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -20,7 +19,7 @@ from typing import Any
 
 from attribution.errors import NotAllowed, SettingsError
 from attribution.paths import Home
-from attribution.told_settings import nearest
+from attribution.told_settings import nearest, read_toml
 
 K, L, MAX_SUPPRESSED = 11, 2, 0.05
 SHIFTS = (28, 366)  # days: fewer hide nothing, more move a visit into another year of its life
@@ -72,11 +71,7 @@ def research_rules(home: Home) -> Rules:
     """The rules of an installation; raises SettingsError with everything that is wrong."""
     if not home.config.is_file():
         return Rules()
-    try:
-        document = tomllib.loads(home.config.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{home.config} is not valid TOML: {error}.") from None
-    table = document.get("research", {})
+    table = read_toml(home.config).get("research", {})
     if not isinstance(table, dict):
         raise SettingsError(f"{home.config}: research must be a table.")
     problems: list[str] = []

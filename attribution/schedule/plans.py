@@ -1,7 +1,6 @@
 """What is to happen when: the tables `[schedule]` and `[reports.<name>]` of the configuration."""
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
@@ -17,7 +16,7 @@ from attribution.outreach_ways import ADDRESS, typed
 from attribution.paths import Home
 from attribution.reports.catalog import REPORTS
 from attribution.schedule.slots import DAYS, Slots
-from attribution.told_settings import documents, nearest
+from attribution.told_settings import documents, nearest, read_toml
 from attribution.ui.scope import PERIODS
 
 FILTERS = ("period", "from", "to", "kind", "model")
@@ -102,10 +101,7 @@ class Planned:
 
 def planned(home: Home) -> Planned:
     """What the home's configuration plans; raises SettingsError with every problem."""
-    try:
-        document = tomllib.loads(home.config.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{home.config} cannot be read: {error}.") from None
+    document = read_toml(home.config)
     problems: list[str] = []
     week = _week(document.get("schedule", {}), problems)
     tables = document.get("reports", {})
