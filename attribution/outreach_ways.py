@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from attribution.paths import Home
-from attribution.told_settings import nearest
+from attribution.told_settings import unknown
 from connectors.options import is_safe
 
 SMTP, TWILIO, FILE = "smtp", "twilio", "file"
@@ -185,10 +185,7 @@ def typed(kind: type, where: str, table: Any, problems: list[str]) -> dict[str, 
         return {}
     hints, told = get_type_hints(kind), {}
     names = {each.name for each in fields(kind)}
-    problems += [
-        f"{where} {name} is not a setting{nearest(name, names)}"
-        for name in sorted(table.keys() - names)
-    ]
+    problems += unknown(table, names, f"{where} ")
     for name in sorted(table.keys() & names):
         value, meant = table[name], hints[name]
         if meant is float and type(value) is int:

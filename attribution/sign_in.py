@@ -17,7 +17,7 @@ from attribution.errors import SettingsError
 from attribution.keys import keyring
 from attribution.paths import Home
 from attribution.roles import ROLES, roles_of
-from attribution.told_settings import documents, nearest
+from attribution.told_settings import documents, unknown
 
 SECRET_VARIABLE = "CARETRACE_SIGN_IN_CLIENT_SECRET"  # noqa: S105  its name, not its value
 CALLBACK = "/oauth2callback"
@@ -120,10 +120,7 @@ def _read(home: Home, _changed: int, secret: str) -> SignIn | None:
 
 
 def _checked(path: Path, table: Mapping[str, Any], secret: str) -> SignIn:
-    problems = [
-        f"[sign_in] {name} is not a setting{nearest(name, _KNOWN)}"
-        for name in sorted(table.keys() - _KNOWN)
-    ]
+    problems = unknown(table, _KNOWN, "[sign_in] ")
     problems += [
         f"[sign_in] {name} {'must be a text in quotes' if name in table else 'is missing'}"
         for name in _TEXTS

@@ -11,7 +11,7 @@ from typing import Any
 
 from attribution.others_words import unnamed
 from attribution.paths import Home
-from attribution.told_settings import Told, nearest
+from attribution.told_settings import Told, nearest, unknown
 from connectors import SOURCES
 from connectors.options import masked
 from connectors.source import Option
@@ -75,10 +75,7 @@ def source_settings(
     own = {"kind", "account", "patient_namespace", "crm_namespace"}
     told = Told(table, problems, f"{where} ")
     options = {option.name: option for option in options_of(kind)}
-    problems.extend(
-        f"{where} {key} is not a setting of {kind}{nearest(key, own | options.keys())}"
-        for key in sorted(table.keys() - own - options.keys())
-    )
+    problems += unknown(table, own | options.keys(), f"{where} ", of=f" of {kind}")
     values: dict[str, Any] = {}
     for option in options.values():
         value = _value(name, option, table, secrets, problems)

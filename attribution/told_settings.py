@@ -32,10 +32,7 @@ class Told:
 
     def only(self, known: set[str]) -> None:
         """Note every setting that nobody knows."""
-        self.problems.extend(
-            f"{self.where}{name} is not a setting{nearest(name, known)}"
-            for name in sorted(self.table.keys() - known)
-        )
+        self.problems.extend(unknown(self.table, known, self.where))
 
     def get(self, name: str, kind: type[T], default: T) -> T:
         """A setting of the kind that is meant, or its default and a problem."""
@@ -45,6 +42,20 @@ class Told:
             return value
         self.problems.append(f"{self.where}{name} must be {_MEANT[kind]}")
         return default
+
+
+def unknown(
+    table: Mapping[str, Any], known: Iterable[str], where: str = "", *, of: str = ""
+) -> list[str]:
+    """What is wrong with the settings of a table that are not of those known.
+
+    `of` says of what they are none, where that is told.
+    """
+    known = set(known)
+    return [
+        f"{where}{name} is not a setting{of}{nearest(name, known)}"
+        for name in sorted(table.keys() - known)
+    ]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pandas as pd
 
 from attribution.models.channel_words import meanings
-from attribution.told_settings import nearest
+from attribution.told_settings import unknown
 
 KINDS = ("lead", "booked", "kept", "new_patient", "collected")
 
@@ -81,9 +81,7 @@ class CreditSettings:
 def credit_settings(table: Mapping[str, Any]) -> CreditSettings:
     """The `[credit]` table of the configuration; ValueError names everything that is wrong."""
     known = {f.name for f in fields(CreditSettings)}
-    problems = [
-        f"{name} is not a setting{nearest(name, known)}" for name in sorted(table.keys() - known)
-    ]
+    problems = unknown(table, known)
     numbers = (
         *("lead_gap_days", "new_patient_days"),
         *("position_ends", "milestone_each", "half_life_days"),
@@ -120,11 +118,7 @@ def _line_settings(name: str, line: Any, problems: list[str]) -> LineSettings:
     if not isinstance(line, Mapping):
         problems.append(f"{where} must be a table")
         return LineSettings()
-    unknown = sorted(line.keys() - set(JOURNEY_SETTINGS))
-    problems += [
-        f"{where}.{setting} is not a setting of a service line{nearest(setting, JOURNEY_SETTINGS)}"
-        for setting in unknown
-    ]
+    problems += unknown(line, JOURNEY_SETTINGS, f"{where}.", of=" of a service line")
     return LineSettings(**_journey_settings(line, f"{where}.", problems))
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from attribution.errors import NotAllowed, SettingsError
 from attribution.paths import Home
-from attribution.told_settings import nearest, read_toml
+from attribution.told_settings import read_toml, unknown
 
 K, L, MAX_SUPPRESSED = 11, 2, 0.05
 SHIFTS = (28, 366)  # days: fewer hide nothing, more move a visit into another year of its life
@@ -83,7 +83,7 @@ def research_rules(home: Home) -> Rules:
 
 
 def _rules(table: Mapping[str, Any], problems: list[str]) -> Rules:
-    _only(table, _KNOWN, problems)
+    problems += unknown(table, _KNOWN)
     k, l, most = (  # noqa: E741
         table.get(name, usual)
         for name, usual in (("k", K), ("l", L), ("max_suppressed", MAX_SUPPRESSED))
@@ -103,7 +103,7 @@ def _determination(table: Any, problems: list[str]) -> Determination | None:
     if not isinstance(table, dict):
         problems.append("determination must be a table")
         return None
-    _only(table, _OF_DETERMINATION, problems, "determination.")
+    problems += unknown(table, _OF_DETERMINATION, "determination.")
     before = len(problems)
     by, days = table.get("by"), table.get("max_shift_days")
     if not isinstance(by, str) or not by.strip():
@@ -121,12 +121,3 @@ def _determination(table: Any, problems: list[str]) -> Determination | None:
     if len(problems) > before:
         return None
     return Determination(str(by).strip(), dates["on"], dates["expires"], int(days or 0))  # type: ignore[arg-type]
-
-
-def _only(
-    table: Mapping[str, Any], known: tuple[str, ...], problems: list[str], where: str = ""
-) -> None:
-    problems.extend(
-        f"{where}{name} is not a setting{nearest(name, known)}"
-        for name in sorted(table.keys() - set(known))
-    )
