@@ -80,15 +80,14 @@ class LedgerFile:
 
     def _advice(self, reason: BaseException) -> str:
         """What helps. Of a file that is not damaged nobody must be told to move it away."""
-        code = getattr(reason, "sqlite_errorcode", 0) & 0xFF  # the rest says more of the same
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if is_damage(reason):
             return (
                 "It is damaged: put that of the last backup in its place, or move it away with its "
                 "-wal and -shm. Then the next refresh makes a new one, and the history of runs and "
                 "publications is lost, as are the audit log, notes, planned reports and whether "
                 "sends are held."
             )
-        if code == sqlite3.SQLITE_FULL or _full(self._home):
+        if _code(reason) == sqlite3.SQLITE_FULL or _full(self._home):
             return (
                 "The disk is full. Free space, then run it again; `caretrace doctor` says how much "
                 "a refresh takes."
@@ -114,6 +113,15 @@ class LedgerFile:
     def _frame(self, statement: object) -> pd.DataFrame:
         with self._sound(), self._engine.connect() as connection:
             return pd.read_sql(statement, connection)  # type: ignore[call-overload,no-any-return]
+
+
+def is_damage(reason: BaseException | None) -> bool:
+    """Whether SQLite blames the file itself, not the disk or whoever else has it open."""
+    return _code(reason) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _code(reason: BaseException | None) -> int:
+    return getattr(reason, "sqlite_errorcode", 0) & 0xFF  # the rest says more of the same
 
 
 def _full(home: Home) -> bool:

@@ -5,7 +5,6 @@ rows would take minutes to read and write one by one: the map is kept in 256 chu
 byte of the identifier, each two arrays, and a chunk is rewritten when anything in it is new.
 """
 
-import sqlite3
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DatabaseError
 
 from attribution.errors import StorageError
+from attribution.ledger_file import is_damage
 from attribution.paths import Home
 
 Halves = npt.NDArray[np.uint64]
@@ -119,8 +119,7 @@ class Vault:
             _METADATA.create_all(self._engine)
             self._add_columns()
         except DatabaseError as error:
-            code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-            if code not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            if not is_damage(error.orig):
                 raise
             raise StorageError(
                 f"{home.vault} is damaged, and cannot be made again. Restore the last backup into "
