@@ -1,7 +1,8 @@
 """Files that settings name in the home folder: what is read there, and what holds a key or a token.
 
 The settings are read as they are written, so that a mistake elsewhere in them keeps no backup from
-being made. Whatever holds a key or a token is an option `*_file` of its own.
+being made. Whatever holds a key or a token is an option `*_file` of its own, and what a source
+reads lies in its `folder`: no other text of a source's settings is a path.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from attribution.told_settings import read_toml
 
 # Tables and certificates, which are no secret. Any other file is taken for one.
 _PLAIN = frozenset({"service_lines_file", "ca_file"})
+_FOLDER = "folder"
 _LOG = "log"  # of `[outreach.smtp]`: a folder of somebody else's, which names people
 
 
@@ -46,7 +48,7 @@ def named_files(home: Home) -> NamedFiles:
     keys = [
         value for name, value in (*sources, *ways) if name.endswith("_file") and name not in _PLAIN
     ]
-    read = [value for name, value in sources if not name.endswith("_file")]
+    read = [value for name, value in sources if name == _FOLDER]
     read += [value for name, value in ways if name == _LOG]
     return NamedFiles(
         frozenset(path.parts[0] for path in _inside(home, read) if path.parts),

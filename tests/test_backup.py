@@ -136,6 +136,7 @@ def test_keys_and_tokens_that_settings_name_are_left_out_and_asked_for(
     home = Home(shutil.copytree(whole[0].folder, tmp_path / "home"))
     settled = f"""
         [sources.ehr]
+        account = "notes"
         key_file = "./fhir-key.pem"
         service_lines_file = "lines.csv"
         [sources.bing]
@@ -147,14 +148,14 @@ def test_keys_and_tokens_that_settings_name_are_left_out_and_asked_for(
     """
     home.config.write_text(home.config.read_text() + settled)
     secret = ("fhir-key.pem", "salesforce.pem", "secrets.toml", "tokens/bing.token")
-    for name in (*secret, "lines.csv", "tokens/readme", "maillog/mail.log"):
+    for name in (*secret, "lines.csv", "notes", "tokens/readme", "maillog/mail.log"):
         (home.folder / name).parent.mkdir(exist_ok=True)
         (home.folder / name).write_text("")
     backup.backup(home, tmp_path / "kept")
     backup.backup(home, tmp_path / "with", with_key=True)
     for place, there in (("kept", ()), ("with", (*secret, "key"))):
         files = json.loads((tmp_path / place / MANIFEST).read_text())["backup"]["files"]
-        assert {"lines.csv", "tokens/readme"} < files.keys()
+        assert {"lines.csv", "notes", "tokens/readme"} < files.keys()
         assert {*files} & {*secret, "key", "maillog/mail.log"} == {*there}
     # Two of them wait in the home folder already, which may be a mount point.
     for place, fixed in (("back", False), ("volume", True)):

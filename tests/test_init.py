@@ -46,6 +46,8 @@ def test_every_kind_has_every_setting_and_no_place_for_a_secret():
         for option in source_settings.options_of(kind):
             place = rf"^# (\[\[sources\.{kind}\.)?{option.name}(\]\]| =)"
             named = re.search(place, table, re.M) is not None
+            # By their names a backup knows which settings are paths.
+            assert option.path == (option.name == "folder" or option.name.endswith("_file"))
             # Another address than the vendor's own is for whoever reads `doctor --explain`.
             meant = option.required or option.name != "endpoint"
             assert named == (not option.secret and meant), (kind, option.name)
