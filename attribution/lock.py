@@ -1,4 +1,4 @@
-"""The lock: one refresh at a time, and the second is told who holds it."""
+"""Locks on files, which die with their process: one refresh at a time, one schedule, one sender."""
 
 import fcntl
 import os
@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from time import sleep
 from typing import TextIO
 
@@ -31,11 +32,25 @@ def only_one(home: Home) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def alone(path: Path, refusal: str) -> Iterator[TextIO]:
+    """Hold a lock; raises Busy, which says `refusal`, where another process has it."""
+    with lock_file(path) as lock:
+        if not _taken(lock):
+            raise Busy(refusal)
+        yield lock
+
+
 def held(home: Home) -> bool:
     """Whether a refresh really holds the lock; a killed one does not."""
+    return is_held(home.lock)
+
+
+def is_held(path: Path) -> bool:
+    """Whether another process holds a lock."""
     try:
-        with home.lock.open() as lock:
-            # Shared: those who only ask do not take each other for a refresh.
+        with path.open() as lock:
+            # Shared: those who only ask do not take each other for who holds it.
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

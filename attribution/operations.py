@@ -5,7 +5,6 @@ same lock. Whoever clicks a second time is refused plainly: the process that sta
 that the started one inherits, so there is no moment between the two.
 """
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -13,13 +12,15 @@ from datetime import UTC, date, datetime
 
 from attribution import audit, holding, refresh, warehouse
 from attribution import settings as configuration
-from attribution.at_rest import lock_file, writing
+from attribution.at_rest import writing
 from attribution.backfill import part_of
 from attribution.errors import Busy, NotAllowed
-from attribution.lock import held
+from attribution.lock import alone, held, is_held
 from attribution.paths import Home
 from attribution.roles import RUN, Reader
 
+_STARTING = "start.lock"
+_RUNNING = "A refresh is running already. Wait until it has ended; its steps are below."
 SAID = "Started. Its steps appear below as it goes."
 STARTED: list[subprocess.Popen[bytes]] = []  # whose end this process has not taken note of yet
 
@@ -37,13 +38,9 @@ def start_refresh(
     """
     _may(reader)
     part = part_of(configuration.load(home), source, since, until, datetime.now(UTC).date())
-    with lock_file(home.folder / "start.lock") as starting:
-        try:
-            fcntl.flock(starting, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _running() from None
+    with alone(home.folder / _STARTING, _RUNNING) as starting:
         if held(home):
-            raise _running()
+            raise Busy(_RUNNING)
         said = {"part": part.sentence} if part else {}
         audit.record(home, reader.name, audit.REFRESH_STARTED, "refresh", **said)
         days = [
@@ -69,17 +66,7 @@ def start_refresh(
 
 def busy(home: Home) -> bool:
     """Whether a refresh runs, or is about to."""
-    if held(home):
-        return True
-    path = home.folder / "start.lock"
-    if not path.is_file():
-        return False
-    with path.open() as starting:
-        try:
-            fcntl.flock(starting, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
+    return held(home) or is_held(home.folder / _STARTING)
 
 
 def hold(home: Home, reader: Reader, reason: str) -> None:
@@ -108,7 +95,3 @@ def roll_back(home: Home, reader: Reader) -> int:
 def _may(reader: Reader) -> None:
     if not reader.may(RUN):
         raise NotAllowed("Only an administrator may do this.")
-
-
-def _running() -> Busy:
-    return Busy("A refresh is running already. Wait until it has ended; its steps are below.")

@@ -4,16 +4,20 @@ import fcntl
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Timer
 
 import pytest
 
 from attribution import refresh_words, status, telemetry
 from attribution.cli import main
-from attribution.errors import SettingsError
+from attribution.errors import Busy, SettingsError
 from attribution.ledger import Ledger
+from attribution.lock import is_held
 from attribution.paths import Home
 from attribution.refresh import Outcome
 from attribution.schedule.books import Books
+from attribution.schedule.running import only_schedule
+from attribution.schedule.sending import only_sender
 from attribution.schedule.standing import QUIET, Standing, standing
 from attribution.schedule.tables import stamp
 from attribution.settings import load
@@ -76,6 +80,19 @@ def test_a_schedule_is_alive_while_it_holds_its_lock_and_looks(clinic):
         with clinic.lock.open("w") as refreshing:  # it waits for a refresh, and looks at no clock
             fcntl.flock(refreshing, fcntl.LOCK_EX)
             assert stands(clinic, NOW + QUIET + MINUTE).life == "runs"
+
+
+@pytest.mark.parametrize("hold", [only_schedule, only_sender])
+def test_those_who_ask_for_its_lock_hold_nobody_up(home, hold):
+    with hold(home):
+        [path] = home.folder.glob("*.lock")
+        with pytest.raises(Busy), hold(home):
+            pass
+    with path.open() as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        Timer(0.03, fcntl.flock, (asking, fcntl.LOCK_UN)).start()
+        with hold(home):
+            assert is_held(path)
 
 
 def test_what_the_week_has_not_brought_is_late_and_missed_where_nobody_tried(clinic):

@@ -5,7 +5,6 @@ here. APScheduler waits; what is due is asked of the books (`week`), so that wha
 while the computer was off, or asleep, is caught up once.
 """
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -20,8 +19,9 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from attribution.at_rest import lock_file, owner_only
-from attribution.errors import Busy, CaretraceError, SettingsError, told
+from attribution.at_rest import owner_only
+from attribution.errors import CaretraceError, SettingsError, told
+from attribution.lock import alone
 from attribution.paths import Home
 from attribution.schedule.books import Books
 from attribution.schedule.plans import planned
@@ -37,11 +37,8 @@ _LAST_WORDS = 60  # seconds that a refresh has to end in when it is told to
 def only_schedule(home: Home) -> Iterator[None]:
     """Hold the lock of schedules; raises Busy where one runs."""
     home.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with lock_file(home.folder / "schedule.lock") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy("Another schedule runs for this home folder. Stop it first.") from None
+    busy = "Another schedule runs for this home folder. Stop it first."
+    with alone(home.folder / "schedule.lock", busy):
         yield
 
 

@@ -4,7 +4,6 @@ A file is made and kept before anything leaves, so that all get the same bytes, 
 theirs after a kill. Only one process sends at a time; what another had begun is known by its state.
 """
 
-import fcntl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,8 +13,9 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from attribution.at_rest import lock_file, write_whole
-from attribution.errors import Busy, told
+from attribution.at_rest import write_whole
+from attribution.errors import told
+from attribution.lock import alone
 from attribution.paths import Home
 from attribution.reports import catalog
 from attribution.reports.catalog import Rendered
@@ -40,11 +40,8 @@ _PATIENCE = timedelta(hours=24)  # how long a mail server may be away, whatever 
 @contextmanager
 def only_sender(home: Home) -> Iterator[None]:
     """Hold the lock of sending reports; raises Busy where another process has it."""
-    with lock_file(home.folder / "reports.lock") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy("Reports are being sent just now. Try again in a minute.") from None
+    busy = "Reports are being sent just now. Try again in a minute."
+    with alone(home.folder / "reports.lock", busy):
         yield
 
 

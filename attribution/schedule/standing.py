@@ -3,7 +3,6 @@
 Only reads: also where nothing may be written, and beside a schedule that runs.
 """
 
-import fcntl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +11,7 @@ from typing import Literal
 from attribution import settings as configuration
 from attribution.errors import SettingsError
 from attribution.local_time import local
+from attribution.lock import is_held
 from attribution.paths import Home
 from attribution.schedule.alerts import UNTOLD
 from attribution.schedule.books import Books
@@ -154,7 +154,7 @@ def _standing(home: Home, books: Books, told: Planned, now: datetime) -> Standin
 
 
 def _life(home: Home, looked: datetime | None, now: datetime, *, running: bool) -> Life:
-    alive = _locked(home)
+    alive = is_held(home.folder / "schedule.lock")
     if alive:
         # While it waits for a refresh it looks at nothing else.
         quiet = looked is not None and now - looked > QUIET and not running
@@ -162,18 +162,6 @@ def _life(home: Home, looked: datetime | None, now: datetime, *, running: bool) 
     if looked is None:
         return "never ran"
     return "looks now and then" if now - looked <= QUIET else "does not run"
-
-
-def _locked(home: Home) -> bool:
-    """Whether a process holds the lock of schedules."""
-    try:
-        with (home.folder / "schedule.lock").open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _reports(books: Books, told: Planned, now: datetime) -> Iterator[Report]:
