@@ -14,6 +14,7 @@ from attribution.metrics import KINDS
 from attribution.models.journey_credit import shared
 from attribution.paths import Home
 from attribution.people import Asked, Permit
+from attribution.queries import Scope
 from attribution.reports.about import SMALL_CELLS
 from attribution.reports.asking import audit_export, monday, period, published, some
 from attribution.reports.experience import NAME as EXPERIENCE_REPORT
@@ -47,17 +48,7 @@ def export_cohorts(
     group = group_of(asked | {"condition": _only(asked["condition"])}, known)
     view = patient_groups(home, generation, group, None, protected=not small_cells)
     content, about = cohort_report(view, SMALL_CELLS[small_cells]), filters_of(group, None)
-    audit_export(
-        home,
-        audit.operator(),
-        generation,
-        about,
-        "csv",
-        content,
-        COHORT_REPORT,
-        small_cells=small_cells,
-    )
-    return content
+    return _noted(home, generation, about, COHORT_REPORT, content, small_cells=small_cells)
 
 
 def export_messages(
@@ -78,17 +69,7 @@ def export_messages(
     scope = scope_of(about, period(about, since, until), service_lines=(), locations=())
     view = VIEWS[report](home, generation, scope, protected=not small_cells)
     content = message_report(view, SMALL_CELLS[small_cells])
-    audit_export(
-        home,
-        audit.operator(),
-        generation,
-        scope,
-        "csv",
-        content,
-        NAMES[report],
-        small_cells=small_cells,
-    )
-    return content
+    return _noted(home, generation, scope, NAMES[report], content, small_cells=small_cells)
 
 
 def export_experience(
@@ -117,17 +98,7 @@ def export_experience(
     scope = scope_of(about, said, service_lines=known[0], locations=known[1])
     view = experience(home, generation, scope, protected=not small_cells)
     content = experience_report(view, SMALL_CELLS[small_cells])
-    audit_export(
-        home,
-        audit.operator(),
-        generation,
-        scope,
-        "csv",
-        content,
-        EXPERIENCE_REPORT,
-        small_cells=small_cells,
-    )
-    return content
+    return _noted(home, generation, scope, EXPERIENCE_REPORT, content, small_cells=small_cells)
 
 
 def export_forecast(home: Home, *, small_cells: bool = False) -> bytes:
@@ -139,15 +110,28 @@ def export_forecast(home: Home, *, small_cells: bool = False) -> bytes:
             "the organisation."
         )
     content = forecast_report(home, generation, SMALL_CELLS[True])
+    return _noted(home, generation, {}, FORECAST_REPORT, content, small_cells=True)
+
+
+def _noted(
+    home: Home,
+    generation: int,
+    about: Scope | Mapping[str, object],
+    report: str,
+    content: bytes,
+    *,
+    small_cells: bool,
+) -> bytes:
+    """A CSV, once it is written down who takes it away."""
     audit_export(
         home,
         audit.operator(),
         generation,
-        {},
+        about,
         "csv",
         content,
-        FORECAST_REPORT,
-        small_cells=True,
+        report,
+        small_cells=small_cells,
     )
     return content
 

@@ -41,9 +41,9 @@ def channels(context: Context) -> None:
     """
     _offered(
         context,
-        "channels",
         "The numbers of this page under the chosen filters.",
-        "all service lines and locations: small campaigns are told together.",
+        ", all service lines and locations: small campaigns are told together.",
+        partial(_in_every_format, report="channels"),
     )
 
 
@@ -51,14 +51,16 @@ def reactivation(context: Context) -> None:
     """Offer the reactivation report of what the page shows."""
     _offered(
         context,
-        "reactivation",
         "The numbers of this page under the chosen filters, with the way back.",
-        "all service lines and locations, small groups told together, without the way back.",
+        ", all service lines and locations, small groups told together, without the way back.",
+        partial(_in_every_format, report="reactivation"),
     )
 
 
-def _offered(context: Context, report: str, whole: str, folded: str) -> None:
-    """The buttons of one report of the catalogue, in every format that a page hands over."""
+def _offered(
+    context: Context, whole: str, folded: str, offer: Callable[[Context, bool], None]
+) -> None:
+    """Offer what the page shows; `folded` is said after the weeks of a file without small cells."""
     if not may(context):
         return
     with st.popover("Export", icon=":material/download:", key="export"):
@@ -67,15 +69,18 @@ def _offered(context: Context, report: str, whole: str, folded: str) -> None:
             return
         scope = context.scope if small else _protected(context)
         span = formats.weeks(scope.since, scope.until, scope.weeks)
-        st.caption(whole if small else f"{span}, {folded}")
-        context = replace(context, scope=scope)
-        title = REPORTS[report].title.lower()
-        for kind in KINDS:
-            if kind == "pdf" and find_spec("typst") is None:
-                st.caption(MISSING)
-                continue
-            made = partial(_of_catalogue, context, report, kind, small)
-            button(context, kind, made, title, small=small, name=report)
+        st.caption(whole if small else f"{span}{folded}")
+        offer(replace(context, scope=scope), small)
+
+
+def _in_every_format(context: Context, small: bool, *, report: str) -> None:
+    """The buttons of one report of the catalogue, in every format that a page hands over."""
+    for kind in KINDS:
+        if kind == "pdf" and find_spec("typst") is None:
+            st.caption(MISSING)
+            continue
+        made = partial(_of_catalogue, context, report, kind, small)
+        button(context, kind, made, REPORTS[report].title.lower(), small=small, name=report)
 
 
 def _of_catalogue(context: Context, report: str, kind: Kind, small: bool) -> bytes:
@@ -160,28 +165,17 @@ def rejects(context: Context) -> None:
 
 def messages(context: Context, page: str) -> None:
     """Offer everything that Engagement or Education shows as CSV."""
-    if not may(context):
-        return
-    with st.popover("Export", icon=":material/download:", key="export"):
-        small = small_cells()
-        if not small and _too_early(context):
-            return
-        scope = context.scope if small else _protected(context)
-        st.caption(
-            "The numbers of this page in the chosen weeks."
-            if small
-            else f"{formats.weeks(scope.since, scope.until, scope.weeks)}: people instead of "
-            "messages, without flows that reached few."
-        )
-        context = replace(context, scope=scope)
-        button(
-            context,
-            "csv",
-            partial(_message_report, context, page, small),
-            MESSAGE_REPORTS[page],
-            small=small,
-            name=page,
-        )
+
+    def offer(context: Context, small: bool) -> None:
+        made = partial(_message_report, context, page, small)
+        button(context, "csv", made, MESSAGE_REPORTS[page], small=small, name=page)
+
+    _offered(
+        context,
+        "The numbers of this page in the chosen weeks.",
+        ": people instead of messages, without flows that reached few.",
+        offer,
+    )
 
 
 def _message_report(context: Context, page: str, small: bool) -> bytes:
