@@ -30,6 +30,8 @@ GREY = "#000008"
 TEXT = "#000037"
 # Text at 75%: the theme's own grey for axes has a contrast of 3.7 to 1 in light.
 INK = f"{TEXT}BF"
+# The theme's sequential palette, pale to dark.
+SHADES = [[step / 9, f"#{11 + step:06d}"] for step in range(10)]
 ROW = 30
 LAYOUT: Spec = {
     "margin": {"l": 0, "r": 8, "t": 8, "b": 0},

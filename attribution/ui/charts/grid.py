@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from attribution.ui.charts.base import LAYOUT, TEXT, Spec, axis_of_names, figure
+from attribution.ui.charts.base import LAYOUT, SHADES, TEXT, Spec, axis_of_names, figure
 
 
 def day_grid(
@@ -27,7 +27,7 @@ def day_grid(
         "customdata": [list(row) for row in hovers],
         "hovertemplate": "%{customdata}<extra></extra>",
         "hoverongaps": True,
-        "colorscale": [[step / 9, f"#{11 + step:06d}"] for step in range(10)],
+        "colorscale": SHADES,
         "zmin": 0,
         "zmax": 1.5,
         "showscale": False,

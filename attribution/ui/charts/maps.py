@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from attribution.ui import formats
-from attribution.ui.charts.base import LAYOUT, TEXT, Spec, axis_of_names, figure
+from attribution.ui.charts.base import LAYOUT, SHADES, TEXT, Spec, axis_of_names, figure
 
 
 def heat_map(
@@ -25,7 +25,7 @@ def heat_map(
         "textfont": {"color": TEXT},
         "customdata": [list(row) for row in hovers],
         "hovertemplate": "%{customdata}<extra></extra>",
-        "colorscale": [[step / 9, f"#{11 + step:06d}"] for step in range(10)],
+        "colorscale": SHADES,
         "zmin": 0,
         "zmax": max(known, default=0) * 1.9 or 1,
         "showscale": False,
@@ -70,7 +70,7 @@ def matrix(
         "textfont": {"color": TEXT},
         "hovertemplate": f"{said}<extra></extra>",
         "hoverongaps": False,
-        "colorscale": [[step / 9, f"#{11 + step:06d}"] for step in range(10)],
+        "colorscale": SHADES,
         "zmin": 0,
         # The darkest shades are left out: the number in a cell is written in the text's colour.
         "zmax": 1.9,
