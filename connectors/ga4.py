@@ -8,14 +8,14 @@ events carry the CRM's number of a lead, the visits behind them become touches o
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 
 from connectors.contract import ClaimedConversions, Row, Touchpoint, WebSessions
-from connectors.errors import SourceChanged, SourceMisconfigured
+from connectors.errors import SourceMisconfigured
 from connectors.ga4_claims import CREDITED, claims
 from connectors.ga4_leads import Leads, leads_of
-from connectors.ga4_report import KEY_EVENTS, Query, Report, Reports
+from connectors.ga4_report import KEY_EVENTS, Query, Report, Reports, day_of
 from connectors.google import Failures, service_account
 from connectors.options import settings
 from connectors.patience import Patience
@@ -232,15 +232,8 @@ def _with_chosen(reports: list[Report], counted: list[Report]) -> Iterator[Repor
 
 def _row(key: tuple[str, ...], values: list[float], zone: str, report: Report) -> WebSessions:
     day, source, medium, campaign_id, campaign, group = key
-    try:
-        # GA4 folds what is too much for a report into rows whose dimensions are all "(other)".
-        on = datetime.strptime(day, "%Y%m%d").date()  # noqa: DTZ007
-    except ValueError:
-        raise SourceChanged(
-            "GA4 gave a row without a date; refresh again with fewer days."
-        ) from None
     return WebSessions(
-        day=on,
+        day=day_of(day),
         timezone=zone,
         utm_source=source,
         utm_medium=medium,

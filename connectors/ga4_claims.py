@@ -5,11 +5,9 @@ own attribution model, so there are parts of events. A claim stands on the day o
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from connectors.contract import ClaimedConversions
-from connectors.errors import SourceChanged
-from connectors.ga4_report import KEY_EVENTS, Key, Query, Report
+from connectors.ga4_report import KEY_EVENTS, Key, Query, Report, day_of
 
 TOLD_BY = "ga4"
 _NOTHING = {"(not set)", "(data not available)"}
@@ -35,14 +33,8 @@ def claims(reports: Iterable[Report], zone: str) -> Iterator[ClaimedConversions]
             if not events:
                 continue
             said, action, source, medium, campaign_id, campaign = key
-            try:
-                day = datetime.strptime(said, "%Y%m%d").date()  # noqa: DTZ007
-            except ValueError:
-                raise SourceChanged(
-                    "GA4 gave a row without a date; refresh again with fewer days."
-                ) from None
             yield ClaimedConversions(
-                day=day,
+                day=day_of(said),
                 timezone=zone,
                 campaign_id=campaign_id,
                 campaign=campaign,

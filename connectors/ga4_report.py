@@ -7,6 +7,7 @@ beside them; a sampled report is asked for again day by day.
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from itertools import count
 from typing import Any
 
@@ -20,6 +21,16 @@ from connectors.windows import single_days
 KEY_EVENTS = "keyEvents"
 _FORMER = {KEY_EVENTS: "conversions"}
 Key = tuple[str, ...]
+
+
+def day_of(said: str) -> date:
+    """The day of a row; GA4 folds what is too much into rows whose dimensions are "(other)"."""
+    try:
+        return datetime.strptime(said, "%Y%m%d").date()  # noqa: DTZ007
+    except ValueError:
+        raise SourceChanged(
+            "GA4 gave a row without a date; refresh again with fewer days."
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
