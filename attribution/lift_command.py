@@ -115,7 +115,7 @@ def _design(options: argparse.Namespace) -> int:
     content = _csv(arms_table(made.plan, made.markets), currency)
     said: dict[str, object] = {"request": str(asdict(request)), "saved": options.save or ""}
     code = write(options.out, content, lambda: audited(home, generation, _NAME, said, content))
-    _tell([said_of(made, currency), *made.warnings])
+    _tell([said_of(made), *made.warnings])
     if options.save:
         _tell([f"Registered as {options.save!r}."])
     return code

@@ -86,7 +86,7 @@ def _published(path: Path, home: Home) -> dict[str, object]:
     table = read(home, generation, Permit("a check"))
     inside, rules = members(table, Cohort()), Rules()
     chosen = choose(coded(table, inside, k=rules.k, l=rules.l), inside, rules)
-    release = released(chosen, inside, "safe-harbor", rules)
+    release = released(chosen, "safe-harbor", rules)
     path.with_suffix(".csv").write_bytes(files.as_csv(release.table))
     asked = {"quasi": list(chosen.quasi), "sensitive": list(chosen.sensitive)}
     path.with_suffix(".json").write_text(json.dumps(asked), encoding="utf-8")

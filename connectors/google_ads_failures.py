@@ -105,7 +105,7 @@ class Failures:
             code = getattr(getattr(error.error_code, kind, None), "name", "")
             if explained := self._reason(customer, kind, code, error):
                 return explained
-        return self._status(customer, failure)
+        return self._status(failure)
 
     def _reported(self, failure: Any) -> list[Any]:
         """The errors that came with the status; none where it was cut off or is a proxy's."""
@@ -156,7 +156,7 @@ class Failures:
         )
         return Passing(refusal) if self._token.forget() else refusal
 
-    def _status(self, customer: str, failure: Any) -> SourceError | Passing:
+    def _status(self, failure: Any) -> SourceError | Passing:
         """What the status alone says."""
         status = getattr(failure.grpc_status_code, "name", "UNKNOWN")
         if status == "UNAUTHENTICATED":

@@ -78,7 +78,7 @@ class Failures:
         return (
             self._limit(status, code, words)
             or self._query(code, words, url)
-            or self._refusal(status, code, words, url)
+            or self._refusal(status, code)
         )
 
     def _limit(self, status: int, code: str, words: str) -> SourceError | Passing | None:
@@ -109,7 +109,7 @@ class Failures:
             )
         return None
 
-    def _refusal(self, status: int, code: str, words: str, url: str) -> SourceError | Passing:
+    def _refusal(self, status: int, code: str) -> SourceError | Passing:
         if status == 401:
             return SourceRefused(
                 f"Salesforce ended the session of source '{self._source}' right after the log-in; "

@@ -207,7 +207,7 @@ def test_every_class_is_large_and_varied_and_few_are_left_out(seed, count, profi
         table = table.append_column("shift_weeks", [weeks])
     inside = members(table, Cohort())
     chosen = choose(coded(table, inside, k=11, l=2), inside, RULES)
-    release = released(chosen, inside, profile, RULES)
+    release = released(chosen, profile, RULES)
     assert count - len(release.table) <= 0.05 * count
     assert set(release.table.column_names) <= set(columns.allowed(profile))
     checked(release.table, chosen.quasi, chosen.sensitive, RULES)
@@ -264,7 +264,7 @@ def test_a_date_is_told_only_where_enough_people_could_be_meant():
     inside = members(table, Cohort())
     numbers = coded(table, inside, k=11, l=2)
     chosen = choose(numbers, inside, RULES, dropped=("age", "sex", "zip3", "visits"))
-    release = released(chosen, inside, "expert", RULES)
+    release = released(chosen, "expert", RULES)
     told = release.table.to_pandas()
     shown = pd.to_datetime(told["first_visit_on"]).dropna()
     assert 0 < len(shown) == len(told) - release.dates_hidden

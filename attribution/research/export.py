@@ -95,7 +95,7 @@ def _noted(
     inside = members(table, request.cohort)
     numbers = coded(table, inside, k=rules.k, l=rules.l)
     chosen, held = choose_beside(numbers, inside, rules, before, request.keep, request.dropped)
-    release = released(chosen, inside, request.profile, rules)
+    release = released(chosen, request.profile, rules)
     made = _made(release, rules, request, generation, permit, held)
     noted = registry.note_members(home, made.export, *_classes(chosen))
     try:
@@ -161,7 +161,7 @@ def _made(
 ) -> Export:
     _check_values(release)
     told = report.disclosure(release, rules, request.profile, held)
-    book = report.codebook(release.table, release, request.profile)
+    book = report.codebook(release.table, release)
     content = files.contents(release.table, book, told)
     export = secrets.token_hex(8)
     manifest = {

@@ -109,7 +109,7 @@ def choose(
     return Chosen(coded, found, among & good, asked, sensitive, tuple(dropped), various)
 
 
-def released(chosen: Chosen, inside: Flags, profile: Profile, rules: Rules) -> Release:
+def released(chosen: Chosen, profile: Profile, rules: Rules) -> Release:
     """The table of a choice, its rows in the order of new random ids, measured as it stands."""
     coded, levels = chosen.coded, chosen.found.levels
     rows = np.flatnonzero(chosen.kept)

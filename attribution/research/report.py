@@ -21,7 +21,7 @@ def small(count: int, k: int) -> str:
     return f"1 to {k - 1}" if 0 < count < k else f"{count:,}"
 
 
-def codebook(table: pa.Table, release: Release, profile: Profile) -> list[dict[str, str]]:
+def codebook(table: pa.Table, release: Release) -> list[dict[str, str]]:
     """One row for each column of the table, as it is."""
     hierarchies = release.chosen.coded.hierarchies
     levels = {

@@ -62,7 +62,7 @@ def budget(home: Home, generation: int, request: Request, *, protected: bool) ->
         },
         tables={"plan": plan_table(made)},
         warnings=_warnings(made, marts, request),
-        notes=_notes(made, currency),
+        notes=_notes(made),
         currency=currency,
     )
 
@@ -228,7 +228,7 @@ def _warnings(made: Scenario, marts: queries.Marts, request: Request) -> tuple[s
     return tuple(said)
 
 
-def _notes(made: Scenario, currency: str) -> tuple[str, ...]:
+def _notes(made: Scenario) -> tuple[str, ...]:
     sure = formats.rate(made.sure)
     counted = UNITS[made.request.objective]
     how = "the mean of the worst fifth of draws" if made.request.careful else "the mean of draws"

@@ -39,14 +39,14 @@ def _designed(home: Home, generation: int, request: Request, busy: tuple[Busy, .
         metrics=_metrics(made),
         figures={"power": _power(made), "fit": _fit(made)},
         tables={"arms": arms_table(made.plan, made.markets), "lengths": _lengths(made)},
-        remark=said_of(made, currency),
+        remark=said_of(made),
         warnings=made.warnings,
         notes=_notes(made),
         currency=currency,
     )
 
 
-def said_of(made: Proposal, currency: str) -> str:
+def said_of(made: Proposal) -> str:
     """The design in two sentences."""
     plan = made.plan
     what = COUNTS[plan.kind].lower()

@@ -147,7 +147,7 @@ def build(
     credited, uncredited = _credited(chosen, touches, zone)
     return Journey(
         opening,
-        _view(shown, asked, stands, currency, now),
+        _view(shown, asked, currency, now),
         _facts(profile, every, stands, now),
         stands,
         _episodes(shown),
@@ -210,9 +210,7 @@ def _age(profile: Profile, now: datetime) -> str:
     return f"{low} to {low + 4}"
 
 
-def _view(
-    shown: Sequence[Entry], asked: Asked, stands: Standing, currency: str, now: datetime
-) -> View:
+def _view(shown: Sequence[Entry], asked: Asked, currency: str, now: datetime) -> View:
     if not shown:
         return View(QUESTION, currency=currency)
     lanes = [lane for lane in LANES if any(each.lane == lane for each in shown)]

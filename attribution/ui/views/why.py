@@ -49,7 +49,7 @@ def build(marts: Marts, scope: Scope, channel: str) -> View:
     if marts.protected:
         return View(QUESTION, currency=currency, empty=PROTECTED)
     if total < LEAST:
-        return View(QUESTION, currency=currency, empty=_too_few(scope, channel))
+        return View(QUESTION, currency=currency, empty=_too_few(channel))
     pairs = path_queries.companions(marts, scope, channel, currency)
     folded = _folded(positions, "place", spared=ALONE)
     order = {name: place for place, name in enumerate((*PLACES, OTHER))}
@@ -237,7 +237,7 @@ def _stands(place: str) -> str:
     return "in other positions" if place == OTHER else _STOOD[place].lower()
 
 
-def _too_few(scope: Scope, channel: str) -> str:
+def _too_few(channel: str) -> str:
     return (
         f"{formats.title(channel)} was part of fewer than {LEAST} journeys under these filters, "
         "too few to tell why without telling of single people. Choose a longer period or fewer "
