@@ -9,12 +9,20 @@ import marts_fixture as made_up
 
 from attribution.paths import Home
 from attribution.queries import Scope
+from attribution.reports import catalog
 from attribution.reports.about import about_report
+from attribution.reports.assembling import not_empty
+from attribution.reports.contents import of_channels
 from attribution.ui.freshness import Freshness
 
 LAST = made_up.LAST_WEEK  # of the first generation
 SCOPE = Scope(LAST - timedelta(weeks=12), LAST)
 ABOUT = about_report("Report", 1, SCOPE, Freshness("fresh", 1, None), small_cells=True)
+
+
+def channel_report(view, about, fmt):
+    """The channel report of a view that is at hand, written as the catalogue writes it."""
+    return catalog._written(of_channels(not_empty(view), about), fmt)
 
 
 def two_generations(folder: Path) -> Home:

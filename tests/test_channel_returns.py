@@ -8,12 +8,11 @@ import marts_fixture as made_up
 import openpyxl
 import pandas as pd
 import pytest
-from reports_fixture import ABOUT
+from reports_fixture import ABOUT, channel_report
 
 from attribution import queries
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
-from attribution.reports.channels import channel_report
 from attribution.reports.contents import of_channels
 from attribution.ui.view import View
 from attribution.ui.views import arriving, board, channels

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
+from reports_fixture import channel_report
 from sheet_formulas import evaluated
 
 from attribution.cli import main
@@ -28,7 +29,7 @@ from attribution.reports import catalog
 from attribution.reports.about import about_report
 from attribution.reports.asking import export_report
 from attribution.reports.cells import guarded, number, plain_number, starts_formula, text
-from attribution.reports.channels import campaigns_csv, channel_report
+from attribution.reports.channels import campaigns_csv
 from attribution.reports.ratios import RATIOS
 from attribution.ui import formats
 from attribution.ui.freshness import Freshness

@@ -1,34 +1,15 @@
-"""Reports as CSV, for machines; and the channel report of a view that is at hand."""
+"""Reports as CSV, for machines."""
 
 import csv
 import io
-from collections.abc import Mapping
-from typing import Literal
 
 import pandas as pd
 
-from attribution.errors import BadInput
 from attribution.reports.about import another_day
+from attribution.reports.assembling import not_empty
 from attribution.reports.cells import guarded, number, plain_number
 from attribution.reports.document import Document
 from attribution.ui.view import Column, Table, View, records
-
-
-def channel_report(view: View, about: Mapping[str, str], fmt: Literal["csv", "xlsx"]) -> bytes:
-    """The report of what the Channels page shows; `about` is what it says of itself.
-
-    Raises BadInput where the page has nothing to show.
-    """
-    if view.empty:
-        raise BadInput(f"There is nothing to export. {view.empty}")
-    if fmt == "csv":
-        campaigns = view.tables["campaigns"]
-        return campaigns_csv(campaigns, view.currency, about["small_cells"], another_day(about))
-    # A second to import, and most exports of a script are CSV.
-    from attribution.reports.contents import of_channels
-    from attribution.reports.workbook import workbook
-
-    return workbook(of_channels(view, about))
 
 
 def campaigns_csv(
@@ -51,6 +32,11 @@ def campaigns_csv(
         cells = (write(value) for write, value in zip(written, row, strict=True))
         writer.writerow([*cells, *said.values()])
     return file.getvalue().encode("utf-8-sig")
+
+
+def report_csv(view: View, small_cells: str) -> bytes:
+    """What a page has for its report; raises BadInput where it shows nothing."""
+    return campaigns_csv(not_empty(view).tables["report"], view.currency, small_cells)
 
 
 def document_csv(document: Document) -> bytes:

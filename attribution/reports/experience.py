@@ -1,7 +1,6 @@
 """The experience report: everything that the page Experience shows, a row for each number."""
 
-from attribution.errors import BadInput
-from attribution.reports.channels import campaigns_csv
+from attribution.reports.channels import report_csv
 from attribution.ui.view import View
 
 NAME = "experience report"
@@ -12,6 +11,4 @@ def experience_report(view: View, small_cells: str) -> bytes:
 
     NPS, its interval and differences are in points. Raises BadInput where the page shows nothing.
     """
-    if view.empty:
-        raise BadInput(f"There is nothing to export. {view.empty}")
-    return campaigns_csv(view.tables["report"], view.currency, small_cells)
+    return report_csv(view, small_cells)

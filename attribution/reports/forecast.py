@@ -1,9 +1,8 @@
 """The forecast report: every series that is forecast, week by week, as CSV."""
 
 from attribution import queries
-from attribution.errors import BadInput
 from attribution.paths import Home
-from attribution.reports.channels import campaigns_csv
+from attribution.reports.channels import report_csv
 from attribution.ui.views.forecast import report
 
 NAME = "forecast report"
@@ -16,7 +15,4 @@ def forecast_report(home: Home, generation: int, small_cells: str) -> bytes:
     may not be reported yet), actual, expected, low_50 to high_95, target, is_anomaly, wape (the
     held-out error), currency, small_cells. Raises BadInput where nothing is forecast.
     """
-    view = report(queries.marts(home, generation, protected=False))
-    if view.empty:
-        raise BadInput(f"There is nothing to export. {view.empty}")
-    return campaigns_csv(view.tables["report"], view.currency, small_cells)
+    return report_csv(report(queries.marts(home, generation, protected=False)), small_cells)

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from attribution.errors import BadInput
-from attribution.reports.channels import campaigns_csv
+from attribution.reports.channels import report_csv
 from attribution.ui.view import View
 from attribution.ui.views.education import education
 from attribution.ui.views.engagement import engagement
@@ -18,6 +17,4 @@ def message_report(view: View, small_cells: str) -> bytes:
 
     Raises BadInput where the page has nothing to show.
     """
-    if view.empty:
-        raise BadInput(f"There is nothing to export. {view.empty}")
-    return campaigns_csv(view.tables["report"], view.currency, small_cells)
+    return report_csv(view, small_cells)

@@ -3,10 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 
-from attribution.errors import BadInput
 from attribution.group_queries import Group
 from attribution.reports.asking import some
-from attribution.reports.channels import campaigns_csv
+from attribution.reports.channels import report_csv
 from attribution.ui.view import View
 from attribution.ui.views.group_words import TITLES
 
@@ -20,9 +19,7 @@ def cohort_report(view: View, small_cells: str) -> bytes:
     items are those of the registry; the other parts are dimensions with the people and the share of
     each value. Raises BadInput where the page has nothing to show.
     """
-    if view.empty:
-        raise BadInput(f"There is nothing to export. {view.empty}")
-    return campaigns_csv(view.tables["report"], view.currency, small_cells)
+    return report_csv(view, small_cells)
 
 
 def checked(
