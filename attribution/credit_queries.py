@@ -24,7 +24,7 @@ from attribution.models.spread import (
     spread,
 )
 from attribution.narrowing import MICROS
-from attribution.queries import Marts, Scope
+from attribution.queries import Marts, Scope, declared
 
 INCREMENTAL = "incremental"
 # Not channels: what no touch is known of, and what would have come without any marketing.
@@ -105,7 +105,7 @@ def removal_effects(at: Marts, kind: str) -> pd.DataFrame:
     Columns: channel, removal_effect, low, high, markov_order; the last three may be unknown.
     """
     known = _columns(at, "removal_effect")
-    mart = _mart(
+    mart = declared(
         "removal_effect", "kind", "channel", "removal_effect", "low", "high", "markov_order"
     )
     ends = [
@@ -126,7 +126,7 @@ def incremental_evidence(at: Marts, kind: str) -> pd.DataFrame:
     Columns: channel, amount, low, high, evidence, method, weeks, places, known; no row where the
     model has learned nothing of the kind.
     """
-    mart = _mart(
+    mart = declared(
         "incremental", "kind", "channel", "conversions", "low", "high", "evidence", "method",
         "weeks", "places", "known",
     )  # fmt: skip
@@ -149,7 +149,7 @@ def incremental_resting_on(at: Marts, kind: str, evidence: str) -> frozenset[str
 
 def transitions(at: Marts, kind: str) -> pd.DataFrame:
     """How often journeys moved between channels. Columns: from_channel, to_channel, moves."""
-    mart = _mart("transitions", "kind", "from_channel", "to_channel", "moves")
+    mart = declared("transitions", "kind", "from_channel", "to_channel", "moves")
     statement = (
         sa.select(mart.c.from_channel, mart.c.to_channel, mart.c.moves)
         .where(mart.c.kind == kind)
@@ -223,7 +223,7 @@ def _summed(
     """The amounts of each model by `grain` within the scope; a column named as each model."""
     money = scope.kind == "collected"
     columns = [f"{name}_{'value' if money else 'conversions'}" for name in models]
-    source = _mart(mart, *_SLICE, *grain, *columns)
+    source = declared(mart, *_SLICE, *grain, *columns)
     by = [source.c[name] for name in grain]
     chosen = _within(source, scope)
     if money:  # Counts add up over currencies, money does not.
@@ -244,7 +244,7 @@ def _within(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
 
 
 def _log_changes(at: Marts, kind: str) -> pd.DataFrame:
-    mart = _mart("learned_groups", "model", "kind", "channel", "person_group", "log_change")
+    mart = declared("learned_groups", "model", "kind", "channel", "person_group", "log_change")
     columns = (mart.c.model, mart.c.channel, mart.c.person_group, mart.c.log_change)
     return at.ask(sa.select(*columns).where(mart.c.kind == kind).order_by(*columns[:3]))
 
@@ -272,7 +272,7 @@ def _drawn(
     """
     if not _columns(at, "incremental_draws"):
         return None
-    mart = _mart("incremental_draws", "kind", "channel", "draw", "multiplier")
+    mart = declared("incremental_draws", "kind", "channel", "draw", "multiplier")
     columns = (mart.c.channel, mart.c.draw, mart.c.multiplier)
     drawn = at.ask(sa.select(*columns).where(mart.c.kind == scope.kind).order_by(*columns[:2]))
     amounts = credited[credited["model"] == INCREMENTAL].set_index("channel")["amount"]
@@ -303,7 +303,3 @@ def _columns(at: Marts, mart: str) -> frozenset[str]:
     )
     statement = sa.select(known.c.column_name).where(known.c.table_name == mart)
     return frozenset(at.ask(statement)["column_name"])
-
-
-def _mart(name: str, *columns: str) -> sa.TableClause:
-    return sa.table(name, *(sa.column(column) for column in columns))

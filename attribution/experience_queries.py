@@ -4,13 +4,12 @@ An NPS is promoters less detractors over answers, in points from -100 to 100, wi
 interval of `attribution.models.nps`.
 """
 
-from typing import Any
-
 import pandas as pd
 import sqlalchemy as sa
 
 from attribution.models import dose
 from attribution.models.nps import interval, nps
+from attribution.narrowing import in_dimensions, total
 from attribution.queries import Marts, Scope
 
 CLASSES = ("promoters", "passives", "detractors")
@@ -41,7 +40,7 @@ def answers(at: Marts, scope: Scope, *by: str) -> pd.DataFrame:
     mart = EXPERIENCE
     columns = [mart.c[name] for name in by]
     statement = (
-        sa.select(*columns, *(_total(mart.c[name]) for name in ("people", *CLASSES)))
+        sa.select(*columns, *(total(mart.c[name]) for name in ("people", *CLASSES)))
         .where(mart.c.kind == "nps", *_within(mart, scope))
         .group_by(*columns)
         .order_by(*columns)
@@ -52,7 +51,7 @@ def answers(at: Marts, scope: Scope, *by: str) -> pd.DataFrame:
 def asked(at: Marts, scope: Scope) -> tuple[int, int]:
     """How many were asked for an answer in the scope's months, and how many of them answered."""
     mart = EXPERIENCE
-    statement = sa.select(_total(mart.c.people), _total(mart.c.answered)).where(
+    statement = sa.select(total(mart.c.people), total(mart.c.answered)).where(
         mart.c.kind == "asked", _months(mart, scope)
     )
     row = at.ask(statement).iloc[0]
@@ -68,7 +67,7 @@ def waits(at: Marts, scope: Scope) -> pd.DataFrame:
     statement = (
         sa.select(
             mart.c.waited_from,
-            *(_total(mart.c[name]) for name in ("people", *CLASSES, "minutes")),
+            *(total(mart.c[name]) for name in ("people", *CLASSES, "minutes")),
         )
         .where(*_within(mart, scope))
         .group_by(mart.c.waited_from)
@@ -119,7 +118,7 @@ def reviews(at: Marts, scope: Scope) -> pd.DataFrame:
     mart = REVIEWS
     grain = (mart.c.site, mart.c.location, mart.c.stars)
     statement = (
-        sa.select(*grain, _total(mart.c.reviews))
+        sa.select(*grain, total(mart.c.reviews))
         .where(mart.c.kind == "review", _months(mart, scope, "day"), *_places(mart, scope))
         .group_by(*grain)
         .order_by(*grain)
@@ -153,10 +152,7 @@ def _scored(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _within(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
-    found = [_months(mart, scope), *_places(mart, scope)]
-    if scope.service_lines:
-        found.append(mart.c.service_line.in_(scope.service_lines))
-    return found
+    return [_months(mart, scope), *in_dimensions(mart, scope)]
 
 
 def _months(mart: sa.TableClause, scope: Scope, name: str = "month") -> sa.ColumnElement[bool]:
@@ -165,7 +161,3 @@ def _months(mart: sa.TableClause, scope: Scope, name: str = "month") -> sa.Colum
 
 def _places(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
     return [mart.c.location.in_(scope.locations)] if scope.locations else []
-
-
-def _total(column: sa.ColumnClause[Any]) -> sa.Label[Any]:
-    return sa.cast(sa.func.coalesce(sa.func.sum(column), 0), sa.BigInteger).label(column.name)

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from attribution.narrowing import MICROS
+from attribution.narrowing import MICROS, total
 from attribution.queries import Marts
 from attribution.small_cells import OTHER
 
@@ -130,7 +130,7 @@ def counted(at: Marts, group: Group) -> pd.DataFrame:
     mart = PATIENT_GROUPS
     columns = [mart.c[name] for name in DIMENSIONS]
     statement = (
-        sa.select(*columns, _total(mart.c.people))
+        sa.select(*columns, total(mart.c.people))
         .where(*_among(mart, group))
         .group_by(sa.func.grouping_sets(*(sa.tuple_(column) for column in columns)))
     )
@@ -146,7 +146,7 @@ def counted(at: Marts, group: Group) -> pd.DataFrame:
 def sums(at: Marts, group: Group) -> dict[str, float]:
     """What a group's journeys came to, all added up, by name of SUMS; money in whole units."""
     mart = PATIENT_NUMBERS
-    statement = sa.select(*(_total(mart.c[name]) for name in SUMS)).where(*_among(mart, group))
+    statement = sa.select(*(total(mart.c[name]) for name in SUMS)).where(*_among(mart, group))
     row = at.ask(statement).iloc[0]
     found = {name: float(row[name]) for name in SUMS}
     return found | {"value_micros": found["value_micros"] / MICROS}
@@ -159,7 +159,7 @@ def conditions(at: Marts, group: Group) -> pd.DataFrame:
     """
     mart = PATIENT_GROUPS
     statement = (
-        sa.select(mart.c.condition.label("value"), _total(mart.c.people))
+        sa.select(mart.c.condition.label("value"), total(mart.c.people))
         .where(mart.c.condition != "", *_of_dimensions(mart, group))
         .group_by(mart.c.condition)
         .order_by(mart.c.condition)
@@ -173,7 +173,7 @@ def journeys(at: Marts, group: Group) -> pd.DataFrame:
     if not group.has_ways:
         return pd.DataFrame(columns=["measure", "item", "people"]).astype({"people": "int64"})
     statement = (
-        sa.select(mart.c.measure, mart.c.item, _total(mart.c.people))
+        sa.select(mart.c.measure, mart.c.item, total(mart.c.people))
         .where(*_among(mart, group))
         .group_by(mart.c.measure, mart.c.item)
         .order_by(mart.c.measure, mart.c.item)
@@ -195,8 +195,3 @@ def _among(mart: sa.TableClause, group: Group) -> list[sa.ColumnElement[bool]]:
 
 def _of_dimensions(mart: sa.TableClause, group: Group) -> list[sa.ColumnElement[bool]]:
     return [mart.c[name].in_(values) for name, values in group.wanted.items()]
-
-
-def _total(column: sa.ColumnClause[Any]) -> sa.Label[Any]:
-    # Sums of 64-bit integers are wider than pandas knows.
-    return sa.cast(sa.func.coalesce(sa.func.sum(column), 0), sa.BigInteger).label(column.name)

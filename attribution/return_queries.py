@@ -48,14 +48,10 @@ def silent_today(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
             sa.func.sum(mart.c.returns).label("returns"),
             (value / MICROS).label("value"),
         )
-        .where(mart.c.currency == currency)
+        .where(mart.c.currency == currency, *in_dimensions(mart, scope))
         .group_by(*(mart.c[name] for name in GROUP))
         .order_by(*(mart.c[name] for name in GROUP))
     )
-    if scope.service_lines:
-        statement = statement.where(mart.c.service_line.in_(scope.service_lines))
-    if scope.locations:
-        statement = statement.where(mart.c.location.in_(scope.locations))
     frame = at.ask(statement)
     return frame.astype(dict.fromkeys(("people", *CHANNELS.values()), "int64"))
 

@@ -6,7 +6,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from attribution.models.gain import brought
-from attribution.narrowing import MICROS, since_held_out
+from attribution.narrowing import MICROS, in_dimensions, since_held_out
 from attribution.queries import CREDIT, Marts, Scope, about
 
 # In the order in which they are reached; `reached` in the mart counts them from 1.
@@ -121,9 +121,5 @@ def _first(scope: Scope) -> date:
 
 
 def _within(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
-    found: list[sa.ColumnElement[bool]] = [mart.c.cohort_month.between(_first(scope), scope.until)]
-    if scope.service_lines:
-        found.append(mart.c.service_line.in_(scope.service_lines))
-    if scope.locations:
-        found.append(mart.c.location.in_(scope.locations))
-    return found
+    months = mart.c.cohort_month.between(_first(scope), scope.until)
+    return [months, *in_dimensions(mart, scope)]
