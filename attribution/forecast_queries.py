@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import pandas as pd
 import sqlalchemy as sa
 
-from attribution.models.forecast_bands import LEVELS
+from attribution.models.forecast_bands import BOUNDS
 from attribution.models.forecast_series import ALL, DIMENSIONS, METRICS, MONEY, REST, TOTAL
 from attribution.narrowing import MICROS
 from attribution.queries import Marts, Scope
 
-BOUNDS = tuple(f"{side}_{level}" for level in LEVELS for side in ("low", "high"))
 _AMOUNTS = ("actual", "expected", *BOUNDS, "target")
 _SERIES = ("metric", "dimension", "member")
 FORECAST = sa.table(

@@ -27,9 +27,9 @@ from attribution.outreach_ways import (
 )
 from attribution.paths import Home
 from attribution.told_settings import documents
+from connectors.contract import PURPOSES
 from connectors.zones import zones
 
-PURPOSES = ("treatment", "operations", "marketing")
 OPT_IN, OPT_OUT = "opt_in", "opt_out"
 _CONSENT = {
     "treatment": dict.fromkeys(CHANNELS, OPT_OUT),

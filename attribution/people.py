@@ -14,7 +14,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from attribution.errors import NotAllowed
-from attribution.models.journey_credit import shared
+from attribution.models.journey_credit import OF_CONVERSION, shared
 from attribution.narrowing import MICROS
 from attribution.path_queries import STEPS
 from attribution.paths import Home
@@ -23,18 +23,14 @@ from attribution.warehouse import open_people
 
 COMMON_PATHS = 60  # so many of the commonest ways are looked at for examples
 _AT_ONCE = 50_000  # conversions whose touches are in memory together
-_OF_CONVERSION = (
-    *("conversion_id", "kind", "person_id", "week", "service_line", "location", "currency"),
-    *("conversions", "value_micros"),
-)
 SHARES = tuple(f"{name}_share" for name in shared())
 _TOUCHES = sa.table(
     "journey_credit",
-    *(sa.column(name) for name in (*_OF_CONVERSION, "step", "steps", "days_before")),
+    *(sa.column(name) for name in (*OF_CONVERSION, "step", "steps", "days_before")),
     *(sa.column(name) for name in ("channel", "campaign", *SHARES)),
 )
 _JOURNEYS = sa.table(
-    "journeys", *(sa.column(name) for name in (*_OF_CONVERSION, "steps", "days", *STEPS))
+    "journeys", *(sa.column(name) for name in (*OF_CONVERSION, "steps", "days", *STEPS))
 )
 
 
@@ -151,7 +147,7 @@ def credited_touches(at: People, asked: Asked, models: Sequence[str]) -> Iterato
     Columns: those of the table, with `value` in whole units for `value_micros`, and the shares
     of these models.
     """
-    kept = [_TOUCHES.c[name] for name in _OF_CONVERSION[:-1]]
+    kept = [_TOUCHES.c[name] for name in OF_CONVERSION[:-1]]
     money = (sa.cast(_TOUCHES.c.value_micros, sa.Double) / MICROS).label("value")
     shares = [sa.cast(_TOUCHES.c[f"{n}_share"], sa.Double).label(f"{n}_share") for n in models]
     told = [_TOUCHES.c[name] for name in ("step", "steps", "days_before", "channel", "campaign")]

@@ -21,7 +21,7 @@ from attribution.told_settings import documents, unknown
 
 SECRET_VARIABLE = "CARETRACE_SIGN_IN_CLIENT_SECRET"  # noqa: S105  its name, not its value
 CALLBACK = "/oauth2callback"
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _LONGEST_NAME = 200
 _TEXTS = ("issuer", "client_id", "address")
 _KNOWN = frozenset(
@@ -183,7 +183,7 @@ def _roles(table: object) -> tuple[dict[str, tuple[str, ...]], list[str]]:
 
 def _safe(address: str) -> bool:
     parts = urlsplit(address)
-    here = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    here = parts.scheme == "http" and parts.hostname in LOOPBACK
     return bool(parts.hostname) and (parts.scheme == "https" or here)
 
 

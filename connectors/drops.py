@@ -26,6 +26,9 @@ from connectors.source import Cursor, Item, Rejected, Slice
 MOST_REJECTED = 10_000
 _UNFINISHED = (".part", ".tmp", ".crdownload", ".filepart", "~")
 _CHUNK = 1 << 20
+JSON = frozenset(
+    f"{form}{packed}" for form in (".json", ".ndjson", ".jsonl") for packed in ("", ".gz", ".zst")
+)
 _UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp"})  # what steers, turns or ends a line
 
 

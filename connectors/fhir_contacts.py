@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from connectors.contract import Message, Preference, Row
+from connectors.contract import PURPOSES, Message, Preference, Row
 from connectors.fhir_element import Element, codes
 from connectors.fhir_links import Links
-from connectors.fhir_rules import PURPOSES, Rules, patient_of, updated, withdrawn
+from connectors.fhir_rules import Rules, patient_of, updated, withdrawn
 
 # HL7's v3 ParticipationMode, by its codes and by the words that systems use for them.
 _CHANNELS = {

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from connectors.drops import Drop, DropFile, Plan, kinds_of, opened, suffix_of
+from connectors.drops import JSON, Drop, DropFile, Plan, kinds_of, opened, suffix_of
 from connectors.errors import SourceError, SourceMisconfigured
 from connectors.fhir_element import resource
 from connectors.fhir_links import Links, patient_key
@@ -22,8 +22,6 @@ OPTIONS = (
     Option("folder", "Folder that the FHIR files are dropped into.", path=True),
     *READING,
 )
-_SUFFIXES = {f"{form}{packed}" for form in (".json", ".ndjson", ".jsonl")
-             for packed in ("", ".gz", ".zst")}  # fmt: skip
 _CLINICAL = ("Condition", "Procedure")
 MOST_BYTES = 256 << 20  # of one bundle, which is held in memory
 
@@ -64,9 +62,7 @@ class FhirFiles:
         return Drop(self.name, self.folder, self._plan)
 
     def _plan(self, file: DropFile) -> Plan | None:
-        return (
-            Plan(ROWS, self.reading.key, self.read) if suffix_of(file.name) in _SUFFIXES else None
-        )
+        return Plan(ROWS, self.reading.key, self.read) if suffix_of(file.name) in JSON else None
 
     def _rows(self, name: str, entries: list["Entry"]) -> Iterator[Item]:
         """Rows of resources that may point at each other."""
@@ -190,7 +186,7 @@ def _decoded(data: bytes) -> dict[str, Any] | None:
 
 def _patient_keys(files: Iterable[DropFile], system: str) -> Iterator[tuple[str, str]]:
     for file in files:
-        if suffix_of(file.name) not in _SUFFIXES:
+        if suffix_of(file.name) not in JSON:
             continue
         try:
             with opened(file) as stream:

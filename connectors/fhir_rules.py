@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from connectors.contract import Row, Withdrawn
+from connectors.contract import PURPOSES, Row, Withdrawn
 from connectors.fhir_element import Element, Unmappable
 from connectors.fhir_groups import Groups
 from connectors.fhir_links import Links
 from connectors.source import See, unseen
 
 _FINAL = {"entered-in-error", "cancelled", "revoked", "not-done"}
-PURPOSES = ("treatment", "operations", "marketing")
 
 
 @dataclass(frozen=True, slots=True)

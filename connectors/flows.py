@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors.contract import PURPOSES
 from connectors.errors import SourceMisconfigured
 from connectors.source import Option
 
 FLOWS = Option("flows", "One table for each kind of message: match, flow, purpose, mailing.", False)
-PURPOSES = ("treatment", "operations", "marketing")
 _MOST_KNOWN = 10_000
 _KNOWN = {"match", "flow", "purpose", "mailing"}
 

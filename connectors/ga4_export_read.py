@@ -16,16 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from connectors.drops import suffix_of
+from connectors.drops import JSON, suffix_of
 from connectors.errors import SourceChanged
 from connectors.ga4_export_json import Parser
 from connectors.ga4_export_traffic import NESTED, PARAMS, flat
 from connectors.readers import BATCH, changed, lines, unpacked
 from connectors.source import Rejected
 
-FORMATS = {".parquet"} | {
-    f"{text}{packed}" for text in (".ndjson", ".jsonl", ".json") for packed in ("", ".gz", ".zst")
-}
+FORMATS = {".parquet", *JSON}
 _NEEDED = ("event_timestamp", "event_name", "user_pseudo_id")
 _OWN = (*_NEEDED, "user_id")
 _VALUES = ("string_value", "int_value", "double_value", "float_value")

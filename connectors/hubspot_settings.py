@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connectors.flows import FLOWS, PURPOSES
+from connectors.contract import PURPOSES
+from connectors.flows import FLOWS
 from connectors.source import ENDPOINT, Option
 
 PARTS = ("contacts", "deals", "calls", "emails", "meetings", "email_events")

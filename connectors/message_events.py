@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from connectors.drops import Drop, DropFile, Plan, kinds_of, suffix_of
+from connectors.drops import JSON, Drop, DropFile, Plan, kinds_of, suffix_of
 from connectors.errors import SourceMisconfigured
 from connectors.flows import FLOWS, Flows, flow_rules
 from connectors.message_formats import Own, events_of
@@ -33,8 +33,6 @@ OPTIONS = (
     Option("received_field", "The field that says when a Twilio callback came.", False,
            default="received_at"),
 )  # fmt: skip
-_SUFFIXES = {f"{form}{packed}" for form in (".json", ".ndjson", ".jsonl")
-             for packed in ("", ".gz", ".zst")}  # fmt: skip
 _VERSION = 2  # raised when the same events make other rows
 MOST_BYTES = 256 << 20  # of one JSON document, which is held in memory
 NOBODY_S = "is no event of SendGrid, Mailgun, Postmark, Amazon SES or Twilio"
@@ -84,7 +82,7 @@ class MessageEvents:
         return Drop(self.name, self.folder, self._plan)
 
     def _plan(self, file: DropFile) -> Plan | None:
-        return Plan(ROWS, self.key, self.read) if suffix_of(file.name) in _SUFFIXES else None
+        return Plan(ROWS, self.key, self.read) if suffix_of(file.name) in JSON else None
 
     def _rows(self, name: str, number: int, record: Any) -> Iterator[Item]:
         try:

@@ -16,8 +16,9 @@ from typing import Any
 
 from attribution.errors import BadInput
 from attribution.models.channel_words import CHANNELS
-from attribution.outreach_settings import PURPOSES, clock
+from attribution.outreach_settings import clock
 from attribution.paths import SQL, Home
+from connectors.contract import PURPOSES
 
 SHIPPED = Path(__file__).resolve().parent / "flows"
 EVERY = ("event", "day", "week", "month", "quarter", "once")

@@ -21,13 +21,13 @@ from connectors.errors import SourceError
 from connectors.source import Context, Cursor, Item, Slice
 from outreach.marks import mark_key
 from outreach.outbox import Outbox, Stop
+from outreach.stopping import REACHED_BY
 from outreach.twilio import FOLLOWED, TextMessages
 from outreach.ways import CannotSend
 
 # What was said before that is in the warehouse: nothing is planned before a refresh.
 FIRST = timedelta(days=30)
 _WANT_NO_MORE = ("unsubscribed", "complained")
-_REACHED_BY = {"email": ("email",), "phone": ("sms", "call")}
 
 
 class Ear:
@@ -125,7 +125,7 @@ def refusals(item: Item, hashed: Door) -> Iterator[Stop]:
     else:
         return
     when = at.astimezone(UTC).isoformat(timespec="milliseconds")
-    for kind, channels in _REACHED_BY.items():
+    for kind, channels in REACHED_BY.items():
         address = getattr(item, kind)
         known = hashed.hash(kind, address) if address else None
         wanted = channels if item.channel in ("all", "any") else (item.channel,)

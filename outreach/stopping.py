@@ -9,8 +9,8 @@ from attribution.paths import Home
 from attribution.settings import Settings
 from outreach.outbox import Outbox, Stop
 
-_CHANNELS = {"email": ("email",), "phone": ("sms", "call")}
-_SAME_ADDRESS = dict.fromkeys(_CHANNELS["phone"], _CHANNELS["phone"])
+REACHED_BY = {"email": ("email",), "phone": ("sms", "call")}
+_SAME_ADDRESS = dict.fromkeys(REACHED_BY["phone"], REACHED_BY["phone"])
 _KEY = re.compile(r"[0-9a-f]{32}")
 # What mail programs and tables put around an address; inside of one it would be another's.
 _AROUND = " \t\"'<>,;"
@@ -48,6 +48,6 @@ def stop(home: Home, settings: Settings, outbox: Outbox, lines: Iterable[str]) -
             unread += 1
             continue
         done += 1
-        rows += [Stop(known, channel) for channel in _CHANNELS[kind]]
+        rows += [Stop(known, channel) for channel in REACHED_BY[kind]]
     outbox.stop(rows)
     return done, unread

@@ -15,6 +15,7 @@ import numpy as np
 from attribution.models.forecast_series import Floats
 
 LEVELS = (50, 80, 95)
+BOUNDS = tuple(f"{side}_{level}" for level in LEVELS for side in ("low", "high"))
 # Tests overlap, so that what they say of one another is too good: bands are a tenth wider. Chosen
 # on one simulated system and checked on another (docs/benchmarks.md).
 _OVERLAP = 1.1

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from attribution.models.forecast_bands import LEVELS, Bands, bands_of, usual_miss
+from attribution.models.forecast_bands import BOUNDS, LEVELS, Bands, bands_of, usual_miss
 from attribution.models.forecast_candidates import CANDIDATES
 from attribution.models.forecast_fit import Fit, Task
 from attribution.models.forecast_reconcile import adds_up, reconciled
@@ -18,7 +18,6 @@ from attribution.models.forecast_series import DIMENSIONS, TOTAL, Floats, Key
 
 SHOWN = 104  # weeks of the past that the table has
 BEHIND = "behind"  # the note of a model that was not tested to the end
-BOUNDS = tuple(f"{side}_{level}" for level in LEVELS for side in ("low", "high"))
 _TEXTS = ("metric", "dimension", "member", "model", "week", "note", "digest", "kept")
 _NUMBERS = ("actual", "expected", *BOUNDS, "target", "wape")
 _FLAGS = ("is_ahead", "is_chosen", "adds_up")

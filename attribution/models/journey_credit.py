@@ -10,7 +10,7 @@ from attribution.models.rules import CreditModel
 from attribution.models.shares import select, written
 
 GRAIN = ("conversion_id", "step")
-_OF_CONVERSION = (
+OF_CONVERSION = (
     *("conversion_id", "kind", "person_id", "week", "service_line", "location", "currency"),
     *("conversions", "value_micros"),
 )
@@ -25,7 +25,7 @@ def shared(models: Mapping[str, CreditModel] = MODELS) -> tuple[str, ...]:
 def journey_credit_sql(models: Mapping[str, CreditModel] = MODELS) -> str:
     """The table `journey_credit`: a row for each touch, a column of shares for each model."""
     columns = [
-        *(f"int_conversions.{column}" for column in _OF_CONVERSION),
+        *(f"int_conversions.{column}" for column in OF_CONVERSION),
         *(f"int_journey_touches.{column}" for column in _OF_TOUCH),
         *("int_channel_map.channel", "int_channel_map.campaign"),
         *(f"int_shares.{name}_share" for name in shared(models)),

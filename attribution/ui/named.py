@@ -10,10 +10,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from attribution.errors import SettingsError
 from attribution.paths import Home
-from attribution.sign_in import SignIn, sign_in
+from attribution.sign_in import LOOPBACK, SignIn, sign_in
 
 LOG = logging.getLogger("caretrace")
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Named:

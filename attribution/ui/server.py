@@ -24,13 +24,13 @@ from attribution.at_rest import require_private
 from attribution.errors import CaretraceError, SettingsError
 from attribution.paths import APP, Home
 from attribution.roles import AS_ROLE
-from attribution.sign_in import sign_in, streamlit_secrets
+from attribution.sign_in import LOOPBACK, sign_in, streamlit_secrets
 from attribution.ui import gate
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
 from attribution.ui.headers import Headers
 from attribution.ui.measured import Measured
-from attribution.ui.named import LOOPBACK, Named
+from attribution.ui.named import Named
 
 LOG = logging.getLogger("caretrace")
 

@@ -52,6 +52,7 @@ from connectors.contract.surroundings import Environment, Feedback, Reputation
 from connectors.contract.talking import (
     CALL_OUTCOMES,
     MESSAGE_EVENTS,
+    PURPOSES,
     Call,
     Message,
     MessageEvent,
@@ -64,6 +65,7 @@ __all__ = [
     "CALL_OUTCOMES",
     "MESSAGE_EVENTS",
     "MICROS",
+    "PURPOSES",
     "ROWS",
     "TOUCH_KINDS",
     "WITHDRAWN_FROM",

@@ -18,6 +18,7 @@ from connectors.contract.marks import (
     Spec,
 )
 
+PURPOSES = ("treatment", "operations", "marketing")
 # Spam is stored, so that a call that is marked later takes the place of what was loaded, but it
 # counts nowhere.
 CALL_OUTCOMES = ("answered", "voicemail", "missed", "abandoned", "spam")
@@ -67,7 +68,7 @@ class Message(Row):
     assigned_at: datetime
     channel: str  # email, sms, direct_mail, call
     arm: Annotated[str, OneOf(("treated", "holdout"))] = "treated"
-    purpose: Annotated[str, OneOf(("treatment", "operations", "marketing"))] = "marketing"
+    purpose: Annotated[str, OneOf(PURPOSES)] = "marketing"
     email: Email = None
     phone: Phone = None
     crm_id: CrmId = None
@@ -107,7 +108,7 @@ class MessageEvent(Row):
     event: Annotated[str, OneOf(MESSAGE_EVENTS)]
     channel: str  # as in Message
     flow: str
-    purpose: Annotated[str, OneOf(("treatment", "operations", "marketing"))] = "marketing"
+    purpose: Annotated[str, OneOf(PURPOSES)] = "marketing"
     mailing: bool = True  # sent to many: to be sent is no touch, and a click has a touchpoint
     machine: bool = False  # opened or clicked by a mail proxy or a link scanner, not by the person
     email: Email = None
@@ -127,7 +128,7 @@ class Preference(Row):
 
     preference_id: RecordId
     channel: str
-    purpose: Annotated[str, OneOf(("treatment", "operations", "marketing"))]
+    purpose: Annotated[str, OneOf(PURPOSES)]
     allowed: bool
     since: datetime
     how: str | None = None

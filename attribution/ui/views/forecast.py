@@ -7,14 +7,13 @@ import pandas as pd
 
 from attribution import queries
 from attribution.forecast_queries import (
-    BOUNDS,
     Asked,
     forecast_errors,
     forecast_members,
     forecast_weeks,
 )
 from attribution.metrics import KINDS, Format, definition, ratio
-from attribution.models.forecast_bands import LEVELS
+from attribution.models.forecast_bands import BOUNDS, LEVELS
 from attribution.models.forecast_series import ALL, MONEY, REST, SHORTEST, TOTAL
 from attribution.models.forecast_table import BEHIND
 from attribution.paths import Home

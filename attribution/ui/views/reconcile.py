@@ -7,7 +7,7 @@ from functools import lru_cache
 import pandas as pd
 
 from attribution import claim_queries, queries
-from attribution.claim_queries import CAUSES, UNEXPLAINED
+from attribution.claim_queries import AMOUNTS, CAUSES, UNEXPLAINED
 from attribution.metrics import KINDS, definition, ratio
 from attribution.models import MODELS
 from attribution.paths import Home
@@ -25,7 +25,6 @@ EMPTY = (
     "`microsoft_ads` bring what platforms claim, and so do files mapped to `claimed_conversions`; "
     "`ga4` with `claims = true` brings what Google Analytics counts."
 )
-WHOLE = ("claimed", "attributed", "any_touch", "last_touch")
 ESTIMATED = ("untracked", UNEXPLAINED)
 _TITLES = {"platform": "Platform", "channel": "Channel", "campaign": "Campaign", "week": "Week"}
 _CARDS = {"last_touch": "Observed"}
@@ -140,8 +139,8 @@ def _table(
     # What is left over stands before the causes, where no screen is too narrow for it.
     # With the first four causes a table is as wide as most screens; the figure shows them all.
     numbers = (
-        replace(_measured(name), more=place >= len(WHOLE) + 1 + _CAUSES_BESIDE)
-        for place, name in enumerate((*WHOLE, UNEXPLAINED, *shown[:-1]))
+        replace(_measured(name), more=place >= len(AMOUNTS) + 1 + _CAUSES_BESIDE)
+        for place, name in enumerate((*AMOUNTS, UNEXPLAINED, *shown[:-1]))
     )
     columns = (*keys, *numbers)
     frame = frame.assign(platform=frame["platform"].map(formats.title))
@@ -175,7 +174,7 @@ def _bridge(platforms: pd.DataFrame, shown: tuple[str, ...], scope: Scope) -> Fi
     steps = [float(total[name]) for name in names]
     means = [definition(_NAMED.get(name, name)) for name in names]
     texts = [
-        formats.count(step) if name in WHOLE else _signed(-step)
+        formats.count(step) if name in AMOUNTS else _signed(-step)
         for name, step in zip(names, steps, strict=True)
     ]
     hovers = [
