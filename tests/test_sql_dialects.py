@@ -108,6 +108,15 @@ def test_a_model_in_parts_names_them_in_its_sql():
             assert f"{column} % 1 = 0" in model.sql, name
 
 
+@pytest.mark.parametrize("part", ["@", "win_"])
+def test_a_pattern_that_several_files_look_for_is_one(part):
+    """What may name a person, and which flow brings back: SQL has no macros, so they are copies."""
+    texts = [each.this for name in FILES for each in parsed(name).find_all(exp.Literal)]
+    copies = [text for text in texts if part in text]
+    assert len(copies) > 1
+    assert len({*copies}) == 1
+
+
 def test_it_ends_with_its_final_step():
     for name, file in FILES.items():
         last = file.sql.strip().split("\n\n")[-1].splitlines()
