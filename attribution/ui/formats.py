@@ -4,8 +4,9 @@ import html
 import math
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
+from typing import Any
 
 import pandas as pd
 
@@ -98,26 +99,24 @@ def weeks(since: date, until: date, number: int) -> str:
     return f"{start} – {day(last)} ({number} {unit})"
 
 
-def written(value: object, as_: Format, currency: str) -> str:
+_WRITTEN: Mapping[Format, Callable[[Any], str]] = {
+    "count": count,
+    "number": number,
+    "coefficient": coefficient,
+    "rate": rate,
+    "points": points,
+    "ratio": ratio,
+    "day": day,
+    "instant": instant,
+}
+
+
+def written(value: Any, as_: Format, currency: str) -> str:
     """Any value as the pages write it."""
     if as_ == "money":
-        return money(value, currency)  # type: ignore[arg-type]
-    if as_ == "count":
-        return count(value)  # type: ignore[arg-type]
-    if as_ == "number":
-        return number(value)  # type: ignore[arg-type]
-    if as_ == "coefficient":
-        return coefficient(value)  # type: ignore[arg-type]
-    if as_ == "rate":
-        return rate(value)  # type: ignore[arg-type]
-    if as_ == "points":
-        return points(value)  # type: ignore[arg-type]
-    if as_ == "ratio":
-        return ratio(value)  # type: ignore[arg-type]
-    if as_ == "day":
-        return day(value)
-    if as_ == "instant":
-        return instant(value)
+        return money(value, currency)
+    if as_ in _WRITTEN:
+        return _WRITTEN[as_](value)
     return UNDEFINED if value is None else str(value)
 
 
