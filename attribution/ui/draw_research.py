@@ -27,27 +27,9 @@ def cohort(known: Choices) -> tuple[Cohort, tuple[str, ...]]:
     with st.container(border=True):
         st.markdown("**Cohort**", help="Only people who kept a visit; by what is their main one.")
         with st.grid(3, min_column_width=220, gap="small"):
-            lines = st.multiselect(
-                "Service lines",
-                known.service_lines,
-                format_func=formats.title,
-                placeholder="All",
-                key="research_lines",
-            )
-            places = st.multiselect(
-                "Places",
-                known.locations,
-                format_func=formats.title,
-                placeholder="All",
-                key="research_places",
-            )
-            sexes = st.multiselect(
-                "Sex",
-                known.sexes,
-                format_func=formats.title,
-                placeholder="All",
-                key="research_sexes",
-            )
+            lines = _any_of("Service lines", known.service_lines, "research_lines")
+            places = _any_of("Places", known.locations, "research_places")
+            sexes = _any_of("Sex", known.sexes, "research_sexes")
             ages = st.select_slider(
                 "Ages",
                 _DECADES,
@@ -66,14 +48,21 @@ def cohort(known: Choices) -> tuple[Cohort, tuple[str, ...]]:
             )
     first, last = ages
     return Cohort(
-        service_lines=tuple(lines),
-        locations=tuple(places),
-        sexes=tuple(sexes),
+        service_lines=lines,
+        locations=places,
+        sexes=sexes,
         age_from=first or None,
         age_to=None if last == 90 else last + 9,
         first_year=years[0] if years[0] > known.first_year else None,
         last_year=years[1] if years[1] < known.last_year else None,
     ), tuple(conditions)
+
+
+def _any_of(label: str, names: tuple[str, ...], key: str) -> tuple[str, ...]:
+    """The names that are chosen; none stands for all."""
+    return tuple(
+        st.multiselect(label, names, format_func=formats.title, placeholder="All", key=key)
+    )
 
 
 def _years(known: Choices) -> tuple[int, int]:
