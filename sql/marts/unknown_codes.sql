@@ -50,6 +50,7 @@ counted as (
         source,
         said_of,
         unknown_code,
+        regexp_matches(unknown_code, '[^ @]+(@|%40)[^ @]+[.]|[0-9a-fA-F]{32}') as is_hidden,
         count(distinct person_id) as people
     from told
     group by 1, 2, 3
@@ -64,15 +65,13 @@ named as (
         told.visit_id,
         told.person_id,
         case
-            when regexp_matches(told.unknown_code, '[^ @]+(@|%40)[^ @]+[.]|[0-9a-fA-F]{32}')
-                then '(hidden)'
+            when counted.is_hidden then '(hidden)'
             else split_part(told.unknown_code, '|', 1)
         end as system,
         case
             when told.unknown_code = '|' then '(no code)'
             when counted.people < 11 then '(rare)'
-            when regexp_matches(told.unknown_code, '[^ @]+(@|%40)[^ @]+[.]|[0-9a-fA-F]{32}')
-                then '(hidden)'
+            when counted.is_hidden then '(hidden)'
             else split_part(told.unknown_code, '|', 2)
         end as code
     from told
