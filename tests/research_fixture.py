@@ -9,7 +9,12 @@ import pandas as pd
 import pyarrow as pa
 
 from attribution.paths import Home
+from attribution.people import Permit
+from attribution.research.rules import Determination, Rules
 
+REASON = "a study of what tests need"
+PERMIT = Permit("a test", "Ada")
+RULES = Rules(determination=Determination("x", date(2020, 1, 1), date(2120, 1, 1), 182))
 CANARIES = (
     "Jane Canary",
     "canary@example.org",

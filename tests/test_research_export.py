@@ -3,13 +3,10 @@
 import dataclasses
 import io
 import json
-import shutil
 import stat
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
 from hashlib import sha256
-from itertools import product
 
 import duckdb
 import numpy as np
@@ -17,42 +14,21 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 import research_fixture as made_up
-import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from warehouse_fixtures import Warehouse, appointment, at, encounter, message, payment, touch
+from research_fixture import PERMIT, REASON, RULES
 
 from attribution import audit, people
 from attribution.cli import main
-from attribution.errors import BadInput, NotAllowed, SettingsError, StorageError
-from attribution.models.parameters import CreditSettings, setting_timeline
-from attribution.paths import Home
+from attribution.errors import BadInput, NotAllowed, SettingsError
 from attribution.people import Permit
-from attribution.research import columns, files, hierarchies, rare, registry, zip3
+from attribution.research import columns, files, registry
 from attribution.research.coding import coded
 from attribution.research.cohort import Cohort, as_written, members
-from attribution.research.differences import choose_beside, levels_of
-from attribution.research.export import Request, _classes, export_research
-from attribution.research.lattice import Counts, Hierarchy, search, weigh
-from attribution.research.reading import tags
-from attribution.research.registry import Earlier
+from attribution.research.export import Request, export_research
 from attribution.research.release import choose, released
-from attribution.research.rules import Determination, Rules, research_rules
-from attribution.transform import build
+from attribution.research.rules import research_rules
 from attribution.ui.views import research
-from connectors.contract import CareCode, Environment, Person
-
-REASON = "a study of what tests need"
-PERMIT = Permit("a test", "Ada")
-RULES = Rules(determination=Determination("x", date(2020, 1, 1), date(2120, 1, 1), 182))
-HIERARCHIES = (
-    hierarchies.ages(),
-    hierarchies.sexes(),
-    hierarchies.areas(["100", "481", "601", "602"]),
-    hierarchies.years(2019, 2026),
-    hierarchies.visits(),
-    hierarchies.lines(["a", "b"]),
-)
 
 
 @pytest.fixture(scope="module")
@@ -67,122 +43,6 @@ def export(home):
 
 def read_csv(content: bytes) -> pd.DataFrame:
     return pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
-
-
-# The search
-
-
-@st.composite
-def small_lattices(draw):
-    """A few people over two or three hierarchies of at most three levels."""
-    random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    found = []
-    for number in range(draw(st.integers(2, 3))):
-        leaves = random.integers(2, 7)
-        fine = [str(leaf) for leaf in range(leaves)]
-        middle = [f"m{leaf // 2}" for leaf in range(leaves)]
-        levels = [fine, middle, ["*"] * leaves][: random.integers(2, 4)]
-        weight = float(random.integers(1, 4))
-        found.append(
-            Hierarchy(str(number), tuple("abc"[: len(levels)]), tuple(map(tuple, levels)), weight)
-        )
-    rows = random.integers(1, 25)
-    leaves = np.stack([random.integers(0, len(h.labels[0]), rows) for h in found], axis=1)
-    seen = tuple(1 << random.integers(0, 4, (rows, 1)) for _ in range(random.integers(0, 3)))
-    counts = Counts(np.unique(leaves, axis=0), np.array([]), ())
-    size = len(counts.leaves)
-    counts = Counts(counts.leaves, random.integers(1, 9, size), tuple(s[:size] for s in seen))
-    return found, counts, int(random.integers(2, 12)), int(random.integers(1, 4)), random.random()
-
-
-@settings(max_examples=60)
-@given(small_lattices())
-def test_the_search_finds_the_least_loss_of_all(lattice):
-    found, counts, k, l, share = lattice  # noqa: E741
-    most = int(share * counts.people.sum())
-    nodes = product(*(range(len(h.levels)) for h in found))
-    every = [weigh(node, counts, found, k=k, l=l) for node in nodes]
-    allowed = [each for each in every if each.suppressed <= most]
-    best = search(counts, found, k=k, l=l, most=most)
-    assert (best is None) == (not allowed)
-    if best is not None:
-        assert best.loss == pytest.approx(min(each.loss for each in allowed), abs=1e-9)
-        assert best.suppressed <= most
-
-
-def test_a_node_is_weighed_as_by_hand():
-    """Four people of one area and two of another, two sexes: both classes of an area are kept."""
-    area = Hierarchy("area", ("fine", "*"), (("x", "y"), ("*", "*")))
-    sex = Hierarchy("sex", ("fine", "*"), (("f", "m"), ("*", "*")))
-    counts = Counts(np.array([[0, 0], [0, 1], [1, 0]]), np.array([2, 2, 2]), ())
-    fine = weigh((0, 0), counts, (area, sex), k=2, l=1)
-    assert (fine.loss, fine.suppressed, fine.classes) == (0.0, 0, 3)
-    # One of two quasi-identifiers is lost for all; at k = 3 the two of area y are lost whole.
-    assert weigh((0, 1), counts, (area, sex), k=2, l=1).loss == 0.5
-    assert weigh((0, 1), counts, (area, sex), k=3, l=1).loss == pytest.approx((4 * 0.5 + 2) / 6)
-
-
-def test_a_class_of_one_sensitive_value_is_suppressed_however_large():
-    """Area x has two conditions over its two sexes, area y has one."""
-    area = Hierarchy("area", ("fine", "*"), (("x", "y"), ("*", "*")))
-    sex = Hierarchy("sex", ("fine", "*"), (("f", "m"), ("*", "*")))
-    conditions = np.array([[0b01], [0b10], [0b01]])
-    counts = Counts(np.array([[0, 0], [0, 1], [1, 0]]), np.array([20, 20, 20]), (conditions,))
-    assert weigh((0, 0), counts, (area, sex), k=11, l=2).suppressed == 60
-    told = weigh((0, 1), counts, (area, sex), k=11, l=2)
-    assert (told.suppressed, told.classes) == (20, 1)
-    assert weigh((1, 1), counts, (area, sex), k=11, l=2).suppressed == 0
-    assert weigh((1, 1), counts, (area, sex), k=11, l=3).suppressed == 60
-
-
-@pytest.mark.parametrize("hierarchy", HIERARCHIES, ids=lambda h: h.name)
-def test_every_level_joins_whole_groups_of_the_level_before(hierarchy):
-    for fine, coarse in zip(hierarchy.labels, hierarchy.labels[1:], strict=False):
-        joined = {}
-        for before, after in zip(fine, coarse, strict=True):
-            assert joined.setdefault(before, after) == after
-    assert len({len(level) for level in hierarchy.labels}) == 1
-
-
-def test_no_age_above_89_is_told_apart():
-    for level in hierarchies.ages().labels:
-        for label in level[1:]:
-            numbers = [int(part) for part in label.strip("+*").split("-") if part]
-            assert all(number <= 90 for number in numbers)
-            assert label.endswith(("+", "*")) or max(numbers) <= 89
-
-
-def test_areas_of_few_people_and_unknown_ones_are_hidden():
-    assert len(zip3.restricted()) == 19
-    assert {"036", "205", "369"} <= zip3.restricted() <= set(zip3.states())
-    assert all(zip3.shown(prefix) == "000" for prefix in (*zip3.restricted(), "", "000", "xyz"))
-    assert (zip3.shown("606"), zip3.state("606"), zip3.state("036")) == ("606", "IL", "unknown")
-
-
-# Rare values
-
-CODES = st.sampled_from(["ICD10:J45", "ICD10:J30", "ICD10:C50", "PRI001", "PRI002", "asthma", ""])
-
-
-@settings(max_examples=40)
-@given(st.dictionaries(st.one_of(CODES, st.text(max_size=30)), st.integers(1, 40), min_size=1))
-def test_no_folded_name_is_of_few_people(people):
-    called = rare.folded(people, 11)
-    sizes = pd.Series(people).groupby(called).sum()
-    assert set(called) == set(people)
-    assert (sizes >= 11).all() or list(sizes.index) == ["Other"]
-    assert not any("@" in name or name.startswith(("=", "+", "-")) for name in called.values())
-
-
-def test_rare_codes_become_a_coarser_group_and_then_other():
-    told = {"ICD10:J45": 40, "ICD10:J30": 6, "ICD10:J31": 7, "ICD10:C50": 3, "x@y.org": 9}
-    assert rare.folded(told, 11) == {
-        "ICD10:J45": "ICD10:J45",
-        "ICD10:J30": "ICD10:J other",
-        "ICD10:J31": "ICD10:J other",
-        "ICD10:C50": "Other",
-        "x@y.org": "Other",
-    }
 
 
 # The table
@@ -278,168 +138,6 @@ def test_a_date_is_told_only_where_enough_people_could_be_meant():
     assert set(shown.to_numpy().astype("datetime64[D]").astype(int)) <= set(moved)
 
 
-# Two exports
-
-
-def registered(chosen, name="before") -> Earlier:
-    tags, places, classes = _classes(chosen)
-    order = np.argsort(tags)
-    told = tuple(map(tuple, classes))
-    return Earlier(
-        name, "2026-11-01", levels_of(chosen), tags[order], places[order], told,
-        sensitive=chosen.sensitive,
-    )  # fmt: skip
-
-
-def chosen_of(frame, before=(), **cohort):
-    table = made_up.as_table(frame)
-    inside = members(table, Cohort(**cohort))
-    return choose_beside(coded(table, inside, k=11, l=2), inside, RULES, list(before))
-
-
-def beside(frame, first, last_year):
-    try:
-        return chosen_of(frame, [registered(first)], last_year=last_year)[0]
-    except BadInput:
-        return None
-
-
-@settings(max_examples=12)
-@given(st.integers(0, 2**32), st.integers(0, 30), st.integers(0, 30), st.booleans())
-def test_the_difference_of_two_exports_tells_of_nobody(seed, came, went, narrower):
-    frame = made_up.people(1500, seed)
-    first, _ = chosen_of(frame.iloc[came:])
-    later = frame.iloc[: len(frame) - went]
-    second = beside(later, first, 2024 if narrower else None)
-    if second is None:  # refused, which tells nothing
-        return
-    one, two = levels_of(first), levels_of(second)
-    assert all(a <= two[n] for n, a in one.items()) or all(a >= two[n] for n, a in one.items())
-    common = [max(one[h.name], two[h.name]) for h in second.coded.hierarchies]
-    groups = {
-        int(tag): tuple(h.labels[c][leaf] for h, c, leaf in zip(HS, common, row, strict=True))
-        for HS in [second.coded.hierarchies]
-        for tag, row in zip(second.coded.tags, second.coded.leaves, strict=True)
-    }
-    before, after = set(first.coded.tags[first.kept]), set(second.coded.tags[second.kept])
-    for some in (after - before, before - after):
-        sizes = pd.Series([groups[tag] for tag in some if tag in groups], dtype=object)
-        gone = sum(tag not in groups for tag in some)
-        assert all(size >= 11 or gone for size in sizes.value_counts())
-
-
-def joined(first, second):
-    """The people of both, with the groups of the finer of the two."""
-    finer = second if all(levels_of(second)[n] <= a for n, a in levels_of(first).items()) else first
-    tags, places, _ = _classes(finer)
-    return pd.Series(places, tags)[first.coded.tags[first.kept & second.kept]]
-
-
-@pytest.mark.parametrize("less_first", [True, False])
-def test_what_was_left_out_of_one_of_two_exports_is_varied_in_the_groups_of_the_other(less_first):
-    """Rows are matched by their other columns: who has both knows what either tells."""
-    table = made_up.as_table(made_up.people(1500).assign(treatment=_rare_treatment))
-    inside = members(table, Cohort())
-    numbers = coded(table, inside, k=11, l=2)
-    orders = [("treatment",), ()] if less_first else [(), ("treatment",)]
-    first, _ = choose_beside(numbers, inside, RULES, [], (), orders[0])
-    try:
-        second, _ = choose_beside(numbers, inside, RULES, [registered(first)], (), orders[1])
-    except BadInput:  # which tells nothing
-        return
-    place = {int(tag): row for row, tag in enumerate(numbers.tags)}
-    group = joined(first, second)
-    treatment = numbers.codes["treatment"][[place[int(tag)] for tag in group.index]]
-    assert (pd.Series(treatment).groupby(group.to_numpy()).nunique() >= 2).all()
-
-
-def _rare_treatment(frame):
-    """One in sixty had an operation."""
-    rare = np.random.default_rng(7).random(len(frame)) < 1 / 60
-    return np.where(rare, "operation", "injection")
-
-
-def test_lines_that_one_cohort_folds_are_not_told_by_the_finer_groups_of_another():
-    """Of the oldest few are of any line, so theirs are Other: the whole tells them apart."""
-    frame = made_up.people(1500).assign(treatment=_rare_treatment)
-    alike = {"zip3": "601", "visits": 1, "first_visit": date(2025, 3, 3)}
-    frame = frame.assign(age=frame["age"].clip(upper=89), **alike)
-    oldest = [
-        (92, sex, line, "injection")
-        for line in ("dental", "cardiology", "orthopedics")
-        for sex in ("female", "male")
-        for _ in range(5)
-    ]
-    frame.loc[frame.index[:30], ["age", "sex", "service_line", "treatment"]] = oldest
-    first, _ = chosen_of(frame)
-    with pytest.raises(BadInput, match="their rows matched"):
-        chosen_of(frame, [registered(first)], age_from=90)
-
-
-def cells_told(made):
-    """How many people were in the same exports, of those and no others, in each group of all."""
-    levels = [levels_of(chosen) for chosen in made]
-    newest = made[-1].coded
-    common = [max(each[h.name] for each in levels) for h in newest.hierarchies]
-    frame = pd.DataFrame(
-        {
-            h.name: np.array(h.labels[level])[leaves]
-            for h, level, leaves in zip(newest.hierarchies, common, newest.leaves.T, strict=True)
-        }
-    )
-    for number, chosen in enumerate(made):
-        frame[f"in {number}"] = np.isin(newest.tags, chosen.coded.tags[chosen.kept])
-    inside = frame[[f"in {number}" for number in range(len(made))]]
-    return frame[inside.any(axis=1)].groupby(list(frame.columns)).size()
-
-
-PLACES = [{"locations": ("North",)}, {"locations": ("South",)}, {}]
-SEXES = [{"sexes": ("female",)}, {"sexes": ("male",)}, {}]
-
-
-@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (0, 2, 1)], ids=str)
-@pytest.mark.parametrize("cohorts", [PLACES, SEXES], ids=["places", "sexes"])
-def test_all_less_two_parts_of_it_tells_of_nobody(cohorts, order):
-    """Three people are of a third place, or of no sex: what is left of everybody."""
-    frame = made_up.people(1500).assign(zip3="601", visits=1, treatment="")
-    frame["location"] = np.where(frame.index % 2, "North", "South")
-    frame.loc[20:22, ["location", "sex", "service_line"]] = ["Z", "", "dental"]
-    made, before, refusal = [], [], ""
-    for number, name in zip(order, "abc", strict=True):
-        table = made_up.as_table(frame)
-        inside = members(table, Cohort(**cohorts[number]))
-        numbers = coded(table, inside, k=11, l=2)
-        try:
-            chosen, _ = choose_beside(numbers, inside, RULES, before, dropped=("sex", "age"))
-        except BadInput as refused:  # which tells nothing
-            refusal = str(refused)
-            break
-        made.append(chosen)
-        before.append(registered(chosen, name))
-    assert len(made) == 3 or any(f"{each.export} of {each.day}" in refusal for each in before)
-    assert len(made) > 1
-    assert cells_told(made).min() >= 11
-
-
-def test_what_two_parts_share_is_enough_people():
-    """Both and their union give back those who are in both."""
-    frame = made_up.people(1500).assign(zip3="601", visits=1, service_line="dental", sex="female")
-    frame["location"] = "North"
-    frame.loc[frame.index % 2 == 0, "sex"] = "male"
-    frame.loc[frame.index % 4 == 0, "location"] = "South"
-    frame.loc[[21, 23, 25], "location"] = "South"
-    made, before, held = [], [], 0
-    for cohort in (Cohort(locations=("South",)), Cohort(sexes=("female",))):
-        table = made_up.as_table(frame)
-        inside = members(table, cohort)
-        numbers = coded(table, inside, k=11, l=2)
-        chosen, held = choose_beside(numbers, inside, RULES, before, dropped=("sex", "age"))
-        made.append(chosen)
-        before.append(registered(chosen))
-    assert held == 3
-    assert cells_told(made).min() >= 11
-
-
 def test_the_same_export_again_is_the_same_people_under_new_ids(home, export):
     again = export_research(home, 1, PERMIT, Request(REASON))
     one, two = (read_csv(each.files[files.CSV]) for each in (export, again))
@@ -447,138 +145,6 @@ def test_the_same_export_again_is_the_same_people_under_new_ids(home, export):
     assert not set(one["row_id"]) & set(two["row_id"])
     told = [each.drop(columns="row_id").value_counts() for each in (one, two)]
     assert told[0].to_dict() == told[1].to_dict()
-
-
-def test_who_came_since_is_held_back(tmp_path):
-    frame = made_up.people(1500)
-    home = made_up.make_home(tmp_path / "home", frame.iloc[:-3])
-    first = export_research(home, 1, PERMIT, Request(REASON))
-    made_up.publish(home, 2, frame)
-    second = export_research(home, 2, PERMIT, Request(REASON))
-    held = second.disclosure["suppressed"]["so that an earlier export does not give them away"]
-    assert held == "1 to 10"
-    assert second.disclosure["people"] == first.disclosure["people"]
-    key = (home.research / "key").read_text(encoding="ascii")
-    (home.research / "key").write_text(key[::-1], encoding="ascii")
-    with pytest.raises(StorageError, match="Put the key back"):
-        export_research(home, 2, PERMIT, Request(REASON))
-    (home.research / "key").write_text(key, encoding="ascii")
-    next(home.research.glob("*.members")).unlink()
-    with pytest.raises(StorageError, match="Put it back from a backup"):
-        export_research(home, 2, PERMIT, Request(REASON))
-
-
-def test_who_is_forgotten_leaves_the_registry_and_the_others_stay_protected(tmp_path):
-    frame = made_up.people(1500)
-    home = made_up.make_home(tmp_path / "home", frame)
-    export_research(home, 1, PERMIT, Request(REASON))
-    [before] = registry.earlier(home)
-    everybody = tags(home, frame["person_id"].to_numpy())
-    inside = everybody[np.isin(everybody, before.tags)]
-    gone, kept = inside[:1], next(home.research.glob("*.members")).read_bytes()
-    assert registry.forget_people(home, "ann", everybody[:0]) == 0
-    assert registry.forget_people(home, "ann", gone) == 1
-    [after] = registry.earlier(home)
-    assert len(after.tags) == len(before.tags)
-    assert set(inside.tolist()) - set(after.tags.tolist()) == set(gone.tolist())
-    assert gone.astype("<i8").tobytes() not in zstandard.decompress(
-        next(home.research.glob("*.members")).read_bytes()
-    )
-    for one in (before, after):
-        sizes = np.bincount(one.places)
-        assert len(sizes) == len(one.classes)
-    assert np.bincount(after.places).tolist() == np.bincount(before.places).tolist()
-    # The next export is as careful about who went as where their number is still known.
-    other = Home(tmp_path / "other")
-    shutil.copytree(home.folder, other.folder)
-    next(other.research.glob("*.members")).write_bytes(kept)
-    told = []
-    for place in (home, other):
-        made_up.publish(place, 2, frame[~np.isin(everybody, gone)])
-        told.append(export_research(place, 2, PERMIT, Request(REASON)).disclosure)
-    assert told[0] == told[1]
-    assert audit.entries(home)["action"].tolist() == [
-        audit.RESEARCH_EXPORTED, audit.RESEARCH_FORGOTTEN, audit.RESEARCH_EXPORTED,
-    ]  # fmt: skip
-
-
-def test_who_is_forgotten_has_one_number_in_all_exports(tmp_path):
-    frame = made_up.people(1500)
-    home = made_up.make_home(tmp_path / "home", frame)
-    for _ in range(2):
-        export_research(home, 1, PERMIT, Request(REASON))
-    was = registry.earlier(home)
-    assert registry.forget_people(home, "ann", was[0].tags[:3]) == 2
-    new = [set(after.tags) - set(was[0].tags) for after in registry.earlier(home)]
-    assert new[0] == new[1]
-    assert len(new[0]) == 3
-
-
-# What is read of people
-
-
-def test_a_person_is_told_by_their_visits_payments_and_messages():
-    built = Warehouse(of=("research_people", "research_weeks")).build(
-        Person("p1", birth_year=1980, sex="Female", zip3="606"),
-        Person("p2", birth_year=1930, sex="male", zip3="036"),
-        touch("t1", "p1", at("2024-01-02"), "google/cpc"),
-        touch("t2", "p1", at("2024-01-05"), "news/email"),
-        *(
-            appointment(f"a{n}", "p1", at(day), at(day), service_line=line, location="North")
-            for n, day, line in (
-                (1, "2024-01-20 12:00", "derm"),
-                (2, "2024-03-20 12:00", "derm"),
-                (3, "2024-09-20 12:00", "ortho"),
-            )
-        ),
-        encounter(
-            "e1", "p1", at("2024-01-20 12:00"), appointment_id="a1", diagnosis_groups="D1|D2"
-        ),
-        encounter("e2", "p1", at("2024-03-20 12:00"), appointment_id="a2", diagnosis_groups="D3"),
-        encounter("e3", "p1", at("2024-09-20 12:00"), appointment_id="a3", diagnosis_groups="D3"),
-        encounter("e4", "p2", at("2024-02-01 12:00"), service_line="derm", procedure_groups="P1"),
-        CareCode("c1", "diagnosis", encounter_id="e4", code_group="D9"),
-        payment("y1", "p1", at("2024-02-01"), "120.50"),
-        message("m1", "p1", "recall", at("2024-05-01"), sent_at=at("2024-05-01")),
-        message(
-            "m2",
-            "p1",
-            "recall",
-            at("2024-06-01"),
-            sent_at=at("2024-06-01"),
-            clicked_at=at("2024-06-02"),
-        ),
-        message("m3", "p1", "recall", at("2024-07-01")),
-        *(
-            Environment(
-                date(2024, 1, 1) + timedelta(days=n),
-                "north",
-                10.0 * (n in (19, 78)),
-                air_quality_index=60.0,
-            )
-            for n in range(300)
-        ),
-    )
-    found = built.frame("select * from research_people order by age").to_dict("records")
-    one, two = found
-    assert (one["age"], one["sex"], one["zip3"]) == (44, "female", "606")
-    assert (two["age"], two["condition"], two["treatment"]) == (94, "D9", "P1")
-    assert (one["visits"], one["span_days"], str(one["first_visit"])[:10]) == (3, 244, "2024-01-20")
-    assert (one["service_line"], one["condition"], one["location"]) == ("derm", "D3", "North")
-    assert (one["paid_micros"], one["first_channel"]) == (120_500_000, "paid_search")
-    assert (one["emails"], one["texts"], one["responses"]) == (2, 0, 1)
-    # The place that is measured is the only one, so it holds for who has none.
-    assert (one["pollen_visits"], one["high_pollen_visits"], one["poor_air_visits"]) == (3, 2, 3)
-    assert (two["pollen_visits"], two["high_pollen_visits"]) == (1, 0)
-    weeks = built.frame("select * from research_weeks where kind = 'all' and location = ''")
-    assert weeks.groupby("weeks")["visits"].sum().to_dict() == {1: 4, 4: 4}
-    assert set(built.frame("select kind from research_weeks")["kind"]) == {"all", "service_line"}
-    # Whoever wants no timelines kept wants nothing kept of single people's care.
-    built.replace("setting_timeline", setting_timeline(keep_timeline=False))
-    kept = ("research_people", "research_weeks")
-    build(built.connection, [model for model in built.models if model.name in kept])
-    assert [built.rows(f"select count(*) from {name}") for name in kept] == [[(0,)]] * 2
-    built.close()
 
 
 def test_where_nobody_is_kept_it_is_said_why(tmp_path):
@@ -788,21 +354,3 @@ def test_settings_can_only_be_stricter(tmp_path, said, problem):
     home.config.write_text(f"[research]\n{said}\n", encoding="utf-8")
     with pytest.raises(SettingsError, match=problem):
         research_rules(home)
-
-
-@pytest.mark.parametrize(
-    ("zone", "asked", "came", "days"),
-    [
-        ("America/Los_Angeles", "2024-05-15 00:00", "2024-05-15 01:00", 0),
-        ("America/Los_Angeles", "2024-05-14 01:00", "2024-05-15 01:00", 1),
-        ("Europe/Berlin", "2024-05-15 22:30", "2024-05-15 12:00", None),
-    ],
-)
-def test_a_lead_led_to_a_visit_of_its_own_day_or_a_later_one(zone, asked, came, days):
-    built = Warehouse(CreditSettings(timezone=zone), of=("research_people",)).build(
-        Person("p1", birth_year=1980),
-        touch("t1", "p1", at(asked), kind="form"),
-        appointment("a1", "p1", at(came), at(came)),
-    )
-    assert built.rows("select lead_days from research_people") == [(days,)]
-    built.close()
