@@ -38,9 +38,9 @@ text_in_frames.as_objects()
 LONG = (
     *("browser", "every_source", "kill", "sign_in", "postgresql", "refresh", "one_refresh"),
     *("engines", "credit_laws", "pages", "powerloss", "ways", "identity", "outreach", "demo"),
-    *("report_files", "custody", "ga4", "people", "journey_settings", "worlds", "cli", "app"),
-    *("paths", "hubspot", "marts", "claims", "views", "warehouse", "attribute", "ads_loading"),
-    *("incremental", "intervals", "audit", "coverage", "why"),
+    *("identity_laws", "report_files", "custody", "ga4", "people", "journey_settings", "worlds"),
+    *("cli", "app", "paths", "hubspot", "marts", "claims", "views", "warehouse", "attribute"),
+    *("ads_loading", "incremental", "intervals", "audit", "coverage", "why"),
 )
 
 

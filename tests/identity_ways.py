@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import strategies as st
-from test_identity import DOOR, Registry, keys_of_a_row, records, row
+from identity_registry import DOOR, Registry, keys_of_a_row, records, row
 
 from attribution import identity
 from attribution.paths import Home
@@ -25,7 +25,7 @@ worlds = st.lists(
     st.lists(st.one_of(keys_of_a_row.map(list), records), max_size=7), min_size=1, max_size=9
 )
 # A row of six: patient or contact, number, e-mail, phone, first name, birth year. Of five: what
-# test_identity's `row` says. What must have been refused by the end for each reason, and more.
+# identity_registry's `row` says. What must have been refused by the end for each reason, and more.
 HARD = [
     [[1, 1, 0, 1, 0, 0], [1, 2, 0, 1, 0, 0]],  # patients
     # Contacts; and two people whom nothing joins yet.

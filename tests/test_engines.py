@@ -8,10 +8,10 @@ from crowd_fixture import differing, taken_to
 from engines_fixture import connected, postgres
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from identity_registry import DOOR
 from identity_ways import AFTER, HARD, OTHER, Both, carry_all, outcome, rows
 from labels_reference import all_beside_each_other, in_memory, on_engine
 from sqlalchemy import Connection
-from test_identity import DOOR
 
 from attribution.engine_sql import written_for
 from attribution.engines.postgresql_server import engine_for
