@@ -17,6 +17,10 @@ _VALUES = {
     "months_silent": (["0-6", "6-12", "36+"], [0.6, 0.3, 0.1]),
 }
 _CHANNELS = ["", "paid_search", "email", "direct_mail", "video"]
+KNOWN = {
+    **{name: tuple(values) for name, (values, _odds) in _VALUES.items()},
+    "condition": ("asthma", "eczema"),
+}
 
 
 def people(count: int, seed: int = 3) -> pd.DataFrame:
