@@ -38,7 +38,7 @@ class Result:
     are of what the treated counted, and would have counted without the test, with `reach` of a
     week's 90% interval as a part; `effects` are by week that counts. `placebos` are the results of
     the same test where nothing was done, as parts. `beside` are other ways to tell it. `money` was
-    not spent (or spent) for the test. `parts` are the places and days that count.
+    not spent (or spent) in the weeks that count. `parts` are the places and days that count.
     `spoilt` says why the test is no evidence of what the channel brings.
     """
 
@@ -167,13 +167,16 @@ def _part(market: Market, first: date, last: date) -> tuple[str, str, str, str]:
 
 
 def _money(spent: Money, layout: Layout, plan: Plan) -> float:
-    """Money that the treated were not given beside the weeks before, or were given more."""
+    """Money that the treated were not given beside the weeks before, or were given more.
+
+    Of the weeks that count: what the wash-out saved is beside no conversions.
+    """
     moved = 0.0
     for cohort in layout.cohorts:
         rows = spent.own[list(cohort.markets)]
         usual = rows[:, max(cohort.start - _BEFORE, 0) : cohort.start].sum(axis=0).mean()
-        during = rows[:, cohort.start : layout.end].sum()
-        moved += float(usual) * (layout.end - cohort.start) - float(during)
+        during = rows[:, cohort.start + layout.washout : layout.end]
+        moved += float(usual) * during.shape[1] - float(during.sum())
     return moved if plan.action == "off" else -moved
 
 
@@ -292,7 +295,7 @@ def _switched(told: Panel, spent: Money, plan: Plan) -> Result:
         ),
         tuple(np.sort(errors).round(4).tolist()),
         (),
-        usual * float(off.sum()) - float(during[off].sum()),
+        usual * float(gone.sum()) - float(during[gone].sum()),
         tuple(
             _part(market, *days)
             for market in plan.treated

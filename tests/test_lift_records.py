@@ -25,6 +25,7 @@ from attribution.lift_plans import Plan, Request, monday_after
 from attribution.lift_queries import Money
 from attribution.lift_records import digest_of
 from attribution.lift_results import analysed, told_by
+from attribution.models import switchback
 from attribution.models.lift_panel import Panel
 from attribution.paths import PAGES, Home
 from attribution.queries import Marts
@@ -270,6 +271,11 @@ def test_a_switchback_is_analysed_by_its_blocks(home, marts):
     assert len(found.parts) == len(plan.treated) * 4
     lengths = {date.fromisoformat(b) - date.fromisoformat(a) for *_, a, b in found.parts}
     assert lengths == {timedelta(days=6)}
+    told = lift_queries.panel(marts, past.kind, by_line=False)
+    paid, start = np.full(told.counts.shape, 100.0), told.at("2026-07-20")
+    paid[:, start : start + 16][:, switchback.weeks_off(past.blocks, 2)] = 0.0
+    one_of_two = told_by(told, Money(paid, 0 * paid, 0.0, 1.0), past).money
+    assert one_of_two == pytest.approx(100 * len(past.treated) * 4)
     view = lift_design.design(home, 1, request)
     assert "off and on by turns" in view.remark
 
@@ -349,7 +355,8 @@ def test_money_says_whether_anything_was_switched(past):
     found = told_by(panel, Money(paid, others, 0.0, 1.0), plan)
     assert found.low <= made.truth <= found.high
     assert (found.warnings, found.spoilt) == ((), "")
-    assert found.money == pytest.approx(100 * sum(104 - start for start in starts.values()))
+    counted = [104 - start - plan.washout for start in starts.values()]
+    assert found.money == pytest.approx(100 * sum(counted))
     assert len({part[2] for part in found.parts}) == 2
     on = told_by(panel, Money(np.full(paid.shape, 100.0), others, 0.0, 1.0), plan)
     assert "was not off" in on.warnings[0]

@@ -62,6 +62,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
             "the others is with its own holdout."
         ),
     ),
+    "lift_cost": ("Money of the wash-out counts no longer: what came in it is not counted either.",),
     "brought": ("Cohorts of before the campaign first held somebody out are no longer compared.",),
 }
 

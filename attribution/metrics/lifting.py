@@ -21,7 +21,8 @@ LIFTING: tuple[Definition, ...] = (
         "lift_cost",
         "Cost of one more",
         "Money that one more conversion cost, by the test.",
-        "Money not spent (or spent) for the test ÷ brought; none where the interval holds nought.",
+        "Money not spent (or spent) in the weeks that count ÷ brought; none where the interval "
+        "holds nought.",
         "money",
         "down",
     ),
