@@ -129,7 +129,7 @@ def _markets(told: Panel, spent: Money, request: Request) -> _Made:
         tuple(told.markets[place] for place in controls),
         request.weeks, request.washout, (), 0, found.method.name, request.wanted,
         round(found.placebos.detectable(), 4), round(found.placebos.power(request.wanted), 4),
-        round(_at_stake(told, spent, treated, controls, request), 2), request.seed,
+        round(_at_stake(told, spent, treated, controls, later, request), 2), request.seed,
     )  # fmt: skip
     lengths = tuple(lift_design.by_length(told, found, request.seed))
     said = []
@@ -151,15 +151,23 @@ def _first(request: Request, told: Panel) -> date:
 
 
 def _at_stake(
-    told: Panel, spent: Money, treated: tuple[int, ...], controls: list[int], request: Request
+    told: Panel,
+    spent: Money,
+    treated: tuple[int, ...],
+    controls: list[int],
+    later: list[int],
+    request: Request,
 ) -> float:
-    """Money of the test: what the treated usually get, or what they would get as the others do."""
-    weeks = request.weeks + request.washout
+    """Money of the test: what the treated usually get, or what they would get as the others do.
+
+    All end together: whoever begins later is treated for as many weeks fewer.
+    """
+    weeks = request.weeks + request.washout - np.array(later)
     recent = slice(-_QUARTER, None)
     if request.action == "off":
-        return float(spent.own[list(treated), recent].sum(axis=0).mean()) * weeks
+        return float(spent.own[list(treated), recent].mean(axis=1) @ weeks)
     rate = spent.own[controls, recent].sum() / max(told.counts[controls, recent].sum(), 1.0)
-    return float(rate * told.counts[list(treated), recent].sum(axis=0).mean()) * weeks
+    return float(rate * (told.counts[list(treated), recent].mean(axis=1) @ weeks))
 
 
 def _fit(told: Panel, found: Tried) -> tuple[tuple[str, ...], tuple[float, ...], tuple[float, ...]]:

@@ -358,6 +358,10 @@ def test_money_says_whether_anything_was_switched(past):
     counted = [104 - start - plan.washout for start in starts.values()]
     assert found.money == pytest.approx(100 * sum(counted))
     assert len({part[2] for part in found.parts}) == 2
+    always, rest = Money(np.full(paid.shape, 100.0), others, 0.0, 1.0), list(range(3, 12))
+    asked = Request("video", weeks=8, washout=2, later=3)
+    at_stake = lift_designs._at_stake(panel, always, (0, 1, 2), rest, [3, 0, 3], asked)
+    assert at_stake == pytest.approx(100 * (7 + 10 + 7))
     on = told_by(panel, Money(np.full(paid.shape, 100.0), others, 0.0, 1.0), plan)
     assert "was not off" in on.warnings[0]
     assert "call the test off" in on.spoilt

@@ -63,6 +63,12 @@ CHANGES: dict[str, tuple[str, ...]] = {
         ),
     ),
     "lift_cost": ("Money of the wash-out counts no longer: what came in it is not counted either.",),
+    "lift_money": (
+        (
+            "It said 8 weeks before, less what was spent in the test, and is of the last 13. Of "
+            "markets that begin later it counts so many weeks fewer; it counted all."
+        ),
+    ),
     "brought": ("Cohorts of before the campaign first held somebody out are no longer compared.",),
 }
 

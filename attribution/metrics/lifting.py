@@ -30,7 +30,7 @@ LIFTING: tuple[Definition, ...] = (
         "lift_money",
         "Money of the test",
         "Money that the treated markets are not given (or are given) for the test.",
-        "Weekly money of the 8 weeks before × weeks of the test − what was spent in them.",
+        "Weekly money of the last 13 weeks × weeks of the test, those of wash-out with them.",
         "money",
         "neither",
     ),
