@@ -77,6 +77,13 @@ def test_leads_lend_their_tests_to_kinds_that_have_none_of_their_own():
     assert (said.channel, said.increment, said.lent) == (0, 50.0, True)
     assert said.standard_error == pytest.approx(np.hypot(8.0, 0.3 * 50.0))
     assert lent({"kept": [own]}, counted, {"kept": 1.0}) == {"kept": [own]}
+    # Of visits more weeks are known than of leads, or the reverse: a lead becomes as many.
+    for short, long in (("lead", "kept"), ("kept", "lead")):
+        longer = {short: np.append(np.zeros(4), counted[short]), long: np.tile(counted[long], 2)}
+        assert lent(heard, longer, {"lead": 1.0, "kept": 0.25})["kept"][1].increment == 50.0
+    apart = {kind: np.roll(np.append(np.zeros(4), counted[kind]), 4 * (kind == "lead"))
+             for kind in counted}  # fmt: skip
+    assert lent(heard, apart, {"lead": 1.0, "kept": 0.25})["kept"] == [own]
 
 
 def world(seed: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

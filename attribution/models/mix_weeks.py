@@ -141,19 +141,26 @@ def lent(
 
     What a lead of a channel becomes is not known by channel: what media are believed to bring of
     the kind (`parts_of`), beside what they are of leads, stands for all, and the error says so.
+    Both are of the weeks in which both kinds were reported: one may be known for years longer.
     """
     found = {kind: list(tests) for kind, tests in heard.items()}
     if not heard.get(_LENDS):
         return found
-    leads = parts[_LENDS] * float(counted[_LENDS].sum())
     for kind, tests in found.items():
-        own = {test.channel for test in tests}
-        ratio = parts[kind] * float(counted[kind].sum()) / leads
-        if kind == _LENDS:
+        both = _reported(counted[_LENDS], counted[kind])
+        leads, mine = (parts[each] * float(counted[each][both].sum()) for each in (_LENDS, kind))
+        if kind == _LENDS or min(leads, mine) <= 0:
             continue
+        own, ratio = {test.channel for test in tests}, mine / leads
         for test in heard[_LENDS]:
             if test.channel not in own:
                 increment = ratio * test.increment
                 error = float(np.hypot(ratio * test.standard_error, _LENT * increment))
                 tests.append(replace(test, increment=increment, standard_error=error, lent=True))
     return found
+
+
+def _reported(one: Floats, other: Floats) -> slice:
+    """The weeks over which both courses were reported."""
+    spans = [span_of(course[None]) for course in (one, other)]
+    return slice(max(span.start for span in spans), min(span.stop for span in spans))
