@@ -227,14 +227,17 @@ def unheard(connection: Connection) -> str:
     """A sentence for each test that the data do not cover whole, after models were built."""
     tests = fetch(
         connection,
-        "select channel, kind, location, first_day, last_day, test, recorded <> '' as is_recorded"
-        " from lift_tests",
+        "select channel, kind, location, service_line, first_day, last_day, test,"
+        " recorded <> '' as is_recorded from lift_tests",
     ).to_pandas()
     if tests.empty:
         return ""
     conversions, media = (
-        fetch(connection, "select distinct location from int_panel_conversions").to_pandas(),
-        fetch(connection, "select distinct location, week from int_panel_media").to_pandas(),
+        fetch(connection, f"select distinct {columns} from {table}").to_pandas()  # noqa: S608
+        for table, columns in (
+            ("int_panel_conversions", "location, service_line"),
+            ("int_panel_media", "location, service_line, week"),
+        )
     )
     said: dict[str, str] = {}
     for _, row, why, is_late in uncovered(conversions, media, tests):

@@ -144,14 +144,15 @@ def test_where_nothing_is_left_campaigns_share_by_all_their_weeks():
     assert last[0, 1] == 0
 
 
-TEST = {"channel": "video", "kind": "lead", "location": "north", "first_day": "2025-02-01",
-        "last_day": "2025-03-01"}  # fmt: skip
+TEST = {"channel": "video", "kind": "lead", "location": "north", "service_line": "",
+        "first_day": "2025-02-01", "last_day": "2025-03-01"}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"location": "nroth"}, r"lift_tests\.csv.*'nroth'.*north"),
+        ({"location": "nroth"}, r"lift_tests\.csv.*location 'nroth'.*north"),
+        ({"service_line": "Teeth"}, r"lift_tests\.csv.*service line 'Teeth'.*dental"),
         ({"first_day": "2015-02-01", "last_day": "2015-03-01"}, r"lift_tests\.csv.*2015-02-01"),
         ({"first_day": "2035-02-01", "last_day": "2035-03-01"}, r"outside the weeks of media"),
         # Of what it found in all, nobody knows how much was found in the weeks that are known.

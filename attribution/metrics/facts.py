@@ -62,7 +62,9 @@ CHANGES: dict[str, tuple[str, ...]] = {
             "the others is with its own holdout."
         ),
     ),
-    "lift_cost": ("Money of the wash-out counts no longer: what came in it is not counted either.",),
+    "lift_cost": (
+        "Money of the wash-out counts no longer: what came in it is not counted either.",
+    ),
     "lift_money": (
         (
             "It said 8 weeks before, less what was spent in the test, and is of the last 13. Of "

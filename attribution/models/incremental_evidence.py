@@ -168,14 +168,22 @@ def uncovered(
     None before there are places, or media, to know it by. What a test brought is that of all its
     days, so all of them must be known.
     """
-    places = set(conversions["location"]) | set(media["location"])
-    places -= {"", UNASSIGNED}
+    places = {
+        name: (set(conversions[name]) | set(media[name])) - {"", UNASSIGNED}
+        for name in ("location", "service_line")
+    }
     for at, each in zip(tests.index, tests.to_dict("records"), strict=True):
         row: Mapping[str, Any] = {str(name): value for name, value in each.items()}
-        location = str(row["location"])
-        if places and location not in places | {"", UNASSIGNED}:
-            known = ", ".join(sorted(places))
-            yield at, row, f"is of the location {location!r}, which is none of {known}", False
+        named = {name: str(row.get(name, "")) for name in places}
+        unknown = [
+            name
+            for name, known in places.items()
+            if known and named[name] not in known | {"", UNASSIGNED}
+        ]
+        if unknown:
+            what, known = unknown[0], ", ".join(sorted(places[unknown[0]]))
+            why = f"is of the {what.replace('_', ' ')} {named[what]!r}, which is none of {known}"
+            yield at, row, why, False
         elif len(media):
             first = np.datetime64(str(media["week"].min())[:10], "D")
             end = np.datetime64(str(media["week"].max())[:10], "D") + WEEK
