@@ -102,8 +102,9 @@ def _design(options: argparse.Namespace) -> int:
     request = Request(
         channel=options.channel, kind=options.kind, design=options.design,
         action=options.action, by_line=options.by_line, treated=options.treated,
-        chosen=tuple(market_of(text) for text in options.market),
-        left_out=tuple(market_of(text) for text in options.leave_out),
+        # Who is named twice is one market.
+        chosen=tuple(dict.fromkeys(market_of(text) for text in options.market)),
+        left_out=tuple(dict.fromkeys(market_of(text) for text in options.leave_out)),
         first_day=options.first_day, weeks=options.weeks, washout=options.washout,
         later=options.later, block=options.block, pairs=options.pairs, wanted=options.wanted,
         seed=options.seed,

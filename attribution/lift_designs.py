@@ -47,6 +47,8 @@ def proposed(marts: Marts, request: Request, busy: tuple[Busy, ...] = ()) -> Pro
             "A test counts at least one week, washes none or more out, and wants an effect between "
             "0% and 100%. Correct what is asked for."
         )
+    if request.seed < 0:
+        raise BadInput(f"{request.seed} is no seed: give a whole number from 0 on.")
     if not 0 <= request.later < request.weeks:
         raise BadInput(
             f"Half of the markets cannot begin {request.later} weeks later in a test of "
@@ -87,6 +89,10 @@ def _asked_of(told: Panel, request: Request) -> Panel:
         if market not in told.markets:
             known = ", ".join(named(each) for each in told.markets) or "none"
             raise BadInput(f"There is no market {named(market)}. Choose from: {known}.")
+    if both := [named(market) for market in request.chosen if market in request.left_out]:
+        raise BadInput(
+            f"{', '.join(both)} cannot be treated and left out. Take it out of one of the two."
+        )
     kept = [market for market in told.markets if market not in request.left_out]
     rows = told.places(kept)
     return Panel(tuple(kept), told.weeks, told.counts[rows])
@@ -98,11 +104,12 @@ def _markets(told: Panel, spent: Money, request: Request) -> _Made:
             f"{len(told.markets)} markets are too few: one is treated, and at least two tell what "
             "would have been. Test service lines at locations, or a switchback."
         )
-    many = len(request.chosen) or request.treated or max(1, len(told.markets) // 2)
-    if not 1 <= many <= len(told.markets) - 2:
+    half, most = max(1, len(told.markets) // 2), len(told.markets) - 2
+    many = len(request.chosen) or (half if request.treated is None else request.treated)
+    if not 1 <= many <= most:
         raise BadInput(
             f"{many} of {len(told.markets)} markets cannot be treated: at least two must tell what "
-            "would have been. Treat fewer."
+            f"would have been. Treat {f'1 to {most}' if most > 1 else 'one'}."
         )
     treated = (
         tuple(told.places(request.chosen).tolist())

@@ -5,7 +5,9 @@ from math import sqrt
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 
+from attribution import lift_records
 from attribution.models.incremental_design import cells_of, media_of
 from attribution.models.incremental_evidence import terms_of, while_on
 from attribution.models.incremental_fit import Term
@@ -95,3 +97,30 @@ def test_places_of_one_test_are_one_term():
     assert alone.weight.sum() == 4.0  # two places, two weeks
     assert whole.weight.sum() == 2.0 + 2.0  # heart in the north for two weeks, the south for one
     assert sqrt(whole.standard_error) == pytest.approx(sqrt(2.0))
+
+
+def test_a_recorded_test_that_the_data_do_not_cover_any_more_is_named():
+    """Of its first week nothing is left. Of a file one waits; others are refused in the build."""
+    tests = (
+        ("video", "kept", "north", "", "2026-03-02", "2026-03-08", "1 Kept", "yes"),
+        ("video", "kept", "north", "", "2026-02-23", "2026-03-08", "2 Video dark", "yes"),
+        ("video", "kept", "north", "", "2026-02-23", "2026-03-08", "", ""),
+        ("social", "lead", "north", "", "2026-03-02", "2026-03-09", "", ""),
+        ("video", "kept", "north", "teeth", "2026-03-02", "2026-03-08", "3 Renamed", "yes"),
+    )
+    columns = "channel, kind, location, service_line, first_day, last_day, test, recorded"
+    engine = sa.create_engine("duckdb:///:memory:")
+    with engine.connect() as connection:
+        for name, made in {
+            "int_panel_conversions": "select 'north' as location, 'dental' as service_line",
+            "int_panel_media": "select 'north' as location, 'unassigned' as service_line,"
+            " date '2026-03-02' as week",
+            "lift_tests": f"from (values {', '.join(map(str, tests))}) as t ({columns})",
+        }.items():
+            connection.exec_driver_sql(f"create table {name} as {made}")
+        said = lift_records.unheard(connection)
+    assert said.count("is not heard") == 3
+    assert "is of the service line 'teeth', which is none of dental." in said
+    assert "The test social (lead) of lift_tests.csv is not heard until its last days" in said
+    assert "`caretrace lift withdraw 'Video dark' --why ...`" in said
+    assert "Kept" not in said

@@ -37,6 +37,7 @@ from benchmarks.lift_worlds import dark
 ANA, VERA = Reader("ana", frozenset({"analyst"})), Reader("vera", frozenset({"viewer"}))
 SOON = monday_after(datetime.now(UTC).date())
 REQUEST = Request("video", by_line=True, weeks=6, first_day=SOON)
+HARBOR = (("Harbor", ""),)
 BEGUN = "2026-09-07"  # the made-up data end in November of that year
 
 
@@ -159,33 +160,6 @@ def _seeded(home: Home) -> pd.DataFrame:
         return pd.read_sql(sa.text("select * from lift_tests"), connection)
 
 
-def test_a_recorded_test_that_the_data_do_not_cover_any_more_is_named():
-    """Of its first week nothing is left. Of a file one waits; others are refused in the build."""
-    tests = (
-        ("video", "kept", "north", "", "2026-03-02", "2026-03-08", "1 Kept", "yes"),
-        ("video", "kept", "north", "", "2026-02-23", "2026-03-08", "2 Video dark", "yes"),
-        ("video", "kept", "north", "", "2026-02-23", "2026-03-08", "", ""),
-        ("social", "lead", "north", "", "2026-03-02", "2026-03-09", "", ""),
-        ("video", "kept", "north", "teeth", "2026-03-02", "2026-03-08", "3 Renamed", "yes"),
-    )
-    columns = "channel, kind, location, service_line, first_day, last_day, test, recorded"
-    engine = sa.create_engine("duckdb:///:memory:")
-    with engine.connect() as connection:
-        for name, made in {
-            "int_panel_conversions": "select 'north' as location, 'dental' as service_line",
-            "int_panel_media": "select 'north' as location, 'unassigned' as service_line,"
-            " date '2026-03-02' as week",
-            "lift_tests": f"from (values {', '.join(map(str, tests))}) as t ({columns})",
-        }.items():
-            connection.exec_driver_sql(f"create table {name} as {made}")
-        said = lift_records.unheard(connection)
-    assert said.count("is not heard") == 3
-    assert "is of the service line 'teeth', which is none of dental." in said
-    assert "The test social (lead) of lift_tests.csv is not heard until its last days" in said
-    assert "`caretrace lift withdraw 'Video dark' --why ...`" in said
-    assert "Kept" not in said
-
-
 def test_weeks_of_other_tests_are_left_out_of_what_is_usual(home, marts, past, registered):
     assert not any("left out" in each for each in analysed(marts, past).warnings)
     earlier = replace(past, channel="paid_search", starts=("2026-06-01",) * len(past.treated))
@@ -248,7 +222,10 @@ def test_what_cannot_be_told_is_said(marts):
         "counts one of lead": Request("video", kind="collected"),
         "no market Moon": Request("video", chosen=(("Moon", ""),)),
         "at least two must tell": Request("video", treated=2),
-        "2 markets are too few": Request("video", left_out=(("Harbor", ""),)),
+        r"0 of 3 .* Treat one\.": Request("video", treated=0),
+        "Harbor cannot be treated and left out": Request("video", chosen=HARBOR, left_out=HARBOR),
+        "-1 is no seed": Request("video", seed=-1),
+        "2 markets are too few": Request("video", left_out=HARBOR),
         "is no Monday": Request("video", first_day=date(2027, 1, 5)),
         "weeks are too few to try a test of 52": Request("video", weeks=52),
         "A switchback takes 4 pairs": Request("video", design="switchback", pairs=3),
@@ -310,6 +287,9 @@ def test_the_command_does_what_the_page_does(home, tmp_path: Path, monkeypatch, 
     monkeypatch.setenv("CARETRACE_HOME", str(home.folder))
     out = tmp_path / "lift.csv"
     asked = ["lift", "design", "--channel", "display", "--by-line", "--weeks", "4"]
+    named = [*asked, "--market", "Harbor/cardiology", "--market", "Harbor/cardiology"]
+    assert main([*named, "--out", str(out)]) == 0
+    assert pd.read_csv(out)["arm"].tolist().count("Treated") == 1
     asked += ["--first-day", (SOON + timedelta(weeks=30)).isoformat(), "--out", str(out)]
     assert main([*asked, "--save", "By command"]) == 0
     assert "Registered as 'By command'" in capsys.readouterr().err
