@@ -10,7 +10,7 @@ import pandas as pd
 
 from attribution import audit, queries
 from attribution.lift_plans import COUNTED, Request, market_of
-from attribution.mix_command import audited, published, write
+from attribution.mix_command import audited, prove_out, published, write
 from attribution.models.arm_lift import SHARES
 from attribution.roles import ROLES, Reader
 from attribution.terminal import day, note
@@ -98,6 +98,7 @@ def _design(options: argparse.Namespace) -> int:
     from attribution.lift_designs import proposed
     from attribution.ui.views.lift_design import arms_table, said_of
 
+    prove_out(options.out)
     home, generation, marts = published()
     request = Request(
         channel=options.channel, kind=options.kind, design=options.design,
@@ -126,6 +127,7 @@ def _analyse(options: argparse.Namespace) -> int:
     from attribution import lift_records
     from attribution.ui.views.lift_result import numbers_table, said_of
 
+    prove_out(options.out)
     home, generation, marts = published()
     reader = _reader()
     found = lift_records.result_of(home, reader, generation, options.name)

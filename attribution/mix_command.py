@@ -62,6 +62,7 @@ def add_commands(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _mix(options: argparse.Namespace) -> int:
+    prove_out(options.out)
     home, generation, marts = published()
     found = mix_queries.mix_channels(marts, options.kind)
     if found.empty:
@@ -89,6 +90,7 @@ def _mix(options: argparse.Namespace) -> int:
 def _budget(options: argparse.Namespace) -> int:
     from attribution.reports.plans import NAME, plan_report
 
+    prove_out(options.out)
     home, generation, marts = published()
     reader = Reader(audit.operator(), frozenset(ROLES))
     if options.scenarios:
@@ -175,10 +177,19 @@ def audited(
     )
 
 
+def prove_out(out: Path | None) -> None:
+    """Raise BadInput where no file can be written: before anything is kept, or fitted for long."""
+    if out is None:
+        return
+    if not out.absolute().parent.is_dir():
+        raise BadInput(f"There is no folder {out.parent} to write {out.name} into.")
+    if out.is_dir():
+        raise BadInput(f"{out} is a folder. Name a file in it, and try again.")
+
+
 def write(out: Path | None, content: bytes, noted: "Callable[[], None]") -> int:
     """Write a file, or to standard output, once `noted` has written that down."""
-    if out is not None and not out.absolute().parent.is_dir():
-        raise BadInput(f"There is no folder {out.parent} to write {out.name} into.")
+    prove_out(out)
     noted()
     if out is None:
         sys.stdout.buffer.write(content)

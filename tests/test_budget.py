@@ -228,6 +228,11 @@ def test_the_command_writes_the_plan_of_the_page(home, tmp_path, monkeypatch, ca
     assert "beats today's in" in capsys.readouterr().err
     last = audit.entries(home, 1).iloc[0]
     assert (last["action"], last["subject"]) == (audit.EXPORTED, "budget plan")
+    before = planning.kept(home, ANALYST)
+    for folder in (tmp_path, tmp_path / "none" / "plan.csv"):
+        assert main(["budget", "--save", "Unwritten", "--out", str(folder)]) == 2
+        assert "folder" in capsys.readouterr().err
+    assert planning.kept(home, ANALYST) == before
     assert main(["budget", "--bound", "video"]) == 2
     assert "is no bound" in capsys.readouterr().err
     for margin in ("40", "-0.4"):

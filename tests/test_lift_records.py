@@ -291,6 +291,7 @@ def test_the_command_does_what_the_page_does(home, tmp_path: Path, monkeypatch, 
     assert main([*named, "--out", str(out)]) == 0
     assert pd.read_csv(out)["arm"].tolist().count("Treated") == 1
     asked += ["--first-day", (SOON + timedelta(weeks=30)).isoformat(), "--out", str(out)]
+    assert main([*asked[:-1], str(tmp_path / "none" / "lift.csv"), "--save", "By command"]) == 2
     assert main([*asked, "--save", "By command"]) == 0
     assert "Registered as 'By command'" in capsys.readouterr().err
     assert len(pd.read_csv(out)) == 12
