@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
+from math import inf, isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -138,6 +139,15 @@ def _known(request: Request, found: Response) -> None:
             f"{request.margin:g} is no part of money that is left: give more than 0 and at most 1, "
             "as 0.4 for 40%."
         )
+    for name, *ends in request.bounds:
+        if not all(0 <= end < inf for end in ends):
+            raise BadInput(
+                f"{ends[0]:g} to {ends[1]:g} are no bounds of {name}: give amounts of money a "
+                "week, from 0 on."
+            )
+    for line, room in request.room:
+        if not isfinite(room):
+            raise BadInput(f"{room:g} is no room of {line}: give a number of visits a week.")
     named = [*request.locked, *(name for name, _, _ in request.bounds)]
     for name in named:
         if name not in found.channels:

@@ -235,6 +235,11 @@ def test_the_command_writes_the_plan_of_the_page(home, tmp_path, monkeypatch, ca
     assert planning.kept(home, ANALYST) == before
     assert main(["budget", "--bound", "video"]) == 2
     assert "is no bound" in capsys.readouterr().err
+    for wrong in ("-5:9", "0:inf", "nan:9"):
+        assert main(["budget", "--bound", f"video={wrong}"]) == 2
+        assert "are no bounds of video" in capsys.readouterr().err
+    assert main(["budget", "--room", "cardiology=nan"]) == 2
+    assert "is no room of cardiology" in capsys.readouterr().err
     for margin in ("40", "-0.4"):
         assert main(["budget", "--objective", "margin", f"--margin={margin}"]) == 2
         assert f"{margin} is no part of money" in capsys.readouterr().err
