@@ -98,14 +98,19 @@ def line_shares(at: Marts, channels: tuple[str, ...]) -> pd.DataFrame:
     """Which part of each channel's money of the last year was for which service line.
 
     A row for each named service line, a column for each channel. Money for no line in particular
-    goes to all of them, by how many bookings each has.
+    goes to all of them, by how many bookings each has. What is booked for weeks to come, flights
+    and visits, is no part of the year.
     """
     mart = sa.table("conversions", *map(sa.column, ("kind", "service_line", "week", "conversions")))
     facts = about(at)
-    since = facts.last_week - pd.Timedelta(weeks=YEAR - 1).to_pytimedelta()
+    year = (facts.last_week - pd.Timedelta(weeks=YEAR - 1).to_pytimedelta(), facts.last_week)
     counted = at.ask(
         sa.select(mart.c.service_line, sa.func.sum(mart.c.conversions).label("n"))
-        .where(mart.c.kind == "booked", mart.c.week >= since, mart.c.service_line != UNASSIGNED)
+        .where(
+            mart.c.kind == "booked",
+            mart.c.week.between(*year),
+            mart.c.service_line != UNASSIGNED,
+        )
         .group_by(mart.c.service_line)
         .order_by(mart.c.service_line)
     )
@@ -113,7 +118,7 @@ def line_shares(at: Marts, channels: tuple[str, ...]) -> pd.DataFrame:
         sa.select(
             SPEND.c.channel, SPEND.c.service_line, sa.func.sum(SPEND.c.spend_micros).label("money")
         )
-        .where(SPEND.c.week >= since, SPEND.c.currency == facts.currency)
+        .where(SPEND.c.week.between(*year), SPEND.c.currency == facts.currency)
         .group_by(SPEND.c.channel, SPEND.c.service_line)
     )
     lines = [str(line) for line in counted["service_line"]]

@@ -2,7 +2,9 @@
 
 import csv
 import io
+from datetime import timedelta
 
+import duckdb
 import marts_fixture as made_up
 import numpy as np
 import pytest
@@ -162,6 +164,22 @@ def test_room_of_a_service_line_binds_the_plan(marts):
         planning.scenario(marts, Request(room=(("botany", 1.0),)))
     with pytest.raises(BadInput, match="There is no curve of a channel 'smoke'"):
         planning.scenario(marts, Request(locked=("smoke",)))
+
+
+def test_what_is_booked_for_weeks_to_come_gives_no_service_line_more(marts, tmp_path):
+    booked = made_up.make_home(tmp_path)
+    ahead = queries.about(marts).last_week + timedelta(weeks=5)
+    with duckdb.connect(str(booked.generation(1) / "marts.duckdb")) as database:
+        for table, amount in (("spend", "spend_micros"), ("conversions", "conversions")):
+            database.execute(
+                f"insert into {table} select * replace (? as week, 1000 * {amount} as {amount})"
+                f" from {table} where service_line = 'cardiology'",
+                [ahead],
+            )
+    found = mix_queries.line_shares(queries.marts(booked, 1, protected=False), ("video",))
+    assert found["video"].to_dict() == pytest.approx(
+        mix_queries.line_shares(marts, ("video",))["video"].to_dict()
+    )
 
 
 def test_scenarios_are_kept_written_down_and_read_again(home, marts):
