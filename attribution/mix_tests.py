@@ -8,11 +8,13 @@ right before, and from the money that was left to it, as the fast model hears it
 """
 
 from collections.abc import Sequence
+from math import exp, log, pi, sqrt
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
+from scipy.special import log_ndtr
 
 from attribution.models.incremental_design import Floats
 from attribution.models.incremental_evidence import (
@@ -30,13 +32,15 @@ from attribution.queries import SPEND, Marts, about
 COLUMNS = ("channel", "x", "delta_x", "delta_y", "sigma")
 _PLACE = ["location", "service_line"]
 _DAYS = 7
+_FAR = 100.0  # standard errors below nought: further down rounding would be all that is left
 
 
 def points(at: Marts, tests: pd.DataFrame, kind: str, channels: Sequence[str]) -> pd.DataFrame:
     """A point of a curve for each test of `kind` on one of `channels`; COLUMNS, a week, in money.
 
     `tests` are rows of lift_tests.csv. With `delta_x` beside `x` (nothing, or what was left to it
-    while it was off) the channel brings `delta_y` more, with a standard error of `sigma`. A test
+    while it was off) the channel brings `delta_y` more, with a standard error of `sigma`; of a test
+    that found nothing or less, what that leaves of a channel that takes nothing away. A test
     outside the weeks of spend, or of a channel of which nothing was spent before it went off, says
     nothing here.
     """
@@ -104,7 +108,20 @@ def point(
         error = float(np.hypot(error, BY_PLACE * increment))
     weekly = float(seen.sum()) * share
     paid = float(whole.sum() / seen.sum())
-    return left * paid, (1 - left) * paid, increment / weekly, error / weekly
+    return left * paid, (1 - left) * paid, *_above_nothing(increment / weekly, error / weekly)
+
+
+def _above_nothing(brought: float, error: float) -> tuple[float, float]:
+    """A result and its error as a curve that only rises can meet them.
+
+    The library refuses a result of nothing or less. What it says of a channel that cannot take
+    conversions away is its normal above nought: of that the mean and the standard deviation.
+    """
+    if brought > 0:
+        return brought, error
+    at = max(brought / error, -_FAR)
+    ratio = exp(-at * at / 2 - log(2 * pi) / 2 - float(log_ndtr(at)))  # density over what is above
+    return error * (at + ratio), error * sqrt(1 - at * ratio - ratio * ratio)
 
 
 def _part(some: Floats, whole: Floats) -> float:

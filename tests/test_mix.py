@@ -350,6 +350,17 @@ class TestPointsOfCurves:
         assert found is not None
         assert found[:3] == pytest.approx((0, 120, 24))
 
+    @pytest.mark.parametrize("increment", [0.0, -10.0, -40.0, -1_000.0])
+    def test_a_test_that_found_nothing_or_less_is_what_its_normal_has_above_nought(self, increment):
+        part = self.part(location="", increment=f"{increment}", standard_error="10")
+        found = point([part], self.frame(100, 300), self.frame(10, 10), self.WEEKS)
+        assert found is not None
+        above = np.linspace(0, 60, 600_001)  # two weeks: a week brings half
+        chance = np.exp(-((above - increment) ** 2 - increment**2) / 200)
+        mean = np.average(above, weights=chance)
+        spread = np.sqrt(np.average((above - mean) ** 2, weights=chance))
+        assert found[2:] == pytest.approx((mean / 2, spread / 2), rel=1e-3)
+
     def test_outside_the_weeks_nothing_is_told(self):
         late = self.part(first_day="2027-02-01", last_day="2027-02-07")
         assert point([late], self.frame(100, 300), self.frame(10, 10), self.WEEKS) is None
