@@ -292,9 +292,10 @@ def _unpaid(plan: Plan, told: Panel, spent: Money) -> list[str]:
 
 
 def _believed(marts: Marts, request: Request) -> tuple[float, float, float] | None:
+    """The part of all that is counted, of no known place too, that the mix model says it brings."""
     found = mix_queries.mix_channels(marts, request.kind)
     mine = found[found["channel"] == request.channel]
-    whole = float(lift_queries.panel(marts, request.kind, by_line=False).counts[:, -_YEAR:].sum())
+    whole = float(mix_queries.weekly(marts, request.kind)[0]["counted"].iloc[-_YEAR:].sum())
     if mine.empty or whole <= 0:
         return None
     row = mine.iloc[0]

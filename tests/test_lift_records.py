@@ -27,6 +27,7 @@ from attribution.lift_records import digest_of
 from attribution.lift_results import analysed, told_by
 from attribution.models import switchback
 from attribution.models.lift_panel import Panel
+from attribution.models.mix_weeks import WARM_UP
 from attribution.paths import PAGES, Home
 from attribution.queries import Marts
 from attribution.roles import Reader
@@ -234,7 +235,14 @@ def test_what_cannot_be_told_is_said(marts):
     for sentence, request in refused.items():
         with pytest.raises(BadInput, match=sentence):
             proposed(marts, request)
-    said = " ".join(proposed(marts, Request("video", wanted=0.05)).warnings)
+    made = proposed(marts, Request("video", wanted=0.05))
+    counted = made_up.tables()["conversions"].query("kind == 'kept'")  # of no known place too
+    weeks = sorted(counted["week"].unique())[WARM_UP:-1]  # a year or less, as the model fits
+    believed = made_up.tables()["mix_channels"].set_index(["kind", "channel"]).loc["kept", "video"]
+    whole = counted.loc[counted["week"].isin(weeks), "conversions"].sum()
+    assert made.believed is not None
+    assert made.believed[0] == pytest.approx(believed["brought"] / whole)
+    said = " ".join(made.warnings)
     assert "cannot tell an effect of 5%" in said
     assert "Only 3 markets" in said
     assert "speaks for more than one market" in said
