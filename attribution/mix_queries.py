@@ -1,5 +1,6 @@
 """Questions of the marketing mix: what each channel brings, its curve, and where its money goes."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ CURVES = sa.table(
 TESTED = ("weeks and lift test", "weeks and holdout")
 NOT_IDENTIFIED = "not identified"
 YEAR = 52  # weeks, the last that were fitted: what the model says of a channel is of these
+QUARTER = 13  # weeks, the last that are whole: of them is today's money
 _OUTREACH = "outreach_%"
 
 
@@ -92,6 +94,20 @@ def response(at: Marts, kind: str) -> Response | None:
         every["most"][0],
         tuple(bool(one) for one in heard),
     )
+
+
+def without_curve(at: Marts, planned: Collection[str]) -> tuple[str, ...]:
+    """Channels that got money in the last quarter, of any currency, and are not `planned`."""
+    last = about(at).last_week
+    since = last - pd.Timedelta(weeks=QUARTER - 1).to_pytimedelta()
+    paid = at.ask(
+        sa.select(SPEND.c.channel)
+        .where(SPEND.c.week.between(since, last), SPEND.c.channel.not_like(_OUTREACH))
+        .group_by(SPEND.c.channel)
+        .having(sa.func.sum(SPEND.c.spend_micros) > 0)
+        .order_by(SPEND.c.channel)
+    )
+    return tuple(str(name) for name in paid["channel"] if name not in planned)
 
 
 def line_shares(at: Marts, channels: tuple[str, ...]) -> pd.DataFrame:

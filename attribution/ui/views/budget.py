@@ -62,7 +62,7 @@ def budget(home: Home, generation: int, request: Request, *, protected: bool) ->
         },
         tables={"plan": plan_table(made)},
         warnings=_warnings(made, marts, request),
-        notes=_notes(made),
+        notes=(*_notes(made), *_left_out(made, marts, currency)),
         currency=currency,
     )
 
@@ -226,6 +226,20 @@ def _warnings(made: Scenario, marts: queries.Marts, request: Request) -> tuple[s
             "test would; until then their curves are what is believed of such channels."
         )
     return tuple(said)
+
+
+def _left_out(made: Scenario, marts: queries.Marts, currency: str) -> tuple[str, ...]:
+    """A sentence on channels that money went into lately, and no plan has."""
+    left = mix_queries.without_curve(marts, {line.channel for line in made.lines})
+    if not left:
+        return ()
+    names = formats.several(map(formats.title, left))
+    return (
+        (
+            f"In no plan, as there is no curve of them: {names}. A channel has one once it got "
+            f"money in weeks that the mix model fits, all of it in {currency}."
+        ),
+    )
 
 
 def _notes(made: Scenario) -> tuple[str, ...]:
