@@ -168,10 +168,19 @@ class TestPlanned:
         alone = driven(1 + dice.normal(0, 0.05, 87), plan, 13)
         assert np.ptp(alone) < 0.05
         assert driven(values, np.ones(100), 13) == pytest.approx(smoothed(values, 13))
+        # An earlier plan, before a gap, tells of nothing: learned is from the weeks after it.
+        gap = np.array([500.0, 500.0, np.nan, np.nan])
+        assert driven(np.append(np.ones(4), values), np.append(gap, plan), 13) == pytest.approx(
+            driven(values, plan, 13)
+        )
 
     def test_after_its_end_the_mean_week_of_a_plan_goes_on(self):
         plan = np.array([*np.tile([100.0, 300.0], 15), np.nan, np.nan])
         assert as_planned(plan[:26], plan, 6) == pytest.approx([100, 300, 100, 300, 200, 200])
+        # Eight weeks of plan: 90 of 100, whatever was spent before it was made.
+        few = np.array([*[np.nan] * 30, *[100.0] * 12])
+        spent = np.array([*[500.0] * 30, *[90.0] * 8])
+        assert as_planned(spent, few, 4) == pytest.approx([90.0] * 4)
 
     def test_a_plan_competes_where_it_reaches_over_all_tests(self):
         plan = np.repeat([1.0, 2.0], 52)
@@ -188,6 +197,10 @@ class TestPlanned:
         found = fit(task)
         assert found.chosen == "planned"
         assert found.expected == pytest.approx(2 * moved[91:])
+        gap = replace(task, known=Known({}, None, (*moved[:20], *[np.nan] * 20, *moved[40:])))
+        for key in (task.series.key, KEY):  # what is spent, and what that drives
+            both = replace(gap, series=replace(gap.series, key=key))
+            assert len(fit(both).expected) == 13
         late = replace(task, known=Known({}, None, (*[np.nan] * 80, *moved[80:])))
         assert set(fit(late).wape) == {"seasonal_naive", "ets"}
 

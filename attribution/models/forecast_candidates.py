@@ -72,7 +72,7 @@ def foretold(
             continue
         try:
             values = np.asarray(_MODELS[name](past, horizon), dtype="float64")
-            if not np.isfinite(values).all():
+            if values.shape != (horizon,) or not np.isfinite(values).all():
                 raise ValueError("a forecast that is no number")
         except Exception as error:
             # Whatever a library dies of, the other models are still there.

@@ -38,7 +38,7 @@ _LEARNED = SHORTEST - 13  # weeks that a model is given at least
 _BETTER, _MUCH_BETTER, _FAR_BETTER = 0.10, 0.25, 0.35
 # After so many tests Prophet is tested on only where smoothing is not so near the best of all.
 _LOOKED, _NEAR = 2, 0.10
-VERSION = "4"  # of what is fitted; everything is fitted anew when it changes
+VERSION = "5"  # of what is fitted; everything is fitted anew when it changes
 
 
 @dataclass(frozen=True, slots=True)

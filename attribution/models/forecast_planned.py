@@ -67,17 +67,22 @@ def as_planned(values: Floats, planned: Floats, horizon: int) -> Floats:
     plan = _whole(planned, length + horizon)
     on = np.flatnonzero(plan[:length] > 0)
     if len(on) < _FIRST:  # too few to smooth: of all that was planned, what was spent
-        return np.asarray(plan[length:] * values.sum() / max(float(np.nansum(plan[:length])), 1e-9))
+        told = np.isfinite(plan[:length])
+        whole = max(float(plan[:length][told].sum()), 1e-9)
+        return np.asarray(plan[length:] * values[told].sum() / whole)
     part = values[on] / plan[on]
     unit = float(part.mean()) or 1.0
     return np.asarray(plan[length:] * np.clip(smoothed(part / unit, horizon) * unit, 0.0, None))
 
 
 def driven(values: Floats, planned: Floats, horizon: int) -> Floats:
-    """What budgets drive, in the next weeks; where the plan is flat, plain smoothing."""
+    """What budgets drive, in the next weeks; where the plan is flat, plain smoothing.
+
+    Learned from the newest weeks that were all planned: of a gap nobody knows what was to press.
+    """
     length = len(values)
     plan = _whole(planned, length + horizon)
-    begun = int(np.argmax(np.isfinite(plan)))
+    begun = int(np.flatnonzero(~np.isfinite([np.nan, *plan]))[-1])
     seen, plan = values[begun:], plan[begun:]
     best, answer = -np.inf, values[:0]
     for kept in _KEPT:
