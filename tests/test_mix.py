@@ -18,6 +18,7 @@ from attribution.models import mix, mix_weeks
 from attribution.models.incremental_design import carried, cells_of, media_of
 from attribution.models.incremental_evidence import terms_of
 from attribution.models.mix_design import HALVES, KEPT, Experiment, courses_of
+from attribution.models.mix_draws import believed
 from attribution.models.mix_weeks import FEWEST_WEEKS, WARM_UP, lent
 from attribution.models.response import Curves
 
@@ -210,6 +211,17 @@ def test_money_is_counted_in_money_and_draws_come_in_any_order(drawn):
     )
     shuffled = [frame.sample(frac=1, random_state=3) for frame in frames()]
     pd.testing.assert_frame_equal(mix.mix_draws(*shuffled), drawn)
+
+
+def test_money_that_never_changes_tells_nothing_and_the_model_says_so():
+    conversions, media, *others = frames(kinds=("kept",))
+    others[2] = others[2].head(0)
+    always = mix.mix_draws(conversions, media.assign(spend_micros=500_000_000), *others)
+    assert always.groupby("channel")["known"].first().mean() < 0.1
+    # What no week was asked of is as wide as it is believed to be, drawn and published alike.
+    even = believed(np.array([900.0, 100.0]))
+    assert (even >= 0).all()
+    assert even.mean(axis=0)[0] > even.mean(axis=0)[1] > 0
 
 
 @pytest.mark.parametrize("left", [0, 9, 30])

@@ -22,7 +22,7 @@ from attribution.models.incremental_design import (
 )
 from attribution.models.incremental_evidence import covered, terms_of
 from attribution.models.mix_design import Courses, Experiment, courses_of, products_of
-from attribution.models.mix_draws import Drawn, Sampler, beliefs_of
+from attribution.models.mix_draws import Drawn, Sampler, believed
 from attribution.models.mix_weeks import (
     FEWEST_WEEKS,
     MONEY,
@@ -130,15 +130,17 @@ def fitted(
         [1.0] * len(counted) if parts is None else parts,
         np.random.default_rng(seed),
     )
-    return courses, [_wider(drawn) for drawn in sampler.run(draws)]
+    drawn = sampler.run(draws)
+    return courses, [replace(one, coefficient=_wider(one.coefficient)) for one in drawn]
 
 
-def _wider(drawn: Drawn) -> Drawn:
+def _wider(coefficients: Floats) -> Floats:
     """Each draw further from the mean, which stays; none below nought."""
-    mean = drawn.coefficient.mean(axis=0)
-    spread = np.maximum(mean + WIDER * (drawn.coefficient - mean), 0.0)
+    mean = coefficients.mean(axis=0)
+    spread = np.maximum(mean + WIDER * (coefficients - mean), 0.0)
     moved = spread.mean(axis=0)
-    return Drawn(drawn.setting, spread * (mean / np.where(moved > 0, moved, 1.0)), drawn.noise)
+    wider: Floats = spread * (mean / np.where(moved > 0, moved, 1.0))
+    return wider
 
 
 def curves_of(courses: Courses, drawn: Drawn, mean: float) -> tuple[Floats, Floats]:
@@ -223,9 +225,11 @@ def _published(draws: Floats) -> Floats:
 
 
 def _known(drawn: Drawn, size: Floats, part: float) -> Floats:
-    """The part of the variance of what is believed beforehand that is gone."""
-    beliefs = beliefs_of(size)
-    before = (WIDER * part) ** 2 * ((beliefs.sd**2).mean(axis=0) + beliefs.centre.var(axis=0))
+    """The part of the variance of what is believed beforehand that is gone.
+
+    Both are of draws made alike: none below nought, and spread as what is published.
+    """
+    before = part**2 * _wider(believed(size)).var(axis=0)
     known: Floats = np.clip(1 - drawn.coefficient.var(axis=0) / before, 0.0, 1.0)
     return known
 

@@ -24,6 +24,7 @@ _PARTS = (0.02, 0.06, 0.12, 0.2, 0.3)
 _SPREADS = (0.5, 1.0)
 _POWERS = (0.5, 0.75, 1.0)
 _LEAST_PART = 0.05
+_EVEN = 200  # draws of each belief, where no week is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,18 @@ def beliefs_of(spend: Floats) -> _Beliefs:
 
     volume = -(np.log(sd) + log_ndtr(centre / sd)).sum(axis=1)
     return _Beliefs(centre, sd, volume)
+
+
+def believed(spend: Floats) -> Floats:
+    """Coefficients as they are believed beforehand, as evenly as they can lie: draw x channel."""
+    from scipy.special import ndtr, ndtri
+
+    beliefs = beliefs_of(spend)
+    centre, sd = beliefs.centre[:, None], beliefs.sd[:, None]
+    below = ndtr(-centre / sd)
+    even = ((np.arange(_EVEN) + 0.5) / _EVEN)[None, :, None]
+    drawn: Floats = centre + sd * ndtri(below + (1 - below) * even)
+    return drawn.reshape(-1, len(spend))
 
 
 class Sampler:
