@@ -156,15 +156,19 @@ def _at(frame: pd.DataFrame, parts: Sequence[Any]) -> Floats:
 
 
 def _counted(at: Marts, kind: str, weeks: pd.DatetimeIndex) -> tuple[pd.DataFrame, float]:
-    """Conversions by week and place, and what one counts: tests of `collected` count payments."""
-    names = ("kind", *_PLACE, "week", "conversions", "value_micros")
+    """Conversions by week and place, and what one counts: tests of `collected` count payments.
+
+    Money is that of reports, as of what is counted: payments in others bring none of it.
+    """
+    names = ("kind", *_PLACE, "week", "currency", "conversions", "value_micros")
     mart = sa.table("conversions", *map(sa.column, names))
+    money = sa.case((mart.c.currency == about(at).currency, mart.c.value_micros), else_=0)
     grain = [mart.c[name] for name in (*_PLACE, "week")]
     found = at.ask(
         sa.select(
             *grain,
             sa.func.sum(mart.c.conversions).label("amount"),
-            sa.func.sum(mart.c.value_micros).label("value"),
+            sa.func.sum(money).label("value"),
         )
         .where(mart.c.kind == kind)
         .group_by(*grain)

@@ -3,10 +3,15 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import duckdb
+import marts_fixture as made_up
+import pandas as pd
 import pytest
 from outreach_fixture import CONFIG, ago, publish
 from warehouse_fixtures import Warehouse, ad, appointment, at, message, payment
 
+from attribution import queries
+from attribution.mix_tests import points
 from attribution.paths import Home
 from connectors.contract import Message
 from outreach.outbox import Outbox
@@ -84,3 +89,23 @@ def test_reaching_a_silent_person_costs_all_that_they_were_sent(warehouse):
     assert warehouse.rows("select * from reach_costs") == [
         ("outreach_email", "recall_1", "USD", 2, 6, 60_000)
     ]
+
+
+def test_a_lift_test_of_payments_is_worth_what_they_bring_in_the_currency_of_reports(tmp_path):
+    """Half of all payments are in euros, so each brings half as many dollars; 20 in four weeks."""
+    home = made_up.make_home(tmp_path)
+    with duckdb.connect(str(home.generation(1) / "marts.duckdb")) as database:
+        database.execute(
+            "insert into conversions select * replace ('EUR' as currency) from conversions"
+            " where kind = 'collected'"
+        )
+    test = {
+        "channel": "video", "kind": "collected", "location": "", "service_line": "",
+        "first_day": "2026-03-02", "last_day": "2026-03-29", "increment": 20, "standard_error": 5,
+    }  # fmt: skip
+    found = points(
+        queries.marts(home, 1, protected=False), pd.DataFrame([test]), "collected", ["video"]
+    )
+    paid = made_up.tables()["conversions"].query("kind == 'collected'")
+    worth = paid["value_micros"].sum() / 1e6 / (2 * paid["conversions"].sum())
+    assert found["delta_y"].tolist() == pytest.approx([20 / 4 * worth])
