@@ -64,6 +64,13 @@ class TestSeries:
         keys = [one.key for one in chosen(made_up.rows(), members=3)]
         lines = [k.member for k in keys if (k.metric, k.dimension) == ("booked", "service_line")]
         assert lines == ["cardiology", "dental", "(others)"]
+        # Of what was given up more than a year ago nothing is to be planned.
+        frame = made_up.rows()
+        early = frame["week"] < made_up.MONDAY + timedelta(weeks=8)
+        closed = frame[early & (frame["member"] == "cardiology")].assign(member="closed")
+        closed["value"] *= 40
+        every = pd.concat([frame, closed], ignore_index=True)
+        assert {one.key for one in chosen(every, members=3)} == set(keys)
 
     def test_a_number_of_few_weeks_is_not_forecast(self):
         assert chosen(made_up.rows(38), members=3) == []

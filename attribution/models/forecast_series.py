@@ -55,9 +55,10 @@ class Series:
 def chosen(frame: pd.DataFrame, *, members: int, settle_weeks: int = 0) -> list[Series]:
     """The series of `frame` (columns metric, dimension, member, week, value), totals first.
 
-    Of each dimension the `members` largest by their mean, as far as they have `LEAST` a week. A
-    number ends with the last week that its source reported, less `settle_weeks` that may still be
-    restated; a number with fewer than `SHORTEST` weeks has no series.
+    Of each dimension the `members` largest in the last year, as far as they have `LEAST` a week
+    then: what was renamed or given up before is nothing to be planned. A number ends with the last
+    week that its source reported, less `settle_weeks` that may still be restated; a number with
+    fewer than `SHORTEST` weeks has no series.
     """
     found: list[Series] = []
     weeks = pd.to_datetime(frame["week"])
@@ -100,7 +101,7 @@ def _of(metric: str, dimension: str, wide: pd.DataFrame, members: int) -> list[S
     if dimension == TOTAL:
         return [series(ALL, wide.sum(axis=1))]
     least = LEAST * (1e6 if metric in MONEY else 1.0)
-    sizes = wide.drop(columns=list(UNNAMED & set(wide.columns))).mean()
+    sizes = wide.iloc[-YEAR:].drop(columns=list(UNNAMED & set(wide.columns))).mean()
     # By name where equally large, so that the same data give the same series.
     ranked = sorted(((-size, str(name)) for name, size in sizes.items() if size >= least))
     named = [name for _, name in ranked[:members]]
