@@ -105,6 +105,10 @@ def test_the_choice_is_explained_with_the_error_of_each_model():
         "Exponential smoothing is used: on weeks it had not seen it was off by 10.5%, Prophet by "
         "10.0% and same week last year by 20.0%; a model that is hardly better does not replace it."
     )
+    far = errors.assign(wape=[0.4, 0.1, 0.2])  # of spend it would never be taken
+    assert why(far, spends=True).endswith(
+        "; budgets are decided, so what repeats or trends in the past replaces nothing."
+    )
     errors["is_chosen"] = [False, True, False]
     assert how_sure(errors) == "Held-out error 10.0%; Exponential smoothing: 10.5%."
 

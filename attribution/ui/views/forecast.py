@@ -14,7 +14,7 @@ from attribution.forecast_queries import (
 )
 from attribution.metrics import KINDS, Format, definition, ratio
 from attribution.models.forecast_bands import BOUNDS, LEVELS
-from attribution.models.forecast_series import ALL, MONEY, REST, SHORTEST, TOTAL
+from attribution.models.forecast_series import ALL, MONEY, REST, SHORTEST, SPEND, TOTAL
 from attribution.models.forecast_table import BEHIND
 from attribution.paths import Home
 from attribution.queries import Marts
@@ -73,7 +73,7 @@ def build(marts: Marts, asked: Asked) -> View:
             "models": _models(errors),
             "weeks": _course(asked, past, ahead),
         },
-        remark=why(errors),
+        remark=why(errors, spends=asked.metric == SPEND),
         notes=_notes(asked, past, ahead, over, has_parts=has_parts),
         currency=currency,
     )

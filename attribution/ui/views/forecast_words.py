@@ -6,7 +6,7 @@ import pandas as pd
 
 from attribution.forecast_queries import Asked
 from attribution.metrics import KINDS, definition
-from attribution.models.forecast_candidates import BASELINES
+from attribution.models.forecast_candidates import BASELINES, MEANS, PROPHET, SEASONAL_NAIVE
 from attribution.models.forecast_series import MONEY, TOTAL
 from attribution.ui import formats
 from attribution.ui.view import records
@@ -21,10 +21,11 @@ MODELS = {
     "ets_prophet": "Smoothing + Prophet",
     "all_three": "Mean of all three",
 }
+_REPEATS = (SEASONAL_NAIVE, PROPHET, *MEANS)  # what they know is in the past alone
 
 
-def why(errors: pd.DataFrame) -> str:
-    """Which model was chosen, and how it did beside the others."""
+def why(errors: pd.DataFrame, *, spends: bool = False) -> str:
+    """Which model was chosen, and how it did beside the others; `spends` where it is of spend."""
     chosen = errors[errors["is_chosen"].astype(bool)]
     if chosen.empty:
         return ""
@@ -37,8 +38,12 @@ def why(errors: pd.DataFrame) -> str:
         f"{_inside(MODELS.get(row['model'], row['model']))} by {formats.rate(float(row['wape']))}"
         for row in records(known.sort_values(["wape", "model"]))
     ]
-    least = float(known["wape"].min())
-    reason = "" if error <= least else "; a model that is hardly better does not replace it"
+    best = known.sort_values(["wape", "model"]).iloc[0]
+    reason = ""
+    if error > float(best["wape"]):
+        reason = "; a model that is hardly better does not replace it"
+        if spends and best["model"] in _REPEATS:
+            reason = "; budgets are decided, so what repeats or trends in the past replaces nothing"
     return f"{said}, {formats.several(others)}{reason}."
 
 
