@@ -156,9 +156,12 @@ def line_shares(at: Marts, channels: tuple[str, ...]) -> pd.DataFrame:
 def weekly(at: Marts, kind: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """A row a week: `week`, `counted` of the kind and the money of each channel; and the channels.
 
-    The weeks are those that the mix model fits of the kind; money is in the currency of reports.
+    The weeks are those that the mix model fits of the kind, from the first spend on: visits may be
+    told for years before it, of which nobody knows what was on. Money is in the report's currency.
     """
     facts = about(at)
+    paid = SPEND.c.channel != "unmapped"
+    begins = at.ask(sa.select(sa.func.min(SPEND.c.week).label("week")).where(paid))["week"].iloc[0]
     mart = sa.table(
         "conversions", *map(sa.column, ("kind", "week", "currency", "conversions", "value_micros"))
     )
@@ -173,12 +176,13 @@ def weekly(at: Marts, kind: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
     )
     spent = at.ask(
         sa.select(SPEND.c.week, SPEND.c.channel, sa.func.sum(SPEND.c.spend_micros).label("money"))
-        .where(SPEND.c.currency == facts.currency, SPEND.c.channel != "unmapped")
+        .where(SPEND.c.currency == facts.currency, paid)
         .group_by(SPEND.c.week, SPEND.c.channel)
     )
     course = counted.assign(week=pd.to_datetime(counted["week"])).set_index("week")["counted"]
     last = pd.Timestamp(facts.last_week)
-    weeks = pd.date_range(facts.first_week, max([last, *course.index]), freq="7D")
+    first = pd.Timestamp(facts.first_week if pd.isna(begins) else begins)
+    weeks = pd.date_range(first, max([last, *course.index]), freq="7D")
     course = course.astype("float64").reindex(weeks).fillna(0.0)
     weeks = weeks[fitted_weeks(np.asarray(course, dtype="float64"))]
     weeks = weeks[weeks <= last]
