@@ -253,9 +253,13 @@ def test_money_of_another_currency_has_no_curve_in_money():
     assert (first["brought"] > 0).any()
 
 
-def test_less_than_a_year_says_nothing():
+def test_less_than_a_year_or_few_conversions_since_media_are_told_say_nothing():
     assert mix.mix_draws(*frames(weeks=FEWEST_WEEKS)).empty
     assert mix.mix_draws(*[frame.head(0) for frame in frames()[:-1]], frames()[-1]).empty
+    conversions, *others = frames(kinds=("kept",))
+    few = conversions.assign(conversions=4)
+    before = few.head(1).assign(week=MONDAY - timedelta(weeks=60), conversions=1_000)
+    assert mix.mix_draws(pd.concat([few, before]), *others).empty
 
 
 def test_a_full_fit_reads_the_weeks_that_the_mix_model_fits(tmp_path):

@@ -67,15 +67,19 @@ def parts_of(kinds: Sequence[str], led: Mapping[str, float]) -> dict[str, float]
 
 
 def counted_of(conversions: pd.DataFrame, cells: Cells) -> dict[str, Floats]:
-    """What is counted of each kind in each week; money of the kind that is money."""
+    """What is counted of each kind in each week; money of the kind that is money.
+
+    Few are few in the weeks of media: what came in years before them is not fitted.
+    """
     counted = {}
     for kind in sorted(set(conversions["kind"])):
         rows = conversions[conversions["kind"] == kind]
-        if rows["conversions"].sum() < FEWEST_CONVERSIONS:
+        course = counts_of(rows, cells).sum(axis=0)
+        if course.sum() < FEWEST_CONVERSIONS:
             continue
         if kind == MONEY:
             rows = rows.assign(conversions=rows["value_micros"] / MICROS)
-        course = counts_of(rows, cells).sum(axis=0)
+            course = counts_of(rows, cells).sum(axis=0)
         if course.sum() > 0:
             counted[str(kind)] = course
     return counted
