@@ -39,6 +39,7 @@ from attribution.reports.channels import document_csv
 from attribution.reports.contents import DOCUMENTS
 from attribution.reports.document import Chart, Document, Section, known
 from attribution.reports.drawing import draw, sparkline
+from attribution.reports.lettering import SAID
 from attribution.reports.ratios import RATIOS
 from attribution.reports.workbook import workbook
 from attribution.ui.view import Column, Metric, Table, measured
@@ -344,9 +345,9 @@ def test_the_command_line_writes_it_and_it_is_written_down(home, monkeypatch, tm
 # --- names from outside --------------------------------------------------------------------------
 
 
-def hostile() -> Document:
+def hostile(name: str = HOSTILE) -> Document:
     columns = (Column("campaign", "Campaign"), measured("spend"), measured("collected"))
-    frame = pd.DataFrame({"campaign": [HOSTILE], "spend": [12.0], "collected": [30.0]})
+    frame = pd.DataFrame({"campaign": [name], "spend": [12.0], "collected": [30.0]})
     chart = Chart("bars", "Bars", "campaign", ("spend", "collected"), HOSTILE)
     section = Section("Rows", Table(HOSTILE, columns, frame, note=HOSTILE), chart, "All rows")
     return Document(
@@ -373,6 +374,15 @@ def test_no_name_is_markup_formula_or_link():
         c.text for s in deck.slides for f in s.shapes if f.has_table for c in f.table.iter_cells()
     ]
     assert HOSTILE in texts
+
+
+def test_a_letter_that_no_font_has_stands_as_a_square_in_print_and_is_told_of():
+    document = hostile("🎉 Spring ไ 心臓 für שלום")
+    found = pdf_text(printed.pdf(document))
+    assert squeezed("□ Spring □ □□ für") in found
+    assert squeezed(SAID) in found
+    assert squeezed(SAID) not in pdf_text(printed.pdf(hostile("für שלום")))
+    assert printed.pictures(document)
 
 
 # --- charts --------------------------------------------------------------------------------------

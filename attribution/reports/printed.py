@@ -17,12 +17,12 @@ from attribution.reports.about import another_day
 from attribution.reports.cells import text as legible
 from attribution.reports.document import Document, Section, known
 from attribution.reports.drawing import draw, sparkline
+from attribution.reports.lettering import SAID, STANDARD, lacking, squared
 from attribution.ui import formats
 from attribution.ui.view import Metric, records
 
 TEMPLATE = Path(__file__).with_name("report.typ")
 MARK = Path(__file__).parents[1] / "ui" / "mark.svg"
-STANDARD = "ua-1"
 HALF = 400.0  # the width of charts that stand side by side
 MISSING = (
     "Reports as PDF need the package typst. Install it with `pip install 'caretrace[pdf]'`, or "
@@ -33,12 +33,11 @@ UNITS = {"rate": "percent", "points": "percentage points", "ratio": "multiple (x
 
 def pdf(document: Document) -> bytes:
     """The report as a PDF file. Raises BadInput where Typst is not installed."""
-    said = orjson.dumps(printed(document)).decode()
     made = _typst().compile(
         TEMPLATE.read_bytes(),
         format="pdf",
         ignore_system_fonts=True,
-        sys_inputs={"report": said},
+        sys_inputs={"report": _said(document)},
         pdf_standards=[STANDARD],
         timestamp=0,
     )
@@ -49,13 +48,12 @@ def pdf(document: Document) -> bytes:
 
 def pictures(document: Document, *, ppi: float = 110) -> list[bytes]:
     """The pages of the report as PNG, for those who look before they send."""
-    said = orjson.dumps(printed(document)).decode()
     made = _typst().compile(
         TEMPLATE.read_bytes(),
         format="png",
         ppi=ppi,
         ignore_system_fonts=True,
-        sys_inputs={"report": said},
+        sys_inputs={"report": _said(document)},
     )
     return made if isinstance(made, list) else [made]
 
@@ -66,6 +64,16 @@ def _typst() -> Any:
         return import_module("typst")
     except ModuleNotFoundError:
         raise BadInput(MISSING) from None
+
+
+def _said(document: Document) -> str:
+    """What the template reads, in letters that there are fonts for."""
+    report = printed(document)
+    said = orjson.dumps(report).decode()
+    if letters := lacking(said, _typst()):
+        report["notes"] = [*report["notes"], SAID]  # type: ignore[misc]
+        said = squared(orjson.dumps(report).decode(), letters)
+    return said
 
 
 def printed(document: Document) -> dict[str, object]:
