@@ -385,6 +385,24 @@ def test_a_letter_that_no_font_has_stands_as_a_square_in_print_and_is_told_of():
     assert printed.pictures(document)
 
 
+def test_a_long_name_takes_lines_in_print_and_not_the_room_of_numbers():
+    name = "2026_Q4_Brand_Search_US_EN_" * 7
+    numbers = ("spend", "leads", "cpl", "booked", "kept", "cac", "collected")
+    columns = (Column("campaign", "Campaign"), *map(measured, numbers))
+    frame = pd.DataFrame([(name, *range(5001, 5008))], columns=["campaign", *numbers])
+    section = Section("Rows", Table("Rows", columns, frame))
+    document = Document("channels", "Report", "Which?", ABOUT, (section,))
+    page = pypdf.PdfReader(io.BytesIO(printed.pdf(document))).pages[0]
+    found: dict[str, float] = {}
+    page.extract_text(
+        visitor_text=lambda said, at, *_: found.setdefault(said.strip(), float(at[4]))
+    )
+    places = [x for said, x in found.items() if re.fullmatch(r"\$?5,00\d", said)]
+    assert len(places) == len(numbers)
+    assert min(np.diff(sorted(places))) > 36
+    assert name in pdf_text(printed.pdf(document))
+
+
 # --- charts --------------------------------------------------------------------------------------
 
 VALUE = st.one_of(st.none(), st.floats(min_value=-1e9, max_value=1e9, allow_nan=False))

@@ -4,6 +4,7 @@ Tagged (PDF/UA-1), without a browser, without fonts of the computer, and without
 making: the same report is the same bytes.
 """
 
+import re
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -24,6 +25,10 @@ from attribution.ui.view import Metric, records
 TEMPLATE = Path(__file__).with_name("report.typ")
 MARK = Path(__file__).parents[1] / "ui" / "mark.svg"
 HALF = 400.0  # the width of charts that stand side by side
+LONG_NAME = 40  # letters: a column of longer ones is wrapped
+BREAK = "\N{ZERO WIDTH SPACE}"
+_LONG_WORD = re.compile(r"\S{25,}")
+_PARTS = re.compile(r"[^_|/.,:;=&+-]{1,24}[_|/.,:;=&+-]*|[_|/.,:;=&+-]+")
 MISSING = (
     "Reports as PDF need the package typst. Install it with `pip install 'caretrace[pdf]'`, or "
     "choose another format."
@@ -134,9 +139,10 @@ def card(metric: Metric, currency: str) -> dict[str, object]:
 def _section(section: Section, document: Document) -> dict[str, object]:
     table, chart = known(section), section.chart
     rows = [
-        [written(row[c.name], c.format, document.currency) for c in table.columns]
+        [_breakable(written(row[c.name], c.format, document.currency)) for c in table.columns]
         for row in records(table.frame.head(section.printed))
     ]
+    longest = [max(map(len, cells), default=0) for cells in zip(*rows, strict=True)]
     left_out = len(table.frame) - len(rows)
     beside = document.name == "board"
     picture, ratio = draw(section, document.currency, **({"width": HALF} if beside else {}))
@@ -146,15 +152,21 @@ def _section(section: Section, document: Document) -> dict[str, object]:
         "chart": picture,
         "chart_ratio": ratio,
         "chart_title": chart.title if chart else "",
-        "words": legible(chart.words) if chart else "",
+        "words": _breakable(legible(chart.words)) if chart else "",
         "columns": [c.title for c in table.columns],
         "words_columns": [c.format in ("text", "day") for c in table.columns],
+        "long_columns": [each > LONG_NAME for each in longest],
         "rows": rows,
         "left_out": (
             f"{left_out:,} more rows are in the workbook and in the CSV file." if left_out else ""
         ),
         "empty": legible(table.empty),
     }
+
+
+def _breakable(words: str) -> str:
+    """Words of which none is too long for a column, since names of campaigns have no spaces."""
+    return _LONG_WORD.sub(lambda found: f"{BREAK}".join(_PARTS.findall(found[0])), words)
 
 
 def written(value: object, kind: Format, currency: str) -> str:
