@@ -1,6 +1,7 @@
 """What reports are made of where a table has rows that are unlike the others."""
 
 import io
+from dataclasses import replace
 from zipfile import ZipFile
 
 import pandas as pd
@@ -8,7 +9,9 @@ import pytest
 from reports_fixture import ABOUT
 
 from attribution.reports.contents import of_channels
-from attribution.reports.document import Chart, Document, Section, drawn
+from attribution.reports.document import Chart, Document, Section, chart_title, drawn
+from attribution.reports.printed import printed
+from attribution.reports.slides import pptx
 from attribution.reports.workbook import workbook
 from attribution.ui.view import Column, Figure, Table, View, measured
 
@@ -52,3 +55,22 @@ def test_rows_without_spend_end_only_a_chart_of_what_is_paid_for(paid, names):
     with ZipFile(io.BytesIO(workbook(Document("x", "X", "Which?", ABOUT, (section,))))) as parts:
         charts = [parts.read(each) for each in parts.namelist() if "charts/chart" in each]
     assert [b"$A$2:$A$4" in each for each in charts] == [True] * (not paid)
+
+
+@pytest.mark.parametrize(
+    ("most", "said"), [(6, "Money (3 of 4 drawn)"), (2, "Money (2 of 4 drawn)")]
+)
+def test_a_chart_says_in_every_format_how_many_it_has_no_room_for(most, said):
+    """What has no channel comes last, whatever it cost."""
+    columns = (Column("channel", "Channel"), measured("spend"), measured("collected"))
+    rows = [("a", 50.0, 90.0), ("b", 40.0, 10.0), ("c", 9.0, 1.0), ("x", 0.0, 3.0), ("u", 7.0, 5.0)]
+    table = Table("T", columns, pd.DataFrame(rows, columns=[c.name for c in columns]))
+    chart = Chart("bars", "Money", "channel", ("spend", "collected"), "", most=most, paid=True)
+    document = Document("x", "X", "Which?", ABOUT, (Section("Rows", table, chart),))
+    assert printed(document)["sections"][0]["chart_title"] == said
+    with ZipFile(io.BytesIO(workbook(document))) as parts:
+        assert said in parts.read("xl/charts/chart1.xml").decode()
+    with ZipFile(io.BytesIO(pptx(document))) as parts:
+        assert said in parts.read("ppt/slides/slide2.xml").decode()
+    all_of_it = replace(document.sections[0], chart=replace(chart, paid=False, most=6))
+    assert chart_title(all_of_it) == "Money"

@@ -37,7 +37,7 @@ from attribution.ui.view import Column, Figure, Table, View, measured
 from attribution.ui.views.channels import SHOWN, channels
 
 LAST = made_up.LAST_WEEK
-MOST_BARS = 24
+MOST_BARS = 14
 PLAIN = ("cpl", "cac", "roas", "roi")
 DEFAULT = Scope(LAST - timedelta(weeks=12), LAST)
 ABOUT = about_report("Channel report", 3, DEFAULT, Freshness("fresh", 3, None))

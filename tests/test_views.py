@@ -264,6 +264,15 @@ def test_a_channel_with_hardly_any_spend_is_not_called_the_best():
     assert "Display returns most (3.0x), Video least (0.5x)." in words
 
 
+def test_channels_that_a_figure_has_no_room_for_are_in_its_words():
+    names = ("channel", "spend", "collected", "roas", "conversions")
+    frame = pd.DataFrame([(f"c{i}", 9.0, 18.0, 2.0, 1.0) for i in range(30)], columns=names)
+    whole = frame.assign(collected_spend=9.0, rated_collected=18.0)
+    drawn = channel_figures.return_figure(whole, "USD", frozenset())
+    assert drawn.alt.startswith("30 of 30 channels with spend earn at least what they cost.")
+    assert drawn.alt.endswith(" Drawn are 24 of 30; the table has all.")
+
+
 def test_a_channel_that_is_credited_with_no_money_counts_among_those_that_do_not_pay():
     drawn = pd.DataFrame({"channel": ["email", "display"], "spend": [90, 99], "roas": [3, 0.4]})
     assert channel_figures.return_in_words(drawn, ["video"], 2.0) == (

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pandas as pd
 
 from attribution.reports.assembling import Asked, document_of, most_of, not_empty, with_news
-from attribution.reports.document import Chart, Document, Section
+from attribution.reports.document import MOST, Chart, Document, Section
 from attribution.ui import formats
 from attribution.ui.view import Column, Table, View
 from attribution.ui.views.board import board
-from attribution.ui.views.channel_figures import LEAST_SHARE
+from attribution.ui.views.channel_figures import DRAWN, LEAST_SHARE
 from attribution.ui.views.channels import UNKNOWN, channels
 from attribution.ui.views.reactivation import reactivation
 from attribution.ui.views.service_lines import service_lines
@@ -46,13 +46,14 @@ def of_channels(view: View, about: Mapping[str, str]) -> Document:
 def _spend_and_money(table: Table, words: str) -> Chart | None:
     if not (table.frame["spend"] > 0).any():
         return None
-    title = "Spend and money collected, channels with spend"
-    return Chart("bars", title, "channel", ("spend", "collected"), words, most=24, paid=True)
+    title, said = "Spend and money collected, channels with spend", words.partition(DRAWN)[0]
+    return Chart("bars", title, "channel", ("spend", "collected"), said, paid=True)
 
 
 def _worth(table: Table) -> int:
-    """How many channels have spend worth drawing a return on."""
-    return int((table.frame["spend"] >= LEAST_SHARE * table.frame["spend"].sum()).sum())
+    """How many channels have spend worth drawing a return on, as far as there is room for them."""
+    worth = table.frame["spend"] >= LEAST_SHARE * table.frame["spend"].sum()
+    return min(int(worth.sum()), MOST)
 
 
 def _sure(table: Table) -> pd.DataFrame:

@@ -9,9 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
+import pandas as pd
+
 from attribution.metrics import METRICS, Definition
 from attribution.ui.view import Column, Metric, Table, with_parts
 
+MOST = 14  # rows of a chart whose names can be read in print
 ChartKind = Literal["bars", "lines", "dots", "intervals", "heat"]
 
 
@@ -30,7 +33,7 @@ class Chart:
     values: tuple[str, ...]
     words: str  # the takeaway
     across: str = ""
-    most: int = 14  # rows drawn, from the top
+    most: int = MOST  # rows drawn, from the top
     marks: tuple[date, ...] = ()  # days on which something happened, numbered from 1 on a line
     paid: bool = False  # of rows that are sorted by spend only those that have any
 
@@ -92,17 +95,37 @@ def drawn(section: Section) -> Table:
     Of what is `paid` for those from the top that have spend; else those of which something is
     known, and of intervals both ends.
     """
-    chart, frame = section.chart, section.table.frame
+    chart = section.chart
     if chart is None or chart.kind in ("lines", "heat"):
         return section.table
-    known = frame[list(chart.values)].notna()
+    frame = _worth_drawing(section.table, chart)
     if chart.paid:
-        frame = frame.head(int((frame["spend"] > 0).cummin().sum()))
-    elif chart.kind == "intervals":
-        frame = frame[known.all(axis=1)]
-    else:
-        frame = frame[known.any(axis=1)]
+        frame = frame.head(int((section.table.frame["spend"] > 0).cummin().sum()))
     return replace(section.table, frame=frame.head(chart.most).reset_index(drop=True))
+
+
+def _worth_drawing(table: Table, chart: Chart) -> pd.DataFrame:
+    """The rows that a chart would draw if it had room for all, and they came first."""
+    frame = table.frame
+    if chart.paid:
+        return frame[frame["spend"] > 0]
+    known = frame[list(chart.values)].notna()
+    return frame[known.all(axis=1) if chart.kind == "intervals" else known.any(axis=1)]
+
+
+def chart_title(section: Section) -> str:
+    """The title of a section's chart, which says how much of the table it has no room for."""
+    chart, table = section.chart, section.table
+    if chart is None:
+        return ""
+    if chart.kind == "heat":
+        every = int(table.frame[chart.label].nunique())
+        shown = min(every, chart.most)
+    elif chart.kind == "lines":
+        return chart.title
+    else:
+        every, shown = len(_worth_drawing(table, chart)), len(drawn(section).frame)
+    return chart.title if shown == every else f"{chart.title} ({shown} of {every} drawn)"
 
 
 def column(table: Table, name: str) -> Column:

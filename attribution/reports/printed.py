@@ -16,7 +16,7 @@ from attribution.errors import BadInput
 from attribution.metrics import Format
 from attribution.reports.about import another_day
 from attribution.reports.cells import text as legible
-from attribution.reports.document import Document, Section, known
+from attribution.reports.document import Document, Section, chart_title, known
 from attribution.reports.drawing import draw, sparkline
 from attribution.reports.lettering import SAID, STANDARD, lacking, squared
 from attribution.ui import formats
@@ -151,7 +151,7 @@ def _section(section: Section, document: Document) -> dict[str, object]:
         "note": legible(table.note),
         "chart": picture,
         "chart_ratio": ratio,
-        "chart_title": chart.title if chart else "",
+        "chart_title": chart_title(section),
         "words": _breakable(legible(chart.words)) if chart else "",
         "columns": [c.title for c in table.columns],
         "words_columns": [c.format in ("text", "day") for c in table.columns],

@@ -5,7 +5,7 @@ from typing import Any
 from xlsxwriter.utility import xl_range_abs, xl_rowcol_to_cell
 
 from attribution.metrics import Format
-from attribution.reports.document import Section, column, drawn, from_nought
+from attribution.reports.document import Section, chart_title, column, drawn, from_nought
 from attribution.reports.drawing import axis_of
 from attribution.reports.grid import HEADER_HEIGHT, ROW_HEIGHT, Grid
 from attribution.reports.styles import FONT, INK, RULE, SERIES, pattern
@@ -117,7 +117,9 @@ def _dress(made: Any, section: Section, rows: int, currency: str) -> None:
     chart = section.chart
     assert chart is not None  # noqa: S101
     kind = column(section.table, chart.values[0]).format
-    made.set_title({"name": chart.title, "name_font": {**_LETTERS, "size": 12, "bold": True}})
+    made.set_title(
+        {"name": chart_title(section), "name_font": {**_LETTERS, "size": 12, "bold": True}}
+    )
     made.set_legend(
         {"none": True}
         if len(chart.values) == 1 or chart.kind == "intervals"

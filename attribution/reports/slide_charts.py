@@ -11,7 +11,7 @@ import xlsxwriter
 from attribution.metrics import Format
 from attribution.reports.cells import TEXT_IS_TEXT, number, starts_formula
 from attribution.reports.cells import text as legible
-from attribution.reports.document import Chart, Section, column, drawn, from_nought
+from attribution.reports.document import Chart, Section, chart_title, column, drawn, from_nought
 from attribution.reports.drawing import axis_of
 from attribution.reports.printed import written
 from attribution.reports.sheet_charts import axis_pattern
@@ -64,7 +64,9 @@ class SlideChart:
             place = (*place[:3], min(place[3], highest))
         frame = slide.shapes.add_chart(kind, *(inches(each) for each in place), data)
         frame.chart.part.chart_workbook.update_from_xlsx_blob(_workbook(categories, series))
-        frame._element.nvGraphicFramePr.cNvPr.set("descr", f"{chart.title}. {chart.words}")
+        frame._element.nvGraphicFramePr.cNvPr.set(
+            "descr", f"{chart_title(self._section)}. {chart.words}"
+        )
         self._dress(frame.chart, names)
         if chart.kind == "intervals":
             self._whiskers(frame.chart, rows)

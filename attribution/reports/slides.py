@@ -11,7 +11,7 @@ from typing import Any
 from attribution.errors import BadInput
 from attribution.reports.about import another_day
 from attribution.reports.cells import number
-from attribution.reports.document import Document, Section, known
+from attribution.reports.document import Document, Section, chart_title, known
 from attribution.reports.printed import card, written
 from attribution.reports.slide_charts import SlideChart
 from attribution.reports.slide_parts import HIGH, LEFT, TOP, WIDE, Parts
@@ -96,7 +96,7 @@ class _Deck:
         """A slide with the chart, where there is one, and as many as the table needs."""
         drawn = SlideChart(section, self._document.currency)
         if drawn.any:
-            slide = self._parts.slide(drawn.chart.title)
+            slide = self._parts.slide(chart_title(section))
             top = TOP
             if drawn.chart.words:
                 top = self._parts.words(slide, [drawn.chart.words], top=1.05, size=14, colour=QUIET)

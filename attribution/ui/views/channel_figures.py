@@ -16,6 +16,8 @@ MAX_BUBBLES = 24
 
 MAX_BARS = 16
 
+DRAWN = " Drawn are "  # what follows is of the figure, and of no other that says the same words
+
 FEW = 10  # below which shares of conversions are told apart by their decimals
 
 
@@ -25,7 +27,8 @@ def return_figure(whole: pd.DataFrame, currency: str, unsure: frozenset[str]) ->
     Of the channels in `unsure` too little is known to tell in words whether they pay.
     """
     amounts = whole.assign(spend=whole["collected_spend"], collected=whole["rated_collected"])
-    drawn = amounts[(amounts["spend"] > 0) & (amounts["collected"] > 0)].head(MAX_BUBBLES)
+    paying = amounts[(amounts["spend"] > 0) & (amounts["collected"] > 0)]
+    drawn = paying.head(MAX_BUBBLES)
     least = LEAST_SHARE * float(amounts["spend"].sum())
     biggest = float(drawn["conversions"].max()) if len(drawn) else 0
     points = [
@@ -50,7 +53,7 @@ def return_figure(whole: pd.DataFrame, currency: str, unsure: frozenset[str]) ->
     return Figure(
         "Spend against return",
         charts.spend_against_return(points, formats.symbol(currency), len(whole)),
-        return_in_words(drawn, list(unpaid["channel"]), least, unsure),
+        return_in_words(paying, list(unpaid["channel"]), least, unsure) + _drawn(drawn, paying),
         "Money collected that the model credits to each channel, against what the channel cost. "
         "Above the dotted line a channel earns more than it costs. Both axes are logarithmic; "
         "the larger the dot, the more conversions of the chosen kind.",
@@ -58,8 +61,15 @@ def return_figure(whole: pd.DataFrame, currency: str, unsure: frozenset[str]) ->
     )
 
 
+def _drawn(drawn: pd.DataFrame, paying: pd.DataFrame) -> str:
+    """What the words speak of and the figure has no room for."""
+    if len(drawn) == len(paying):
+        return ""
+    return f"{DRAWN}{len(drawn)} of {len(paying)}; the table has all."
+
+
 def return_in_words(
-    drawn: pd.DataFrame, unpaid: list[str], least: float, unsure: frozenset[str] = frozenset()
+    known: pd.DataFrame, unpaid: list[str], least: float, unsure: frozenset[str] = frozenset()
 ) -> str:
     """The takeaway; a channel with hardly any spend is neither best nor worst.
 
@@ -69,15 +79,15 @@ def return_in_words(
     unpaid = [name for name in unpaid if name not in unsure]
     if unpaid:
         nothing = f" No money is credited to {formats.several(map(formats.title, unpaid))}."
-    if drawn.empty:
+    if known.empty:
         return f"No channel has both spend and money collected in this period.{nothing}"
-    drawn = drawn[~drawn["channel"].isin(unsure)]
-    if drawn.empty:
+    known = known[~known["channel"].isin(unsure)]
+    if known.empty:
         return f"Of no channel with spend is enough known to tell what it returns.{nothing}"
-    ranked = records(drawn[drawn["spend"] >= least].sort_values("roas", ascending=False))
-    paying = int((drawn["roas"] >= 1).sum())
+    ranked = records(known[known["spend"] >= least].sort_values("roas", ascending=False))
+    paying = int((known["roas"] >= 1).sum())
     which = "channels with spend and evidence" if unsure else "channels with spend"
-    said = f"{paying} of {len(drawn) + len(unpaid)} {which} earn at least what they cost."
+    said = f"{paying} of {len(known) + len(unpaid)} {which} earn at least what they cost."
     if not ranked:
         return f"{said}{nothing}"
     best, worst = ranked[0], ranked[-1]
