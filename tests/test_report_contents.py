@@ -44,6 +44,12 @@ def test_a_report_says_how_sure_it_is_only_where_a_channel_has_an_interval(low, 
     assert [section.name for section in document.sections] == sections
 
 
+def test_words_round_as_their_table_does():
+    document = of_channels(channels_of(("email", 0.0, 264.46, 217.46, 321.46, 9.0)), ABOUT)
+    sure = next(section for section in document.sections if section.name == "How sure")
+    assert sure.chart.words.endswith("most: 264, and with nine chances in ten between 217 and 321.")
+
+
 @pytest.mark.parametrize(("paid", "names"), [(False, "abc"), (True, "")])
 def test_rows_without_spend_end_only_a_chart_of_what_is_paid_for(paid, names):
     columns = (Column("line", "Line"), measured("spend"), measured("collected"))

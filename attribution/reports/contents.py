@@ -86,7 +86,7 @@ def _credited(value: float, kind: Column, currency: str) -> str:
     """Credit in words, where a tenth of a conversion tells."""
     if kind.format == "money":
         return formats.money(value, currency)
-    return formats.number(round(value, 1))
+    return formats.number(round(value, 1) if abs(value) < 100 else value)  # rounded once
 
 
 def _side_by_side(returns: pd.DataFrame, drawn: int) -> Chart | None:

@@ -170,7 +170,8 @@ def _said(name: str, amount: float, currency: str, *, signed: bool = False) -> s
     sign = "+" if signed and amount >= 0 else ""
     if name in ("spend", "collected"):
         return f"{sign}{formats.money(amount, currency)} {name}"
-    return f"{sign}{formats.number(round(amount, 1))} {_WORDS[name]}"
+    told = round(amount, 1) if abs(amount) < 100 else amount  # rounded once
+    return f"{sign}{formats.number(told)} {_WORDS[name]}"
 
 
 def _share(change: float, whole: float) -> str:
