@@ -37,7 +37,7 @@ from attribution.reports.assembling import Asked
 from attribution.reports.cells import guarded, text
 from attribution.reports.channels import document_csv
 from attribution.reports.contents import DOCUMENTS
-from attribution.reports.document import Chart, Document, Section, known
+from attribution.reports.document import Chart, Document, Section, chart_title, known
 from attribution.reports.drawing import draw, sparkline
 from attribution.reports.lettering import SAID
 from attribution.reports.ratios import RATIOS
@@ -190,7 +190,7 @@ def test_pdf_holds_every_cell_and_is_accessible(documents, name):
     drawn = [s for s in document.sections if draw(s, document.currency)[0]]
     alternatives = set(figures(root["/StructTreeRoot"]))
     for section in drawn:
-        assert f"{section.chart.title}. {section.chart.words}" in alternatives
+        assert f"{chart_title(section)}. {section.chart.words}" in alternatives
 
 
 def figures(node: Any) -> Iterator[str]:
@@ -226,7 +226,7 @@ def test_slides_hold_every_cell(documents, name):
             for row in rows_of(section)[: section.printed]
         ]
     for title, made in charts:
-        (section,) = (s for s in document.sections if s.chart and s.chart.title == title)
+        (section,) = (s for s in document.sections if s.chart and chart_title(s) == title)
         frame = section.table.frame
         for name_, series in zip(section.chart.values, made.plots[0].series, strict=False):
             plotted = [v for v in series.values if v is not None]
@@ -509,6 +509,11 @@ def test_service_lines_agree_with_sums_of_their_own(home, documents, tmp_path):
         told = (row["line_show_rate"], row["booked_ahead"])
         assert told == pytest.approx(went[row["service_line"].lower()]), row["service_line"]
     assert len(rates) == 4
+    # What belongs to no line has most money here, and is no line.
+    assert frame["collected"].idxmax() == "Unassigned"
+    best = frame["collected"].drop("Unassigned").idxmax()
+    words = documents["service-lines"].sections[0].chart.words
+    assert words.startswith(f"{best} collected most: $")
 
 
 def test_money_of_other_currencies_is_in_no_share_of_a_line(home, tmp_path):

@@ -5,13 +5,16 @@ from dataclasses import replace
 
 import pandas as pd
 
+from attribution.metrics import ratio
 from attribution.reports.assembling import Asked, document_of, most_of, not_empty, with_news
 from attribution.reports.document import MOST, Chart, Document, Section
+from attribution.small_cells import OTHER
 from attribution.ui import formats
 from attribution.ui.view import Column, Table, View
 from attribution.ui.views.board import board
 from attribution.ui.views.channel_figures import DRAWN, LEAST_SHARE
 from attribution.ui.views.channels import UNKNOWN, channels
+from attribution.ui.views.notes import UNASSIGNED
 from attribution.ui.views.reactivation import reactivation
 from attribution.ui.views.service_lines import service_lines
 from attribution.ui.views.way_back import way_back
@@ -112,10 +115,7 @@ def line_document(asked: Asked) -> Document:
         service_lines(asked.home, asked.generation, asked.scope, protected=asked.protected)
     )
     lines, rates, brought = (view.tables[name] for name in ("lines", "rates", "channels"))
-    best = most_of(lines.frame, "collected")
-    money = formats.money(float(best["collected"]), view.currency)
-    share = formats.rate(float(best["collected"]) / max(float(lines.frame["collected"].sum()), 1))
-    words = f"{best['service_line']} collected most: {money}, {share} of all."
+    words = _collected_most(lines.frame, view.currency)
     sections = [
         Section(
             "Service lines",
@@ -134,6 +134,18 @@ def line_document(asked: Asked) -> Document:
         "service-lines", view, asked.about, sections, headline=view.metrics, csv=lines
     )
     return with_news(document, asked)
+
+
+def _collected_most(lines: pd.DataFrame, currency: str) -> str:
+    """Which line collected most; what belongs to none, or is of several together, is no line."""
+    none = [formats.title(name) for name in (UNASSIGNED, OTHER)]
+    placed = lines[~lines["service_line"].isin(none) & (lines["collected"] > 0)]
+    if placed.empty:
+        return "Of no service line is any money known that was collected."
+    best = most_of(placed, "collected")
+    money = formats.money(float(best["collected"]), currency)
+    share = formats.rate(ratio(float(best["collected"]), float(lines["collected"].sum())))
+    return f"{best['service_line']} collected most: {money}, {share} of all."
 
 
 def _rates(rates: Table) -> Chart | None:

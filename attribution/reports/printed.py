@@ -157,11 +157,16 @@ def _section(section: Section, document: Document) -> dict[str, object]:
         "words_columns": [c.format in ("text", "day") for c in table.columns],
         "long_columns": [each > LONG_NAME for each in longest],
         "rows": rows,
-        "left_out": (
-            f"{left_out:,} more rows are in the workbook and in the CSV file." if left_out else ""
-        ),
+        "left_out": more_rows(left_out),
         "empty": legible(table.empty),
     }
+
+
+def more_rows(left_out: int) -> str:
+    """That so many rows of a table are not printed; "" where all are."""
+    if not left_out:
+        return ""
+    return f"{left_out:,} more row{' is' if left_out == 1 else 's are'} in the workbook."
 
 
 def _breakable(words: str) -> str:

@@ -12,7 +12,7 @@ from attribution.errors import BadInput
 from attribution.reports.about import another_day
 from attribution.reports.cells import number
 from attribution.reports.document import Document, Section, chart_title, known
-from attribution.reports.printed import card, written
+from attribution.reports.printed import card, more_rows, written
 from attribution.reports.slide_charts import SlideChart
 from attribution.reports.slide_parts import HIGH, LEFT, TOP, WIDE, Parts
 from attribution.reports.styles import BAD, GOOD, HEAT, QUIET, SHADE, WARNING, mixed
@@ -123,8 +123,8 @@ class _Deck:
         right = [c.format not in ("text", "flag", "day") for c in table.columns]
         end = self._parts.cells(slide, cells, right=right, fills=_heat(section, table, rows))
         said = [section.table.note] if section.table.note and last else []
-        if last and (left_out := len(section.table.frame) - section.printed) > 0:
-            said.append(f"{left_out:,} more rows are in the workbook and in the CSV file.")
+        if last and (more := more_rows(max(len(section.table.frame) - section.printed, 0))):
+            said.append(more)
         if said:
             self._parts.words(slide, said, top=min(end + 0.08, HIGH - 0.85), size=11, colour=QUIET)
 
