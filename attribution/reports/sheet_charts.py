@@ -149,8 +149,11 @@ def _dress(made: Any, section: Section, rows: int, currency: str) -> None:
 
 
 def axis_pattern(kind: Format, currency: str) -> str:
-    """Excel's format for the numbers of a chart; amounts short: $1.2M, $48K."""
+    """Excel's format for the numbers of a chart; amounts short: $1.2M, $48K, $2,500.
+
+    Below ten thousand an axis may go in steps of five hundred, which no whole thousand tells.
+    """
     if kind != "money":
         return pattern(kind, currency)
     sign = f'"{formats.symbol(currency)}"'
-    return f'[>=1000000]{sign}0.0,,"M";[>=1000]{sign}0,"K";{sign}0'
+    return f'[>=1000000]{sign}0.0,,"M";[>=10000]{sign}0,"K";{sign}#,##0'
