@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
+from zipfile import ZipFile
 
 import duckdb
 import numpy as np
@@ -447,6 +448,23 @@ def test_numbers_of_a_heat_map_can_be_read_on_every_shade():
     ]
     assert len(cells) == 11
     assert min(contrast(*each) for each in cells) >= 4.5
+
+
+@pytest.mark.parametrize(("most", "steps"), [(3.0, "0123"), (12.0, ["0", "5", "10", "15"])])
+def test_no_axis_of_patients_goes_in_parts_of_one(most, steps):
+    days = [LAST - timedelta(weeks=1), LAST]
+    frame = pd.DataFrame({"week": days, "leads": [most, 1.0]})
+    table = Table("T", (Column("week", "Week of", "day"), measured("leads")), frame)
+    section = Section("Rows", table, Chart("lines", "Chart", "week", ("leads",), ""))
+    svg, _ = draw(section, "USD")
+    said = [element.text for element in ET.fromstring(svg).iter() if element.tag.endswith("text")]
+    assert [each for each in said if each.isdigit()] == list(steps)
+    document = Document("x", "X", "Which?", ABOUT, (section,))
+    step = f'majorUnit val="{int(steps[1])}'.encode()
+    for content in (workbook(document), slides.pptx(document)):
+        with ZipFile(io.BytesIO(content)) as parts:
+            (name,) = (each for each in parts.namelist() if re.search(r"/chart\d+\.xml$", each))
+            assert step in parts.read(name)
 
 
 def test_nought_has_no_sign_on_an_axis():

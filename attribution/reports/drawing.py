@@ -5,7 +5,7 @@ Every chart is drawn from a section's table alone; text from data is escaped.
 """
 
 from collections.abc import Callable, Sequence
-from math import ceil, floor, isfinite, log10
+from math import ceil, floor, isclose, isfinite, log10
 from typing import Any
 
 import pandas as pd
@@ -25,6 +25,13 @@ NAMES = (60.0, 190.0)  # the least and the most room for the names of rows
 LETTER = 5.1  # of the room for a name
 LINES_HEIGHT = 190.0
 LABEL = 36  # letters of a row's name
+_LEAST_STEPS: dict[Format, float] = {
+    "count": 1,
+    "number": 0.1,
+    "ratio": 0.1,
+    "rate": 0.001,
+    "points": 0.001,
+}
 Write = Callable[[float | None], str]
 
 
@@ -94,7 +101,7 @@ def _lines(chart: Chart, table: Table, currency: str, width: float) -> Canvas:
     _legend(canvas, table, chart.values, left=44, lines=True)
     values = [float(row[n]) for row in rows for n in chart.values if _known(row[n])]
     left, top, right, bottom = 44.0, BAND + 6, width - 8, LINES_HEIGHT - 22
-    low, high, each_step = _scale(values)
+    low, high, each_step = _scale(values, column(table, chart.values[0]).format)
     written = _written(table, chart.values[0], currency)
 
     def level_of(value: float) -> float:
@@ -269,8 +276,8 @@ def _known(value: object) -> bool:
 
 def axis_of(table: Table, chart: Chart) -> tuple[float, float, float]:
     """From where to where the axis of a chart goes, and in which steps."""
-    rows = records(table.frame)
-    return _scale([float(row[n]) for row in rows for n in chart.values if _known(row[n])])
+    rows, kind = records(table.frame), column(table, chart.values[0]).format
+    return _scale([float(row[n]) for row in rows for n in chart.values if _known(row[n])], kind)
 
 
 def _span(width: float) -> float:
@@ -278,11 +285,19 @@ def _span(width: float) -> float:
     return width if width > 1e-290 else 1.0
 
 
-def _scale(values: Sequence[float]) -> tuple[float, float, float]:
-    """From where to where an axis goes that holds nought and all values, in round steps."""
+def _scale(values: Sequence[float], kind: Format) -> tuple[float, float, float]:
+    """From where to where an axis goes that holds nought and all values, in round steps.
+
+    In steps that can be written: half a patient would stand as one, or as none.
+    """
     low, high = min([*values, 0.0]), max([*values, 0.0])
-    rough = _span(high - low) / 5
+    least = _LEAST_STEPS.get(kind, 0.01)
+    rough = max(_span(high - low) / 5, least)
     size = 10.0 ** floor(log10(rough))
-    step = next(size * each for each in (1, 2, 2.5, 5, 10) if size * each >= rough)
+    step = next(
+        size * each
+        for each in (1, 2, 2.5, 5, 10, 20)
+        if size * each >= rough * (1 - 1e-9) and isclose(size * each / least % 1, 0, abs_tol=1e-6)
+    )
     ends = floor(low / step) * step, ceil(high / step) * step
     return ends[0], max(ends[1], ends[0] + step), step

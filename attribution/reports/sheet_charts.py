@@ -133,6 +133,8 @@ def _dress(made: Any, section: Section, rows: int, currency: str) -> None:
     }
     if from_nought(section):
         amounts["min"] = 0  # the length of a bar is its number
+    if kind == "count":  # programs go in parts of one, and write them whole
+        amounts["major_unit"] = axis_of(drawn(section), chart)[2]
     if chart.kind == "intervals":  # programs forget the whiskers
         amounts["min"], amounts["max"], _ = axis_of(drawn(section), chart)
     names = {"num_font": _LETTERS, "line": {"color": INK}, "label_position": "low"}

@@ -88,6 +88,8 @@ class SlideChart:
         axis.format.line.fill.background()
         if from_nought(self._section):
             axis.minimum_scale = 0  # the length of a bar is its number
+        if kind == "count":  # programs go in parts of one, and write them whole
+            axis.major_unit = axis_of(self._drawn, chart)[2]
         if chart.kind == "intervals":  # programs forget the whiskers
             axis.minimum_scale, axis.maximum_scale, _ = axis_of(self._drawn, chart)
         beside = _of("pptx.enum.chart", "XL_TICK_LABEL_POSITION")
