@@ -11,6 +11,7 @@ import pytest
 from reports_fixture import ABOUT, channel_report
 
 from attribution import queries
+from attribution.metrics import METRICS
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.reports.contents import of_channels
@@ -128,6 +129,12 @@ def test_what_is_credited_is_held_against_the_mix_model_in_its_own_weeks_only(
     (section,) = (each for each in of_channels(view, ABOUT).sections if each.name == "Returns")
     methods = "two" if scope.service_lines else "three"
     assert section.chart.title == f"Net return by {methods} methods"
+
+
+def test_a_net_return_is_a_percentage_wherever_it_stands():
+    named = {name: each.format for name, each in METRICS.items() if "roi" in name.split("_")}
+    assert {"roi", "line_roi", "credited_roi", "mix_roi_low"} <= named.keys()
+    assert set(named.values()) == {"rate"}
 
 
 def test_money_that_is_not_reported_at_all_gives_no_return_of_nought(marts, monkeypatch):
