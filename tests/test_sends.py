@@ -244,6 +244,24 @@ def test_what_is_empty_or_does_not_add_up_does_not_leave(home, server, monkeypat
     assert [one["subject"] for one in manager.incidents()] == ["failed board"]
 
 
+def test_what_is_sent_by_hand_says_so_and_waits_on_where_it_cannot_be(home, manager, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    manager.save("board", TABLE)
+    key = send_key("board", NOW, planned(home).week.zone)
+    with Books(home) as books:
+        books.due(key, "board", NOW, NOW)
+    with monkeypatch.context() as patched:
+        patched.setattr(managing, "Sender", partial(Sender, render=full))
+        waits = manager.send_now("board")
+    assert (waits.key, waits.state, waits.forced_by) == (key, "held", "")
+    assert waits.reason == "Its file cannot be written (OSError)."
+    sent = manager.send_now("board")
+    assert (sent.key, sent.state) == (key, "sent")
+    assert sent.reason.startswith("Sent by hand with data that are late: ")
+
+
 def test_the_day_of_a_report_is_that_of_the_schedule(home, server, manager):
     with home.config.open("a") as config:
         config.write('[schedule]\ntimezone = "America/Los_Angeles"\n')

@@ -37,10 +37,12 @@ class Verdict:
     reason: str = ""
     late: tuple[str, ...] = ()
 
-    @property
-    def banner(self) -> str:
+    def banner(self, *, by_hand: bool) -> str:
         """What stands at the top of a report that leaves though something is late."""
-        return f"Sent at its deadline with data that are late: {self.reason}" if self.late else ""
+        if not self.late:
+            return ""
+        when = "by hand" if by_hand else "at its deadline"
+        return f"Sent {when} with data that are late: {self.reason}"
 
 
 def judge(

@@ -135,14 +135,18 @@ class Sender:
         verdict = judge(known, asked, now, deadline, ages)
         if verdict.says == "send":
             assert known.generation is not None  # noqa: S101  the gate lets nothing else pass
-            wrong = self._make(plan, send, known.generation, verdict.banner, now)
+            banner = verdict.banner(by_hand=bool(send.forced_by))
+            wrong = self._make(plan, send, known.generation, banner, now)
             if not wrong:
                 return
             verdict = replace(verdict, says="fail" if now >= deadline else "hold", reason=wrong)
-        if verdict.says == "fail":
+        # What somebody sent by hand and could not waits on, as long as it would have.
+        waits = send.key == send_key(plan.name, send.due, self._week.zone)
+        if verdict.says == "fail" and not (waits and now < send.due + plan.deadline):
             self._fail(send, plan.owner, verdict.reason, now)
         else:
-            self._books.move(send.key, "held", now, of=("held",), reason=verdict.reason)
+            held: dict[str, object] = {"reason": verdict.reason, "forced_by": ""}
+            self._books.move(send.key, "held", now, of=("held",), **held)
             if not known.running:  # what a refresh is about to bring is nobody's trouble
                 sentence = f"{self._of(send)} is held: {verdict.reason}"
                 self._books.open_incident(f"held {send.name}", sentence, now, plan.owner)
