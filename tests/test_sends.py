@@ -274,7 +274,7 @@ def test_the_day_of_a_report_is_that_of_the_schedule(home, server, manager):
     assert at_six.incidents()[0]["sentence"].startswith("Report board of 27 November 2026 failed")
 
 
-def test_a_mailbox_that_is_not_there_fails_one_and_not_the_other(server, manager):
+def test_a_mailbox_that_is_not_there_fails_one_and_not_the_other(home, server, manager):
     server.fail("550 5.1.1 no such mailbox", on="RCPT")
     manager.save("board", TABLE)
     sent = manager.send_now("board")
@@ -282,6 +282,8 @@ def test_a_mailbox_that_is_not_there_fails_one_and_not_the_other(server, manager
     assert sent.reason == "1 of 2 did not get it (SMTP 550)."
     assert len(server.taken) == 1
     assert "(failed: SMTP 550)" in manager.history()["places"].iloc[0]
+    with Books(home) as books:  # the next one is compared with what the other has
+        assert books.last_sent("board") == sent
 
 
 def test_why_a_report_waits_is_told_on_the_command_line(manager, tmp_path, capsys):

@@ -165,11 +165,12 @@ class Books(Incidents):
         return send_of(rows[0]) if rows else None
 
     def last_sent(self, name: str) -> Send | None:
-        """The newest report of a plan that went out."""
+        """The newest report of a plan that reached anybody, whoever else did not get it."""
+        reached = select(DELIVERY.c.key).where(DELIVERY.c.state == "sent")
         rows = self._rows(
             select(SEND)
-            .where(SEND.c.name == name, SEND.c.state == "sent")
-            .order_by(SEND.c.at.desc())
+            .where(SEND.c.name == name, SEND.c.key.in_(reached))
+            .order_by(SEND.c.begun_at.desc())
             .limit(1)
         )
         return send_of(rows[0]) if rows else None
