@@ -8,6 +8,7 @@ import lived_weeks as weeks
 import pytest
 from servers.smtp import SmtpServer
 
+from attribution.at_rest import owner_only
 from attribution.cli import main
 from attribution.errors import StorageError
 from attribution.schedule import alerts, running
@@ -190,7 +191,7 @@ def test_the_schedule_says_what_it_tripped_over(home, monkeypatch):
     assert any("caretrace.toml, [outreach] per_day" in sentence for sentence in said)
 
 
-def test_a_folder_that_is_away_stops_nothing_else_and_is_named(home, tmp_path):
+def test_a_folder_that_is_away_stops_nothing_else_and_is_named(home, tmp_path, monkeypatch):
     folder = tmp_path / "share"
     home.config.write_text(FILED.replace('"."', f'"{folder}"'))
     load(home)  # a refresh does
@@ -204,20 +205,34 @@ def test_a_folder_that_is_away_stops_nothing_else_and_is_named(home, tmp_path):
         file.write_bytes(b"board")
     with Books(home) as books:
         books.due(key, "board", NOW, NOW)
-        made = {"file_name": "board.csv", "told": json.dumps({"deadline_hours": 48})}
+        made = {
+            "file_name": "board.csv",
+            "told": json.dumps({"deadline_hours": 48, "owner": "ann@harbor.example"}),
+        }
         books.begin(key, [("folder", str(folder))], NOW, **made)
         look(home, books)
         (waits,) = books.deliveries(key)
         assert (waits.state, waits.reason) == ("waiting", f"{folder}: No such file or directory")
-        folder.mkdir()
-        look(home, books, NOW + HOUR)
+        (opened,) = books.incidents(opened=True)
+        assert (opened["subject"], opened["owner"]) == ("folder board", "ann@harbor.example")
+        assert str(folder) in opened["sentence"]
+        folder.mkdir(mode=0o750)
+        with monkeypatch.context() as full, owner_only():
+            full.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "Full")))
+            look(home, books, NOW + HOUR)
+            assert list(folder.iterdir()) == []
+        with owner_only():
+            look(home, books, NOW + 3 * HOUR)
         assert books.send(key).state == "sent"
+        assert books.incidents(opened=True) == []
+        assert {oct(path.stat().st_mode)[-3:] for path in folder.iterdir()} == {"640"}
         # Away for longer than anybody waits, the alert names it.
         books.due("board/2026-11-30", "board", NOW, NOW)
         books.begin("board/2026-11-30", [("folder", str(tmp_path / "no"))], NOW, **made)
         look(home, books)
         look(home, books, NOW + 3 * DAY)
         assert f"{tmp_path / 'no'}: " in books.incidents()[0]["sentence"]
+        assert [one["subject"] for one in books.incidents(opened=True)] == ["failed board"]
 
 
 def test_a_plan_of_the_page_that_cannot_be_read_is_told_and_drops_nothing(home):

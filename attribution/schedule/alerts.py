@@ -123,6 +123,7 @@ def title_of(subject: str) -> str:
     return {
         "held": f"report {name} is held",
         "failed": f"report {name} failed",
+        "folder": f"report {name} waits for its folder",
         "plan": f"the plan of report {name} cannot be read",
         "source": f"source {name} could not be read",
         "refresh": "the refresh failed",

@@ -1,6 +1,7 @@
 """Handing a report over: to each address at most once, into a folder as often as it takes."""
 
 import os
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -97,7 +98,7 @@ class Deliveries:
             if not one.tries:
                 self._write_down(send, one)
             if one.way == "folder":
-                _put(Path(one.place), send, content)
+                self._put(books, send, Path(one.place), content, now)
                 books.deliver(one, "sent", now, of="waiting", tries=one.tries + 1)
             else:
                 self._post(books, send, one, content, now)
@@ -109,6 +110,20 @@ class Deliveries:
             _later(books, one, _words(error), now, of="waiting")
         except CaretraceError as error:
             _later(books, one, f"{type(error).__name__} on this computer", now, of="waiting")
+
+    def _put(self, books: Books, send: Send, folder: Path, content: bytes, now: datetime) -> None:
+        """Put it into a folder; one that does not take it is told of, as a mail server is."""
+        try:
+            _put(folder, send, content)
+        except OSError as error:
+            sentence = (
+                f"Report {send.name} waits for its folder ({_words(error)}). It is put there as "
+                "soon as it can be."
+            )
+            owner = str(send.told.get("owner", ""))
+            books.open_incident(f"folder {send.name}", sentence, now, owner)
+            raise
+        books.close_incident(f"folder {send.name}", now)
 
     def _write_down(self, send: Send, one: Delivery) -> None:
         """In the audit log, before anything leaves: what cannot be written there is not sent."""
@@ -207,7 +222,16 @@ def _put(folder: Path, send: Send, content: bytes) -> None:
                 file.write(what)
                 file.flush()
                 os.fsync(file.fileno())
+            _open_as(folder, partial)
             partial.replace(folder / name)
         except OSError as error:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
             # Of the folder, which somebody knows, and not of a name that nobody gave.
             raise OSError(error.errno, error.strerror, str(folder)) from None
+
+
+def _open_as(folder: Path, file: Path) -> None:
+    """Let those read a file who may read its folder: the schedule's own files are its owner's."""
+    with suppress(OSError):  # a share may know no modes
+        file.chmod(0o600 | folder.stat().st_mode & 0o044)

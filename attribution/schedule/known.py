@@ -87,5 +87,5 @@ def forget_unplanned(books: Books, plans: Collection[str], now: datetime) -> Non
     kept = {*plans, *unread_plans(books), *(send.name for send in books.open_sends())}
     for one in books.incidents(opened=True):
         kind, _, name = one["subject"].partition(" ")
-        if kind in ("held", "failed") and name not in kept:
+        if kind in ("held", "failed", "folder") and name not in kept:
             books.close_incident(one["subject"], now, silent=True)

@@ -208,7 +208,8 @@ class Sender:
         self._books.move(send.key, "sent", now, of=("sending",))
 
     def _fail(self, send: Send, owner: str, reason: str, now: datetime) -> None:
-        self._books.close_incident(f"held {send.name}", now, silent=True)
+        for kind in ("held", "folder"):
+            self._books.close_incident(f"{kind} {send.name}", now, silent=True)
         sentence = f"{self._of(send)} failed: {reason}"
         self._books.open_incident(f"failed {send.name}", sentence, now, owner)
         self._books.move(send.key, "failed", now, reason=reason)
