@@ -404,6 +404,24 @@ def test_a_long_name_takes_lines_in_print_and_not_the_room_of_numbers():
     assert name in pdf_text(printed.pdf(document))
 
 
+def test_long_names_take_more_slides_and_no_room_below_one():
+    name = "2026_Q4_Brand_Search_US_EN_" * 7
+    numbers = ("spend", "leads", "cpl", "booked", "kept", "new_patients", "cac", "collected")
+    columns = (Column("campaign", "Campaign"), *map(measured, (*numbers, "roas", "roi")))
+    frame = pd.DataFrame([(f"{i} {name}", *range(10)) for i in range(18)])
+    frame.columns = [column.name for column in columns]
+    section = Section("Rows", Table("Rows", columns, frame))
+    document = Document("channels", "Report", "Which?", ABOUT, (section,))
+    deck = pptx.Presentation(io.BytesIO(slides.pptx(document)))
+    made = [
+        f for s in deck.slides for f in s.shapes if f.has_table and "Rows" in s.shapes.title.text
+    ]
+    assert len(made) > 1
+    assert all(f.top + sum(row.height for row in f.table.rows) < 7.05 * 914_400 for f in made)
+    names = [row.cells[0].text for f in made for row in list(f.table.rows)[1:]]
+    assert names == frame["campaign"].tolist()
+
+
 # --- charts --------------------------------------------------------------------------------------
 
 VALUE = st.one_of(st.none(), st.floats(min_value=-1e9, max_value=1e9, allow_nan=False))

@@ -107,14 +107,9 @@ class Parts:
         fills: Mapping[tuple[int, int], str] | None = None,
     ) -> float:
         """Put a table whose first row is its header; returns where it ends, in inches."""
-        size = 8.5 if len(cells[0]) > 12 else 10.0
+        size = letters(cells)
         widths = widths or shares(cells, size)
-        heights = [
-            max(lines(words, width - 0.12, size) for words, width in zip(row, widths, strict=True))
-            * LINE * size + 0.06
-            for row in cells
-        ]  # fmt: skip
-        heights = [max(each, ROW) for each in heights]
+        heights = row_heights(cells, widths)
         place = (LEFT, TOP, sum(widths), sum(heights))
         made = slide.shapes.add_table(len(cells), len(widths), *map(_inches, place)).table
         for at, width in enumerate(widths):
@@ -163,6 +158,23 @@ class Parts:
             run = paragraph.add_run()
             run.text = legible(sentence)
             _dress(run.font, size, colour, bold=bold)
+
+
+def letters(cells: Sequence[Sequence[str]]) -> float:
+    """The size of a table's letters: a wide one has small ones."""
+    return 8.5 if len(cells[0]) > 12 else 10.0
+
+
+def row_heights(cells: Sequence[Sequence[str]], widths: Sequence[float] = ()) -> list[float]:
+    """How high each row of a table is, in inches, its header first."""
+    size = letters(cells)
+    widths = widths or shares(cells, size)
+    found = []
+    for row in cells:
+        each = zip(row, widths, strict=True)
+        most = max(lines(words, width - 0.12, size) for words, width in each)
+        found.append(max(most * LINE * size + 0.06, ROW))
+    return found
 
 
 def lines(words: str, width: float, size: float) -> int:

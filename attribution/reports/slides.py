@@ -4,6 +4,7 @@ Written without a time of its making: the same report is the same bytes.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -14,7 +15,7 @@ from attribution.reports.cells import number
 from attribution.reports.document import Document, Section, chart_title, known
 from attribution.reports.printed import card, more_rows, written
 from attribution.reports.slide_charts import SlideChart
-from attribution.reports.slide_parts import HIGH, LEFT, TOP, WIDE, Parts
+from attribution.reports.slide_parts import HIGH, LEFT, TOP, WIDE, Parts, row_heights
 from attribution.reports.styles import BAD, GOOD, HEAT, QUIET, SHADE, WARNING, mixed
 from attribution.reports.unstamped import CREATED, unstamped
 from attribution.ui.view import Table, records
@@ -24,6 +25,7 @@ MISSING = (
     "'caretrace[slides]'`, or choose another format."
 )
 ROWS = 18  # of a table on one slide, at most
+ROOM = HIGH - TOP - 0.5  # inches, above the foot
 MEANINGS = 11  # of numbers, on one slide
 SENTENCES = 1_700  # letters of notes on one slide
 LINE = 118  # letters of a line of notes
@@ -103,25 +105,31 @@ class _Deck:
             drawn.put(slide, (LEFT, top + 0.1, WIDE - 2 * LEFT, HIGH - top - 0.65))
         whole = known(section)
         frame = whole.frame.head(section.printed)
-        # As many on each: two rows on a slide of their own look lost.
-        each = _each(len(frame), ROWS)
-        for start in range(0, max(len(frame), 1), each):
+        heights = row_heights(self._cells(replace(whole, frame=frame)))
+        for start, end in _parted(heights):
             title = whole.title if not start else f"{whole.title}, continued"
-            part = Table(title, whole.columns, frame.iloc[start : start + each])
-            self._table(part, section, last=start + each >= len(frame))
+            part = Table(title, whole.columns, frame.iloc[start:end])
+            self._table(part, section, last=end >= len(frame))
+
+    def _cells(self, table: Table) -> list[list[str]]:
+        """The cells of a table as they are written, its titles first."""
+        currency = self._document.currency
+        return [
+            [c.title for c in table.columns],
+            *(
+                [written(row[c.name], c.format, currency) for c in table.columns]
+                for row in records(table.frame)
+            ),
+        ]
 
     def _table(self, table: Table, section: Section, *, last: bool) -> None:
         slide = self._parts.slide(table.title)
         if table.frame.empty:
             self._parts.words(slide, [section.table.empty], top=TOP, size=14, colour=QUIET)
             return
-        currency = self._document.currency
-        rows = records(table.frame)
-        cells = [[c.title for c in table.columns]] + [
-            [written(row[c.name], c.format, currency) for c in table.columns] for row in rows
-        ]
         right = [c.format not in ("text", "flag", "day") for c in table.columns]
-        end = self._parts.cells(slide, cells, right=right, fills=_heat(section, table, rows))
+        fills = _heat(section, table, records(table.frame))
+        end = self._parts.cells(slide, self._cells(table), right=right, fills=fills)
         said = [section.table.note] if section.table.note and last else []
         if last and (more := more_rows(max(len(section.table.frame) - section.printed, 0))):
             said.append(more)
@@ -177,6 +185,21 @@ def _foot(document: Document) -> str:
 def _each(rows: int, most: int) -> int:
     """How many rows stand on each slide, so that the last is about as full as the others."""
     return max(-(-rows // max(-(-rows // most), 1)), 1)
+
+
+def _parted(heights: Sequence[float]) -> list[tuple[int, int]]:
+    """The rows of each slide, from and to, by how high they are, that of the header first.
+
+    As many on each, where they have room: two rows on a slide of their own look lost.
+    """
+    head, *rows = heights
+    each, found, start, high = _each(len(rows), ROWS), [], 0, head
+    for row, height in enumerate(rows):
+        if row > start and (row - start == each or high + height > ROOM):
+            found.append((start, row))
+            start, high = row, head
+        high += height
+    return [*found, (start, len(rows))]
 
 
 def _heat(
