@@ -235,6 +235,20 @@ def test_slides_hold_every_cell(documents, name):
             assert all(any(v == each for each in frame[name_]) for v in plotted)
 
 
+@pytest.mark.parametrize(("news", "on"), [(("None.",), 0), (("It is new. " * 30,) * 3, 1)])
+def test_much_that_is_new_lies_under_no_number_of_a_deck(documents, news, on):
+    sections = documents["board"].sections[:0]
+    document = replace(documents["board"], sections=sections, banner="Late. " * 60, news=news)
+    first = list(pptx.Presentation(io.BytesIO(slides.pptx(document))).slides)[:2]
+    boxes = [s for s in first[on].shapes if s.has_text_frame and s.text_frame.text]
+    (spend,) = (s for s in boxes if s.text_frame.text == "Spend")
+    above = [
+        s for s in boxes if s.top < spend.top and s.text_frame.text[:3] in ("It ", "Non", "Lat")
+    ]
+    assert all(s.top + s.height <= spend.top for s in above)
+    assert bool(above) == (on == 0)
+
+
 def owned(title: str, part: list[list[str]], section: Section) -> bool:
     return title.removesuffix(", continued") == section.table.title and part[0] == [
         column.title for column in known(section).columns

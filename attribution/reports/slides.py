@@ -24,6 +24,7 @@ MISSING = (
     "Reports as slides need the package python-pptx. Install it with `pip install "
     "'caretrace[slides]'`, or choose another format."
 )
+CARDS, CARD = 8, 1.28  # at most, and inches of a row of four
 ROWS = 18  # of a table on one slide, at most
 ROOM = HIGH - TOP - 0.5  # inches, above the foot
 MEANINGS = 11  # of numbers, on one slide
@@ -79,13 +80,17 @@ class _Deck:
         if document.news:
             looks: dict[str, Any] = {"fill": "#F0F5FE", "size": 12, "head": "Since the last report"}
             top = parts.box(slide, document.news, top=top + 0.1, **looks)
-        self._cards(slide, min(max(top + 0.2, 3.4), 4.45))
+        start = max(top + 0.2, 3.4)
+        rows = -(-len(document.headline[:CARDS]) // 4)
+        if start + rows * CARD > HIGH - 0.5:  # much is new, or late
+            slide, start = parts.slide(f"{document.title}, in numbers"), TOP
+        self._cards(slide, start)
 
     def _cards(self, slide: Any, top: float) -> None:
         parts, width = self._parts, (WIDE - 2 * LEFT) / 4
-        for place, metric in enumerate(self._document.headline[:8]):
+        for place, metric in enumerate(self._document.headline[:CARDS]):
             shown = card(metric, self._document.currency)
-            x, y = LEFT + (place % 4) * width, top + (place // 4) * 1.28
+            x, y = LEFT + (place % 4) * width, top + (place // 4) * CARD
             parts.shade(slide, x, y, width - 0.12, 1.16, SHADE)
             room: dict[str, Any] = {"left": x + 0.05, "width": width - 0.22}
             parts.words(slide, [metric.title], top=y + 0.04, size=11, colour=QUIET, **room)
