@@ -190,8 +190,7 @@ class Grid:
 
 def _labels(everything: str) -> tuple[str, str]:
     """How the rows below a table are called: of all that has spend, and of everything."""
-    own = everything.removeprefix("All ").capitalize()
-    return ("Channels" if own == "Campaigns" else own) + " with spend", everything
+    return f"{everything.removeprefix('All ').capitalize()} with spend", everything
 
 
 def _agrees(name: str, row: Mapping[Any, Any], *, blank: bool = False) -> bool:
