@@ -353,6 +353,9 @@ def test_definitions_and_about_say_what_the_numbers_are(view):
     assert facts["Conversion"].startswith(METRICS["booked"].title)
     assert facts["Data"].startswith("Generation 3")
     assert facts["Freshness"] == ABOUT["freshness"]
+    beside = view.tables["returns"]
+    assert beside.note.startswith("Credited by ")
+    assert facts[beside.title] == beside.note
 
 
 def test_the_same_view_gives_the_same_bytes(view):

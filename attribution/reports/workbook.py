@@ -122,6 +122,7 @@ def _facts(document: Document) -> Iterator[tuple[str, str]]:
         ),
     )
     yield from document.undefined()
+    yield from ((s.table.title, s.table.note) for s in document.sections if s.table.note)
     for note in (*document.warnings, *document.notes):
         if about["model_help"] not in note:
             yield "Note", note
