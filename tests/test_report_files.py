@@ -604,6 +604,10 @@ def test_a_change_is_told_in_words():
     )
     assert board.changed(replace(metric, value=101.0)) == "about as before"
     assert board.changed(replace(metric, before=0.0)) == "after none before"
+    # More was paid back than collected: what came after is no share of it.
+    paid_back = replace(metric, name="collected", before=-100.0)
+    assert board.changed(paid_back) == "after less than none before"
+    assert printed.card(paid_back, "USD")["change"] == ""
 
 
 def test_every_number_of_a_report_is_defined_in_it(documents):

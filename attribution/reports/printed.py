@@ -120,7 +120,8 @@ def card(metric: Metric, currency: str) -> dict[str, object]:
     compared = metric.before is not None and metric.value is not None
     before = formats.written(metric.before, metric.format, currency) if compared else ""
     change, tone = "", "even"
-    if metric.before and metric.value is not None:
+    # What was paid back may be more than was collected: nothing is a share of that.
+    if metric.before and metric.before > 0 and metric.value is not None:
         share = metric.value / metric.before - 1
         word = "up" if share >= 0 else "down"
         change = f"{word} {formats.rate(abs(share))} from {before}"

@@ -215,7 +215,7 @@ def _change(each: Metric, currency: str) -> tuple[str | int | None, str | None]:
     was = f"vs {formats.written(each.before, each.format, currency)}"
     if each.value == each.before:
         return 0, was
-    if not each.before:
+    if each.before <= 0:  # more may be paid back than collected
         return None, was
     if each.format == "rate":
         # In percent of a percentage a reader cannot tell which of the two is meant.

@@ -153,6 +153,8 @@ def changed(metric: Metric) -> str:
     """A number against the period before, in words."""
     if metric.before is None:
         return "after too few before to be told"
+    if metric.before < 0:  # more was paid back than collected
+        return "after less than none before"
     share = ratio(metric.value, metric.before)
     if share is None:
         return "after none before"

@@ -94,9 +94,7 @@ def _shown(scope: Scope, frame: pd.DataFrame, *said: str) -> Table:
         "Net return, side by side",
         columns,
         frame,
-        note=" ".join(
-            [f"Credited by {MODELS[scope.model].title}. 0% earns what it costs.", *said]
-        ),
+        note=" ".join([f"Credited by {MODELS[scope.model].title}. 0% earns what it costs.", *said]),
         empty="No channel with spend, in weeks of which money is known, matches these filters.",
     )
 
