@@ -262,6 +262,8 @@ def test_a_channel_with_hardly_any_spend_is_not_called_the_best():
     )
     words = channel_figures.return_in_words(drawn, [], 2.0)
     assert "Display returns most (3.0x), Video least (0.5x)." in words
+    alone = channel_figures.return_in_words(drawn.tail(1), [], 2.0)
+    assert alone == "0 of 1 channels with spend earn at least what they cost. Video returns 0.5x."
 
 
 def test_channels_that_a_figure_has_no_room_for_are_in_its_words():

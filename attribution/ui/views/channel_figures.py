@@ -90,14 +90,17 @@ def return_in_words(
     said = f"{paying} of {len(known) + len(unpaid)} {which} earn at least what they cost."
     if not ranked:
         return f"{said}{nothing}"
-    best, worst = ranked[0], ranked[-1]
+    (best, most), (worst, fewest) = (
+        (formats.title(each["channel"]), formats.ratio(each["roas"]))
+        for each in (ranked[0], ranked[-1])
+    )
+    if len(ranked) == 1:
+        return f"{said} {best} returns {most}.{nothing}"
     share = f"{LEAST_SHARE:.0%}"
     any_of_it = " of those with any" if unpaid else ""
     return (
-        f"{said} Of those with at least {share} of spend, "
-        f"{formats.title(best['channel'])} returns most ({formats.ratio(best['roas'])}), "
-        f"{formats.title(worst['channel'])} least ({formats.ratio(worst['roas'])}){any_of_it}."
-        f"{nothing}"
+        f"{said} Of those with at least {share} of spend, {best} returns most ({most}), "
+        f"{worst} least ({fewest}){any_of_it}.{nothing}"
     )
 
 
