@@ -119,6 +119,19 @@ def test_people_are_held_against_those_held_out_of_their_own_campaign():
     assert lift_of_groups(groups[1:2]) is None
 
 
+def test_campaigns_are_called_in_words_as_flows_are_elsewhere(marts, monkeypatch):
+    asked = return_queries.reactivation
+
+    def flows(*which):
+        return asked(*which).replace("Annual check-up", "recall_dental_2026")
+
+    monkeypatch.setattr(return_queries, "reactivation", flows)
+    view = reactivation.build(marts, RECENT)
+    for name in ("campaigns", "rates"):
+        assert "Recall dental 2026" in set(view.tables[name].frame["campaign"])
+    assert "Recall dental 2026" in "".join(map(str, view.figures["lift"].spec["data"]))
+
+
 def test_the_lift_of_one_campaign_is_told_of_one(marts):
     whole = reactivation.build(marts, Scope(made_up.weeks()[0], LAST))
     campaigns = whole.tables["campaigns"].frame.dropna(subset=["lift"])

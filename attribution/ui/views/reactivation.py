@@ -136,6 +136,8 @@ def _table(title: str, cohorts: pd.DataFrame, grain: list[str]) -> Table:
         frame = frame.assign(order=order).sort_values([*others, "order"])
     else:
         frame = frame.sort_values(["silent", *grain], ascending=[False, *(True for _ in grain)])
+    if "campaign" in grain:  # a flow, which pages call in words
+        frame["campaign"] = frame["campaign"].map(formats.title)
     columns = (*(_named(name) for name in grain), *(c for c in _columns() if c.name in frame))
     return Table(title, columns, frame[[c.name for c in columns]].reset_index(drop=True))
 

@@ -94,6 +94,7 @@ def build(marts: Marts, scope: Scope) -> View:
     figures = {"way_back": figure(tables["way_back"].frame, tables["drops"].frame)}
     remark = ""
     gains = step_queries.gains(marts, scope, currency)
+    gains = gains.assign(campaign=gains["campaign"].map(formats.title))
     if not gains.empty:
         tables["gains"] = _gains_table(gains, scope)
         figures["gains"] = _gains_figure(gains, scope, currency)
@@ -204,7 +205,7 @@ def _grouped(found: pd.DataFrame, name: str) -> Table:
         frame = frame.assign(order=frame[name].map(places)).sort_values("order")
     else:
         frame = frame.sort_values(["silent", name], ascending=[False, True])
-    if name in ("state", "service_line"):
+    if name in ("state", "service_line", "campaign"):
         frame[name] = frame[name].map(formats.title)
     columns = (
         Column(name, _TITLES[name], "text", _HELP.get(name, "")),
