@@ -64,6 +64,9 @@ def test_the_period_before_needs_data():
 WRITTEN = [
     (1_234_567, "money", "$1.2M"),
     (48_300, "money", "$48.3K"),
+    (999_960, "money", "$1.0M"),
+    (999_949, "money", "$999.9K"),
+    (999_960, "count", "1.0M"),
     (9_120, "money", "$9,120"),
     (63.2, "money", "$63.20"),
     (-1_500, "money", "−$1,500"),

@@ -15,7 +15,8 @@ from attribution.small_cells import OTHER
 
 UNDEFINED = "—"  # never 0 for what is not known
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "CAD": "CA$", "AUD": "A$", "JPY": "¥", "INR": "₹"}
-_SCALES = ((1e9, "B", 1e9), (1e6, "M", 1e6), (1e4, "K", 1e3))
+# From where on, which letter, of how many: what rounds to a thousand of one is one of the next.
+_SCALES = ((1e9 - 5e4, "B", 1e9), (1e6 - 50, "M", 1e6), (1e4, "K", 1e3))
 _MARKS = frozenset("\\`*_{}[]()<>#+-.!|~$:^=&\"'")
 
 
