@@ -10,6 +10,7 @@ from attribution import settings as configuration
 from attribution.metrics import METRICS
 from attribution.metrics.pages import PAGES, title_of
 from attribution.paths import Home
+from attribution.terminal import write_out
 
 if TYPE_CHECKING:
     from attribution.metrics import Definition
@@ -51,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.out is None:
         sys.stdout.write(text)
     else:
-        options.out.write_text(text, encoding="utf-8")
+        write_out(options.out, text.encode("utf-8"))
     return 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from attribution.errors import BadInput
-from attribution.terminal import day, home_folder, note, say
+from attribution.terminal import day, home_folder, note, say, write_out
 
 _REPORTS = ("channels", "service-lines", "reactivation", "board")  # of the catalogue
 _MESSAGES = ("engagement", "education")  # reports of messages
@@ -101,7 +101,7 @@ def _export(options: argparse.Namespace) -> int:
     if options.out is None:
         sys.stdout.buffer.write(content)
     else:
-        options.out.write_bytes(content)
+        write_out(options.out, content)
         say(f"Wrote {options.out}.")
     return 0
 
@@ -190,7 +190,8 @@ def _check_out(options: argparse.Namespace) -> None:
                 f"{options.format}."
             )
     elif out.is_dir():
-        raise BadInput(f"{out} is a folder. Name a file in it: --out {out / 'channels.csv'}.")
+        name = out / f"{options.report}.{options.format}"
+        raise BadInput(f"{out} is a folder. Name a file in it: --out {name}.")
     elif not out.parent.is_dir():
         raise BadInput(f"There is no folder {out.parent} to write into. Make it, or change --out.")
 

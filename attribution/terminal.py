@@ -6,6 +6,7 @@ import unicodedata
 from contextlib import suppress
 from datetime import date
 from io import TextIOWrapper
+from pathlib import Path
 
 from attribution import settings
 from attribution.errors import BadInput
@@ -53,6 +54,23 @@ def say(sentence: str) -> None:
 def note(sentence: str) -> None:
     """Write a sentence beside what was asked for, which may go into a file or a pipe."""
     print(f"caretrace: {seen(sentence)}", file=sys.stderr)
+
+
+def write_out(out: Path, content: bytes) -> None:
+    """Write a file that was asked for: it is there whole, or stays what it was.
+
+    A pipe or a device is written into as it stands.
+    """
+    if out.exists() and not out.is_file():
+        out.write_bytes(content)
+        return
+    partial = out.resolve().with_name(f".{out.name}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(out.resolve())
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def seen(sentence: str) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from io import BytesIO, TextIOWrapper
+from pathlib import Path
 
 import pytest
 from few_models import few_models
@@ -402,11 +403,28 @@ def test_a_report_that_cannot_be_written_is_refused_before_it_is_made(home, say,
     code, _, err = say("export", "channels", "--out", str(out))
     assert (code, err.count("\n")) == (2, 1)
     assert f"There is no folder {out.parent} to write into. Make it, or change --out." in err
-    assert "is a folder. Name a file" in say("export", "channels", "--out", str(home.folder))[2]
+    err = say("export", "board", "--format", "pdf", "--out", str(home.folder))[2]
+    assert f"is a folder. Name a file in it: --out {home.folder / 'board.pdf'}." in err
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     code, out, err = say("export", "channels", "--format", "xlsx")
     assert (code, out) == (2, "")
     assert "A terminal cannot show this file. Name a place for it: --out channels.xlsx." in err
+
+
+def test_a_full_disk_leaves_no_part_of_a_file_that_was_asked_for(tmp_path, monkeypatch):
+    out = tmp_path / "channels.csv"
+    terminal.write_out(out, b"as it was")
+    whole = Path.write_bytes
+
+    def full(path, content):
+        whole(path, content[:3])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        terminal.write_out(out, b"a longer one")
+    assert out.read_bytes() == b"as it was"
+    assert [path for path in tmp_path.iterdir() if path.is_file()] == [out]
 
 
 def test_only_a_process_of_ours_sets_how_pandas_keeps_text(home):
