@@ -7,7 +7,7 @@ search that found nobody, that there was one. Never what was typed.
 import math
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from attribution import audit, patient, people
@@ -52,6 +52,7 @@ class Opening:
     ticket: str
     generation: int
     reader: str
+    number_hash: str = field(repr=False)
 
 
 def sought(home: Home, system: System, typed: str, reason: str, ticket: str = "") -> Sought:
@@ -76,8 +77,9 @@ def open_journey(home: Home, generation: int, permit: Permit, asked: Sought) -> 
     """
     at = people.people(home, generation, permit)
     search = SEARCHES.begin(home, permit.reader)
-    found = patient.find(at, asked.number_hash) if asked.number_hash else None
-    if found is None:
+    number = asked.number_hash
+    found = patient.find(at, number) if number else None
+    if number is None or found is None:
         audit.record(
             home,
             permit.reader,
@@ -90,22 +92,27 @@ def open_journey(home: Home, generation: int, permit: Permit, asked: Sought) -> 
         )
         return None
     search.found = True
-    opening = Opening(found, asked.reason, asked.ticket, generation, permit.reader)
+    opening = Opening(found, asked.reason, asked.ticket, generation, permit.reader, number)
     _written(home, permit, opening)
     return opening
 
 
 def looked_at(
     home: Home, generation: int, permit: Permit, opening: Opening
-) -> tuple[People, Opening]:
-    """The tables in which an opened journey may be read.
+) -> tuple[People, Opening | None]:
+    """The tables in which an opened journey may be read; None where nobody has the number now.
 
-    Another generation or another reader is another look, and is written down as one.
+    Another generation or another reader is another look, and is written down as one. It is of
+    whoever has the number there: when a person is split, the larger part stays the one we knew.
     """
     at = people.people(home, generation, permit)
-    if (opening.generation, opening.reader) != (generation, permit.reader):
-        opening = Opening(opening.person, opening.reason, opening.ticket, generation, permit.reader)
-        _written(home, permit, opening)
+    if (opening.generation, opening.reader) == (generation, permit.reader):
+        return at, opening
+    found = patient.find(at, opening.number_hash)
+    if found is None:
+        return at, None
+    opening = replace(opening, person=found, generation=generation, reader=permit.reader)
+    _written(home, permit, opening)
     return at, opening
 
 

@@ -28,7 +28,7 @@ from warehouse_fixtures import (
     touch,
 )
 
-from attribution import audit, patient, patient_search
+from attribution import audit, patient, patient_search, people
 from attribution.errors import BadInput, NotAllowed, SettingsError
 from attribution.models.parameters import setting_timeline
 from attribution.paths import PAGES, Home
@@ -253,6 +253,22 @@ def test_what_will_not_do_is_said_without_what_was_typed(home, typed, reason, ti
     with pytest.raises(BadInput, match=said) as refused:
         sought(home, EMR, typed, reason, ticket)
     assert not typed or typed not in str(refused.value)
+
+
+def test_another_generation_is_asked_whose_number_it_is_now(home, monkeypatch):
+    opening = open_journey(home, 1, PERMIT, sought(home, EMR, RECORD_NUMBER, "billing"))
+    assert RECORD_NUMBER not in repr(opening)
+    assert opening.number_hash not in repr(opening)
+    monkeypatch.setattr(people, "_opened", lambda home, _generation: people.People(home, 1))
+    # A person was split: the larger part keeps their number here, and the record is another's.
+    monkeypatch.setattr(patient, "find", lambda _at, _number: PERSON + 1)
+    _, again = patient_search.looked_at(home, 2, PERMIT, opening)
+    assert (again.person, again.generation) == (PERSON + 1, 2)
+    assert log(home).iloc[-1]["detail"]["person"] == PERSON + 1
+    monkeypatch.setattr(patient, "find", lambda _at, _number: None)
+    before = len(audit.entries(home))
+    assert patient_search.looked_at(home, 3, PERMIT, again)[1] is None
+    assert len(audit.entries(home)) == before
 
 
 def test_a_permit_is_needed(home):

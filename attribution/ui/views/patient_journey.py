@@ -110,17 +110,17 @@ def journey(
 
     Raises NotAllowed where the reader may not see people. Nothing of it is kept for another run.
     """
-    at, opening = patient_search.looked_at(home, generation, access.permit(home), opening)
-    profile = patient.profile(at, opening.person)
-    if profile is None:
+    at, still = patient_search.looked_at(home, generation, access.permit(home), opening)
+    profile = patient.profile(at, still.person) if still else None
+    if still is None or profile is None:
         return None
-    events = patient.events(at, opening.person)
+    events = patient.events(at, still.person)
     about = queries.about(queries.marts(home, generation, protected=False))
     zone, currency = ZoneInfo(about.timezone), about.currency
     model = model if model in shared() else DEFAULT_MODEL
     conversions = events[events["kind"] == "conversion"]
     touches = patient.credited(at, conversions["conversion_id"].tolist(), model)
-    told = build(opening, profile, events, touches, asked, model, zone, currency, now)
+    told = build(still, profile, events, touches, asked, model, zone, currency, now)
     return replace(told, keeps_credit=not touches.empty or patient.keeps_credit(at))
 
 
