@@ -160,11 +160,17 @@ class Searches:
                 if (fresh := [each for each in every if each.at > now - WITHIN_SECONDS])
             }
             lately = self._lately.setdefault(reader, [])
-            misses = sum(not each.found for each in lately)
-            if misses < MOST_MISSES and len(lately) < MOST_SEARCHES:
+            misses = [each for each in lately if not each.found]
+            # The oldest of each kind of which there are too many must be long enough ago.
+            first = [
+                every[0].at
+                for every, most in ((misses, MOST_MISSES), (lately, MOST_SEARCHES))
+                if len(every) >= most
+            ]
+            if not first:
                 lately.append(_Search(now))
                 return lately[-1]
-            minutes = max(1, math.ceil((lately[0].at + WITHIN_SECONDS - now) / 60))
+            minutes = max(1, math.ceil((max(first) + WITHIN_SECONDS - now) / 60))
         audit.record(home, reader, audit.DENIED, SUBJECT, reason="too many searches")
         raise NotAllowed(
             f"Too many searches: wait {minutes} minute{'' if minutes == 1 else 's'}, then search "

@@ -290,12 +290,18 @@ def test_whoever_guesses_is_stopped_and_others_are_not(home):
     assert open_journey(home, 1, replace(PERMIT, reader="bob"), right) is not None
 
 
-def test_searches_are_allowed_again_after_a_while(home, monkeypatch):
-    asked = sought(home, EMR, "123", "quality")
+def test_searches_are_allowed_again_after_the_time_that_is_said(home, monkeypatch):
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(patient_search, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    asked, right = (sought(home, EMR, n, "quality") for n in ("123", RECORD_NUMBER))
+    open_journey(home, 1, PERMIT, right)
+    clock.now += 300
     for _ in range(patient_search.MOST_MISSES):
         open_journey(home, 1, PERMIT, asked)
-    later = patient_search.time.monotonic() + patient_search.WITHIN_SECONDS
-    monkeypatch.setattr(patient_search, "time", SimpleNamespace(monotonic=lambda: later))
+    clock.now += 60  # the one that found somebody will be over first, and frees nobody
+    with pytest.raises(NotAllowed, match="wait 9 minutes"):
+        open_journey(home, 1, PERMIT, asked)
+    clock.now += 9 * 60
     assert open_journey(home, 1, PERMIT, asked) is None
 
 
