@@ -320,6 +320,9 @@ ASKED = ("2026-05-25 15:00", "conversion", "lead", {"conversion_id": 3})
 BOOKED = ("2026-05-26 15:00", "booking", "booked", {"other_at": "2026-07-02 15:00"})
 PROPOSED = ("2026-06-20 15:00", "visit", "proposed", {"other_at": "2026-05-01 15:00"})
 OWED = ("2026-05-10 15:00", "balance", "", {"amount_micros": 40_000_000, "detail": "2026-05-30"})
+CALLED_OFF = ("2026-07-09 15:00", "visit", "cancelled", {"other_at": "2026-05-30 15:00"})
+SUGGESTED = ("2026-05-27 15:00", "booking", "proposed", {"other_at": "2026-06-20 15:00"})
+LATER = ("2026-06-20 15:00", "visit", "proposed", {"other_at": "2026-05-27 15:00"})
 PAID = ("2026-05-31 15:00", "balance", "", {"amount_micros": 0, "detail": ""})
 NO_SMS = ("2026-05-10 15:00", "preference", "marketing", {"channel": "sms", "number": 0})
 
@@ -335,6 +338,10 @@ NO_SMS = ("2026-05-10 15:00", "preference", "marketing", {"channel": "sms", "num
         ([KEPT, MISSED, AHEAD], "Patient", ["Next visit is booked"]),
         ([ASKED], "Lead", ["Inquiry without a booking"]),
         ([ASKED, BOOKED], "Lead", []),
+        # What is only proposed is not booked; what was called off ahead of its day is no more.
+        ([ASKED, SUGGESTED], "Lead", ["Inquiry without a booking"]),
+        ([KEPT, MISSED, LATER], "Patient", ["Follow-up", "Visit to book again"]),
+        ([KEPT, MISSED, CALLED_OFF], "Patient", ["Visit to book again"]),
         ([KEPT, PROPOSED], "Patient", ["Follow-up"]),
         ([KEPT, PROPOSED, AHEAD], "Patient", ["Next visit is booked"]),
         ([KEPT, OWED], "Patient", ["Open balance"]),
@@ -352,6 +359,8 @@ def test_what_is_owed_and_when_is_said():
     found = stands(KEPT, OWED)
     assert (found.balance, found.due_on) == (40.0, datetime(2026, 5, 30).date())  # noqa: DTZ001
     assert found.steps[0].words == "$40.00, 2 days overdue."
+    day_before = datetime(2026, 5, 31, 12, tzinfo=UTC)
+    assert stands(KEPT, OWED, now=day_before).steps[0].words == "$40.00, 1 day overdue."
     assert stands(KEPT).balance is None
 
 

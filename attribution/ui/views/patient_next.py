@@ -133,12 +133,19 @@ def _proposed(visits: Sequence[Row], now: datetime) -> list[Step]:
 
 
 def _missed(visits: Sequence[Row], kept: list[datetime], now: datetime) -> list[Step]:
-    """The last visit, where it was missed or cancelled and nothing was booked since."""
-    past = [row for row in visits if row["what"] in ("noshow", "cancelled") and row["at"] <= now]
-    if not past:
+    """The last visit, where it was missed or cancelled and nothing was booked since.
+
+    One that is cancelled before its day has come is no less to be booked again.
+    """
+    off = [
+        row
+        for row in visits
+        if row["what"] == "cancelled" or (row["what"] == "noshow" and row["at"] <= now)
+    ]
+    if not off:
         return []
-    last = max(past, key=lambda row: row["at"])
-    again = any(row["other_at"] > last["other_at"] for row in visits)
+    last = max(off, key=lambda row: row["at"])
+    again = any(row["what"] != "proposed" and row["other_at"] > last["other_at"] for row in visits)
     if again or any(at > last["at"] for at in kept):
         return []
     how = "was missed" if last["what"] == "noshow" else "was cancelled"
@@ -152,7 +159,10 @@ def _asked(
     if not asked:
         return []
     last = max(asked)
-    booked = any(row["kind"] == "booking" and row["happened_at"] >= last for row in rows)
+    booked = any(
+        row["kind"] == "booking" and row["what"] == "booked" and row["happened_at"] >= last
+        for row in rows
+    )
     at = local(last, zone)
     if booked or now - at > timedelta(days=_ASKED_DAYS):
         return []
@@ -165,7 +175,8 @@ def _owed(balance: float | None, currency: str, due: date | None, today: date) -
     when = ""
     if due is not None:
         late = (today - due).days
-        when = f", {f'{late} days overdue' if late > 0 else f'due {formats.day(due)}'}"
+        overdue = f"{late} day{'' if late == 1 else 's'} overdue"
+        when = f", {overdue if late > 0 else f'due {formats.day(due)}'}"
     return [Step("do", "Open balance", f"{formats.money(balance, currency)}{when}.")]
 
 
