@@ -53,6 +53,9 @@ def save(
     said = json.dumps({key: list(values) for key, values in filters.items()}, sort_keys=True)
     if shared:
         audit.record(home, reader.name, audit.VIEW_SHARED, name, page=page, filters=said)
+    elif any(each.name == name and each.shared for each in own):
+        # What one keeps to oneself under that name takes from everybody what they had.
+        audit.record(home, reader.name, audit.VIEW_DELETED, name, owner=reader.name)
     with Ledger(home) as ledger:
         for each in own:
             if each.name == name:

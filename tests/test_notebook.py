@@ -119,11 +119,17 @@ def test_views_are_ones_own_or_everybodys(home):
         saved_views.delete(home, EVE, draft.number)
     saved_views.delete(home, EVE, board.number)
     saved_views.delete(home, BEN, mine.number)
+    # So does one that was shared to one that is kept to oneself: nobody else sees it any more.
+    for shared in (True, False):
+        saved_views.save(home, ANN, "Board", "channels", FILTERS, shared=shared)
     assert not saved_views.views(home, BEN)
     with pytest.raises(NotAllowed):
         saved_views.views(home, NOBODY)
     actions = [action for _, action, _ in logged(home)]
-    assert actions == [audit.VIEW_SHARED, audit.VIEW_SHARED, audit.VIEW_DELETED]
+    assert actions == [
+        *(audit.VIEW_SHARED, audit.VIEW_SHARED, audit.VIEW_DELETED),
+        *(audit.VIEW_SHARED, audit.VIEW_DELETED),
+    ]
 
 
 def test_a_reader_keeps_so_many_views(home):
