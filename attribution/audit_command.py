@@ -77,5 +77,5 @@ def _sessions(options: argparse.Namespace) -> int:
     ended = sessions(home).end_all(name)
     if name is not None and not ended:
         raise BadInput("Nobody of that name is signed in, so no session was ended.")
-    say(f"{ended:,} sessions are over.")
+    say("1 session is over." if ended == 1 else f"{ended:,} sessions are over.")
     return 0

@@ -196,7 +196,7 @@ def test_what_is_empty_or_unknown_is_said(home, say, published, tmp_path):
     assert (code, err) == (
         2, "caretrace: Nobody of that name is signed in, so no session was ended.\n"
     )  # fmt: skip
-    assert say("sessions", "end", "--reader", "ann") == (0, "1 sessions are over.\n", "")
+    assert say("sessions", "end", "--reader", "ann") == (0, "1 session is over.\n", "")
     assert say("audit", "show", "--last", "1")[1].endswith("sessions of ann {}\n")
     code, _, err = say("attribute", str(tmp_path))
     assert (code, err) == (
