@@ -21,7 +21,7 @@ from attribution.paths import Home
 # What was seen a moment ago need not be written down again.
 _TOUCH_EVERY = timedelta(seconds=30)
 # Longer than any session may last: who signed in is in the audit log.
-_KEPT = timedelta(days=8)
+KEPT = timedelta(days=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Sessions(Ledger):
         now = datetime.now(UTC)
         at = _written(now)
         with self._write() as connection:
-            connection.execute(delete(SESSION).where(SESSION.c.began_at < _written(now - _KEPT)))
+            connection.execute(delete(SESSION).where(SESSION.c.began_at < _written(now - KEPT)))
             connection.execute(
                 insert(SESSION).values(
                     id_hash=_hash(token),
@@ -83,6 +83,12 @@ class Sessions(Ledger):
                     .values(seen_at=_written(now))
                 )
         return Session(found.name, tuple(json.loads(found.groups)))
+
+    def began(self, token: str) -> bool:
+        """Whether an id is of a session that stood once; it may be over."""
+        with self._sound(), self._engine.connect() as connection:
+            known = select(SESSION.c.id_hash).where(SESSION.c.id_hash == _hash(token))
+            return connection.execute(known).one_or_none() is not None
 
     def end(self, token: str, why: str) -> None:
         """End one session."""

@@ -128,6 +128,28 @@ def test_a_socket_to_any_address_needs_a_session(signing, path):
     assert (said[0]["code"], inner.let_through) == (4401, 0)
 
 
+@pytest.mark.parametrize(
+    ("path", "kind", "through"),
+    [
+        ("/_stcore/health", "http", True),
+        ("/_stcore/host-config", "http", True),
+        ("/_stcore/stream", "websocket", True),
+        ("/_stcore/upload_file/a/b", "http", False),
+        ("/patient-journey", "http", False),
+        ("/media/x.csv", "http", False),
+    ],
+)
+def test_a_page_of_a_session_that_is_over_may_come_back_to_be_emptied(signing, path, kind, through):
+    inner = Inner()
+    with Sessions(signing) as ledger:
+        token = ledger.begin("2", "bob", ["marketing"])
+        ledger.end(token, "expired")
+    ask(gate.Gate(inner, signing), path, f"{COOKIE}={token}", kind)
+    assert inner.let_through == through
+    ask(gate.Gate(inner, signing), path, f"{COOKIE}=made-up", kind)
+    assert inner.let_through == through
+
+
 def test_the_link_to_a_report_is_for_those_who_may_take_it_away(signing):
     inner = Inner()
     guard = gate.Gate(inner, signing)

@@ -32,7 +32,7 @@ from attribution import audit
 from attribution.errors import CaretraceError, StorageError
 from attribution.paths import Home
 from attribution.roles import EXPORT, SEE, Reader
-from attribution.sessions import Session, sessions
+from attribution.sessions import KEPT, Session, sessions
 from attribution.sign_in import CALLBACK, SignIn, sign_in
 
 LOG = logging.getLogger("caretrace")
@@ -41,6 +41,8 @@ SIGN_IN = "/sign-in"
 SIGN_OUT = "/auth/logout"  # where `st.logout` leads; Streamlit's own knows no session of ours
 NEXT_COOKIE = "caretrace_next"
 _OPEN = frozenset({"/healthz", SIGN_IN, "/auth/login", CALLBACK})
+# What an open page asks for whose connection was lost, by sleep or a restart of the server.
+_AGAIN = frozenset({"/_stcore/health", "/_stcore/host-config", "/_stcore/stream"})
 _NEXT_SECONDS = 600
 _NEXT_LENGTH = 2000  # a browser drops a cookie of more than 4096 bytes
 _FILES = "/media/"  # reports that were taken away, and nothing else
@@ -103,7 +105,8 @@ class Gate:
             await _closed(scope, receive, send)
 
     async def _socket(self, chosen: SignIn, scope: Scope, receive: Receive, send: Send) -> None:
-        if (await self._reader(chosen, HTTPConnection(scope))).may(SEE):
+        asked = HTTPConnection(scope)
+        if (await self._reader(chosen, asked)).may(SEE) or await self._left_open(chosen, asked):
             await self._app(scope, receive, send)
         else:
             await receive()
@@ -120,6 +123,9 @@ class Gate:
             await self._app(scope, receive, send)
             return
         elif not (reader := await self._reader(chosen, asked)).may(SEE):
+            if await self._left_open(chosen, asked):
+                await self._app(scope, receive, send)
+                return
             answer = _refusal(asked)
         elif path.startswith(_FILES) and not reader.may(EXPORT):
             answer = PlainTextResponse("Not for your role.", status_code=403)
@@ -145,6 +151,17 @@ class Gate:
                     self._seen.clear()
                 self._seen[token] = (time.monotonic(), known)
         return Reader(known.name, chosen.roles_of(known.groups)) if known else _NOBODY
+
+    async def _left_open(self, chosen: SignIn, asked: HTTPConnection) -> bool:
+        """Whether it may be a page of a session that is over, which comes back to be emptied.
+
+        Refused, it would stay on the screen as it was. Where it runs again it is told what any
+        page is told whose session has ended: to sign in.
+        """
+        token = asked.cookies.get(chosen.cookie, "")
+        if asked.scope["path"] not in _AGAIN or not token:
+            return False
+        return await asyncio.to_thread(sessions(self._home).began, token)
 
     async def _signed_in(self, chosen: SignIn, scope: Scope, receive: Receive, send: Send) -> None:
         """Let Streamlit ask the provider who this is, and begin a session of ours with it."""
@@ -193,7 +210,8 @@ class Gate:
         answer.set_cookie(
             chosen.cookie,
             token,
-            max_age=int(chosen.absolute.total_seconds()),
+            # Longer than the session: by its id a page that was left open is known, and emptied.
+            max_age=int(KEPT.total_seconds()),
             httponly=True,
             secure=chosen.secure,
             samesite="lax",
