@@ -505,3 +505,10 @@ def test_a_page_left_alone_is_blanked_when_its_session_is_over(home, monkeypatch
     watch._look(home, "people")
     assert blanked == [True]
     assert asked == [("people", False)]  # looking is no sign of life
+
+    def unreadable(*_args, **_more):
+        raise SettingsError("caretrace.toml is no TOML file")
+
+    stands_still.may = unreadable  # who may read cannot be known
+    watch._look(home, "people")
+    assert blanked == [True, True]

@@ -6,6 +6,7 @@ the screen does.
 
 import streamlit as st
 
+from attribution.errors import CaretraceError
 from attribution.paths import Home
 from attribution.sign_in import sign_in
 from attribution.ui import access
@@ -23,5 +24,9 @@ def until_it_ends(home: Home, needed: str) -> None:
 
 
 def _look(home: Home, needed: str) -> None:
-    if not access.may(home, needed, alive=False):
+    try:
+        stands = access.may(home, needed, alive=False)
+    except CaretraceError:
+        stands = False  # who may read cannot be known: the whole page says why, and nothing else
+    if not stands:
         st.rerun()
