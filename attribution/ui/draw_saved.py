@@ -1,5 +1,6 @@
 """Draws the saved views beside every page: open one, keep what is shown now, delete."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 import streamlit as st
@@ -73,11 +74,18 @@ def _delete(home: Home, reader: Reader, every: tuple[SavedView, ...]) -> None:
     own = {each.number: each for each in every if saved_views.may_delete(reader, each)}
     if not own:
         return
+    alike = Counter(each.name for each in own.values())
+
+    def called(at: int) -> str:
+        # Streamlit knows an option by its words: of two named alike it would give the last.
+        view = own[at]
+        return view.name if alike[view.name] < 2 else f"{view.name} (of {view.owner})"
+
     number = st.selectbox(
         "Delete a view",
         list(own),
         index=None,
-        format_func=lambda at: own[at].name,
+        format_func=called,
         placeholder="Choose a view",
         key="view_gone",
     )
