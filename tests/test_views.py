@@ -477,3 +477,10 @@ def test_money_that_is_told_with_others_is_no_loss_to_viewers(home, monkeypatch,
     [found] = beside.frame["incremental_roi"]
     assert pd.isna(found) if protected else found == -1
     assert ("mix_roi" in beside.frame) is not protected
+
+
+def test_of_names_that_read_alike_each_can_be_chosen():
+    called = formats.apart(("Cardiology", "cardiology", "primary_care", ""))
+    told = [called(name) for name in ("Cardiology", "cardiology", "primary_care")]
+    assert told == ["Cardiology", "cardiology", "Primary care"]
+    assert called("unknown") == "Unknown"

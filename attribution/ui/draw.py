@@ -142,7 +142,7 @@ def table_with_parts(view: View, whole: str, parts: str, by: str, but: Container
             f"Look inside a {by}",
             names,
             index=None,
-            format_func=formats.title,
+            format_func=formats.apart(names),
             placeholder=f"Choose a {by} to see its {parts}",
             key=by,
             bind="query-params",

@@ -110,7 +110,7 @@ def _more(
                 bounds.append((name, least, most))
         with st.container():
             for line in st.multiselect(
-                "Room is short in", list(lines), format_func=formats.title,
+                "Room is short in", list(lines), format_func=formats.apart(lines),
                 placeholder="No service line", key="plan_short",
                 help="How many more kept visits a week each can take than today.",
             ):  # fmt: skip

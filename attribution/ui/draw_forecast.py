@@ -55,7 +55,7 @@ def chosen(context: Context) -> Asked:
         member = st.selectbox(
             BY[dimension],
             parts[dimension],
-            format_func=member_title,
+            format_func=formats.apart(parts[dimension], member_title),
             key=f"of_{dimension}",
             width=240,
             bind="query-params",

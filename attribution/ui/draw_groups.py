@@ -8,6 +8,7 @@ import streamlit as st
 from attribution import group_queries, queries
 from attribution.group_queries import DIMENSIONS, Group, group_of
 from attribution.paths import Home
+from attribution.ui import formats
 from attribution.ui.frame import Context
 from attribution.ui.views.group_words import HELP, TITLES, value_title
 from attribution.ui.views.patient_groups import OTHERS, SECOND
@@ -55,7 +56,7 @@ def _group(title: str, prefix: str, known: Mapping[str, tuple[str, ...]]) -> Gro
             said[name] = st.multiselect(
                 TITLES[name],
                 known[name],
-                format_func=partial(value_title, name),
+                format_func=formats.apart(known[name], partial(value_title, name)),
                 key=f"{prefix}{_KEYS.get(name, name)}",
                 placeholder="All",
                 help=HELP[name],
@@ -65,7 +66,7 @@ def _group(title: str, prefix: str, known: Mapping[str, tuple[str, ...]]) -> Gro
             TITLES["condition"],
             known["condition"],
             index=None,
-            format_func=partial(value_title, "condition"),
+            format_func=formats.apart(known["condition"], partial(value_title, "condition")),
             key=f"{prefix}condition",
             placeholder="Any or none",
             help=HELP["condition"],

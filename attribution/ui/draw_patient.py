@@ -111,7 +111,7 @@ def _filters(told: Journey) -> None:
         st.multiselect(
             "Service lines",
             told.service_lines,
-            format_func=formats.title,
+            format_func=formats.apart(told.service_lines),
             placeholder="All",
             key=key("lines"),
         )

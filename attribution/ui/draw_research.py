@@ -61,7 +61,7 @@ def cohort(known: Choices) -> tuple[Cohort, tuple[str, ...]]:
 def _any_of(label: str, names: tuple[str, ...], key: str) -> tuple[str, ...]:
     """The names that are chosen; none stands for all."""
     return tuple(
-        st.multiselect(label, names, format_func=formats.title, placeholder="All", key=key)
+        st.multiselect(label, names, format_func=formats.apart(names), placeholder="All", key=key)
     )
 
 

@@ -173,7 +173,7 @@ def _draw(
             st.multiselect(
                 label,
                 options,
-                format_func=formats.title,
+                format_func=formats.apart(options),
                 key=key,
                 placeholder="All",
                 persist_state="session",

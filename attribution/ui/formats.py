@@ -4,6 +4,7 @@ import html
 import math
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
@@ -180,6 +181,21 @@ def title(name: str) -> str:
         return "Other, together"
     words = " ".join("SMS" if word == "sms" else word for word in words.split())
     return words[:1].upper() + words[1:]
+
+
+def apart(names: Iterable[str], titled: Callable[[str], str] = title) -> Callable[[str], str]:
+    """What each of some names is called where one is chosen: as words, or as it stands.
+
+    Streamlit knows an option by its words alone: of two that read alike (cardiology, Cardiology)
+    whoever chooses the first is given the last.
+    """
+    alike = Counter(map(titled, names))
+
+    def called(name: str) -> str:
+        words = titled(name)
+        return words if alike[words] < 2 or not name else name
+
+    return called
 
 
 def several(names: Iterable[str]) -> str:
