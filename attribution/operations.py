@@ -86,10 +86,13 @@ def earlier(home: Home, generation: int) -> int | None:
     return max((each for each in warehouse.kept(home) if each < generation), default=None)
 
 
-def roll_back(home: Home, reader: Reader) -> int:
-    """Show the generation before this one again; its number. Raises NotAllowed, Busy."""
+def roll_back(home: Home, reader: Reader, shown: int) -> int:
+    """Show the generation before the one that is `shown` again; its number.
+
+    Raises NotAllowed, Busy, BadInput where it is no longer the one that is shown.
+    """
     _may(reader)
-    return refresh.rollback(home, reader.name)
+    return refresh.rollback(home, reader.name, shown)
 
 
 def _may(reader: Reader) -> None:

@@ -29,7 +29,7 @@ from attribution.at_rest import owner_only
 from attribution.backfill import Part
 from attribution.build_memory import build_memory
 from attribution.checksums import checksum
-from attribution.errors import SettingsError, StorageError, told
+from attribution.errors import BadInput, SettingsError, StorageError, told
 from attribution.home_condition import enough_space, own, spoils, writable
 from attribution.ledger import Ledger
 from attribution.load_books import LoadBooks
@@ -261,10 +261,11 @@ def _published(home: Home) -> int | None:
         return None
 
 
-def rollback(home: Home, actor: str | None = None) -> int:
+def rollback(home: Home, actor: str | None = None, shown: int | None = None) -> int:
     """Point pages at the generation before the published one, and write down who did.
 
-    Sends are held first: what refused since then is in the generation that is left behind.
+    Sends are held first: what refused since then is in the generation that is left behind. Raises
+    BadInput where another generation than `shown` is published: whoever saw that meant no other.
     """
     if not home.folder.is_dir():
         raise StorageError(
@@ -274,6 +275,11 @@ def rollback(home: Home, actor: str | None = None) -> int:
     writable(home)
     actor = actor or audit.operator()
     with only_one(home), warehouse.alone(home), Ledger(home) as ledger:
+        if shown is not None and (now := warehouse.current_generation(home)) != shown:
+            raise BadInput(
+                f"Generation {now} is shown by now, no longer {shown}. Look at its numbers, then "
+                "go back if they are wrong too."
+            )
         warehouse.before_present(home)  # raises where there is none, before anything is held
         holding.hold_for_rollback(home, actor)
         number = warehouse.rollback(home)

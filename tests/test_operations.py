@@ -19,6 +19,7 @@ from servers.clinic import CONFIG, MONDAY, MONTH, ad, ads, clinic, records
 from servers.scripted import SCRIPTS, slice_of, slices
 from sqlalchemy import select
 from starlette.requests import Request
+from streamlit.testing.v1 import AppTest
 
 from attribution import (
     audit,
@@ -33,6 +34,7 @@ from attribution import (
 )
 from attribution.backfill import Part, nothing_there, part_of, rewound, settled_through, within
 from attribution.errors import BadInput, Busy, NotAllowed, SettingsError
+from attribution.generations import MARTS
 from attribution.load_books import FIELD, Given, LoadBooks
 from attribution.load_queries import loading
 from attribution.lock import only_one
@@ -298,7 +300,7 @@ def test_a_refresh_that_runs_is_not_run_over(loaded):
     "act",
     [
         operations.start_refresh,
-        operations.roll_back,
+        lambda home, reader: operations.roll_back(home, reader, 1),
         operations.release,
         lambda home, reader: operations.hold(home, reader, "why"),
     ],
@@ -312,9 +314,43 @@ def test_only_administrators_act(loaded, act):
 
 def test_a_rollback_from_the_page_names_who_did_it(loaded):
     before = current_generation(loaded)
-    assert operations.roll_back(loaded, ADMIN) < before
+    assert operations.roll_back(loaded, ADMIN, before) < before
     last = audit.entries(loaded, 1).iloc[0]
     assert (last["actor"], last["action"]) == ("ann", audit.ROLLED_BACK)
+    # Whoever still sees the one before meant that step, and not another one.
+    after = current_generation(loaded)
+    with pytest.raises(BadInput, match=f"Generation {after} is shown by now"):
+        operations.roll_back(loaded, ADMIN, before)
+    assert current_generation(loaded) == after
+
+
+def going_back(folder: str) -> None:
+    from pathlib import Path
+    from types import SimpleNamespace
+
+    from attribution.paths import Home
+    from attribution.ui import access, draw_operations
+    from attribution.warehouse import current_generation
+
+    home = Home(Path(folder))
+    context = SimpleNamespace(home=home, generation=current_generation(home), reader=access.VISITOR)
+    draw_operations._roll_back(context, running=False)
+
+
+def test_a_tick_to_go_back_is_of_the_generation_that_was_shown(home):
+    for number in (1, 2, 3):
+        home.generation(number).mkdir(parents=True)
+        (home.generation(number) / MARTS).touch()
+    home.current.write_text("3")
+    page = AppTest.from_function(going_back, args=(str(home.folder),), default_timeout=60).run()
+    page.checkbox(key="sure_3").check().run()
+    assert not page.button(key="roll_back").disabled
+    home.current.write_text("2")  # another administrator went back meanwhile
+    page.button(key="roll_back").click().run()
+    assert not page.exception
+    assert "Shows generation 1 again in the place of 2" in page.caption[0].value
+    assert page.button(key="roll_back").disabled
+    assert home.current.read_text() == "2"
 
 
 def test_sends_are_held_with_a_reason_and_released(loaded):

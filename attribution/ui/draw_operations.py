@@ -132,10 +132,11 @@ def _roll_back(context: Context, *, running: bool) -> None:
             "and at once. Where outreach is in use sends are held, as refusals that came since may "
             "be missing; release them after the next refresh, which makes a new one."
         )
-        sure = st.checkbox("Yes, show the earlier numbers", key="sure")
+        # A tick is for what the page said then: somebody else may have published or gone back.
+        sure = st.checkbox("Yes, show the earlier numbers", key=f"sure_{context.generation}")
         if st.button("Go back", type="primary", key="roll_back", disabled=not sure):
             _do(
-                lambda: operations.roll_back(context.home, context.reader),
+                lambda: operations.roll_back(context.home, context.reader, context.generation),
                 f"Generation {before} is shown again.",
             )
 
