@@ -222,9 +222,9 @@ class Gate:
     def _signed_out(self, chosen: SignIn, asked: Request) -> Response:
         answer = RedirectResponse(f"{SIGN_IN}?left=1", status_code=303)
         if token := asked.cookies.get(chosen.cookie):
+            # The browser keeps its id: other pages of it may come back, and are emptied by it.
             sessions(self._home).end(token, "signed out")
             self._seen.pop(token, None)
-            answer.delete_cookie(chosen.cookie, secure=chosen.secure, httponly=True)
         return answer
 
 
