@@ -55,6 +55,13 @@ _CAPPED = Table(
     *(Column(name, Text()) for name in ("source", "flow", "identifier")),
     Column("at", DateTime(timezone=True)),
 )
+# Who told outreach itself to leave them alone: likewise.
+_STOPPED = Table(
+    "raw_stopped",
+    _METADATA,
+    *(Column(name, Text()) for name in ("source", "identifier", "channel", "purpose")),
+    Column("at", DateTime(timezone=True)),
+)
 _CURSOR = Table(
     "cursor",
     _METADATA,

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from attribution.errors import BadInput
 from attribution.models.parameters import KINDS, setting_tables
+from attribution.outreach_settings import outreach_settings
 from attribution.paths import SQL
 from attribution.patterns import fault
 from attribution.raw import fetch, lent
@@ -78,7 +79,10 @@ def write(connection: Connection, settings: Settings) -> None:
         [tables["lift_tests"], lift_records.evidence(settings.home)], ignore_index=True
     )
     tables |= setting_tables(
-        settings.credit, settings.currency, keep_timeline=settings.people.keep_timeline
+        settings.credit,
+        settings.currency,
+        keep_timeline=settings.people.keep_timeline,
+        stop_is_for_all=outreach_settings(settings.home).stop_means == "channel",
     )
     for name, frame in tables.items():
         arrow = pa.Table.from_pandas(frame, preserve_index=False)

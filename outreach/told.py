@@ -22,6 +22,7 @@ from outreach.outbox import Outbox
 SOURCE = "caretrace_outreach"
 _TEXT = pa.string()
 _CAPPED = pa.schema([(name, _TEXT) for name in ("flow", "identifier", "at")])
+_STOPPED = pa.schema([(name, _TEXT) for name in ("identifier", "channel", "purpose", "at")])
 _SENT = pa.schema(
     [
         (name, _TEXT)
@@ -67,11 +68,11 @@ def tell(connection: Connection, home: Home, run_id: str) -> Told:
     A person has a row where a flow assigned them to an arm, with nothing sent, and one for each
     message that left. So everybody counts in their arm from that day on, also whoever was refused
     when it was to leave, or booked meanwhile: nobody asks the held out whether they would have
-    been. Whom the frequency cap left out goes into `raw_capped`. All of it is told, whatever its
-    age: a lift needs both arms from their first day, and those who are written to again and again
-    stay. A message has the name by which its carrier knows it, hashed as the source that tells of
-    it hashes it, so that what comes from there is told of this row. Who was handed to a CRM has had
-    no message yet: the CRM tells of that.
+    been. Whom the frequency cap left out goes into `raw_capped`, and who told us to stop into
+    `raw_stopped`. All of it is told, whatever its age: a lift needs both arms from their first
+    day, and those who are written to again and again stay. A message has the name by which its
+    carrier knows it, hashed as the source that tells of it hashes it, so that what comes from there
+    is told of this row. Who was handed to a CRM has had no message yet: the CRM tells of that.
     """
     if not home.outreach.is_file():
         return Told()
@@ -94,9 +95,17 @@ def tell(connection: Connection, home: Home, run_id: str) -> Told:
             _ASSIGNED,
         )
         capped = outbox.table("select flow, owner, at from capped", (), _CAPPED)
+        # What bounced did not refuse.
+        stopped = outbox.table(
+            "select distinct identifier, channel, purpose, at from stop "
+            "where identifier is not null and not hard",
+            (),
+            _STOPPED,
+        )
     sent = _hashed(sent, home, settings)
     connection.exec_driver_sql("delete from raw_message where source = ?", (SOURCE,))
     connection.exec_driver_sql("delete from raw_capped")
+    connection.exec_driver_sql("delete from raw_stopped")
     with lent(connection, sent) as name:
         connection.exec_driver_sql(
             _INSERT.format(
@@ -118,6 +127,12 @@ def tell(connection: Connection, home: Home, run_id: str) -> Told:
         connection.exec_driver_sql(
             'insert into raw_capped (source, flow, identifier, "at") select ?, flow, identifier, '
             f'cast("at" as timestamptz) from {name}',
+            (SOURCE,),
+        )
+    with lent(connection, stopped) as name:
+        connection.exec_driver_sql(
+            'insert into raw_stopped (source, identifier, channel, purpose, "at") select ?, '
+            f'identifier, channel, purpose, cast("at" as timestamptz) from {name}',
             (SOURCE,),
         )
     return Told(len(sent) + len(assigned) + len(capped), unknown)

@@ -69,7 +69,10 @@ ROWS = [
     encounter("ivy e", "ivy", TODAY - 171 * DAY, appointment_id="ivy 171",
               service_line="orthopedics", procedure_groups="arthroscopy"),
     seen("jon", "dental", 425),
-    Preference("j", "email", "marketing", False, TODAY - 10 * DAY, patient_id="jon"),
+    # Allowed it, and then answered a reminder that no more is wanted.
+    Preference("j", "email", "marketing", True, TODAY - 20 * DAY, patient_id="jon"),
+    message("j m", "jon", "reminder", TODAY - 11 * DAY, channel="email", purpose="treatment",
+            sent_at=TODAY - 11 * DAY, unsubscribed_at=TODAY - 10 * DAY),
 ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from warehouse_fixtures import Warehouse, appointment, at, message, payment
 
+from attribution.models.parameters import setting_stop
 from attribution.models.persuading import return_lift
 from attribution.models.returning import (
     CELL,
@@ -300,6 +301,7 @@ def warehouse():
         appointment("e1", "emma", at("2026-05-29"), at("2026-05-31 12:00")),
         # Who may be reached how: by words for every channel, the last of which counts.
         said("anna", "Any", True, "2024-02-01"),
+        Person("anna", email="family@example.org"),
         said("bea", "email", True, "2023-02-01"), said("bea", "any", False, "2025-02-01"),
         said("cleo", "text", True, "2024-02-01"), said("cleo", "phone", True, "2024-02-01"),
         said("fay", "all", False, "2024-02-01"), said("fay", "e-mail", True, "2024-02-01"),
@@ -357,11 +359,19 @@ def test_the_dead_do_not_teach_that_the_living_stay_away(warehouse):
     assert spans(warehouse, "ida") == []
 
 
-def test_who_takes_what_is_what_outreach_would_send(warehouse):
+@pytest.mark.parametrize("for_all", [True, False])
+def test_who_takes_what_is_what_outreach_would_send(warehouse, for_all):
+    """What was told to us directly is heard, also of an address that is nobody's own."""
+    warehouse.give("setting_stop", setting_stop(for_all))
+    warehouse.write("delete from raw_stopped")
+    for told in (("family@example.org", "email", ""), ("cleo", "sms", "treatment")):
+        row = ("caretrace_outreach", *told, "2025-02-01")
+        warehouse.write(f"insert into raw_stopped values {row}")
+    warehouse.rebuild()
     found = warehouse.rows("select person_id, takes_email, takes_sms from int_return_scores")
     takes = {PEOPLE[person - 1]: (email, sms) for person, email, sms in found}
     # At one moment the refusal counts, and who may be called may not be texted.
     assert takes == {
-        "anna": (1, 1), "bea": (0, 0), "cleo": (0, 1), "fay": (0, 1), "gus": (1, 0),
-        "kim": (0, 1),
+        "anna": (0, 1), "bea": (0, 0), "cleo": (0, int(not for_all)), "fay": (0, 1), "gus": (1, 0),
+        "kim": (int(not for_all), 1),
     }  # fmt: skip

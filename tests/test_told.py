@@ -7,11 +7,12 @@ import pytest
 from outreach_fixture import CONFIG, FLOW, NOW, SMTP, add_flow, ago
 from warehouse_fixtures import Warehouse
 
+from attribution import seeds
 from attribution.doors import door
 from attribution.paths import Home
 from attribution.settings import load
 from connectors.contract import MessageEvent
-from outreach.outbox import Change, Outbox
+from outreach.outbox import Change, Outbox, Stop
 from outreach.outbox_tables import COLUMNS
 from outreach.told import Told, tell
 
@@ -155,4 +156,26 @@ def test_what_a_message_is_for_is_kept_and_older_rows_ask_one_file_each(box):
     told = tell(opened.connection, home, "run")
     assert (told, told.sentence) == (Told(6), "")
     assert opened.rows(purposes) == [("broken", "operations"), *known]
+    opened.close()
+
+
+def test_who_told_us_to_stop_is_told_and_who_bounced_is_not(box):
+    """Anew each time; and what the settings say that a STOP means is told with it."""
+    home, outbox = box
+    outbox.stop(
+        [
+            Stop("address of 1", "email", at=ago(1).isoformat()),
+            Stop("address of 2", "sms", "treatment", at=ago(1).isoformat()),
+            Stop("address of 2", "sms", hard=True),
+        ]
+    )
+    opened = Warehouse(of=("stg_stop",))
+    for means in ("channel", "purpose"):
+        home.config.write_text(CONFIG.replace("[outreach]", f'[outreach]\nstop_means = "{means}"'))
+        seeds.write(opened.connection, load(home))
+        tell(opened.connection, home, "run")
+        assert opened.rows("select is_for_all from setting_stop") == [(means == "channel",)]
+        assert opened.rows(
+            'select identifier, channel, purpose, "at" from raw_stopped order by identifier'
+        ) == [("address of 1", "email", "", ago(1)), ("address of 2", "sms", "treatment", ago(1))]
     opened.close()

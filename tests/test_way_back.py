@@ -50,6 +50,7 @@ def said(who: str, allowed: bool, since=SEEN + DAY):
     return Preference(f"{who} {since}", "email", "marketing", allowed, since, patient_id=who)
 
 
+ADDRESSED = ("jon", "kim", "ned", "una", "vic")
 ARRIVED = {"delivered_at": ASKED, "opened_at": ASKED + DAY}
 
 
@@ -71,15 +72,32 @@ def warehouse():
         *silent("jon", "", said("jon", True), said("jon", False, LAST)),
         *silent("ned", "", said("ned", True)),
         *silent("kim", "", said("kim", True), said("kim", False, SEEN + 2 * DAY)),
+        # So does who answered a reminder that no more is wanted, and who told us so.
+        *silent("una", "", said("una", True)),
+        message(
+            "una m",
+            "una",
+            "reminder",
+            SEEN + 2 * DAY,
+            channel="email",
+            purpose="treatment",
+            sent_at=SEEN + 2 * DAY,
+            unsubscribed_at=SEEN + 3 * DAY,
+        ),
+        *silent("vic", "", said("vic", True)),
         *silent("lea", ""),
         *silent("max", "", line="orthopedics"),
         payment("p", "ann", ASKED + 30 * DAY, "80"),
         appointment("zoe 0", "zoe", LAST - DAY, LAST),
-        *(Person(who, email=f"{who}@example.org") for who in ("jon", "kim", "ned")),
+        *(Person(who, email=f"{who}@example.org") for who in ADDRESSED),
     )
     made.write(
         "insert into identity select identifier || '@example.org', person_id from identity"
-        " where identifier in ('jon', 'kim', 'ned')"
+        f" where identifier in {ADDRESSED}"
+    )
+    made.write(
+        "insert into raw_stopped values ('caretrace_outreach', 'vic@example.org', 'email', '',"
+        f" '{(SEEN + 2 * DAY).isoformat()}')"
     )
     # Some caps are of another flow, one came too late: of those nothing is said here.
     for who, flow, days in (("ned", "spring_recall", 20), ("jon", "tips", 20),
@@ -110,7 +128,7 @@ def test_everybody_is_where_they_came_to(warehouse):
         ("treated", 9, "", 1),
         ("none", 1, "no recall", 1),
         ("none", 2, "no address", 1),
-        ("none", 2, "opted out", 1),
+        ("none", 2, "opted out", 3),
         ("none", 3, "capped", 1),
         ("none", 3, "not chosen", 1),
         ("holdout", 3, "held out", 1),

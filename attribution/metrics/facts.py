@@ -38,6 +38,10 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "reach": (
         "Counts who allowed every channel at once, and no longer who refused since they allowed.",
         "Whoever answered STOP or unsubscribed counts no longer: only preferences were asked.",
+        "Who told us to stop counts no longer; a STOP is for what `stop_means` says.",
+    ),
+    "way_consented": (
+        "Who answered STOP, unsubscribed or told us to stop has not: only preferences were asked.",
     ),
     "reach_cost": (
         "Counts all that was sent to somebody silent, and no money that went to others.",

@@ -82,7 +82,7 @@ def _funnel() -> tuple[Definition, ...]:
             "reach",
             "People to reach",
             "Silent patients who allowed marketing, in groups worth a message.",
-            "By their last word on e-mail, on texts, or on all channels; a STOP is one.",
+            "By their last word on e-mail, on texts, or on all channels, to us too; a STOP is one.",
             "count",
             "neither",
         ),

@@ -12,7 +12,7 @@ _STAGES = (
     (
         "consented",
         "Consented",
-        "Marketing is allowed by any channel on record, or a campaign's system chose them.",
+        "Marketing is allowed by a channel and was not stopped, or a campaign's system chose them.",
     ),
     ("contacted", "Contacted", "A message of the campaign was sent to them."),
     ("delivered", "Delivered", "It arrived, as far as the sender was told."),

@@ -191,7 +191,11 @@ def _is_flag(value: object) -> bool:
 
 
 def setting_tables(
-    settings: CreditSettings, currency: str = "USD", *, keep_timeline: bool = True
+    settings: CreditSettings,
+    currency: str = "USD",
+    *,
+    keep_timeline: bool = True,
+    stop_is_for_all: bool = True,
 ) -> dict[str, pd.DataFrame]:
     """Every setting as the table that the SQL reads, by the table's name.
 
@@ -205,6 +209,7 @@ def setting_tables(
         "setting_model": setting_model(settings),
         "setting_silence": setting_silence(),
         "setting_channel_words": setting_channel_words(),
+        "setting_stop": setting_stop(stop_is_for_all),
         "setting_uncounted": setting_uncounted(settings),
         "setting_kept": setting_kept(settings),
     }
@@ -299,3 +304,8 @@ def setting_silence() -> pd.DataFrame:
 def setting_channel_words() -> pd.DataFrame:
     """What words for channels mean: word, channel, and whether a permission in it counts."""
     return pd.DataFrame(meanings(), columns=["word", "channel", "lifts"])
+
+
+def setting_stop(is_for_all: bool) -> pd.DataFrame:
+    """One row: whether a STOP is for every purpose, or for that of the message it answers."""
+    return pd.DataFrame({"is_for_all": [is_for_all]})

@@ -1,15 +1,15 @@
 -- When each patient was last seen in each service line, and what the lapse rules make of it.
 -- grain: person_id, service_line
 -- inputs: int_visits, int_people, int_reach, stg_appointment, stg_encounter, stg_care_code,
---   stg_preference, lapse_rules, setting_report
+--   int_consent, lapse_rules, setting_report
 --
 -- As of the last day that the data reach. `state` is active, due from the interval on, overdue
 -- from half the way to lapsed on, then lapsed and lost; who has a visit of the line ahead is
 -- active; `no recall` is a line without a usual interval. There `is_open_loop` says that care was
 -- begun and not gone on with: no procedure of the line since a year before the last visit, in a
 -- line whose record tells procedures at all. `excluded` is why nobody is to be called back:
--- deceased, or opted out of marketing by every channel that they were asked about. An age is known
--- by the year of birth; who has none is taken for 40.
+-- deceased, or opted out of marketing by every channel that they were asked about, also by STOP. An
+-- age is known by the year of birth; who has none is taken for 40.
 
 with
 
@@ -150,8 +150,7 @@ treating as (
 refused as (
 
     select person_id
-    from stg_preference
-    where purpose = 'marketing'
+    from int_consent
     group by person_id
     having max(case when allowed then 1 else 0 end) = 0
 

@@ -1,12 +1,10 @@
 -- Everybody who is silent today: the chance that they return unasked, and what that brings.
 -- grain: person_id
--- inputs: int_return_spans, int_return_chances, stg_preference, stg_message, setting_channel_words,
---   setting_silence
+-- inputs: int_return_spans, int_return_chances, int_consent, setting_silence
 --
 -- `chance` is of booking a visit that will be kept, within six months; null where nothing was
 -- learned. `value_micros` is what a return of that service line brings within 180 days. Who takes
--- e-mail or texts said so last of all that they said of it, in words that mean it or any channel. A
--- STOP or an unsubscription is such a word, whatever message it answers.
+-- e-mail or texts said so last of all that they said of it (`int_consent`).
 
 with
 
@@ -28,54 +26,14 @@ silent as (
 
 ),
 
-spoken as (
-
-    select
-        person_id,
-        channel,
-        allowed,
-        since
-    from stg_preference
-    where
-        purpose = 'marketing'
-        or (
-            not allowed
-            and regexp_matches(lower(how), 'answered|unsubscribed|complained|reply|stop')
-        )
-    union all
-    select
-        person_id,
-        utm_medium as channel,
-        false as allowed,
-        unsubscribed_at as since
-    from stg_message
-    where person_id is not null and unsubscribed_at is not null
-
-),
-
--- What was said of every channel is said of each; of one moment the refusal counts.
-said as (
-
-    select
-        spoken.person_id,
-        setting_channel_words.channel,
-        max(case when spoken.allowed then spoken.since end) as allowed_at,
-        max(case when not spoken.allowed then spoken.since end) as refused_at
-    from spoken
-    inner join setting_channel_words on spoken.channel = setting_channel_words.word
-    where setting_channel_words.lifts or not spoken.allowed
-    group by 1, 2
-
-),
-
 allowed as (
 
     select
         person_id,
         max(case when channel = 'email' then 1 else 0 end) as takes_email,
         max(case when channel = 'sms' then 1 else 0 end) as takes_sms
-    from said
-    where allowed_at is not null and (refused_at is null or allowed_at > refused_at)
+    from int_consent
+    where allowed
     group by person_id
 
 ),

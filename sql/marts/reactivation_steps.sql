@@ -1,18 +1,18 @@
 -- How far every silent patient came on the way back, and why no further.
 -- grain: cohort_month, campaign, channel, arm, months_silent, service_line, location, state,
 --   reached, reason, currency
--- inputs: int_reactivation_outcomes, int_lapse, int_reach, stg_message, stg_appointment,
---   stg_preference_change, stg_holding, stg_capped, identity, setting_report
+-- inputs: int_reactivation_outcomes, int_reactivation_consent, int_lapse, int_reach, stg_message,
+--   stg_appointment, stg_holding, stg_capped, identity, setting_report
 --
 -- `reached` is the furthest of 1 silent, 2 to be called back, 3 consented, 4 contacted,
 -- 5 delivered, 6 responded, 7 booked, 8 kept, 9 retained, and `reason` why not the next: so each
 -- patient is in one row and drops are what their reasons add up to. `state` is what the lapse rules
 -- of the line made of the silence on the day of assignment. Whom a campaign assigned was to be
 -- called back and had consented: the system that assigned them decided so. Of the others a
--- permission for marketing by any channel counts. To whom nothing was sent is `capped` if the
--- frequency cap left them out in the 90 days after: of the flow that assigned them, or of any where
--- none did. What was sent and did not bounce arrived, where nothing tells of a flow's deliveries.
--- `value_squares` is of whole units of the currency.
+-- permission for marketing by any channel counts that no STOP took back. To whom nothing was sent
+-- is `capped` if the frequency cap left them out in the 90 days after: of the flow that assigned
+-- them, or of any where none did. What was sent and did not bounce arrived, where nothing tells of
+-- a flow's deliveries. `value_squares` is of whole units of the currency.
 
 with
 
@@ -79,49 +79,6 @@ ahead as (
             and ruled.assigned_at >= stg_appointment.booked_at
             and ruled.assigned_at < stg_appointment.starts_at
     where ruled.arm = 'none' and stg_appointment.is_booked
-
-),
-
--- What was said of a channel last, by then: what was said since tells nothing of that day.
-spoken as (
-
-    select
-        ruled.person_id,
-        ruled.flow,
-        ruled.assigned_at,
-        said_then.allowed,
-        row_number() over (
-            partition by ruled.person_id, ruled.flow, ruled.assigned_at, said_then.channel
-            order by said_then.since desc, case when said_then.allowed then 1 else 0 end asc
-        ) as place
-    from ruled
-    inner join stg_preference_change as said_then
-        on
-            ruled.person_id = said_then.person_id
-            and ruled.assigned_at >= said_then.since
-    where
-        ruled.arm = 'none'
-        and said_then.purpose = 'marketing'
-        and (
-            not said_then.allowed
-            or (
-                coalesce(ruled.assigned_at >= said_then.starts_at, true)
-                and coalesce(ruled.assigned_at < said_then.ends_at, true)
-            )
-        )
-
-),
-
-said as (
-
-    select
-        person_id,
-        flow,
-        assigned_at,
-        max(case when allowed then 1 else 0 end) as allowed
-    from spoken
-    where place = 1
-    group by 1, 2, 3
 
 ),
 
@@ -214,7 +171,7 @@ judged as (
             ruled.person_id = ahead.person_id
             and ruled.flow = ahead.flow
             and ruled.assigned_at = ahead.assigned_at
-    left join said
+    left join int_reactivation_consent as said
         on
             ruled.person_id = said.person_id
             and ruled.flow = said.flow
