@@ -30,7 +30,11 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:
         "--model", nargs="+", default=["all"], metavar="MODEL", help="one, several or all (all)"
     )
     parser.add_argument("--order", default="1", help="order of Markov: 1, 2, 3, 4 or auto (1)")
-    parser.add_argument("--separator", default=" > ", help="what stands between channels (' > ')")
+    parser.add_argument(
+        "--separator",
+        default=" > ",
+        help="what stands between channels (' > '); none: each path is one channel",
+    )
     parser.add_argument(
         "--position-ends",
         type=float,

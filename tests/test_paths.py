@@ -167,6 +167,16 @@ def test_a_separator_that_no_path_holds_is_not_believed(tmp_path, written_with, 
         )
 
 
+def test_channels_that_look_like_paths_are_taken_as_they_are_where_that_is_said(tmp_path):
+    file = written(tmp_path, 'path,conversions\nGoogle | brand,1\n"a > b, c",2\n')
+    with pytest.raises(BadInput, match="or none if each path is one channel"):
+        read_paths(file, separator=";")
+    assert steps_of(read_paths(file, separator="none")) == [
+        (("Google | brand",), 1.0),
+        (("a > b, c",), 2.0),
+    ]
+
+
 def test_an_empty_separator_is_refused(tmp_path):
     with pytest.raises(BadInput, match="separator"):
         read_paths(written(tmp_path, "path,conversions\na,1\n"), separator=" ")

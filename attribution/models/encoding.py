@@ -16,6 +16,7 @@ from attribution.errors import BadInput
 from attribution.models.paths import Codes, Floats, Paths, Tally
 
 SEPARATOR = " > "
+ALONE = "none"  # the separator of paths that are one channel each, whatever stands in its name
 UNATTRIBUTED = "unattributed"
 COLUMNS = ("path", "conversions", "value", "nulls")
 
@@ -135,7 +136,7 @@ def _split(
     seen: dict[str, int] = {}
     parts, lengths = [], []
     for block in _text_blocks(texts):
-        lists = pc.split_pattern(block, separator)
+        lists = _each_alone(block) if separator == ALONE else pc.split_pattern(block, separator)
         coded = lists.flatten().dictionary_encode()
         found = [seen.setdefault(name, len(seen)) for name in coded.dictionary.to_pylist()]
         parts.append(np.array(found, dtype=np.int32)[coded.indices.to_numpy()])
@@ -152,6 +153,10 @@ def _split(
     kept = codes >= 0
     touches = np.diff(rows.starts) * kept[rows.starts[:-1]]
     return channels, _Rows(codes[kept], np.concatenate([[0], np.cumsum(touches)]))
+
+
+def _each_alone(block: pa.Array) -> pa.Array:
+    return pa.ListArray.from_arrays(pa.array(range(len(block) + 1), pa.int32()), block)
 
 
 def _text_blocks(texts: pa.Array | pa.ChunkedArray) -> Iterator[pa.Array]:
@@ -178,12 +183,13 @@ def _check_names(names: list[str], rows: _Rows, separator: str, row_of: RowOf) -
             np.array(["\0" in name for name in names], dtype=bool)[codes],
             "holds a NUL character, which no text has.",
         )
-    foreign = _foreign_separator(names, separator, len(codes) == len(lengths))
+    all_alone = len(codes) == len(lengths)
+    foreign = "" if separator == ALONE else _foreign_separator(names, separator, all_alone)
     if foreign:
         refuse(
             np.array([foreign in name for name in names], dtype=bool)[codes],
             f"seems to be separated by {foreign!r} and not by {separator!r}; "
-            "name the separator that the file uses.",
+            f"name the separator that the file uses, or {ALONE} if each path is one channel.",
         )
     if UNATTRIBUTED in names:
         raise BadInput(
