@@ -214,6 +214,12 @@ def test_intervals_hold_what_is_true():
     assert np.mean(hits) == pytest.approx(0.90, abs=0.04)
 
 
+def test_next_to_all_may_convert():
+    found = credit(frame_of([(("a",), 1e12, 0, 1e-9), (("b",), 1e12, 0, 1e-9)]))
+    assert found["a"] == found["b"] < 1
+    assert found["baseline"] == pytest.approx(2e12)
+
+
 def test_nulls_are_needed():
     frame = pd.DataFrame({"path": ["a", "a > b"], "conversions": [2, 3]})
     for nulls in (frame, frame.assign(nulls=0)):

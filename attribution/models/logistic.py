@@ -81,9 +81,9 @@ def fit(
     effects[-1] = _log_odds(float(conversions.sum()), float(nulls.sum()))
     best = _log_posterior(design, conversions, journeys, precision, effects)
     for _ in range(_STEPS):
-        chance = expit(design @ effects)
-        slope = design.T @ (conversions - journeys * chance) - precision * effects
-        step = _solve(_information(design, journeys * chance * (1 - chance), precision), slope)
+        won, lost = _chances(design, effects)
+        slope = design.T @ (conversions * lost - nulls * won) - precision * effects
+        step = _solve(_information(design, journeys * won * lost, precision), slope)
         while True:
             found = _log_posterior(design, conversions, journeys, precision, effects + step)
             if found >= best - 1e-9 * abs(best) or np.abs(step).max() < _SETTLED:
@@ -92,9 +92,15 @@ def fit(
         effects, best = effects + step, found
         if np.abs(step).max() < _SETTLED:
             break
-    chance = expit(design @ effects)
-    information = _information(design, journeys * chance * (1 - chance), precision)
-    return Fit(effects, chance, design, information, best)
+    won, lost = _chances(design, effects)
+    information = _information(design, journeys * won * lost, precision)
+    return Fit(effects, won, design, information, best)
+
+
+def _chances(design: scipy.sparse.csr_array, effects: Floats) -> tuple[Floats, Floats]:
+    """Of a conversion and of none, each by itself: one less a chance of nearly one is nothing."""
+    odds = design @ effects
+    return expit(odds), expit(-odds)
 
 
 def _log_odds(won: float, lost: float) -> float:
