@@ -22,7 +22,7 @@ WARNING = "Everybody who sees pages reads notes: no names, no numbers of patient
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2100, 1, 1)
 # An address, or so many digits that they may be a phone's or a patient's.
 _SOMEBODY = re.compile(r"\S@\S|(?:\d[\s().+/-]*){6,}")
-_DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
+_TIME = re.compile(r"\b\d{4}-\d{2}-\d{2}\b|\b20\d{2} ?[-/] ?20\d{2}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def write(home: Home, reader: Reader, day: date, text: str) -> None:
     text = " ".join(text.split())
     if not 0 < len(text) <= LONGEST or not text.isprintable():
         raise BadInput(f"A note has 1 to {LONGEST} letters. Shorten it, or write what happened.")
-    if _SOMEBODY.search(_DAY.sub(" ", text)):
+    if names_somebody(text):
         raise BadInput(
             "A note is read by everybody, and this one seems to hold an e-mail address or a long "
             "number. Leave out what could be somebody's."
@@ -52,6 +52,11 @@ def write(home: Home, reader: Reader, day: date, text: str) -> None:
     audit.record(home, reader.name, audit.NOTE_WRITTEN, f"{day}", letters=len(text))
     with Ledger(home) as ledger:
         ledger.add(ANNOTATION, day=f"{day}", text=text, actor=reader.name)
+
+
+def names_somebody(text: str) -> bool:
+    """Whether a text seems to hold an address or number of somebody's; days and years are none."""
+    return _SOMEBODY.search(_TIME.sub(" ", text)) is not None
 
 
 def remove(home: Home, reader: Reader, number: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from attribution import audit, refresh_queries
+from attribution.annotations import names_somebody
 from attribution.errors import BadInput, NotAllowed
 from attribution.ledger import Ledger
 from attribution.ledger_tables import SAVED_VIEW
@@ -46,6 +47,11 @@ def save(
     name = " ".join(name.split())
     if not 0 < len(name) <= LONGEST or not name.isprintable():
         raise BadInput(f"A view needs a name of 1 to {LONGEST} letters. Give it one.")
+    if shared and names_somebody(name):
+        raise BadInput(
+            "The name of a shared view is read by everybody, and this one seems to hold an e-mail "
+            "address or a long number. Leave out what could be somebody's."
+        )
     own = [each for each in views(home, reader) if each.owner == reader.name]
     # One of the same name gives way, so it does not count.
     if sum(each.name != name for each in own) >= MOST:

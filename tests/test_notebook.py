@@ -65,17 +65,28 @@ def test_notes_are_written_and_removed_by_those_who_may(home):
     ],
 )
 def test_a_note_holds_nobody(home, text):
+    """Nor does the name of a view that everybody sees, which the audit log keeps for good."""
     with pytest.raises(BadInput):
         annotations.write(home, ANN, date(2026, 11, 3), text)
+    with pytest.raises(BadInput):
+        saved_views.save(home, ANN, text, "overview", {}, shared=True)
     assert not annotations.every(home, ANN)
+    assert not saved_views.views(home, ANN)
+    assert not logged(home)
 
 
 @pytest.mark.parametrize(
-    "text", ["From 2026-11-03 to 2026-11-17", "Budget up by 20,000", "2 of 5 clinics, 100%"]
+    "text",
+    [
+        *("From 2026-11-03 to 2026-11-17", "Budget up by 20,000", "2 of 5 clinics, 100%"),
+        "Season 2025/2026",
+    ],
 )
 def test_days_and_amounts_are_nobody(home, text):
     annotations.write(home, ANN, date(2026, 11, 3), text)
     assert annotations.every(home, ANN)[0].text == text
+    saved_views.save(home, ANN, text, "overview", {}, shared=True)
+    assert saved_views.views(home, ANN)[0].name == text
 
 
 def test_notes_are_marks_on_the_trends_and_never_markup(tmp_path):
