@@ -16,7 +16,13 @@ from functools import partial
 from itertools import islice
 from typing import Any, BinaryIO
 
-from connectors.errors import SourceBusy, SourceChanged, SourceError, SourceUnreachable
+from connectors.errors import (
+    SourceBusy,
+    SourceChanged,
+    SourceError,
+    SourceRefused,
+    SourceUnreachable,
+)
 from connectors.fhir_api import VENDOR, Api, deletions, exact
 from connectors.fhir_lookup import Lookup
 from connectors.fhir_reading import Reading
@@ -100,21 +106,29 @@ class Bulk:
         return status in (200, 202, 429)
 
     def _start(self) -> Iterator[Item]:
-        kinds = [*POINTED_AT, *self._reading.kinds]
-        asked: dict[str, str] = {
-            "_type": ",".join(kinds),
-            "_outputFormat": "application/fhir+ndjson",
-        }
+        asked = {"_outputFormat": "application/fhir+ndjson"}
         if self._job.since:
             asked["_since"] = self._job.since
         if self._filter:
             asked["_typeFilter"] = self._filter
-        try:
-            address = self._ask(asked | {"_elements": _elements(kinds)})
-        except SourceChanged:
-            address = self._ask(asked)  # a server that can only export whole resources
-        self._job = replace(self._job, address=address)
+        self._job = replace(self._job, address=self._asked(asked))
         yield self._job.cursor()
+
+    def _asked(self, asked: Mapping[str, str]) -> str:
+        """Ask for an export, and again for less where the server refuses it as it was asked for.
+
+        Some export whole resources only, and some do not have, or let us see, what others point
+        at: then places keep the name that their references show.
+        """
+        *more, least = (
+            {"_type": ",".join(kinds), **asked, **elements}
+            for kinds in ([*POINTED_AT, *self._reading.kinds], [*self._reading.kinds])
+            for elements in ({"_elements": _elements(kinds)}, {})
+        )
+        for each in more:
+            with suppress(SourceChanged, SourceRefused):
+                return self._ask(each)
+        return self._ask(least)
 
     def _ask(self, asked: Mapping[str, str]) -> str:
         return self._api.ask(

@@ -442,6 +442,22 @@ def test_a_server_that_exports_whole_resources_only(server):
     assert "Canary" not in repr(rows)
 
 
+@pytest.mark.parametrize(
+    "refusal", [outcome(400, "not-supported", "x"), outcome(403, "forbidden", "x")]
+)
+def test_a_server_that_does_not_export_what_others_point_at(server, refusal):
+    """Nor lets it be looked up: visits are loaded all the same."""
+    server.fail(refusal, refusal, on="$export")
+    server.refused = {"Location", "Organization", "Coverage"}
+    rows, _, _ = load(source(server, "bulk"))
+    assert (len(rows[Person]), len(rows[Encounter])) == (4, 4)
+    asked = [request.query["_type"].split(",") for request in server.asked("$export")]
+    assert ["Location" in kinds for kinds in asked] == [True, True, False]
+    server.fail(*[refusal] * 4, on="$export")
+    with pytest.raises((SourceChanged, SourceRefused), match="export"):
+        load(source(server, "bulk"))
+
+
 def test_auto_takes_the_export_where_there_is_one(server):
     load(source(server, "auto", group="g7"))
     assert [request.path for request in server.asked("$export")] == ["/fhir/Group/g7/$export"]
