@@ -9,6 +9,7 @@ not, until those of a later outbox are taken over. Secrets that were left out of
 put back.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -179,18 +180,22 @@ def _kept(home: Home, left: list[str]) -> list[str]:
     """The key and secrets that wait in an otherwise empty home folder."""
     if not home.folder.exists():
         return []
-    own = _FOUND if home.folder.is_mount() else ""
-    there = sorted(
-        path.relative_to(home.folder).as_posix()
-        for path in home.folder.rglob("*")
-        if not path.is_dir() and path.relative_to(home.folder).parts[0] != own
-    )
+    there = _there(home.folder, _FOUND if home.folder.is_mount() else "")
     if not home.folder.is_dir() or not {*there} <= {*KEYS, *left}:
         raise BadInput(
             f"{home.folder} is not empty. A backup goes into a new home folder: move this one "
             "away, or set CARETRACE_HOME to another; only the key and secrets may be there."
         )
     return there
+
+
+def _there(folder: Path, *but: str) -> list[str]:
+    """The files in a folder, but for some of what lies in it."""
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if not path.is_dir() and path.relative_to(folder).parts[0] not in but
+    )
 
 
 def _copy(backup: Path, part: Path, home: Home, kept: list[str]) -> None:
@@ -264,16 +269,22 @@ def _around(place: Path) -> Path:
 def _in_place(part: Path, place: Path, kept: list[str]) -> None:
     """Let a copy be the home folder, or leave that as it was; what was `kept` is in the copy."""
     if part.parent == place:
+        if _there(place, _FOUND, part.name) != kept:
+            raise _not_alone(place)
         _move_up(part, place)
         return
     before = part.with_suffix(".before")
     if place.exists():
         place.rename(before)
     try:
+        if before.exists() and _there(before) != kept:
+            raise _not_alone(place)
         part.rename(place)
-    except BaseException:
-        if before.exists():
+    except BaseException as error:
+        if before.exists() and not place.exists():
             before.rename(place)
+        if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise _not_alone(place) from None
         raise
     sync(place.parent)
     if before.exists():
@@ -281,6 +292,13 @@ def _in_place(part: Path, place: Path, kept: list[str]) -> None:
             (before / name).unlink()
         for folder in (*sorted(before.rglob("*"), reverse=True), before):
             folder.rmdir()
+
+
+def _not_alone(place: Path) -> BadInput:
+    return BadInput(
+        f"Files came into {place} while it was restored, as of another restore: they stay, and of "
+        "this backup nothing was restored. Look at what is there; move it away to restore again."
+    )
 
 
 def _move_up(part: Path, place: Path) -> None:

@@ -276,6 +276,36 @@ def test_only_an_empty_home_is_restored_into(whole, tmp_path):
         backup.backup(whole[0], whole[0].folder / "kept")
 
 
+@pytest.mark.parametrize("where", ["made", "waiting", "mounted"])
+def test_of_two_restores_at_once_into_one_home_one_stays_whole(
+    whole, tmp_path, monkeypatch, request, where
+):
+    home = request.getfixturevalue("mounted") if where == "mounted" else Home(tmp_path / "data")
+    if where == "waiting":
+        key_in(whole, home.folder)
+    if where == "made":
+        monkeypatch.setenv(KEY_VARIABLE, whole[0].key.read_text().strip())
+    sync_all, other = restoring._sync_all, Home(tmp_path / "other")
+
+    def meanwhile(part):
+        """Another one that began as early has just ended."""
+        sync_all(part)
+        monkeypatch.setattr(restoring, "_sync_all", sync_all)
+        list(restoring.restore(whole[1], key_in(whole, other.folder)))
+        if where == "made":
+            other.folder.rename(home.folder)
+        else:
+            for path in other.folder.iterdir():
+                if path.name != home.key.name:
+                    path.rename(home.folder / path.name)
+
+    monkeypatch.setattr(restoring, "_sync_all", meanwhile)
+    with pytest.raises(BadInput, match=r"came into .* while it was restored"):
+        list(restoring.restore(whole[1], home))
+    assert numbers(home, "private") == numbers(whole[0], "private")
+    assert not [path for path in tmp_path.rglob("*") if "restoring" in path.name]
+
+
 class Killed(BaseException):
     """Stands for a kill: nothing is done after it."""
 
