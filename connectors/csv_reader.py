@@ -15,6 +15,8 @@ import pyarrow.csv as arrow_csv
 from connectors.readers import LONGEST_LINE, Block, Choose, Layout, Misfit, changed
 
 _HEAD = 1 << 20
+_OPENING = 200  # bytes that tell how the rest is written
+_UTF_16 = "utf-16"
 _QUOTE, _LINE_FEED, _RETURN = b'"\n\r'
 _OTHERS = {
     b"\x1f\x8b": "a gzip file: end its name in .gz",
@@ -176,9 +178,19 @@ class _StrictText(io.RawIOBase):
         for magic, what in _OTHERS.items():
             if chunk.startswith(magic):
                 changed(self._name, f"is not CSV but {what}")
-        wide = self._encoding.lower().replace("_", "-").startswith("utf-16")
-        if chunk[:2] in (b"\xff\xfe", b"\xfe\xff") and not wide:
-            changed(self._name, 'is written in UTF-16: set encoding = "utf-16" in its mapping')
+        said = codecs.lookup(self._encoding).name
+        if chunk[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            if not said.startswith(_UTF_16):
+                changed(self._name, 'is written in UTF-16: set encoding = "utf-16" in its mapping')
+            return
+        found = _unmarked(chunk)
+        # Without a mark UTF-16 is taken for little-endian.
+        if found and said != found and (said, found) != (_UTF_16, f"{_UTF_16}-le"):
+            changed(
+                self._name,
+                "is written in UTF-16 without the mark that says so: set "
+                f'encoding = "{found}" in its mapping',
+            )
 
     def _decoded(self, chunk: bytes) -> bytes:
         try:
@@ -195,6 +207,18 @@ class _StrictText(io.RawIOBase):
             text = text.removeprefix("\ufeff")
             _refuse_answer(self._name, text[:200].lstrip().lower())
         return text.encode("utf-8")
+
+
+def _unmarked(chunk: bytes) -> str:
+    """The kind of UTF-16 that a text without a mark is in, or "".
+
+    Every other byte of it is nought as long as it is in English; other texts hold none.
+    """
+    head = chunk[:_OPENING]
+    high, low = (head[side::2].count(0) / max(len(head[side::2]), 1) for side in (0, 1))
+    if max(high, low) < 0.5 or min(high, low) > 0.1:
+        return ""
+    return f"{_UTF_16}-le" if low > high else f"{_UTF_16}-be"
 
 
 class _Quotes:

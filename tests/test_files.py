@@ -65,6 +65,16 @@ def test_encodings_are_declared(tmp_path, encoding, content):
     [
         (GOOD.replace("p1", "pé").encode("latin-1"), "utf-8", "is not written in utf-8"),
         (GOOD.encode("utf-16"), "utf-8", "UTF-16"),
+        (
+            GOOD.encode("utf-16-le"),
+            "utf-8",
+            'without the mark that says so: set encoding = "utf-16-le"',
+        ),
+        (
+            GOOD.encode("utf-16-be"),
+            "utf-16",
+            'without the mark that says so: set encoding = "utf-16-be"',
+        ),
         (GOOD.encode(), "utf-16", "is not written in utf-16"),
     ],
 )
