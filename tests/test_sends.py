@@ -130,6 +130,30 @@ def test_what_a_clock_that_ran_ahead_took_for_due_keeps_no_report(home, server, 
     assert set(states.values()) <= {"held", "sent"}
 
 
+@pytest.mark.parametrize("ended", ["sent", "failed"])
+def test_what_a_clock_that_ran_ahead_has_sent_is_sent_again_on_its_day(
+    home, server, manager, ended
+):
+    manager.save("board", TABLE)
+    week = planned(home).week
+    with Books(home) as books:
+        plans = every_plan(books, planned(home), NOW)
+        slot = plans["board"][0].slots(week.zone).next(NOW)
+        key = send_key("board", slot, week.zone)
+        books.due(key, "board", slot, slot)
+        books.move(key, ended, slot)
+        mail = Mail(home, demo=False)
+        sender = Sender(home, week, plans, books, Deliveries(home, mail, week.zone), render=told)
+        sender.look(NOW)
+        assert books.history()["state"].tolist() == [ended]
+        for later in range(2):
+            sender.look(slot + timedelta(minutes=later))
+        mail.close()
+        states = books.history().set_index("key")["state"].to_dict()
+    assert states.keys() == {key, f"{key}-again"}
+    assert states[f"{key}-again"] in ("held", "sent")
+
+
 def test_what_went_wrong_with_a_report_ends_with_its_plan(home, server, manager):
     manager.save("board", TABLE)
     with Books(home) as books:

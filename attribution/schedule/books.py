@@ -29,6 +29,8 @@ from attribution.schedule.tables import (
     stamp,
 )
 
+_AHEAD = "schedule, by a clock that ran ahead"
+
 
 class Books(Incidents):
     """The ledger of one home folder, with what the schedule keeps in it."""
@@ -93,14 +95,21 @@ class Books(Incidents):
             return done.rowcount == 1
 
     def forget_to_come(self, now: datetime) -> None:
-        """Take out what a clock that ran ahead took for due and has not sent: it will be due."""
+        """Let what a clock that ran ahead took for due be due when its day comes.
+
+        What it has not sent is taken out; what it sent stays, as another clock's.
+        """
         to_come = SEND.c.due_at > stamp(now + timedelta(hours=1))  # clocks are set back by seconds
+        ours = to_come & (SEND.c.actor == "schedule")
         with self._write() as connection:
+            connection.execute(delete(SEND).where(ours, SEND.c.state.in_(("held", "skipped"))))
             connection.execute(
-                delete(SEND).where(
-                    to_come, SEND.c.actor == "schedule", SEND.c.state.in_(("held", "skipped"))
-                )
+                update(SEND).where(ours, SEND.c.state.in_(("sent", "failed"))).values(actor=_AHEAD)
             )
+
+    def was_ahead(self, key: str) -> bool:
+        """Whether a send is one of a clock that ran ahead."""
+        return bool(self._rows(select(SEND.c.key).where(SEND.c.key == key, SEND.c.actor == _AHEAD)))
 
     def newest_due(self, name: str, now: datetime) -> datetime | None:
         """The newest period of a report that the books know, of those that were due by plan.

@@ -104,9 +104,14 @@ class Sender:
         after = max(self._books.newest_due(plan.name, now) or since, since)
         missed = slots.since(after, now, MISSED_AT_MOST)
         for slot in missed:
-            self._books.due(send_key(plan.name, slot, zone), plan.name, slot, now)
+            self._books.due(self._key(plan.name, slot), plan.name, slot, now)
         for slot in missed[:-1]:
-            self._skip(send_key(plan.name, slot, zone), missed[-1], now)
+            self._skip(self._key(plan.name, slot), missed[-1], now)
+
+    def _key(self, name: str, slot: datetime) -> str:
+        """What the send of a day is known by: a second one where the first left before the day."""
+        key = send_key(name, slot, self._week.zone)
+        return f"{key}-again" if self._books.was_ahead(key) else key
 
     def _skip(self, key: str, newer: datetime, now: datetime) -> None:
         day = newer.astimezone(self._week.zone).date()
