@@ -102,12 +102,7 @@ _WAYS = f"""
             case when row_number() over (
                 partition by kind, quarter, who order by conversion_id
             ) = 1 then 1 else 0 end as people
-        from (
-            select w.*, coalesce(c.person_id, -1 - c.conversion_id) as who
-            from int_won_paths as w
-            inner join int_conversions as c on w.conversion_id = c.conversion_id
-            where {{between}}
-        ) as known
+        from int_won_paths where {{between}}
     ),
     counted as (
         select kind, quarter, step_1, step_2, step_3, step_4,
@@ -128,11 +123,9 @@ _WAYS = f"""
 _PATHS = f"""
     with {_CHANNELS},
     taken as (
-        select w.kind, w.quarter, 'converted' as outcome, w.step_1, w.step_2, w.step_3, w.step_4,
-            w.journeys, w.journeys * w.touches as touches, w.days,
-            coalesce(c.person_id, -1 - c.conversion_id) as who
-        from int_won_paths as w
-        inner join int_conversions as c on w.conversion_id = c.conversion_id
+        select kind, quarter, 'converted' as outcome, step_1, step_2, step_3, step_4,
+            journeys, journeys * touches as touches, days, who
+        from int_won_paths
         union all
         select kind, quarter, 'lost', step_1, step_2, step_3, step_4, journeys, touches, null, null
         from int_lost_paths

@@ -172,6 +172,29 @@ def test_lags_are_percentiles_of_days_and_touches(warehouse):
     ]
 
 
+@pytest.mark.parametrize(
+    ("others", "ways", "lags"),
+    [
+        (8, {("other", "")}, {("other", True)}),
+        (9, {("email", "other"), ("other", "")}, {("unassigned", True), ("other", False)}),
+        (10, {("email", "paid_search"), ("other", "")}, {("unassigned", True), ("other", False)}),
+    ],
+)
+def test_who_comes_again_and_again_is_one_of_eleven(warehouse, others, ways, lags):
+    """By one way, by several that begin alike, and in several lines that are told together."""
+    rows = crowd(others, MAIL, SEARCH)
+    for i in range(12):
+        when = NOON + 4 * i * DAY
+        rows += [*walk("ann", MAIL, SEARCH, until=when), booked("ann", when)]
+        rows += [*walk("bea", MAIL, *(SEARCH, DIRECT)[i % 2 :], until=when), booked("bea", when)]
+        line = ("heart", "dental")[i % 2]
+        rows += [*walk("cyd", SEARCH, until=when), booked("cyd", when, service_line=line)]
+    warehouse.build(*rows)
+    assert {row[1:3] for row in paths(warehouse)} == ways
+    found = warehouse.rows("select service_line, p50 > 0 from path_lags where kind = 'booked'")
+    assert {(line, bool(shown)) for line, shown in found} == lags
+
+
 def test_a_percentile_between_two_journeys_is_on_the_line_between_them(warehouse):
     days = [1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 55, 80, 85]
     for some in (days[:12], days):

@@ -54,7 +54,9 @@ def store():
         ),
         "setting_credit": pd.DataFrame({"lookback_days": [90, 45]}),
     }  # fmt: skip
-    tables["int_conversions"].loc[:50, "person_id"] = pd.NA
+    known = tables["int_conversions"]
+    known.loc[:50, "person_id"] = pd.NA
+    tables["int_won_paths"] = won.assign(who=known["person_id"].fillna(-1 - known["conversion_id"]))
     engine = sa.create_engine("duckdb:///:memory:", poolclass=sa.pool.StaticPool)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         raw = connection.connection.driver_connection

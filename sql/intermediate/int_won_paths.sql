@@ -4,7 +4,8 @@
 --
 -- Touches of one channel in a row are one step. A path has up to four: where there are more,
 -- the first and the last three. 0 is no step. `journeys` is how many conversions a journey ended
--- in: two bookings of one moment are two.
+-- in: two bookings of one moment are two. `who` is the person; who cannot be identified is one of
+-- their own.
 
 with
 
@@ -64,7 +65,8 @@ final as (
         case when paths.stretches >= 4 then paths.last_id else 0 end as step_4,
         int_conversions.conversions as journeys,
         paths.touches,
-        paths.days
+        paths.days,
+        coalesce(int_conversions.person_id, -1 - paths.conversion_id) as who
     from paths
     inner join int_conversions on paths.conversion_id = int_conversions.conversion_id
 

@@ -2,7 +2,7 @@
 -- grain: kind, service_line, quarter, measure
 -- inputs: int_won_paths
 --
--- Days run from the first touch to the conversion. Service lines with fewer than eleven journeys
+-- Days run from the first touch to the conversion. Service lines with fewer than eleven people
 -- in a quarter are 'other' together; of fewer than eleven even then there are no percentiles.
 -- `short_journeys` counts those of one touch, or within a day.
 
@@ -16,8 +16,21 @@ converted as (
         quarter,
         journeys,
         touches,
-        days
+        days,
+        who
     from int_won_paths
+
+),
+
+persons as (
+
+    select
+        kind,
+        service_line,
+        quarter,
+        who
+    from converted
+    group by 1, 2, 3, 4
 
 ),
 
@@ -27,8 +40,27 @@ cells as (
         kind,
         service_line,
         quarter,
-        case when sum(journeys) >= 11 then service_line else 'other' end as shown_as
-    from converted
+        case when count(*) >= 11 then service_line else 'other' end as shown_as
+    from persons
+    group by 1, 2, 3
+
+),
+
+-- Who converted in several small service lines is still one.
+others as (
+
+    select
+        persons.kind,
+        cells.shown_as as service_line,
+        persons.quarter,
+        count(distinct persons.who) as people
+    from persons
+    inner join cells
+        on
+            persons.kind = cells.kind
+            and persons.service_line = cells.service_line
+            and persons.quarter = cells.quarter
+    where cells.shown_as = 'other'
     group by 1, 2, 3
 
 ),
@@ -104,18 +136,23 @@ taken as (
 final as (
 
     select
-        kind,
-        service_line,
-        quarter,
-        measure,
-        journeys,
-        short_journeys,
-        case when journeys >= 11 then p10 end as p10,
-        case when journeys >= 11 then p25 end as p25,
-        case when journeys >= 11 then p50 end as p50,
-        case when journeys >= 11 then p75 end as p75,
-        case when journeys >= 11 then p90 end as p90
+        taken.kind,
+        taken.service_line,
+        taken.quarter,
+        taken.measure,
+        taken.journeys,
+        taken.short_journeys,
+        case when coalesce(others.people, 11) >= 11 then taken.p10 end as p10,
+        case when coalesce(others.people, 11) >= 11 then taken.p25 end as p25,
+        case when coalesce(others.people, 11) >= 11 then taken.p50 end as p50,
+        case when coalesce(others.people, 11) >= 11 then taken.p75 end as p75,
+        case when coalesce(others.people, 11) >= 11 then taken.p90 end as p90
     from taken
+    left join others
+        on
+            taken.kind = others.kind
+            and taken.service_line = others.service_line
+            and taken.quarter = others.quarter
 
 )
 

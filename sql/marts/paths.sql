@@ -2,9 +2,10 @@
 -- grain: kind, service_line, quarter, outcome, step_1, step_2, step_3, step_4
 -- inputs: int_won_paths, int_lost_paths, int_channel_map
 --
--- A path that fewer than eleven journeys of a cell took keeps its first channel, with 'other' for
+-- A path that fewer than eleven people of a cell took keeps its first channel, with 'other' for
 -- all that follow; where those are fewer than eleven too, it is 'other' altogether. So no row
--- singles a person out by the way they came. '' is no step.
+-- singles a person out by the way they came. Of those who converted people are counted, however
+-- often they did; each lost journey counts as a person. '' is no step.
 
 with
 
@@ -40,6 +41,36 @@ taken as (
 
 ),
 
+-- Whoever converted stands once in each path, and everybody who did not beside them.
+takers as (
+
+    select
+        kind,
+        service_line,
+        quarter,
+        step_1,
+        step_2,
+        step_3,
+        step_4,
+        who,
+        1 as people
+    from int_won_paths
+    group by 1, 2, 3, 4, 5, 6, 7, 8
+    union all
+    select
+        kind,
+        service_line,
+        quarter,
+        step_1,
+        step_2,
+        step_3,
+        step_4,
+        cast(null as bigint) as who,
+        journeys as people
+    from int_lost_paths
+
+),
+
 cells as (
 
     select
@@ -50,9 +81,34 @@ cells as (
         step_2,
         step_3,
         step_4,
-        sum(journeys) as journeys
-    from taken
+        sum(people) as people
+    from takers
     group by 1, 2, 3, 4, 5, 6, 7
+
+),
+
+-- Who took several of the small paths that begin alike is still one.
+beginners as (
+
+    select
+        takers.kind,
+        takers.service_line,
+        takers.quarter,
+        takers.step_1,
+        takers.who,
+        case when takers.who is null then sum(takers.people) else 1 end as people
+    from takers
+    inner join cells
+        on
+            takers.kind = cells.kind
+            and takers.service_line = cells.service_line
+            and takers.quarter = cells.quarter
+            and takers.step_1 = cells.step_1
+            and takers.step_2 = cells.step_2
+            and takers.step_3 = cells.step_3
+            and takers.step_4 = cells.step_4
+    where cells.people < 11
+    group by 1, 2, 3, 4, 5
 
 ),
 
@@ -63,9 +119,8 @@ beginnings as (
         service_line,
         quarter,
         step_1,
-        sum(journeys) as journeys
-    from cells
-    where journeys < 11
+        sum(people) as people
+    from beginners
     group by 1, 2, 3, 4
 
 ),
@@ -90,16 +145,16 @@ named as (
         cells.step_3 as third_id,
         cells.step_4 as fourth_id,
         case
-            when cells.journeys >= 11 or beginnings.journeys >= 11 then firsts.channel
+            when cells.people >= 11 or beginnings.people >= 11 then firsts.channel
             else 'other'
         end as step_1,
         case
-            when cells.journeys >= 11 then coalesce(seconds.channel, '')
-            when beginnings.journeys >= 11 then 'other'
+            when cells.people >= 11 then coalesce(seconds.channel, '')
+            when beginnings.people >= 11 then 'other'
             else ''
         end as step_2,
-        case when cells.journeys >= 11 then coalesce(thirds.channel, '') else '' end as step_3,
-        case when cells.journeys >= 11 then coalesce(fourths.channel, '') else '' end as step_4
+        case when cells.people >= 11 then coalesce(thirds.channel, '') else '' end as step_3,
+        case when cells.people >= 11 then coalesce(fourths.channel, '') else '' end as step_4
     from cells
     inner join channels as firsts on cells.step_1 = firsts.channel_id
     left join channels as seconds on cells.step_2 = seconds.channel_id

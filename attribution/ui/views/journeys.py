@@ -314,9 +314,9 @@ def _lag_table(days: pd.DataFrame) -> Table:
 def _notes(scope: Scope, *, protected: bool) -> tuple[str, ...]:
     since = first_of_quarter(scope.since)
     small = (
-        "Paths of fewer than 11 journeys in a quarter and service line are shown as Other "
-        "from the second step on, or altogether. Service lines with fewer than 11 "
-        "conversions in a quarter have no percentiles of their own."
+        "Paths of fewer than 11 people in a quarter and service line (of whom did not convert, "
+        "journeys) are shown as Other from the second step on, or altogether. Service lines with "
+        "fewer than 11 people who converted in a quarter have no percentiles of their own."
     )
     return (
         (
