@@ -21,6 +21,7 @@ from attribution.models.incremental_evidence import (
     OFF,
     fell,
     is_off,
+    known_whole,
     span_of_weeks,
     weeks_before,
     whole_tests,
@@ -40,9 +41,9 @@ def points(at: Marts, tests: pd.DataFrame, kind: str, channels: Sequence[str]) -
 
     `tests` are rows of lift_tests.csv. With `delta_x` beside `x` (nothing, or what was left to it
     while it was off) the channel brings `delta_y` more, with a standard error of `sigma`; of a test
-    that found nothing or less, what that leaves of a channel that takes nothing away. A test
-    outside the weeks of spend, or of a channel of which nothing was spent before it went off, says
-    nothing here.
+    that found nothing or less, what that leaves of a channel that takes nothing away. A test of
+    days or places that the data do not know, though of some alone, or of a channel of which
+    nothing was spent before it went off, says nothing here: what it brought is that of all of them.
     """
     mine = tests[(tests["kind"] == kind) & tests["channel"].isin(list(channels))]
     if mine.empty:
@@ -57,6 +58,10 @@ def points(at: Marts, tests: pd.DataFrame, kind: str, channels: Sequence[str]) -
         )
         .where(SPEND.c.currency == facts.currency)
         .group_by(*(SPEND.c[name] for name in ("channel", *_PLACE, "week")))
+    )
+    places = [*counted.columns.get_level_values("location"), *spent["location"]]
+    mine = known_whole(
+        pd.DataFrame({"location": places}), pd.DataFrame({"location": "", "week": weeks}), mine
     )
     rows = []
     for parts in whole_tests(mine):

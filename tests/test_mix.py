@@ -387,7 +387,10 @@ class TestPointsOfCurves:
             *("channel", "kind", "location", "service_line", "first_day", "last_day"),
             *("increment", "standard_error", "note", "test"),
         ]
-        tests = pd.DataFrame([told, ["display", *told[1:]]], columns=columns)
+        # Of some of these days, or of some of these places, nothing is loaded: these say nothing.
+        late = [*told[:5], "2046-03-29", *told[6:]]
+        parts = [[*told[:2], place, *told[3:-1], "both"] for place in ("", "Atlantis")]
+        tests = pd.DataFrame([told, ["display", *told[1:]], late, *parts], columns=columns)
         found = points(marts, tests, "kept", ["video", "paid_search"])
         assert found[["channel", "x", "delta_y", "sigma"]].values.tolist() == [
             ["video", 0, 5, 1.25]

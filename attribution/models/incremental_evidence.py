@@ -149,13 +149,21 @@ def covered(conversions: pd.DataFrame, media: pd.DataFrame, tests: pd.DataFrame)
     was of places and days that were known, and is left out, whole, when they are known no more. So
     is one, wherever it stands, whose last days are not loaded yet.
     """
-    out = pd.Series(False, index=tests.index)
-    for at, row, why, is_late in uncovered(conversions, media, tests):
+    for _, row, why, is_late in uncovered(conversions, media, tests):
         if not is_late and not row.get("is_recorded"):
             test = f"lift_tests.csv: the test of {row['channel']} ({row['kind']})"
             if row.get("test"):
                 test = f"lift_tests.csv: the test {str(row['test'])!r}"
             raise BadInput(f"{test} {why}; correct it there, or load what is missing.")
+    return known_whole(conversions, media, tests)
+
+
+def known_whole(
+    conversions: pd.DataFrame, media: pd.DataFrame, tests: pd.DataFrame
+) -> pd.DataFrame:
+    """The tests all of whose places and days the data know."""
+    out = pd.Series(False, index=tests.index)
+    for at, row, _, _ in uncovered(conversions, media, tests):
         out |= (tests["test"] == row["test"]) if row.get("test") else (tests.index == at)
     return tests[~out] if out.any() else tests
 
