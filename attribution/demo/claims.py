@@ -2,8 +2,8 @@
 
 A platform knows its own clicks and views, also those whose tags were lost and those that stay in
 the walled garden. It claims an inquiry whole, whatever else led there. Between its own campaigns
-the last click wins. A claim stands on the day of the ad (Microsoft: on the day of the inquiry),
-and is reported a few days after the inquiry: the newest days are not all in yet.
+the last click wins. A claim stands on the day of the ad (Meta: on the day of the inquiry), and is
+reported a few days after the inquiry: the newest days are not all in yet.
 """
 
 import numpy as np
@@ -115,7 +115,7 @@ def _once_a_platform(claims: pd.DataFrame) -> pd.DataFrame:
 
 
 def _counted(world: World, claims: pd.DataFrame) -> pd.DataFrame:
-    by_inquiry = claims["platform"] == "microsoft"
+    by_inquiry = claims["platform"] == "meta"
     day = np.where(by_inquiry, claims["asked"], claims["touched"])
     number = claims["campaign"].map({name: campaign_id(name) for name in set(claims["campaign"])})
     keys = list(zip(claims["platform"], claims["counted_by"], strict=True))
