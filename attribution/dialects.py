@@ -79,6 +79,17 @@ def _in_order(tree: exp.Expr) -> None:
             window.set("order", exp.Order(expressions=[each.copy() for each in others]))
 
 
+# Every space of Unicode, as among them what web pages and word processors put between words.
+_SPACES = "".join(map(chr, (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))
+
+
+def _trimmed(node: exp.Expression) -> exp.Expression:
+    """DuckDB trims every space that there is; others the plain one alone, unless they are told."""
+    if node.expression or node.args.get("position"):
+        return node
+    return _formula(f"trim(both '{_SPACES}' from a)", a=node.this)
+
+
 def _found(node: exp.Expression) -> exp.Expression:
     """What is not found of a pattern is nothing in PostgreSQL, and the empty text in DuckDB."""
     return _formula("coalesce(substring(a, b), '')", a=node.this, b=node.expression)
@@ -167,6 +178,7 @@ def _hexadecimal(node: exp.Expression) -> exp.Expression:
 
 
 _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]] = {
+    exp.Trim: _trimmed,
     exp.RegexpExtract: _found,
     exp.RegexpLike: _bounded,
     exp.Round: _rounded,
@@ -176,4 +188,4 @@ _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Express
     exp.Cast: _unsigned,
     exp.Hex: _hexadecimal,
 }
-_FORMULAS = {"postgres": _FOR_POSTGRES, "spark": dialects_spark.FORMULAS}
+_FORMULAS = {"postgres": _FOR_POSTGRES, "spark": {exp.Trim: _trimmed} | dialects_spark.FORMULAS}

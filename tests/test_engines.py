@@ -1,6 +1,7 @@
 """Where PostgreSQL means something else by the same words: each difference, on a real server."""
 
 from collections.abc import Iterator
+from unicodedata import category
 
 import duckdb
 import pytest
@@ -53,6 +54,14 @@ def test_halves_are_rounded_away_from_nought(server, number, digits):
 def test_roundings_within_roundings_are_all_written_anew(server):
     here, there = both(server, "select round(round(cast(2.45 as double precision), 1) * 5.0) + 1")
     assert here == there == 14.0
+
+
+def test_every_space_is_trimmed(server):
+    """As web pages and word processors leave them; a tab is none on either."""
+    spaces = "".join(char for char in map(chr, range(0x110000)) if category(char) == "Zs")
+    query = f"select trim('{spaces}\ta{spaces}b{spaces}')"
+    here, there = both(server, query)
+    assert here == there == f"\ta{spaces}b"
 
 
 @pytest.mark.parametrize("text", ["7-day click", "none", ""])
