@@ -66,6 +66,11 @@ def _midnight(node: exp.Expression) -> exp.Expression:
     return _formula("to_utc_timestamp(a, z)", a=clock, z=node.args["zone"])
 
 
+def _small(node: exp.Expression) -> exp.Expression:
+    """Letters one by one: Spark takes a sigma that ends a word, and a dotted I, for others."""
+    return _formula("lower(translate(a, 'Σİ', 'σi'))", a=node.this)
+
+
 def _percentile(node: exp.Expression) -> exp.Expression:
     """Percentiles between two values, where SQLGlot takes an approximation that is one of them."""
     if not isinstance(node.this, exp.PercentileCont):
@@ -88,6 +93,7 @@ def _formula(words: str, **parts: exp.Expression) -> exp.Expression:
 FORMULAS: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]] = {
     exp.Cast: _whole,  # while what is cast still looks like a quotient
     exp.Div: _divided,
+    exp.Lower: _small,
     exp.Round: _rounded,
     exp.DateDiff: _apart,
     exp.Extract: _since_1970,
