@@ -4,6 +4,7 @@ A URL may hold a password; nothing here says one, and errors name the part that 
 """
 
 import os
+from urllib.parse import quote
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -35,7 +36,8 @@ def place(url: URL) -> str:
     """The engine and where it is, as it may be said: without user, password and token."""
     if kind_of(url) == DUCKDB:
         return "DuckDB, in the home folder"
-    at = url.host or url.query.get("host") or "this computer"
+    hosts = url.query.get("host") or "this computer"
+    at = url.host or (hosts if isinstance(hosts, str) else " or ".join(hosts))
     port = f":{url.port}" if url.port else ""
     if kind_of(url) == SPARK:
         return f"Spark at {at}{port}"
@@ -61,6 +63,12 @@ def read(text: str, where: str = VARIABLE) -> URL:
 
     `where` is what somebody wrote it in.
     """
+    begins, _, rest = text.partition("://")
+    if begins == "sc":
+        # What follows the host is Spark's, and may hold an @ and signs that are written as %3B.
+        host, slash, told = rest.partition("/")
+        rest = f"{host}{slash}{quote(told, safe='')}"
+        text = f"sc://{rest}"
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
@@ -73,6 +81,12 @@ def read(text: str, where: str = VARIABLE) -> URL:
         )
     if name not in _DRIVERS:
         raise SettingsError(f"{where} names the engine {name!r}, which is none. {_EXAMPLE}")
+    # The first @ after a password ends it: what is left of it would be said as the host's name.
+    if "@" in (url.host or "") or rest.partition(":")[2].partition("?")[0].count("@") > 1:
+        raise SettingsError(
+            f"{where} has one @ too many. Write one in a user, a password or a database as %40, "
+            "and a % as %25."
+        )
     if _DRIVERS[name] == DUCKDB and (url.database or url.host):
         raise SettingsError(
             f"{where} gives DuckDB a place of its own; write duckdb:/// alone, its files are in "

@@ -460,6 +460,8 @@ def refused(home: Home, capsys) -> str:
         ("postgres://u:geheim@h/db", "write postgresql+psycopg:// instead"),
         ("oracle://u:geheim@h/db", "'oracle', which is none"),
         ("u:geheim@h", "is no URL"),
+        ("postgresql+psycopg://u:p@geheim@h/db", "has one @ too many"),
+        ("postgresql+psycopg://u:p@geheim/geheim@h/db", "has one @ too many"),
         ("duckdb:////tmp/geheim.duckdb", "write duckdb:/// alone"),
     ],
 )

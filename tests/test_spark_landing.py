@@ -12,6 +12,7 @@ from sqlalchemy.pool import StaticPool
 from attribution import warehouse, warehouse_url
 from attribution.engines import spark_server
 from attribution.engines.spark_arrow import in_words
+from attribution.engines.spark_dialect import SparkDialect
 from attribution.engines.spark_driver import DatabaseError
 from attribution.engines.spark_landing import parts_of
 from attribution.errors import SettingsError, StorageError
@@ -85,6 +86,21 @@ def test_nobody_who_listens_is_said_without_a_token(monkeypatch):
 def test_an_address_without_a_host_is_refused():
     with pytest.raises(SettingsError, match="names no host of Spark"):
         warehouse_url.read("sc://")
+
+
+@pytest.mark.parametrize(
+    ("told", "sent"),
+    [
+        ("", "/"),
+        ("/;use_ssl=true;token=secret", "/;use_ssl=true;token=secret"),
+        ("/;token=a%3Bb%25==;user_id=a@b.org", "/;token=a%3Bb%25%3D%3D;user_id=a@b.org"),
+    ],
+)
+def test_what_follows_a_host_reaches_the_client(told, sent):
+    """It refuses signs that are written as URLs have them, and an equals sign within a value."""
+    url = warehouse_url.read(f"sc://host:443{told}")
+    assert warehouse_url.place(url) == "Spark at host:443"
+    assert SparkDialect().create_connect_args(url) == ([f"sc://host:443{sent}"], {})
 
 
 class Answers:

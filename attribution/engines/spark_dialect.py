@@ -45,7 +45,7 @@ class SparkDialect(default.DefaultDialect):
         return spark_driver
 
     def create_connect_args(self, url: sa.URL) -> tuple[list[str], dict[str, Any]]:
-        return [url.render_as_string(hide_password=False)], {}
+        return [_remote(url)], {}
 
     def do_rollback(self, dbapi_connection: Any) -> None:
         """Nothing can be taken back."""
@@ -62,6 +62,17 @@ class SparkDialect(default.DefaultDialect):
         place = f" in `{schema}`" if schema else ""
         rows = connection.exec_driver_sql(f"show tables{place} like '{table_name}'").all()
         return bool(rows)
+
+
+def _remote(url: sa.URL) -> str:
+    """The address as Spark's client reads it: what is after the host is as it was written.
+
+    Of a setting's value it takes an equals sign, with which many tokens end, for one too many.
+    """
+    host = f"[{url.host}]" if ":" in (url.host or "") else url.host
+    told = [part.partition("=") for part in (url.database or "").split(";")]
+    more = ";".join(f"{name}{equals}{value.replace('=', '%3D')}" for name, equals, value in told)
+    return f"sc://{host}{f':{url.port}' if url.port else ''}/{more}"
 
 
 def register() -> None:
