@@ -330,6 +330,42 @@ def test_a_lost_lock_publishes_nothing(home, server):
     assert spend(home) == spend_there(server, home) == 140_000_000
 
 
+def test_who_has_lost_the_lock_writes_nothing_more(home, server, tmp_path):
+    """Another host takes it meanwhile, goes on from what was loaded, and publishes."""
+    other = Home(tmp_path / "other host")
+    shutil.copytree(home.folder, other.folder)
+    published: list[object] = []
+
+    def take_over(event):
+        if (event.step, event.state) == ("identity", "done"):
+            server.ask("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
+            refresh(load(other))
+            published.append(loaded(other))
+
+    with pytest.raises(StorageError, match=r"The lock on .* was lost, so another refresh may be"):
+        refresh(load(home), take_over)
+    assert published == [loaded(other)]
+    assert spend(home) == 140_000_000
+    assert spend(other) == spend_there(server, home) == 125_000_000
+
+
+def test_who_comes_next_waits_for_one_that_has_lost_the_lock(home, tmp_path, monkeypatch):
+    """What that has begun would be written into what this one goes on from."""
+    monkeypatch.setattr(postgresql_lock, "_GRACE", 0.1)
+    url = warehouse.url_of(home)
+    with warehouse.alone(home):
+        building = warehouse.begin(home)
+        with building.connect() as connection:
+            connection.exec_driver_sql("select 1")
+            postgresql_lock._HELD[home, url].connection.driver_connection.close()
+            with (
+                pytest.raises(Busy, match=rf"still at work on .* process {os.getpid()} on "),
+                postgresql_lock.holding(Home(tmp_path / "other"), url, BOOKS),
+            ):
+                pass
+        building.abandon()
+
+
 def test_a_server_that_is_started_anew_costs_nothing_that_was_published(home, weeks, server):
     def restart(event):
         if (event.step, event.state) == ("identity", "done"):

@@ -33,7 +33,7 @@ from attribution.engines.postgresql_books import (
     schemas_of,
 )
 from attribution.engines.postgresql_files import Offering, keep_files
-from attribution.engines.postgresql_lock import holding, transaction
+from attribution.engines.postgresql_lock import bind, holding, transaction
 from attribution.engines.postgresql_moving import Receiving
 from attribution.engines.postgresql_server import engine_for, looked_at
 from attribution.engines.private_copy import PrivateCopy
@@ -57,6 +57,7 @@ class Building:
         self.folder = home.generation(number)
         self.commits = Lock()  # windows are read in parallel and committed one at a time
         self.engine = engine_for(url, schemas_of(number))
+        bind(self.engine, home, url)
         self._memory = memory
         self._marts: tuple[str, ...] = ()
         self._people: tuple[str, ...] = ()
