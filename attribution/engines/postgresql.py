@@ -235,9 +235,15 @@ class PostgreSql:
             generations.point_at(home, number)
 
     def drop_others(self, home: Home, number: int) -> int:
-        """Remove every generation but this one, here and on the server."""
+        """Remove every generation but this one, here and on the server.
+
+        Where the server has published a later one, as a refresh that was killed leaves it, that is
+        the one, if its files are here; else it stays too.
+        """
         with holding(home, self._url, BOOKS) as connection:
-            drop(connection, numbers(connection) - {number})
+            there = catch_up(home, connection)
+            number = generations.current_generation(home) or number
+            drop(connection, numbers(connection) - {number, there})
         return generations.keep_only(home, number)
 
     def receive(
