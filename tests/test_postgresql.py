@@ -183,14 +183,19 @@ def test_a_restated_week_says_what_duckdb_says(home, weeks, server):
     server.ask(
         "create role bi login; grant usage on schema marts to bi; grant select on marts.spend to "
         "bi; create view by_others as select sum(spend_micros) as spent from marts.spend; "
-        "grant select on by_others to bi",
+        "grant select on by_others to bi; create view marts.beside as select * from by_others; "
+        "grant select on marts.beside to bi",
         database(home),
     )
     assert refresh(load(home)).failed == {}
     assert as_on_duckdb(home, weeks)
     assert spend(home) == spend_there(server, home) == 125_000_000
     # Who could read can, and what others made of it stands.
-    for asked_for in ("select sum(spend_micros) from marts.spend", "select spent from by_others"):
+    for asked_for in (
+        "select sum(spend_micros) from marts.spend",
+        "select spent from by_others",
+        "select * from marts.beside",
+    ):
         assert server.ask(asked_for, database(home), "bi") == [(125_000_000,)]
     assert server.ask("select number from caretrace.published", database(home)) == [(2,)]
     assert not list(home.generations.glob("*/private.duckdb"))

@@ -55,13 +55,13 @@ def point_at(connection: Connection, number: int) -> None:
     with transaction(connection):
         run(connection, "set local synchronous_commit = on")
         run(connection, "set local lock_timeout = '5min'")
+        before = run(connection, "select number from caretrace.published").scalar()
         for schema in ("marts", "people", "files"):
-            views = f"select viewname from pg_views where schemaname = '{schema}'"
-            named = f"select tablename from pg_tables where schemaname = '{schema}_{number}'"
-            shown = list(run(connection, named).scalars())
-            for gone in set(run(connection, views).scalars()) - set(shown):
-                run(connection, f'drop view {schema}."{gone}" cascade')
-            for table in shown:
+            shown = _tables_of(connection, f"{schema}_{number}")
+            # Views that others have made there stay.
+            for gone in _tables_of(connection, f"{schema}_{before}") - shown:
+                run(connection, f'drop view if exists {schema}."{gone}" cascade')
+            for table in sorted(shown):
                 _show(connection, schema, number, table)
         run(connection, "delete from caretrace.published")
         run(connection, f"insert into caretrace.published values ({number})")
@@ -73,6 +73,11 @@ def point_at(connection: Connection, number: int) -> None:
             connection,
             f"update caretrace.generation set state = 'rolled back' where number > {number}",
         )
+
+
+def _tables_of(connection: Connection, schema: str) -> set[str]:
+    named = f"select tablename from pg_tables where schemaname = '{schema}'"
+    return set(run(connection, named).scalars())
 
 
 def _show(connection: Connection, schema: str, number: int, table: str) -> None:
