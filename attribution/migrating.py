@@ -58,7 +58,7 @@ def migrate(home: Home, to: str, say: Say) -> int:
             say(f"Carrying {len(names):,} tables of generation {number}.")
             moved = target.receive(home, number, connection, names)
         try:
-            rows = _proved(home, old, moved.engine, names)
+            rows = _proved(home.generation(number), old, moved.engine, names)
         except BaseException:
             moved.discard()
             raise
@@ -94,10 +94,10 @@ def _told(source: URL, store: Path) -> Iterator[str]:
     )
 
 
-def _proved(home: Home, old: Engine, new: Engine, names: Sequence[str]) -> int:
-    """Compare every table; returns how many rows they have together."""
+def _proved(place: Path, old: Engine, new: Engine, names: Sequence[str]) -> int:
+    """Compare every table in a folder; returns how many rows they have together."""
     rows = freed = 0
-    with _scratch(home) as engine, old.connect() as a, new.connect() as b, ExitStack() as held:
+    with _scratch(place) as engine, old.connect() as a, new.connect() as b, ExitStack() as held:
         # To open the file for each table would take longer than to compare most of them; but what
         # was dropped takes room in it for as long as anybody has it open.
         held.enter_context(engine.connect())
@@ -138,9 +138,12 @@ def _sum_of(scratch: Connection, store: Connection, name: str, *, like: str | No
 
 
 @contextmanager
-def _scratch(home: Home) -> Iterator[Engine]:
-    """A DuckDB beside the generations, for as long as tables are compared."""
-    with tempfile.TemporaryDirectory(prefix=".compared", dir=home.folder) as folder:
+def _scratch(place: Path) -> Iterator[Engine]:
+    """A DuckDB in a generation's folder, for as long as tables are compared.
+
+    What is left of it where that is killed goes with the generation: it holds people's rows.
+    """
+    with tempfile.TemporaryDirectory(prefix="compared", dir=place) as folder:
         engine = open_writer(
             Path(folder) / "compared.duckdb", memory="1GB", spill=Path(folder) / "spill"
         )
