@@ -582,13 +582,21 @@ def test_a_database_of_another_encoding_is_refused(home, server, capsys, monkeyp
     assert "has encoding SQL_ASCII and orders texts by C," in refused(home, capsys)
 
 
-def test_a_database_that_knows_small_letters_of_ascii_alone_is_refused(
-    home, server, capsys, monkeypatch
+@pytest.mark.parametrize(
+    ("named", "more"),
+    [
+        ("C", "lc_collate 'C' lc_ctype 'C'"),
+        ("PG_UNICODE_FAST", "locale_provider builtin builtin_locale 'PG_UNICODE_FAST'"),
+    ],
+)
+def test_a_database_that_makes_letters_small_otherwise_is_refused(
+    home, server, capsys, monkeypatch, named, more
 ):
-    """There NIÑOS and niños would be two campaigns."""
-    other = server.database(more="encoding 'UTF8' lc_collate 'C' lc_ctype 'C'")
+    """There NIÑOS and niños, or ΟΔΟΣ and οδοσ, would be two campaigns."""
+    other = server.database(more=f"encoding 'UTF8' {more}")
     monkeypatch.setenv("CARETRACE_WAREHOUSE", server.url(other))
-    assert "makes letters small as C does, which is not as elsewhere" in refused(home, capsys)
+    said = f"makes letters small as {named} does, which is not as elsewhere"
+    assert said in refused(home, capsys)
     # Whoever has data in such a one can go on, and move.
     server.ask("create schema caretrace; create table caretrace.published (a int)", other)
     with postgresql_server.engine_for(read(server.url(other))).connect() as connection:
