@@ -539,12 +539,15 @@ def test_somebody_without_rights_is_told_which(home, server, capsys, monkeypatch
 
 
 def test_an_old_server_is_refused(home, server, capsys, monkeypatch):
-    """One that calls itself 14, and whose catalog has only what that of a 14 has."""
+    """One that calls itself 14, and has only what a 14 has, or a 13 that sees nobody go."""
     server.ask(
         "create schema old; create view old.pg_settings as select name, case name when "
         "'server_version_num' then '140011' else setting end as setting from "
-        "pg_catalog.pg_settings; create view old.pg_database as select oid, datname, encoding, "
-        "datcollate from pg_catalog.pg_database",
+        "pg_catalog.pg_settings where name <> 'client_connection_check_interval'; "
+        "create function old.set_config(name text, text, boolean) returns text language "
+        "plpgsql as $$ begin if name like 'client_conn%' then raise undefined_object; end if; "
+        "return pg_catalog.set_config($1, $2, $3); end $$; create view old.pg_database as select "
+        "oid, datname, encoding, datcollate from pg_catalog.pg_database",
         old := server.database(),
     )
     server.ask(f"alter database {old} set search_path = old, pg_catalog")

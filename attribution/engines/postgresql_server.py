@@ -43,7 +43,10 @@ _NO_LIMITS = (
     "select set_config(name, '0', false) from pg_catalog.pg_settings "
     "where name in ('idle_session_timeout', 'transaction_timeout')"
 )
-_LOOK_FOR_US = "select set_config('client_connection_check_interval', '2s', false)"
+_LOOK_FOR_US = (
+    "select set_config(name, '2s', false) from pg_settings "
+    "where name = 'client_connection_check_interval'"
+)
 
 
 def engine_for(url: URL, schemas: tuple[str, ...] = ()) -> Engine:
