@@ -308,9 +308,17 @@ def test_a_server_that_cannot_see_who_is_gone_will_do(home, monkeypatch):
     assert refresh(load(home)).failed == {}
 
 
-def test_limits_of_a_role_end_no_refresh(server):
+def test_what_a_role_has_set_changes_nothing(server):
     """It lies idle in a transaction while Python solves."""
     server.ask("create role hurried login")
+    odd = {
+        "lock_timeout": "1ms",
+        "default_transaction_isolation": "serializable",
+        "extra_float_digits": "-9",
+        "standard_conforming_strings": "off",
+    }
+    for name, value in odd.items():
+        server.ask(f"alter role hurried set {name} = '{value}'")
     known = server.ask(
         "select name from pg_settings where context = 'user' "
         "and name ~ '^(statement|idle|transaction).*timeout'"
@@ -325,6 +333,11 @@ def test_limits_of_a_role_end_no_refresh(server):
         time.sleep(0.3)
         for (name,) in known:
             assert plain.exec_driver_sql(f"show {name}").scalar_one() == "0", name
+        found = [plain.exec_driver_sql(f"show {name}").scalar_one() for name in odd]
+        assert found == ["0", "read committed", "1", "on"]
+        # By which it sees a host that died; on a socket it says nothing of them.
+        asked = "select count(*) from pg_settings where source = 'client' and name like 'tcp_keep%'"
+        assert plain.exec_driver_sql(asked).scalar_one() == 3
     engine.dispose()
 
 

@@ -25,7 +25,9 @@ OLDEST = 15  # the first that knows MERGE
 # key of three, and look through the rest row by row. And no seconds of compiling for a query of
 # milliseconds. A commit that is lost with the server takes its cursor with it; publishing waits.
 # Limits of a role or a server are for people: a refresh is one transaction, which lies idle for
-# minutes while Python solves what it has asked for.
+# minutes while Python solves what it has asked for. What else a role may have set would change
+# numbers or patterns, or let one load fail for the other. And a host that died without a word holds
+# its lock for as long as the server believes in it, which of itself is two hours.
 SETTINGS = {
     "client_encoding": "UTF8",
     "timezone": "UTC",
@@ -37,6 +39,13 @@ SETTINGS = {
     "synchronous_commit": "off",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
+    "lock_timeout": "0",
+    "default_transaction_isolation": r"read\ committed",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "tcp_keepalives_idle": "60",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "6",
 }
 # The same of limits that not every version knows.
 _NO_LIMITS = (
@@ -67,6 +76,8 @@ def engine_for(url: URL, schemas: tuple[str, ...] = ()) -> Engine:
             "connect_timeout": 10,
             # Firewalls forget a connection on which nothing is said while models are solved.
             "keepalives_idle": 60,
+            "keepalives_interval": 10,
+            "keepalives_count": 6,
             # Values are put in by the driver: the server could not tell the type of many.
             "cursor_factory": psycopg.ClientCursor,
         },
