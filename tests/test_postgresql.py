@@ -551,6 +551,26 @@ def test_somebody_without_rights_is_told_which(home, server, capsys, monkeypatch
     assert "does not let guest make schemas" in refused(home, capsys)
 
 
+def test_somebody_who_lacks_another_right_is_told_which(home, server, capsys, monkeypatch):
+    server.ask("create role owner login; create role brief login")
+    brief = server.database(more="owner owner")
+    server.ask(f"revoke temporary on database {brief} from public")
+    server.ask(f"grant create on database {brief} to brief")
+    monkeypatch.setenv("CARETRACE_WAREHOUSE", server.url(brief, "brief"))
+    assert "does not let brief make temporary tables" in refused(home, capsys)
+    server.ask(f"grant temporary on database {brief} to brief")
+    server.ask("create schema files", brief, "owner")
+    assert "has a schema files that is not brief's" in refused(home, capsys)
+
+
+def test_what_others_have_in_a_database_is_not_replaced(home, server, capsys, monkeypatch):
+    shared = server.database()
+    server.ask("create schema marts; create view marts.spend as select 1 as ours", shared)
+    monkeypatch.setenv("CARETRACE_WAREHOUSE", server.url(shared))
+    assert "has marts.spend, which is none of caretrace's" in refused(home, capsys)
+    assert server.ask("select ours from marts.spend", shared) == [(1,)]
+
+
 def test_an_old_server_is_refused(home, server, capsys, monkeypatch):
     """One that calls itself 14, and has only what a 14 has, or a 13 that sees nobody go."""
     server.ask(

@@ -168,7 +168,7 @@ def looked_at(connection: Connection) -> Iterator[tuple[str, bool, str]]:
     if version < OLDEST:
         return  # it may not have what the rest asks for
     row = connection.exec_driver_sql(_DATABASE, execution_options=_PLAIN).one()
-    encoding, collation, letters, kind, may, size = row
+    encoding, collation, letters, kind, may, may_temporary, foreign, taken, size = row
     plain = encoding == "UTF8" and kind != "i" and collation in _BY_CODE_POINTS
     yield (
         "PostgreSQL's order of texts",
@@ -197,9 +197,31 @@ def looked_at(connection: Connection) -> Iterator[tuple[str, bool, str]]:
             f"{where} does not let {user} make schemas. Make {user} the owner of the database, "
             "or give it the right CREATE on it."
         )
+    elif not may_temporary:
+        refused = (
+            f"{where} does not let {user} make temporary tables. Give {user} the right TEMPORARY "
+            "on the database."
+        )
+    elif foreign:
+        refused = (
+            f"{where} has a schema {foreign} that is not {user}'s, and caretrace needs it. If it "
+            f"is of a dump, restore that as {user}, with --no-owner; else name another database."
+        )
+    elif taken:
+        refused = (
+            f"{where} has {taken}, which is none of caretrace's, and caretrace takes the schemas "
+            "marts, people and files for itself. Name another database."
+        )
     yield "PostgreSQL's rights", not refused, refused or "schemas can be made."
-    zone = say["TimeZone"]
-    yield "PostgreSQL's time zone", zone == "UTC", f"{zone} while caretrace is connected."
+    zone, ours = say["TimeZone"], say["TimeZone"] == "UTC" and say["jit"] == "off"
+    yield (
+        "PostgreSQL's time zone",
+        ours,
+        f"{zone} while caretrace is connected."
+        if ours
+        else f"{where} does not hear of the settings that caretrace connects with, so something "
+        "stands between, such as PgBouncer. Name the server itself.",
+    )
     yield (
         "PostgreSQL's settings",
         True,
@@ -237,7 +259,22 @@ select
     end,
     datctype,
     datlocprovider,
-    has_database_privilege(datname, 'CREATE'), pg_database_size(datname)
+    has_database_privilege(datname, 'CREATE'),
+    has_database_privilege(datname, 'TEMPORARY'),
+    (
+        select min(nspname::text)
+        from pg_namespace
+        where nspname ~ '^(caretrace|(marts|people|files|private)(_[0-9]+)?)$'
+            and not pg_has_role(nspowner, 'USAGE')
+    ),
+    (
+        select min(nspname || '.' || relname)
+        from pg_class
+        inner join pg_namespace on relnamespace = pg_namespace.oid
+        where nspname in ('marts', 'people', 'files')
+            and to_regclass('caretrace.published') is null
+    ),
+    pg_database_size(datname)
 from pg_database where datname = current_database()
 """
 # Not by its name: which locales there are, and what they lower, the server knows. In Turkish I is
