@@ -392,9 +392,10 @@ def test_no_name_is_markup_formula_or_link():
 
 
 def test_a_letter_that_no_font_has_stands_as_a_square_in_print_and_is_told_of():
-    document = hostile("🎉 Spring ไ 心臓 für שלום")
+    document = hostile("🎉 Spring ไ 心臓 für שלום 1️⃣ key a\u064b")
     found = pdf_text(printed.pdf(document))
     assert squeezed("□ Spring □ □□ für") in found
+    assert squeezed("1 key a") in found
     assert squeezed(SAID) in found
     assert squeezed(SAID) not in pdf_text(printed.pdf(hostile("für שלום")))
     assert printed.pictures(document)

@@ -14,11 +14,11 @@ import orjson
 
 from attribution.errors import BadInput
 from attribution.metrics import Format
+from attribution.reports import lettering
 from attribution.reports.about import another_day
 from attribution.reports.cells import text as legible
 from attribution.reports.document import Document, Section, chart_title, known
 from attribution.reports.drawing import draw, sparkline
-from attribution.reports.lettering import SAID, STANDARD, lacking, squared
 from attribution.ui import formats
 from attribution.ui.view import Metric, records
 
@@ -43,7 +43,7 @@ def pdf(document: Document) -> bytes:
         format="pdf",
         ignore_system_fonts=True,
         sys_inputs={"report": _said(document)},
-        pdf_standards=[STANDARD],
+        pdf_standards=[lettering.STANDARD],
         timestamp=0,
     )
     if not isinstance(made, bytes):
@@ -75,10 +75,9 @@ def _said(document: Document) -> str:
     """What the template reads, in letters that there are fonts for."""
     report = printed(document)
     said = orjson.dumps(report).decode()
-    if letters := lacking(said, _typst()):
-        report["notes"] = [*report["notes"], SAID]  # type: ignore[misc]
-        said = squared(orjson.dumps(report).decode(), letters)
-    return said
+    if lettering.legible(said, _typst()).count(lettering.SQUARE) > said.count(lettering.SQUARE):
+        report["notes"] = [*report["notes"], lettering.SAID]  # type: ignore[misc]
+    return lettering.legible(orjson.dumps(report).decode(), _typst())
 
 
 def printed(document: Document) -> dict[str, object]:
