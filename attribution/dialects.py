@@ -104,11 +104,23 @@ _EDGES = (
 )
 
 
+# What is before a point is characters, escapes and classes, in which a point is one; and a last one
+# is put behind, so that nothing is looked at but from the end of the one before.
+_POINTS = (
+    r"case when strpos(t, chr(10)) > 0 then left(regexp_replace(a || '.', "
+    r"'((?:[^.\\[]|\\.|\[\^?(?:\\.|[^]\\])*\])*)\.', '\1[^\\n]', 'g'), -5) else a end"
+)
+
+
 def _bounded(node: exp.Expression) -> exp.Expression:
-    r"""Where words begin and end: `\b` is a backspace in PostgreSQL's patterns. Most are data."""
+    r"""Where words and lines end, in patterns of which most are data.
+
+    `\b` is a backspace in PostgreSQL's, and a point is the end of a line as well.
+    """
     told = node.expression
-    if not (isinstance(told, exp.Literal) and r"\b" not in told.name):
-        node.set("expression", _formula(_EDGES, a=told))
+    for sign, formula in ((r"\b", _EDGES), (".", _POINTS)):
+        if not (isinstance(told, exp.Literal) and sign not in told.name):
+            node.set("expression", _formula(formula, a=node.expression, t=node.this))
     return node
 
 
@@ -171,6 +183,11 @@ def _unsigned(node: exp.Expression) -> exp.Expression:
     )
 
 
+def _large(node: exp.Expression) -> exp.Expression:
+    """A sharp s, which others leave as it is, or make two of."""
+    return _formula("upper(translate(a, 'ß', 'ẞ'))", a=node.this)
+
+
 def _hexadecimal(node: exp.Expression) -> exp.Expression:
     """Back from such a number to its digits."""
     number = _formula("(a # cast('-9223372036854775808' as bigint))", a=node.this)
@@ -182,10 +199,14 @@ _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Express
     exp.RegexpExtract: _found,
     exp.RegexpLike: _bounded,
     exp.Round: _rounded,
+    exp.Upper: _large,
     exp.IntDiv: _divided,
     exp.BitwiseLeftShift: _shifted,
     exp.Anonymous: _hashed,
     exp.Cast: _unsigned,
     exp.Hex: _hexadecimal,
 }
-_FORMULAS = {"postgres": _FOR_POSTGRES, "spark": {exp.Trim: _trimmed} | dialects_spark.FORMULAS}
+_FORMULAS = {
+    "postgres": _FOR_POSTGRES,
+    "spark": {exp.Trim: _trimmed, exp.Upper: _large} | dialects_spark.FORMULAS,
+}

@@ -64,6 +64,11 @@ def test_every_space_is_trimmed(server):
     assert here == there == f"\ta{spaces}b"
 
 
+def test_a_sharp_s_is_made_large(server):
+    here, there = both(server, "select upper('straße')")
+    assert here == there
+
+
 @pytest.mark.parametrize("text", ["7-day click", "none", ""])
 def test_what_is_not_found_of_a_pattern_is_empty(server, text):
     here, there = both(server, f"select regexp_extract('{text}', '[0-9]{{1,3}}')")
@@ -80,6 +85,11 @@ def test_what_is_not_found_of_a_pattern_is_empty(server, text):
         (r"a\b", r"a\\b"),
         ("a b", r"a\\b"),
         (r"a\ b", r"a\\\b.b"),
+        ("paid\nsocial", "^paid.*$"),
+        ("paid\nsocial", r"^(cpc|paid[^.]*\b.?)$"),
+        ("paid\nsocial", r"^\w+\s.ocial$"),
+        ("a.\nb", r"^a\.\n.$"),
+        ("a.\nb", r"^.[\].-]*[.\n]*b$"),
     ],
 )
 def test_words_end_where_they_do(server, text, pattern):

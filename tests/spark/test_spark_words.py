@@ -52,6 +52,7 @@ QUESTIONS = {
     "only spaces are trimmed": "length(trim(' a' || chr(9) || ' '))",
     "so are those of web pages": "length(trim('\u00a0 a\u3000'))",
     "letters are made small one by one": "lower('ΟΔΟΣ İ')",
+    "and large": "upper('straße')",
     "nothing is least": "least(null, 2, 3)",
     "flags are written in small letters": "cast(1 = 1 as varchar)",
     "an instant is written without fractions": "cast(timestamp '2026-03-01 10:00:00' as varchar)",
