@@ -142,6 +142,24 @@ def test_no_tick_says_plus_nought():
     assert (alias["+0"], alias["+0 pts"]) == ("0", "0 pts")
 
 
+def test_marks_and_their_names_are_as_dark_as_the_palette_is():
+    """It has 3 to 1 on the ground; see-through it would have less."""
+    lines = charts.weekly_lines(weeks(3), {"Leads": [1.0, 2.0, 3.0]})
+    (name,) = lines["layout"]["annotations"]
+    assert "●" in name["text"]
+    assert len(name["font"]["color"]) == len("#000037")
+    rates = charts.estimates(["a"], [0.2], ([0.1], [0.3]), ["20%"], ["#000006"], [""])
+    _, bubbles = charts.spend_against_return([point("a", 10, 20)], "$", 1)["data"]
+    for trace in (*rates["data"][:2], bubbles):
+        assert trace.get("opacity", 1) == trace["marker"].get("opacity", 1) == 1
+
+
+def test_no_bubble_is_under_a_larger_one():
+    points = [point(name, 1_000, 2_000) | {"size": size} for name, size in (("s", 0.1), ("l", 1.0))]
+    *_, bubbles = charts.spend_against_return(points, "$", 2)["data"]
+    assert bubbles["text"] == ["l", "s"]
+
+
 def test_a_line_is_broken_where_weeks_are_left_out():
     weeks = ("2026-01-05", "2026-01-12", "2026-03-02", "2026-03-09")
     told, counted = charts.against(weeks, (1, 2, 3, 4), (5, 6, 7, 8), 0.0, ())["data"]

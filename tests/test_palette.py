@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from attribution.paths import ROOT
+from attribution.ui import charts
 
 CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
 GREY = 7  # the place of what is not known
+FIRST_SEQUENTIAL = 11  # the slot of the palest
+CAPTION = 0.6  # how much of its colour Streamlit gives a caption
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], LUMINANCE, [0.0193339, 0.119192, 0.9503041]])
 WHITE = np.array([0.95047, 1.0, 1.08883])
@@ -95,6 +98,28 @@ def test_colours_stand_out_from_the_background(theme):
     for colour in CONFIG[theme]["chartCategoricalColors"]:
         assert contrast(colour, CONFIG[theme]["backgroundColor"]) >= 3
     assert contrast(CONFIG[theme]["textColor"], CONFIG[theme]["backgroundColor"]) >= 7
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_tells_something_in_a_sequential_colour_stands_out(theme):
+    shades, ground = CONFIG[theme]["chartSequentialColors"], CONFIG[theme]["backgroundColor"]
+    middle_half = charts.percentiles(["a"], [(1, 2, 3, 4, 5)], [""])["data"][1]["marker"]["color"]
+    (ways,) = charts.flows([("a", "#000001", 0), ("b", "#000002", 2)], [(0, 1, 9, "")])["data"]
+    for slot in (*middle_half, ways["link"]["line"]["color"]):
+        assert contrast(shades[int(slot[1:]) - FIRST_SEQUENTIAL], ground) >= 3
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_commands_in_captions_can_be_read(theme):
+    ink, ground = (
+        np.array([int(CONFIG[theme][name][i : i + 2], 16) for i in (1, 3, 5)])
+        for name in ("codeTextColor", "backgroundColor")
+    )
+    seen = CAPTION * ink + (1 - CAPTION) * ground
+    assert (
+        contrast("#" + "".join(f"{round(v):02x}" for v in seen), CONFIG[theme]["backgroundColor"])
+        >= 4.5
+    )
 
 
 @pytest.mark.parametrize("sight", SIGHT)

@@ -30,6 +30,7 @@ GREY = "#000008"
 TEXT = "#000037"
 # Text at 75%: the theme's own grey for axes has a contrast of 3.7 to 1 in light.
 INK = f"{TEXT}BF"
+GROUND = "#000038"  # the theme's background: an edge of it parts marks that lie on each other
 # The theme's sequential palette, pale to dark.
 SHADES = [[step / 9, f"#{11 + step:06d}"] for step in range(10)]
 ROW = 30

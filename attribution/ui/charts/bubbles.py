@@ -6,6 +6,7 @@ from typing import Any
 
 from attribution.ui.charts.base import (
     GREY,
+    GROUND,
     INK,
     LAYOUT,
     ROW,
@@ -28,19 +29,22 @@ def spend_against_return(points: Sequence[Mapping[str, Any]], sign: str, rows: i
     height = max(420, 40 + ROW * min(rows, 16))
     across = _log_range([point["spend"] for point in points])
     along = _log_range([point["value"] for point in points])
+    sides = dict(zip((id(p) for p in points), _sides(points, across, along, height), strict=True))
+    # Small ones last: none is hidden under a larger one.
+    points = sorted(points, key=lambda point: -float(point["size"]))
     bubbles = {
         "type": "scatter",
         "mode": "markers+text",
         "x": [point["spend"] for point in points],
         "y": [point["value"] for point in points],
         "text": [point["name"] for point in points],
-        "textposition": _sides(points, across, along, height),
+        "textposition": [sides[id(point)] for point in points],
         "textfont": {"color": TEXT},
         "marker": {
             "size": [_diameter(point) for point in points],
             "color": [point["colour"] for point in points],
-            "opacity": 0.85,
-            "line": {"width": 0},
+            "opacity": 1,
+            "line": {"width": 1, "color": GROUND},
         },
         "customdata": [point["hover"] for point in points],
         "hovertemplate": "%{customdata}<extra></extra>",

@@ -122,7 +122,7 @@ def flows(
             "target": [target for _, target, _, _ in links],
             "value": [size for _, _, size, _ in links],
             "color": ["#000013" for _ in links],  # a pale colour of the sequential palette
-            "line": {"color": "#000015", "width": 0.5},  # ways that cross can be told apart
+            "line": {"color": "#000017", "width": 1},  # ways that cross can be told apart
             "customdata": [hover for _, _, _, hover in links],
             "hovertemplate": "%{customdata}<extra></extra>",
         },

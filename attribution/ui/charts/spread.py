@@ -5,6 +5,7 @@ from itertools import cycle
 
 from attribution.ui.charts.base import (
     GREY,
+    GROUND,
     LAYOUT,
     ROW,
     TEXT,
@@ -170,7 +171,7 @@ def estimates(
         return whole
     lows, highs = ends
     trace = {key: value for key, value in whole["data"][0].items() if key != "text"}
-    trace |= {"textposition": "none", "width": 0.62, "opacity": 0.75}
+    trace |= {"textposition": "none", "width": 0.62}
     beside = {
         "type": "scatter",
         "mode": "text",
@@ -185,7 +186,10 @@ def estimates(
     top = max((*highs, 0)) * 1.28 or 1
     layout = whole["layout"] | {"barmode": "overlay"}
     layout["xaxis"] = layout["xaxis"] | {"range": [0, top]}
-    return figure([trace, _thin_bars(sure, lows, highs), beside], layout)
+    # With an edge it is seen on a bar of any colour.
+    edged = {"color": TEXT, "line": {"width": 1, "color": GROUND}}
+    spans = _thin_bars(sure, lows, highs) | {"width": 0.14, "marker": edged}
+    return figure([trace, spans, beside], layout)
 
 
 def percentiles(
@@ -212,7 +216,11 @@ def percentiles(
         "mode": "markers",
         "x": [span[2] for span in spans],
         "y": rows,
-        "marker": {"size": 11, "color": [colour(1) for _ in rows]},
+        "marker": {
+            "size": 11,
+            "color": [colour(1) for _ in rows],
+            "line": {"width": 1.5, "color": GROUND},
+        },
         "customdata": list(hovers),
         "hovertemplate": "%{customdata}<extra></extra>",
     }
@@ -228,5 +236,5 @@ def percentiles(
         },
         "yaxis": axis_of_names(labels),
     }
-    # The sequential colours of the theme: pale for all, stronger for the middle half.
-    return figure([bar(0, 4, 0.12, 8), bar(1, 3, 0.42, 15), middle], layout)
+    # Grey for all; for the middle half the palest of the sequential colours that is seen well.
+    return figure([bar(0, 4, 0.12, 8), bar(1, 3, 0.42, 17), middle], layout)

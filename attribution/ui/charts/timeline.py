@@ -32,7 +32,6 @@ def timeline(lanes: Sequence[str], marks: Sequence[Mark], now: str) -> Spec:
             "color": [mark.colour for mark in marks],
             "symbol": [_SYMBOLS[mark.ended] for mark in marks],
             "size": 10,
-            "opacity": 0.85,
             "line": {"width": 1.5, "color": [mark.colour for mark in marks]},
         },
         "customdata": [mark.hover for mark in marks],

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from attribution.ui.charts.base import GREY, INK, LAYOUT, TEXT, Spec, colour, figure
+from attribution.ui.charts.base import GREY, GROUND, INK, LAYOUT, TEXT, Spec, colour, figure
 
 
 def weekly_lines(
@@ -46,7 +46,8 @@ def weekly_lines(
                 "showarrow": False,
                 "xanchor": "left",
                 "xshift": 6,
-                "font": {"color": INK, "size": 12},
+                # See-through text would make the dot paler than its line.
+                "font": {"color": TEXT, "size": 12},
             }
         )
     for name, course in courses.items():
@@ -233,7 +234,7 @@ def _number(place: int, day: str, words: str) -> Spec:
         "text": f"<b>{place}</b>",
         "hovertext": words,
         "showarrow": False,
-        "bgcolor": "#000038",  # the background of the theme
+        "bgcolor": GROUND,
         "bordercolor": GREY,
         "borderpad": 2,
         "font": {"size": 11, "color": INK},
