@@ -316,6 +316,14 @@ def test_a_month_is_written_without_a_day():
     assert written == ["MMM YYYY", "D MMM YYYY"]
 
 
+@pytest.mark.parametrize(
+    ("written", "signed"),
+    [("12", "+12"), ("−3", "−3"), ("0", "0"), ("€0.00", "€0.00"), ("€0.40", "+€0.40"), ("—", "—")],
+)
+def test_only_what_is_not_nought_has_a_sign(written, signed):
+    assert formats.signed(written) == signed
+
+
 def test_a_figure_without_a_bar_says_why(marts):
     """Nothing converted, or all of it came through no channel that anybody knows."""
     columns = ("channel", "known", "conversions", "collected", "credit_low", "credit_high")

@@ -77,6 +77,11 @@ def points(value: float | None) -> str:
     return UNDEFINED if _unknown(value) else _minus(f"{(value or 0) * 100:+,.1f} pts")
 
 
+def signed(written: str) -> str:
+    """A written difference with its plus; what is rounded to nought has no sign."""
+    return f"+{written}" if _says(written) and not written.startswith("−") else written
+
+
 def day(value: object) -> str:
     """A day: 16 Nov 2026."""
     if value is None or value is pd.NaT:

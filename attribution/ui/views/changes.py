@@ -132,7 +132,7 @@ def _bridge(
     def written(value: float) -> str:
         return formats.written(value, as_, currency)
 
-    texts = [written(start), *(_signed(value, written) for value in amounts[told])]
+    texts = [written(start), *(formats.signed(written(value)) for value in amounts[told])]
     texts.append(written(parts.after))
     figure = Figure(
         f"What changed: {meaning.title.lower()}",
@@ -199,11 +199,6 @@ def _help(name: str, by: str) -> str:
     title, several, _ = BY[by]
     said = definition(name).help
     return said.replace("channels", several).replace("a channel's", f"a {title.lower()}'s")
-
-
-def _signed(value: float, written: Callable[[float], str]) -> str:
-    said = written(value)
-    return said if said.startswith("−") or said.strip("$0.,") == "" else f"+{said}"
 
 
 def _hovers(labels: list[str], texts: list[str]) -> list[str]:

@@ -116,7 +116,7 @@ def score(value: float | None) -> str:
     """An NPS or a difference of two as pages write it: +34."""
     if value is None or pd.isna(value):
         return formats.UNDEFINED
-    return f"{value:+.0f}".replace("-", "−").replace("+0", "0") if round(value) else "0"
+    return formats.signed(formats.count(value))
 
 
 def between(low: float, high: float) -> str:

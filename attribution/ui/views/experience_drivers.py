@@ -62,8 +62,9 @@ def drivers_figure(drivers: pd.DataFrame, part: str, value: str) -> Figure:
     rows = records(kept)
     titles = [level_title(row["driver"], row["level"]) for row in rows]
     hovers = [
-        f"<b>{formats.label(title)}</b><br>{row['effect']:+.1f} points "
-        f"({row['low']:+.1f} to {row['high']:+.1f})<br>{formats.count(row['people'])} answers"
+        f"<b>{formats.label(title)}</b><br>{_tenths(row['effect'])} points "
+        f"({_tenths(row['low'])} to {_tenths(row['high'])})<br>"
+        f"{formats.count(row['people'])} answers"
         for title, row in zip(titles, rows, strict=True)
     ]
     where = "Of all answers with a known visit and wait"
@@ -76,7 +77,7 @@ def drivers_figure(drivers: pd.DataFrame, part: str, value: str) -> Figure:
             (kept["effect"] / 100).tolist(),
             (kept["low"] / 100).tolist(),
             (kept["high"] / 100).tolist(),
-            [hover.replace("-", "−") for hover in hovers],
+            hovers,
         ),
         f"{where}, all months: {_words(rows)} Associations, no causes.",
         f"{definition('driver_effect').help} Service lines, locations and doctors are compared "
@@ -92,6 +93,11 @@ def _words(rows: list[dict[str, object]]) -> str:
     said = f"{sure} of {len(rows)} differ from nought by more than chance explains."
     if wait is None:
         return said
-    effect, low, high = (float(str(wait[name])) for name in ("effect", "low", "high"))
-    told = f"ten minutes more wait go with {effect:+.0f} points ({low:+.0f} to {high:+.0f}); "
-    return told.replace("-", "−") + said
+    effect, low, high = (
+        formats.signed(formats.count(float(str(wait[name])))) for name in ("effect", "low", "high")
+    )
+    return f"ten minutes more wait go with {effect} points ({low} to {high}); {said}"
+
+
+def _tenths(value: float) -> str:
+    return formats.signed(formats.number(value))

@@ -92,4 +92,4 @@ def _words(curve: pd.DataFrame, people: int) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.0f}".replace("-", "−")
+    return formats.signed(formats.count(value))
