@@ -20,7 +20,7 @@ from attribution.models import MODELS
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.reports.reconcile import reconcile_report
-from attribution.ui import access, charts, download, frame
+from attribution.ui import access, charts, download, formats, frame
 from attribution.ui.freshness import freshness
 from attribution.ui.views import reconcile
 
@@ -99,6 +99,9 @@ def test_every_table_and_the_bridge_tell_the_same(marts):
     assert bars["x"][0] - sum(bars["x"][1:-1]) == pytest.approx(bars["x"][-1], abs=1e-4)
     values = {metric.name: metric.value for metric in view.metrics}
     assert values["claimed"] == whole["claimed"]
+    assert bars["text"][-1] == formats.number(whole["attributed"])
+    assert "+0" not in bars["text"]
+    assert f"{formats.number(values[UNEXPLAINED])} are unexplained" in view.figures["bridge"].alt
     assert values["claim_ratio"] == pytest.approx(whole["claimed"] / whole["attributed"])
     assert values[UNEXPLAINED] == pytest.approx(whole[UNEXPLAINED])
 

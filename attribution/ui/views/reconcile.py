@@ -174,7 +174,7 @@ def _bridge(platforms: pd.DataFrame, shown: tuple[str, ...], scope: Scope) -> Fi
     steps = [float(total[name]) for name in names]
     means = [definition(_NAMED.get(name, name)) for name in names]
     texts = [
-        formats.count(step) if name in AMOUNTS else _signed(-step)
+        formats.number(step) if name in AMOUNTS else _signed(-step)
         for name, step in zip(names, steps, strict=True)
     ]
     hovers = [
@@ -204,9 +204,9 @@ def _in_words(total: "pd.Series[float]", shown: tuple[str, ...], what: str, mode
     )
     causes = f" Most of the difference: {named}." if named else ""
     return (
-        f"Platforms claim {formats.count(claimed)} {what}; {model} credits them with "
-        f"{formats.count(credited)}.{causes} "
-        f"{formats.count(float(total[UNEXPLAINED]))} are unexplained."
+        f"Platforms claim {formats.number(claimed)} {what}; {model} credits them with "
+        f"{formats.number(credited)}.{causes} "
+        f"{formats.number(float(total[UNEXPLAINED]))} are unexplained."
     )
 
 
@@ -275,7 +275,7 @@ def _what(kind: str) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"+{formats.count(value)}" if value >= 0.5 else formats.count(value)
+    return formats.signed(formats.number(value))
 
 
 def _wrapped(sentence: str) -> str:
