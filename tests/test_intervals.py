@@ -192,6 +192,16 @@ def test_the_interval_table_holds_every_model_the_chosen_one_first(marts):
     assert "unattributed" not in set(frame["channel"])
 
 
+def test_a_hover_tells_parts_of_a_conversion_as_the_table_does(marts):
+    view = attribution.build(marts, RECENT)
+    credit = view.tables["credit"].frame
+    for name, model in MODELS.items():
+        dots = [t for t in view.figures["ranges"].spec["data"] if t.get("name") == model.title]
+        for trace in dots:
+            for value, hover in zip(credit[name], trace["customdata"], strict=False):
+                assert hover.startswith(f"{formats.number(value)}, ")
+
+
 def test_the_chosen_model_s_interval_is_drawn(marts):
     view = attribution.build(marts, replace(RECENT, model="linear"))
     bar = next(

@@ -130,7 +130,7 @@ def _ranges(credit: pd.DataFrame, found: pd.DataFrame, scope: Scope, currency: s
         each = MODELS[model]
         shares = _known(drawn[model] / drawn["total"])
         amounts = [
-            formats.money(value, currency) if scope.kind == "collected" else formats.count(value)
+            formats.money(value, currency) if scope.kind == "collected" else formats.number(value)
             for value in drawn[model]
         ]
         courses[each.title] = shares

@@ -28,7 +28,7 @@ def in_words(ends: Ends, model: str, channel: str, kind: str, currency: str) -> 
     if row is None:
         return ""
     low, high = (
-        formats.money(row[end], currency) if kind == "collected" else formats.count(row[end])
+        formats.money(row[end], currency) if kind == "collected" else formats.number(row[end])
         for end in ("low", "high")
     )
     few = " (few people: a guess)" if row["few"] else ""
