@@ -284,6 +284,17 @@ def test_numbers_are_those_of_the_weeks_that_were_chosen(marts):
     assert (tired["opt_out_rate"] < tired["opt_out_high"]).all()
 
 
+def test_of_one_number_of_messages_no_course_is_told(marts):
+    tables = engagement.build(marts, RECENT).tables["fatigue"].frame
+    rows = tables[(tables["channel"] == "email") & tables["had"].isin(["1", "2"])]
+    alone, both = (
+        engagement._tiring(part, "response", "Answered").alt
+        for part in (rows.head(1), rows.head(2))
+    )
+    assert " from " not in alone
+    assert "Email from " in both
+
+
 def test_education_is_of_its_flows_and_tells_a_lift_where_somebody_was_held_out(marts):
     view, frame = education.build(marts, RECENT), within(RECENT)
     taught = frame[frame["topic"].isin(["tips", "pollen", "video"])]

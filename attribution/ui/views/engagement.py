@@ -228,9 +228,7 @@ def _tiring(rows: pd.DataFrame, rate: str, title: str) -> Figure:
         for middle, reach, row in zip(middles, between, records(drawn), strict=True)
     ]
     said = [
-        f"{formats.title(str(channel))} from {formats.rate(part[f'{rate}_rate'].iloc[0])} "
-        f"({part['had'].iloc[0]}) to {formats.rate(part[f'{rate}_rate'].iloc[-1])} "
-        f"({part['had'].iloc[-1]})"
+        _first_to_last(formats.title(str(channel)), part["had"], part[f"{rate}_rate"])
         for channel, part in drawn.groupby("channel")
     ]
     return Figure(
@@ -248,6 +246,12 @@ def _tiring(rows: pd.DataFrame, rate: str, title: str) -> Figure:
         f"{definition(f'{rate}_rate').help} {_SURE}",
         "fatigue",
     )
+
+
+def _first_to_last(channel: str, had: "pd.Series[str]", rates: "pd.Series[float]") -> str:
+    """The rates at the fewest and at the most messages; of one alone there is no course."""
+    ends = [f"{formats.rate(rates.iloc[at])} ({had.iloc[at]})" for at in (0, -1)]
+    return f"{channel} {ends[0]}" if len(had) == 1 else f"{channel} from {ends[0]} to {ends[1]}"
 
 
 def _nothing(marts: Marts, span: str) -> str:
