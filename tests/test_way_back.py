@@ -303,3 +303,18 @@ def test_credit_is_that_of_the_model_that_is_chosen(marts):
     )
     assert first["brought"].tolist() == last["brought"].tolist()
     assert {"credited", "low", "high"} <= set(first)
+
+
+@pytest.mark.parametrize(("early", "told"), [(4, "too early"), (3, "0  ·  0.0%")])
+def test_nobody_is_said_to_be_lost_before_it_can_be_known(early, told):
+    counted = pd.DataFrame(
+        {
+            "stage": ["Silent", "Kept", "Retained"],
+            "people": [9, 4, 0],
+            "of_previous": [None, 4 / 9, 0.0],
+        }
+    )
+    reasons = [REASONS[name] for name in ("too early", "no second visit")]
+    lost = pd.DataFrame({"stage": "Kept", "people": [early, 4 - early], "reason": reasons})
+    drawn = figure(counted, lost[lost["people"] > 0])
+    assert drawn.spec["data"][0]["text"][-1] == told

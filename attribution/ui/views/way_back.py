@@ -15,7 +15,7 @@ from attribution.queries import Marts, Scope
 from attribution.step_queries import GROUPS, STAGES
 from attribution.ui import charts, formats
 from attribution.ui.view import Column, Figure, Table, View, measured, records, table_of
-from attribution.ui.views.reactivation import SILENCES
+from attribution.ui.views.reactivation import SILENCES, TOO_EARLY
 
 QUESTION = "Where on the way back are silent patients lost, and why?"
 PROTECTED = (
@@ -239,6 +239,8 @@ def figure(counted: pd.DataFrame, lost: pd.DataFrame) -> Figure:
     )
     coming = lost.loc[early & (lost["stage"] == last["stage"]), "people"].sum()
     if coming:
+        if coming == last["people"]:  # nobody could be retained by now
+            texts[-1] = TOO_EARLY
         said += f" Of {formats.count(coming)} it is too early to tell whether they are retained."
     if worst:
         said += (
