@@ -194,7 +194,7 @@ def _fields(plan: Plan, report: str, old: str | None) -> tuple[dict[str, Any], s
         days = [*DAYS, *(str(day) for day in range(1, 29))]
         day = _choice(
             "Day", days, plan.day, old,
-            lambda one: f"The {one}. of a month" if one.isdigit() else f"Every {one.title()}",
+            lambda one: f"Day {one} of the month" if one.isdigit() else f"Every {one.title()}",
         )  # fmt: skip
         at = st.time_input(
             "Time", time.fromisoformat(plan.time), key=f"report_field_time_{old}",
