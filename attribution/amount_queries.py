@@ -61,6 +61,22 @@ def spend_elsewhere(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     return in_money(at.ask(statement), "spend")
 
 
+def collected_elsewhere(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
+    """Money collected in other currencies, which no total includes. Columns: currency, collected.
+
+    Where small cells are folded there is none: they are told in one currency alone.
+    """
+    mart = _conversions(at, scope)
+    statement = (
+        sa.select(mart.c.currency, total(mart.c.value_micros, "collected"))
+        .where(*within(mart, scope), mart.c.kind == "collected", mart.c.currency != currency)
+        .group_by(mart.c.currency)
+        .having(sa.func.sum(mart.c.value_micros) != 0)
+        .order_by(mart.c.currency)
+    )
+    return in_money(at.ask(statement), "collected")
+
+
 def conversions_by_week(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
     """What was observed in each week. Columns: week, kind, conversions, value.
 

@@ -1,6 +1,7 @@
 """Amounts of different currencies are never added, and what a message costs is of its own kind."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
 
 import duckdb
@@ -12,7 +13,10 @@ from warehouse_fixtures import Warehouse, ad, appointment, at, message, payment
 
 from attribution import queries
 from attribution.mix_tests import points
+from attribution.models.credit_dates import VISIT
 from attribution.paths import Home
+from attribution.queries import About, Marts, Scope
+from attribution.ui.views.notes import other_currencies
 from connectors.contract import Message
 from outreach.outbox import Outbox
 from outreach.results import outcomes
@@ -109,3 +113,28 @@ def test_a_lift_test_of_payments_is_worth_what_they_bring_in_the_currency_of_rep
     paid = made_up.tables()["conversions"].query("kind == 'collected'")
     worth = paid["value_micros"].sum() / 1e6 / (2 * paid["conversions"].sum())
     assert found["delta_y"].tolist() == pytest.approx([20 / 4 * worth])
+
+
+def test_pages_say_what_was_collected_in_other_currencies(tmp_path):
+    """It is in no total, and a total that is too small must not pass for all there is."""
+    home, week = Home(tmp_path), date(2024, 5, 13)
+    home.generation(1).mkdir(parents=True)
+    columns = "'hip' as service_line, 'North' as location, date '2024-05-13' as week"
+    with duckdb.connect(str(home.generation(1) / "marts.duckdb")) as database:
+        for table, rest in {
+            "spend": "'USD' as currency, 5000000 as spend_micros",
+            "conversions": "'collected' as kind, 'EUR' as currency, 1 as conversions, 1 as people,"
+            " 9120000000 as value_micros",
+            "credit_dates": "'visit' as basis, 'collected' as kind, 'CAD' as currency,"
+            " 1 as position_conversions, 63000000 as position_value",
+        }.items():
+            database.execute(
+                f"create table {table} as select {columns}, 'x' as channel, 'x' as campaign, {rest}"
+            )
+    marts, known = Marts(home, 1, protected=False), About("USD", week, week, 1)
+    said = "collected is in other currencies than USD and in no total here."
+    scope = Scope(week, week)
+    assert other_currencies(marts, scope, known) == (f"€9,120 {said}",)
+    [by_visit] = other_currencies(marts, replace(scope, basis=VISIT), known)
+    assert by_visit.endswith(f"63.00 {said}")
+    assert not other_currencies(marts, replace(scope, service_lines=("heart",)), known)

@@ -25,16 +25,20 @@ def money_left_out(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
 
 
 def other_currencies(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
-    """A sentence about spend in other currencies, where there is any."""
-    elsewhere = amount_queries.spend_elsewhere(marts, scope, about.currency)
-    if elsewhere.empty:
-        return ()
-    amounts = formats.several(
-        formats.money(spend, currency) for currency, spend in elsewhere.itertuples(index=False)
-    )
-    return (
-        f"Spend of {amounts} is in other currencies than {about.currency} and in no total here.",
-    )
+    """A sentence each about spend and about money collected in other currencies, where any is."""
+    elsewhere = {
+        "Spend of {}": amount_queries.spend_elsewhere(marts, scope, about.currency),
+        "{} collected": amount_queries.collected_elsewhere(marts, scope, about.currency),
+    }
+    said = []
+    for words, frame in elsewhere.items():
+        amounts = formats.several(
+            formats.money(amount, currency) for currency, amount in frame.itertuples(index=False)
+        )
+        if amounts:
+            which = f"is in other currencies than {about.currency} and in no total here."
+            said.append(f"{words.format(amounts)} {which}")
+    return tuple(said)
 
 
 def _unplaced(marts: Marts, scope: Scope, about: About) -> tuple[str, ...]:
