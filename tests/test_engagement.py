@@ -51,6 +51,11 @@ def warehouse():
         message(
             "7", "ann", "recall_2024", NOON, sent_at=NOON + 20 * DAY, clicked_at=NOON + 21 * DAY
         ),
+        # Programs opened these too, and something shows that a person read them.
+        *(
+            MessageEvent(f"e{key}", key, NOON + 20 * DAY, "opened", "email", "tips", machine=True)
+            for key in ("5", "7")
+        ),
         # Ann had a visit before and two after, one of them too late to count; dan had one.
         appointment("a", "ann", NOON - 40 * DAY, NOON - 30 * DAY),
         appointment("b", "ann", NOON + DAY, NOON + 20 * DAY),
@@ -74,6 +79,8 @@ def test_a_message_is_counted_by_what_a_person_did(warehouse):
         ("email", "preferred", 2, 2, 1, 1, 1, 0, 0),
         ("sms", "other", 1, 1, 1, 0, 0, 1, 0),
     ]
+    clicked = "select sum(clicked), sum(machine_opened) from engagement where flow = 'recall_2024'"
+    assert warehouse.rows(f"{clicked} and weeks = 1") == [(1, 0)]
 
 
 def test_in_four_weeks_a_person_counts_once(warehouse):

@@ -49,7 +49,11 @@ sent as (
         ) as week,
         case when stg_message.opened_at is null then 0 else 1 end as opened,
         case
-            when stg_message.opened_at is null and stg_message.machine_opened_at is not null then 1
+            when
+                stg_message.machine_opened_at is not null
+                and not stg_message.has_responded
+                and stg_message.unsubscribed_at is null
+                then 1
             else 0
         end as machine_opened,
         case when stg_message.clicked_at is null then 0 else 1 end as clicked,
