@@ -56,6 +56,12 @@ def warehouse():
             MessageEvent(f"e{key}", key, NOON + 20 * DAY, "opened", "email", "tips", machine=True)
             for key in ("5", "7")
         ),
+        # On the last of the days that count, and on the day after it.
+        *(
+            message(f"8 {days}", f"fay {days}", "news", NOON, channel="letter",
+                    sent_at=NOON + days * DAY)
+            for days in (106, 107)
+        ),
         # Ann had a visit before and two after, one of them too late to count; dan had one.
         appointment("a", "ann", NOON - 40 * DAY, NOON - 30 * DAY),
         appointment("b", "ann", NOON + DAY, NOON + 20 * DAY),
@@ -108,9 +114,13 @@ def test_tiring_counts_what_a_person_had_of_all_flows(warehouse):
     )
     # Each of three people in one row: ann had three at her last message, which she answered.
     mails = [("email", "1", 0, 0), ("email", "2", 1, 0), ("email", "3", 1, 1)]
-    assert once == [*mails, ("sms", "1", 1, 1)]
+    assert once == [*mails, ("letter", "1", 1, 0), ("sms", "1", 1, 1)]
     topics = "select distinct flow, topic from engagement order by flow"
-    assert warehouse.rows(topics) == [("recall_2024", "reactivation"), ("tips", "tips")]
+    assert warehouse.rows(topics) == [
+        ("news", ""),
+        ("recall_2024", "reactivation"),
+        ("tips", "tips"),
+    ]
 
 
 def test_what_people_did_counts_by_arm_within_90_days(warehouse):

@@ -1,6 +1,6 @@
 -- How people answer a message by how many they had in the days before it.
 -- grain: window_days, channel, had
--- inputs: int_sent_messages, int_reach
+-- inputs: int_sent_messages, int_reach, setting_report
 --
 -- Messages of all flows and of the whole span, but those of the last 14 days, which may still be
 -- answered. A person is in the row of each number that they reached, but in `most_people` of one
@@ -67,7 +67,10 @@ ranged as (
         ) as place
     from windows
     cross join int_reach
-    where windows.sent_at < int_reach.last_day - interval '14' day
+    cross join setting_report
+    where
+        cast(windows.sent_at at time zone setting_report.timezone as date)
+        <= int_reach.last_day - interval '14' day
 
 ),
 
