@@ -156,7 +156,7 @@ def _within(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
 
 
 def _months(mart: sa.TableClause, scope: Scope, name: str = "month") -> sa.ColumnElement[bool]:
-    return mart.c[name].between(scope.since.replace(day=1), scope.until)
+    return mart.c[name].between(scope.since.replace(day=1), scope.last_day)
 
 
 def _places(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:

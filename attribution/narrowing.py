@@ -33,7 +33,7 @@ def in_quarters(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[boo
     """The kind, the quarters that the weeks touch, and the service lines of a scope."""
     chosen: list[sa.ColumnElement[bool]] = [
         mart.c.kind == scope.kind,
-        mart.c.quarter.between(first_of_quarter(scope.since), scope.until),
+        mart.c.quarter.between(first_of_quarter(scope.since), scope.last_day),
     ]
     if scope.service_lines:
         chosen.append(mart.c.service_line.in_(scope.service_lines))

@@ -35,6 +35,11 @@ class Scope:
     def weeks(self) -> int:
         return (self.until - self.since) // WEEK + 1
 
+    @property
+    def last_day(self) -> date:
+        """The Sunday of the last week: months and quarters that begin in that week are touched."""
+        return self.until + WEEK - timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True)
 class About:

@@ -127,7 +127,7 @@ def reaching_costs(at: Marts, currency: str) -> dict[str, float]:
 
 
 def reactivation(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
-    """Silent patients and what became of them, in cohorts assigned within the scope's weeks.
+    """Silent patients and what became of them, in cohorts of the months that the scope touches.
 
     Columns: cohort_month, campaign, channel, months_silent, arm, silent, contacted, engaged,
     booked, kept, retained, value.
@@ -144,7 +144,7 @@ def reactivation(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
             in_currency(mart, currency, "value"),
         )
         .where(
-            mart.c.cohort_month.between(scope.since.replace(day=1), scope.until),
+            mart.c.cohort_month.between(scope.since.replace(day=1), scope.last_day),
             *in_dimensions(mart, scope),
         )
         .group_by(*grain)

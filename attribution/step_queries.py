@@ -83,7 +83,7 @@ def _elsewhere(at: Marts, scope: Scope) -> pd.DataFrame:
     others = [mart.c.cohort_month < _first(scope)]
     # A month of which only the last days of the data are has brought nothing yet.
     if scope.until < about(at).last_week:
-        others.append(mart.c.cohort_month > scope.until)
+        others.append(mart.c.cohort_month > scope.last_day)
     statement = (
         sa.select(mart.c.campaign, mart.c.channel, sa.func.count().label("elsewhere"))
         .where(sa.or_(*others), mart.c.arm == "treated")
@@ -121,5 +121,5 @@ def _first(scope: Scope) -> date:
 
 
 def _within(mart: sa.TableClause, scope: Scope) -> list[sa.ColumnElement[bool]]:
-    months = mart.c.cohort_month.between(_first(scope), scope.until)
+    months = mart.c.cohort_month.between(_first(scope), scope.last_day)
     return [months, *in_dimensions(mart, scope)]

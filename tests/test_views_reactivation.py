@@ -1,19 +1,25 @@
 """Reactivation says what an independent computation over the marts says."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import duckdb
 import marts_fixture as made_up
 import pandas as pd
 import pytest
 
-from attribution import queries, return_queries, step_queries
+from attribution import (
+    experience_queries,
+    path_queries,
+    queries,
+    return_queries,
+    step_queries,
+)
 from attribution.models.share_lift import groups_apart, lift, lift_of_groups
 from attribution.paths import Home
 from attribution.queries import Marts, Scope
 from attribution.ui import formats
-from attribution.ui.views import reach, reactivation
+from attribution.ui.views import experience, reach, reactivation
 
 LAST = made_up.LAST_WEEK
 RECENT = Scope(LAST - timedelta(weeks=12), LAST)
@@ -246,3 +252,19 @@ def test_the_plan_counts_what_reaching_a_person_has_cost(marts):
     assert len(plan)
     price = plan["channel"].map({"outreach_email": 0.02, "outreach_sms": 0.05})
     assert plan["cost"].to_numpy() == pytest.approx((plan["reach"] * price).to_numpy())
+
+
+def test_months_and_quarters_that_begin_in_the_last_week_are_touched(marts, tables):
+    """A week from 31 August to 6 September is of both months, and of both in their words."""
+    scope = Scope(date(2026, 8, 10), date(2026, 8, 31))
+    answered = experience_queries.answers(marts, scope, "month")["month"]
+    cohorts = return_queries.reactivation(marts, scope, "USD")["cohort_month"]
+    for months in (answered, cohorts):
+        assert {f"{month:%m}" for month in months} == {"08", "09"}
+    steps = tables["reactivation_steps"]
+    steps = steps[steps["cohort_month"].isin([date(2026, 8, 1), date(2026, 9, 1)])]
+    assert step_queries.steps(marts, scope)["people"].sum() == steps["people"].sum() > 0
+    for view in (experience.build(marts, scope), reactivation.build(marts, scope)):
+        assert "August to September 2026" in view.notes[0]
+    begun = path_queries.path_lags(marts, Scope(date(2026, 6, 1), date(2026, 6, 29)))["quarter"]
+    assert {f"{quarter:%m}" for quarter in begun} == {"04", "07"}

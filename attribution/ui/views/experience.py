@@ -46,7 +46,7 @@ def experience(home: Home, generation: int, scope: Scope, *, protected: bool) ->
 def build(marts: Marts, scope: Scope) -> View:
     """NPS over time and by group, waits against it, its drivers, and reviews by site."""
     currency = queries.about(marts).currency
-    shown = f"Answers and reviews of {formats.months(scope.since, scope.until)}"
+    shown = f"Answers and reviews of {formats.months(scope.since, scope.last_day)}"
     whole = asked_of.answers(marts, scope)
     stars, sites = asked_of.reviews(marts, scope), asked_of.ratings(marts, scope)
     answered = int(whole["people"].sum())

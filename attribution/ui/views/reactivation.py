@@ -55,7 +55,7 @@ def build(marts: Marts, scope: Scope) -> View:
     cohorts = cohorts.assign(beside="" if marts.protected else cohorts["campaign"])
     if marts.protected:  # who is retained comes late, and few at a time
         cohorts = cohorts.drop(columns="retained")
-    shown = f"Cohorts of {formats.months(scope.since, scope.until)}"
+    shown = f"Cohorts of {formats.months(scope.since, scope.last_day)}"
     treated = cohorts[cohorts["arm"] == "treated"]
     if not cohorts["silent"].any():
         return View(QUESTION, currency=about.currency, empty=_nothing(shown))
