@@ -8,6 +8,7 @@ from attribution.queries import (
     CONVERSIONS,
     CONVERSIONS_WEEKLY,
     SPEND,
+    WEEK,
     Marts,
     Scope,
     about,
@@ -96,8 +97,13 @@ def reported_weeks(at: Marts) -> dict[str, pd.Timestamp]:
     # Where small cells are folded, the others stand in the first week of their block.
     mart = CONVERSIONS_WEEKLY if at.protected else CONVERSIONS
     kind, week = mart.c.kind, mart.c.week
-    seen = at.ask(sa.select(kind, sa.func.max(week).label("week")).group_by(kind))
-    spent = at.ask(sa.select(sa.func.max(SPEND.c.week).label("week"))).assign(kind="spend")
+    # What is dated in weeks to come shows nothing of those before.
+    running = facts.last_week + WEEK
+    seen = at.ask(
+        sa.select(kind, sa.func.max(week).label("week")).where(week <= running).group_by(kind)
+    )
+    ever = sa.select(sa.func.max(SPEND.c.week).label("week")).where(SPEND.c.week <= running)
+    spent = at.ask(ever).assign(kind="spend")
     newest = pd.to_datetime(spent["week"])
     spent = spent[newest >= pd.Timestamp(facts.last_week) - PAUSE]
     known = pd.concat([seen, spent]).dropna(subset=["week"])

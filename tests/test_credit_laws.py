@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import cache
 from random import Random
 
+import pandas as pd
 import pytest
 from credit_reference import CHANNEL, credit
 from hypothesis import HealthCheck, given, seed, settings
@@ -365,6 +366,15 @@ def test_the_lookback_includes_its_last_day(warehouse, days, credited_to):
 
 def test_a_touch_of_another_century_stops_nothing(warehouse):
     warehouse.build(touch("t", "ann", at("1901-01-01")), touch("u", "ann", at("2999-01-01")))
+    assert warehouse.rows("select count(distinct span) from int_lost_touches") == [(3,)]
+
+
+def test_a_touch_of_days_to_come_gives_no_journey_of_today_up(warehouse):
+    now = pd.Timestamp.now("UTC").floor("s").to_pydatetime()
+    later = touch("u", "ben", now + timedelta(days=400))
+    warehouse.build(touch("t", "ann", now - timedelta(days=10)), later)
+    assert warehouse.rows("select count(*) from int_lost_touches") == [(0,)]
+    warehouse.build(touch("t", "ann", now - timedelta(days=500)), later)
     assert warehouse.rows("select count(distinct span) from int_lost_touches") == [(3,)]
 
 

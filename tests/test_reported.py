@@ -2,12 +2,14 @@
 
 from datetime import date, timedelta
 
+import duckdb
 import pandas as pd
 import pytest
 from warehouse_fixtures import Warehouse, ad, appointment, at, payment
 
-from attribution.paths import SQL
-from attribution.queries import About, reported_until
+from attribution.cohort_queries import reported_weeks
+from attribution.paths import SQL, Home
+from attribution.queries import About, Marts, reported_until
 
 SUNDAY = at("2024-06-30 12:00")  # to which visits reach
 DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
@@ -27,8 +29,11 @@ def build(warehouse, *, spent):
         appointment(f"v{week}", "ann", SUNDAY - week * WEEK - DAY, SUNDAY - week * WEEK)
         for week in range(12)
     ]
+    # Whatever is dated in days to come shows nothing of the days before.
+    slip = pd.Timestamp.now("UTC").normalize().to_pydatetime() + 400 * DAY
     warehouse.build(
         *visits,
+        payment("slip", "ann", slip, "30"),
         *(payment(f"p{back}", "ann", SUNDAY - back * DAY, "30") for back in (40, 26, 20, 19)),
         *(ad("c", day, "9") for day in (SUNDAY - 80 * DAY, spent)),
     )
@@ -86,3 +91,22 @@ def test_of_spend_that_was_paused_weeks_of_nought_are_known(warehouse):
     told = dict(zip(pd.to_datetime(whole["week"]).dt.date, whole["value"], strict=True))
     assert told[date(2024, 4, 15)] == 9e6
     assert told[date(2024, 6, 24)] == 0
+
+
+def test_pages_say_so_too(tmp_path):
+    """A payment of the year to come does not show that all weeks before are told."""
+    home = Home(tmp_path)
+    home.generation(1).mkdir(parents=True)
+    with duckdb.connect(str(home.generation(1) / "marts.duckdb")) as database:
+        database.execute("create table about (key text, value text)")
+        facts = [("currency", "USD"), ("first_week", "2024-01-01"), ("last_week", "2024-06-24")]
+        database.executemany("insert into about values (?, ?)", facts)
+        database.execute("create table spend as select date '2024-06-24' as week")
+        database.execute(
+            "create table conversions as from (values ('collected', date '2024-06-10'),"
+            " ('collected', date '2025-06-09'), ('kept', date '2024-07-01')) as t (kind, week)"
+        )
+    ends = reported_weeks(Marts(home, 1, protected=False))
+    told = {name: end.date() for name, end in ends.items()}
+    whole = date(2024, 6, 24)
+    assert told == {"collected": date(2024, 6, 3), "kept": date(2024, 7, 1), "spend": whole}

@@ -89,6 +89,8 @@ def warehouse():
         *silent("max", "", line="orthopedics"),
         payment("p", "ann", ASKED + 30 * DAY, "80"),
         appointment("zoe 0", "zoe", LAST - DAY, LAST),
+        # A slip in a year: nobody has been silent until then.
+        appointment("zoe 1", "zoe", LAST, at("2099-01-31"), service_line="slips"),
         *(Person(who, email=f"{who}@example.org") for who in ADDRESSED),
     )
     made.write(

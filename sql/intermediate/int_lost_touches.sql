@@ -1,6 +1,6 @@
 -- The journeys that led to nothing: the last touch of each, with the channels before it.
 -- grain: span, place
--- inputs: int_touches, int_lost_spans, int_conversions
+-- inputs: int_touches, int_lost_spans, int_conversions, setting_today
 -- parts: int_touches by person_id
 --
 -- A journey is lost when no touch and no conversion followed its last touch within the lookback,
@@ -32,8 +32,18 @@ moments as (
 
 reach as (
 
-    select cast(floor(max(until_second)) as bigint) as until_second
+    select
+        cast(
+            floor(
+                least(
+                    max(moments.until_second),
+                    -- Days to come, by a slip in a year, give no journey of today up.
+                    max(date_diff('day', date '1970-01-01', setting_today.today)) * 86400 + 129600
+                )
+            ) as bigint
+        ) as until_second
     from moments
+    cross join setting_today
 
 ),
 

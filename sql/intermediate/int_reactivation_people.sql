@@ -1,7 +1,7 @@
 -- Every silent person whom a reactivation flow treated or held out, and those nobody contacted.
 -- grain: person_id, flow, assigned_at
 -- inputs: int_assignments, stg_message, stg_person, int_silences, int_channel_map,
---   int_conversions, setting_silence, setting_report
+--   int_conversions, int_reach, setting_silence, setting_report
 --
 -- A flow is a reactivation flow by its name: "reactivation", "recall" or "winback". A person
 -- counts once per flow, at the first assignment, and only if silent then. `is_untested`: treated
@@ -87,8 +87,10 @@ assigned as (
 
 last_day as (
 
-    select max(decided_at) as last_at
+    select max(int_conversions.decided_at) as last_at
     from int_conversions
+    cross join int_reach
+    where int_conversions.week <= int_reach.last_day
 
 ),
 

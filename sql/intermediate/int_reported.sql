@@ -3,20 +3,23 @@
 -- inputs: int_conversions, int_costs, int_reach
 --
 -- A source that ends earlier than others has not shown that nothing happened since, and its last
--- week is hardly ever a whole one: it ends a week earlier. New patients are among the visits that
--- are kept: where these are told, it is known that nobody was new. Spend that is silent for more
--- than four weeks has been paused, as no source is so late: that nothing was spent is known (as
--- `PAUSE` of attribution/cohort_queries.py). Where small cells are folded, `reported_until` says
--- the same of blocks of weeks (attribution/queries.py).
+-- week is hardly ever a whole one: it ends a week earlier. What is dated in days to come (a slip in
+-- a year, a payment that is planned) shows nothing of the days before. New patients are among the
+-- visits that are kept: where these are told, it is known that nobody was new. Spend that is silent
+-- for more than four weeks has been paused, as no source is so late: that nothing was spent is
+-- known (as `PAUSE` of attribution/cohort_queries.py). Where small cells are folded,
+-- `reported_until` says the same of blocks of weeks (attribution/queries.py).
 
 with
 
 seen as (
 
     select
-        kind,
-        max(week) as week
+        int_conversions.kind,
+        max(int_conversions.week) as week
     from int_conversions
+    cross join int_reach
+    where int_conversions.week <= int_reach.last_day
     group by 1
 
 ),
