@@ -164,6 +164,11 @@ def warehouse():
         appointment("c1", "cat", VISIT, VISIT, minutes_waited=33),
         answer("n5", "cat", VISIT + DAY, 10, service_line="unassigned"),
         answer("n6", None, VISIT + DAY, 10),
+        # Of a file that tells days alone, which are their midnights.
+        appointment("d0", "dee", VISIT - 20 * DAY, VISIT - 20 * DAY, minutes_waited=50),
+        appointment("d1", "dee", VISIT - DAY, VISIT, location="north", minutes_waited=3),
+        answer("n7", "dee", at("2026-03-10"), 8),
+        message("m4", "dee", "nps_2026", VISIT, sent_at=VISIT + HOUR, purpose="operations"),
         message("m1", "ann", "post_visit_check_in", VISIT, sent_at=VISIT + HOUR,
                 purpose="operations"),
         message("m2", "bob", "nps_2026", VISIT, sent_at=VISIT + 2 * DAY, purpose="operations"),
@@ -189,6 +194,7 @@ def test_an_answer_is_about_the_visit_before_it(warehouse):
         ("n4", "unassigned", "south", "", None, "", "", 0, 0, 1),
         ("n5", "unassigned", "unassigned", "", 33, "new", "no", 1, 0, 0),
         ("n6", "unassigned", "unassigned", "", None, "", "", 1, 0, 0),
+        ("n7", "unassigned", "north", "", 3, "returning", "no", 0, 1, 0),
     ]
 
 
@@ -198,12 +204,13 @@ def test_answers_and_those_asked_are_counted_by_month(warehouse):
         " sum(detractors), sum(answered) from experience group by 1, 2 order by 1, 2"
     ) == [
         # Bob answered before he was asked.
-        ("asked", "2026-03-01", 2, 0, 0, 0, 1),
-        ("nps", "2026-03-01", 4, 2, 1, 1, 0),
+        ("asked", "2026-03-01", 3, 0, 0, 0, 2),
+        ("nps", "2026-03-01", 5, 2, 2, 1, 0),
         ("nps", "2026-04-01", 1, 0, 0, 1, 0),
     ]
     assert warehouse.rows("select waited_from, people, minutes from experience_waits") == [
         (10, 1, 12),
+        (0, 1, 3),
         (30, 1, 33),
     ]
 

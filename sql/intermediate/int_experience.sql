@@ -3,9 +3,10 @@
 -- inputs: stg_feedback, stg_appointment, int_visits, setting_report
 --
 -- Who cannot be identified is a person of their own. The visit is the latest kept one in the 30
--- days before the answer, of the same service line and place where the answer names them; without
--- one `patient` and `has_missed` are empty and no wait is known. `patient` is `new` without a kept
--- visit in the days that make a patient new again; `has_missed` is of the year before the visit.
+-- days before the answer (or on its day, where that alone is known), of the same service line and
+-- place where the answer names them; without one `patient` and `has_missed` are empty and no wait
+-- is known. `patient` is `new` without a kept visit in the days that make a patient new again;
+-- `has_missed` is of the year before the visit.
 
 with
 
@@ -17,6 +18,7 @@ answers as (
         stg_feedback.feedback_id,
         stg_feedback.person_id,
         stg_feedback.answered_at,
+        stg_feedback.given_by,
         cast(
             date_trunc(
                 'month',
@@ -70,7 +72,7 @@ visits as (
     inner join int_visits
         on
             answers.person_id = int_visits.person_id
-            and answers.answered_at >= int_visits.visited_at
+            and answers.given_by >= int_visits.visited_at
             and answers.answered_at <= int_visits.visited_at + interval '30' day
             and answers.service_line in ('unassigned', int_visits.service_line)
             and answers.location in ('unassigned', int_visits.location)

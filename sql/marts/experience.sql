@@ -41,7 +41,7 @@ answered as (
     inner join stg_feedback
         on
             asked.person_id = stg_feedback.person_id
-            and asked.sent_at <= stg_feedback.answered_at
+            and asked.sent_at <= stg_feedback.given_by
             and asked.sent_at + interval '30' day >= stg_feedback.answered_at
     where stg_feedback.kind in ('nps', 'survey')
 

@@ -1,10 +1,11 @@
 -- Every answer of a survey, every rating of a review, as the one person gave it.
 -- grain: source, account, feedback_id
--- inputs: raw_feedback, identity
+-- inputs: raw_feedback, identity, setting_report
 --
 -- A survey of several questions has several rows with one response_id. The top box is the best
 -- answer of the scale, and on scales to 10 the two best, as CAHPS reports them. NPS has classes of
--- its own and no top box: the two are never added up.
+-- its own and no top box: the two are never added up. `given_by` is the moment by which an answer
+-- was given: where the day alone is known, which is stored as its midnight, the end of that day.
 
 with
 
@@ -17,6 +18,18 @@ final as (
         coalesce(raw.response_id, raw.feedback_id) as response_id,
         identity.person_id,
         raw.at as answered_at,
+        case
+            when
+                raw.at
+                = cast(cast(raw.at at time zone setting_report.timezone as date) as timestamp)
+                at time zone setting_report.timezone
+                then
+                    cast(
+                        cast(raw.at at time zone setting_report.timezone as date)
+                        + interval '1' day as timestamp
+                    ) at time zone setting_report.timezone
+            else raw.at
+        end as given_by,
         raw.kind,
         coalesce(trim(raw.survey), '') as survey,
         coalesce(trim(raw.question), '') as question,
@@ -39,6 +52,7 @@ final as (
         coalesce(nullif(trim(raw.location), ''), 'unassigned') as location,
         coalesce(trim(raw.provider), '') as provider
     from raw_feedback as raw
+    cross join setting_report
     left join identity on raw.identifier = identity.identifier
 
 )
