@@ -1,5 +1,6 @@
 """Maturity: a triangle worked by hand, laws for any triangle, and truth under censoring."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import count
 
@@ -231,6 +232,18 @@ def test_leads_are_followed_to_what_they_became(warehouse):
     assert cells(warehouse, "lead", "new_patient") == [("dental", "2024-01-01", 5, 12, 2, 11)]
     booked = cells(warehouse, "booked", "kept")
     assert booked[0] == ("dental", "2024-01-01", 5, 11, 2, 11)
+
+
+def test_two_visits_at_one_moment_are_two(warehouse):
+    two = [replace(visit(f"p{n}", MONDAY, MONDAY), appointment_id=f"{n}") for n in range(11)]
+    more = [replace(each, appointment_id=f"more {each.appointment_id}") for each in two]
+    paid = payment("p", "p0", MONDAY, "9")
+    warehouse.build(*two, *more, paid, until(2))
+    assert cells(warehouse, "kept", "collected")[0][3] == 22
+    assert warehouse.rows(
+        "select sum(conversions) from int_conversions"
+        " where kind = 'kept' and week = date '2024-01-01'"
+    ) == [(22,)]
 
 
 def test_only_the_first_of_a_kind_counts_and_only_within_the_window(warehouse):

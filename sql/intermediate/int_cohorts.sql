@@ -52,7 +52,8 @@ recent as (
         int_conversions.person_id,
         int_conversions.decided_at,
         int_conversions.service_line,
-        int_conversions.week
+        int_conversions.week,
+        int_conversions.conversions
     from int_conversions
     cross join int_reach
     where
@@ -169,7 +170,7 @@ entered as (
         kind as kind_from,
         service_line,
         week,
-        count(*) as entered
+        cast(sum(conversions) as bigint) as entered
     from recent
     where kind in ('lead', 'kept') and person_id is not null
     group by 1, 2, 3
