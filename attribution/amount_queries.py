@@ -66,7 +66,7 @@ def collected_elsewhere(at: Marts, scope: Scope, currency: str) -> pd.DataFrame:
 
     Where small cells are folded there is none: they are told in one currency alone.
     """
-    mart = _conversions(at, scope)
+    mart: Any = _conversions(at, scope)
     statement = (
         sa.select(mart.c.currency, total(mart.c.value_micros, "collected"))
         .where(*within(mart, scope), mart.c.kind == "collected", mart.c.currency != currency)
