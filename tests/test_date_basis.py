@@ -30,6 +30,8 @@ ROWS = (
         appointment(f"b{n}", "bob", at("2024-02-08"), at(day), "booked")
         for n, day in enumerate(("2024-03-05", "2024-03-07", "2024-04-02"))
     ),
+    # Paid in advance for the visit; touches count up to the day on which it was paid.
+    payment("p0", "ann", at("2024-02-08"), "5.00", appointment_id="a1"),
     # Money of somebody nobody knows, for nothing that is known.
     payment("p2", None, at("2024-04-04"), "7.00"),
 )
@@ -69,7 +71,7 @@ def test_touches_stand_in_their_own_weeks(warehouse):
     }
     value = told(warehouse, "touch", "collected", "linear_value")
     assert value[("unattributed", APRIL, False)] == 7_000_000
-    assert value[("paid_search", JANUARY, True)] + value[("email", FEBRUARY, True)] == 100_010_000
+    assert value[("paid_search", JANUARY, True)] + value[("email", FEBRUARY, True)] == 105_010_000
 
 
 def test_a_visit_is_booked_when_it_was(warehouse):
@@ -78,7 +80,7 @@ def test_a_visit_is_booked_when_it_was(warehouse):
         ("email", FEBRUARY, True): 0.5,
     }
     money = told(warehouse, "booking", "collected", "first_value")
-    assert money[("paid_search", FEBRUARY, True)] == 100_010_000
+    assert money[("paid_search", FEBRUARY, True)] == 105_010_000
     assert money[("unattributed", APRIL, False)] == 7_000_000
     assert {dated for _, _, dated in told(warehouse, "booking", "lead")} == {False}
 
@@ -88,7 +90,7 @@ def test_bookings_of_one_moment_have_their_own_visits(warehouse):
     assert booked[("unattributed", MARCH, True)] == 2.0
     assert booked[("unattributed", APRIL, True)] == 1.0
     assert told(warehouse, "visit", "collected", "first_value")[("paid_search", MARCH, True)] == (
-        100_010_000
+        105_010_000
     )
 
 
@@ -99,7 +101,7 @@ def test_over_all_weeks_every_basis_is_the_same(warehouse):
             "select kind, sum(conversions) from credit where model = 'linear' group by 1"
         )
     )
-    assert whole == {"lead": 1, "booked": 4, "kept": 1, "new_patient": 1, "collected": 2}
+    assert whole == {"lead": 1, "booked": 4, "kept": 1, "new_patient": 1, "collected": 3}
     for basis in ("touch", "booking", "visit"):
         found = dict(
             warehouse.rows(

@@ -288,6 +288,17 @@ def test_money_is_counted_by_its_visit_and_by_the_latest_lead(warehouse):
     assert {row[4] for row in leads} == {2, 4}
 
 
+def test_money_that_is_paid_ahead_is_that_of_its_visit(warehouse):
+    paid = [
+        payment("ahead", "p0", MONDAY + 4 * DAY, "30", appointment_id=f"p0 {MONDAY + 3 * DAY}"),
+        payment("after", "p1", MONDAY + 16 * DAY, "7"),
+        payment("end", "end", MONDAY + 6 * WEEK, "1"),
+    ]
+    warehouse.build(*crowd(11), *paid, until(5))
+    visits = [row for row in cells(warehouse, "kept", "collected") if row[1] == "2024-01-15"]
+    assert [row[3:] for row in visits] == [(11, 0, 37_000_000)]
+
+
 def test_a_source_that_ends_early_has_shown_nothing_since(warehouse):
     paid = [payment(f"{i}", f"p{i}", MONDAY + 16 * DAY, "50") for i in range(11)]
     warehouse.build(*crowd(11), *paid, until(5))

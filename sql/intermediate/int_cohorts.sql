@@ -1,6 +1,7 @@
 -- Each week's leads, bookings and visits, and how many weeks later they went on to the next stage.
 -- grain: kind_from, kind_to, service_line, week, lag_weeks
--- inputs: int_conversions, int_reach, int_reported, stg_appointment, setting_credit, setting_report
+-- inputs: int_conversions, int_payments, int_reach, int_reported, stg_appointment, setting_credit,
+--   setting_report
 --
 -- A lead is followed by its person to the first booking, kept visit and visit as a new patient, a
 -- booking to its own visit, and money to the visit it pays for and to the person's latest lead
@@ -230,6 +231,23 @@ came as (
             moments.kind = 'kept'
             and payments.person_id = moments.person_id
             and payments.decided_at = moments.decided_at
+    union all
+    -- What was paid ahead was decided before the visit that it pays for.
+    select
+        'kept' as kind_from,
+        'collected' as kind_to,
+        int_payments.service_line,
+        moments.week,
+        0 as days,
+        int_payments.amount_micros as amount
+    from int_payments
+    inner join setting_report on int_payments.currency = setting_report.currency
+    inner join moments
+        on
+            moments.kind = 'kept'
+            and int_payments.person_id = moments.person_id
+            and int_payments.kept_at = moments.decided_at
+    where int_payments.decided_at < int_payments.kept_at
 
 ),
 

@@ -1,11 +1,12 @@
 -- The weeks in which a conversion's visit was booked and took place: what else it can be dated by.
 -- grain: conversion_id, booked_week, visit_week
--- inputs: int_conversions, int_visits, stg_appointment, setting_report
+-- inputs: int_conversions, int_payments, int_visits, stg_appointment, setting_report
 --
 -- Bookings made in one moment are one conversion, and their visits may be in many weeks: each has
 -- its row, and rows add up to the conversion. Where there is no booking (a lead, a visit that
 -- nobody booked) or no visit (a lead), the week in which the conversion happened stands for it,
 -- and `has_booking` or `has_visit` is false. The visit of a booking is the one that was planned.
+-- What is paid ahead for a visit that was kept has that visit; of several the first.
 -- Nobody who is unknown has an own number, so there -1 stands for all of them at that moment.
 -- `dated_by` is part of what is joined on: as a condition of conversions alone it would keep the
 -- engine from hashing, and each conversion would be held against every visit.
@@ -90,22 +91,46 @@ dated as (
 
 ),
 
-conversions as (
+paid_ahead as (
 
     select
-        conversion_id,
-        case
-            when kind = 'booked' then 'booking'
-            when kind in ('kept', 'new_patient', 'collected') then 'visit'
-        end as dated_by,
-        coalesce(person_id, -1) as person_id,
+        'collected' as kind,
+        person_id,
         decided_at,
         service_line,
         location,
-        week,
-        conversions,
-        value_micros
+        currency,
+        min(kept_at) as kept_at
+    from int_payments
+    where decided_at < kept_at and person_id is not null
+    group by 1, 2, 3, 4, 5, 6
+
+),
+
+conversions as (
+
+    select
+        int_conversions.conversion_id,
+        case
+            when int_conversions.kind = 'booked' then 'booking'
+            when int_conversions.kind in ('kept', 'new_patient', 'collected') then 'visit'
+        end as dated_by,
+        coalesce(int_conversions.person_id, -1) as person_id,
+        coalesce(paid_ahead.kept_at, int_conversions.decided_at) as decided_at,
+        int_conversions.service_line,
+        int_conversions.location,
+        int_conversions.week,
+        int_conversions.conversions,
+        int_conversions.value_micros
     from int_conversions
+    left join paid_ahead
+        on
+            int_conversions.kind = paid_ahead.kind
+            and int_conversions.person_id = paid_ahead.person_id
+            and int_conversions.decided_at = paid_ahead.decided_at
+            and int_conversions.service_line = paid_ahead.service_line
+            and int_conversions.location = paid_ahead.location
+            and int_conversions.currency = paid_ahead.currency
 
 ),
 

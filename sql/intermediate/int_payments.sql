@@ -7,7 +7,8 @@
 -- visit on the day of posting (of several the nearest), else the latest before it, else the posting
 -- itself. Many ledgers know the day of posting alone, which is its midnight here, so what is paid
 -- on the day of the visit is paid for it. What is paid ahead was decided by the day it was paid: a
--- later touch cannot have caused it.
+-- later touch cannot have caused it. `kept_at` is the kept visit, which may be later then; null
+-- where there is none.
 
 with
 
@@ -136,6 +137,7 @@ matched as (
         found.day_ends,
         found.currency,
         found.amount_micros,
+        int_visits.visited_at as kept_at,
         coalesce(int_visits.visited_at, found.planned_at, found.posted_at) as visited_at,
         coalesce(int_visits.service_line, found.service_line, 'unassigned') as service_line,
         coalesce(int_visits.location, found.location, 'unassigned') as location
@@ -153,6 +155,7 @@ final as (
         person_id,
         posted_at,
         case when visited_at < day_ends then visited_at else posted_at end as decided_at,
+        kept_at,
         service_line,
         location,
         currency,
