@@ -154,6 +154,11 @@ def test_marks_and_their_names_are_as_dark_as_the_palette_is():
         assert trace.get("opacity", 1) == trace["marker"].get("opacity", 1) == 1
 
 
+def test_what_is_not_known_has_no_name_at_nought():
+    lines = charts.weekly_lines(weeks(2), {"Leads": [5.0, 6.0], "New patients": [None, None]})
+    assert [note["y"] for note in lines["layout"]["annotations"]] == [6.0]
+
+
 def test_no_bubble_is_under_a_larger_one():
     points = [point(name, 1_000, 2_000) | {"size": size} for name, size in (("s", 0.1), ("l", 1.0))]
     *_, bubbles = charts.spend_against_return(points, "$", 2)["data"]

@@ -23,7 +23,9 @@ def weekly_lines(
     """
     traces: list[Spec] = []
     notes: list[Spec] = []
-    ends = _spread({name: _last(course) for name, course in courses.items()}, _highest(courses))
+    # A name without a line would stand at nought, which is not known.
+    drawn = {name: each for name, each in courses.items() if any(v is not None for v in each)}
+    ends = _spread({name: _last(course) for name, course in drawn.items()}, _highest(courses))
     for slot, (name, course) in enumerate(courses.items(), start=1):
         traces.append(
             {
@@ -36,6 +38,8 @@ def weekly_lines(
                 "hovertemplate": f"{prefix}%{{y:,.0f}}",
             }
         )
+        if name not in ends:
+            continue
         notes.append(
             {
                 "xref": "paper",
