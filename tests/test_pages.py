@@ -15,12 +15,14 @@ from streamlit.testing.v1 import AppTest
 
 from attribution import audit, cli, queries, saved_views, settings
 from attribution.errors import NotAllowed
+from attribution.ledger import Ledger
 from attribution.paths import PAGES, SHELL, Home
 from attribution.roles import AS_ROLE, Reader
-from attribution.ui import access, draw_table, frame, own_choices
+from attribution.ui import access, draw_table, frame, own_choices, watch
 from attribution.ui.filters import KEYS
 from attribution.ui.views import reach
 
+CHOICES = ("selectbox", "multiselect", "button_group", "number_input", "toggle")
 FILES = {
     "overview": "acquisition/overview.py",
     "channels": "acquisition/channels.py",
@@ -262,6 +264,22 @@ def test_nothing_published_says_which_command_to_run(tmp_path, monkeypatch):
     at = app().run()
     assert not at.exception
     assert "caretrace refresh" in at.info[0].value
+    assert not at.get("page_link")  # to definitions, which are not shown yet either
+    # What a first refresh does, and why it failed, is told on its page.
+    with Ledger(Home(tmp_path)) as books:
+        books.start(["load emr"])
+    at.switch_page(str(PAGES / FILES["data-health"])).run()
+    assert not at.exception
+    assert at.dataframe[0].value["name"].tolist() == ["load emr"]
+
+
+def test_a_page_that_had_nothing_to_show_is_drawn_once_there_is_something(home, monkeypatch):
+    drawn: list[bool] = []
+    monkeypatch.setattr(watch.st, "rerun", lambda: drawn.append(True))
+    watch._published(Home(home.folder / "empty"))
+    assert not drawn
+    watch._published(home)
+    assert drawn
 
 
 def test_ranks_are_those_of_the_model_that_is_chosen(open_page):

@@ -16,7 +16,7 @@ from attribution import settings, versions
 from attribution.date_basis import OWN
 from attribution.errors import NotAllowed
 from attribution.metrics.pages import PAGES as METRIC_PAGES
-from attribution.paths import PAGES
+from attribution.paths import PAGES, Home
 from attribution.roles import (
     EXPORT,
     OPERATE,
@@ -27,7 +27,7 @@ from attribution.roles import (
     Reader,
     needed,
 )
-from attribution.ui import access, draw, draw_saved, filters, frame, watch
+from attribution.ui import access, draw, draw_saved, filters, frame, live, watch
 from attribution.ui.face import face
 from attribution.ui.freshness import freshness
 from attribution.ui.own_choices import own_choices
@@ -129,15 +129,11 @@ def main() -> None:
     st.logo(WORDMARK, icon_image=MARK, size="large")
     protected = not reader.may(SMALL_CELLS)
     name = page.url_path or FIRST_PAGE
-    draw.heading(page.title, state, face(home), protected=protected, meaning=_meaning(menu, name))
+    # The page that defines numbers has nothing to show either before any is published.
+    meaning = None if state.generation is None else _meaning(menu, name)
+    draw.heading(page.title, state, face(home), protected=protected, meaning=meaning)
     if state.generation is None:
-        st.info(
-            "Run `caretrace refresh` to load your sources, or `caretrace demo` to see a "
-            "simulated health system. This page shows the result as soon as it is published.",
-            title="There is nothing to show yet",
-            icon=":material/hourglass_empty:",
-        )
-        st.stop()
+        _nothing_yet(home, reader, name)
     if not reader.may(NEEDED.get(name, SEE)):
         raise NotAllowed(
             f"The page {page.title} is for readers who have {needed(NEEDED[name])}. "
@@ -169,6 +165,20 @@ def main() -> None:
         page.run()
     finally:
         frame.enter(None)
+
+
+def _nothing_yet(home: Home, reader: Reader, name: str) -> NoReturn:
+    """What to do before the first refresh; how it fares is told on its page already."""
+    st.info(
+        "Run `caretrace refresh` to load your sources, or `caretrace demo` to see a "
+        "simulated health system. This page shows the result as soon as it is published.",
+        title="There is nothing to show yet",
+        icon=":material/hourglass_empty:",
+    )
+    if name == "data-health" and reader.may(OPERATE):
+        live.refreshes(home)
+    watch.until_published(home)
+    st.stop()
 
 
 def _page_of(
