@@ -194,7 +194,8 @@ def _hexadecimal(node: exp.Expression) -> exp.Expression:
     return exp.Anonymous(this="to_hex", expressions=[number])
 
 
-_FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]] = {
+_Formulas = dict[type[exp.Expression], Callable[[exp.Expression], exp.Expression]]
+_FOR_POSTGRES: _Formulas = {
     exp.Trim: _trimmed,
     exp.RegexpExtract: _found,
     exp.RegexpLike: _bounded,
@@ -206,7 +207,5 @@ _FOR_POSTGRES: dict[type[exp.Expression], Callable[[exp.Expression], exp.Express
     exp.Cast: _unsigned,
     exp.Hex: _hexadecimal,
 }
-_FORMULAS = {
-    "postgres": _FOR_POSTGRES,
-    "spark": {exp.Trim: _trimmed, exp.Upper: _large} | dialects_spark.FORMULAS,
-}
+_FOR_SPARK: _Formulas = {**dialects_spark.FORMULAS, exp.Trim: _trimmed, exp.Upper: _large}
+_FORMULAS = {"postgres": _FOR_POSTGRES, "spark": _FOR_SPARK}
