@@ -131,7 +131,18 @@ def test_every_page_opens_with_its_question_and_its_freshness(whole_page):
     at = whole_page
     assert at.title[0].value
     assert at.markdown[0].value.endswith("last refresh failed]") or "meta" in at.markdown[0].value
-    assert any(each.value.startswith("#####") and "?" in each.value for each in at.markdown)
+    nodes = list(at.main)
+    asked = [
+        place
+        for place, each in enumerate(nodes)
+        if each.type == "markdown" and each.value.startswith("**") and "?" in each.value
+    ]
+    assert asked
+    # Before any choice, so that it can be read what the choices are for.
+    assert not [each.type for each in nodes[: asked[0]] if each.type in CHOICES]
+    # Whoever goes from heading to heading misses no level.
+    assert not at.subheader
+    assert not [each.value for each in at.markdown if each.value.startswith("#")]
 
 
 def test_names_from_data_are_never_markup(whole_page):

@@ -71,9 +71,14 @@ def heading(
             )
 
 
+def question(words: str) -> None:
+    """What a page answers: no heading, as the parts below it are the next ones."""
+    st.markdown(f"**{formats.plain(words)}**")
+
+
 def opening(view: View) -> None:
     """The question the page answers; stops here where there is nothing to show."""
-    st.markdown(f"##### {formats.plain(view.question)}")
+    question(view.question)
     if view.remark:
         st.caption(formats.prose(view.remark))
     if view.empty:
@@ -85,7 +90,7 @@ def opening(view: View) -> None:
 
 def part(title: str) -> None:
     """The heading of a part of a long page."""
-    st.subheader(title, anchor=False)
+    st.header(title, anchor=False)
 
 
 def metrics(view: View, columns: int = 4) -> None:

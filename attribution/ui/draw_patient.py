@@ -42,7 +42,7 @@ _MOST_CREDITED = 12
 
 def page(context: Context) -> None:
     """The search, and the journey that it opened."""
-    st.markdown(f"##### {formats.plain(QUESTION)}")
+    draw.question(QUESTION)
     st.caption(
         "One person at a time, for a stated reason. Each look is written into the audit log."
     )

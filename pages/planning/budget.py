@@ -6,10 +6,12 @@ from attribution.ui import draw, draw_budget, export, frame
 from attribution.ui.views.budget import budget
 
 context = frame.context()
+top = st.container()
 request = draw_budget.chosen(context)
 view = budget(context.home, context.generation, request, protected=context.protected)
 
-draw.opening(view)
+with top:
+    draw.opening(view)
 draw.metrics(view)
 draw.table(view, "plan")
 export.budget(context, request)

@@ -6,10 +6,12 @@ from attribution.ui import draw, draw_groups, export_groups, frame
 from attribution.ui.views.patient_groups import patient_groups
 
 context = frame.context()
+top = st.container()
 group, other = draw_groups.chosen(context)
 view = patient_groups(context.home, context.generation, group, other, protected=context.protected)
 
-draw.opening(view)
+with top:
+    draw.opening(view)
 draw.metrics(view)
 with st.grid(2, min_column_width=420, gap="small"):
     for name in view.figures:
