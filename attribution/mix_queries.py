@@ -97,12 +97,19 @@ def response(at: Marts, kind: str) -> Response | None:
 
 
 def without_curve(at: Marts, planned: Collection[str]) -> tuple[str, ...]:
-    """Channels that got money in the last quarter, of any currency, and are not `planned`."""
+    """Channels that got money in the last quarter, of any currency, and are not `planned`.
+
+    What is of no known channel can never be planned.
+    """
     last = about(at).last_week
     since = last - pd.Timedelta(weeks=QUARTER - 1).to_pytimedelta()
     paid = at.ask(
         sa.select(SPEND.c.channel)
-        .where(SPEND.c.week.between(since, last), SPEND.c.channel.not_like(_OUTREACH))
+        .where(
+            SPEND.c.week.between(since, last),
+            SPEND.c.channel.not_like(_OUTREACH),
+            SPEND.c.channel != "unmapped",
+        )
         .group_by(SPEND.c.channel)
         .having(sa.func.sum(SPEND.c.spend_micros) > 0)
         .order_by(SPEND.c.channel)

@@ -59,9 +59,9 @@ def points(at: Marts, tests: pd.DataFrame, kind: str, channels: Sequence[str]) -
         .where(SPEND.c.currency == facts.currency)
         .group_by(*(SPEND.c[name] for name in ("channel", *_PLACE, "week")))
     )
-    places = [*counted.columns.get_level_values("location"), *spent["location"]]
+    known = {name: [*counted.columns.get_level_values(name), *spent[name]] for name in _PLACE}
     mine = known_whole(
-        pd.DataFrame({"location": places}), pd.DataFrame({"location": "", "week": weeks}), mine
+        pd.DataFrame(known), pd.DataFrame(dict.fromkeys(_PLACE, "") | {"week": weeks}), mine
     )
     rows = []
     for parts in whole_tests(mine):

@@ -214,7 +214,7 @@ def test_the_page_says_what_the_plan_says_and_viewers_are_told_nothing(home, mar
     assert "Display" in view.warnings[0]  # of which the weeks tell hardly anything
     shaded = view.figures["curve_video"].spec["layout"]["shapes"]
     assert shaded[1]["x0"] == pytest.approx(1.5 * 1_000)
-    assert view.notes[-1].startswith("In no plan, as there is no curve of them: Email and Unmapped")
+    assert view.notes[-1].startswith("In no plan, as there is no curve of them: Email. A")
     still = Request(locked=tuple(line.channel for line in made.lines))
     view = page.budget(home, 1, still, protected=False)
     assert view.metrics[1].value is None  # nothing moves, so there is nothing to be sure of

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import shutil
 from dataclasses import replace
 from datetime import timedelta
@@ -153,6 +154,7 @@ def test_restatement_is_now_less_then(pairs):
         assert found.table is None
         assert "Nothing that it told was restated." in found.sentences
         return
+    assert not re.search(r"\+\$?0(?![.,\d])", " ".join(found.sentences))  # no change has no sign
     assert found.table is not None
     row = found.table.frame.to_dict("records")[0]
     assert row["spend_restated"] == pytest.approx(sum(moved), abs=1e-6)

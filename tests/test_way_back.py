@@ -320,3 +320,7 @@ def test_nobody_is_said_to_be_lost_before_it_can_be_known(early, told):
     lost = pd.DataFrame({"stage": "Kept", "people": [early, 4 - early], "reason": reasons})
     drawn = figure(counted, lost[lost["people"] > 0])
     assert drawn.spec["data"][0]["text"][-1] == told
+    kept = STAGES.index("kept") + 1
+    rows = [(1, "not due", 5), (kept, "too early", early), (kept, "no second visit", 4 - early)]
+    last = stages(pd.DataFrame(rows, columns=["reached", "reason", "people"])).frame.iloc[-1]
+    assert last[["of_previous", "of_silent"]].isna().tolist() == [early == 4] * 2

@@ -167,11 +167,12 @@ _WORDS = {
 
 
 def _said(name: str, amount: float, currency: str, *, signed: bool = False) -> str:
-    sign = "+" if signed and amount >= 0 else ""
     if name in ("spend", "collected"):
-        return f"{sign}{formats.money(amount, currency)} {name}"
-    told = round(amount, 1) if abs(amount) < 100 else amount  # rounded once
-    return f"{sign}{formats.number(told)} {_WORDS[name]}"
+        written, what = formats.money(amount, currency), name
+    else:
+        told = round(amount, 1) if abs(amount) < 100 else amount  # rounded once
+        written, what = formats.number(told), _WORDS[name]
+    return f"{formats.signed(written) if signed else written} {what}"
 
 
 def _share(change: float, whole: float) -> str:

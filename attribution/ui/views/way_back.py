@@ -58,7 +58,7 @@ _TITLES = {
 }
 _CONSENTED = (
     "Who was assigned by a campaign had consented as far as the system knew that assigned them. Of "
-    "the others a permission for marketing by any channel counts, as last given."
+    "the others a permission for marketing by any channel counts, as last given and not taken back."
 )
 _IN_TURN = (
     "Stages come in turn: who responded or booked though their message did not arrive stays at "
@@ -119,12 +119,16 @@ def stages(found: pd.DataFrame) -> Table:
     counts = _reached(found)
     steps: list[float | None] = [None]
     steps += [ratio(now, before) for before, now in pairwise(counts)]
+    of_silent = [ratio(count, counts[0]) for count in counts]
+    coming = found[(found["reason"] == "too early") & (found["reached"] == len(STAGES) - 1)]
+    if counts[-2] and coming["people"].sum() == counts[-2]:  # nobody could be retained by now
+        steps[-1] = of_silent[-1] = None
     frame = pd.DataFrame(
         {
             "stage": [definition(f"way_{stage}").title for stage in STAGES],
             "people": counts,
             "of_previous": steps,
-            "of_silent": [ratio(count, counts[0]) for count in counts],
+            "of_silent": of_silent,
         }
     ).astype({"people": "int64", "of_previous": "float64", "of_silent": "float64"})
     columns = (
