@@ -272,7 +272,12 @@ select
         from pg_class
         inner join pg_namespace on relnamespace = pg_namespace.oid
         where nspname in ('marts', 'people', 'files')
-            and to_regclass('caretrace.published') is null
+            and not exists (  -- by its name alone: a role of pages may not look into the schema
+                select 1
+                from pg_class as ours
+                inner join pg_namespace as place on ours.relnamespace = place.oid
+                where place.nspname = 'caretrace' and ours.relname = 'published'
+            )
     ),
     pg_database_size(datname)
 from pg_database where datname = current_database()
