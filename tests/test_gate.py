@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from starlette.requests import Request
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from attribution import audit
 from attribution.errors import NotAllowed, StorageError
@@ -15,7 +16,7 @@ from attribution.queries import Scope
 from attribution.roles import OPERATE
 from attribution.sessions import Sessions
 from attribution.sign_in import SECRET_VARIABLE, sign_in
-from attribution.ui import access, download, frame, gate, headers
+from attribution.ui import access, download, frame, gate, headers, left_open
 from attribution.ui.freshness import freshness
 
 CONFIG = """[sign_in]
@@ -150,6 +151,56 @@ def test_a_page_of_a_session_that_is_over_may_come_back_to_be_emptied(signing, p
     assert inner.let_through == through
     ask(guard, path, f"{COOKIE}=made-up", kind)
     assert inner.let_through == through
+
+
+class Heard:
+    """What stands behind the gate; keeps what it hears from a socket until that is gone."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict] = []
+
+    async def __call__(self, scope, receive, send):
+        while not self.messages or self.messages[-1]["type"] != "websocket.disconnect":
+            self.messages.append(await receive())
+
+
+def test_a_socket_of_a_session_that_is_over_runs_the_page_and_is_closed_soon(signing, monkeypatch):
+    monkeypatch.setattr(left_open, "SECONDS", 0.2)
+    run = BackMsg()
+    run.rerun_script.page_name = "channels"
+    asked = [BackMsg(clear_cache=True), run, BackMsg(stop_script=True)]
+    frames = [b"\xff", *(each.SerializeToString() for each in asked)]
+    with Sessions(signing) as ledger:
+        stands, over = (ledger.begin("2", "bob", ["marketing"]) for _ in range(2))
+        ledger.end(over, "expired")
+
+    def through(token: str, *gone: dict) -> tuple[list[dict], list[dict]]:
+        inner, said = Heard(), []
+        coming = [
+            {"type": "websocket.connect"},
+            *({"type": "websocket.receive", "bytes": each} for each in frames),
+            *gone,
+        ]
+
+        async def receive():
+            while not coming:
+                await asyncio.sleep(60)
+            return coming.pop(0)
+
+        async def send(message):
+            said.append(message)
+
+        headers = [(b"cookie", f"{COOKIE}={token}".encode())]
+        scope = {"type": "websocket", "path": "/_stcore/stream", "headers": headers}
+        asyncio.run(asyncio.wait_for(gate.Gate(inner, signing)(scope, receive, send), 20))
+        return inner.messages[1:-1], said
+
+    ran = {"type": "websocket.receive", "bytes": run.SerializeToString()}
+    assert through(over) == ([ran], [{"type": "websocket.close", "code": 4401}])
+    gone = {"type": "websocket.disconnect", "code": 1001}
+    assert through(over, gone) == ([ran], [])
+    everything, _ = through(stands, gone)
+    assert len(everything) == len(frames)
 
 
 def test_the_link_to_a_report_is_for_those_who_may_take_it_away(signing):

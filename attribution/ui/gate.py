@@ -34,6 +34,7 @@ from attribution.paths import Home
 from attribution.roles import EXPORT, SEE, Reader
 from attribution.sessions import KEPT, Session, sessions
 from attribution.sign_in import CALLBACK, SignIn, sign_in
+from attribution.ui.left_open import OVER, emptied
 
 LOG = logging.getLogger("caretrace")
 FIRST_PAGE = "/overview"
@@ -106,11 +107,13 @@ class Gate:
 
     async def _socket(self, chosen: SignIn, scope: Scope, receive: Receive, send: Send) -> None:
         asked = HTTPConnection(scope)
-        if (await self._reader(chosen, asked)).may(SEE) or await self._left_open(chosen, asked):
+        if (await self._reader(chosen, asked)).may(SEE):
             await self._app(scope, receive, send)
+        elif await self._left_open(chosen, asked):
+            await emptied(self._app, scope, receive, send)
         else:
             await receive()
-            await send({"type": "websocket.close", "code": 4401})
+            await send({"type": "websocket.close", "code": OVER})
 
     async def _request(self, chosen: SignIn, scope: Scope, receive: Receive, send: Send) -> None:
         path, asked = scope["path"], Request(scope)
