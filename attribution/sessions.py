@@ -85,9 +85,12 @@ class Sessions(Ledger):
         return Session(found.name, tuple(json.loads(found.groups)))
 
     def began(self, token: str) -> bool:
-        """Whether an id is of a session that stood once; it may be over."""
+        """Whether an id is of a session that stood in the last eight days; it may be over."""
+        since = _written(datetime.now(UTC) - KEPT)  # older ones go when somebody signs in
         with self._sound(), self._engine.connect() as connection:
-            known = select(SESSION.c.id_hash).where(SESSION.c.id_hash == _hash(token))
+            known = select(SESSION.c.id_hash).where(
+                SESSION.c.id_hash == _hash(token), SESSION.c.began_at >= since
+            )
             return connection.execute(known).one_or_none() is not None
 
     def end(self, token: str, why: str) -> None:

@@ -288,6 +288,21 @@ def test_a_log_that_cannot_be_written_lets_nobody_in(signing, monkeypatch):
     assert b"disk" not in said[1]["body"]
 
 
+def test_an_id_older_than_eight_days_opens_nothing(signing):
+    inner = Inner()
+    guard = gate.Gate(inner, signing)
+    with Sessions(signing) as ledger:
+        token = ledger.begin("1", "ann", ["it"])
+        ledger.end(token, "expired")
+    for days, through in ((7, 1), (9, 1)):
+        with sqlite3.connect(signing.ledger) as database:
+            began = (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="milliseconds")
+            database.execute("update session set began_at = ?", (began,))
+        database.close()
+        ask(guard, "/_stcore/stream", f"{COOKIE}={token}", "websocket")
+        assert inner.let_through == through
+
+
 def test_the_ledger_keeps_no_session_for_ever(signing):
     with Sessions(signing) as ledger:
         ledger.begin("1", "ann", ["it"])
