@@ -22,7 +22,26 @@ WARNING = "Everybody who sees pages reads notes: no names, no numbers of patient
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2100, 1, 1)
 # An address, or so many digits that they may be a phone's or a patient's.
 _SOMEBODY = re.compile(r"\S@\S|(?:\d[\s().+/-]*){6,}")
-_TIME = re.compile(r"\b\d{4}-\d{2}-\d{2}\b|\b20\d{2} ?[-/] ?20\d{2}\b")
+_MONTH, _DAY = "(?:0?[1-9]|1[0-2])", "(?:0?[1-9]|[12][0-9]|3[01])"
+_ONE_TIME = "|".join(
+    (
+        rf"(?:19|20)[0-9]{{2}}-{_MONTH}-{_DAY}",
+        rf"{_DAY}\.{_MONTH}\.20[0-9]{{2}}",
+        rf"(?:{_DAY}/{_MONTH}|{_MONTH}/{_DAY})/20[0-9]{{2}}",
+        rf"20[0-9]{{2}}[-/]{_MONTH}|{_MONTH}[./]20[0-9]{{2}}",
+    )
+)
+_YEAR = "20[0-9]{2}"
+_YEARS = rf"{_YEAR}(?: ?[-/] ?{_YEAR})+|{_YEAR}[-/][0-9]{{2}}|(?<!\d ){_YEAR}(?: {_YEAR})+(?! \d)"
+# Neither within a longer number nor after what announces one.
+_TIME = re.compile(
+    r"(?P<number>(?:#|\b(?:id|mrn|no|nr|number|phone|record|tel)\b)[\s.:#(-]*)?"
+    r"(?<!\w)(?<!\d[-.+/()])"
+    rf"(?:(?:{_ONE_TIME})(?: ?[-/] ?(?:{_ONE_TIME}))?|(?P<years>{_YEARS}))"
+    r"(?!\w|[-.+/()]\d)",
+    re.IGNORECASE,
+)
+_FAR = 10  # years
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +75,21 @@ def write(home: Home, reader: Reader, day: date, text: str) -> None:
 
 def names_somebody(text: str) -> bool:
     """Whether a text seems to hold an address or number of somebody's; days and years are none."""
-    return _SOMEBODY.search(_TIME.sub(" ", text)) is not None
+    return _SOMEBODY.search(_TIME.sub(_without, text)) is not None
+
+
+def _without(found: re.Match[str]) -> str:
+    """What is left of a text where a time was found in it; all of it where it may be a number."""
+    if found["number"] or (found["years"] and not _follow(found["years"])):
+        return found[0]
+    return " "
+
+
+def _follow(years: str) -> bool:
+    """Whether they can be years of one thing: one after the other, and not far apart."""
+    told = [int(year[-2:]) for year in re.findall("[0-9]+", years)]
+    far = 1 if re.fullmatch(".{4}[-/].{2}", years) else _FAR  # 2025/26 is a season
+    return told == sorted(set(told)) and told[-1] - told[0] <= far
 
 
 def remove(home: Home, reader: Reader, number: int) -> None:
