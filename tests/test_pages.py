@@ -1,48 +1,25 @@
 """Pages run through the shell, keep their filters in the address and trust nothing in it."""
 
-import ast
 import json
 import re
 import shutil
-from pathlib import Path
 
 import duckdb
 import marts_fixture as made_up
 import pandas as pd
 import pytest
-from shell_fixture import app
+from shell_fixture import FILES, app, opened
 from streamlit.testing.v1 import AppTest
 
-from attribution import audit, cli, queries, saved_views, settings
+from attribution import audit, cli, queries
 from attribution.errors import NotAllowed
 from attribution.ledger import Ledger
 from attribution.paths import PAGES, SHELL, Home
-from attribution.roles import AS_ROLE, Reader
-from attribution.ui import access, draw_table, frame, own_choices, watch
-from attribution.ui.filters import KEYS
+from attribution.roles import AS_ROLE
+from attribution.ui import draw_table, frame, watch
 from attribution.ui.views import reach
 
 CHOICES = ("selectbox", "multiselect", "button_group", "number_input", "toggle")
-FILES = {
-    "overview": "acquisition/overview.py",
-    "channels": "acquisition/channels.py",
-    "attribution": "acquisition/attribution.py",
-    "journeys": "acquisition/journeys.py",
-    "reconcile": "acquisition/reconcile.py",
-    "reactivation": "retention/reactivation.py",
-    "cohorts": "retention/cohorts.py",
-    "engagement": "outreach/engagement.py",
-    "education": "outreach/education.py",
-    "experience": "retention/experience.py",
-    "forecast": "planning/forecast.py",
-    "lift": "planning/lift.py",
-    "budget": "planning/budget.py",
-    "patient-journey": "people/patient_journey.py",
-    "research": "people/research.py",
-    "data-health": "operations/data_health.py",
-    "reports": "operations/reports.py",
-    "definitions": "operations/definitions.py",
-}
 
 
 @pytest.fixture(scope="module")
@@ -54,15 +31,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def open_page(home: Home, monkeypatch: pytest.MonkeyPatch):
     """Open one page as a reader would: `open_page("channels", model="last")`."""
     monkeypatch.setenv("CARETRACE_HOME", str(home.folder))
-
-    def opened(page: str, **address: str | list[str]) -> AppTest:
-        at = app()
-        for key, value in address.items():
-            at.query_params[key] = value
-        at.switch_page(str(PAGES / FILES[page])).run()
-        assert not at.exception, at.exception
-        return at
-
     return opened
 
 
@@ -101,7 +69,7 @@ def test_what_a_viewer_opens_is_read_from_the_marts_of_viewers(tmp_path, monkeyp
         return ask(marts, statement)
 
     monkeypatch.setattr(queries.Marts, "ask", noted)
-    opened: set[str] = set()
+    unfolded: set[str] = set()
     told: set[str] = set()
     at = app().run()
     for page in FILES.keys() - {"data-health", "reports", "patient-journey", "research"}:
@@ -109,11 +77,11 @@ def test_what_a_viewer_opens_is_read_from_the_marts_of_viewers(tmp_path, monkeyp
             at.query_params[section] = "true"
         at.switch_page(str(PAGES / FILES[page])).run()
         assert not at.exception, at.exception
-        opened |= {each.label for each in at.expander}
+        unfolded |= {each.label for each in at.expander}
         told |= {each.value.replace("\\", "") for each in at.info}
     same = ("FROM coverage", "FROM information_schema")  # days and columns, no people
     assert [each for each in asked if not any(part in each for part in same)] == []
-    assert reach.QUESTION in opened
+    assert reach.QUESTION in unfolded
     assert reach.PROTECTED in told
 
 
@@ -343,55 +311,6 @@ def test_a_cohort_is_chosen_by_the_address_and_set_beside_a_second_one(open_page
         "All patients: 3,000 patients" in each.value.replace("\\", "") for each in at.caption
     )
     assert any("patients with age 75+" in each.value.replace("\\", "") for each in at.caption)
-
-
-def test_a_view_is_saved_opened_and_deleted_beside_every_page(open_page):
-    at = open_page("channels", period="26w", model="last", basis="touch")
-    assert any("by the day of the touch" in each.value for each in at.caption)
-    at.text_input(key="view_name").input("Weekly ![x](y)")
-    at.button(key="FormSubmitter:view_form-Save").click().run()
-    assert not at.exception
-    (view,) = saved_views.views(settings.home(), access.VISITOR)
-    assert (view.page, view.name) == ("channels", "Weekly ![x](y)")
-    assert view.query == {
-        "period": ["26w"], "model": ["last"], "kind": ["booked"], "basis": ["touch"]
-    }  # fmt: skip
-    # Somebody else shares one of that name: an administrator may delete either, and means one.
-    ben = Reader("ben", frozenset({"analyst"}))
-    saved_views.save(settings.home(), ben, view.name, "overview", {}, shared=True)
-    at.run()
-    at.selectbox(key="view_gone").select(view.number).run()
-    at.button(key="view_delete").click().run()
-    (left,) = saved_views.views(settings.home(), access.VISITOR)
-    assert left.owner == "ben"
-    saved_views.delete(settings.home(), ben, left.number)
-
-
-def test_a_view_keeps_what_is_chosen_on_the_page_itself(open_page, home):
-    chosen = {"lapse": ["Lapsed"], "age": ["60–74"], "place": ["Harbor"]}
-    at = open_page("cohorts", **chosen, patient="12345")
-    at.text_input(key="view_name").input("Lapsed 60+")
-    at.button(key="FormSubmitter:view_form-Save").click().run()
-    assert not at.exception
-    (view,) = saved_views.views(home, access.VISITOR)
-    saved_views.delete(home, access.VISITOR, view.number)
-    assert view.query == chosen
-    at = open_page(view.page, **view.query)
-    assert at.multiselect(key="lapse").value == ["lapsed"]
-    assert at.multiselect(key="age").value == ["60-74"]
-
-
-def test_every_choice_in_the_address_is_kept_in_views():
-    kept = {key for keys in own_choices.KEYS.values() for key in keys}
-    bound = set()
-    for path in Path(own_choices.__file__).parent.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            words = {each.arg: each.value for each in getattr(node, "keywords", ())}
-            if isinstance(node, ast.Call) and "bind" in words:
-                bound.add(getattr(words["key"], "value", None))
-    assert bound - {None} <= kept
-    assert {"against", "plan_move", "lift_test"} < bound
-    assert not {*KEYS} & kept  # those of the filters at the side are written by themselves
 
 
 def test_before_the_first_weeks_are_over_viewers_are_told_when_they_are(
