@@ -10,7 +10,7 @@ from shell_fixture import opened
 from attribution import saved_views, settings
 from attribution.paths import Home
 from attribution.roles import Reader
-from attribution.ui import access, own_choices
+from attribution.ui import access, draw_saved, own_choices
 from attribution.ui.filters import KEYS
 
 
@@ -46,6 +46,39 @@ def test_a_view_is_saved_opened_and_deleted_beside_every_page(open_page):
     (left,) = saved_views.views(settings.home(), access.VISITOR)
     assert left.owner == "ben"
     saved_views.delete(settings.home(), ben, left.number)
+
+
+def test_a_view_named_as_another_is_called_is_not_deleted_in_its_place(open_page, home):
+    """Nor the other way round: "A (of ben)" is the name of one, and A of ben is another."""
+    ben = Reader("ben", frozenset({"analyst"}))
+    for name in ("A", "A (of ben)"):
+        saved_views.save(home, access.VISITOR, name, "overview", {}, shared=False)
+    saved_views.save(home, ben, "A", "channels", {}, shared=True)
+    at = open_page("overview")
+    chosen = at.selectbox(key="view_gone")
+    me = access.VISITOR.name
+    assert chosen.options == [f"A (of {me})", "A (of ben)", f"A (of ben) (of {me})"]
+    (his,) = (each for each in saved_views.views(home, access.VISITOR) if each.owner == "ben")
+    chosen.select(his.number).run()
+    at.button(key="view_delete").click().run()
+    left = saved_views.views(home, access.VISITOR)
+    assert [(each.name, each.owner) for each in left] == [("A", me), ("A (of ben)", me)]
+    for each in left:
+        saved_views.delete(home, access.VISITOR, each.number)
+
+
+def test_no_two_views_are_called_alike_whatever_their_names():
+    named = [
+        *(("A", "eve"), ("A", "ben"), ("A (of ben)", "ben"), ("A (of ben)", "eve")),
+        *(("A", "b) (of c"), ("A (of b)", "c"), ("A (of b)", "d"), ("A (of b) (of c) (5)", "c")),
+    ]
+    own = {
+        at: saved_views.SavedView(at, name, owner, shared=True, page="overview", filters=())
+        for at, (name, owner) in enumerate(named)
+    }
+    called = draw_saved._told_apart(own)
+    assert len(set(called.values())) == len(own)
+    assert all(called[at].startswith(view.name) for at, view in own.items())
 
 
 def test_a_view_keeps_what_is_chosen_on_the_page_itself(open_page, home):

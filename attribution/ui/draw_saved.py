@@ -74,18 +74,12 @@ def _delete(home: Home, reader: Reader, every: tuple[SavedView, ...]) -> None:
     own = {each.number: each for each in every if saved_views.may_delete(reader, each)}
     if not own:
         return
-    alike = Counter(each.name for each in own.values())
-
-    def called(at: int) -> str:
-        # Streamlit knows an option by its words: of two named alike it would give the last.
-        view = own[at]
-        return view.name if alike[view.name] < 2 else f"{view.name} (of {view.owner})"
-
+    called = _told_apart(own)
     number = st.selectbox(
         "Delete a view",
         list(own),
         index=None,
-        format_func=called,
+        format_func=called.__getitem__,
         placeholder="Choose a view",
         key="view_gone",
     )
@@ -96,3 +90,20 @@ def _delete(home: Home, reader: Reader, every: tuple[SavedView, ...]) -> None:
             st.error(formats.prose(str(error)), icon=":material/error:")
         else:
             st.rerun()
+
+
+def _told_apart(own: Mapping[int, SavedView]) -> dict[int, str]:
+    """What each is called: its name, its owner too where that is alike, its number as the last.
+
+    Streamlit knows an option by its words: of two that are called alike it would give the last.
+    """
+    called = {at: view.name for at, view in own.items()}
+    while True:
+        often = Counter(called.values())
+        alike = [at for at, words in called.items() if often[words] > 1]
+        if not alike:
+            return called
+        # What is named as another is called with its owner gets its own owner first.
+        bare = [at for at in alike if called[at] == own[at].name]
+        for at in bare or alike:
+            called[at] += f" (of {own[at].owner})" if bare else f" ({at})"
