@@ -131,27 +131,32 @@ def test_what_a_clock_that_ran_ahead_took_for_due_keeps_no_report(home, server, 
 
 
 @pytest.mark.parametrize("ended", ["sent", "failed"])
+@pytest.mark.parametrize("times", [1, 2])
 def test_what_a_clock_that_ran_ahead_has_sent_is_sent_again_on_its_day(
-    home, server, manager, ended
+    home, server, manager, ended, times
 ):
     manager.save("board", TABLE)
     week = planned(home).week
     with Books(home) as books:
         plans = every_plan(books, planned(home), NOW)
-        slot = plans["board"][0].slots(week.zone).next(NOW)
-        key = send_key("board", slot, week.zone)
-        books.due(key, "board", slot, slot)
-        books.move(key, ended, slot)
+        plan = plans["board"][0]
+        slot = plan.slots(week.zone).next(NOW)
+        keys = [send_key("board", slot, week.zone)]
         mail = Mail(home, demo=False)
         sender = Sender(home, week, plans, books, Deliveries(home, mail, week.zone), render=told)
-        sender.look(NOW)
-        assert books.history()["state"].tolist() == [ended]
-        for later in range(2):
-            sender.look(slot + timedelta(minutes=later))
+        for _ in range(times):
+            books.due(keys[-1], "board", slot, slot)
+            books.move(keys[-1], ended, slot)
+            sender.look(NOW)
+            keys.append(f"{keys[-1]}-again")
+        assert books.history()["state"].tolist() == [ended] * times
+        assert server.taken == []
+        for later in (timedelta(0), timedelta(minutes=1), plan.deadline):
+            sender.look(slot + later)
         mail.close()
         states = books.history().set_index("key")["state"].to_dict()
-    assert states.keys() == {key, f"{key}-again"}
-    assert states[f"{key}-again"] in ("held", "sent")
+    assert states == dict.fromkeys(keys[:-1], ended) | {keys[-1]: "sent"}
+    assert sorted(to for to, _ in server.taken) == sorted(TO)
 
 
 def test_what_went_wrong_with_a_report_ends_with_its_plan(home, server, manager):

@@ -109,9 +109,11 @@ class Sender:
             self._skip(self._key(plan.name, slot), missed[-1], now)
 
     def _key(self, name: str, slot: datetime) -> str:
-        """What the send of a day is known by: a second one where the first left before the day."""
+        """What the send of a day is known by: another one after each that left before the day."""
         key = send_key(name, slot, self._week.zone)
-        return f"{key}-again" if self._books.was_ahead(key) else key
+        while self._books.was_ahead(key):
+            key = f"{key}-again"
+        return key
 
     def _skip(self, key: str, newer: datetime, now: datetime) -> None:
         day = newer.astimezone(self._week.zone).date()
