@@ -273,13 +273,23 @@ def test_what_is_empty_or_does_not_add_up_does_not_leave(home, server, monkeypat
     assert [one["subject"] for one in manager.incidents()] == ["failed board"]
 
 
-def test_what_is_sent_by_hand_says_so_and_waits_on_where_it_cannot_be(home, manager, monkeypatch):
+@pytest.mark.parametrize("early", [0, 1, 2])
+def test_what_is_sent_by_hand_says_so_and_waits_on_where_it_cannot_be(
+    home, manager, monkeypatch, early
+):
+    """Also that of a day which a clock that ran ahead has sent `early` so many times."""
+
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     manager.save("board", TABLE)
     key = send_key("board", NOW, planned(home).week.zone)
     with Books(home) as books:
+        for _ in range(early):
+            books.due(key, "board", NOW, NOW)
+            books.move(key, "sent", NOW)
+            books.forget_to_come(NOW - timedelta(days=1))
+            key = f"{key}-again"
         books.due(key, "board", NOW, NOW)
     with monkeypatch.context() as patched:
         patched.setattr(managing, "Sender", partial(Sender, render=full))

@@ -147,8 +147,8 @@ class Sender:
             if not wrong:
                 return
             verdict = replace(verdict, says="fail" if now >= deadline else "hold", reason=wrong)
-        # What somebody sent by hand and could not waits on, as long as it would have.
-        waits = send.key == send_key(plan.name, send.due, self._week.zone)
+        # What was due by plan, and somebody sent by hand and could not, waits on as it would have.
+        waits = send.actor == "schedule"
         if verdict.says == "fail" and not (waits and now < send.due + plan.deadline):
             self._fail(send, plan.owner, verdict.reason, now)
         else:

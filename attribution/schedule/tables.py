@@ -81,6 +81,7 @@ class Send:
     due: datetime
     state: str
     reason: str
+    actor: str  # "schedule" where it was due by plan, else who asked for it
     forced_by: str
     begun: datetime | None
     generation: int | None
@@ -116,6 +117,7 @@ def send_of(row: Mapping[str, Any]) -> Send:
         datetime.fromisoformat(row["due_at"]),
         row["state"],
         row["reason"],
+        row["actor"],
         row["forced_by"],
         datetime.fromisoformat(row["begun_at"]) if row["begun_at"] else None,
         row["generation"],
