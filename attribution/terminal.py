@@ -1,12 +1,15 @@
 """What every command needs: the home folder it is about, days as they are typed, and a voice."""
 
 import argparse
+import os
+import stat
 import sys
 import unicodedata
 from contextlib import suppress
 from datetime import date
 from io import TextIOWrapper
 from pathlib import Path
+from secrets import token_hex
 
 from attribution import settings
 from attribution.errors import BadInput
@@ -59,15 +62,26 @@ def note(sentence: str) -> None:
 def write_out(out: Path, content: bytes) -> None:
     """Write a file that was asked for: it is there whole, or stays what it was.
 
-    A pipe or a device is written into as it stands.
+    It may be read by whoever could before, a new one by whom the umask lets. A pipe or a device is
+    written into as it stands.
     """
     if out.exists() and not out.is_file():
         out.write_bytes(content)
         return
-    partial = out.resolve().with_name(f".{out.name}.partial")
+    into = out.resolve()
+    partial = into.with_name(f".{token_hex(8)}.partial")
     try:
+        if into.exists():
+            before = into.stat()
+            partial.touch(0o600, exist_ok=False)
+            with suppress(OSError):  # a share may know no modes
+                if partial.stat().st_gid != before.st_gid:
+                    os.chown(partial, -1, before.st_gid)
+                partial.chmod(stat.S_IMODE(before.st_mode))
+        else:
+            partial.touch(exist_ok=False)
         partial.write_bytes(content)
-        partial.replace(out.resolve())
+        partial.replace(into)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -425,6 +426,37 @@ def test_a_full_disk_leaves_no_part_of_a_file_that_was_asked_for(tmp_path, monke
         terminal.write_out(out, b"a longer one")
     assert out.read_bytes() == b"as it was"
     assert [path for path in tmp_path.iterdir() if path.is_file()] == [out]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640])
+def test_a_file_that_was_asked_for_is_open_to_whom_it_was(tmp_path, monkeypatch, mode):
+    out, link = tmp_path / "channels.csv", tmp_path / "link.csv"
+    terminal.write_out(out, b"new")
+    umask = os.umask(0o022)
+    os.umask(umask)
+    assert stat.S_IMODE(out.stat().st_mode) == 0o666 & ~umask
+    out.chmod(mode)
+    link.symlink_to(out)
+    whole, seen = Path.write_bytes, []
+
+    def watched(path, content):
+        seen.append(stat.S_IMODE(path.stat().st_mode))
+        return whole(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", watched)
+    for to in (out, link):
+        terminal.write_out(to, b"newer")
+        assert stat.S_IMODE(out.stat().st_mode) == mode
+    assert seen == [mode, mode]  # never open to more, not even for a moment
+    assert link.is_symlink()
+
+
+def test_a_name_as_long_as_a_name_may_be_is_written(tmp_path):
+    out = tmp_path / ("c" * 255)
+    for content in (b"new", b"newer"):
+        terminal.write_out(out, content)
+        assert out.read_bytes() == content
+    assert list(tmp_path.glob("[.c]*")) == [out]
 
 
 def test_only_a_process_of_ours_sets_how_pandas_keeps_text(home):
