@@ -12,7 +12,7 @@ import pandas as pd
 
 from attribution.errors import BadInput
 from attribution.reports.cells import guarded
-from attribution.terminal import note
+from attribution.terminal import note, prove_out, write_out
 
 if TYPE_CHECKING:
     from attribution.models.path_files import Progress
@@ -75,17 +75,14 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     else:
-        options.out.write_bytes(content)
+        write_out(options.out, content)
         print(f"Wrote {options.out}.", file=sys.stderr)  # noqa: T201
     return 0
 
 
 def _check_target(out: Path, source: Path) -> None:
     """Refuse before anything is worked out what could not be written, or would cost the source."""
-    if not out.absolute().parent.is_dir():
-        raise BadInput(f"There is no folder {out.parent} to write {out.name} into.")
-    if out.is_dir():
-        raise BadInput(f"{out} is a folder; name a file in it to write the answer into.")
+    prove_out(out)
     if out.exists() and source.exists() and out.samefile(source):
         raise BadInput(f"{out} is the file of paths itself; name another one for the answer.")
 

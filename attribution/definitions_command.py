@@ -10,7 +10,7 @@ from attribution import settings as configuration
 from attribution.metrics import METRICS
 from attribution.metrics.pages import PAGES, title_of
 from attribution.paths import Home
-from attribution.terminal import write_out
+from attribution.terminal import prove_out, write_out
 
 if TYPE_CHECKING:
     from attribution.metrics import Definition
@@ -48,6 +48,7 @@ def add_commands(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    prove_out(options.out)
     text = written(configuration.home(), options.format)
     if options.out is None:
         sys.stdout.write(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from attribution.errors import BadInput
-from attribution.terminal import day, home_folder, note, say, write_out
+from attribution.terminal import day, home_folder, note, prove_out, say, write_out
 
 _REPORTS = ("channels", "service-lines", "reactivation", "board")  # of the catalogue
 _MESSAGES = ("engagement", "education")  # reports of messages
@@ -194,6 +194,8 @@ def _check_out(options: argparse.Namespace) -> None:
         raise BadInput(f"{out} is a folder. Name a file in it: --out {name}.")
     elif not out.parent.is_dir():
         raise BadInput(f"There is no folder {out.parent} to write into. Make it, or change --out.")
+    else:
+        prove_out(out)
 
 
 def _check_people(options: argparse.Namespace) -> None:

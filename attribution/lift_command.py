@@ -10,10 +10,10 @@ import pandas as pd
 
 from attribution import audit, queries
 from attribution.lift_plans import COUNTED, Request, market_of
-from attribution.mix_command import audited, prove_out, published, write
+from attribution.mix_command import audited, published, write
 from attribution.models.arm_lift import SHARES
 from attribution.roles import ROLES, Reader
-from attribution.terminal import day, note
+from attribution.terminal import day, note, prove_out
 
 if TYPE_CHECKING:
     from attribution.ui.view import Table

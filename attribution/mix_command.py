@@ -17,7 +17,7 @@ from attribution.paths import Home
 from attribution.planning import OBJECTIVES, Request, Scenario
 from attribution.queries import Marts
 from attribution.roles import ROLES, Reader
-from attribution.terminal import note
+from attribution.terminal import note, prove_out, write_out
 from attribution.warehouse import current_generation
 
 if TYPE_CHECKING:
@@ -177,16 +177,6 @@ def audited(
     )
 
 
-def prove_out(out: Path | None) -> None:
-    """Raise BadInput where no file can be written: before anything is kept, or fitted for long."""
-    if out is None:
-        return
-    if not out.absolute().parent.is_dir():
-        raise BadInput(f"There is no folder {out.parent} to write {out.name} into.")
-    if out.is_dir():
-        raise BadInput(f"{out} is a folder. Name a file in it, and try again.")
-
-
 def write(out: Path | None, content: bytes, noted: "Callable[[], None]") -> int:
     """Write a file, or to standard output, once `noted` has written that down."""
     prove_out(out)
@@ -195,6 +185,6 @@ def write(out: Path | None, content: bytes, noted: "Callable[[], None]") -> int:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     else:
-        out.write_bytes(content)
+        write_out(out, content)
         print(f"Wrote {out}.", file=sys.stderr)  # noqa: T201
     return 0

@@ -59,6 +59,22 @@ def note(sentence: str) -> None:
     print(f"caretrace: {seen(sentence)}", file=sys.stderr)
 
 
+def prove_out(out: Path | None) -> None:
+    """Raise BadInput where no file can be written: before anything is kept, or fitted for long."""
+    if out is None:
+        return
+    if not out.absolute().parent.is_dir():
+        raise BadInput(f"There is no folder {out.parent} to write {out.name} into.")
+    if out.is_dir():
+        raise BadInput(f"{out} is a folder. Name a file in it, and try again.")
+    if out.exists() and not os.access(out, os.W_OK):
+        raise BadInput(f"{out} may not be written by you. Name another file, and try again.")
+    folder = out.resolve().parent
+    # A pipe or a device is written into, and its folder does not change.
+    if (out.is_file() or not out.exists()) and not os.access(folder, os.W_OK | os.X_OK):
+        raise BadInput(f"Nothing may be written into {folder} by you. Name a file elsewhere.")
+
+
 def write_out(out: Path, content: bytes) -> None:
     """Write a file that was asked for: it is there whole, or stays what it was.
 

@@ -3,6 +3,7 @@
 import argparse
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -282,6 +283,24 @@ def test_the_command_takes_settings_of_rules(tmp_path, capfd):
     found = pd.read_csv(io.StringIO(capfd.readouterr().out))
     decay = [4 / 7, 8 / 7, 16 / 7]
     assert found["conversions"].tolist() == pytest.approx([1, 2, 1, *decay])
+
+
+def test_a_full_disk_leaves_the_answer_of_before(tmp_path, capfd, monkeypatch):
+    paths, out = tmp_path / "paths.csv", tmp_path / "answer.csv"
+    paths.write_text("path,conversions\na,1\n", encoding="utf-8")
+    said = ["attribute", str(paths), "--out", str(out)]
+    assert main(said) == 0
+    before, whole = out.read_bytes(), Path.write_bytes
+
+    def full(path, content):
+        whole(path, content[:3])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert main(said) == 2
+    assert "No space left on device" in capfd.readouterr().err
+    assert out.read_bytes() == before
+    assert sorted(tmp_path.iterdir()) == [out, paths]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from servers.clinic import CONFIG, ads, clinic
 from servers.scripted import SCRIPTS, slices
 from sqlalchemy.exc import OperationalError
 
-from attribution import cli, progress, refresh, terminal, warehouse
+from attribution import cli, mix_command, progress, refresh, terminal, warehouse
 from attribution.cli import main
 from attribution.ledger import Ledger
 from attribution.local_time import local
@@ -412,7 +412,13 @@ def test_a_report_that_cannot_be_written_is_refused_before_it_is_made(home, say,
     assert "A terminal cannot show this file. Name a place for it: --out channels.xlsx." in err
 
 
-def test_a_full_disk_leaves_no_part_of_a_file_that_was_asked_for(tmp_path, monkeypatch):
+def of_command(out, content):
+    """As mix, budget and lift write what they found."""
+    mix_command.write(out, content, lambda: None)
+
+
+@pytest.mark.parametrize("write", [terminal.write_out, of_command])
+def test_a_full_disk_leaves_no_part_of_a_file_that_was_asked_for(tmp_path, monkeypatch, write):
     out = tmp_path / "channels.csv"
     terminal.write_out(out, b"as it was")
     whole = Path.write_bytes
@@ -423,9 +429,39 @@ def test_a_full_disk_leaves_no_part_of_a_file_that_was_asked_for(tmp_path, monke
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space"):
-        terminal.write_out(out, b"a longer one")
+        write(out, b"a longer one")
     assert out.read_bytes() == b"as it was"
     assert [path for path in tmp_path.iterdir() if path.is_file()] == [out]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["mix"],
+        ["budget", "--save", "Unwritten"],
+        ["lift", "analyse", "A test"],
+        ["attribute", "paths.csv"],
+        ["definitions"],
+        ["export", "channels"],
+    ],
+)
+def test_what_may_not_be_written_is_told_before_anything_is_made(
+    home, tmp_path, monkeypatch, say, command
+):
+    """Root may write anywhere, so who may not is told by the system's answer alone."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    kept = folder / "kept.csv"
+    kept.write_bytes(b"kept")
+    closed, may = {folder}, os.access
+    monkeypatch.setattr(os, "access", lambda at, *how: Path(at) not in closed and may(at, *how))
+    for out in (folder / "new.csv", kept):
+        code, _, err = say(*command, "--out", str(out))
+        assert code == 2
+        assert f"Nothing may be written into {folder} by you. Name a file elsewhere." in err
+    closed = {kept}
+    assert f"{kept} may not be written by you." in say(*command, "--out", str(kept))[2]
+    assert [path.read_bytes() for path in folder.iterdir()] == [b"kept"]
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640])

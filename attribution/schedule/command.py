@@ -14,7 +14,7 @@ from attribution.local_time import local
 from attribution.paths import Home
 from attribution.roles import ROLES, Reader
 from attribution.schedule import units
-from attribution.terminal import say, write_out
+from attribution.terminal import prove_out, say, write_out
 
 _DOES = {
     "list": "what is planned, and what became of it last",
@@ -96,8 +96,7 @@ def _report(options: argparse.Namespace) -> int:
     if options.what == "preview":
         made = manager.preview(options.name)
         out = options.out or Path(made.file_name)
-        if not out.absolute().parent.is_dir():
-            raise BadInput(f"There is no folder {out.parent} to write {out.name} into.")
+        prove_out(out)
         write_out(out, made.content)
         say(f"Wrote {out.absolute()}. Nothing was sent.")
         return 0
