@@ -283,8 +283,10 @@ def _in_place(part: Path, place: Path, kept: list[str]) -> None:
     except BaseException as error:
         if before.exists() and not place.exists():
             before.rename(place)
-        if isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            raise _not_alone(place) from None
+        # What is still aside stays there: somebody else has the place.
+        taken = before.exists() or getattr(error, "errno", None) in (errno.ENOTEMPTY, errno.EEXIST)
+        if taken and isinstance(error, BadInput | OSError):
+            raise _not_alone(place, before) from None
         raise
     sync(place.parent)
     if before.exists():
@@ -294,10 +296,15 @@ def _in_place(part: Path, place: Path, kept: list[str]) -> None:
             folder.rmdir()
 
 
-def _not_alone(place: Path) -> BadInput:
+def _not_alone(place: Path, before: Path | None = None) -> BadInput:
+    aside = (
+        f" What was in {place} before, with keys and secrets, is in {before}: move back from there "
+        "what is missing, then delete it."
+    )
     return BadInput(
         f"Files came into {place} while it was restored, as of another restore: they stay, and of "
         "this backup nothing was restored. Look at what is there; move it away to restore again."
+        f"{aside if before and before.exists() else ''}"
     )
 
 

@@ -306,6 +306,38 @@ def test_of_two_restores_at_once_into_one_home_one_stays_whole(
     assert not [path for path in tmp_path.rglob("*") if "restoring" in path.name]
 
 
+@pytest.mark.parametrize("theirs", ["a home", "a file"])
+def test_a_place_taken_in_the_last_moment_leaves_a_key_aside_that_is_named(
+    whole, tmp_path, monkeypatch, theirs
+):
+    home, other, there = Home(tmp_path / "data"), Home(tmp_path / "other"), restoring._there
+    key_in(whole, home.folder)
+
+    def meanwhile(folder, *more):
+        """Another one takes the place while ours is aside."""
+        if folder.suffix == ".before":
+            monkeypatch.setattr(restoring, "_there", there)
+            if theirs == "a home":
+                list(restoring.restore(whole[1], key_in(whole, other.folder)))
+                other.folder.rename(home.folder)
+            else:
+                home.folder.write_text("theirs")
+        return there(folder, *more)
+
+    monkeypatch.setattr(restoring, "_there", meanwhile)
+    with pytest.raises(BadInput, match=r"came into .* while it was restored") as told:
+        list(restoring.restore(whole[1], home))
+    [aside] = tmp_path.glob(".*")
+    assert f"What was in {home.folder} before, with keys and secrets, is in {aside}:" in str(
+        told.value
+    )
+    assert [path.name for path in aside.iterdir()] == [home.key.name]
+    if theirs == "a home":
+        assert numbers(home, "private") == numbers(whole[0], "private")
+    else:
+        assert home.folder.read_text() == "theirs"
+
+
 class Killed(BaseException):
     """Stands for a kill: nothing is done after it."""
 
