@@ -11,6 +11,7 @@ from attribution.dialects import written, written_for
 from attribution.models.credit import credit_sql
 from attribution.paths import SQL
 from attribution.sql_models import LAYERS, load_checks, load_models, read_model
+from outreach import consent
 
 MODELS = {model.name: model for model in load_models()}
 CHECKS = {check.name: check for check in load_checks()}
@@ -108,13 +109,15 @@ def test_a_model_in_parts_names_them_in_its_sql():
             assert f"{column} % 1 = 0" in model.sql, name
 
 
-@pytest.mark.parametrize("part", ["@", "win_"])
+@pytest.mark.parametrize("part", ["@", "win_", "unsubscribed|"])
 def test_a_pattern_that_several_files_look_for_is_one(part):
-    """What may name a person, and which flow brings back: SQL has no macros, so they are copies."""
+    """What names a person, brings back or says STOP: SQL has no macros, so they are copies."""
     texts = [each.this for name in FILES for each in parsed(name).find_all(exp.Literal)]
     copies = [text for text in texts if part in text]
     assert len(copies) > 1
     assert len({*copies}) == 1
+    if part == "unsubscribed|":  # and whoever sends asks for the same words
+        assert copies[0] == consent._REPLIED
 
 
 def test_it_ends_with_its_final_step():
