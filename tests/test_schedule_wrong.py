@@ -1,6 +1,7 @@
 """What is wrong with the schedule: whoever must know is told, once, until it is well again."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from threading import Event
 
@@ -11,7 +12,7 @@ from servers.smtp import SmtpServer
 from attribution.at_rest import owner_only
 from attribution.cli import main
 from attribution.errors import StorageError
-from attribution.schedule import alerts, running
+from attribution.schedule import alerts, delivery, running
 from attribution.schedule.alerts import Alerts, Teller
 from attribution.schedule.books import Books
 from attribution.schedule.delivery import Deliveries, Mail
@@ -233,6 +234,25 @@ def test_a_folder_that_is_away_stops_nothing_else_and_is_named(home, tmp_path, m
         look(home, books, NOW + 3 * DAY)
         assert f"{tmp_path / 'no'}: " in books.incidents()[0]["sentence"]
         assert [one["subject"] for one in books.incidents(opened=True)] == ["failed board"]
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_a_file_is_of_the_group_of_its_folder_where_we_may_give_it(tmp_path, monkeypatch, may):
+    """The folder hands its group down by no setgid, so the file begins as the process's."""
+    ours = os.getegid()
+    others = [4242] if os.geteuid() == 0 else [each for each in os.getgroups() if each != ours]
+    folder, file = tmp_path / "share", tmp_path / "share" / "board.csv"
+    folder.mkdir()
+    os.chown(folder, -1, (others or [ours])[0])
+    folder.chmod(0o750)
+    file.touch(0o600)
+    before = file.stat().st_gid
+    if not may:
+        refused = PermissionError(1, "Operation not permitted")
+        monkeypatch.setattr(os, "chown", lambda *_: (_ for _ in ()).throw(refused))
+    delivery._open_as(folder, file)
+    assert oct(file.stat().st_mode)[-3:] == "640"
+    assert file.stat().st_gid == (folder.stat().st_gid if may else before)
 
 
 def test_a_plan_of_the_page_that_cannot_be_read_is_told_and_drops_nothing(home):

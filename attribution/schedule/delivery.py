@@ -234,4 +234,7 @@ def _put(folder: Path, send: Send, content: bytes) -> None:
 def _open_as(folder: Path, file: Path) -> None:
     """Let those read a file who may read its folder: the schedule's own files are its owner's."""
     with suppress(OSError):  # a share may know no modes
-        file.chmod(0o600 | folder.stat().st_mode & 0o044)
+        of = folder.stat()
+        with suppress(OSError):  # or no groups, and nobody gives to one that they are not in
+            os.chown(file, -1, of.st_gid)
+        file.chmod(0o600 | of.st_mode & 0o044)

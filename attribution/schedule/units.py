@@ -45,6 +45,8 @@ ProtectSystem=strict
 ProtectHome=read-only
 ReadWritePaths={paths}
 {CONFINED}
+# A report's file is given to the group of its folder, by a user who is in that group.
+SystemCallFilter=@chown
 
 [Install]
 WantedBy=multi-user.target
