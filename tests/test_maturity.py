@@ -299,6 +299,21 @@ def test_money_that_is_paid_ahead_is_that_of_its_visit(warehouse):
     assert [row[3:] for row in visits] == [(11, 0, 37_000_000)]
 
 
+def test_money_that_is_paid_ahead_at_another_visit_is_counted_once(warehouse):
+    """Where days are all that is known, checking out of one visit is its moment too."""
+    rows = [until(7), payment("end", "end", MONDAY + 8 * WEEK, "1")]
+    for i in range(12):
+        rows += [
+            visit(f"p{i}", MONDAY - WEEK, MONDAY),
+            visit(f"p{i}", MONDAY, MONDAY + 5 * WEEK),
+            payment(f"{i}", f"p{i}", MONDAY, "100", appointment_id=f"p{i} {MONDAY}"),
+            payment(f"later {i}", f"p{i}", MONDAY + 2 * WEEK, "3"),
+        ]
+    warehouse.build(*rows)
+    paid = [(row[1], *row[3:]) for row in cells(warehouse, "kept", "collected") if row[3] == 12]
+    assert paid == [("2024-01-01", 12, 2, 36_000_000), ("2024-02-05", 12, 0, 1_200_000_000)]
+
+
 def test_a_source_that_ends_early_has_shown_nothing_since(warehouse):
     paid = [payment(f"{i}", f"p{i}", MONDAY + 16 * DAY, "50") for i in range(11)]
     warehouse.build(*crowd(11), *paid, until(5))

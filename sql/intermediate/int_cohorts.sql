@@ -135,12 +135,30 @@ payments as (
         int_conversions.conversion_id,
         int_conversions.person_id,
         int_conversions.decided_at,
-        int_conversions.service_line,
         int_conversions.week,
         int_conversions.value_micros
     from int_conversions
     inner join setting_report on int_conversions.currency = setting_report.currency
     where int_conversions.kind = 'collected'
+
+),
+
+-- Money that pays for a visit that was kept: by that visit, whenever it was decided.
+posted as (
+
+    select
+        int_payments.person_id,
+        int_payments.kept_at,
+        int_payments.service_line,
+        int_payments.amount_micros,
+        cast(
+            date_trunc(
+                'week', cast(int_payments.posted_at at time zone setting_report.timezone as date)
+            ) as date
+        ) as week
+    from int_payments
+    inner join setting_report on int_payments.currency = setting_report.currency
+    where int_payments.kept_at is not null
 
 ),
 
@@ -218,36 +236,20 @@ came as (
     from bookings
     where visit_week is not null
     union all
+    -- What was paid ahead was posted before its visit.
     select
         'kept' as kind_from,
         'collected' as kind_to,
-        payments.service_line,
+        posted.service_line,
         moments.week,
-        date_diff('day', moments.week, payments.week) as days,
-        payments.value_micros as amount
-    from payments
+        date_diff('day', moments.week, posted.week) as days,
+        posted.amount_micros as amount
+    from posted
     inner join moments
         on
             moments.kind = 'kept'
-            and payments.person_id = moments.person_id
-            and payments.decided_at = moments.decided_at
-    union all
-    -- What was paid ahead was decided before the visit that it pays for.
-    select
-        'kept' as kind_from,
-        'collected' as kind_to,
-        int_payments.service_line,
-        moments.week,
-        0 as days,
-        int_payments.amount_micros as amount
-    from int_payments
-    inner join setting_report on int_payments.currency = setting_report.currency
-    inner join moments
-        on
-            moments.kind = 'kept'
-            and int_payments.person_id = moments.person_id
-            and int_payments.kept_at = moments.decided_at
-    where int_payments.decided_at < int_payments.kept_at
+            and posted.person_id = moments.person_id
+            and posted.kept_at = moments.decided_at
 
 ),
 
