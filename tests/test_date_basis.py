@@ -94,6 +94,39 @@ def test_bookings_of_one_moment_have_their_own_visits(warehouse):
     )
 
 
+def test_what_is_paid_ahead_takes_no_money_away_from_the_visit_at_which_it_is_paid():
+    """Where days are all that is known, checking out of one visit is its moment too."""
+    first, second = at("2024-03-04"), at("2024-04-08")
+    one = Warehouse(of=("int_conversion_dates",)).build(
+        # Of one conversion, whichever of them is told first.
+        *(
+            row
+            for who in ("ann", "bob")
+            for row in (
+                appointment(f"{who} a", who, at("2024-02-07"), first),
+                appointment(f"{who} b", who, first, second),
+            )
+        ),
+        payment("p1", "ann", first, "70", appointment_id="ann a"),
+        payment("p2", "ann", first, "30", appointment_id="ann b"),
+        # Bob pays for the first some weeks later, which is a conversion of another week.
+        payment("p3", "bob", first, "30", appointment_id="bob b"),
+        payment("p4", "bob", at("2024-03-20"), "70", appointment_id="bob a"),
+    )
+    found = one.rows(
+        "select cast(dates.visit_week as varchar), sum(dates.value_micros)"
+        " from int_conversion_dates as dates inner join int_conversions"
+        " on dates.conversion_id = int_conversions.conversion_id"
+        " where int_conversions.kind = 'collected' group by dates.conversion_id, 1 order by all"
+    )
+    assert found == [
+        ("2024-03-04", 70_000_000),
+        ("2024-03-04", 100_000_000),
+        ("2024-04-08", 30_000_000),
+    ]
+    one.close()
+
+
 def test_over_all_weeks_every_basis_is_the_same(warehouse):
     """`dates_equal_credit` says so of the crowds in test_credit_laws.py; here it can be read."""
     whole = dict(

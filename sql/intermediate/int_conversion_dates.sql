@@ -6,7 +6,8 @@
 -- its row, and rows add up to the conversion. Where there is no booking (a lead, a visit that
 -- nobody booked) or no visit (a lead), the week in which the conversion happened stands for it,
 -- and `has_booking` or `has_visit` is false. The visit of a booking is the one that was planned.
--- What is paid ahead for a visit that was kept has that visit; of several the first.
+-- What is paid ahead for a visit that was kept has that visit; a conversion that holds other money
+-- too has the visit of its earliest moment, which may be the one at which it was paid.
 -- Nobody who is unknown has an own number, so there -1 stands for all of them at that moment.
 -- `dated_by` is part of what is joined on: as a condition of conversions alone it would keep the
 -- engine from hashing, and each conversion would be held against every visit.
@@ -95,15 +96,22 @@ paid_ahead as (
 
     select
         'collected' as kind,
-        person_id,
-        decided_at,
-        service_line,
-        location,
-        currency,
-        min(kept_at) as kept_at
+        int_payments.person_id,
+        int_payments.decided_at,
+        int_payments.service_line,
+        int_payments.location,
+        cast(
+            date_trunc(
+                'week', cast(int_payments.posted_at at time zone setting_report.timezone as date)
+            ) as date
+        ) as week,
+        int_payments.currency,
+        min(coalesce(int_payments.kept_at, int_payments.decided_at)) as kept_at
     from int_payments
-    where decided_at < kept_at and person_id is not null
-    group by 1, 2, 3, 4, 5, 6
+    cross join setting_report
+    where int_payments.person_id is not null
+    group by 1, 2, 3, 4, 5, 6, 7
+    having min(coalesce(int_payments.kept_at, int_payments.decided_at)) > int_payments.decided_at
 
 ),
 
@@ -130,6 +138,7 @@ conversions as (
             and int_conversions.decided_at = paid_ahead.decided_at
             and int_conversions.service_line = paid_ahead.service_line
             and int_conversions.location = paid_ahead.location
+            and int_conversions.week = paid_ahead.week
             and int_conversions.currency = paid_ahead.currency
 
 ),
