@@ -79,6 +79,15 @@ def test_whether_a_clock_or_an_instant_is_turned_into_the_other_is_told_by_a_cas
     assert "FROM_UTC_TIMESTAMP" in written_for("spark", day).upper()
 
 
+def test_days_are_told_in_seconds_as_a_number_of_64_bits():
+    """But for DuckDB a day less a day has 32 bits, and seconds since 1970 leave them in 2038."""
+    for name in FILES:
+        for node in parsed(name).find_all(exp.Mul):
+            units = {found.text("unit").upper() for found in node.this.find_all(exp.DateDiff)}
+            if "DAY" in units and node.expression.name == "86400":
+                assert node.this.is_type("bigint"), f"{name}: {node.sql()}"
+
+
 def test_no_lists_structs_or_macros():
     for name in FILES:
         tree = parsed(name)

@@ -38,7 +38,8 @@ reach as (
                 least(
                     max(moments.until_second),
                     -- Days to come, by a slip in a year, give no journey of today up.
-                    max(date_diff('day', date '1970-01-01', setting_today.today)) * 86400 + 129600
+                    cast(max(date_diff('day', date '1970-01-01', setting_today.today)) as bigint)
+                    * 86400 + 129600
                 )
             ) as bigint
         ) as until_second
