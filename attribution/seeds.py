@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from attribution.errors import BadInput
 from attribution.models.parameters import KINDS, setting_tables
-from attribution.outreach_settings import outreach_settings
+from attribution.outreach_settings import OPT_OUT, outreach_settings
 from attribution.paths import SQL
 from attribution.patterns import fault
 from attribution.raw import columns, fetch, lent
@@ -78,11 +78,15 @@ def write(connection: Connection, settings: Settings) -> None:
     tables["lift_tests"] = pd.concat(
         [tables["lift_tests"], lift_records.evidence(settings.home)], ignore_index=True
     )
+    outreach = outreach_settings(settings.home)
     tables |= setting_tables(
         settings.credit,
         settings.currency,
         keep_timeline=settings.people.keep_timeline,
-        stop_is_for_all=outreach_settings(settings.home).stop_means == "channel",
+        stop_is_for_all=outreach.stop_means == "channel",
+        open_channels=[
+            channel for channel, rule in outreach.consent["marketing"].items() if rule == OPT_OUT
+        ],
     )
     for name, frame in tables.items():
         arrow = pa.Table.from_pandas(frame, preserve_index=False)

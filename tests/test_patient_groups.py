@@ -19,6 +19,7 @@ from warehouse_fixtures import Warehouse, appointment, at, encounter, message, p
 from attribution import audit, cli, group_queries, queries, seeds
 from attribution.errors import BadInput
 from attribution.group_queries import DIMENSIONS, SUMS, Group, group_of
+from attribution.models.parameters import setting_open_channel, setting_stop
 from attribution.paths import PAGES, Home
 from attribution.small_cells import OTHER
 from attribution.ui.views import patient_groups
@@ -69,7 +70,8 @@ ROWS = [
     encounter("ivy e", "ivy", TODAY - 171 * DAY, appointment_id="ivy 171",
               service_line="orthopedics", procedure_groups="arthroscopy"),
     seen("jon", "dental", 425),
-    # Allowed it, and then answered a reminder that no more is wanted.
+    # Allowed it, and then answered a reminder that no more is wanted; letters never were.
+    Preference("j letters", "mail", "marketing", False, TODAY - 20 * DAY, patient_id="jon"),
     Preference("j", "email", "marketing", True, TODAY - 20 * DAY, patient_id="jon"),
     message("j m", "jon", "reminder", TODAY - 11 * DAY, channel="email", purpose="treatment",
             sent_at=TODAY - 11 * DAY, unsubscribed_at=TODAY - 10 * DAY),
@@ -116,6 +118,47 @@ def test_who_is_not_to_be_called_back_is_excluded(worked):
         "select lapse, sum(people) from patient_groups where condition = ''"
         " and service_line = 'dental' group by 1 order by 1"
     ) == [("active", 2), ("due", 1), ("excluded", 1), ("overdue", 1)]
+
+
+@pytest.mark.parametrize(
+    ("for_all", "open_channels", "excluded"),
+    [
+        (True, ["direct_mail"], ["all", "both"]),
+        (True, ["direct_mail", "sms"], ["all", "both"]),
+        (False, ["direct_mail", "sms"], ["all"]),
+        (False, [], ["all", "both", "texted"]),
+    ],
+)
+def test_nobody_is_excluded_to_whom_a_recall_may_still_be_sent(for_all, open_channels, excluded):
+    def wish(who, channel, allowed):
+        day = TODAY - 20 * DAY
+        return Preference(f"{who} wish", channel, "marketing", allowed, day, patient_id=who)
+
+    def stopped(who, purpose):
+        day = TODAY - 10 * DAY
+        return message(who, who, "test", day, channel="sms", purpose=purpose, sent_at=day,
+                       unsubscribed_at=day)  # fmt: skip
+
+    # Whoever said nothing has refused nothing.
+    people = ("all", "allowed", "both", "never asked", "nothing", "texted")
+    opened = Warehouse(of=("int_lapse",))
+    opened.give("setting_stop", setting_stop(for_all))
+    opened.give("setting_open_channel", setting_open_channel(open_channels))
+    opened.build(
+        seen("anchor", "dermatology", 0),
+        *(seen(who, "dental", 425) for who in people),
+        wish("all", "any", False),
+        wish("allowed", "email", True),
+        stopped("allowed", "marketing"),
+        stopped("both", "treatment"),
+        wish("both", "mail", False),
+        stopped("never asked", "treatment"),
+        stopped("texted", "marketing"),
+    )
+    numbers = people_of(opened)
+    found = opened.rows("select person_id from int_lapse where excluded = 'opted out'")
+    assert {person for (person,) in found} == {numbers[who] for who in excluded}
+    opened.close()
 
 
 def test_a_journey_is_counted_as_by_hand(worked):

@@ -179,3 +179,20 @@ def test_who_told_us_to_stop_is_told_and_who_bounced_is_not(box):
             'select identifier, channel, purpose, "at" from raw_stopped order by identifier'
         ) == [("address of 1", "email", "", ago(1)), ("address of 2", "sms", "treatment", ago(1))]
     opened.close()
+
+
+def test_which_channels_need_no_permission_is_told_with_the_settings(box):
+    home, _ = box
+    opened = Warehouse(of=("stg_stop",))
+    asked = "select channel from setting_open_channel order by 1"
+    unset = opened.rows(asked)
+    rule = "\n[outreach.consent.marketing]\n{}\n"
+    for said, channels in (
+        ("", unset),
+        ("direct_mail = 'opt_in'", []),
+        ("email = 'opt_out'", [("direct_mail",), ("email",)]),
+    ):
+        home.config.write_text(CONFIG + rule.format(said))
+        seeds.write(opened.connection, load(home))
+        assert opened.rows(asked) == channels
+    opened.close()

@@ -196,6 +196,7 @@ def setting_tables(
     *,
     keep_timeline: bool = True,
     stop_is_for_all: bool = True,
+    open_channels: Sequence[str] = ("direct_mail",),
 ) -> dict[str, pd.DataFrame]:
     """Every setting as the table that the SQL reads, by the table's name.
 
@@ -210,6 +211,7 @@ def setting_tables(
         "setting_silence": setting_silence(),
         "setting_channel_words": setting_channel_words(),
         "setting_stop": setting_stop(stop_is_for_all),
+        "setting_open_channel": setting_open_channel(open_channels),
         "setting_uncounted": setting_uncounted(settings),
         "setting_kept": setting_kept(settings),
     }
@@ -309,3 +311,8 @@ def setting_channel_words() -> pd.DataFrame:
 def setting_stop(is_for_all: bool) -> pd.DataFrame:
     """One row: whether a STOP is for every purpose, or for that of the message it answers."""
     return pd.DataFrame({"is_for_all": [is_for_all]})
+
+
+def setting_open_channel(channels: Sequence[str]) -> pd.DataFrame:
+    """The channels by which marketing needs no permission until it is refused, one a row."""
+    return pd.DataFrame({"channel": pd.Series(list(channels), dtype="str")})

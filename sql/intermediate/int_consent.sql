@@ -2,9 +2,11 @@
 -- grain: person_id, channel
 -- inputs: stg_preference, stg_message, stg_stop, setting_channel_words, setting_stop
 --
--- As outreach asks of a person before it sends (outreach/consent.py): by their last word, in words
--- that mean the channel or any. A STOP or an unsubscription is such a word, whatever message it
--- answers, unless the settings say that it is for its own purpose alone.
+-- As outreach asks of a person before it sends by a channel that needs a permission
+-- (outreach/consent.py): by their last word, in words that mean the channel or any. A STOP or an
+-- unsubscription is such a word, whatever message it answers, unless the settings say that it is
+-- for its own purpose alone. By a channel that needs none (`setting_open_channel`) outreach sends
+-- to who has no row as well: who never said anything of it.
 
 with
 

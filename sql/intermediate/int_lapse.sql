@@ -1,15 +1,17 @@
 -- When each patient was last seen in each service line, and what the lapse rules make of it.
 -- grain: person_id, service_line
 -- inputs: int_visits, int_people, int_reach, stg_appointment, stg_encounter, stg_care_code,
---   int_consent, lapse_rules, setting_report
+--   int_consent, lapse_rules, setting_open_channel, setting_report
 --
 -- As of the last day that the data reach. `state` is active, due from the interval on, overdue
 -- from half the way to lapsed on, then lapsed and lost; who has a visit of the line ahead is
 -- active; `no recall` is a line without a usual interval. There `is_open_loop` says that care was
 -- begun and not gone on with: no procedure of the line since a year before the last visit, in a
 -- line whose record tells procedures at all. `excluded` is why nobody is to be called back:
--- deceased, or opted out of marketing by every channel that they were asked about, also by STOP. An
--- age is known by the year of birth; who has none is taken for 40.
+-- deceased, or opted out: they refused marketing by every channel that they said anything of, also
+-- by STOP, and by every channel that is open until it is refused. So nobody is excluded to whom a
+-- recall may still be sent, nor who never refused. An age is known by the year of birth; who has
+-- none is taken for 40.
 
 with
 
@@ -147,12 +149,23 @@ treating as (
 
 ),
 
+open_channels as (
+
+    select count(*) as channels
+    from setting_open_channel
+
+),
+
 refused as (
 
-    select person_id
+    select int_consent.person_id
     from int_consent
-    group by person_id
-    having max(case when allowed then 1 else 0 end) = 0
+    cross join open_channels
+    left join setting_open_channel on int_consent.channel = setting_open_channel.channel
+    group by int_consent.person_id
+    having
+        max(case when int_consent.allowed then 1 else 0 end) = 0
+        and count(setting_open_channel.channel) = max(open_channels.channels)
 
 ),
 
