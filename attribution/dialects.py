@@ -67,8 +67,13 @@ def _in_order(tree: exp.Expr) -> None:
     A window without an order of its own runs in the order of the CTE that has one; its first column
     parts the rows, which so never look at those of another. DuckDB keeps the order of a subquery
     and computes such windows as the rows go by; others would have to order all rows in one place.
+    What takes the first of its rows keeps its order everywhere.
     """
-    ordered = [cte.this for cte in tree.find_all(exp.CTE) if cte.this.args.get("order")]
+    ordered = [
+        cte.this
+        for cte in tree.find_all(exp.CTE)
+        if cte.this.args.get("order") and not cte.this.args.get("limit")
+    ]
     if len(ordered) != 1:
         return
     first, *others = ordered[0].args["order"].expressions

@@ -192,3 +192,14 @@ def test_windows_without_an_order_run_in_the_order_of_the_cte_that_has_one():
     assert len(list(tree.find_all(exp.Order))) == 2  # and no rows are put in order as a whole
     alone = "select count(*) over () as n from t order by n"
     assert "OVER ()" in written_for("postgresql", alone)
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "spark"])
+@pytest.mark.parametrize("name", [n for n, m in MODELS.items() if "\n    limit " in m.query])
+def test_the_first_of_rows_in_an_order_are_the_first_everywhere(engine, name):
+    """The thirty commonest are not any thirty."""
+    dialect = {"postgresql": "postgres"}.get(engine, engine)
+    tree = sqlglot.parse_one(written_for(engine, MODELS[name].query), read=dialect)
+    taken = [query for query in tree.find_all(exp.Select) if query.args.get("limit")]
+    assert taken
+    assert all(query.args.get("order") for query in taken)
