@@ -47,12 +47,12 @@ def small_lattices(draw):
 @settings(max_examples=60)
 @given(small_lattices())
 def test_the_search_finds_the_least_loss_of_all(lattice):
-    found, counts, k, l, share = lattice  # noqa: E741
+    found, counts, k, diverse, share = lattice
     most = int(share * counts.people.sum())
     nodes = product(*(range(len(h.levels)) for h in found))
-    every = [weigh(node, counts, found, k=k, l=l) for node in nodes]
+    every = [weigh(node, counts, found, k=k, l=diverse) for node in nodes]
     allowed = [each for each in every if each.suppressed <= most]
-    best = search(counts, found, k=k, l=l, most=most)
+    best = search(counts, found, k=k, l=diverse, most=most)
     assert (best is None) == (not allowed)
     if best is not None:
         assert best.loss == pytest.approx(min(each.loss for each in allowed), abs=1e-9)

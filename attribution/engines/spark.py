@@ -80,10 +80,11 @@ class Building(duckdb.Building):
         with self.modelling() as source, self.engine.begin() as target:
             driver: Any = target.connection.driver_connection
             there = set(tables(source))
-            made = [name for name in beside if name in there and name not in _read()]
-            for table in (*marts, *people, *(name for name in _CARRIED if name in there), *made):
+            built = there - _read()  # what landed stands here already
+            self._beside = [name for name in beside if name in built]
+            carried = [name for name in _CARRIED if name in there]
+            for table in (*marts, *people, *carried, *self._beside):
                 carry(source, driver, table)
-        self._beside = made
         super().copy_marts(marts, people, beside)
 
     def write_viewers(self, write: Callable[..., None]) -> None:
